@@ -1,0 +1,1 @@
+"""The jobs of a Proxytune run: teacher, proxies, student, evaluation."""
