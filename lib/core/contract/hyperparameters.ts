@@ -1,0 +1,62 @@
+/**
+ * What a training job is told. SageMaker carries hyperparameters as strings only, at most 256 characters each;
+ * the container parses every one by this schema and refuses what does not fit (`HyperparameterInvalid`).
+ */
+import { z } from 'zod';
+
+const common = {
+  family: z.string().describe('Model family: which code of the role runs'),
+  seed: z.int().min(0).max(2_147_483_647).describe('First random state of the job'),
+};
+
+const training = {
+  rank: z.int().min(1).max(256).describe('LoRA rank'),
+  alpha: z.int().min(1).max(512).describe('LoRA alpha; the adapter is scaled by alpha / rank'),
+  learning_rate: z.number().gt(0).max(0.1).describe('AdamW learning rate'),
+  steps: z.int().min(1).max(100_000).describe('Optimizer steps'),
+  batch_size: z.int().min(1).max(256).describe('Pictures per optimizer step'),
+  size: z.int().min(8).max(2048).describe('Side of the square training picture in pixels'),
+  checkpoint_every: z.int().min(1).max(100_000).describe('Steps between two checkpoints'),
+};
+
+export const teachHyperparameters = z.strictObject({
+  stage: z.literal('teach'),
+  ...common,
+  ...training,
+  prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
+});
+
+export const learnHyperparameters = z.strictObject({
+  stage: z.literal('learn'),
+  ...common,
+  ...training,
+  caption: z.string().min(1).describe('Caption of every proxy: the prompt it was synthesised from'),
+  token_word: z
+    .string()
+    .min(1)
+    .describe('The word that stands for the subject; must survive the caption cleaner'),
+  caption_dropout: z.number().min(0).max(1).describe('Share of steps trained without caption, for guidance'),
+  proxies: z.int().min(1).describe('Number of proxies that must be there'),
+});
+
+export const evaluateHyperparameters = z.strictObject({
+  stage: z.literal('evaluate'),
+  ...common,
+});
+
+export const hyperparameters = z.discriminatedUnion('stage', [
+  teachHyperparameters,
+  learnHyperparameters,
+  evaluateHyperparameters,
+]);
+export type Hyperparameters = z.infer<typeof hyperparameters>;
+
+/** The strings SageMaker wants: numbers in decimal, lists as JSON. */
+export function toStrings(parameters: Hyperparameters): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
+  );
+}

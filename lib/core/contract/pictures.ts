@@ -1,0 +1,62 @@
+/**
+ * What goes into a batch transform and what comes out.
+ * In: one chunk object asks for a few pictures. Out: one tar shard per chunk (WebDataset layout), holding for
+ * every picture `<index, six digits>.png` and `<index, six digits>.json`.
+ */
+import { z } from 'zod';
+
+export const pictureRequest = z.strictObject({
+  index: z.int().min(0).describe('Number of the picture within its stage; unique over all chunks'),
+  prompt: z.string().min(1),
+  seed: z.int().min(0).max(2_147_483_647).describe('The picture depends on this seed, not on its batch'),
+});
+export type PictureRequest = z.infer<typeof pictureRequest>;
+
+/** `base`: the untuned model, the floor of the report. `tuned`: with the adapter. */
+export const variant = z.enum(['base', 'tuned']);
+export type Variant = z.infer<typeof variant>;
+
+const diffusionSampler = z.strictObject({
+  kind: z.literal('diffusion'),
+  steps: z.int().min(1).max(200).describe('Denoising steps'),
+  guidance: z.number().min(0).max(30),
+});
+
+const autoregressiveSampler = z.strictObject({
+  kind: z.literal('autoregressive'),
+  guidance: z.number().min(0).max(30),
+  temperature: z.number().gt(0).max(5),
+  top_k: z.int().min(0).describe('0 keeps every token'),
+  top_p: z.number().gt(0).max(1),
+});
+
+export const sampler = z.discriminatedUnion('kind', [diffusionSampler, autoregressiveSampler]);
+export type Sampler = z.infer<typeof sampler>;
+
+export const chunk = z.strictObject({
+  version: z.literal(1),
+  stage: z.enum(['synthesize', 'sample-teacher', 'sample-student']),
+  chunk: z.int().min(0),
+  variant,
+  size: z.int().min(8).max(2048).describe('Side of the square picture in pixels'),
+  batch_size: z.int().min(1).max(256).describe('Pictures drawn at once; changes speed, not pictures'),
+  sampler,
+  pictures: z.array(pictureRequest).min(1),
+});
+export type Chunk = z.infer<typeof chunk>;
+
+/** The JSON beside every PNG of a shard. */
+export const pictureRecord = z.strictObject({
+  index: z.int().min(0),
+  prompt: z.string(),
+  seed: z.int(),
+  variant,
+  stage: z.enum(['synthesize', 'sample-teacher', 'sample-student']),
+  size: z.int(),
+  model: z.string().describe('Catalogue id of the base model'),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .describe('Of the PNG file'),
+});
+export type PictureRecord = z.infer<typeof pictureRecord>;

@@ -1,0 +1,44 @@
+/** The words of a run, as the house uses them everywhere: stages, roles, kinds. */
+
+/** Every stage of a run, in the order of the road. */
+export const STAGES = [
+  'plan',
+  'inspect',
+  'teach',
+  'synthesize',
+  'learn',
+  'sample-teacher',
+  'sample-student',
+  'evaluate',
+  'publish',
+] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** The stages that are SageMaker jobs; the others are lambdas. */
+export const JOB_STAGES = [
+  'teach',
+  'synthesize',
+  'learn',
+  'sample-teacher',
+  'sample-student',
+  'evaluate',
+] as const;
+export type JobStage = (typeof JOB_STAGES)[number];
+
+export const TRAINING_STAGES = ['teach', 'learn', 'evaluate'] as const;
+export type TrainingStage = (typeof TRAINING_STAGES)[number];
+
+export const TRANSFORM_STAGES = ['synthesize', 'sample-teacher', 'sample-student'] as const;
+export type TransformStage = (typeof TRANSFORM_STAGES)[number];
+
+/** What a model is used as. */
+export const ROLES = ['teacher', 'student', 'clip', 'dino'] as const;
+export type Role = (typeof ROLES)[number];
+
+export function isJobStage(stage: string): stage is JobStage {
+  return (JOB_STAGES as readonly string[]).includes(stage);
+}
+
+export function isTransformStage(stage: string): stage is TransformStage {
+  return (TRANSFORM_STAGES as readonly string[]).includes(stage);
+}
