@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 const common = {
   family: z.string().describe('Model family: which code of the role runs'),
+  model: z.string().describe('Catalogue id of the base model, for records'),
   seed: z.int().min(0).max(2_147_483_647).describe('First random state of the job'),
 };
 
@@ -23,6 +24,7 @@ export const teachHyperparameters = z.strictObject({
   stage: z.literal('teach'),
   ...common,
   ...training,
+  token_word: z.string().min(1).describe('The word that stands for the subject; must survive the tokenizers'),
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
 });
 
