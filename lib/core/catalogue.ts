@@ -1,0 +1,157 @@
+/**
+ * The catalogue: every model and instance type as a row of data. Code never asks which model it has, only what
+ * its row says.
+ */
+import { z } from 'zod';
+import { sampler } from './contract/pictures.ts';
+import instanceData from './data/instances.json' with { type: 'json' };
+import modelData from './data/models.json' with { type: 'json' };
+import { ProxytuneError } from './errors.ts';
+import { nearest } from './nearest.ts';
+import { ROLES, type Role } from './words.ts';
+
+export const PRESETS = ['draft', 'standard', 'best'] as const;
+export type Preset = (typeof PRESETS)[number];
+
+const recipe = z.strictObject({
+  rank: z.int(),
+  alpha: z.int(),
+  learningRate: z.number(),
+  steps: z.int(),
+  batchSize: z.int(),
+  size: z.int(),
+  checkpointEvery: z.int(),
+  captionDropout: z.number().optional(),
+  sampler,
+  drawSize: z.int(),
+  drawBatch: z.int(),
+  picturesPerChunk: z.int(),
+});
+/** The settings of one model in one role. */
+export type Recipe = z.infer<typeof recipe>;
+
+export const licence = z.strictObject({
+  name: z.string(),
+  url: z.string(),
+  commercial: z.enum(['yes', 'no', 'mixed']),
+  note: z.string(),
+});
+
+const modelRow = z.strictObject({
+  role: z.enum(ROLES),
+  family: z.string(),
+  title: z.string(),
+  tiny: z.string().nullable(),
+  standInFor: z.string().nullable(),
+  source: z.string(),
+  licence,
+  size: z.int(),
+  captionRules: z.array(z.enum(['clip', 't5', 'caption-cleaner'])),
+  instances: z.strictObject({ training: z.array(z.string()), transform: z.array(z.string()) }),
+  minutes: z.strictObject({
+    load: z.number(),
+    perStep: z.number(),
+    perPicture: z.number(),
+    source: z.string(),
+  }),
+  recipes: z.partialRecord(z.enum(PRESETS), recipe),
+});
+export interface Model extends z.infer<typeof modelRow> {
+  readonly id: string;
+}
+
+const instanceRow = z.strictObject({
+  usdPerHour: z.number(),
+  gpu: z.string().nullable(),
+  gpuGiB: z.number(),
+  gpus: z.int(),
+  cpus: z.int(),
+  memoryGiB: z.number(),
+  nvme: z.boolean(),
+  training: z.boolean(),
+  transform: z.boolean(),
+});
+export interface Instance extends z.infer<typeof instanceRow> {
+  readonly type: string;
+}
+
+const models: ReadonlyMap<string, Model> = new Map(
+  Object.entries(modelData).map(([id, row]) => [id, { id, ...modelRow.parse(row) }]),
+);
+const instances: ReadonlyMap<string, Instance> = new Map(
+  Object.entries(instanceData.types).map(([type, row]) => [type, { type, ...instanceRow.parse(row) }]),
+);
+
+/** When and where the prices were read. */
+export const PRICES_AS_OF = `${instanceData.asOf}, ${instanceData.region}`;
+
+/** The rows of a role, in the catalogue's order. */
+export function modelsOf(role: Role): Model[] {
+  return [...models.values()].filter((row) => row.role === role);
+}
+
+/** The models a request may name for a role: those that stand for themselves. */
+export function requestable(role: Role): string[] {
+  return modelsOf(role)
+    .filter((row) => row.standInFor === null)
+    .map((row) => row.id);
+}
+
+/** The row of a model. @throws ModelUnknown, naming the nearest known one */
+export function model(id: string): Model {
+  const row = models.get(id);
+  if (row === undefined) {
+    throw new ProxytuneError('ModelUnknown', {
+      what: 'The catalogue holds no such model',
+      given: id,
+      allowed: [...models.keys()].join(', '),
+      remedy: `did you mean ${nearest(id, [...models.keys()])}?`,
+    });
+  }
+  return row;
+}
+
+/** The full-size model, or the tiny one that stands in for it where `scale` is `tiny`. */
+export function atScale(id: string, scale: 'full' | 'tiny'): Model {
+  const row = model(id);
+  return scale === 'tiny' && row.tiny !== null ? model(row.tiny) : row;
+}
+
+/** The recipe of a teacher or student. @throws ModelUnknown when the model has none */
+export function recipeOf(row: Model, preset: Preset): Recipe {
+  const found = row.recipes[preset];
+  if (found === undefined) {
+    throw new ProxytuneError('ModelUnknown', {
+      what: `The model has no recipe, so it cannot be tuned`,
+      given: `${row.id}, preset ${preset}`,
+      allowed: [...models.values()]
+        .filter((m) => m.recipes[preset])
+        .map((m) => m.id)
+        .join(', '),
+      remedy: 'choose one of these as teacher or student',
+    });
+  }
+  return found;
+}
+
+/** The row of an instance type. @throws RequestInvalid when the catalogue lacks it */
+export function instance(type: string): Instance {
+  const row = instances.get(type);
+  if (row === undefined) {
+    throw new ProxytuneError('RequestInvalid', {
+      what: 'The catalogue holds no such instance type',
+      given: type,
+      allowed: [...instances.keys()].join(', '),
+      remedy: 'choose one of these, or add a row to lib/core/data/instances.json',
+    });
+  }
+  return row;
+}
+
+export function instanceTypes(): string[] {
+  return [...instances.keys()];
+}
+
+export function modelIds(): string[] {
+  return [...models.keys()];
+}

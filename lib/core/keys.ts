@@ -1,0 +1,61 @@
+/** Where things lie in the bucket. Every prefix ends in `/`, because S3 matches prefixes as plain strings. */
+import { ProxytuneError } from './errors.ts';
+import type { JobStage, TransformStage } from './words.ts';
+
+export const REQUEST_FILE = 'subject.json';
+
+/** Letters, digits, `-` and `_`: what survives keys, names and URLs alike. */
+const SUBJECT = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}$/;
+const REQUEST_KEY = /^subjects\/([^/]+)\/subject\.json$/;
+
+/** The subject of a ready signal's key. @throws RequestInvalid when the key is not of that form */
+export function subjectOfKey(key: string): string {
+  const subject = REQUEST_KEY.exec(key)?.[1];
+  if (subject === undefined || !SUBJECT.test(subject)) {
+    throw new ProxytuneError('RequestInvalid', {
+      what: 'The ready signal lies under a key that names no usable subject',
+      given: key,
+      allowed: `subjects/<subject>/${REQUEST_FILE}, the subject being 1 to 40 letters, digits, - or _`,
+      remedy: 'rename the folder and upload it again',
+    });
+  }
+  return subject;
+}
+
+export const keys = {
+  request: (subject: string) => `subjects/${subject}/${REQUEST_FILE}`,
+  photos: (subject: string) => `subjects/${subject}/photos/`,
+  run: (run: string) => `runs/${run}/`,
+  plan: (run: string) => `runs/${run}/plan.json`,
+  references: (run: string) => `runs/${run}/references/`,
+  chunks: (run: string, stage: TransformStage) => `runs/${run}/chunks/${stage}/`,
+  chunk: (run: string, stage: TransformStage, chunk: number) =>
+    `runs/${run}/chunks/${stage}/${chunkName(chunk)}`,
+  manifest: (run: string, job: string) => `runs/${run}/manifests/${job}.json`,
+  /** All attempts of a stage; each writes below its own folder. */
+  pictures: (run: string, stage: TransformStage) => `runs/${run}/pictures/${stage}/`,
+  picturesOfAttempt: (run: string, stage: TransformStage, attempt: number) =>
+    `runs/${run}/pictures/${stage}/a${attempt}/`,
+  /** Kept over attempts, so that the next one resumes. */
+  checkpoints: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/`,
+  progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/progress.json`,
+  /** SageMaker adds `<job>/output/model.tar.gz` (or `model/…`, uncompressed). */
+  jobs: (run: string) => `runs/${run}/jobs/`,
+  artifact: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model.tar.gz`,
+  artifactFolder: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model/`,
+  report: (run: string) => `runs/${run}/report/`,
+  reportPage: (run: string) => `runs/${run}/report/index.html`,
+  metrics: (run: string) => `runs/${run}/report/metrics.json`,
+  model: (id: string) => `models/${id}/`,
+} as const;
+
+/** Fixed width, so that listing order is chunk order. */
+export function chunkName(chunk: number): string {
+  return `chunk-${String(chunk).padStart(4, '0')}.json`;
+}
+
+/** Number of the chunk that an output object answers, or undefined for another object. */
+export function chunkOfOutput(key: string): number | undefined {
+  const digits = /\/chunk-(\d{4,})\.json\.out$/.exec(`/${key}`)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}

@@ -1,0 +1,54 @@
+/** Names: of runs, executions and jobs. All are functions of what they name, so that a repeat meets the first. */
+import type { JobStage } from './words.ts';
+import { isJobStage } from './words.ts';
+
+/** Every job, model and execution of ours begins so; IAM policies and event rules match it. */
+export const JOB_PREFIX = 'proxytune-';
+
+/**
+ * The name of the run that an upload asks for. The same upload (bucket, key, version) always gives the same name,
+ * which is the execution's name too: an event delivered three times starts one run.
+ *
+ * @returns at most 29 characters of `[a-z0-9-]`: 20 of the subject, 8 of the digest
+ */
+export function runId(subject: string, upload: { bucket: string; key: string; version: string }): string {
+  const slug = subject
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 20)
+    .replace(/-+$/, '');
+  return `${slug || 'run'}-${digest(`${upload.bucket}/${upload.key}@${upload.version}`)}`;
+}
+
+/** FNV-1a over UTF-8 with a final avalanche, 8 hexadecimal digits; names need spread here, not secrecy. */
+export function digest(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return ((hash ^ (hash >>> 16)) >>> 0).toString(16).padStart(8, '0');
+}
+
+export interface JobIdentity {
+  readonly run: string;
+  readonly stage: JobStage;
+  /** Counts from 1. */
+  readonly attempt: number;
+}
+
+/** At most 58 of the 63 characters that SageMaker allows. */
+export function jobName({ run, stage, attempt }: JobIdentity): string {
+  return `${JOB_PREFIX}${run}-${stage}-a${attempt}`;
+}
+
+/** What a job's name says, or undefined when it is not one of ours. */
+export function parseJobName(name: string): JobIdentity | undefined {
+  const match = /^proxytune-(.+-[0-9a-f]{8})-(.+)-a(\d+)$/.exec(name);
+  const [, run, stage, attempt] = match ?? [];
+  if (run === undefined || stage === undefined || attempt === undefined || !isJobStage(stage))
+    return undefined;
+  return { run, stage, attempt: Number(attempt) };
+}
