@@ -1,0 +1,78 @@
+/** What a photo may be, each bound with its reason. Inspection is given these and nothing decides elsewhere. */
+
+/** Formats that are read. Everything else is named and refused. */
+export const PHOTO_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heic', 'avif'] as const;
+export type PhotoFormat = (typeof PHOTO_FORMATS)[number];
+
+export interface PhotoLimits {
+  /** Largest file. */
+  readonly maxBytes: number;
+  /** Most pixels, taken from the header before anything is decoded. */
+  readonly maxPixels: number;
+  /** Seconds that decoding one photo may take. */
+  readonly secondsPerPhoto: number;
+  /** Shorter side below which a photo is refused. */
+  readonly minSide: number;
+  /** Shorter side below which a photo is taken with a warning. */
+  readonly softSide: number;
+  /** Longer side over shorter side above which a photo is refused. */
+  readonly maxAspect: number;
+  /** Longer side over shorter side above which a photo is taken with a warning. */
+  readonly softAspect: number;
+  /** Longer side of a reference; larger photos are shrunk to it. */
+  readonly referenceSide: number;
+  /** Largest standard deviation of any colour channel (0..255) that still counts as one flat colour. */
+  readonly flatContrast: number;
+  /** Sharpness (see `PixelFacts`) below which a photo counts as blurred. */
+  readonly minSharpness: number;
+  /** Share of opaque area below which a photo counts as mostly transparent. */
+  readonly minOpaque: number;
+  /** Mean thumbnail difference (0..255) up to which two photos are copies of one shot. */
+  readonly copyDistance: number;
+  /** Mean thumbnail difference (0..255) up to which two photos show the same picture. */
+  readonly pictureDistance: number;
+  /** Fewest distinct usable photos of a run. */
+  readonly minPhotos: number;
+  /** Most photos of a run. */
+  readonly maxPhotos: number;
+  /** Files that are looked into; what comes after them in name order is only counted. */
+  readonly maxInspected: number;
+}
+
+export const PHOTO_LIMITS: PhotoLimits = {
+  // A 50-megapixel phone JPEG has 10 to 25 MB, a 16-bit TIFF of 8 megapixels 48 MB; beyond that it is no snapshot.
+  maxBytes: 50 * 2 ** 20,
+  // Phones take 48 or 50 megapixels. 64 leaves room, and one decoded as RGBA is 256 MB: with the copies the HEIC
+  // decoder makes it stays below the 2 GB that the lambda is given.
+  maxPixels: 64_000_000,
+  // 64 megapixels of HEIC in wasm take about 8 s on a Lambda CPU; 60 photos of 15 s stay within Lambda's 15 minutes.
+  secondsPerPhoto: 15,
+  // Half of 512, the least resolution that any model of the catalogue is trained at: more than twofold enlargement
+  // teaches the model softness.
+  minSide: 256,
+  // The least resolution that any model of the catalogue is trained at; below it a photo is enlarged.
+  softSide: 512,
+  // Training crops squares: at 4:1 three quarters of the picture are lost.
+  maxAspect: 4,
+  // At 2:1 half of the picture is lost to the square crop. Phone photos are 4:3, 16:9 at most.
+  softAspect: 2,
+  // Twice 1024, the most that any model of the catalogue is trained at: crops keep real detail, and what every later
+  // stage downloads stays small.
+  referenceSide: 2048,
+  // JPEG noise on a flat wall is about 1; the darkest of the 25 DreamBooth photos used for calibration has 22.
+  flatContrast: 2,
+  // Measured on 25 DreamBooth photos: 267 and more as they are, 5 to 18 after a Gaussian blur of 6 px.
+  minSharpness: 60,
+  // A subject on less than a tenth of the picture leaves mostly white to learn from.
+  minOpaque: 0.1,
+  // The same shot saved at two JPEG qualities measures 0.4; the closest photos that differ in content 2 and more.
+  copyDistance: 1.5,
+  // A blurred copy measures 3; the closest two of 25 DreamBooth photos, five of each subject, 24.
+  pictureDistance: 6,
+  // DreamBooth (Ruiz et al. 2023) needs 3 to 5 photos of a subject.
+  minPhotos: 3,
+  // Six times what DreamBooth needs; more cost time and blur what the subject is.
+  maxPhotos: 30,
+  // Twice the most allowed, so that someone slightly above it still gets every finding at once.
+  maxInspected: 60,
+};

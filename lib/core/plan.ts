@@ -1,0 +1,99 @@
+/** The plan of a run: everything that will be done, where, for how long and for how much, before it is done. */
+import { z } from 'zod';
+import { licence, type Model } from './catalogue.ts';
+import { hyperparameters } from './contract/hyperparameters.ts';
+import { sampler } from './contract/pictures.ts';
+import { JOB_STAGES, type TRANSFORM_STAGES } from './words.ts';
+
+const chosenModel = z.strictObject({
+  id: z.string(),
+  title: z.string(),
+  family: z.string(),
+  standInFor: z.string().nullable().describe('The full-size model whose place this tiny one takes'),
+  source: z.string(),
+  licence,
+});
+export type ChosenModel = z.infer<typeof chosenModel>;
+
+const stageCommon = {
+  stage: z.enum(JOB_STAGES),
+  instanceType: z.string(),
+  minutes: z.number().min(0).describe('Expected billable minutes'),
+  usd: z.number().min(0).describe('Expected price of these minutes'),
+  maxRuntimeSeconds: z.int().min(60).describe('A training stops then; a transform is stopped then'),
+};
+
+const trainingPlan = z.strictObject({
+  ...stageCommon,
+  kind: z.literal('training'),
+  spot: z.boolean(),
+  hyperparameters,
+  channels: z.record(z.string(), z.string()).describe('Channel name to key prefix'),
+  compressed: z.boolean().describe('model.tar.gz, or the files as they are'),
+});
+
+const transformPlan = z.strictObject({
+  ...stageCommon,
+  kind: z.literal('transform'),
+  adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter draws'),
+  role: z.enum(['teacher', 'student']),
+  size: z.int(),
+  batchSize: z.int(),
+  sampler,
+  chunks: z.int().min(1),
+  pictures: z.int().min(1),
+  picturesPerChunk: z.int().min(1),
+});
+
+export const stagePlan = z.discriminatedUnion('kind', [trainingPlan, transformPlan]);
+export type StagePlan = z.infer<typeof stagePlan>;
+export type TrainingPlan = z.infer<typeof trainingPlan>;
+export type TransformPlan = z.infer<typeof transformPlan>;
+
+export const planSchema = z.strictObject({
+  version: z.literal(1),
+  runId: z.string(),
+  subject: z.string(),
+  bucket: z.string(),
+  category: z.string(),
+  tokenWord: z.string(),
+  preset: z.string(),
+  seed: z.int(),
+  request: z.record(z.string(), z.unknown()).describe('The request with every default filled in'),
+  models: z.strictObject({
+    teacher: chosenModel,
+    student: chosenModel,
+    clip: chosenModel,
+    dino: chosenModel,
+  }),
+  prompts: z.strictObject({
+    proxy: z.string(),
+    evaluation: z.array(z.strictObject({ prompt: z.string(), plain: z.string() })),
+  }),
+  samples: z.strictObject({ picturesPerPrompt: z.int(), pictures: z.int().describe('Of one variant') }),
+  proxies: z.int(),
+  stages: z.array(stagePlan).length(JOB_STAGES.length),
+  estimate: z.strictObject({ minutes: z.number(), usd: z.number(), pricesAsOf: z.string() }),
+  versions: z.record(z.string(), z.string()),
+});
+export type Plan = z.infer<typeof planSchema>;
+
+/** The plan of one stage. */
+export function stageOf(plan: Plan, stage: StagePlan['stage']): StagePlan {
+  const found = plan.stages.find((entry) => entry.stage === stage);
+  // The schema's length and the planner's order make this impossible for a plan that was parsed.
+  if (found === undefined) throw new Error(`the plan of ${plan.runId} lacks stage ${stage}`);
+  return found;
+}
+
+/** The plan of a stage that draws pictures. */
+export function transformOf(plan: Plan, stage: (typeof TRANSFORM_STAGES)[number]): TransformPlan {
+  const found = stageOf(plan, stage);
+  if (found.kind !== 'transform') throw new Error(`stage ${stage} of ${plan.runId} draws no pictures`);
+  return found;
+}
+
+export function chosen(row: Model): ChosenModel {
+  const { id, title, family, standInFor, source, licence: terms } = row;
+  return { id, title, family, standInFor, source, licence: terms };
+}

@@ -1,0 +1,164 @@
+/**
+ * The request: what `subject.json` may say. This schema is the one source of the TypeScript type, the JSON Schema
+ * for editors (docs/reference/subject.schema.json), the defaults and the bounds.
+ */
+import { z } from 'zod';
+import { PRESETS, requestable } from './catalogue.ts';
+import { ProxytuneError } from './errors.ts';
+import { nearest } from './nearest.ts';
+import { EVALUATION_PROMPTS } from './prompts.ts';
+import { DEFAULT_TOKEN_WORD } from './token-word.ts';
+
+const spot = z
+  .boolean()
+  .describe(
+    'Use managed spot: cheaper, may pause. Default false, because a first run should not wait for capacity',
+  );
+const training = {
+  rank: z.int().min(1).max(256).describe('LoRA rank; above 256 an adapter is no longer small'),
+  learningRate: z.number().gt(0).max(0.01).describe('AdamW learning rate; above 0.01 LoRA diverges'),
+  steps: z.int().min(1).max(20_000).describe('Optimizer steps; 20000 is ten times what any recipe needs'),
+  batchSize: z.int().min(1).max(64).describe('Pictures per step; what fits depends on the instance'),
+  instanceType: z.string().describe('An instance type of the catalogue, instead of the recipe’s first'),
+  spot,
+};
+const guidance = z.number().min(0).max(30).describe('Classifier-free guidance; above 30 pictures burn out');
+
+const advanced = z.strictObject({
+  teach: z.strictObject(training).partial().optional().describe('The teacher’s training'),
+  synthesize: z
+    .strictObject({
+      steps: z.int().min(1).max(100).describe('Denoising steps; more than 100 change nothing visible'),
+      guidance,
+      picturesPerChunk: z
+        .int()
+        .min(1)
+        .max(64)
+        .describe('Proxies a transform request; a request may last an hour'),
+    })
+    .partial()
+    .optional()
+    .describe('Drawing the proxies'),
+  learn: z.strictObject(training).partial().optional().describe('The student’s training'),
+  sample: z
+    .strictObject({
+      prompts: z.int().min(1).max(EVALUATION_PROMPTS).describe('Evaluation prompts, from the first on'),
+      picturesPerPrompt: z.int().min(1).max(16).describe('Pictures a prompt; the paper uses 4'),
+      guidance,
+    })
+    .partial()
+    .optional()
+    .describe('The pictures that are measured'),
+});
+
+export const requestSchema = z.strictObject({
+  $schema: z.string().optional().describe('For editors; not read'),
+  category: z
+    .string()
+    .regex(/^[a-z]+( [a-z]+){0,2}$/, 'one to three words of small letters')
+    .max(40)
+    .describe('What the subject is, in plain words: "dog", "stuffed animal"'),
+  teacher: z
+    .enum(requestable('teacher'))
+    .default('sdxl')
+    .describe('The diffusion model that learns the photos'),
+  student: z
+    .enum(requestable('student'))
+    .default('llamagen-xl')
+    .describe('The autoregressive model that learns the proxies'),
+  preset: z
+    .enum(PRESETS)
+    .default('standard')
+    .describe('draft: a quick look. standard: the paper’s way. best: longer trainings, higher rank'),
+  tokenWord: z
+    .string()
+    .default(DEFAULT_TOKEN_WORD)
+    .describe(
+      'The rare word that stands for S* in prompts; it must survive every tokenizer of the two models',
+    ),
+  proxies: z
+    .int()
+    .min(8)
+    .max(5000)
+    .optional()
+    .describe('Number of proxies. Default: 200 for draft, else the paper’s 1000. Fewer than 8 teach nothing'),
+  seed: z
+    .int()
+    .min(0)
+    .max(2_000_000_000)
+    .default(0)
+    .describe('First random state; the same request with the same seed gives the same pictures'),
+  maxUsd: z
+    .number()
+    .gt(0)
+    .max(10_000)
+    .default(25)
+    .describe('The run is refused before any GPU when its plan costs more; 25 is about four standard runs'),
+  notify: z
+    .email()
+    .optional()
+    .describe('Address that is told how the run ended; AWS asks it to confirm once'),
+  consent: z
+    .literal(true)
+    .describe('You state that you may use these photos for this purpose. Without it nothing is done'),
+  advanced: advanced.default({}).describe('Overrides of single recipe settings'),
+});
+
+/** A request with every default filled in. */
+export type Request = z.infer<typeof requestSchema>;
+/** A request as a user writes it. */
+export type RequestInput = z.input<typeof requestSchema>;
+
+/**
+ * Reads `subject.json`.
+ * @throws RequestInvalid that lists every fault at once, an unknown key with the nearest known one
+ */
+export function parseRequest(text: string): Request {
+  let data: unknown;
+  try {
+    // Editors on Windows put a byte order mark before the first brace.
+    data = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (cause) {
+    throw new ProxytuneError('RequestInvalid', {
+      what: 'subject.json is not valid JSON',
+      given: (cause as Error).message,
+      remedy: 'correct it, and upload it again, last',
+      cause,
+    });
+  }
+  const result = requestSchema.safeParse(data);
+  if (result.success) return result.data;
+  throw new ProxytuneError('RequestInvalid', {
+    what: 'subject.json does not fit',
+    given: result.error.issues.map((issue) => fault(issue, data)).join('; '),
+    allowed: 'what docs/reference/subject.schema.json says; only category and consent are required',
+    remedy: 'correct these fields, and upload subject.json again',
+  });
+}
+
+function fault(issue: z.core.$ZodIssue, data: unknown): string {
+  const path = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(issue.path);
+    return issue.keys
+      .map(
+        (key) =>
+          `${[path, key].filter(Boolean).join('.')} is not known, did you mean ${nearest(key, known)}?`,
+      )
+      .join('; ');
+  }
+  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], data);
+  const given = value === undefined ? 'missing' : `${JSON.stringify(value).slice(0, 80)}`;
+  return `${path || 'the whole'}: ${given}: ${issue.message}`;
+}
+
+function knownKeys(path: readonly PropertyKey[]): string[] {
+  let schema: unknown = requestSchema;
+  for (const key of path) schema = unwrap((unwrap(schema) as z.ZodObject).shape[String(key)]);
+  return Object.keys((unwrap(schema) as z.ZodObject).shape).filter((key) => key !== '$schema');
+}
+
+function unwrap(schema: unknown): unknown {
+  const inner = (schema as { def?: { innerType?: unknown } }).def?.innerType;
+  return inner === undefined ? schema : unwrap(inner);
+}
