@@ -95,7 +95,9 @@ export function isIgnored(facts: PhotoFacts): boolean {
 export function judgeHeader(facts: PhotoFacts, limits: PhotoLimits): Finding[] {
   const block = maker(facts.file, 'blocker');
   if (facts.failure?.kind === 'unreadable') {
-    return [block('unreadable', `cannot be read (${facts.failure.detail})`, 'Allow reading it, or remove it.')];
+    return [
+      block('unreadable', `cannot be read (${facts.failure.detail})`, 'Allow reading it, or remove it.'),
+    ];
   }
   if (facts.bytes > limits.maxBytes) {
     const message = `has ${mebibytes(facts.bytes)}, allowed are ${mebibytes(limits.maxBytes)}`;
@@ -151,7 +153,11 @@ function failureFinding(
   const block = maker(file, 'blocker');
   const again = 'Copy or export the photo again; it may open in viewers that fill the gap with grey.';
   if (failure.kind === 'truncated') {
-    return block('truncated', `is truncated: the file ends before the picture does (${failure.detail})`, again);
+    return block(
+      'truncated',
+      `is truncated: the file ends before the picture does (${failure.detail})`,
+      again,
+    );
   }
   if (failure.kind === 'slow') {
     const message = `could not be decoded within ${limits.secondsPerPhoto} seconds`;

@@ -119,9 +119,12 @@ function judgeSet(usable: readonly PhotoFacts[], total: number, limits: PhotoLim
   const found: Finding[] = [];
   const more = 'Add photos of the subject from other sides, in other light, before other backgrounds.';
   if (total > limits.maxPhotos) {
-    const unseen = total > limits.maxInspected ? `; only the first ${limits.maxInspected} were looked at` : '';
+    const unseen =
+      total > limits.maxInspected ? `; only the first ${limits.maxInspected} were looked at` : '';
     const message = `there are ${total} photos, at most ${limits.maxPhotos} are allowed${unseen}`;
-    found.push(block('too-many-photos', message, 'Keep the ones that show the subject best; five are enough.'));
+    found.push(
+      block('too-many-photos', message, 'Keep the ones that show the subject best; five are enough.'),
+    );
   }
   if (usable.length < limits.minPhotos) {
     const message = `${usable.length} of ${total} photos can be used, at least ${limits.minPhotos} are needed`;

@@ -1,0 +1,147 @@
+/**
+ * The requests that start SageMaker jobs, as plain objects in the API's own words. Pure, so that a test can hold
+ * every one against the official API model.
+ */
+import { instance } from './catalogue.ts';
+import { toStrings } from './contract/hyperparameters.ts';
+import { keys } from './keys.ts';
+import { type JobIdentity, jobName } from './names.ts';
+import { type Plan, stageOf, type TrainingPlan, type TransformPlan } from './plan.ts';
+
+export interface JobContext {
+  /** Role that SageMaker takes on. */
+  readonly roleArn: string;
+  readonly imageUri: string;
+}
+
+/** An interrupted spot job may wait this long for capacity on top of its run time. */
+const SPOT_WAIT_SECONDS = 6 * 3600;
+/** A disk for base weights, adapters and pictures; types with NVMe ignore it. */
+const VOLUME_GIB = 100;
+/** Most a transform container may take over one chunk; SageMaker's own upper bound. */
+const INVOCATION_SECONDS = 3600;
+/** CUDA 12 needs a host driver of 525 or newer; the default image of a transform host is older. */
+const TRANSFORM_AMI = 'al2-ami-sagemaker-batch-gpu-535';
+
+const s3 = (bucket: string, key: string): string => `s3://${bucket}/${key}`;
+
+function tags(plan: Plan, identity: JobIdentity) {
+  return [
+    { Key: 'proxytune:run', Value: plan.runId },
+    { Key: 'proxytune:subject', Value: plan.subject },
+    { Key: 'proxytune:stage', Value: identity.stage },
+  ];
+}
+
+/** CreateTrainingJob for teach, learn or evaluate. */
+export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: JobContext) {
+  const stage = stageOf(plan, identity.stage) as TrainingPlan;
+  return {
+    TrainingJobName: jobName(identity),
+    RoleArn: context.roleArn,
+    AlgorithmSpecification: { TrainingImage: context.imageUri, TrainingInputMode: 'File' as const },
+    HyperParameters: toStrings(stage.hyperparameters),
+    InputDataConfig: Object.entries(stage.channels).map(([name, prefix]) =>
+      channel(plan.bucket, name, prefix),
+    ),
+    OutputDataConfig: {
+      S3OutputPath: s3(plan.bucket, keys.jobs(plan.runId)),
+      CompressionType: stage.compressed ? ('GZIP' as const) : ('NONE' as const),
+    },
+    ResourceConfig: { InstanceType: stage.instanceType, InstanceCount: 1, VolumeSizeInGB: VOLUME_GIB },
+    StoppingCondition: {
+      MaxRuntimeInSeconds: stage.maxRuntimeSeconds,
+      // Refused when spot is off, so it is only there when it is on.
+      ...(stage.spot ? { MaxWaitTimeInSeconds: stage.maxRuntimeSeconds + SPOT_WAIT_SECONDS } : {}),
+    },
+    CheckpointConfig: {
+      S3Uri: s3(plan.bucket, keys.checkpoints(plan.runId, identity.stage)),
+      LocalPath: '/opt/ml/checkpoints',
+    },
+    EnableManagedSpotTraining: stage.spot,
+    // Everything comes in through channels, so the container needs no network at all.
+    EnableNetworkIsolation: true,
+    Tags: tags(plan, identity),
+  };
+}
+
+function channel(bucket: string, name: string, prefix: string) {
+  return {
+    ChannelName: name,
+    DataSource: {
+      S3DataSource: {
+        S3DataType: 'S3Prefix' as const,
+        S3Uri: s3(bucket, prefix),
+        S3DataDistributionType: 'FullyReplicated' as const,
+      },
+    },
+  };
+}
+
+/** CreateModel for a transform: the adapter alone; base weights are pulled from the bucket at start. */
+export function modelRequest(
+  plan: Plan,
+  identity: JobIdentity,
+  context: JobContext & { artifactUri: string },
+) {
+  const stage = stageOf(plan, identity.stage) as TransformPlan;
+  const model = plan.models[stage.role];
+  return {
+    ModelName: jobName(identity),
+    ExecutionRoleArn: context.roleArn,
+    PrimaryContainer: {
+      Image: context.imageUri,
+      ModelDataUrl: context.artifactUri,
+      Environment: {
+        PROXYTUNE_ROLE: stage.role,
+        PROXYTUNE_FAMILY: model.family,
+        PROXYTUNE_MODEL: model.id,
+        PROXYTUNE_BASE_MODEL: s3(plan.bucket, keys.model(model.id)),
+      },
+    },
+    EnableNetworkIsolation: false,
+    Tags: tags(plan, identity),
+  };
+}
+
+/** CreateTransformJob over the manifest of the chunks that are still wanted. */
+export function transformJobRequest(plan: Plan, identity: JobIdentity & { stage: TransformPlan['stage'] }) {
+  const stage = stageOf(plan, identity.stage) as TransformPlan;
+  const name = jobName(identity);
+  const gpu = instance(stage.instanceType).gpus > 0;
+  return {
+    TransformJobName: name,
+    ModelName: name,
+    MaxConcurrentTransforms: 1,
+    MaxPayloadInMB: 6,
+    BatchStrategy: 'SingleRecord' as const,
+    ModelClientConfig: { InvocationsTimeoutInSeconds: INVOCATION_SECONDS, InvocationsMaxRetries: 1 },
+    TransformInput: {
+      DataSource: {
+        S3DataSource: {
+          S3DataType: 'ManifestFile' as const,
+          S3Uri: s3(plan.bucket, keys.manifest(plan.runId, name)),
+        },
+      },
+      ContentType: 'application/json',
+      SplitType: 'None' as const,
+      CompressionType: 'None' as const,
+    },
+    TransformOutput: {
+      S3OutputPath: s3(plan.bucket, keys.picturesOfAttempt(plan.runId, identity.stage, identity.attempt)),
+      Accept: 'application/x-tar',
+      AssembleWith: 'None' as const,
+    },
+    TransformResources: {
+      InstanceType: stage.instanceType as never,
+      InstanceCount: 1,
+      ...(gpu ? { TransformAmiVersion: TRANSFORM_AMI } : {}),
+    },
+    Tags: tags(plan, identity),
+  };
+}
+
+/** The manifest that names the chunks of one attempt: `[{prefix}, name, name, …]`. */
+export function manifest(plan: Plan, stage: TransformPlan['stage'], chunkNames: readonly string[]) {
+  return [{ prefix: s3(plan.bucket, keys.chunks(plan.runId, stage)) }, ...chunkNames];
+}

@@ -1,0 +1,57 @@
+/** What the table remembers: an item for each run, and one for each job of it. */
+import type { ErrorName } from './errors.ts';
+import type { JobIdentity } from './names.ts';
+import { jobName } from './names.ts';
+import type { JobStage } from './words.ts';
+
+export type RunStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'STOPPED';
+
+export interface RunRecord {
+  readonly pk: string;
+  readonly sk: 'run';
+  readonly runId: string;
+  readonly subject: string;
+  readonly bucket: string;
+  readonly status: RunStatus;
+  readonly startedAt: string;
+  readonly endedAt?: string;
+  readonly error?: string;
+  readonly message?: string;
+  readonly report?: string;
+  readonly notify?: string;
+  readonly usd?: number;
+}
+
+/**
+ * `WAITING`: created or about to be; the state machine waits for its token.
+ * `SUCCEEDED`, `FAILED`: over, and the state machine was told so.
+ */
+export type JobState = 'WAITING' | 'SUCCEEDED' | 'FAILED';
+
+export interface JobRecord {
+  readonly pk: string;
+  readonly sk: string;
+  readonly runId: string;
+  readonly jobName: string;
+  readonly stage: JobStage;
+  readonly kind: 'training' | 'transform';
+  readonly attempt: number;
+  readonly state: JobState;
+  readonly token: string;
+  readonly createdAt: string;
+  readonly instanceType: string;
+  readonly seconds?: number;
+  readonly usd?: number;
+  readonly error?: ErrorName;
+  readonly message?: string;
+}
+
+export const runKey = (runId: string) => ({ pk: `run#${runId}`, sk: 'run' as const });
+
+export const jobKey = (identity: JobIdentity) => ({
+  pk: `run#${identity.run}`,
+  sk: `job#${jobName(identity)}`,
+});
+
+/** Prefix of the sort keys of a run's jobs. */
+export const JOB_SORT_PREFIX = 'job#';

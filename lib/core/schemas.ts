@@ -1,0 +1,35 @@
+/** Every schema that crosses a wall, as JSON Schema. Python and editors read these files, never TypeScript. */
+import { z } from 'zod';
+import { hyperparameters } from './contract/hyperparameters.ts';
+import { metrics } from './contract/metrics.ts';
+import { chunk, pictureRecord } from './contract/pictures.ts';
+import { progress } from './contract/progress.ts';
+import errors from './data/errors.json' with { type: 'json' };
+import { planSchema } from './plan.ts';
+import { requestSchema } from './request.ts';
+
+const CONTAINER = 'containers/proxytune/contract/schemas';
+
+/** File (from the repo's root) to content. A test compares them with what is in the repo. */
+export function exportedFiles(): Record<string, unknown> {
+  return {
+    'docs/reference/subject.schema.json': jsonSchema('subject.json of Proxytune', requestSchema),
+    [`${CONTAINER}/plan.schema.json`]: jsonSchema('plan.json of a run', planSchema),
+    [`${CONTAINER}/hyperparameters.schema.json`]: jsonSchema(
+      'hyperparameters of a training job',
+      hyperparameters,
+    ),
+    [`${CONTAINER}/chunk.schema.json`]: jsonSchema('one request for pictures', chunk),
+    [`${CONTAINER}/picture-record.schema.json`]: jsonSchema(
+      'the JSON beside a picture of a shard',
+      pictureRecord,
+    ),
+    [`${CONTAINER}/progress.schema.json`]: jsonSchema('progress.json of a training job', progress),
+    [`${CONTAINER}/metrics.schema.json`]: jsonSchema('metrics.json of a report', metrics),
+    [`${CONTAINER}/errors.json`]: errors,
+  };
+}
+
+function jsonSchema(title: string, schema: z.ZodType): unknown {
+  return { title, ...z.toJSONSchema(schema, { io: 'input' }) };
+}
