@@ -105,7 +105,7 @@ export function modelRequest(
 }
 
 /** CreateTransformJob over the manifest of the chunks that are still wanted. */
-export function transformJobRequest(plan: Plan, identity: JobIdentity & { stage: TransformPlan['stage'] }) {
+export function transformJobRequest(plan: Plan, identity: JobIdentity) {
   const stage = stageOf(plan, identity.stage) as TransformPlan;
   const name = jobName(identity);
   const gpu = instance(stage.instanceType).gpus > 0;
@@ -128,7 +128,7 @@ export function transformJobRequest(plan: Plan, identity: JobIdentity & { stage:
       CompressionType: 'None' as const,
     },
     TransformOutput: {
-      S3OutputPath: s3(plan.bucket, keys.picturesOfAttempt(plan.runId, identity.stage, identity.attempt)),
+      S3OutputPath: s3(plan.bucket, keys.picturesOfAttempt(plan.runId, stage.stage, identity.attempt)),
       Accept: 'application/x-tar',
       AssembleWith: 'None' as const,
     },

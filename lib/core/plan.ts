@@ -16,7 +16,6 @@ const chosenModel = z.strictObject({
 export type ChosenModel = z.infer<typeof chosenModel>;
 
 const stageCommon = {
-  stage: z.enum(JOB_STAGES),
   instanceType: z.string(),
   minutes: z.number().min(0).describe('Expected billable minutes'),
   usd: z.number().min(0).describe('Expected price of these minutes'),
@@ -25,6 +24,7 @@ const stageCommon = {
 
 const trainingPlan = z.strictObject({
   ...stageCommon,
+  stage: z.enum(TRAINING_STAGES),
   kind: z.literal('training'),
   spot: z.boolean(),
   hyperparameters,
@@ -34,6 +34,7 @@ const trainingPlan = z.strictObject({
 
 const transformPlan = z.strictObject({
   ...stageCommon,
+  stage: z.enum(TRANSFORM_STAGES),
   kind: z.literal('transform'),
   adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter draws'),
   role: z.enum(['teacher', 'student']),

@@ -1,4 +1,4 @@
-"""Errors with names: the same in TypeScript, in Python, in the state machine and in the message to the user."""
+"""Errors with names: the same in TypeScript, in Python, in the state machine and in what the user reads."""
 
 from __future__ import annotations
 
