@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { licence, type Model } from './catalogue.ts';
 import { hyperparameters } from './contract/hyperparameters.ts';
 import { sampler } from './contract/pictures.ts';
-import { JOB_STAGES, type TRANSFORM_STAGES } from './words.ts';
+import { JOB_STAGES, type JobStage, TRAINING_STAGES, TRANSFORM_STAGES } from './words.ts';
 
 const chosenModel = z.strictObject({
   id: z.string(),
@@ -80,7 +80,7 @@ export const planSchema = z.strictObject({
 export type Plan = z.infer<typeof planSchema>;
 
 /** The plan of one stage. */
-export function stageOf(plan: Plan, stage: StagePlan['stage']): StagePlan {
+export function stageOf(plan: Plan, stage: JobStage): StagePlan {
   const found = plan.stages.find((entry) => entry.stage === stage);
   // The schema's length and the planner's order make this impossible for a plan that was parsed.
   if (found === undefined) throw new Error(`the plan of ${plan.runId} lacks stage ${stage}`);
