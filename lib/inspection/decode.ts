@@ -1,0 +1,151 @@
+/** From a file's bytes to its header, and to upright, opaque sRGB pixels no larger than a reference. */
+import sharp, { type Metadata, type Sharp } from 'sharp';
+import type { PhotoLimits } from '../core/photo-limits.ts';
+import type { FailureKind } from '../core/photo-rules.ts';
+import { DecoderTooSlow, decodeHeic } from './heic.ts';
+import { withProfile } from './profile.ts';
+
+// One photo at a time in one thread: memory stays what one photo needs, and a Lambda has about one CPU anyway.
+sharp.concurrency(1);
+// Every photo is read once; a cache would only hold on to memory.
+sharp.cache(false);
+
+export interface Header {
+  /** `heic` and `avif` are told apart here, by their compression. */
+  readonly format: string;
+  readonly width: number;
+  readonly height: number;
+  readonly frames: number;
+  readonly metadata: Metadata;
+}
+
+/** An upright, opaque sRGB picture, three bytes a pixel, the longer side at most `referenceSide`. */
+export interface Pixels {
+  readonly data: Buffer;
+  readonly width: number;
+  readonly height: number;
+  /** Upright size before shrinking. */
+  readonly original: { readonly width: number; readonly height: number };
+  /** Share of opaque area in the original, 0..1. */
+  readonly opaque: number;
+}
+
+/** Why a photo could not be decoded. */
+export class DecodingFailed extends Error {
+  readonly kind: FailureKind;
+
+  constructor(kind: FailureKind, detail: string, cause?: unknown) {
+    super(detail, { cause });
+    this.kind = kind;
+  }
+}
+
+/**
+ * Reads size and number of frames without decoding.
+ *
+ * @param format what the first bytes say
+ * @throws DecodingFailed when the header is broken
+ */
+export async function readHeader(content: Uint8Array, format: string): Promise<Header> {
+  try {
+    // No pixel limit here: the size of a far too large picture is to be read and named, not hidden by an error.
+    const metadata = await sharp(content, { limitInputPixels: false }).metadata();
+    const { width, height, pages = 1 } = metadata;
+    return { format: boxed(format, metadata), width, height, frames: pages, metadata };
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
+
+/** Decodes a photo whose header was found to be within the limits. @throws DecodingFailed */
+export async function decodePhoto(content: Uint8Array, header: Header, limits: PhotoLimits): Promise<Pixels> {
+  try {
+    return header.format === 'heic'
+      ? await decodeThroughWasm(content, header, limits)
+      : await decodeWithSharp(content, header, limits);
+  } catch (error) {
+    throw asFailure(error);
+  }
+}
+
+/** HEIC and AVIF share container and brands; only the compression is certain. */
+function boxed(format: string, { format: read, compression }: Metadata): string {
+  if (read !== 'heif') return format;
+  return compression === 'av1' ? 'avif' : 'heic';
+}
+
+async function decodeWithSharp(content: Uint8Array, header: Header, limits: PhotoLimits): Promise<Pixels> {
+  // 'error', not the default 'warning': phones write harmless oddities that every viewer shrugs off. What is cut off
+  // or broken still fails.
+  const open = (): Sharp => sharp(content, { failOn: 'error', limitInputPixels: limits.maxPixels });
+  const { width = header.width, height = header.height } = header.metadata.autoOrient;
+  const opaque = header.metadata.hasAlpha ? await opaqueShare(open(), limits) : 1;
+  return { ...(await toReferenceSize(open().autoOrient(), limits)), original: { width, height }, opaque };
+}
+
+async function decodeThroughWasm(content: Uint8Array, header: Header, limits: PhotoLimits): Promise<Pixels> {
+  const picture = await decodeHeic(content, {
+    index: header.metadata.pagePrimary ?? 0,
+    maxPixels: limits.maxPixels,
+    seconds: limits.secondsPerPhoto,
+  });
+  const { width, height, data } = picture;
+  const raw = (): Sharp => sharp(data, { raw: { width, height, channels: 4 } });
+  const opaque = header.metadata.hasAlpha ? await opaqueShare(raw(), limits) : 1;
+  const icc = header.metadata.icc;
+  const upright =
+    icc !== undefined && isRgbProfile(icc)
+      ? sharp(withProfile(await raw().png({ compressionLevel: 0 }).toBuffer(), icc))
+      : raw();
+  return { ...(await toReferenceSize(upright, limits)), original: { width, height }, opaque };
+}
+
+/** The profile header names the colour space of the pixels it is meant for at byte 16. */
+function isRgbProfile(icc: Buffer): boolean {
+  return icc.toString('latin1', 16, 20) === 'RGB ';
+}
+
+async function toReferenceSize(
+  upright: Sharp,
+  limits: PhotoLimits,
+): Promise<{ data: Buffer; width: number; height: number }> {
+  const side = limits.referenceSide;
+  const { data, info } = await upright
+    // Before any shrinking, so that colours hidden under transparency bleed nowhere.
+    .flatten({ background: '#ffffff' })
+    .resize(side, side, { fit: 'inside', withoutEnlargement: true })
+    .toColourspace('srgb')
+    .removeAlpha()
+    .raw({ depth: 'uchar' })
+    .timeout({ seconds: limits.secondsPerPhoto })
+    .toBuffer({ resolveWithObject: true });
+  if (info.channels !== 3) throw new Error(`${info.channels} colour channels where sRGB has 3`);
+  return { data, width: info.width, height: info.height };
+}
+
+/** A small copy is enough to tell how much of the area is opaque. */
+async function opaqueShare(picture: Sharp, limits: PhotoLimits): Promise<number> {
+  const alpha = await picture
+    .resize(256, 256, { fit: 'inside', withoutEnlargement: true })
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .extractChannel('alpha')
+    .raw({ depth: 'uchar' })
+    .timeout({ seconds: limits.secondsPerPhoto })
+    .toBuffer();
+  return alpha.reduce((sum, value) => sum + value, 0) / (255 * alpha.length);
+}
+
+/** What the decoders say when a file ends too early, each in its own words. */
+const CUT_OFF =
+  /premature end|unexpected end|end of file|outside of file bounds|unable to parse image|read error|out of order read/i;
+
+function asFailure(error: unknown): DecodingFailed {
+  if (error instanceof DecodingFailed) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof DecoderTooSlow || /^timeout:/.test(message)) {
+    return new DecodingFailed('slow', message, error);
+  }
+  const detail = message.split('\n')[0]?.trim() || 'no reason given';
+  return new DecodingFailed(CUT_OFF.test(message) ? 'truncated' : 'damaged', detail, error);
+}
