@@ -1,0 +1,126 @@
+/** What `cdk synth` left in its output folder, read without the CDK's command line. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ProxytuneError } from '../../core/errors.ts';
+
+const manifestSchema = z.object({
+  artifacts: z.record(
+    z.string(),
+    z.object({
+      type: z.string(),
+      properties: z
+        .object({ templateFile: z.string(), stackName: z.string(), file: z.string() })
+        .partial()
+        .optional(),
+    }),
+  ),
+});
+
+const fileAssetSchema = z.object({
+  source: z.object({
+    path: z.string().optional(),
+    packaging: z.enum(['file', 'zip']).optional(),
+    executable: z.array(z.string()).optional(),
+  }),
+  destinations: z.record(z.string(), z.object({ bucketName: z.string(), objectKey: z.string() })),
+});
+
+const assetsSchema = z.object({ files: z.record(z.string(), fileAssetSchema).default({}) });
+
+export type Template = Readonly<Record<string, unknown>>;
+
+/** One file or folder to upload. */
+export interface FileAsset {
+  readonly path: string;
+  readonly zipped: boolean;
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export interface StackAssembly {
+  readonly template: Template;
+  /** The template itself is among them, as CloudFormation reads it from the bucket. */
+  readonly assets: readonly FileAsset[];
+  /** The asset that is the template. */
+  readonly templateAsset: FileAsset;
+}
+
+export interface Place {
+  readonly account: string;
+  readonly region: string;
+}
+
+/**
+ * Read one stack of a cloud assembly, with the placeholders for account and region filled in. Docker image assets
+ * are left alone: on one machine no image is built, and its address is passed on as it is.
+ *
+ * @throws ProxytuneError `LocalCloudFailed` if the folder is no assembly or does not hold the stack.
+ */
+export function readAssembly(folder: string, stackName: string, place: Place): StackAssembly {
+  const manifest = manifestSchema.parse(readJson(folder, 'manifest.json'));
+  const artifacts = Object.entries(manifest.artifacts);
+  const stacks = artifacts.filter(([, artifact]) => artifact.type === 'aws:cloudformation:stack');
+  const nameOf = ([id, artifact]: (typeof stacks)[number]): string => artifact.properties?.stackName ?? id;
+  const stack = stacks.find((entry) => nameOf(entry) === stackName);
+  const templateFile = stack?.[1].properties?.templateFile;
+  if (templateFile === undefined) {
+    throw new ProxytuneError('LocalCloudFailed', {
+      what: `The assembly in ${folder} has no stack of this name`,
+      given: stackName,
+      allowed: stacks.map(nameOf).join(', ') || 'nothing: it has no stacks',
+      remedy: 'name one of these, or synthesise again',
+    });
+  }
+  const assets = artifacts
+    .filter(([, artifact]) => artifact.type === 'cdk:asset-manifest')
+    .flatMap(([, artifact]) => readAssets(folder, artifact.properties?.file ?? '', place));
+  const templatePath = join(folder, templateFile);
+  const templateAsset = assets.find((asset) => asset.path === templatePath);
+  if (templateAsset === undefined) {
+    throw new ProxytuneError('LocalCloudFailed', {
+      what: `The stack ${stackName} does not list its template among its assets`,
+      given: templateFile,
+      remedy: "synthesise it with the CDK's default synthesizer",
+    });
+  }
+  return { template: readJson(folder, templateFile) as Template, assets, templateAsset };
+}
+
+function readAssets(folder: string, file: string, place: Place): FileAsset[] {
+  const { files } = assetsSchema.parse(readJson(folder, file));
+  return Object.entries(files).flatMap(([id, asset]) =>
+    Object.values(asset.destinations).map((destination) => {
+      if (asset.source.path === undefined) {
+        throw new ProxytuneError('LocalCloudFailed', {
+          what: `The asset ${id} is made by a command of its own, which the local deployment does not run`,
+          given: asset.source.executable?.join(' ') ?? 'no path',
+          remedy: 'give the asset as a file or a folder',
+        });
+      }
+      return {
+        path: join(folder, asset.source.path),
+        zipped: asset.source.packaging === 'zip',
+        bucket: fill(destination.bucketName, place),
+        key: fill(destination.objectKey, place),
+      };
+    }),
+  );
+}
+
+function fill(text: string, place: Place): string {
+  const values: Record<string, string> = { AccountId: place.account, Region: place.region, Partition: 'aws' };
+  return text.replace(/\$\{AWS::(\w+)\}/g, (placeholder, name: string) => values[name] ?? placeholder);
+}
+
+function readJson(folder: string, file: string): unknown {
+  const path = join(folder, file);
+  if (!existsSync(path)) {
+    throw new ProxytuneError('LocalCloudFailed', {
+      what: 'A file of the cloud assembly is missing',
+      given: path,
+      remedy: 'run `npx cdk synth` first',
+    });
+  }
+  return JSON.parse(readFileSync(path, 'utf8'));
+}

@@ -1,0 +1,123 @@
+/** One CloudFormation stack: bring it to a template, and say in words why that failed. */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type CloudFormationClient,
+  CreateStackCommand,
+  DeleteStackCommand,
+  DescribeStackEventsCommand,
+  DescribeStacksCommand,
+  type Stack,
+  UpdateStackCommand,
+} from '@aws-sdk/client-cloudformation';
+import { ProxytuneError } from '../../core/errors.ts';
+
+/** Milliseconds between two looks at a stack. */
+const POLL = 100;
+
+/** Statuses from which CloudFormation can only delete a stack. */
+const ONLY_DELETABLE = /^(ROLLBACK_COMPLETE|CREATE_FAILED|ROLLBACK_FAILED|DELETE_FAILED|REVIEW_IN_PROGRESS)$/;
+
+export type StackChange = 'created' | 'updated' | 'unchanged';
+
+/**
+ * Create or update a stack and wait until it stands.
+ *
+ * @throws ProxytuneError `LocalCloudFailed` that names each failed resource with its reason.
+ */
+export async function bringToTemplate(
+  client: CloudFormationClient,
+  stackName: string,
+  templateUrl: string,
+): Promise<{ stack: Stack; change: StackChange }> {
+  const before = await removeIfBroken(client, stackName);
+  const since = new Date();
+  const request = {
+    StackName: stackName,
+    TemplateURL: templateUrl,
+    Capabilities: [
+      'CAPABILITY_IAM' as const,
+      'CAPABILITY_NAMED_IAM' as const,
+      'CAPABILITY_AUTO_EXPAND' as const,
+    ],
+  };
+  try {
+    await client.send(
+      before === undefined ? new CreateStackCommand(request) : new UpdateStackCommand(request),
+    );
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (before !== undefined && message.includes('No updates are to be performed')) {
+      return { stack: before, change: 'unchanged' };
+    }
+    throw deploymentError(stackName, [message], error);
+  }
+  const stack = await settled(client, stackName);
+  if (stack?.StackStatus !== 'CREATE_COMPLETE' && stack?.StackStatus !== 'UPDATE_COMPLETE') {
+    throw deploymentError(stackName, await failures(client, stackName, since));
+  }
+  return { stack, change: before === undefined ? 'created' : 'updated' };
+}
+
+/** Delete a stack and wait until it is gone. A stack that does not exist is no error. */
+export async function removeStack(client: CloudFormationClient, stackName: string): Promise<void> {
+  const since = new Date();
+  await client.send(new DeleteStackCommand({ StackName: stackName }));
+  const left = await settled(client, stackName);
+  if (left !== undefined && left.StackStatus !== 'DELETE_COMPLETE') {
+    throw deploymentError(stackName, await failures(client, stackName, since));
+  }
+}
+
+async function removeIfBroken(client: CloudFormationClient, stackName: string): Promise<Stack | undefined> {
+  const stack = await settled(client, stackName);
+  if (stack === undefined || stack.StackStatus === 'DELETE_COMPLETE') return undefined;
+  if (!ONLY_DELETABLE.test(stack.StackStatus ?? '')) return stack;
+  await removeStack(client, stackName);
+  return undefined;
+}
+
+/** The stack once nothing is in progress; undefined if there is none. */
+async function settled(client: CloudFormationClient, stackName: string): Promise<Stack | undefined> {
+  for (;;) {
+    const stack = await describe(client, stackName);
+    const busy = stack?.StackStatus?.endsWith('_IN_PROGRESS') && stack.StackStatus !== 'REVIEW_IN_PROGRESS';
+    if (!busy) return stack;
+    await sleep(POLL);
+  }
+}
+
+async function describe(client: CloudFormationClient, stackName: string): Promise<Stack | undefined> {
+  try {
+    const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stackName }));
+    return Stacks?.[0];
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('does not exist')) return undefined;
+    throw error;
+  }
+}
+
+async function failures(client: CloudFormationClient, stackName: string, since: Date): Promise<string[]> {
+  const { StackEvents = [] } = await client.send(new DescribeStackEventsCommand({ StackName: stackName }));
+  return StackEvents.filter(
+    (event) =>
+      event.ResourceStatus?.endsWith('_FAILED') &&
+      // Whole seconds in the events; and what was cancelled only because something else failed says nothing.
+      (event.Timestamp?.getTime() ?? 0) >= since.getTime() - 1000 &&
+      !/cancelled/i.test(event.ResourceStatusReason ?? ''),
+  )
+    .reverse()
+    .map((event) => {
+      const reason = event.ResourceStatusReason ?? 'no reason given';
+      return `${event.LogicalResourceId} (${event.ResourceType}): ${reason}`;
+    });
+}
+
+function deploymentError(stackName: string, reasons: readonly string[], cause?: unknown): ProxytuneError {
+  return new ProxytuneError('LocalCloudFailed', {
+    what: `The stack ${stackName} could not be deployed into the local cloud`,
+    given: reasons.join('; ') || 'no failed resource was reported',
+    remedy: 'correct the resource that failed and deploy again',
+    cause,
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * The runtime of Node functions: a client of the Lambda Runtime API, which is how AWS's own Node runtime works.
+ * One process is one execution environment; it serves one event at a time until the API is gone.
+ *
+ * Run by Node itself, in the folder of the unpacked function, with the environment that Lambda defines.
+ */
+import { existsSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { createRequire, registerHooks } from 'node:module';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { sendCallbacksOverHttp } from './callbacks.ts';
+
+type Handler = (event: unknown, context: object) => unknown;
+
+interface Answer {
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+}
+
+const api = process.env.AWS_LAMBDA_RUNTIME_API ?? '';
+const agent = new Agent({ keepAlive: true });
+let requestId: string | undefined;
+
+function ask(method: 'GET' | 'POST', path: string, body = ''): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const url = `http://${api}/2018-06-01/runtime/${path}`;
+    const call = request(url, { method, agent, headers: { 'content-length': Buffer.byteLength(body) } });
+    call.on('error', reject);
+    call.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        // Any other status means that this environment was given up.
+        if ((response.statusCode ?? 500) >= 300) process.exit(0);
+        resolve({ headers: response.headers, body: Buffer.concat(chunks).toString() });
+      });
+    });
+    call.end(body);
+  });
+}
+
+/** An error as Lambda reports it: its name becomes `errorType`, which Retry and Catch match. */
+function asFailure(error: unknown): string {
+  if (error instanceof Error) {
+    const { name, message, stack } = error;
+    return JSON.stringify({ errorType: name, errorMessage: message, trace: (stack ?? '').split('\n') });
+  }
+  return JSON.stringify({ errorType: typeof error, errorMessage: String(error), trace: [] });
+}
+
+async function fail(error: unknown): Promise<void> {
+  const failure = asFailure(error);
+  console.error(`ERROR\tInvoke Error\t${failure}`);
+  await ask('POST', `invocation/${requestId}/error`, failure);
+}
+
+function contextOf(headers: Answer['headers']): object {
+  const deadline = Number(headers['lambda-runtime-deadline-ms']);
+  const name = process.env.AWS_LAMBDA_FUNCTION_NAME ?? '';
+  return {
+    awsRequestId: requestId,
+    invokedFunctionArn: headers['lambda-runtime-invoked-function-arn'],
+    functionName: name,
+    functionVersion: process.env.AWS_LAMBDA_FUNCTION_VERSION ?? '$LATEST',
+    memoryLimitInMB: process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? '128',
+    logGroupName: process.env.AWS_LAMBDA_LOG_GROUP_NAME ?? `/aws/lambda/${name}`,
+    logStreamName: process.env.AWS_LAMBDA_LOG_STREAM_NAME ?? '',
+    callbackWaitsForEmptyEventLoop: true,
+    getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
+  };
+}
+
+/** Lambda's Node runtime brings the AWS SDK; packages leave it out. Here it comes from Proxytune's own modules. */
+function lendAwsSdk(): void {
+  const ours = createRequire(import.meta.url);
+  registerHooks({
+    resolve(specifier, context, next) {
+      try {
+        return next(specifier, context);
+      } catch (missing) {
+        if (!/^@(aws-sdk|smithy)\//.test(specifier)) throw missing;
+        // `require` looks around the module that asks, whatever parent a hook names; so it is resolved for it.
+        if (!context.conditions.includes('require'))
+          return next(specifier, { ...context, parentURL: import.meta.url });
+        return { url: pathToFileURL(ours.resolve(specifier)).href, shortCircuit: true };
+      }
+    },
+  });
+}
+
+async function loadHandler(): Promise<Handler> {
+  const folder = process.env.LAMBDA_TASK_ROOT ?? process.cwd();
+  const name = process.env._HANDLER ?? '';
+  const dot = name.lastIndexOf('.');
+  const file = ['.mjs', '.js', '.cjs'].map((end) => join(folder, name.slice(0, dot) + end)).find(existsSync);
+  if (file === undefined) throw named('Runtime.ImportModuleError', `The package has no module for "${name}"`);
+  const module = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  const inner = module.default as Record<string, unknown> | undefined;
+  const handler = module[name.slice(dot + 1)] ?? inner?.[name.slice(dot + 1)];
+  if (typeof handler !== 'function') {
+    throw named('Runtime.HandlerNotFound', `"${name}" is undefined or not exported, or it is not a function`);
+  }
+  return handler as Handler;
+}
+
+function named(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name });
+}
+
+/** Take one event and answer it. Returns whether the environment may take another one. */
+async function serveOne(loading: Promise<Handler>): Promise<boolean> {
+  const { headers, body } = await ask('GET', 'invocation/next');
+  requestId = String(headers['lambda-runtime-aws-request-id']);
+  let handler: Handler;
+  try {
+    handler = await loading;
+  } catch (error) {
+    // A module that does not load fails each invocation under its own name, in a fresh environment each time.
+    await fail(error);
+    return false;
+  }
+  try {
+    const result = await handler(JSON.parse(body), contextOf(headers));
+    await ask('POST', `invocation/${requestId}/response`, JSON.stringify(result ?? null));
+  } catch (error) {
+    await fail(error);
+  }
+  requestId = undefined;
+  return true;
+}
+
+/** An error outside the handler's promise ends the environment, as in Lambda. */
+function endOn(error: unknown, name: string): void {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const failure = Object.assign(new Error(`${cause.name}: ${cause.message}`), { name, stack: cause.stack });
+  const told = requestId === undefined ? Promise.resolve() : fail(failure).catch(() => undefined);
+  void told.then(() => process.exit(1));
+}
+
+process.on('unhandledRejection', (error) => endOn(error, 'Runtime.UnhandledPromiseRejection'));
+process.on('uncaughtException', (error) => endOn(error, error.name));
+lendAwsSdk();
+sendCallbacksOverHttp(process.env.AWS_ENDPOINT_URL);
+const loading = loadHandler();
+loading.catch(() => undefined);
+try {
+  while (await serveOne(loading));
+} catch {
+  // The Runtime API is gone: the emulator ended, and so does its function.
+}
+process.exit(0);

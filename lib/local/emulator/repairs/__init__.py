@@ -1,0 +1,45 @@
+"""What MiniStack 1.5.33 does differently from AWS where Proxytune would notice, put right: one file a repair.
+
+Every repair has a function ``apply()`` that replaces functions of the emulator by functions of ours. The source
+text of the emulator is never touched. ``docs/adr/0003-ministack.md`` says why each is needed.
+"""
+
+from __future__ import annotations
+
+from . import (
+    custom_resources,
+    ending,
+    event_sources,
+    node_functions,
+    object_versions,
+    rule_delivery,
+    saving,
+    state_machines,
+    unbuilt_types,
+)
+from .version import EmulatorVersion, require_supported_version
+
+REPAIRS = (
+    node_functions,
+    event_sources,
+    object_versions,
+    rule_delivery,
+    custom_resources,
+    state_machines,
+    unbuilt_types,
+    saving,
+    ending,
+)
+
+__all__ = ["REPAIRS", "EmulatorVersion", "apply_all"]
+
+
+def apply_all() -> None:
+    """Apply every repair, once, before the emulator serves its first request.
+
+    Raises:
+        EmulatorVersion: if MiniStack is not exactly the supported version.
+    """
+    require_supported_version()
+    for repair in REPAIRS:
+        repair.apply()

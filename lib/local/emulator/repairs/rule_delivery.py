@@ -1,0 +1,71 @@
+"""Rules deliver as EventBridge does: Lambda asynchronously with its retries, the undeliverable to the dead-letter queue.
+
+MiniStack runs a rule's Lambda target once and drops the outcome: no retry, no failure destination; and it ignores
+a target's ``DeadLetterConfig``. On AWS a rule invokes a function asynchronously, which means the function's own
+retries and destination; the target's dead-letter queue gets the events that could not be handed over at all.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+from typing import Any
+
+from ministack.services import eventbridge, lambda_svc
+
+logger = logging.getLogger("repairs.rule_delivery")
+
+_stock_invoke_target = eventbridge._invoke_target
+
+_delivery: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]] | None] = contextvars.ContextVar(
+    "target and rule in hand", default=None
+)
+
+
+def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+    """Remember target and rule while the stock function prepares the input and dispatches it."""
+    token = _delivery.set((target, rule))
+    try:
+        _stock_invoke_target(target, event, rule, view)
+    finally:
+        _delivery.reset(token)
+
+
+def dispatch_to_lambda(arn: str, payload: str) -> None:
+    """Invoke a function asynchronously, or give the event to the target's dead-letter queue if it is gone."""
+    func, config, name = lambda_svc._get_func_record_for_ref(arn)
+    if not func or not config:
+        bury(payload, "NO_RESOURCE", f"The function {name} does not exist")
+        return
+    record = lambda_svc._execution_record_for_config(func, config)
+    lambda_svc.invoke_async_with_retry(record, json.loads(payload))
+
+
+def bury(payload: str, code: str, message: str) -> None:
+    """Send an event that could not be delivered to its target's dead-letter queue, with EventBridge's attributes."""
+    target, rule = _delivery.get() or ({}, {})
+    logger.warning("Rule %s could not deliver to %s: %s", rule.get("Name"), target.get("Arn"), message)
+    queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if not queue_arn:
+        return
+    from ministack.services import sqs
+
+    queue = sqs._queue_by_arn(queue_arn)
+    if queue is None:
+        logger.error("The dead-letter queue %s does not exist; the event is lost", queue_arn)
+        return
+    facts = {
+        "ERROR_CODE": code,
+        "ERROR_MESSAGE": message,
+        "RULE_ARN": rule.get("Arn", ""),
+        "TARGET_ARN": target.get("Arn", ""),
+    }
+    attributes = {key: {"DataType": "String", "StringValue": value} for key, value in facts.items() if value}
+    sqs._act_send_message({"MessageBody": payload, "MessageAttributes": attributes}, queue["url"])
+
+
+def apply() -> None:
+    """Deliver to functions asynchronously and bury what cannot be delivered."""
+    eventbridge._invoke_target = invoke_target
+    eventbridge._dispatch_to_lambda = dispatch_to_lambda

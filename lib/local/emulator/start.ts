@@ -1,0 +1,213 @@
+/** Start and end the emulator: MiniStack with our repairs, as one process group on one free port. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { type ErrorName, isErrorName, ProxytuneError } from '../../core/errors.ts';
+
+/** Seconds until a start counts as failed. It takes one second on an idle machine; four jobs may be running. */
+const START_SECONDS = 60;
+/** Seconds for an orderly end: MiniStack waits three for open connections, then saves its state. */
+const END_SECONDS = 15;
+const HERE = dirname(fileURLToPath(import.meta.url));
+
+export interface EmulatorOptions {
+  /** Folder for everything that lasts: objects, state, the log. Made when missing. One emulator at a time. */
+  readonly dataDir: string;
+  /** @default - the port of the last start with this folder if it is free, else any free one */
+  readonly port?: number;
+  /** Further environment for the emulator and its functions, such as AWS_ENDPOINT_URL_SFN. @default - none */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The Python of the venv that holds MiniStack. */
+  readonly python: string;
+  /** The Node that runs functions. @default - the Node that runs this */
+  readonly node?: string;
+  /** Gets a line when the emulator starts or ends. @default - silent */
+  readonly log?: (line: string) => void;
+}
+
+export interface Emulator {
+  /** Where every AWS service of the emulator answers, `http://127.0.0.1:PORT`. */
+  readonly endpoint: string;
+  readonly pid: number;
+  /** The file that takes what the emulator prints. */
+  readonly logFile: string;
+  /** End it in order, saving its state, by force after 15 seconds; its functions end with it. */
+  close(): Promise<void>;
+}
+
+/**
+ * Start the emulator and wait until it answers.
+ *
+ * It ends when this process does, however that ends. What was made in it lasts in `dataDir`.
+ *
+ * @throws ProxytuneError `EmulatorVersion` if MiniStack is not the supported version; `LocalCloudFailed` if it
+ *   does not start, or another emulator uses the folder.
+ */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
+  const dataDir = resolve(options.dataDir);
+  const python = absolutePython(options.python);
+  // What functions unpacked in earlier runs; nobody else uses it, the folder's lock sees to that.
+  mkdirSync(join(dataDir, 'state'), { recursive: true });
+  const port = options.port ?? (await choosePort(join(dataDir, 'port')));
+  const logFile = join(dataDir, 'emulator.log');
+  const log = openSync(logFile, 'a', 0o600);
+  const logStart = statSync(logFile).size;
+  const child = spawn(python, ['-m', 'repairs'], {
+    env: environment(dataDir, port, options),
+    // A group of its own, so that Ctrl-C does not reach it before its time and it can be ended whole.
+    detached: true,
+    stdio: ['pipe', log, log],
+  });
+  closeSync(log);
+  const ended = new Promise<void>((done) => {
+    child.once('exit', () => done());
+    child.once('error', () => done());
+  });
+  const endpoint = `http://127.0.0.1:${port}`;
+  try {
+    await untilHealthy(child, endpoint, () => readFileSync(logFile).subarray(logStart).toString());
+  } catch (error) {
+    await end(child, ended);
+    throw error;
+  }
+  writeFileSync(join(dataDir, 'port'), String(port));
+  options.log?.(`The emulator answers at ${endpoint}`);
+  const close = async (): Promise<void> => {
+    await end(child, ended);
+    rmSync(join(dataDir, 'tmp'), { recursive: true, force: true });
+    options.log?.('The emulator has ended');
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    endpoint,
+    pid: child.pid ?? 0,
+    logFile,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+function absolutePython(python: string): string {
+  const path = resolve(python);
+  if (existsSync(path)) return path;
+  throw new ProxytuneError('LocalCloudFailed', {
+    what: 'The Python that runs the local cloud was not found',
+    given: path,
+    remedy: 'run `npm run demo` or `npm test` once, which set up .venv',
+  });
+}
+
+/** Everything the emulator and its functions see. Not the caller's own: an AWS profile there must not leak in. */
+function environment(dataDir: string, port: number, options: EmulatorOptions): NodeJS.ProcessEnv {
+  const tmp = join(dataDir, 'tmp');
+  mkdirSync(tmp, { recursive: true });
+  return {
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+    LANG: 'C.UTF-8',
+    TMPDIR: tmp,
+    PYTHONPATH: HERE,
+    PYTHONDONTWRITEBYTECODE: '1',
+    GATEWAY_PORT: String(port),
+    BIND_HOST: '127.0.0.1',
+    // The host in queue addresses and CloudFormation callbacks.
+    MINISTACK_HOST: '127.0.0.1',
+    S3_PERSIST: '1',
+    S3_DATA_DIR: join(dataDir, 's3'),
+    PERSIST_STATE: '1',
+    STATE_DIR: join(dataDir, 'state'),
+    // Listeners on fixed ports that nothing here uses; two local clouds would meet on them.
+    SFTP_ENABLED: '0',
+    IOT_MTLS_ENABLED: '0',
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    AWS_REGION: 'us-east-1',
+    AWS_DEFAULT_REGION: 'us-east-1',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    PROXYTUNE_NODE: options.node ?? process.execPath,
+    ...options.env,
+  };
+}
+
+/** The port of the last start, as queue addresses in a deployed stack carry it, or a free one. */
+async function choosePort(remembered: string): Promise<number> {
+  const last = existsSync(remembered) ? Number(readFileSync(remembered, 'utf8')) : 0;
+  return (await freePort(last)) ?? (await freePort(0)) ?? 0;
+}
+
+function freePort(port: number): Promise<number | undefined> {
+  return new Promise((found) => {
+    const probe = createServer();
+    probe.once('error', () => found(undefined));
+    probe.listen(port, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => found(typeof address === 'object' && address !== null ? address.port : undefined));
+    });
+  });
+}
+
+async function untilHealthy(child: ChildProcess, endpoint: string, printed: () => string): Promise<void> {
+  const deadline = Date.now() + START_SECONDS * 1000;
+  while (Date.now() < deadline) {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
+      throw startError(printed());
+    // The right one answers: the health page of a stranger on this port would not name MiniStack's edition.
+    const health = await fetch(`${endpoint}/_ministack/health`, { signal: AbortSignal.timeout(2000) }).catch(
+      () => null,
+    );
+    if (health?.ok) return;
+    await sleep(50);
+  }
+  throw startError(printed());
+}
+
+function startError(printed: string): ProxytuneError {
+  const [, name, message] = /^(EmulatorVersion|LocalCloudFailed): (.+)$/m.exec(printed) ?? [];
+  if (name !== undefined && isErrorName(name) && message !== undefined) return refusal(name, message);
+  return new ProxytuneError('LocalCloudFailed', {
+    what: 'The emulator did not start',
+    given: printed.trim().split('\n').slice(-5).join('\n') || `no answer in ${START_SECONDS} s`,
+    remedy: 'read emulator.log in the data folder',
+  });
+}
+
+function refusal(name: ErrorName, message: string): ProxytuneError {
+  const [, what = message, given, allowed, remedy = ''] =
+    /^(.*?)(?: Given: (.*?))?(?: Allowed: (.*?))?(?: What to do: (.*))?$/.exec(message) ?? [];
+  return new ProxytuneError(name, { what, given, allowed, remedy });
+}
+
+async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  if (child.pid === undefined) return;
+  if (child.exitCode === null && child.signalCode === null) {
+    child.kill('SIGTERM');
+    const timer = new AbortController();
+    await Promise.race([
+      ended,
+      sleep(END_SECONDS * 1000, undefined, { signal: timer.signal }).catch(() => undefined),
+    ]);
+    timer.abort();
+  }
+  try {
+    // Whatever is left of the group, such as a function that would not end.
+    process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // Nothing is left.
+  }
+  await ended;
+}

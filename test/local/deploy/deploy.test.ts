@@ -1,0 +1,225 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import {
+  DeleteFunctionCommand,
+  GetFunctionConfigurationCommand,
+  InvokeCommand,
+  LambdaClient,
+} from '@aws-sdk/client-lambda';
+import { HeadBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { deployTemplate, destroyStack } from '../../../lib/local/deploy/deploy.ts';
+import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
+import {
+  awsJson,
+  clientConfig,
+  emulatorOptions,
+  eventually,
+  NODE,
+  nextMessage,
+  temporaryFolder,
+} from '../emulator/helpers.ts';
+import { type RecordingStates, startRecordingStates } from './recording-states.ts';
+
+const folder = temporaryFolder();
+let states: RecordingStates;
+let emulator: Emulator;
+let outputs: Record<string, string>;
+
+/** Synthesise the small app in a process of its own, as `cdk synth` would. */
+function synthesise(variant: string): string {
+  const assemblyDir = join(folder, `assembly-${variant}`);
+  const env = { PATH: process.env.PATH, CDK_OUTDIR: assemblyDir, VARIANT: variant, CDK_VALIDATION: 'false' };
+  execFileSync(NODE, [join(import.meta.dirname, 'fixtures/app.ts')], { env });
+  return assemblyDir;
+}
+
+function deploy(assemblyDir: string) {
+  return deployTemplate({ assemblyDir, stackName: 'Small', endpoint: emulator.endpoint });
+}
+
+async function invoke(
+  payload: object,
+): Promise<{ failed: string | undefined; answer: Record<string, unknown> }> {
+  const client = new LambdaClient(clientConfig(emulator.endpoint));
+  const { FunctionError, Payload } = await client.send(
+    new InvokeCommand({ FunctionName: outputs.FunctionOut, Payload: JSON.stringify(payload) }),
+  );
+  return { failed: FunctionError, answer: JSON.parse(Buffer.from(Payload ?? []).toString()) };
+}
+
+async function put(key: string): Promise<string | undefined> {
+  const client = new S3Client({ ...clientConfig(emulator.endpoint), forcePathStyle: true });
+  const made = await client.send(new PutObjectCommand({ Bucket: outputs.BucketOut, Key: key, Body: 'x' }));
+  return made.VersionId;
+}
+
+beforeAll(async () => {
+  states = await startRecordingStates();
+  const env = { AWS_ENDPOINT_URL_SFN: states.endpoint, AWS_ENDPOINT_URL_SAGEMAKER: 'http://127.0.0.1:9' };
+  const [started] = await Promise.all([
+    startEmulator(emulatorOptions(join(folder, 'cloud'), { ...env, LAMBDA_ASYNC_RETRY_BASE_SECONDS: '0.1' })),
+  ]);
+  emulator = started;
+  ({ outputs } = await deploy(synthesise('')));
+}, 60_000);
+
+afterAll(async () => {
+  await emulator?.close();
+  states?.close();
+  rmSync(folder, { recursive: true, force: true });
+}, 30_000);
+
+describe('a synthesised template in the local cloud', () => {
+  it('gives outputs with real names, and makes the state machine in our service', async () => {
+    expect(outputs.MachineOut).toMatch(/^arn:aws:states:us-east-1:000000000000:stateMachine:Small-/);
+    expect(outputs.InboxOut).toContain(emulator.endpoint);
+    const created = states.asked.find(({ action }) => action === 'CreateStateMachine');
+    const definition = JSON.parse(created?.body.definition ?? '{}');
+    expect(definition.States.Call.Arguments.FunctionName).toMatch(
+      /^arn:aws:lambda:.*:function:Small-Recorder/,
+    );
+    expect(created?.body.roleArn).toMatch(/^arn:aws:iam::000000000000:role\//);
+  });
+
+  it('does nothing when nothing changed', async () => {
+    const asked = states.asked.length;
+    const again = await deploy(join(folder, 'assembly-'));
+    expect(again.change).toBe('unchanged');
+    expect(again.outputs).toEqual(outputs);
+    expect(states.asked).toHaveLength(asked);
+  });
+
+  it('runs an upload through rule, function, table and topic, with the version of the object', async () => {
+    const version = await put('rex/subject.json');
+    expect(version).toBeTruthy();
+    const dynamo = new DynamoDBClient(clientConfig(emulator.endpoint));
+    const key = { TableName: outputs.TableOut, Key: { pk: { S: 'rex/subject.json' } } };
+    const item = await eventually(async () => (await dynamo.send(new GetItemCommand(key))).Item);
+    expect(item.version?.S).toBe(version);
+    const message = await nextMessage(emulator.endpoint, outputs.InboxOut ?? '');
+    expect(message.Body).toBe('recorded rex/subject.json');
+  });
+
+  it('gives functions their environment and a way to our services', async () => {
+    const { answer } = await invoke({ do: 'environment' });
+    expect(answer).toMatchObject({
+      TABLE: outputs.TableOut,
+      AWS_REGION: 'us-east-1',
+      AWS_ENDPOINT_URL: emulator.endpoint,
+      AWS_ENDPOINT_URL_SFN: states.endpoint,
+      AWS_ENDPOINT_URL_SAGEMAKER: 'http://127.0.0.1:9',
+    });
+    expect(answer.AWS_PROFILE).toBeUndefined();
+    const { answer: context } = await invoke({ do: 'context' });
+    expect(context.arn).toMatch(/function:Small-Recorder/);
+    expect(context.left).toBeGreaterThan(0);
+    expect(context.left).toBeLessThanOrEqual(2000);
+  });
+
+  it('keeps the name and message of what a function throws', async () => {
+    const { failed, answer } = await invoke({
+      do: 'throw',
+      name: 'PhotosRejected',
+      message: 'two are blurred',
+    });
+    expect(failed).toBe('Unhandled');
+    expect(answer).toMatchObject({ errorType: 'PhotosRejected', errorMessage: 'two are blurred' });
+    expect((await invoke({ do: 'nothing' })).answer).toBeNull();
+  });
+
+  it('ends a function that spins at its timeout, one that exits at once, one that leaves a rejection', async () => {
+    const started = Date.now();
+    const spun = await invoke({ do: 'spin' });
+    expect(spun.answer).toMatchObject({
+      errorType: 'Sandbox.Timedout',
+      errorMessage: 'Task timed out after 2.00 seconds',
+    });
+    expect(Date.now() - started).toBeGreaterThanOrEqual(2000);
+    expect((await invoke({ do: 'exit' })).answer).toMatchObject({ errorType: 'Runtime.ExitError' });
+    const left = await invoke({ do: 'reject' });
+    expect(left.answer).toMatchObject({
+      errorType: 'Runtime.UnhandledPromiseRejection',
+      errorMessage: 'TypeError: nobody waits for me',
+    });
+    expect((await invoke({ do: 'echo' })).answer).toEqual({ heard: { do: 'echo' } });
+  }, 20_000);
+
+  it('writes what a function prints to its log group', async () => {
+    await invoke({ mark: 'for the log' });
+    const found = await eventually(async () => {
+      const request = { logGroupName: outputs.LogGroupOut, filterPattern: '"for the log"' };
+      const { events } = await awsJson<{ events: { message: string }[] }>(
+        emulator.endpoint,
+        'Logs_20140328.FilterLogEvents',
+        request,
+      );
+      return events[0];
+    });
+    expect(found.message).toContain('heard {"mark":"for the log"}');
+  });
+
+  it('retries a failing function and then gives the event to its failure destination', async () => {
+    await put('rex/photo.bad');
+    const message = await nextMessage(emulator.endpoint, outputs.FailedOut ?? '');
+    expect(JSON.parse(message.Body)).toMatchObject({
+      requestPayload: { detail: { object: { key: 'rex/photo.bad' } } },
+      responsePayload: { errorType: 'PhotosRejected', errorMessage: 'bad photo' },
+    });
+  }, 20_000);
+
+  it('updates in place, the new environment reaching the function', async () => {
+    const updated = await deploy(synthesise('updated'));
+    expect(updated.change).toBe('updated');
+    expect(updated.outputs).toEqual(outputs);
+    expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
+    expect(states.asked.at(-1)?.action).toBe('UpdateStateMachine');
+  }, 30_000);
+
+  it('fails with the machine that was refused, and stands as before', async () => {
+    const failing = deploy(synthesise('bad-machine'));
+    await expect(failing).rejects.toThrow(/Machine.*InvalidDefinition: StartAt "Nowhere" is no state/);
+    await expect(failing).rejects.toMatchObject({ name: 'LocalCloudFailed' });
+    expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
+  }, 30_000);
+
+  it('refuses a type that it cannot make, by its name', async () => {
+    await expect(deploy(synthesise('unsupported'))).rejects.toThrow('AWS::Strange::Thing');
+  }, 30_000);
+
+  it('refuses references that lead nowhere before it touches anything', async () => {
+    const broken = join(folder, 'assembly-broken');
+    cpSync(join(folder, 'assembly-'), broken, { recursive: true });
+    const path = join(broken, 'Small.template.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"Ref": "Table', '"Ref": "Tabel'));
+    await expect(deploy(broken)).rejects.toThrow(/Ref to "Tabel\w+", which is not in the template/);
+  });
+
+  it('takes events from our services, refuses other aws sources, and buries what it cannot deliver', async () => {
+    const config = clientConfig(emulator.endpoint);
+    const events = new EventBridgeClient(config);
+    const send = async (Source: string) =>
+      (await events.send(new PutEventsCommand({ Entries: [{ Source, DetailType: 'x', Detail: '{"a":1}' }] })))
+        .Entries?.[0];
+    expect((await send('aws.ec2'))?.ErrorCode).toBe('NotAuthorizedForSourceException');
+    const lambda = new LambdaClient(config);
+    await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: outputs.FunctionOut }));
+    await lambda.send(new DeleteFunctionCommand({ FunctionName: outputs.FunctionOut }));
+    expect((await send('aws.sagemaker'))?.EventId).toBeTruthy();
+    const message = await nextMessage(emulator.endpoint, outputs.UndeliverableOut ?? '');
+    expect(JSON.parse(message.Body)).toMatchObject({ source: 'aws.sagemaker', detail: { a: 1 } });
+    expect(message.MessageAttributes?.ERROR_CODE?.StringValue).toBe('NO_RESOURCE');
+    expect(message.MessageAttributes?.RULE_ARN?.StringValue).toContain('JobChanged');
+  });
+
+  it('is destroyed with its bucket, emptied by the stack itself, and its machine', async () => {
+    await destroyStack({ stackName: 'Small', endpoint: emulator.endpoint });
+    const client = new S3Client({ ...clientConfig(emulator.endpoint), forcePathStyle: true });
+    await expect(client.send(new HeadBucketCommand({ Bucket: outputs.BucketOut }))).rejects.toMatchObject({
+      $metadata: { httpStatusCode: 404 },
+    });
+    expect(states.asked.at(-1)?.action).toBe('DeleteStateMachine');
+  }, 30_000);
+});

@@ -1,0 +1,67 @@
+/** What the tests of the local cloud share: a folder, an emulator in it, clients, patience. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EmulatorOptions } from '../../../lib/local/emulator/start.ts';
+
+const REPO = resolve(import.meta.dirname, '../../..');
+export const PYTHON = join(REPO, '.venv/bin/python');
+export const NODE = join(REPO, 'node_modules/.bin/node');
+export const REPAIRS_PARENT = join(REPO, 'lib/local/emulator');
+
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'proxytune-emulator-'));
+}
+
+export function emulatorOptions(dataDir: string, env: Record<string, string> = {}): EmulatorOptions {
+  return { dataDir, python: PYTHON, node: NODE, env };
+}
+
+export function clientConfig(endpoint: string) {
+  return { endpoint, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+}
+
+/** Ask until the answer is there, for at most `seconds`. */
+export async function eventually<T>(ask: () => Promise<T | undefined>, seconds = 15): Promise<T> {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (Date.now() > deadline) throw new Error(`Nothing within ${seconds} s from ${ask}`);
+    await sleep(100);
+  }
+}
+
+export function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Call a service in the AWS JSON protocol, for the few whose client is not among our packages. */
+export async function awsJson<T>(endpoint: string, target: string, body: object): Promise<T> {
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    headers: { 'x-amz-target': target, 'content-type': 'application/x-amz-json-1.0' },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${target}: ${response.status} ${await response.text()}`);
+  return (await response.json()) as T;
+}
+
+interface Received {
+  readonly Messages?: { Body: string; MessageAttributes?: Record<string, { StringValue: string }> }[];
+}
+
+/** The next message of a queue, waited for. */
+export async function nextMessage(endpoint: string, queueUrl: string) {
+  return await eventually(async () => {
+    const request = { QueueUrl: queueUrl, WaitTimeSeconds: 1, MessageAttributeNames: ['All'] };
+    const { Messages } = await awsJson<Received>(endpoint, 'AmazonSQS.ReceiveMessage', request);
+    return Messages?.[0];
+  });
+}
