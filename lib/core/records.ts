@@ -40,6 +40,12 @@ export interface JobRecord {
   readonly token: string;
   readonly createdAt: string;
   readonly instanceType: string;
+  /** Chunks of the whole stage, for a transform: it has only succeeded when each has its output. */
+  readonly chunks?: number;
+  /** Longest the job may take; a transform has no limit of its own, so ours is kept here. */
+  readonly maxRuntimeSeconds: number;
+  /** Whether the state machine was answered; a crash between marking and answering is then repaired. */
+  readonly told: boolean;
   readonly seconds?: number;
   readonly usd?: number;
   readonly error?: ErrorName;

@@ -1,0 +1,82 @@
+/** Reads the request, plans the run and refuses it here, before any money is spent, when it cannot be done. */
+import { SubscribeCommand } from '@aws-sdk/client-sns';
+import { chunksOf } from '../../lib/core/chunks.ts';
+import { ProxytuneError } from '../../lib/core/errors.ts';
+import { keys } from '../../lib/core/keys.ts';
+import { makePlan } from '../../lib/core/make-plan.ts';
+import type { Plan } from '../../lib/core/plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
+import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import { listKeys, readText, writeJson } from '../shared/bucket.ts';
+import { sns } from '../shared/clients.ts';
+import { setting } from '../shared/environment.ts';
+import { beginRun, noteRun } from '../shared/table.ts';
+
+export interface PlanRunInput {
+  readonly runId: string;
+  readonly bucket: string;
+  readonly subject: string;
+  readonly key: string;
+  readonly version: string;
+}
+
+export async function handler(input: PlanRunInput) {
+  const { runId, bucket, subject } = input;
+  await beginRun({ runId, subject, bucket, status: 'RUNNING', startedAt: new Date().toISOString() });
+  // An unversioned upload is known by its etag, which is no version that S3 could look up.
+  const version = /^[0-9a-f]{32}(-\d+)?$/.test(input.version) ? undefined : input.version;
+  const request = parseRequest(await readText(input.key, version || undefined));
+  if (request.notify !== undefined) {
+    await noteRun(runId, { notify: request.notify });
+    await subscribe(request.notify);
+  }
+  const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
+  const plan = makePlan(request, { runId, subject, bucket, scale, version: setting('VERSION') });
+  await Promise.all(Object.values(plan.models).map(({ id }) => requireModel(id)));
+  await writeChunks(plan);
+  await writeJson(keys.plan(runId), plan);
+  return {
+    runId,
+    bucket,
+    planKey: keys.plan(runId),
+    photosPrefix: keys.photos(subject),
+    referencesPrefix: keys.references(runId),
+  };
+}
+
+/** @throws ModelMissing before any GPU would find it out */
+async function requireModel(id: string): Promise<void> {
+  if ((await listKeys(keys.model(id), 1)).length > 0) return;
+  throw new ProxytuneError('ModelMissing', {
+    what: 'The weights of a chosen model are not in the bucket',
+    given: `s3://${setting('BUCKET')}/${keys.model(id)} is empty`,
+    allowed: 'a folder with the model in the layout that docs/models.md shows',
+    remedy: 'bring the model there once, then upload subject.json again',
+  });
+}
+
+async function writeChunks(plan: Plan): Promise<void> {
+  for (const stage of TRANSFORM_STAGES) {
+    const chunks = chunksOf(plan, stage);
+    // A few at a time: S3 takes thousands a second, but a lambda has only so many sockets.
+    for (let at = 0; at < chunks.length; at += 16) {
+      await Promise.all(
+        chunks
+          .slice(at, at + 16)
+          .map((chunk) => writeJson(keys.chunk(plan.runId, stage, chunk.chunk), chunk)),
+      );
+    }
+  }
+}
+
+/** The address hears of its own runs only; SNS asks it to confirm once, and knows it from then on. */
+async function subscribe(address: string): Promise<void> {
+  await sns().send(
+    new SubscribeCommand({
+      TopicArn: setting('TOPIC_ARN'),
+      Protocol: 'email',
+      Endpoint: address,
+      Attributes: { FilterPolicy: JSON.stringify({ notify: [address] }) },
+    }),
+  );
+}

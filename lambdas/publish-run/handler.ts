@@ -1,0 +1,81 @@
+/** The last stage: puts the report where the user looks for it, with what the run took, and tells the user. */
+import { PublishCommand } from '@aws-sdk/client-sns';
+import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import { keys } from '../../lib/core/keys.ts';
+import { successMail } from '../../lib/core/messages.ts';
+import { fillStages, stageOutcomes, totalUsd, withStages } from '../../lib/core/report-stages.ts';
+import { copyObject, listKeys, readText, writeText } from '../shared/bucket.ts';
+import { sns } from '../shared/clients.ts';
+import { setting } from '../shared/environment.ts';
+import { endRun, jobsOf, readRun } from '../shared/table.ts';
+
+/** SageMaker uploads files without saying what they are; a browser wants to know. */
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8',
+  json: 'application/json',
+  csv: 'text/csv; charset=utf-8',
+  css: 'text/css; charset=utf-8',
+  png: 'image/png',
+  jpg: 'image/jpeg',
+  webp: 'image/webp',
+  svg: 'image/svg+xml',
+};
+
+export async function handler({
+  runId,
+}: {
+  runId: string;
+}): Promise<{ runId: string; report: string; usd: number }> {
+  const jobs = await jobsOf(runId);
+  const evaluation = jobs.filter((job) => job.stage === 'evaluate' && job.state === 'SUCCEEDED').at(-1);
+  if (evaluation === undefined) throw new Error(`run ${runId} is published before it was evaluated`);
+  const from = keys.artifactFolder(runId, evaluation.jobName);
+  const outcomes = stageOutcomes(jobs);
+  const metrics = withStages(
+    metricsSchema.parse(JSON.parse(await readText(`${from}metrics.json`))),
+    outcomes,
+  );
+
+  await copyFiles(from, keys.report(runId));
+  await writeText(keys.metrics(runId), JSON.stringify(metrics, null, 2), 'application/json');
+  // The page comes last: whoever sees it finds everything it shows.
+  const page = fillStages(await readText(`${from}index.html`), outcomes);
+  await writeText(keys.reportPage(runId), page, CONTENT_TYPES.html ?? '');
+
+  const report = `s3://${setting('BUCKET')}/${keys.reportPage(runId)}`;
+  const usd = totalUsd(outcomes);
+  const first = await endRun(runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report, usd });
+  if (first) await notify(runId, report, usd, metrics.verdict);
+  return { runId, report, usd };
+}
+
+async function copyFiles(from: string, to: string): Promise<void> {
+  const rewritten = [`${from}index.html`, `${from}metrics.json`];
+  const files = (await listKeys(from)).filter((key) => !rewritten.includes(key));
+  for (let at = 0; at < files.length; at += 16) {
+    await Promise.all(
+      files.slice(at, at + 16).map((key) => copyObject(key, to + key.slice(from.length), contentType(key))),
+    );
+  }
+}
+
+function contentType(key: string): string {
+  return CONTENT_TYPES[key.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'application/octet-stream';
+}
+
+async function notify(runId: string, report: string, usd: number, verdict: string): Promise<void> {
+  const run = await readRun(runId);
+  const mail = successMail({ runId, subject: run?.subject ?? runId, report, usd, verdict });
+  await sns().send(
+    new PublishCommand({
+      TopicArn: setting('TOPIC_ARN'),
+      Subject: mail.subject,
+      Message: mail.text,
+      MessageAttributes: {
+        run: { DataType: 'String', StringValue: runId },
+        status: { DataType: 'String', StringValue: 'SUCCEEDED' },
+        ...(run?.notify === undefined ? {} : { notify: { DataType: 'String', StringValue: run.notify } }),
+      },
+    }),
+  );
+}

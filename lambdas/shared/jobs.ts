@@ -1,0 +1,102 @@
+/** SageMaker's jobs of both kinds behind one face: describe, stop, tidy up. */
+import {
+  DeleteModelCommand,
+  DescribeTrainingJobCommand,
+  DescribeTransformJobCommand,
+  StopTrainingJobCommand,
+  StopTransformJobCommand,
+} from '@aws-sdk/client-sagemaker';
+import { instance } from '../../lib/core/catalogue.ts';
+import { usdFor } from '../../lib/core/cost.ts';
+import { chunkOfOutput, keys } from '../../lib/core/keys.ts';
+import { type JobDescription, type Outcome, outcomeOf } from '../../lib/core/outcome.ts';
+import type { JobRecord } from '../../lib/core/records.ts';
+import { isTransformStage, type TransformStage } from '../../lib/core/words.ts';
+import { listKeys } from './bucket.ts';
+import { sagemaker } from './clients.ts';
+
+/** SageMaker's own word on a job, or undefined when there is no such job. */
+export async function describeJob(
+  job: Pick<JobRecord, 'kind' | 'jobName'>,
+): Promise<JobDescription | undefined> {
+  try {
+    return job.kind === 'training'
+      ? await sagemaker().send(new DescribeTrainingJobCommand({ TrainingJobName: job.jobName }))
+      : await sagemaker().send(new DescribeTransformJobCommand({ TransformJobName: job.jobName }));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * What became of a job. A transform that says Completed has only succeeded when every chunk has its output:
+ * SageMaker also completes on an empty or wrong manifest.
+ */
+export async function lookAt(job: JobRecord): Promise<Outcome> {
+  const description = await describeJob(job);
+  if (description === undefined) return { over: false, status: 'Missing' };
+  const outcome = outcomeOf(description);
+  if (!outcome.over || !outcome.ok || !isTransformStage(job.stage)) return outcome;
+  const answered = await answeredChunks(job.runId, job.stage);
+  const wanted = job.chunks ?? 0;
+  if (answered.size >= wanted) return outcome;
+  return {
+    over: true,
+    ok: false,
+    seconds: outcome.seconds,
+    error: 'ChunksMissing',
+    message: `${wanted - answered.size} of ${wanted} chunks have no output`,
+  };
+}
+
+/** The chunks of a stage that some attempt has answered. */
+export async function answeredChunks(runId: string, stage: TransformStage): Promise<Set<number>> {
+  const outputs = await listKeys(keys.pictures(runId, stage));
+  return new Set(outputs.map(chunkOfOutput).filter((chunk) => chunk !== undefined));
+}
+
+/** Asks SageMaker to stop a job; one that is over or gone needs no stopping. */
+export async function stopJob(job: Pick<JobRecord, 'kind' | 'jobName'>): Promise<void> {
+  try {
+    if (job.kind === 'training') {
+      await sagemaker().send(new StopTrainingJobCommand({ TrainingJobName: job.jobName }));
+    } else {
+      await sagemaker().send(new StopTransformJobCommand({ TransformJobName: job.jobName }));
+    }
+  } catch (error) {
+    if (!isMissing(error) && !isOver(error)) throw error;
+  }
+}
+
+/** A transform needs its model only while it runs. */
+export async function deleteModelOf(job: Pick<JobRecord, 'kind' | 'jobName'>): Promise<void> {
+  if (job.kind !== 'transform') return;
+  try {
+    await sagemaker().send(new DeleteModelCommand({ ModelName: job.jobName }));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+}
+
+/** What the table keeps of an outcome. */
+export function endOf(job: JobRecord, outcome: Outcome & { over: true }) {
+  const bill = { seconds: outcome.seconds, usd: usdFor(outcome.seconds, instance(job.instanceType)) };
+  return outcome.ok
+    ? { state: 'SUCCEEDED' as const, ...bill }
+    : { state: 'FAILED' as const, ...bill, error: outcome.error, message: outcome.message };
+}
+
+function isMissing(error: unknown): boolean {
+  const { name, message } = error as Error;
+  return (
+    name === 'ResourceNotFound' ||
+    (name === 'ValidationException' && /not find|does not exist/i.test(message))
+  );
+}
+
+function isOver(error: unknown): boolean {
+  return (
+    (error as Error).name === 'ValidationException' && /status|state|stop/i.test((error as Error).message)
+  );
+}

@@ -1,0 +1,143 @@
+/**
+ * Starts the job of a stage and leaves the state machine's token where settle-job finds it. Safe to call again: the
+ * job's name is a function of run, stage and attempt, a job that exists is adopted, and only a job that is known
+ * to have failed gets a next attempt.
+ */
+import {
+  CreateModelCommand,
+  CreateTrainingJobCommand,
+  CreateTransformJobCommand,
+} from '@aws-sdk/client-sagemaker';
+import {
+  manifest,
+  modelRequest,
+  trainingJobRequest,
+  transformJobRequest,
+} from '../../lib/core/job-requests.ts';
+import { chunkName, keys } from '../../lib/core/keys.ts';
+import { jobError, jobMessage } from '../../lib/core/messages.ts';
+import { type JobIdentity, jobName } from '../../lib/core/names.ts';
+import { refusal } from '../../lib/core/outcome.ts';
+import { type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
+import type { JobRecord } from '../../lib/core/records.ts';
+import { isTransformStage, type JobStage, type TransformStage } from '../../lib/core/words.ts';
+import { readPlan, writeJson } from '../shared/bucket.ts';
+import { sagemaker } from '../shared/clients.ts';
+import { setting } from '../shared/environment.ts';
+import { answeredChunks } from '../shared/jobs.ts';
+import { endJob, jobsOf, rememberJob } from '../shared/table.ts';
+
+/** Attempts that a stage gets, whatever they failed of; each may cost money. */
+const MOST_ATTEMPTS = 6;
+
+export interface StartJobInput {
+  readonly runId: string;
+  readonly stage: JobStage;
+  readonly taskToken: string;
+}
+
+export async function handler({ runId, stage, taskToken }: StartJobInput): Promise<{ jobName: string }> {
+  const plan = await readPlan(runId);
+  const jobs = await jobsOf(runId);
+  const attempt = nextAttempt(jobs.filter((job) => job.stage === stage));
+  const identity = { run: runId, stage, attempt };
+  await rememberJob(identity, record(identity, stageOf(plan, stage), taskToken));
+  try {
+    await create(plan, identity, jobs);
+  } catch (error) {
+    await refused(identity, error as Error);
+  }
+  return { jobName: jobName(identity) };
+}
+
+function nextAttempt(jobs: readonly JobRecord[]): number {
+  const latest = jobs.at(-1);
+  if (latest === undefined) return 1;
+  if (latest.state !== 'FAILED') return latest.attempt;
+  if (latest.attempt < MOST_ATTEMPTS) return latest.attempt + 1;
+  throw jobError(
+    'JobFailed',
+    jobMessage(latest, `The stage failed ${latest.attempt} times, lastly: ${latest.message}`),
+  );
+}
+
+function record(identity: JobIdentity, stage: StagePlan, token: string): Omit<JobRecord, 'pk' | 'sk'> {
+  return {
+    runId: identity.run,
+    jobName: jobName(identity),
+    stage: identity.stage,
+    kind: stage.kind,
+    attempt: identity.attempt,
+    state: 'WAITING',
+    token,
+    told: false,
+    createdAt: new Date().toISOString(),
+    instanceType: stage.instanceType,
+    maxRuntimeSeconds: stage.maxRuntimeSeconds,
+    ...(stage.kind === 'transform' ? { chunks: stage.chunks } : {}),
+  };
+}
+
+async function create(plan: Plan, identity: JobIdentity, jobs: readonly JobRecord[]): Promise<void> {
+  const context = { roleArn: setting('JOB_ROLE_ARN'), imageUri: setting('IMAGE_URI') };
+  const { stage } = identity;
+  if (!isTransformStage(stage)) {
+    await adopting(
+      sagemaker().send(new CreateTrainingJobCommand(trainingJobRequest(plan, identity, context) as never)),
+    );
+    return;
+  }
+  const wanted = await missingChunks(plan, stage);
+  await writeJson(keys.manifest(plan.runId, jobName(identity)), manifest(plan, stage, wanted.map(chunkName)));
+  const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, adapterJob(plan, stage, jobs))}`;
+  await adopting(
+    sagemaker().send(new CreateModelCommand(modelRequest(plan, identity, { ...context, artifactUri }))),
+  );
+  await adopting(sagemaker().send(new CreateTransformJobCommand(transformJobRequest(plan, identity))));
+}
+
+/** A later attempt draws only what no earlier one has drawn: each picture depends on its seed alone. */
+async function missingChunks(plan: Plan, stage: TransformStage): Promise<number[]> {
+  const all = Array.from({ length: transformOf(plan, stage).chunks }, (_, chunk) => chunk);
+  const answered = await answeredChunks(plan.runId, stage);
+  const missing = all.filter((chunk) => !answered.has(chunk));
+  // SageMaker takes no empty manifest; this can only be when a job failed after its last output.
+  return missing.length > 0 ? missing : all;
+}
+
+/** The job whose adapter draws the pictures of a stage. */
+function adapterJob(plan: Plan, stage: TransformStage, jobs: readonly JobRecord[]): string {
+  const from = transformOf(plan, stage).adapterOf;
+  const job = jobs.find((entry) => entry.stage === from && entry.state === 'SUCCEEDED');
+  if (job === undefined) throw new Error(`stage ${stage} was started before ${from} had succeeded`);
+  return job.jobName;
+}
+
+/** A thing that exists under our deterministic name is ours from an earlier call. */
+async function adopting(creation: Promise<unknown>): Promise<void> {
+  try {
+    await creation;
+  } catch (error) {
+    const { name, message } = error as Error;
+    const exists =
+      name === 'ResourceInUse' || (name === 'ValidationException' && /already exist/i.test(message));
+    if (!exists) throw error;
+  }
+}
+
+async function refused(identity: JobIdentity, cause: Error): Promise<never> {
+  const { error, message } = refusal(cause);
+  const text = message.includes('What to do:')
+    ? message
+    : `${message} What to do: ${REMEDIES[error] ?? REMEDIES.JobRefused}`;
+  await endJob(identity, { state: 'FAILED', told: true, error, message: text });
+  throw jobError(error, text);
+}
+
+const REMEDIES: Record<string, string> = {
+  QuotaZero:
+    'ask for a higher quota for this instance type in the Service Quotas console, or set instanceType in subject.json.',
+  QuotaBusy: 'wait for other jobs on this instance type to end; the run tries again by itself.',
+  ServiceFault: 'nothing; the run tries again by itself.',
+  JobRefused: 'check the stack and the request, then upload subject.json again.',
+};

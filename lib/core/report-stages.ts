@@ -1,0 +1,56 @@
+/** What each stage took, for the report: only known once the last job is over, so publish fills it in. */
+import type { Metrics, StageOutcome } from './contract/metrics.ts';
+import type { JobRecord } from './records.ts';
+import { JOB_STAGES } from './words.ts';
+
+/** The place in index.html that the evaluation leaves for the table's rows. */
+export const STAGES_SLOT = '<!-- proxytune:stages -->';
+
+/** One outcome a stage, all its attempts added up. */
+export function stageOutcomes(jobs: readonly JobRecord[]): StageOutcome[] {
+  return JOB_STAGES.map((stage) => {
+    const own = jobs.filter((job) => job.stage === stage);
+    return {
+      stage,
+      attempts: own.length,
+      instance: own.at(-1)?.instanceType ?? null,
+      seconds: total(own.map((job) => job.seconds ?? 0)),
+      usd: total(own.map((job) => job.usd ?? 0)),
+    };
+  });
+}
+
+export function totalUsd(outcomes: readonly StageOutcome[]): number {
+  return total(outcomes.map((outcome) => outcome.usd));
+}
+
+/** The page with the stage rows in their slot. Every value is ours (names, numbers), so nothing needs escaping. */
+export function fillStages(html: string, outcomes: readonly StageOutcome[]): string {
+  const rows = outcomes.map((outcome) =>
+    row([
+      outcome.stage,
+      String(outcome.attempts),
+      outcome.instance ?? '',
+      `${outcome.seconds} s`,
+      `$${outcome.usd.toFixed(4)}`,
+    ]),
+  );
+  const seconds = total(outcomes.map((outcome) => outcome.seconds));
+  const sum = row(
+    ['all jobs', '', '', `${seconds} s`, `$${totalUsd(outcomes).toFixed(4)}`],
+    ' class="total"',
+  );
+  return html.replace(STAGES_SLOT, () => [...rows, sum].join('\n'));
+}
+
+export function withStages(metrics: Metrics, outcomes: readonly StageOutcome[]): Metrics {
+  return { ...metrics, stages: [...outcomes] };
+}
+
+function row(cells: readonly string[], attributes = ''): string {
+  return `<tr${attributes}>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+}
+
+function total(values: readonly number[]): number {
+  return Number(values.reduce((sum, value) => sum + value, 0).toFixed(4));
+}
