@@ -9,8 +9,10 @@ import { Worker } from 'node:worker_threads';
 export interface HeicPicture {
   readonly width: number;
   readonly height: number;
-  readonly data: Uint8Array;
+  readonly data: Buffer;
 }
+
+type Answer = { failure: string } | { width: number; height: number; data: { buffer: ArrayBuffer } };
 
 /** The decoder did not finish in time. */
 export class DecoderTooSlow extends Error {}
@@ -58,9 +60,9 @@ export async function decodeHeic(
         () => reject(new DecoderTooSlow(`HEIC took more than ${seconds} s`)),
         seconds * 1000,
       );
-      worker.once('message', (answer: HeicPicture | { failure: string }) => {
+      worker.once('message', (answer: Answer) => {
         if ('failure' in answer) reject(new Error(answer.failure));
-        else resolve(answer);
+        else resolve({ ...answer, data: Buffer.from(answer.data.buffer) });
       });
       worker.once('error', reject);
       worker.once('exit', (code) => reject(new Error(`the HEIC decoder ended early with ${code}`)));
