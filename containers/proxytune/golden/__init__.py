@@ -1,0 +1,70 @@
+"""Golden vectors: numbers that the official code produced, and the checks that ours reproduce them.
+
+A golden file is a JSON file (configs, scalars) with a `.safetensors` file of the same name beside it. The end
+of its name is its kind; `CHECKERS` says which function checks which kind. A new kind is a new row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from proxytune.golden.findings import Finding
+from proxytune.golden.llamagen_gpt import check_llamagen_gpt
+from proxytune.golden.llamagen_vq16 import check_llamagen_vq16
+
+Checker = Callable[[dict[str, Any], dict[str, Tensor]], list[Finding]]
+
+CHECKERS: dict[str, Checker] = {
+    "llamagen-gpt": check_llamagen_gpt,
+    "llamagen-vq16": check_llamagen_vq16,
+}
+
+
+def check_golden_file(path: Path) -> list[Finding]:
+    """Check one golden file against our models.
+
+    Args:
+        path: the JSON file; its name without the ending must end in a kind of `CHECKERS`.
+
+    Raises:
+        ValueError: an unknown kind, a missing half, or contents that no check reads.
+    """
+    kind = next((kind for kind in CHECKERS if path.stem.endswith(kind)), None)
+    if path.suffix != ".json" or kind is None:
+        raise ValueError(
+            f"{path.name} is of no known kind; allowed: names ending in {', '.join(CHECKERS)} + .json"
+        )
+    tensors = path.with_suffix(".safetensors")
+    for half in (path, tensors):
+        if not half.is_file():
+            raise ValueError(
+                f"{half} does not exist; a golden file is a .json and a .safetensors of one name"
+            )
+    with _one_thread():
+        findings = CHECKERS[kind](json.loads(path.read_text("utf-8")), load_file(tensors))
+    if not findings:
+        raise ValueError(f"{path.name} holds nothing to check")
+    return findings
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread, as the golden numbers were.
+
+    Sums split over threads round otherwise by 1e-7. That is enough to choose another id where a formula's
+    weights hold near-equal rows, and the tokenizer's decoder turns it into 3e-4.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

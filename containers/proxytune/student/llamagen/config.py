@@ -1,0 +1,156 @@
+"""The sizes of a LlamaGen GPT and of its picture tokenizer, under the official field names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+# Fields of the official ModelArgs that say nothing about a text-conditional model's function.
+_OFFICIAL_EXTRAS = frozenset({"num_classes", "max_batch_size", "max_seq_len"})
+
+
+@dataclass(frozen=True)
+class LlamaGenConfig:
+    """Sizes and dropouts of a text-conditional LlamaGen GPT; the defaults are official GPT-XL at 512 px.
+
+    `block_size` is the number of picture tokens, (image_size / 16) squared: 256 at 256 px, 1024 at 512 px.
+    Dropouts are the official training defaults (train_t2i.py); golden vectors set all of them to 0.
+    """
+
+    dim: int = 1280
+    n_layer: int = 36
+    n_head: int = 20
+    n_kv_head: int | None = None
+    multiple_of: int = 256
+    ffn_dim_multiplier: float | None = None
+    rope_base: float = 10000.0
+    norm_eps: float = 1e-5
+    initializer_range: float = 0.02
+    token_dropout_p: float = 0.1
+    attn_dropout_p: float = 0.0
+    resid_dropout_p: float = 0.1
+    ffn_dropout_p: float = 0.1
+    drop_path_rate: float = 0.0
+    class_dropout_prob: float = 0.1
+    caption_dim: int = 2048
+    vocab_size: int = 16384
+    cls_token_num: int = 120
+    block_size: int = 1024
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that no LlamaGen can have.
+
+        Raises:
+            ValueError: naming the field, its value and what is allowed.
+        """
+        grid = math.isqrt(self.block_size)
+        rules = (
+            (
+                self.block_size > 0 and grid * grid == self.block_size,
+                "block_size",
+                "a square number (grid x grid tokens)",
+            ),
+            (self.n_head > 0 and self.dim % self.n_head == 0, "n_head", f"a divisor of dim = {self.dim}"),
+            (self.n_head % self.kv_heads == 0, "n_kv_head", f"a divisor of n_head = {self.n_head}"),
+            (self.head_dim % 4 == 0, "dim", "n_head times a multiple of 4: rows and columns rotate in pairs"),
+            (self.cls_token_num > 0, "cls_token_num", "at least 1"),
+        )
+        for holds, name, allowed in rules:
+            if not holds:
+                raise ValueError(f"{name} = {getattr(self, name)} cannot be a LlamaGen's; allowed: {allowed}")
+
+    @property
+    def kv_heads(self) -> int:
+        """Number of key and value heads; fewer than `n_head` means grouped heads."""
+        return self.n_kv_head or self.n_head
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.dim // self.n_head
+
+    @property
+    def grid(self) -> int:
+        """Picture tokens along one side."""
+        return math.isqrt(self.block_size)
+
+    @property
+    def ffn_dim(self) -> int:
+        """Hidden width of the SwiGLU: 2/3 of 4 x dim, times the multiplier, rounded up to `multiple_of`."""
+        width = int(2 * 4 * self.dim / 3)
+        if self.ffn_dim_multiplier is not None:
+            width = int(self.ffn_dim_multiplier * width)
+        return -(-width // self.multiple_of) * self.multiple_of
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> LlamaGenConfig:
+        """Read a config from JSON values; the official fields without meaning here are skipped.
+
+        Raises:
+            ValueError: an unknown field, a class-conditional `model_type`, or a size that cannot be.
+        """
+        given = {name: value for name, value in values.items() if name not in _OFFICIAL_EXTRAS}
+        kind = given.pop("model_type", "t2i")
+        if kind != "t2i":
+            raise ValueError(f"model_type = {kind!r} is not text-conditional; allowed: 't2i'")
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(given) - known)
+        if unknown:
+            raise ValueError(f"unknown model fields {unknown}; allowed: {sorted(known)}")
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class VQConfig:
+    """Sizes of a VQ tokenizer under the official field names; the defaults are VQ-16 (71.9 M parameters).
+
+    The stride is 2 ** (levels - 1): five multipliers give the 16 of the name. Widths must be multiples of
+    `norm_groups`, the official 32, which narrower tokenizers lower.
+    """
+
+    codebook_size: int = 16384
+    codebook_embed_dim: int = 8
+    z_channels: int = 256
+    ch: int = 128
+    ch_mult: tuple[int, ...] = (1, 1, 2, 2, 4)
+    num_res_blocks: int = 2
+    norm_groups: int = 32
+
+    def __post_init__(self) -> None:
+        """Refuse widths that the norm cannot divide.
+
+        Raises:
+            ValueError: naming the field, its value and what is allowed.
+        """
+        object.__setattr__(self, "ch_mult", tuple(self.ch_mult))
+        uneven = [self.ch * factor for factor in self.ch_mult if self.ch * factor % self.norm_groups]
+        if uneven or not self.ch_mult:
+            raise ValueError(f"widths {uneven} given; allowed: multiples of norm_groups = {self.norm_groups}")
+
+    @property
+    def stride(self) -> int:
+        """Pixels along one side of a token."""
+        return 2 ** (len(self.ch_mult) - 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain JSON values."""
+        return {**asdict(self), "ch_mult": list(self.ch_mult)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> VQConfig:
+        """Read a config from JSON values.
+
+        Raises:
+            ValueError: an unknown field or a width that cannot be.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise ValueError(f"unknown tokenizer fields {unknown}; allowed: {sorted(known)}")
+        return cls(**values)

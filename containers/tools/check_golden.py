@@ -1,0 +1,40 @@
+"""Check golden files: print the largest error of each tensor, exit 1 when one is too large, 2 on misuse.
+
+    python containers/tools/check_golden.py FILE.json [FILE.json ...]
+
+The kind of a file is the end of its name: see proxytune.golden.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from proxytune.golden import check_golden_file  # noqa: E402  (the package need not be installed)
+
+
+def main(arguments: list[str]) -> int:
+    """Check the files named in `arguments`; return the exit code."""
+    if not arguments or any(argument.startswith("-") for argument in arguments):
+        print(__doc__, file=sys.stderr)
+        return 2
+    wrong = 0
+    for argument in arguments:
+        try:
+            findings = check_golden_file(Path(argument))
+        except (ValueError, KeyError) as error:
+            print(f"{argument}: {error}", file=sys.stderr)
+            return 2
+        print(argument)
+        for finding in findings:
+            print(f"  {finding}")
+        failed = sum(not finding.holds for finding in findings)
+        print(f"  {len(findings) - failed} hold, {failed} too large")
+        wrong += failed
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
