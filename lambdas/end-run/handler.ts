@@ -19,6 +19,7 @@ export interface EndRunInput {
 interface StatusChange {
   readonly name: string;
   readonly status: string;
+  readonly input?: string | null;
   readonly error?: string | null;
   readonly cause?: string | null;
 }
@@ -40,13 +41,19 @@ function caught({ runId, error }: EndRunInput) {
 }
 
 function uncaught(detail: StatusChange) {
+  const runId = runOf(detail);
   if (detail.status === 'ABORTED') {
     const message =
       detail.cause || 'The run was stopped by hand. What to do: upload subject.json again to start anew.';
-    return { runId: detail.name, status: 'STOPPED' as RunStatus, failure: { error: 'Interrupted', message } };
+    return { runId, status: 'STOPPED' as RunStatus, failure: { error: 'Interrupted', message } };
   }
   const failure = readCause({ Error: detail.error ?? `States.${detail.status}`, Cause: detail.cause ?? '' });
-  return { runId: detail.name, status: 'FAILED' as RunStatus, failure };
+  return { runId, status: 'FAILED' as RunStatus, failure };
+}
+
+/** A run's first execution bears its name; one that resumes it bears another, but the same input. */
+function runOf({ name, input }: StatusChange): string {
+  return input ? (JSON.parse(input) as { runId: string }).runId : name;
 }
 
 /** One job that cannot be stopped must not keep the others running. */

@@ -1,6 +1,7 @@
 /**
- * Nothing was heard of a job for a while. Looks at it: a job that still runs goes on being waited for, one that is
- * over is settled here, and one that is overdue is stopped (a transform would otherwise run, and cost, for ever).
+ * Looks at the job of a stage, before it is started (a resumed run finds stages done) and whenever nothing was heard
+ * of it for a while. A job that still runs goes on being waited for, one that is over is settled here, and one that
+ * is overdue is stopped (a transform would otherwise run, and cost, for ever).
  */
 import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import type { JobRecord } from '../../lib/core/records.ts';
@@ -23,7 +24,8 @@ export type Reconciled =
 /** @throws the job's own error by its name; StageTimedOut when it had to be stopped */
 export async function handler({ runId, stage }: ReconcileJobInput): Promise<Reconciled> {
   const job = (await jobsOf(runId)).filter((entry) => entry.stage === stage).at(-1);
-  if (job === undefined) return { over: false };
+  // A failure that was told already is history: start-job makes the next attempt.
+  if (job === undefined || job.state === 'FAILED') return { over: false };
   const identity = { run: runId, stage, attempt: job.attempt };
   const outcome = await lookAt(job);
   if (outcome.over) {

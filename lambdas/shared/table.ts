@@ -16,16 +16,22 @@ const documents = (): DynamoDBDocumentClient =>
   DynamoDBDocumentClient.from(dynamo(), { marshallOptions: { removeUndefinedValues: true } });
 const table = (): string => setting('TABLE');
 
-/** Notes that a run began; a repeat leaves the first note as it is. */
+/** Notes that a run began, or goes on after it was stopped: only an execution of the state machine calls this. */
 export async function beginRun(run: Omit<RunRecord, 'pk' | 'sk'>): Promise<void> {
-  await conditional(
-    documents().send(
-      new PutCommand({
-        TableName: table(),
-        Item: { ...runKey(run.runId), ...run },
-        ConditionExpression: 'attribute_not_exists(pk)',
-      }),
-    ),
+  const { startedAt, ...facts } = run;
+  await documents().send(
+    new UpdateCommand({
+      TableName: table(),
+      Key: runKey(run.runId),
+      UpdateExpression: `${assignment(facts).UpdateExpression}, #startedAt = if_not_exists(#startedAt, :startedAt) REMOVE #endedAt, #error, #message`,
+      ExpressionAttributeNames: {
+        ...merged({ ...facts, startedAt }, {}).ExpressionAttributeNames,
+        '#endedAt': 'endedAt',
+        '#error': 'error',
+        '#message': 'message',
+      },
+      ExpressionAttributeValues: merged({ ...facts, startedAt }, {}).ExpressionAttributeValues,
+    }),
   );
 }
 
