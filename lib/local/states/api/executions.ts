@@ -1,0 +1,155 @@
+import { randomUUID } from 'node:crypto';
+import { ApiError, validationError } from '../errors.ts';
+import type { Execution } from '../execution.ts';
+import type { HistoryEvent } from '../history.ts';
+import { MAX_PAYLOAD_BYTES, parseJson, textBytes } from '../json.ts';
+import { checkArn, checkName, executionArn } from '../names.ts';
+import type { Registry } from '../registry.ts';
+import { describe, findMachine } from './machines.ts';
+import type { Operation } from './operation.ts';
+import type { Request } from './request.ts';
+
+const STATUSES = ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'];
+const included = { included: true };
+
+function findExecution(request: Request, registry: Registry): Execution {
+  const arn = checkArn(request.text('executionArn', 256), 'execution');
+  const execution = registry.executions.get(arn);
+  if (!execution) throw new ApiError('ExecutionDoesNotExist', `Execution Does Not Exist: '${arn}'`);
+  return execution;
+}
+
+const StartExecution: Operation = (request, registry) => {
+  const machine = findMachine(request, registry);
+  const given = request.get('name');
+  const name = given === undefined ? randomUUID() : checkName(given, 'An execution');
+  const input = readInput(request);
+  const known = registry.executions.get(executionArn(machine.stateMachineArn, name));
+  if (known) {
+    // A start repeated while the execution runs is the same start; a name that has ended stays taken.
+    const { status, input: before } = known.record;
+    if (status !== 'RUNNING' || before !== input) {
+      throw new ApiError(
+        'ExecutionAlreadyExists',
+        `Execution Already Exists: '${known.record.executionArn}'`,
+      );
+    }
+    return started(known);
+  }
+  return started(registry.startExecution(machine, name, input));
+};
+
+function started({ record }: Execution): { executionArn: string; startDate: number } {
+  return { executionArn: record.executionArn, startDate: record.startDate / 1000 };
+}
+
+function readInput(request: Request): string {
+  const input = request.optionalText('input', MAX_PAYLOAD_BYTES) ?? '{}';
+  if (textBytes(input) > MAX_PAYLOAD_BYTES)
+    throw validationError(`'input' must be at most ${MAX_PAYLOAD_BYTES} bytes of UTF-8`);
+  if (parseJson(input) === undefined)
+    throw new ApiError(
+      'InvalidExecutionInput',
+      `Invalid State Machine Execution Input: '${input.slice(0, 200)}' is not JSON`,
+    );
+  return input;
+}
+
+const StopExecution: Operation = (request, registry) => {
+  const execution = findExecution(request, registry);
+  const error = request.optionalText('error', 256);
+  const cause = request.optionalText('cause', 32_768);
+  execution.end('ABORTED', { ...(error !== undefined && { error }), ...(cause !== undefined && { cause }) });
+  return { stopDate: (execution.record.stopDate ?? registry.clock.now()) / 1000 };
+};
+
+const DescribeExecution: Operation = (request, registry) => {
+  const {
+    executionArn: arn,
+    machine,
+    name,
+    status,
+    startDate,
+    stopDate,
+    input,
+    output,
+    error,
+    cause,
+  } = findExecution(request, registry).record;
+  return {
+    executionArn: arn,
+    stateMachineArn: machine.stateMachineArn,
+    name,
+    status,
+    startDate: startDate / 1000,
+    ...(stopDate !== undefined && { stopDate: stopDate / 1000 }),
+    input,
+    inputDetails: included,
+    ...(output !== undefined && { output, outputDetails: included }),
+    ...(error !== undefined && { error }),
+    ...(cause !== undefined && { cause }),
+    redriveCount: 0,
+    redriveStatus: 'NOT_REDRIVABLE',
+    redriveStatusReason: 'The local Step Functions service cannot redrive executions',
+  };
+};
+
+const DescribeStateMachineForExecution: Operation = (request, registry) => {
+  const { machine } = findExecution(request, registry).record;
+  return { ...describe(machine), updateDate: machine.updateDate / 1000 };
+};
+
+const ListExecutions: Operation = (request, registry) => {
+  const machine = findMachine(request, registry);
+  const filter = request.optionalText('statusFilter', 20);
+  if (filter !== undefined && !STATUSES.includes(filter))
+    throw validationError(`'statusFilter' must be one of ${STATUSES.join(', ')}, got '${filter}'`);
+  const newestFirst = registry
+    .executionsOf(machine.stateMachineArn)
+    .map(({ record }) => record)
+    .filter(({ status }) => filter === undefined || status === filter)
+    .sort((a, b) => b.startDate - a.startDate);
+  const { page, ...more } = request.page(newestFirst);
+  const executions = page.map(({ executionArn: arn, name, status, startDate, stopDate }) => ({
+    executionArn: arn,
+    stateMachineArn: machine.stateMachineArn,
+    name,
+    status,
+    startDate: startDate / 1000,
+    ...(stopDate !== undefined && { stopDate: stopDate / 1000 }),
+  }));
+  return { executions, ...more };
+};
+
+const GetExecutionHistory: Operation = (request, registry) => {
+  const execution = findExecution(request, registry);
+  const events = request.flag('reverseOrder', false)
+    ? [...execution.events].reverse()
+    : [...execution.events];
+  const { page, ...more } = request.page(events);
+  const withData = request.flag('includeExecutionData', true);
+  return { events: withData ? page : page.map(withoutData), ...more };
+};
+
+/** Inputs, outputs, parameters and variables are execution data; everything else stays. */
+function withoutData(event: HistoryEvent): Record<string, unknown> {
+  const data = ['input', 'output', 'parameters', 'assignedVariables'];
+  const strip = (details: object): object =>
+    Object.fromEntries(Object.entries(details).filter(([key]) => !data.includes(key)));
+  return Object.fromEntries(
+    Object.entries(event).map(([key, value]) => [
+      key,
+      key.endsWith('EventDetails') ? strip(value as object) : value,
+    ]),
+  );
+}
+
+/** Operations on executions. */
+export const executionOperations = {
+  StartExecution,
+  StopExecution,
+  DescribeExecution,
+  DescribeStateMachineForExecution,
+  ListExecutions,
+  GetExecutionHistory,
+};

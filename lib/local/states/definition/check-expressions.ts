@@ -1,0 +1,103 @@
+import { compile, expressionIn } from '../expression.ts';
+import { isObject, type Json } from '../json.ts';
+import type { Findings } from './findings.ts';
+
+/** JSONata's syntax tree, as far as it is read here; the library's own type leaves members out. */
+interface Node {
+  readonly type: string;
+  readonly value?: unknown;
+  readonly [member: string]: unknown;
+}
+
+/** Members of a node whose evaluation has the same context (`$`) as the node itself. */
+const SAME_CONTEXT = ['lhs', 'rhs', 'arguments', 'expressions', 'expression', 'condition', 'then', 'else'];
+
+/** Parses every expression in a field and refuses what Step Functions' JSONata does not have. */
+export function checkTemplate(value: Json, location: string, findings: Findings): void {
+  if (typeof value === 'string') checkString(value, location, findings);
+  else if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) checkTemplate(item, `${location}/${index}`, findings);
+  } else if (isObject(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      if (key.endsWith('.$')) {
+        findings.wrong(
+          `${location}/${key}`,
+          `'${key}' is a JSONPath field; write '${key.slice(0, -2)}' with a {% … %} expression`,
+        );
+      }
+      checkTemplate(item, `${location}/${key}`, findings);
+    }
+  }
+}
+
+function checkString(value: string, location: string, findings: Findings): void {
+  const text = expressionIn(value);
+  if (text === undefined) {
+    // A stray space or a lost end mark would otherwise be passed on as plain text, silently.
+    const trimmed = value.trim();
+    if (trimmed.startsWith('{%') || trimmed.endsWith('%}')) {
+      findings.wrong(
+        location,
+        `${JSON.stringify(value)} is only half an expression: it must begin with {% and end with %}, without spaces around`,
+      );
+    }
+    return;
+  }
+  try {
+    const tree = compile(text).ast() as unknown as Node;
+    if (uses(tree, 'eval')) {
+      findings.add(
+        'INVALID_JSONATA_EXPRESSION',
+        location,
+        `'${text}' uses $eval, which Step Functions does not have; use $parse for JSON`,
+      );
+    }
+    const unbound = unboundAtTop(tree);
+    if (unbound !== undefined) {
+      findings.add(
+        'INVALID_JSONATA_EXPRESSION',
+        location,
+        `'${text}' reads ${unbound} where nothing is in context; begin with $states.input or a variable`,
+      );
+    }
+  } catch (error) {
+    findings.add(
+      'INVALID_JSONATA_EXPRESSION',
+      location,
+      `'${text}' is not JSONata: ${(error as { message?: string }).message}`,
+    );
+  }
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
+}
+
+/** Whether a variable of the given name stands anywhere in the tree. */
+function uses(value: unknown, name: string): boolean {
+  if (Array.isArray(value)) return value.some((item) => uses(item, name));
+  if (typeof value !== 'object' || value === null) return false;
+  if (isNode(value) && value.type === 'variable' && value.value === name) return true;
+  return Object.values(value).some((member) => uses(member, name));
+}
+
+/**
+ * The first bare name, `$` or `$$` that would read the context where there is none. Later steps of a path,
+ * predicates and function bodies have a context of their own and are left alone.
+ */
+function unboundAtTop(value: unknown): string | undefined {
+  if (Array.isArray(value)) return first(value.map(unboundAtTop));
+  if (!isNode(value)) return undefined;
+  if (value.type === 'path') return unboundAtTop((value.steps as Node[])[0]);
+  if (value.type === 'name') return `the field '${String(value.value)}'`;
+  if (value.type === 'wildcard') return "'*'";
+  if (value.type === 'descendant') return "'**'";
+  if (value.type === 'variable')
+    return value.value === '' || value.value === '$' ? `'$${value.value}'` : undefined;
+  if (value.type === 'lambda' || value.type === 'transform') return undefined;
+  return first(SAME_CONTEXT.map((member) => unboundAtTop(value[member])));
+}
+
+function first(found: (string | undefined)[]): string | undefined {
+  return found.find((item) => item !== undefined);
+}

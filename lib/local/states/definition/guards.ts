@@ -1,0 +1,92 @@
+import { isObject, type Json } from '../json.ts';
+import { assign, checkShape, type FieldCheck, list, template, text, wholeNumber } from './fields.ts';
+import type { Findings } from './findings.ts';
+
+/** Names with the reserved prefix that Retry and Catch may ask for. */
+const RESERVED_ERRORS = [
+  'States.ALL',
+  'States.TaskFailed',
+  'States.Timeout',
+  'States.HeartbeatTimeout',
+  'States.QueryEvaluationError',
+  'States.NoChoiceMatched',
+  'States.Permissions',
+];
+
+/** Errors that end an execution whatever a machine says; a catcher for them would promise what is not kept. */
+const TERMINAL_ERRORS = ['States.DataLimitExceeded', 'States.Runtime'];
+
+const errorName: FieldCheck = (value, location, findings) => {
+  if (typeof value !== 'string' || value === '') {
+    findings.wrong(location, `must be an error name, got ${JSON.stringify(value)}`);
+  } else if (TERMINAL_ERRORS.includes(value)) {
+    findings.wrong(location, `${value} ends the execution: it can be neither retried nor caught`);
+  } else if (value.startsWith('States.') && !RESERVED_ERRORS.includes(value)) {
+    findings.wrong(location, `${value} is never reported here; known are ${RESERVED_ERRORS.join(', ')}`);
+  }
+};
+
+/** States.ALL must stand alone, and last, or what follows it could never match. */
+function checkOrder(value: Json, location: string, findings: Findings): void {
+  if (!Array.isArray(value)) return;
+  for (const [index, item] of value.entries()) {
+    const errors = isObject(item) ? item.ErrorEquals : undefined;
+    if (!Array.isArray(errors) || !errors.includes('States.ALL')) continue;
+    if (errors.length > 1) findings.wrong(`${location}/${index}/ErrorEquals`, 'States.ALL must stand alone');
+    if (index < value.length - 1)
+      findings.wrong(`${location}/${index}`, 'States.ALL must be in the last element');
+  }
+}
+
+const retrier: FieldCheck = (value, location, findings) => {
+  const shape = {
+    required: { ErrorEquals: list(errorName) },
+    optional: {
+      IntervalSeconds: wholeNumber(1, 99_999_999),
+      MaxAttempts: wholeNumber(0, 99_999_999),
+      BackoffRate: backoffRate,
+      MaxDelaySeconds: wholeNumber(1, 31_622_400),
+      JitterStrategy: jitterStrategy,
+      Comment: text,
+    },
+  };
+  if (!checkShape(value, location, shape, 'A retrier', findings)) return;
+  const longest = value.MaxDelaySeconds;
+  const first = value.IntervalSeconds ?? 1;
+  if (typeof longest === 'number' && typeof first === 'number' && longest <= first) {
+    findings.wrong(
+      `${location}/MaxDelaySeconds`,
+      `must be greater than IntervalSeconds (${first}), got ${longest}`,
+    );
+  }
+};
+
+const backoffRate: FieldCheck = (value, location, findings) => {
+  if (typeof value !== 'number' || value < 1)
+    findings.wrong(location, `must be a number of 1 or more, got ${JSON.stringify(value)}`);
+};
+
+const jitterStrategy: FieldCheck = (value, location, findings) => {
+  if (value !== 'FULL' && value !== 'NONE')
+    findings.wrong(location, `must be "FULL" or "NONE", got ${JSON.stringify(value)}`);
+};
+
+const catcher: FieldCheck = (value, location, findings) => {
+  const shape = {
+    required: { ErrorEquals: list(errorName), Next: text },
+    optional: { Output: template, Assign: assign, Comment: text },
+  };
+  checkShape(value, location, shape, 'A catcher', findings);
+};
+
+/** The Retry field. */
+export const retry: FieldCheck = (value, location, findings) => {
+  list(retrier)(value, location, findings);
+  checkOrder(value, location, findings);
+};
+
+/** The Catch field. */
+export const catchList: FieldCheck = (value, location, findings) => {
+  list(catcher)(value, location, findings);
+  checkOrder(value, location, findings);
+};

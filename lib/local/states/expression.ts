@@ -1,0 +1,127 @@
+import jsonata from 'jsonata';
+import { QueryError } from './errors.ts';
+import { stepFunctionsExtras } from './expression-functions.ts';
+import { isObject, type Json } from './json.ts';
+
+/** What an expression can see: variables by name, `states` among them, and the time. */
+export interface Bindings {
+  readonly variables: Readonly<Record<string, Json>>;
+  /** `$states`. Members that do not apply in this field are left out, so that using them is an error. */
+  readonly states: Readonly<Record<string, Json>>;
+  /** Milliseconds since the epoch, for `$now` and `$millis`. */
+  readonly now: number;
+}
+
+/** Keep a runaway expression from taking the whole service with it. */
+const LIMITS = { timeout: 5000, stack: 500 };
+
+const compiled = new Map<string, jsonata.Expression>();
+const clockPicture = jsonata('$fromMillis(millis, picture, timezone)');
+
+/** The JSONata text inside `{% … %}`, or undefined when the string is a plain one. */
+export function expressionIn(text: string): string | undefined {
+  return text.startsWith('{%') && text.endsWith('%}') && text.length >= 4
+    ? text.slice(2, -2).trim()
+    : undefined;
+}
+
+/**
+ * Parses an expression, once per text.
+ * @throws the parser's error, with `message` and `position`
+ */
+export function compile(text: string): jsonata.Expression {
+  const known = compiled.get(text);
+  if (known) return known;
+  const fresh = jsonata(text, LIMITS);
+  compiled.set(text, fresh);
+  return fresh;
+}
+
+/**
+ * Evaluates a field: every string of the form `{% … %}` in it, at any depth, is replaced by its value; the
+ * rest is kept.
+ * @param location the field's path in its state, such as `/Arguments`, for messages
+ * @throws QueryError when an expression fails, gives nothing, or gives something that is not JSON
+ */
+export async function evaluate(template: Json, location: string, bindings: Bindings): Promise<Json> {
+  if (typeof template === 'string') {
+    const text = expressionIn(template);
+    return text === undefined ? template : evaluateText(text, location, bindings);
+  }
+  if (Array.isArray(template)) {
+    const items: Json[] = [];
+    for (const [index, item] of template.entries())
+      items.push(await evaluate(item, `${location}/${index}`, bindings));
+    return items;
+  }
+  if (isObject(template)) {
+    const members: [string, Json][] = [];
+    for (const [key, value] of Object.entries(template)) {
+      members.push([key, await evaluate(value, `${location}/${key}`, bindings)]);
+    }
+    return Object.fromEntries(members);
+  }
+  return template;
+}
+
+async function evaluateText(text: string, location: string, bindings: Bindings): Promise<Json> {
+  let value: unknown;
+  try {
+    // No input document: in Step Functions `$` is unbound at the top, data comes in through `$states` only.
+    value = await compile(text).evaluate(undefined, {
+      ...stepFunctionsExtras,
+      ...clockFunctions(bindings.now),
+      eval: refuseEval,
+      ...bindings.variables,
+      states: bindings.states,
+    });
+  } catch (error) {
+    throw new QueryError(
+      location,
+      `The JSONata expression '${text}' specified for the field '${location.slice(1)}' threw an error during evaluation. ${messageOf(error)}`,
+    );
+  }
+  if (value === undefined) {
+    throw new QueryError(
+      location,
+      `The JSONata expression '${text}' specified for the field '${location.slice(1)}' returned nothing (undefined).`,
+    );
+  }
+  if (!isJson(value)) {
+    throw new QueryError(
+      location,
+      `The JSONata expression '${text}' specified for the field '${location.slice(1)}' returned a value that is not JSON.`,
+    );
+  }
+  // JSONata's arrays carry hidden marks and share structure with their source; a copy has neither.
+  return JSON.parse(JSON.stringify(value)) as Json;
+}
+
+/** `$now` and `$millis` of the service's clock: the library's own read the machine's. */
+function clockFunctions(now: number): Record<string, (...args: never[]) => unknown> {
+  return {
+    millis: () => now,
+    now: (picture?: string, timezone?: string) =>
+      clockPicture.evaluate({ millis: now, ...(picture && { picture }), ...(timezone && { timezone }) }),
+  };
+}
+
+function refuseEval(): never {
+  throw new Error('$eval is not available in Step Functions; use $parse for JSON');
+}
+
+/** JSONata's errors are plain objects with a message; others are Errors. */
+function messageOf(error: unknown): string {
+  return isObject(error) || error instanceof Error
+    ? String((error as { message?: unknown }).message)
+    : String(error);
+}
+
+function isJson(value: unknown): value is Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true;
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every(isJson);
+  if (typeof value !== 'object' || value === undefined) return false;
+  const marks = value as { _jsonata_lambda?: boolean; _jsonata_function?: boolean };
+  return !marks._jsonata_lambda && !marks._jsonata_function && Object.values(value).every(isJson);
+}

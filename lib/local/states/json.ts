@@ -1,0 +1,28 @@
+/** JSON as it crosses the wire; what a state machine passes around is never anything else. */
+export type Json = null | boolean | number | string | Json[] | JsonObject;
+export type JsonObject = { [key: string]: Json };
+
+/** The largest input, output, argument or assignment of a state, in UTF-8 bytes (Step Functions quota). */
+export const MAX_PAYLOAD_BYTES = 262_144;
+
+/** True for a JSON object, false for arrays and null. */
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The length of a text in UTF-8, which is what Step Functions' quotas count. */
+export function textBytes(text: string): number {
+  return Buffer.byteLength(text, 'utf8');
+}
+
+/**
+ * Parses JSON text.
+ * @returns the value, or undefined when the text is not JSON (JSON itself has no undefined)
+ */
+export function parseJson(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import type { Place } from './names.ts';
+import type { ExecutionRecord } from './store.ts';
+
+/** An event as EventBridge delivers it. */
+export interface StatusChangeEvent {
+  readonly version: '0';
+  readonly id: string;
+  readonly source: 'aws.states';
+  readonly 'detail-type': 'Step Functions Execution Status Change';
+  readonly account: string;
+  readonly region: string;
+  readonly time: string;
+  readonly resources: readonly string[];
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** Input and output longer than this are left out of the event, which must stay below 256 KiB (AWS says 248 KiB). */
+const MAX_EVENT_BYTES = 248 * 1024;
+
+/** The event AWS emits when an execution has started or ended. */
+export function statusChangeEvent(place: Place, execution: ExecutionRecord): StatusChangeEvent {
+  const { executionArn, machine, name, status, startDate, stopDate, input, output, error, cause } = execution;
+  const included = Buffer.byteLength(input + (output ?? ''), 'utf8') <= MAX_EVENT_BYTES;
+  return {
+    version: '0',
+    id: randomUUID(),
+    source: 'aws.states',
+    'detail-type': 'Step Functions Execution Status Change',
+    account: place.account,
+    region: place.region,
+    time: `${new Date(stopDate ?? startDate).toISOString().slice(0, 19)}Z`,
+    resources: [executionArn],
+    detail: {
+      executionArn,
+      stateMachineArn: machine.stateMachineArn,
+      name,
+      status,
+      startDate,
+      stopDate: stopDate ?? null,
+      input: included ? input : null,
+      output: included ? (output ?? null) : null,
+      stateMachineVersionArn: null,
+      stateMachineAliasArn: null,
+      redriveCount: 0,
+      redriveDate: null,
+      redriveStatus: null,
+      redriveStatusReason: null,
+      inputDetails: { included },
+      outputDetails: output === undefined ? null : { included },
+      error: error ?? null,
+      cause: cause ?? null,
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { HistoryEvent } from './history.ts';
+import type { JsonObject } from './json.ts';
+
+export type ExecutionStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
+
+/** A state machine as it is kept. Times are milliseconds since the epoch. */
+export interface MachineRecord {
+  readonly stateMachineArn: string;
+  readonly name: string;
+  readonly definition: string;
+  readonly roleArn: string;
+  readonly creationDate: number;
+  readonly updateDate: number;
+  readonly revisionId: string;
+  /** Logging, tracing and encryption settings: nothing acts on them here, but they read back as they were set. */
+  readonly settings: JsonObject;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** An execution as it is kept, with the machine as it was at its start. Times are milliseconds since the epoch. */
+export interface ExecutionRecord {
+  readonly executionArn: string;
+  readonly name: string;
+  readonly machine: MachineRecord;
+  readonly status: ExecutionStatus;
+  readonly startDate: number;
+  readonly stopDate?: number;
+  readonly input: string;
+  readonly output?: string;
+  readonly error?: string;
+  readonly cause?: string;
+  readonly events: readonly HistoryEvent[];
+}
+
+/**
+ * State machines and executions as JSON files. Writes are synchronous and atomic: files are small, and what
+ * an API call has confirmed is on disk, whole, even when the process is killed right after.
+ */
+export class Store {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+    mkdirSync(join(folder, 'machines'), { recursive: true });
+    mkdirSync(join(folder, 'executions'), { recursive: true });
+  }
+
+  machines(): MachineRecord[] {
+    return this.#readAll<MachineRecord>(join(this.#folder, 'machines'));
+  }
+
+  executions(): ExecutionRecord[] {
+    const folder = join(this.#folder, 'executions');
+    return readdirSync(folder).flatMap((machine) => this.#readAll<ExecutionRecord>(join(folder, machine)));
+  }
+
+  saveMachine(machine: MachineRecord): void {
+    this.#write(this.#machineFile(machine), machine);
+  }
+
+  saveExecution(execution: ExecutionRecord): void {
+    this.#write(join(this.#executionsOf(execution.machine), fileName(execution.name)), execution);
+  }
+
+  /** Forgets a machine and all its executions. */
+  deleteMachine(machine: MachineRecord): void {
+    rmSync(this.#machineFile(machine), { force: true });
+    rmSync(this.#executionsOf(machine), { recursive: true, force: true });
+  }
+
+  #machineFile(machine: MachineRecord): string {
+    return join(this.#folder, 'machines', fileName(machine.name));
+  }
+
+  #executionsOf(machine: MachineRecord): string {
+    return join(this.#folder, 'executions', safeName(machine.name));
+  }
+
+  #readAll<T>(folder: string): T[] {
+    const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+    return names.map((name) => readRecord<T>(join(folder, name)));
+  }
+
+  #write(file: string, record: unknown): void {
+    mkdirSync(dirname(file), { recursive: true });
+    const draft = `${file}.${process.pid}.tmp`;
+    writeFileSync(draft, JSON.stringify(record));
+    renameSync(draft, file);
+  }
+}
+
+function readRecord<T>(file: string): T {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T;
+  } catch (cause) {
+    throw new Error(
+      `The local Step Functions service cannot read its record ${file}; delete it to forget it`,
+      { cause },
+    );
+  }
+}
+
+/** Names may hold dots and any letters of Unicode; only plain ones become file names as they are. */
+function safeName(name: string): string {
+  return /^[A-Za-z0-9_-]+$/.test(name) ? name : `x-${createHash('sha256').update(name).digest('hex')}`;
+}
+
+function fileName(name: string): string {
+  return `${safeName(name)}.json`;
+}

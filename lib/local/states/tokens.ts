@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto';
+import { ApiError, type StateError } from './errors.ts';
+import { type Json, parseJson } from './json.ts';
+
+/** A task that waits for its callback. */
+export interface WaitingTask {
+  succeed(output: Json): void;
+  fail(error: StateError): void;
+  /** Starts the heartbeat period anew. */
+  beat(): void;
+}
+
+/** Task tokens: issued to waiting tasks, answered through the API, void once the attempt has ended. */
+export class TaskTokens {
+  readonly #waiting = new Map<string, WaitingTask>();
+  readonly #executionExists: (executionArn: string) => boolean;
+
+  constructor(executionExists: (executionArn: string) => boolean) {
+    this.#executionExists = executionExists;
+  }
+
+  /**
+   * A fresh token. It carries its execution's ARN, so that a late callback can be told apart from a
+   * stranger's without remembering every token that ever was, even after a restart.
+   */
+  issue(executionArn: string): string {
+    return Buffer.from(JSON.stringify([executionArn, randomBytes(24).toString('base64url')])).toString(
+      'base64url',
+    );
+  }
+
+  open(token: string, task: WaitingTask): void {
+    this.#waiting.set(token, task);
+  }
+
+  close(token: string): void {
+    this.#waiting.delete(token);
+  }
+
+  /**
+   * The task that waits under a token.
+   * @throws ApiError InvalidToken for something that is no token, TaskDoesNotExist for one of an unknown
+   *   execution, TaskTimedOut for one whose attempt has ended
+   */
+  find(token: string): WaitingTask {
+    const task = this.#waiting.get(token);
+    if (task) return task;
+    const executionArn = readToken(token);
+    if (executionArn === undefined)
+      throw new ApiError('InvalidToken', 'Invalid Token: this is not a task token');
+    if (!this.#executionExists(executionArn))
+      throw new ApiError('TaskDoesNotExist', `Task does not exist: there is no execution ${executionArn}`);
+    throw new ApiError(
+      'TaskTimedOut',
+      'Task Timed Out: the token has expired, or its task has already been closed',
+    );
+  }
+}
+
+function readToken(token: string): string | undefined {
+  const parts = parseJson(Buffer.from(token, 'base64url').toString('utf8'));
+  const valid = Array.isArray(parts) && parts.length === 2 && parts.every((part) => typeof part === 'string');
+  return valid ? (parts[0] as string) : undefined;
+}

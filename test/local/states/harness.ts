@@ -1,0 +1,184 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CreateStateMachineCommand,
+  DescribeExecutionCommand,
+  type DescribeExecutionCommandOutput,
+  GetExecutionHistoryCommand,
+  type HistoryEvent,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
+import { ManualClock } from '../../../lib/local/states/clock.ts';
+import type { InvokeLambda } from '../../../lib/local/states/lambda.ts';
+import { type StatesServiceOptions, startStatesService } from '../../../lib/local/states/service.ts';
+import type { StatusChangeEvent } from '../../../lib/local/states/status-event.ts';
+
+export const ROLE = 'arn:aws:iam::000000000000:role/machine';
+export const INVOKE = 'arn:aws:states:::lambda:invoke';
+export const WAIT_FOR_TOKEN = 'arn:aws:states:::lambda:invoke.waitForTaskToken';
+
+/** Functions by name, as Lambda would run them: what they throw becomes a function error. */
+// biome-ignore lint/suspicious/noExplicitAny: events are whatever the machine under test sends
+export type Functions = Record<string, (event: any) => unknown>;
+
+/** Stands where the Lambda API stands, with its answers and its errors. */
+export function lambdaOf(functions: Functions): InvokeLambda {
+  return async ({ functionName, payload }) => {
+    const run = functions[functionName];
+    if (!run)
+      throw Object.assign(new Error(`Function not found: ${functionName}`), {
+        name: 'ResourceNotFoundException',
+        $fault: 'client',
+      });
+    try {
+      const value = await run(JSON.parse(payload));
+      return { statusCode: 200, executedVersion: '$LATEST', payload: JSON.stringify(value ?? null) };
+    } catch (error) {
+      const { name, message } = error as Error;
+      const description = JSON.stringify({ errorType: name, errorMessage: message, trace: [] });
+      return {
+        statusCode: 200,
+        executedVersion: '$LATEST',
+        functionError: 'Unhandled',
+        payload: description,
+      };
+    }
+  };
+}
+
+/** An error as a handler would throw it: its name is the error type. */
+export function named(name: string, message = 'it broke'): Error {
+  return Object.assign(new Error(message), { name });
+}
+
+/** A definition in JSONata, as text. */
+export function machine(states: Record<string, unknown>, more: Record<string, unknown> = {}): string {
+  return JSON.stringify({
+    QueryLanguage: 'JSONata',
+    StartAt: Object.keys(states)[0],
+    States: states,
+    ...more,
+  });
+}
+
+/** A service with a clock that stands still, and an SDK client that talks to it. */
+export class Harness {
+  readonly clock = new ManualClock();
+  readonly functions: Functions;
+  readonly events: StatusChangeEvent[] = [];
+  readonly log: string[] = [];
+  readonly dataDir = mkdtempSync(join(tmpdir(), 'states-test-'));
+  readonly #options: Partial<StatesServiceOptions>;
+  #close: () => Promise<void> = async () => {};
+  #count = 0;
+  sfn = new SFNClient({});
+  endpoint = '';
+
+  constructor(functions: Functions = {}, options: Partial<StatesServiceOptions> = {}) {
+    this.functions = functions;
+    this.#options = options;
+  }
+
+  async open(): Promise<this> {
+    const service = await startStatesService({
+      dataDir: this.dataDir,
+      clock: this.clock,
+      invokeLambda: lambdaOf(this.functions),
+      onStatusChange: (event) => {
+        this.events.push(event);
+      },
+      log: (line) => this.log.push(line),
+      ...this.#options,
+    });
+    this.endpoint = service.endpoint;
+    this.sfn = new SFNClient({
+      endpoint: service.endpoint,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+      maxAttempts: 1,
+    });
+    this.#close = service.close;
+    return this;
+  }
+
+  /** Ends this life of the service; open() begins the next on the same data. */
+  async suspend(): Promise<void> {
+    this.sfn.destroy();
+    await this.#close();
+  }
+
+  async close(): Promise<void> {
+    await this.suspend();
+    rmSync(this.dataDir, { recursive: true, force: true });
+  }
+
+  async create(definition: string, name = `machine-${this.#count++}`): Promise<string> {
+    const created = await this.sfn.send(new CreateStateMachineCommand({ name, definition, roleArn: ROLE }));
+    return created.stateMachineArn ?? '';
+  }
+
+  /** Creates the machine and starts it. Returns the execution's ARN. */
+  async start(
+    states: Record<string, unknown>,
+    input: unknown = {},
+    more: Record<string, unknown> = {},
+  ): Promise<string> {
+    const stateMachineArn = await this.create(machine(states, more));
+    const started = await this.sfn.send(
+      new StartExecutionCommand({ stateMachineArn, name: 'one', input: JSON.stringify(input) }),
+    );
+    return started.executionArn ?? '';
+  }
+
+  describe(executionArn: string): Promise<DescribeExecutionCommandOutput> {
+    return this.sfn.send(new DescribeExecutionCommand({ executionArn }));
+  }
+
+  /** Waits, in real time, for the end of an execution that needs no more of the clock. */
+  async ended(executionArn: string): Promise<DescribeExecutionCommandOutput> {
+    const deadline = Date.now() + 5000;
+    for (;;) {
+      const execution = await this.describe(executionArn);
+      if (execution.status !== 'RUNNING') return execution;
+      if (Date.now() > deadline)
+        throw new Error(`still running: ${(await this.types(executionArn)).join(' ')}`);
+    }
+  }
+
+  /** Runs a machine to its end. */
+  async run(
+    states: Record<string, unknown>,
+    input: unknown = {},
+    more: Record<string, unknown> = {},
+  ): Promise<DescribeExecutionCommandOutput> {
+    return this.ended(await this.start(states, input, more));
+  }
+
+  /** Runs a machine that must succeed, and gives its output. */
+  async output(states: Record<string, unknown>, input: unknown = {}): Promise<unknown> {
+    const { status, output, error, cause } = await this.run(states, input);
+    if (status !== 'SUCCEEDED') throw new Error(`${status}: ${error}: ${cause}`);
+    return JSON.parse(output ?? '');
+  }
+
+  async history(executionArn: string): Promise<HistoryEvent[]> {
+    return (
+      (await this.sfn.send(new GetExecutionHistoryCommand({ executionArn, maxResults: 1000 }))).events ?? []
+    );
+  }
+
+  async types(executionArn: string): Promise<string[]> {
+    return (await this.history(executionArn)).map(({ type }) => String(type));
+  }
+}
+
+/** Waits, in real time, until something has happened in the service. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 5000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error('what the test waits for did not happen within 5 s');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
