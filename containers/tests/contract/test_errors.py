@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from proxytune.contract.errors import ProxytuneError, catalogue
 
 CORE = Path(__file__).parents[3] / "lib" / "core" / "data" / "errors.json"

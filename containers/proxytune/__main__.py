@@ -1,0 +1,64 @@
+"""The container's entry: `python -m proxytune train` for training jobs, `serve` for batch transform."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+# Before anything imports them: no network for model hubs, no telemetry, no bars in logs that nobody watches, and
+# no warning that torchvision is absent (nothing here uses it).
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+# Stage -> the function that does it: (folders, hyperparameters, stop) -> None. Imported only when chosen.
+STAGES = {
+    "teach": "proxytune.teacher.trainer:train",
+    "learn": "proxytune.student.trainer:train",
+    "evaluate": "proxytune.evaluation.evaluate:evaluate",
+}
+USAGE = "usage: python -m proxytune train|serve"
+
+
+def main(arguments: list[str]) -> int:
+    """Do what SageMaker asks; the return value is the exit code."""
+    if arguments == ["train"]:
+        return train()
+    if arguments == ["serve"]:
+        from proxytune.serving.server import serve
+
+        return serve()
+    print(USAGE, file=sys.stderr)
+    return 2
+
+
+def train() -> int:
+    """Run the training job whose folders lie under SAGEMAKER_BASE_DIR."""
+    from proxytune.contract import failure, hyperparameters
+    from proxytune.contract.folders import Folders
+    from proxytune.contract.signals import StopRequest
+
+    folders = Folders.from_environment()
+    try:
+        stop = StopRequest().install()
+        given = hyperparameters.read(folders)
+        folders.model.mkdir(parents=True, exist_ok=True)
+        resolve(STAGES[given["stage"]])(folders, given, stop)
+    except Exception as error:
+        return failure.report(error, folders)
+    return 0
+
+
+def resolve(place: str) -> Any:
+    """The function that `module:name` names."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

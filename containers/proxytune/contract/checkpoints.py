@@ -1,0 +1,105 @@
+"""Checkpoints that are whole or do not exist, and that refuse to be resumed under other settings.
+
+One file a checkpoint: a line of JSON (format, step, settings, length and SHA-256 of the rest), then the state
+as torch.save writes it. The line makes it cheap to look at many; the hash tells a file that the mirror
+brought back only in part from a whole one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.progress import replace_file
+
+FORMAT = "proxytune-checkpoint-1"
+# The newest, and one before it in case the mirror brought the newest back in part.
+KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read whole: the step it was taken after, and the state given to `write`."""
+
+    step: int
+    state: dict[str, Any]
+
+
+class CheckpointStore:
+    """The checkpoints of one job in its mirrored folder.
+
+    Args:
+        folder: made when absent.
+        settings: hash of everything that decides what is trained (`hyperparameters.settings_hash`).
+    """
+
+    def __init__(self, folder: Path, settings: str) -> None:
+        self.folder = folder
+        self._settings = settings
+        folder.mkdir(parents=True, exist_ok=True)
+        for left_over in folder.glob(".*.tmp"):
+            left_over.unlink(missing_ok=True)
+
+    def write(self, step: int, state: dict[str, Any]) -> Path:
+        """Keep a state: tensors, numbers, strings and plain containers of these only."""
+        import torch
+
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        payload = buffer.getvalue()
+        head = {
+            "format": FORMAT,
+            "step": step,
+            "settings": self._settings,
+            "bytes": len(payload),
+            "sha256": hashlib.sha256(payload).hexdigest(),
+        }
+        path = self.folder / f"step-{step:08d}.checkpoint"
+        replace_file(path, json.dumps(head).encode("utf-8") + b"\n" + payload)
+        for old in self._newest_first()[KEPT:]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def newest(self) -> Checkpoint | None:
+        """The newest whole checkpoint; None when there is none.
+
+        Raises:
+            ProxytuneError: CheckpointUnusable when it was made under other settings.
+        """
+        import torch
+
+        for path in self._newest_first():
+            found = _read_whole(path)
+            if found is None:
+                print(f"{path.name} is not whole and is passed over", flush=True)
+                continue
+            head, payload = found
+            if head["settings"] != self._settings:
+                raise ProxytuneError(
+                    "CheckpointUnusable",
+                    what=f"The checkpoint {path.name} was made under other settings than those of this job",
+                    given=f"settings {str(head['settings'])[:12]}",
+                    allowed=f"settings {self._settings[:12]}",
+                    remedy="start a new run, or give the job an empty checkpoint folder",
+                )
+            return Checkpoint(int(head["step"]), torch.load(io.BytesIO(payload), weights_only=True))
+        return None
+
+    def _newest_first(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*.checkpoint"), reverse=True)
+
+
+def _read_whole(path: Path) -> tuple[dict[str, Any], bytes] | None:
+    first, _, payload = path.read_bytes().partition(b"\n")
+    try:
+        head = json.loads(first)
+    except ValueError:
+        return None
+    if not isinstance(head, dict) or head.get("format") != FORMAT or head.get("bytes") != len(payload):
+        return None
+    return (head, payload) if hashlib.sha256(payload).hexdigest() == head.get("sha256") else None

@@ -1,0 +1,71 @@
+"""How a job ends badly: one line with a name for the platform, the traceback for the log."""
+
+from __future__ import annotations
+
+import errno
+import sys
+import traceback
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+
+# SageMaker takes the first 1024 characters of the failure file as FailureReason (its training contract).
+MOST_CHARACTERS = 1024
+
+
+def report(error: BaseException, folders: Folders) -> int:
+    """Write the failure file and the traceback.
+
+    Returns:
+        The exit code of the process: 1.
+    """
+    line = named(error).line[:MOST_CHARACTERS]
+    print("".join(traceback.format_exception(error)), flush=True)
+    print(line, file=sys.stderr, flush=True)
+    try:
+        folders.failure.parent.mkdir(parents=True, exist_ok=True)
+        folders.failure.write_text(line, "utf-8")
+    except OSError as second:
+        # With a full disk the file cannot be written; the log above still says why the job ended.
+        print(f"The failure file could not be written: {second}", flush=True)
+    return 1
+
+
+def named(error: BaseException) -> ProxytuneError:
+    """The error itself when it has a name, else what it means to the user."""
+    if isinstance(error, ProxytuneError):
+        return error
+    if _is_out_of_memory(error):
+        return ProxytuneError(
+            "OutOfMemory",
+            what=f"The memory was not enough: {_first_line(error)}",
+            remedy="lower the batch size or the picture size, or choose an instance with more memory",
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return ProxytuneError(
+            "OutOfDisk",
+            what=f"The disk is full: {_first_line(error)}",
+            remedy="give the job a larger volume",
+        )
+    return ProxytuneError(
+        "JobFailed",
+        what=f"{type(error).__name__}: {_first_line(error)}",
+        remedy="read the job's log; it holds the traceback",
+    )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    # On the CPU torch raises a plain RuntimeError from its allocator.
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else "no message"

@@ -1,0 +1,90 @@
+"""What a training job is told: strings from SageMaker, made into real types by the schema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from proxytune.contract import schema
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+
+# They decide when a checkpoint is written, not what is trained: another value may resume the same training.
+WITHOUT_EFFECT = frozenset({"checkpoint_every"})
+
+
+def read(folders: Folders) -> dict[str, Any]:
+    """The hyperparameters of this job, typed and checked.
+
+    Raises:
+        ProxytuneError: HyperparameterInvalid, naming the key, when one does not fit or the file is not there.
+    """
+    try:
+        given = json.loads(folders.hyperparameters.read_text("utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError) as error:
+        raise _invalid(f"The file {folders.hyperparameters} cannot be read: {error}") from error
+    return parse(given)
+
+
+def parse(given: dict[str, str]) -> dict[str, Any]:
+    """Turn SageMaker's flat object of strings into typed values.
+
+    A string stays what it is where the schema wants a string; everything else is read as JSON (numbers in
+    decimal, lists as JSON text), as `toStrings` in lib/core/contract/hyperparameters.ts writes it.
+
+    Raises:
+        ProxytuneError: HyperparameterInvalid.
+    """
+    union = schema.load("hyperparameters")
+    stage = given.get("stage")
+    member = schema.branch(union, "stage", stage)
+    if member is None:
+        raise _invalid(
+            "The hyperparameter 'stage' names no stage that trains",
+            given=repr(stage),
+            allowed=", ".join(schema.branch_keys(union, "stage")),
+        )
+    values = {key: _typed(key, text, member["properties"].get(key, {})) for key, text in given.items()}
+    wrong = schema.first_error(member, values)
+    if wrong is not None:
+        raise _invalid(f"The hyperparameters of stage '{stage}' do not fit their schema: {wrong}")
+    return values
+
+
+def settings_hash(hyperparameters: dict[str, Any], data: list[str]) -> str:
+    """One hash for everything that decides what a training computes.
+
+    Args:
+        hyperparameters: as `read` returns them.
+        data: hashes of the training data in order, for instance the SHA-256 of every photo.
+    """
+    kept = {key: value for key, value in hyperparameters.items() if key not in WITHOUT_EFFECT}
+    text = json.dumps({"hyperparameters": kept, "data": data}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _typed(key: str, text: str, property_schema: dict[str, Any]) -> object:
+    if property_schema.get("type") == "string" or isinstance(property_schema.get("const"), str):
+        return text
+    if not isinstance(text, str):
+        raise _invalid(f"The hyperparameter '{key}' is no string", given=repr(text), allowed="strings only")
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        # Left as it is: the schema then says what was wanted in this place.
+        return text
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _invalid(what: str, *, given: str | None = None, allowed: str | None = None) -> ProxytuneError:
+    return ProxytuneError(
+        "HyperparameterInvalid",
+        what=what,
+        given=given,
+        allowed=allowed,
+        remedy="correct the request's settings; a plan made by this version of Proxytune always fits",
+    )

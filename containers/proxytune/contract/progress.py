@@ -1,0 +1,108 @@
+"""progress.json: what a job does now, replaced atomically in the folder that is mirrored to the bucket."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+# The mirror uploads every version that it sees; more than one a second only costs requests.
+SECONDS_BETWEEN_WRITES = 1.0
+# The rate is taken over this many of the latest writes, so that a slow start does not spoil the ETA for long.
+RATE_WINDOW = 30
+
+
+class ProgressFile:
+    """Writes progress.json.
+
+    Args:
+        folder: the checkpoint folder; made when absent.
+        stage: teach, learn or evaluate.
+        total: number of steps (or pictures) the job will do.
+        resumed_from: step of the checkpoint this attempt began with; None for a fresh start.
+        clock: seconds that only rise; for tests.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        stage: str,
+        total: int,
+        *,
+        resumed_from: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._file = folder / "progress.json"
+        self._stage = stage
+        self._clock = clock
+        self._written_at = -SECONDS_BETWEEN_WRITES
+        self._marks: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW)
+        self.total = total
+        self.resumed_from = resumed_from
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def due(self) -> bool:
+        """Whether a write is due; ask before computing a loss that has to come from the GPU."""
+        return self._clock() - self._written_at >= SECONDS_BETWEEN_WRITES
+
+    def write(self, phase: str, step: int, loss: float | None = None) -> None:
+        """Write now, and one line to the log; call `due` first where it would be too often."""
+        now = self._clock()
+        self._written_at = now
+        # Without a loss nothing is being counted yet: the time then spent says nothing about the rate.
+        if loss is not None or not self._marks:
+            self._marks.append((now, step))
+        rate = self._rate()
+        record = {
+            "stage": self._stage,
+            "job": os.environ.get("TRAINING_JOB_NAME", "local"),
+            "phase": phase,
+            "step": step,
+            "total": self.total,
+            "loss": loss,
+            "rate": rate,
+            "eta_seconds": None if rate is None else (self.total - step) / rate,
+            "peak_memory_mib": peak_memory_mib(),
+            "resumed_from": self.resumed_from,
+            "updated_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
+        replace_file(self._file, json.dumps(record).encode("utf-8"))
+        shown = "" if loss is None else f" loss {loss:.5f}"
+        print(f"{phase}: step {step} of {self.total}{shown}", flush=True)
+
+    def restart_rate(self, step: int) -> None:
+        """Measure the rate from here on: what came before (loading) was no step."""
+        self._marks.clear()
+        self._marks.append((self._clock(), step))
+
+    def _rate(self) -> float | None:
+        (first_time, first_step), (last_time, last_step) = self._marks[0], self._marks[-1]
+        if last_step <= first_step or last_time <= first_time:
+            return None
+        return (last_step - first_step) / (last_time - first_time)
+
+
+def peak_memory_mib() -> float:
+    """Peak memory so far in MiB: of the GPU when this process uses one, else of the process."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    # Linux counts ru_maxrss in KiB, macOS in bytes.
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,146 @@
+"""A shard: a tar of `<six-digit index>.png` and `.json` pairs, the same bytes at every writing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from proxytune.contract import schema
+from proxytune.contract.errors import ProxytuneError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+# Fixed, so that a picture's bytes do not change with Pillow's default.
+PNG_COMPRESSION = 6
+
+
+@dataclass(frozen=True)
+class Record:
+    """The JSON beside a picture (`pictureRecord` in lib/core/contract/pictures.ts)."""
+
+    index: int
+    prompt: str
+    seed: int
+    variant: str
+    stage: str
+    size: int
+    model: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a shard on disk; its PNG is read when asked for, as sets can be larger than memory."""
+
+    record: Record
+    shard: Path
+    offset: int
+    length: int
+
+    def png(self) -> bytes:
+        """The PNG file's bytes."""
+        with self.shard.open("rb") as file:
+            file.seek(self.offset)
+            return file.read(self.length)
+
+    def image(self) -> Image.Image:
+        """The decoded picture, RGB."""
+        from PIL import Image
+
+        with Image.open(io.BytesIO(self.png())) as opened:
+            return opened.convert("RGB")
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """PNG bytes without any metadata; equal pictures give equal bytes."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "PNG", compress_level=PNG_COMPRESSION)
+    return buffer.getvalue()
+
+
+def write(pictures: Iterable[tuple[bytes, dict[str, Any]]]) -> bytes:
+    """Pack pictures into a shard.
+
+    Args:
+        pictures: PNG bytes and the record without its sha256, which is added here.
+
+    Returns:
+        The tar; entries in order of index, without times, owners or names of this machine.
+    """
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for png, facts in sorted(pictures, key=lambda picture: picture[1]["index"]):
+            record = {**facts, "sha256": hashlib.sha256(png).hexdigest()}
+            name = f"{record['index']:06d}"
+            _add(tar, f"{name}.png", png)
+            _add(tar, f"{name}.json", json.dumps(record, sort_keys=True).encode("utf-8"))
+    return buffer.getvalue()
+
+
+def read(path: Path) -> list[Picture]:
+    """Read a shard and check all of it: form, pairs, records, and every PNG against its hash.
+
+    Raises:
+        ProxytuneError: ShardInvalid.
+    """
+    spans: dict[str, tuple[int, int]] = {}
+    try:
+        with tarfile.open(path, mode="r:") as tar:
+            for member in tar:
+                if not member.isfile() or member.name in spans:
+                    raise invalid(path, f"the entry {member.name} is no file or stands there twice")
+                spans[member.name] = (member.offset_data, member.size)
+    except tarfile.TarError as error:
+        raise invalid(path, f"it is no whole tar: {error}") from error
+    names = sorted({name.rpartition(".")[0] for name in spans})
+    wanted = {f"{name}.{kind}" for name in names for kind in ("png", "json")}
+    if not names or wanted != set(spans):
+        lone = sorted(wanted ^ set(spans))
+        raise invalid(path, f"it lacks {lone[0]}" if lone else "it holds no picture")
+    return [_picture(path, name, spans) for name in names]
+
+
+def invalid(path: Path, why: str) -> ProxytuneError:
+    """The error of a shard that cannot be used."""
+    return ProxytuneError(
+        "ShardInvalid",
+        what=f"The shard {path.name} cannot be used: {why}",
+        allowed="a tar of pairs <index>.png and <index>.json as the stage that drew the pictures writes it",
+        remedy="draw the pictures of this chunk again",
+    )
+
+
+def _picture(path: Path, name: str, spans: dict[str, tuple[int, int]]) -> Picture:
+    with path.open("rb") as file:
+        texts = {}
+        for kind in ("json", "png"):
+            offset, length = spans[f"{name}.{kind}"]
+            file.seek(offset)
+            texts[kind] = file.read(length)
+    try:
+        facts = json.loads(texts["json"])
+    except ValueError as error:
+        raise invalid(path, f"{name}.json is no JSON: {error}") from error
+    wrong = schema.check("picture-record", facts)
+    if wrong is not None:
+        raise invalid(path, f"{name}.json does not fit its schema: {wrong}")
+    record = Record(**facts)
+    if f"{record.index:06d}" != name:
+        raise invalid(path, f"{name}.json says index {record.index}")
+    if hashlib.sha256(texts["png"]).hexdigest() != record.sha256:
+        raise invalid(path, f"{name}.png is not the file its record was written for")
+    return Picture(record, path, *spans[f"{name}.png"])
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    entry.mode = 0o644
+    tar.addfile(entry, io.BytesIO(content))

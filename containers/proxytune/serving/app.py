@@ -1,0 +1,127 @@
+"""The three routes of SageMaker's inference contract."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.failure import named
+from proxytune.proxies import chunk as chunks
+from proxytune.proxies import shard
+from proxytune.proxies.chunk import Chunk
+from proxytune.proxies.maker import PictureMaker
+from proxytune.serving.settings import STAGES
+
+# A chunk of 256 pictures is about 60 kB.
+PAYLOAD_MB = 6
+
+
+@dataclass
+class Loaded:
+    """The picture maker, as soon as it is loaded."""
+
+    maker: PictureMaker | None = None
+
+
+def make_app(role: str, model: str, loaded: Loaded) -> Starlette:
+    """The app.
+
+    Args:
+        role: teacher or student.
+        model: catalogue id of the base model; written into every record.
+        loaded: filled from outside; until then /ping answers 503.
+    """
+    one_at_a_time = asyncio.Lock()
+
+    async def ping(_request: Request) -> Response:
+        return Response(status_code=503 if loaded.maker is None else 200)
+
+    async def execution_parameters(_request: Request) -> Response:
+        return JSONResponse(
+            {"MaxConcurrentTransforms": 1, "BatchStrategy": "SINGLE_RECORD", "MaxPayloadInMB": PAYLOAD_MB}
+        )
+
+    async def invocations(request: Request) -> Response:
+        if loaded.maker is None:
+            return Response(status_code=503)
+        try:
+            body = await _body(request)
+            chunk = chunks.parse(body)
+            _check(chunk, role, loaded.maker)
+            async with one_at_a_time:
+                content = await run_in_threadpool(draw_shard, loaded.maker, chunk, model)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception as error:
+            return _refusal(error)
+        return Response(content, media_type="application/x-tar")
+
+    return Starlette(
+        routes=[
+            Route("/ping", ping),
+            Route("/execution-parameters", execution_parameters),
+            Route("/invocations", invocations, methods=["POST"]),
+        ]
+    )
+
+
+def draw_shard(maker: PictureMaker, chunk: Chunk, model: str) -> bytes:
+    """Draw all pictures of a chunk and pack them; either the whole shard or an error."""
+    images = maker.draw(chunk)
+    return shard.write(
+        (
+            shard.encode_png(image),
+            {
+                "index": request.index,
+                "prompt": request.prompt,
+                "seed": request.seed,
+                "variant": chunk.variant,
+                "stage": chunk.stage,
+                "size": chunk.size,
+                "model": model,
+            },
+        )
+        for request, image in zip(chunk.pictures, images, strict=True)
+    )
+
+
+def _check(chunk: Chunk, role: str, maker: PictureMaker) -> None:
+    if chunk.stage not in STAGES[role]:
+        raise chunks.invalid(
+            f"The chunk is not for the {role}", given=chunk.stage, allowed=", ".join(STAGES[role])
+        )
+    if chunk.sampler["kind"] != maker.sampler_kind:
+        raise chunks.invalid(
+            f"The chunk's sampler is not the {role}'s",
+            given=chunk.sampler["kind"],
+            allowed=maker.sampler_kind,
+        )
+
+
+async def _body(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > PAYLOAD_MB * 2**20:
+            raise chunks.invalid("The chunk is too large", allowed=f"at most {PAYLOAD_MB} MB")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _refusal(error: Exception) -> Response:
+    """Status 400 for what the chunk is to blame for, 500 for everything else (SageMaker then tries again)."""
+    if not isinstance(error, ProxytuneError):
+        import traceback
+
+        traceback.print_exception(error)
+    known = named(error)
+    body: dict[str, Any] = {"error": known.name, "message": str(known)}
+    return JSONResponse(body, status_code=400 if known.name == "HyperparameterInvalid" else 500)

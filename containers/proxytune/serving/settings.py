@@ -1,0 +1,75 @@
+"""What the transform job's model tells this process by its environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from proxytune.contract.errors import ProxytuneError
+
+# Role -> the stages whose chunks it draws. The package proxytune.<role>.families knows its families.
+STAGES = {"teacher": ("synthesize", "sample-teacher"), "student": ("sample-student",)}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which model this process serves, and where.
+
+    Attributes:
+        role: teacher or student.
+        family: which code of the role draws.
+        model: catalogue id of the base model; written into every record.
+        base_model: s3://bucket/prefix/ or file:///folder.
+        adapter: the folder that SageMaker unpacked model.tar.gz into.
+        host: address to listen on; every one by default, as SageMaker reaches a container from outside.
+        port: port to listen on.
+    """
+
+    role: str
+    family: str
+    model: str
+    base_model: str
+    adapter: Path
+    host: str
+    port: int
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """Read and check the environment.
+
+        Raises:
+            ProxytuneError: HyperparameterInvalid.
+        """
+        role = _needed("PROXYTUNE_ROLE")
+        if role not in STAGES:
+            raise _invalid("PROXYTUNE_ROLE names no role that draws", role, ", ".join(STAGES))
+        port = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
+        if not port.isdecimal():
+            raise _invalid("SAGEMAKER_BIND_TO_PORT is no port", port, "1 to 65535")
+        return cls(
+            role=role,
+            family=_needed("PROXYTUNE_FAMILY"),
+            model=_needed("PROXYTUNE_MODEL"),
+            base_model=_needed("PROXYTUNE_BASE_MODEL"),
+            adapter=Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml") / "model",
+            host=os.environ.get("PROXYTUNE_BIND_HOST") or "0.0.0.0",
+            port=int(port),
+        )
+
+
+def _needed(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise _invalid(f"The environment variable {name} is not set", None, None)
+    return value
+
+
+def _invalid(what: str, given: str | None, allowed: str | None) -> ProxytuneError:
+    return ProxytuneError(
+        "HyperparameterInvalid",
+        what=what,
+        given=given,
+        allowed=allowed,
+        remedy="create the SageMaker model with the environment that this version of Proxytune plans",
+    )

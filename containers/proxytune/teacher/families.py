@@ -1,0 +1,84 @@
+"""Which code a teacher family has. A new family is a new row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from proxytune.contract.errors import ProxytuneError
+
+if TYPE_CHECKING:
+    import torch
+
+    from proxytune.proxies.maker import PictureMaker
+    from proxytune.teacher.photos import PhotoSet
+    from proxytune.training.loop import Trainee
+
+
+@dataclass(frozen=True)
+class Family:
+    """`module:Class` of the two things a family consists of; imported only when used."""
+
+    teacher: str
+    maker: str
+
+
+FAMILIES = {
+    "sdxl": Family("proxytune.teacher.sdxl:SDXLTeacher", "proxytune.teacher.sdxl_maker:SDXLMaker"),
+}
+
+
+class Teacher(Protocol):
+    """What the trainer needs of a family."""
+
+    def prepare(
+        self,
+        photos: PhotoSet,
+        prompts: list[str],
+        token_word: str,
+        *,
+        rank: int,
+        alpha: int,
+        batch_size: int,
+        seed: int,
+    ) -> Trainee:
+        """Load the weights, encode what never changes, put a fresh adapter on.
+
+        The adapter's first values are drawn from torch's global state: seed that before.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter, read it back, and prove that it is what was trained."""
+        ...
+
+
+def teacher(family: str, base: Path, device: torch.device) -> Teacher:
+    """The teacher of a family, over the model folder `base`."""
+    made: Teacher = _resolve(_row(family).teacher)(base, device)
+    return made
+
+
+def picture_maker(family: str) -> PictureMaker:
+    """What draws this family's pictures; nothing is loaded yet."""
+    made: PictureMaker = _resolve(_row(family).maker)()
+    return made
+
+
+def _row(family: str) -> Family:
+    if family not in FAMILIES:
+        raise ProxytuneError(
+            "ModelUnknown",
+            what="This image holds no code for the teacher's family",
+            given=family,
+            allowed=", ".join(FAMILIES),
+            remedy="choose another teacher, or build the image of a version that knows the family",
+        )
+    return FAMILIES[family]
+
+
+def _resolve(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

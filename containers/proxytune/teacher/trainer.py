@@ -1,0 +1,62 @@
+"""The stage teach: references in, adapter out. The same for every family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from proxytune.contract.checkpoints import CheckpointStore
+from proxytune.contract.folders import Folders
+from proxytune.contract.hyperparameters import settings_hash
+from proxytune.contract.progress import ProgressFile
+from proxytune.contract.signals import StopRequest
+from proxytune.teacher import families
+from proxytune.teacher.photos import PhotoSet
+from proxytune.training import loop
+from proxytune.training.lora import write_facts
+from proxytune.training.states import seed_everything
+
+
+def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) -> None:
+    """Train the teacher and leave its adapter in the model folder.
+
+    Args:
+        hyperparameters: those of stage teach, checked.
+
+    Raises:
+        ProxytuneError: by its name; see the modules called here.
+        SystemExit: 143 after SIGTERM.
+    """
+    base, references = folders.channel("base"), folders.channel("references")
+    progress = ProgressFile(folders.checkpoints, "teach", hyperparameters["steps"])
+    progress.write("loading the teacher", 0)
+    photos = PhotoSet(references, hyperparameters["size"])
+    store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, photos.sha256))
+    seed_everything(hyperparameters["seed"])
+    teacher = families.teacher(hyperparameters["family"], base, device())
+    trainee = teacher.prepare(
+        photos,
+        hyperparameters["prompts"],
+        hyperparameters["token_word"],
+        rank=hyperparameters["rank"],
+        alpha=hyperparameters["alpha"],
+        batch_size=hyperparameters["batch_size"],
+        seed=hyperparameters["seed"],
+    )
+    settings = loop.LoopSettings(
+        steps=hyperparameters["steps"],
+        checkpoint_every=hyperparameters["checkpoint_every"],
+        learning_rate=hyperparameters["learning_rate"],
+        seed=hyperparameters["seed"],
+    )
+    loop.run(trainee, settings, store, progress, stop)
+    progress.write("saving the adapter", hyperparameters["steps"])
+    teacher.save(folders.model)
+    write_facts(folders.model, hyperparameters, photos=photos.sha256)
+    progress.write("done", hyperparameters["steps"])
+
+
+def device() -> torch.device:
+    """The GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

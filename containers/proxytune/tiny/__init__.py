@@ -1,0 +1,36 @@
+"""Tiny models: the real classes at the smallest useful size, with seeded random weights.
+
+Tests and, until trained ones exist, the demo run on them. They show nothing sensible; everything else about
+them is real: files, classes, tokenizers, training, sampling. Made byte-identical at every call, offline.
+
+    MODELS       catalogue id -> function that writes the model into a folder
+    tokenizers   tokenizers made in code: byte-level CLIP, character-level T5
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+# Catalogue id -> module:function; imported only when that model is made.
+MODELS = {
+    "sdxl-tiny": "proxytune.tiny.sdxl:write",
+    "llamagen-tiny": "proxytune.tiny.llamagen:write",
+    "clip-tiny": "proxytune.tiny.encoders:write_clip",
+    "dino-tiny": "proxytune.tiny.encoders:write_dino",
+}
+# Side of the pictures that the tiny teacher and the tiny student make, in pixels.
+PICTURE_SIZE = 64
+
+
+def write(model: str, folder: Path) -> None:
+    """Write the tiny model of this catalogue id into `folder`.
+
+    Raises:
+        KeyError: for an id that is not in MODELS.
+    """
+    module, _, name = MODELS[model].partition(":")
+    folder.mkdir(parents=True, exist_ok=True)
+    writer: Callable[[Path], None] = getattr(import_module(module), name)
+    writer(folder)
