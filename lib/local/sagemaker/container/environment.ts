@@ -1,0 +1,44 @@
+/** The environment variables a container sees: never the service's own, as little as Docker would give. */
+import { join } from 'node:path';
+import type { S3Access } from '../transfer/objects.ts';
+
+export interface EnvironmentParts {
+  /** Stands for `/` of the container: it holds opt/ml, tmp and home. */
+  readonly root: string;
+  readonly s3: S3Access;
+  /** Set by whoever started the service, e.g. thread counts. */
+  readonly service: Readonly<Record<string, string>>;
+  /** Set by the job's request and the model. */
+  readonly request: Readonly<Record<string, string>>;
+  /** Set by SageMaker itself. */
+  readonly platform: Readonly<Record<string, string>>;
+  /** An isolated container has no way to AWS, so it gets neither endpoint nor keys. */
+  readonly isolated: boolean;
+}
+
+export function containerEnvironment(parts: EnvironmentParts): Record<string, string> {
+  return {
+    PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+    LANG: 'C.UTF-8',
+    HOME: join(parts.root, 'home'),
+    TMPDIR: join(parts.root, 'tmp'),
+    PYTHONUNBUFFERED: '1',
+    ...parts.service,
+    ...(parts.isolated ? {} : awsAccess(parts.s3)),
+    ...parts.request,
+    ...parts.platform,
+    SAGEMAKER_BASE_DIR: join(parts.root, 'opt/ml'),
+  };
+}
+
+function awsAccess({ endpoint, region, credentials }: S3Access): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    ...(credentials.sessionToken && { AWS_SESSION_TOKEN: credentials.sessionToken }),
+    AWS_EC2_METADATA_DISABLED: 'true',
+  };
+}

@@ -1,0 +1,77 @@
+/** The folder that stands for a container's file system, and the config files SageMaker puts into it. */
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Channel, TrainingRequest } from '../state/requests.ts';
+
+const HOST = 'algo-1';
+
+/** Makes the folder anew, empty but for what every container finds. */
+export async function freshRoot(root: string): Promise<void> {
+  await rm(root, { recursive: true, force: true });
+  for (const folder of [
+    'opt/ml/input/config',
+    'opt/ml/input/data',
+    'opt/ml/model',
+    'opt/ml/output/data',
+    'tmp',
+    'home',
+  ]) {
+    await mkdir(join(root, folder), { recursive: true });
+  }
+}
+
+/** Where a path the request gives, e.g. `/opt/ml/checkpoints`, lies on this machine. */
+export function hostPath(root: string, containerPath: string): string {
+  return join(root, containerPath);
+}
+
+/** `/opt/ml/checkpoints` unless the request says otherwise. */
+export function checkpointFolder(root: string, request: TrainingRequest): string {
+  return hostPath(root, (request.CheckpointConfig?.LocalPath ?? '/opt/ml/checkpoints').replace(/\/+$/, ''));
+}
+
+/** Writes hyperparameters.json and its neighbours. */
+export async function writeTrainingConfig(root: string, request: TrainingRequest): Promise<void> {
+  const put = (name: string, content: unknown) =>
+    writeFile(join(root, 'opt/ml/input/config', `${name}.json`), JSON.stringify(content, null, 1));
+  const instanceType =
+    request.ResourceConfig.InstanceType ?? request.ResourceConfig.InstancePreferences?.[0]?.InstanceType;
+  await put('hyperparameters', request.HyperParameters ?? {});
+  await put('inputdataconfig', inputDataConfig(request));
+  await put('resourceconfig', {
+    current_host: HOST,
+    current_instance_type: instanceType,
+    current_group_name: 'homogeneousCluster',
+    hosts: [HOST],
+    instance_groups: [
+      { instance_group_name: 'homogeneousCluster', instance_type: instanceType, hosts: [HOST] },
+    ],
+    network_interface_name: 'lo',
+  });
+  // The path as this machine knows it: a container that believes the file finds the folder.
+  if (request.CheckpointConfig) await put('checkpointconfig', { LocalPath: checkpointFolder(root, request) });
+}
+
+function inputDataConfig(request: TrainingRequest): Record<string, unknown> {
+  return Object.fromEntries(
+    (request.InputDataConfig ?? []).map((channel) => [
+      channel.ChannelName,
+      {
+        TrainingInputMode: inputMode(channel, request),
+        S3DistributionType: channel.DataSource.S3DataSource?.S3DataDistributionType ?? 'FullyReplicated',
+        RecordWrapperType: 'None',
+        ...(channel.ContentType && { ContentType: channel.ContentType }),
+      },
+    ]),
+  );
+}
+
+function inputMode(channel: Channel, request: TrainingRequest): string {
+  return channel.InputMode ?? request.AlgorithmSpecification.TrainingInputMode;
+}
+
+/** What the container wrote to /opt/ml/output/failure: its first 1024 characters, empty when it wrote nothing. */
+export async function failureMessage(root: string): Promise<string> {
+  const content = await readFile(join(root, 'opt/ml/output/failure'), 'utf8').catch(() => '');
+  return content.slice(0, 1024).trim();
+}

@@ -1,0 +1,31 @@
+/**
+ * The watchdog's process. It reads "watch PGID" and "forget PGID" lines; when its input closes, because the
+ * service closed it or died by whatever means, it ends the process groups still watched and itself.
+ */
+import { createInterface } from 'node:readline';
+
+const GRACE_MILLISECONDS = 1000;
+const watched = new Set<number>();
+
+function signal(group: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-group, name);
+  } catch {
+    // The group has ended by itself.
+  }
+}
+
+// A Ctrl-C or hang-up meant for the service must not take the guard away before its work.
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => {});
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const [verb, group] = line.split(' ');
+  if (verb === 'watch') watched.add(Number(group));
+  if (verb === 'forget') watched.delete(Number(group));
+}
+if (watched.size > 0) {
+  for (const group of watched) signal(group, 'SIGTERM');
+  await new Promise((resolve) => setTimeout(resolve, GRACE_MILLISECONDS));
+  for (const group of watched) signal(group, 'SIGKILL');
+}
+process.exit(0);

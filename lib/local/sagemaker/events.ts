@@ -1,0 +1,139 @@
+/** State-change events in EventBridge's shapes, with the faults a test may ask for. */
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import type { JobRecord, TrainingRecord, TransformRecord } from './state/records.ts';
+import type { S3Access } from './transfer/objects.ts';
+
+/** One entry of PutEvents, the detail still an object. */
+export interface SageMakerEvent {
+  readonly Source: 'aws.sagemaker';
+  readonly DetailType: 'SageMaker Training Job State Change' | 'SageMaker Transform Job State Change';
+  readonly Resources: readonly string[];
+  readonly Detail: Readonly<Record<string, unknown>>;
+}
+
+/** Delivers one event; what it throws is logged and the event is lost, as SageMaker's delivery is best effort. */
+export type PutEvent = (event: SageMakerEvent) => Promise<void>;
+
+/** Delivers to an EventBridge endpoint, which must take the source aws.sagemaker from us. */
+export function eventBridgeSender(endpoint: string, { region, credentials }: S3Access): PutEvent {
+  const client = new EventBridgeClient({ endpoint, region, credentials });
+  return async ({ Detail, Resources, ...event }) => {
+    const entry = { ...event, Resources: [...Resources], Detail: JSON.stringify(Detail) };
+    const answer = await client.send(new PutEventsCommand({ Entries: [entry] }));
+    const refusal = answer.Entries?.find((result) => result.ErrorCode);
+    if (refusal) throw new Error(`${refusal.ErrorCode}: ${refusal.ErrorMessage}`);
+  };
+}
+
+export type EventPredicate = (event: SageMakerEvent) => boolean;
+
+export class Events {
+  readonly #put: PutEvent | undefined;
+  readonly #warn: (message: string) => void;
+  readonly #drops = new Set<EventPredicate>();
+  #copies = 1;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(put: PutEvent | undefined, warn: (message: string) => void) {
+    this.#put = put;
+    this.#warn = warn;
+  }
+
+  /** Loses the events the predicate picks, until the returned function is called. */
+  dropEvents(predicate: EventPredicate): () => void {
+    this.#drops.add(predicate);
+    return () => this.#drops.delete(predicate);
+  }
+
+  /** Delivers each event so many times; 1 is once. */
+  duplicateEvents(copies: number): void {
+    if (!Number.isInteger(copies) || copies < 1)
+      throw new RangeError(`Events are sent 1 or more times, not ${copies}.`);
+    this.#copies = copies;
+  }
+
+  training(job: TrainingRecord): void {
+    this.#emit({
+      Source: 'aws.sagemaker',
+      DetailType: 'SageMaker Training Job State Change',
+      Resources: [job.arn],
+      Detail: trainingDetail(job),
+    });
+  }
+
+  transform(job: TransformRecord): void {
+    this.#emit({
+      Source: 'aws.sagemaker',
+      DetailType: 'SageMaker Transform Job State Change',
+      Resources: [job.arn],
+      Detail: transformDetail(job),
+    });
+  }
+
+  /** Resolves when all events emitted so far are delivered or lost. */
+  settled(): Promise<void> {
+    return this.#queue;
+  }
+
+  #emit(event: SageMakerEvent): void {
+    const put = this.#put;
+    if (!put || [...this.#drops].some((drops) => drops(event))) return;
+    for (let copy = 0; copy < this.#copies; copy += 1) {
+      this.#queue = this.#queue
+        .then(() => put(event))
+        .catch((error) => this.#warn(`event lost (${event.DetailType}, ${event.Resources[0]}): ${error}`));
+    }
+  }
+}
+
+/** Times in training events are epoch milliseconds. */
+function trainingDetail(job: TrainingRecord): Record<string, unknown> {
+  const { Tags, ...request } = job.request;
+  return {
+    ...request,
+    TrainingJobArn: job.arn,
+    TrainingJobStatus: job.status,
+    SecondaryStatus: job.secondary,
+    ...failed(job),
+    HyperParameters: request.HyperParameters ?? {},
+    InputDataConfig: request.InputDataConfig ?? [],
+    VpcConfig: request.VpcConfig ?? {},
+    CreationTime: job.created,
+    ...(job.started !== undefined && { TrainingStartTime: job.started }),
+    ...(job.ended !== undefined && { TrainingEndTime: job.ended }),
+    LastModifiedTime: job.modified,
+    ...(job.artifacts && { ModelArtifacts: { S3ModelArtifacts: job.artifacts } }),
+    SecondaryStatusTransitions: job.transitions.map(({ status, start, end, message }) => ({
+      Status: status,
+      StartTime: start,
+      ...(end !== undefined && { EndTime: end }),
+      StatusMessage: message,
+    })),
+    Tags: tagMap(job),
+  };
+}
+
+/** Times in transform events are ISO texts, and null before they are known. */
+function transformDetail(job: TransformRecord): Record<string, unknown> {
+  const { Tags, ...request } = job.request;
+  const iso = (time: number | undefined) => (time === undefined ? null : new Date(time).toISOString());
+  return {
+    ...request,
+    TransformJobArn: job.arn,
+    TransformJobStatus: job.status,
+    ...failed(job),
+    Environment: request.Environment ?? {},
+    CreationTime: iso(job.created),
+    TransformStartTime: iso(job.started),
+    TransformEndTime: iso(job.ended),
+    Tags: tagMap(job),
+  };
+}
+
+function failed(job: JobRecord): Record<string, string> {
+  return job.status === 'Failed' && job.failureReason ? { FailureReason: job.failureReason } : {};
+}
+
+function tagMap(job: JobRecord): Record<string, string> {
+  return Object.fromEntries(job.tags.map(({ Key, Value }) => [Key, Value]));
+}

@@ -1,0 +1,136 @@
+/**
+ * A SageMaker of our own for one machine: the AWS JSON protocol on 127.0.0.1, requests checked as SageMaker
+ * checks them, and the containers' code run as processes between the local S3 and a folder.
+ */
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Watchdog } from './container/watchdog.ts';
+import { ServiceError } from './errors.ts';
+import { type EventPredicate, Events, eventBridgeSender, type PutEvent } from './events.ts';
+import { applyFaults, createFaults, type Faults, type FaultsRequest } from './faults.ts';
+import { Slots } from './jobs/slots.ts';
+import { operations } from './operations/index.ts';
+import { runOperation, type ServiceContext } from './operations/service-context.ts';
+import { serveJson } from './protocol.ts';
+import { failOrphans } from './recovery.ts';
+import { openState } from './state/store.ts';
+import { Objects, type S3Access } from './transfer/objects.ts';
+
+export type { PutEvent, SageMakerEvent } from './events.ts';
+export type { Faults, FaultsRequest } from './faults.ts';
+export { jobLogFile } from './jobs/context.ts';
+
+export interface SageMakerServiceOptions {
+  /** Holds the service's state, the jobs' folders and logs; kept between services. */
+  readonly dataDir: string;
+  /** The S3 jobs read and write; its region is the service's. */
+  readonly s3: S3Access;
+  /** @default - none, or `eventsEndpoint` when that is given */
+  readonly putEvent?: PutEvent;
+  /** EventBridge to send state changes to; it must accept the source aws.sagemaker. @default - no events */
+  readonly eventsEndpoint?: string;
+  /** What stands for the image's `train` and `serve`: program and arguments. */
+  readonly commands: { readonly train: readonly string[]; readonly serve: readonly string[] };
+  /** Variables for every container, weaker than a request's own. @default - none */
+  readonly containerEnv?: Readonly<Record<string, string>>;
+  /** Seconds from SIGTERM to SIGKILL. @default - 120, as on AWS */
+  readonly stopGraceSeconds?: number;
+  /** Faults in force from the start. @default - none */
+  readonly faults?: { readonly dropEvents?: EventPredicate; readonly duplicateEvents?: number };
+  /** Jobs beyond this number wait. @default - 2 */
+  readonly maxConcurrentJobs?: number;
+  /** @default - '000000000000', the local cloud's */
+  readonly accountId?: string;
+  /** Told a line for each thing worth knowing. @default - silent */
+  readonly log?: (message: string) => void;
+}
+
+export interface SageMakerService {
+  readonly endpoint: string;
+  readonly faults: Faults;
+  /** Ends all containers and the service. Jobs then in progress are found Failed by the next service. */
+  close(): Promise<void>;
+}
+
+/** Starts the service on a free port; jobs left in progress by an earlier one become Failed. */
+export async function startSageMakerService(options: SageMakerServiceOptions): Promise<SageMakerService> {
+  const context = await openContext(options);
+  const { events, trainingRuns, transformRuns } = context;
+  const faults = createFaults(events, trainingRuns, context.stopGraceSeconds);
+  if (options.faults?.dropEvents) faults.dropEvents(options.faults.dropEvents);
+  if (options.faults?.duplicateEvents !== undefined) faults.duplicateEvents(options.faults.duplicateEvents);
+  failOrphans(context);
+  const calls = new Calls();
+  const { server, endpoint } = await serveJson(async (name, request) => {
+    if (name === 'Faults') return applyFaults(faults, request as FaultsRequest);
+    const operation = operations[name];
+    if (!operation)
+      throw new ServiceError('UnknownOperationException', `Operation ${name} is not served here.`);
+    return calls.run(() => runOperation(name, operation, context, request));
+  });
+  const close = async () => {
+    await calls.end();
+    const closed = new Promise((done) => server.close(done));
+    server.closeAllConnections();
+    await Promise.all([...trainingRuns.values(), ...transformRuns.values()].map((run) => run.close()));
+    await Promise.all([closed, events.settled(), context.watchdog.close()]);
+    context.objects.close();
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    endpoint,
+    faults,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+async function openContext(options: SageMakerServiceOptions): Promise<ServiceContext> {
+  const dataDir = resolve(options.dataDir);
+  await mkdir(dataDir, { recursive: true });
+  const log = options.log ?? (() => {});
+  const put =
+    options.putEvent ??
+    (options.eventsEndpoint ? eventBridgeSender(options.eventsEndpoint, options.s3) : undefined);
+  return {
+    dataDir,
+    s3: options.s3,
+    objects: new Objects(options.s3),
+    state: openState(dataDir),
+    events: new Events(put, log),
+    slots: new Slots(options.maxConcurrentJobs ?? 2),
+    watchdog: new Watchdog(),
+    commands: options.commands,
+    containerEnv: options.containerEnv ?? {},
+    stopGraceSeconds: options.stopGraceSeconds ?? 120,
+    log,
+    accountId: options.accountId ?? '000000000000',
+    trainingRuns: new Map(),
+    transformRuns: new Map(),
+  };
+}
+
+/** Operations under way: one of them may be about to start a job, so closing waits for them and takes no more. */
+class Calls {
+  readonly #running = new Set<Promise<unknown>>();
+  #ended = false;
+
+  async run<Result>(call: () => Promise<Result>): Promise<Result> {
+    if (this.#ended)
+      throw new ServiceError('ServiceUnavailable', 'The local SageMaker service is closing.', 503);
+    const running = call();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  async end(): Promise<void> {
+    this.#ended = true;
+    await Promise.allSettled(this.#running);
+  }
+}

@@ -1,0 +1,79 @@
+/** Data of a training job between S3 and its folder. */
+import { join } from 'node:path';
+import { JobFailure } from '../errors.ts';
+import type { TrainingRequest } from '../state/requests.ts';
+import { filesBelow, pack } from '../transfer/archive.ts';
+import { fileBelow, formatLocation, inside, type Location, parseLocation } from '../transfer/location.ts';
+import type { Objects } from '../transfer/objects.ts';
+import { sourceObjects } from '../transfer/sources.ts';
+
+/**
+ * Fills /opt/ml/input/data. FastFile, a read-only mount on AWS, is a copy here: a container cannot tell.
+ * @throws JobFailure `ClientError: Data download failed:…`
+ */
+export async function downloadChannels(
+  objects: Objects,
+  request: TrainingRequest,
+  root: string,
+): Promise<void> {
+  for (const channel of request.InputDataConfig ?? []) {
+    const source = channel.DataSource.S3DataSource;
+    if (!source) continue;
+    const folder = join(root, 'opt/ml/input/data', channel.ChannelName);
+    try {
+      for (const { location, name } of await sourceObjects(objects, source)) {
+        await objects.download(location, fileBelow(folder, name));
+      }
+    } catch (error) {
+      if (error instanceof JobFailure) throw error;
+      throw new JobFailure(`ClientError: Data download failed:${error} (channel ${channel.ChannelName})`);
+    }
+  }
+}
+
+/**
+ * Stores /opt/ml/model and, when anything is in it, /opt/ml/output/data under `<S3OutputPath>/<job>/output/`.
+ * @returns the model's URI: of model.tar.gz, or, uncompressed, the prefix of its files
+ * @throws JobFailure `ClientError: Artifact upload failed:…`
+ */
+export async function uploadArtifacts(
+  objects: Objects,
+  request: TrainingRequest,
+  root: string,
+): Promise<string> {
+  const output = inside(
+    parseLocation(request.OutputDataConfig.S3OutputPath),
+    `${request.TrainingJobName}/output`,
+  );
+  const model = join(root, 'opt/ml/model');
+  const data = join(root, 'opt/ml/output/data');
+  const hasData = (await filesBelow(data)).length > 0;
+  try {
+    if (request.OutputDataConfig.CompressionType === 'NONE') {
+      await uploadFolder(objects, model, inside(output, 'model'));
+      if (hasData) await uploadFolder(objects, data, inside(output, 'data'));
+      return formatLocation(inside(output, 'model/'));
+    }
+    if (hasData) await uploadPacked(objects, data, inside(output, 'output.tar.gz'), root);
+    return await uploadPacked(objects, model, inside(output, 'model.tar.gz'), root);
+  } catch (error) {
+    if (error instanceof JobFailure) throw error;
+    throw new JobFailure(`ClientError: Artifact upload failed:${error}`);
+  }
+}
+
+async function uploadFolder(objects: Objects, folder: string, target: Location): Promise<void> {
+  for (const name of await filesBelow(folder)) await objects.upload(join(folder, name), inside(target, name));
+}
+
+async function uploadPacked(
+  objects: Objects,
+  folder: string,
+  target: Location,
+  root: string,
+): Promise<string> {
+  const archive = join(root, 'tmp', 'artifact.tar.gz');
+  await pack(folder, archive);
+  await objects.upload(archive, target);
+  return formatLocation(target);
+}

@@ -1,0 +1,245 @@
+/** One training job, from waiting for a slot to its last status. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Container } from '../container/container.ts';
+import { containerEnvironment } from '../container/environment.ts';
+import { checkpointFolder, failureMessage, freshRoot, writeTrainingConfig } from '../container/folder.ts';
+import { failureReason, JobFailure } from '../errors.ts';
+import type { SecondaryStatus, TrainingRecord } from '../state/records.ts';
+import { CheckpointMirror } from '../transfer/checkpoint-mirror.ts';
+import { parseLocation } from '../transfer/location.ts';
+import {
+  CLOSE_GRACE_SECONDS,
+  type JobContext,
+  type JobRun,
+  jobFolder,
+  jobLogFile,
+  noteInLog,
+} from './context.ts';
+import { downloadChannels, uploadArtifacts } from './training-data.ts';
+import { moveTraining } from './training-record.ts';
+
+/** Why a container is ended from outside. */
+type Ending = 'stop' | 'maxRuntime' | 'maxWait' | 'interrupt' | 'close';
+
+const LAST_STATUS: Partial<Record<Ending, SecondaryStatus>> = {
+  stop: 'Stopped',
+  maxRuntime: 'MaxRuntimeExceeded',
+  maxWait: 'MaxWaitTimeExceeded',
+};
+
+/** setTimeout holds no more; a job given 28 days does not meet its limit here. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+const DEFAULT_MAX_RUNTIME_SECONDS = 86_400;
+
+export class TrainingRun implements JobRun {
+  readonly done: Promise<void>;
+  readonly #context: JobContext;
+  readonly #job: TrainingRecord;
+  readonly #root: string;
+  /** Aborts once the job is to end; an interruption does not count, the job goes on after it. */
+  readonly #ended = new AbortController();
+  #ending: Ending | undefined;
+  #container: Container | undefined;
+  #grace = 0;
+  #trainedMilliseconds = 0;
+  #billedMilliseconds = 0;
+
+  constructor(context: JobContext, job: TrainingRecord) {
+    this.#context = context;
+    this.#job = job;
+    this.#root = join(jobFolder(context.dataDir, job.name), 'root');
+    this.done = this.#run();
+  }
+
+  stop(): void {
+    moveTraining(this.#context, this.#job, 'Stopping');
+    void this.#end('stop', this.#context.stopGraceSeconds);
+  }
+
+  /**
+   * Takes the instance away as spot does: SIGTERM, the grace, SIGKILL; the job starts again from its checkpoints.
+   * @throws Error when the job is no spot job or its container does not run now
+   */
+  async interrupt(graceSeconds: number): Promise<void> {
+    const { name, request, secondary } = this.#job;
+    if (!request.EnableManagedSpotTraining) {
+      throw new Error(
+        `${name} is not a managed spot job, so it cannot be interrupted. Set EnableManagedSpotTraining.`,
+      );
+    }
+    if (!this.#container?.running || this.#ending) {
+      throw new Error(
+        `${name} is ${secondary}; only a job that is Training can be interrupted. Wait for it.`,
+      );
+    }
+    await this.#end('interrupt', graceSeconds);
+  }
+
+  async close(): Promise<void> {
+    // Whatever ended the job before, its container gets no more time than closing allows.
+    this.#ending = 'close';
+    this.#ended.abort();
+    await this.#container?.stop(CLOSE_GRACE_SECONDS);
+    await this.done;
+  }
+
+  /** The first ending wins, but for a stop while an interruption is under way: the job must not come back. */
+  async #end(ending: Ending, graceSeconds: number): Promise<void> {
+    if (this.#ending && this.#ending !== 'interrupt') return;
+    this.#ending = ending;
+    this.#grace = graceSeconds;
+    if (ending !== 'interrupt') this.#ended.abort();
+    await this.#container?.stop(graceSeconds);
+  }
+
+  async #run(): Promise<void> {
+    const stopWaiting = this.#limitWait();
+    const release = await this.#context.slots.acquire(this.#ended.signal);
+    try {
+      const ending = release ? await this.#attempts() : this.#ending;
+      if (ending !== 'close') await this.#conclude(ending);
+    } catch (error) {
+      if (this.#ending !== 'close') this.#fail(error);
+    } finally {
+      stopWaiting();
+      release?.();
+      await rm(this.#root, { recursive: true, force: true });
+    }
+  }
+
+  /** Runs the container until it ends other than by interruption; undefined when it ended well by itself. */
+  async #attempts(): Promise<Ending | undefined> {
+    for (;;) {
+      const begun = Date.now();
+      try {
+        await this.#attempt();
+      } finally {
+        this.#billedMilliseconds += Date.now() - begun;
+      }
+      if (this.#ending !== 'interrupt') return this.#ending;
+      moveTraining(this.#context, this.#job, 'Interrupted');
+      this.#ending = undefined;
+      moveTraining(this.#context, this.#job, 'Restarting');
+    }
+  }
+
+  async #attempt(): Promise<void> {
+    const { request } = this.#job;
+    if (this.#ending) return;
+    moveTraining(this.#context, this.#job, 'Downloading');
+    await freshRoot(this.#root);
+    await writeTrainingConfig(this.#root, request);
+    await downloadChannels(this.#context.objects, request, this.#root);
+    const mirror = this.#checkpointMirror();
+    await mirror?.restore();
+    // Asked again, since a stop may have come while data was on its way.
+    if (this.#ending) return;
+    moveTraining(this.#context, this.#job, 'Training');
+    mirror?.start();
+    try {
+      const exitCode = await this.#train();
+      if (this.#ending === 'close') return;
+      await mirror?.finish();
+      if (!this.#ending && exitCode !== 0) throw await this.#algorithmError(exitCode);
+    } finally {
+      await mirror?.abandon();
+    }
+  }
+
+  async #train(): Promise<number> {
+    const { request, name, arn } = this.#job;
+    const { dataDir, watchdog, commands, s3, containerEnv } = this.#context;
+    const env = containerEnvironment({
+      root: this.#root,
+      s3,
+      service: containerEnv,
+      request: request.Environment ?? {},
+      platform: { TRAINING_JOB_NAME: name, TRAINING_JOB_ARN: arn },
+      isolated: request.EnableNetworkIsolation ?? false,
+    });
+    const logFile = jobLogFile(dataDir, name);
+    this.#container = await Container.start({
+      command: commands.train,
+      env,
+      folder: this.#root,
+      logFile,
+      watchdog,
+    });
+    const begun = Date.now();
+    const timer = this.#limitRuntime();
+    // An ending that came while the process was being started found no container to stop.
+    if (this.#ending) void this.#container.stop(this.#ending === 'close' ? CLOSE_GRACE_SECONDS : this.#grace);
+    try {
+      return await this.#container.exited;
+    } finally {
+      clearTimeout(timer);
+      this.#trainedMilliseconds += Date.now() - begun;
+    }
+  }
+
+  #checkpointMirror(): CheckpointMirror | undefined {
+    const config = this.#job.request.CheckpointConfig;
+    if (!config) return undefined;
+    const folder = checkpointFolder(this.#root, this.#job.request);
+    return new CheckpointMirror(this.#context.objects, folder, parseLocation(config.S3Uri), (message) =>
+      this.#note(message),
+    );
+  }
+
+  async #algorithmError(exitCode: number): Promise<JobFailure> {
+    const message = (await failureMessage(this.#root)) || 'See job logs for more information';
+    const tail = `, exit code: ${exitCode}`;
+    // The exit code is what a long message must not push out of the 1024 characters.
+    return new JobFailure(`AlgorithmError: ${message}`.slice(0, 1024 - tail.length) + tail);
+  }
+
+  /** Artifacts go up after success and also after a stop or a limit: what is saved is never thrown away. */
+  async #conclude(ending: Ending | undefined): Promise<void> {
+    const ran = this.#job.transitions.some(({ status }) => status === 'Training');
+    if (ran) {
+      moveTraining(this.#context, this.#job, 'Uploading');
+      this.#job.artifacts = await uploadArtifacts(this.#context.objects, this.#job.request, this.#root);
+    }
+    this.#countBilling();
+    moveTraining(this.#context, this.#job, (ending && LAST_STATUS[ending]) ?? 'Completed');
+    this.#note(`job ended: ${this.#job.secondary}`);
+  }
+
+  #fail(error: unknown): void {
+    this.#job.failureReason = failureReason(error);
+    this.#countBilling();
+    moveTraining(this.#context, this.#job, 'Failed', this.#job.failureReason);
+    this.#note(`job failed: ${this.#job.failureReason}`);
+  }
+
+  #countBilling(): void {
+    if (this.#job.started !== undefined) {
+      this.#job.billableSeconds = Math.max(1, Math.ceil(this.#billedMilliseconds / 1000));
+    }
+  }
+
+  /** The limit covers all attempts together. */
+  #limitRuntime(): NodeJS.Timeout {
+    const seconds = this.#job.request.StoppingCondition.MaxRuntimeInSeconds ?? DEFAULT_MAX_RUNTIME_SECONDS;
+    const left = Math.max(0, seconds * 1000 - this.#trainedMilliseconds);
+    return setTimeout(
+      () => void this.#end('maxRuntime', this.#context.stopGraceSeconds),
+      Math.min(left, LONGEST_TIMER),
+    );
+  }
+
+  #limitWait(): () => void {
+    const seconds = this.#job.request.StoppingCondition.MaxWaitTimeInSeconds;
+    if (seconds === undefined) return () => {};
+    const grace = this.#context.stopGraceSeconds;
+    const timer = setTimeout(() => void this.#end('maxWait', grace), Math.min(seconds * 1000, LONGEST_TIMER));
+    return () => clearTimeout(timer);
+  }
+
+  #note(message: string): void {
+    noteInLog(this.#context.dataDir, this.#job.name, message);
+    this.#context.log(`${this.#job.name}: ${message}`);
+  }
+}

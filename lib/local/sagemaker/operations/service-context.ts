@@ -1,0 +1,41 @@
+/** What the operations share: the jobs' context, the runs on their way, and how resources are named. */
+
+import type { JobContext } from '../jobs/context.ts';
+import type { TrainingRun } from '../jobs/training-run.ts';
+import type { TransformRun } from '../jobs/transform-run.ts';
+import { checkRequest, shapeResponse } from '../model/validate.ts';
+
+export interface ServiceContext extends JobContext {
+  readonly accountId: string;
+  readonly trainingRuns: Map<string, TrainingRun>;
+  readonly transformRuns: Map<string, TransformRun>;
+}
+
+export type Response = Record<string, unknown>;
+
+/** Takes a checked request; what it returns is cut to the operation's output shape. */
+export type Operation = (context: ServiceContext, request: never) => Response | Promise<Response>;
+
+export function arnOf(
+  context: ServiceContext,
+  kind: 'training-job' | 'transform-job' | 'model',
+  name: string,
+): string {
+  return `arn:aws:sagemaker:${context.s3.region}:${context.accountId}:${kind}/${name}`;
+}
+
+/** Timestamps travel as epoch seconds. */
+export function seconds(time: number | undefined): number | undefined {
+  return time === undefined ? undefined : time / 1000;
+}
+
+/** Checks the request against the API model, runs the operation, and shapes its answer. */
+export async function runOperation(
+  name: string,
+  operation: Operation,
+  context: ServiceContext,
+  request: unknown,
+): Promise<Response> {
+  checkRequest(name, request);
+  return shapeResponse(name, await operation(context, request as never));
+}

@@ -1,0 +1,43 @@
+/** AddTags and ListTags, on jobs and models alike. */
+import { validationError } from '../errors.ts';
+import { applyRules, tagKeysAreUnique } from '../rules/rule.ts';
+import type { Tag } from '../state/requests.ts';
+import type { Response, ServiceContext } from './service-context.ts';
+
+const MOST_TAGS = 50;
+
+interface Tagged {
+  readonly arn: string;
+  tags: Tag[];
+}
+
+export function addTags(
+  context: ServiceContext,
+  request: { readonly ResourceArn: string; readonly Tags: readonly Tag[] },
+): Response {
+  applyRules([tagKeysAreUnique], request);
+  const { resource, keep } = taggedResource(context, request.ResourceArn);
+  const merged = new Map([...resource.tags, ...request.Tags].map((tag) => [tag.Key, tag]));
+  if (merged.size > MOST_TAGS) {
+    throw validationError(
+      `${request.ResourceArn} would have ${merged.size} tags; at most ${MOST_TAGS} are allowed.`,
+    );
+  }
+  resource.tags = [...merged.values()];
+  keep();
+  return { Tags: resource.tags };
+}
+
+export function listTags(context: ServiceContext, request: { readonly ResourceArn: string }): Response {
+  return { Tags: taggedResource(context, request.ResourceArn).resource.tags };
+}
+
+function taggedResource(context: ServiceContext, arn: string): { resource: Tagged; keep: () => void } {
+  const name = arn.slice(arn.lastIndexOf('/') + 1);
+  const { trainingJobs, transformJobs, models } = context.state;
+  for (const store of [trainingJobs, transformJobs, models] as const) {
+    const resource = store.get(name);
+    if (resource?.arn === arn) return { resource, keep: () => store.put(resource as never) };
+  }
+  throw validationError(`Could not find resource ${arn}.`);
+}

@@ -1,0 +1,102 @@
+/** The operations on batch transform jobs. */
+import { resourceInUse, validationError } from '../errors.ts';
+import { TransformRun } from '../jobs/transform-run.ts';
+import { applyRules } from '../rules/rule.ts';
+import { modelIsOneContainer, transformLimits } from '../rules/this-machine.ts';
+import { modelIsPacked, transformRules } from '../rules/transform.ts';
+import { isTerminal, type TransformRecord } from '../state/records.ts';
+import type { TransformRequest } from '../state/requests.ts';
+import { parseLocation } from '../transfer/location.ts';
+import { checkSource } from '../transfer/sources.ts';
+import { type ListRequest, listPage } from './listing.ts';
+import { modelNamed } from './models.ts';
+import { arnOf, type Response, type ServiceContext, seconds } from './service-context.ts';
+
+interface Named {
+  readonly TransformJobName: string;
+}
+
+export async function createTransformJob(
+  context: ServiceContext,
+  request: TransformRequest,
+): Promise<Response> {
+  applyRules(transformRules, request);
+  const model = modelNamed(context, request.ModelName);
+  applyRules([modelIsPacked, modelIsOneContainer], model.request);
+  applyRules(transformLimits, request);
+  parseLocation(request.TransformOutput.S3OutputPath);
+  await checkSource(context.objects, request.TransformInput.DataSource.S3DataSource, context.s3.region);
+  // Asked last and without a pause before the job is kept, so that of two equal calls only one makes a job.
+  const known = context.state.transformJobs.get(request.TransformJobName);
+  if (known) {
+    throw resourceInUse(
+      'Transform job names must be unique within an AWS account and region, and a transform job with this name ' +
+        `already exists (${known.arn})`,
+    );
+  }
+  const job = newRecord(context, request);
+  context.state.transformJobs.put(job);
+  context.events.transform(job);
+  context.transformRuns.set(job.name, new TransformRun(context, job, model));
+  return { TransformJobArn: job.arn };
+}
+
+function newRecord(context: ServiceContext, request: TransformRequest): TransformRecord {
+  const now = Date.now();
+  return {
+    name: request.TransformJobName,
+    arn: arnOf(context, 'transform-job', request.TransformJobName),
+    request,
+    status: 'InProgress',
+    created: now,
+    modified: now,
+    tags: [...(request.Tags ?? [])],
+  };
+}
+
+export function describeTransformJob(context: ServiceContext, { TransformJobName: name }: Named): Response {
+  const job = found(context, name, 'Could not find requested job with name');
+  return {
+    ...job.request,
+    TransformJobArn: job.arn,
+    TransformJobStatus: job.status,
+    FailureReason: job.failureReason,
+    CreationTime: seconds(job.created),
+    TransformStartTime: seconds(job.started),
+    TransformEndTime: seconds(job.ended),
+  };
+}
+
+export function stopTransformJob(context: ServiceContext, { TransformJobName: name }: Named): Response {
+  const job = found(context, name, 'Could not find job to update with name');
+  if (job.status === 'Stopping') return {};
+  const run = context.transformRuns.get(name);
+  if (isTerminal(job.status) || !run) {
+    throw validationError(`The request was rejected because the transform job is in status ${job.status}.`);
+  }
+  run.stop();
+  return {};
+}
+
+export function listTransformJobs(context: ServiceContext, request: ListRequest): Response {
+  const { page, NextToken } = listPage(context.state.transformJobs.all(), request);
+  return {
+    TransformJobSummaries: page.map((job) => ({
+      TransformJobName: job.name,
+      TransformJobArn: job.arn,
+      CreationTime: seconds(job.created),
+      TransformEndTime: seconds(job.ended),
+      LastModifiedTime: seconds(job.modified),
+      TransformJobStatus: job.status,
+      FailureReason: job.failureReason,
+    })),
+    NextToken,
+  };
+}
+
+/** As with training jobs, the answer seen in practice is ValidationException, not the declared ResourceNotFound. */
+function found(context: ServiceContext, name: string, message: string): TransformRecord {
+  const job = context.state.transformJobs.get(name);
+  if (!job) throw validationError(`${message}: ${name}`);
+  return job;
+}

@@ -1,0 +1,80 @@
+/** The AWS JSON 1.1 protocol over node:http. */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { ServiceError } from './errors.ts';
+import { apiModel } from './model/shapes.ts';
+
+/** Larger than any request the API model allows. */
+const LARGEST_BODY = 4 * 1024 * 1024;
+
+export type Handler = (operation: string, request: unknown) => Promise<Record<string, unknown>>;
+
+/** Serves the handler on 127.0.0.1 at a free port. */
+export async function serveJson(handler: Handler): Promise<{ server: Server; endpoint: string }> {
+  const server = createServer((request, response) => void answer(request, response, handler));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const address = server.address();
+  if (!address || typeof address !== 'object') throw new Error('The SageMaker service got no port.');
+  return { server, endpoint: `http://127.0.0.1:${address.port}` };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, handler: Handler): Promise<void> {
+  try {
+    const result = await handler(operationOf(request), parse(await readBody(request)));
+    send(response, 200, result);
+  } catch (error) {
+    const known = error instanceof ServiceError ? error : internal(error);
+    send(response, known.status, { __type: known.type, message: known.message }, known.type);
+  }
+}
+
+function operationOf(request: IncomingMessage): string {
+  const [prefix, operation] = String(request.headers['x-amz-target'] ?? '').split('.');
+  if (request.method === 'POST' && prefix === apiModel.targetPrefix && operation) return operation;
+  throw new ServiceError(
+    'UnknownOperationException',
+    `This is the local SageMaker service. It answers POST with X-Amz-Target: ${apiModel.targetPrefix}.<Operation>.`,
+  );
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > LARGEST_BODY)
+      throw new ServiceError('RequestEntityTooLarge', 'The request is too large.', 413);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body === '' ? '{}' : body);
+  } catch (error) {
+    throw new ServiceError('SerializationException', `The request body is not JSON: ${error}`);
+  }
+}
+
+function internal(error: unknown): ServiceError {
+  return new ServiceError(
+    'InternalFailure',
+    error instanceof Error ? (error.stack ?? error.message) : `${error}`,
+    500,
+  );
+}
+
+function send(response: ServerResponse, status: number, body: unknown, errorType?: string): void {
+  const text = JSON.stringify(body);
+  response.writeHead(status, {
+    'Content-Type': 'application/x-amz-json-1.1',
+    'Content-Length': Buffer.byteLength(text),
+    'x-amzn-RequestId': randomUUID(),
+    ...(errorType && { 'x-amzn-ErrorType': errorType }),
+  });
+  response.end(text);
+}

@@ -1,0 +1,63 @@
+/** What the service remembers of models and jobs. Times are epoch milliseconds. */
+import type { ModelRequest, Tag, TrainingRequest, TransformRequest } from './requests.ts';
+
+export type JobStatus = 'InProgress' | 'Completed' | 'Failed' | 'Stopping' | 'Stopped';
+
+export type SecondaryStatus =
+  | 'Starting'
+  | 'Downloading'
+  | 'Training'
+  | 'Interrupted'
+  | 'Restarting'
+  | 'Uploading'
+  | 'Stopping'
+  | 'Stopped'
+  | 'MaxRuntimeExceeded'
+  | 'MaxWaitTimeExceeded'
+  | 'Completed'
+  | 'Failed';
+
+export interface Transition {
+  readonly status: SecondaryStatus;
+  readonly start: number;
+  end?: number;
+  readonly message: string;
+}
+
+export interface JobRecord {
+  readonly name: string;
+  readonly arn: string;
+  status: JobStatus;
+  failureReason?: string;
+  readonly created: number;
+  started?: number;
+  ended?: number;
+  modified: number;
+  tags: Tag[];
+}
+
+export interface TrainingRecord extends JobRecord {
+  readonly request: TrainingRequest;
+  secondary: SecondaryStatus;
+  readonly transitions: Transition[];
+  /** Seconds an instance was held, interruptions left out. */
+  billableSeconds?: number;
+  artifacts?: string;
+}
+
+export interface TransformRecord extends JobRecord {
+  readonly request: TransformRequest;
+}
+
+export interface ModelRecord {
+  readonly name: string;
+  readonly arn: string;
+  readonly request: ModelRequest;
+  readonly created: number;
+  tags: Tag[];
+}
+
+/** Whether a job will never change again. */
+export function isTerminal(status: JobStatus): boolean {
+  return status === 'Completed' || status === 'Failed' || status === 'Stopped';
+}

@@ -1,0 +1,62 @@
+/** Named records kept in memory and as one JSON file each, so that they outlive the service. */
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ModelRecord, TrainingRecord, TransformRecord } from './records.ts';
+
+export class Store<Entry extends { readonly name: string }> {
+  readonly #folder: string;
+  readonly #entries = new Map<string, Entry>();
+
+  /** Reads what an earlier service left in the folder, making the folder when there is none. */
+  constructor(folder: string) {
+    this.#folder = folder;
+    mkdirSync(folder, { recursive: true });
+    for (const file of readdirSync(folder).sort()) {
+      if (!file.endsWith('.json')) continue;
+      const entry: Entry = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+      this.#entries.set(entry.name, entry);
+    }
+  }
+
+  get(name: string): Entry | undefined {
+    return this.#entries.get(name);
+  }
+
+  all(): Entry[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Keeps the entry; written beside and renamed, so that a crash leaves the old or the new one, whole. */
+  put(entry: Entry): void {
+    this.#entries.set(entry.name, entry);
+    const file = this.#file(entry.name);
+    writeFileSync(`${file}.new`, `${JSON.stringify(entry, null, 1)}\n`);
+    renameSync(`${file}.new`, file);
+  }
+
+  delete(name: string): void {
+    this.#entries.delete(name);
+    rmSync(this.#file(name), { force: true });
+  }
+
+  #file(name: string): string {
+    return join(this.#folder, `${name}.json`);
+  }
+}
+
+/** All the service remembers. */
+export interface State {
+  readonly trainingJobs: Store<TrainingRecord>;
+  readonly transformJobs: Store<TransformRecord>;
+  readonly models: Store<ModelRecord>;
+}
+
+export function openState(dataDir: string): State {
+  const store = <Entry extends { readonly name: string }>(kind: string) =>
+    new Store<Entry>(join(dataDir, 'state', kind));
+  return {
+    trainingJobs: store<TrainingRecord>('training-jobs'),
+    transformJobs: store<TransformRecord>('transform-jobs'),
+    models: store<ModelRecord>('models'),
+  };
+}

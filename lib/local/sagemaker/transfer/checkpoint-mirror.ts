@@ -1,0 +1,113 @@
+/** Keeps an S3 prefix equal to a job's checkpoint folder while the job runs, as SageMaker does. */
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { fileBelow, inside, type Location, relativeName } from './location.ts';
+import type { Objects } from './objects.ts';
+
+const SCAN_MILLISECONDS = 1000;
+
+/** A file written to within this time is likely still being written. */
+const QUIET_MILLISECONDS = 300;
+
+export class CheckpointMirror {
+  readonly #objects: Objects;
+  readonly #folder: string;
+  readonly #target: Location;
+  readonly #warn: (message: string) => void;
+  /** Name to the version (size and time) that S3 holds. */
+  readonly #stored = new Map<string, string>();
+  /** Files passed over once for being fresh: the next scan takes them, or a busy file would never go up. */
+  #fresh = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #scan: Promise<void> = Promise.resolve();
+
+  constructor(objects: Objects, folder: string, target: Location, warn: (message: string) => void) {
+    this.#objects = objects;
+    this.#folder = folder;
+    this.#target = target;
+    this.#warn = warn;
+  }
+
+  /** Copies what S3 holds into the folder. Objects added to S3 later are not pulled. */
+  async restore(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    const prefix = inside(this.#target, '');
+    for (const { key } of await this.#objects.list(prefix)) {
+      const name = relativeName(prefix.key, key);
+      const file = fileBelow(this.#folder, name);
+      await this.#objects.download({ bucket: prefix.bucket, key }, file);
+      this.#stored.set(name, version(await stat(file)));
+    }
+  }
+
+  /** Begins to mirror; trouble is warned of and tried again at the next scan. */
+  start(): void {
+    this.#timer = setTimeout(() => {
+      this.#scan = this.#mirror(false)
+        .catch((error) => this.#warn(`checkpoint upload failed, will be tried again: ${error}`))
+        .finally(() => {
+          if (this.#timer) this.start();
+        });
+    }, SCAN_MILLISECONDS);
+  }
+
+  /** Ends mirroring after a last upload of everything that differs. */
+  async finish(): Promise<void> {
+    await this.abandon();
+    await this.#mirror(true);
+  }
+
+  /** Ends mirroring as it stands. */
+  async abandon(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    await this.#scan;
+  }
+
+  async #mirror(last: boolean): Promise<void> {
+    const seen = await this.#files();
+    const fresh = new Set<string>();
+    for (const [name, { state, age }] of seen) {
+      if (this.#stored.get(name) === state) continue;
+      if (!last && age < QUIET_MILLISECONDS && !this.#fresh.has(name)) {
+        fresh.add(name);
+        continue;
+      }
+      if (await this.#upload(name)) this.#stored.set(name, state);
+    }
+    this.#fresh = fresh;
+    for (const name of [...this.#stored.keys()]) {
+      if (seen.has(name)) continue;
+      await this.#objects.delete(inside(this.#target, name));
+      this.#stored.delete(name);
+    }
+  }
+
+  /** False when the container has taken the file away meanwhile. */
+  async #upload(name: string): Promise<boolean> {
+    try {
+      await this.#objects.upload(join(this.#folder, name), inside(this.#target, name));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+  }
+
+  async #files(): Promise<Map<string, { state: string; age: number }>> {
+    const found = new Map<string, { state: string; age: number }>();
+    for (const entry of await readdir(this.#folder, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      const path = join(entry.parentPath, entry.name);
+      const stats = await stat(path).catch(() => undefined);
+      if (!stats) continue;
+      const name = path.slice(this.#folder.length + 1).replaceAll(sep, '/');
+      found.set(name, { state: version(stats), age: Date.now() - stats.mtimeMs });
+    }
+    return found;
+  }
+}
+
+function version(stats: { size: number; mtimeMs: number; ino: number }): string {
+  return `${stats.size}:${stats.mtimeMs}:${stats.ino}`;
+}

@@ -1,0 +1,249 @@
+import { readFileSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CreateTrainingJobCommand,
+  type CreateTrainingJobCommandInput,
+  DeleteTrainingJobCommand,
+  ListTagsCommand,
+  ListTrainingJobsCommand,
+  StopTrainingJobCommand,
+} from '@aws-sdk/client-sagemaker';
+import { jobLogFile } from '../../../lib/local/sagemaker/index.ts';
+import { unpack } from '../../../lib/local/sagemaker/transfer/archive.ts';
+import { Bench, BUCKET, trainingRequest, until } from './support.ts';
+
+let bench: Bench;
+
+beforeAll(async () => {
+  bench = await Bench.start();
+  await bench.startService({ containerEnv: { OMP_NUM_THREADS: '1' }, maxConcurrentJobs: 4 });
+}, 60_000);
+afterAll(() => bench.close(), 30_000);
+
+const create = (name: string, changes: Partial<CreateTrainingJobCommandInput> = {}) =>
+  bench.client.send(new CreateTrainingJobCommand(trainingRequest(name, changes)));
+
+/** What `action` of the fixture container is to do, its checkpoints mirrored to a prefix of the job's own. */
+const act = (name: string, action: string, settings: Record<string, string> = {}) => ({
+  HyperParameters: { action, ...settings },
+  CheckpointConfig: { S3Uri: `s3://${BUCKET}/checkpoints/${name}` },
+});
+
+const SPOT = {
+  EnableManagedSpotTraining: true,
+  StoppingCondition: { MaxRuntimeInSeconds: 60, MaxWaitTimeInSeconds: 60 },
+};
+
+const statuses = (name: string) =>
+  bench.events
+    .filter((event) => event.Detail.TrainingJobName === name)
+    .map((event) => event.Detail.SecondaryStatus);
+
+async function unpacked<Result>(key: string, read: (folder: string) => Promise<Result>): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), 'proxytune-artifact-'));
+  try {
+    await writeFile(join(folder, 'a.tar.gz'), await bench.get(key));
+    await unpack(join(folder, 'a.tar.gz'), join(folder, 'content'));
+    return await read(join(folder, 'content'));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test('a job gets its channels and config, and its artifacts, status, events and log are as on SageMaker', async () => {
+  await bench.put('in/photos/a.png', 'A');
+  await bench.put('in/photos/deep/b.png', 'B');
+  await bench.put('in/photos/', '');
+  await bench.put('in/photos_other/c.png', 'C');
+  await bench.put(
+    'in/list.manifest',
+    JSON.stringify([{ prefix: `s3://${BUCKET}/in/` }, 'photos/deep/b.png']),
+  );
+  const source = (S3DataType: 'S3Prefix' | 'ManifestFile', key: string) => ({
+    S3DataSource: { S3DataType, S3Uri: `s3://${BUCKET}/${key}` },
+  });
+  await create('report', {
+    HyperParameters: { action: 'report', learning_rate: '0.1' },
+    Environment: { CHOSEN: 'yes', OMP_NUM_THREADS: '2' },
+    InputDataConfig: [
+      { ChannelName: 'folder', DataSource: source('S3Prefix', 'in/photos/'), InputMode: 'FastFile' },
+      { ChannelName: 'bare', DataSource: source('S3Prefix', 'in/photos') },
+      { ChannelName: 'single', DataSource: source('S3Prefix', 'in/photos/a.png') },
+      {
+        ChannelName: 'listed',
+        DataSource: source('ManifestFile', 'in/list.manifest'),
+        ContentType: 'image/png',
+      },
+    ],
+    Tags: [{ Key: 'run', Value: 'r1' }],
+  });
+  const job = await bench.trainingEnd('report');
+  expect(job.FailureReason).toBeUndefined();
+  expect(job).toMatchObject({ TrainingJobStatus: 'Completed', SecondaryStatus: 'Completed' });
+  expect(job.ModelArtifacts?.S3ModelArtifacts).toBe(`s3://${BUCKET}/out/report/output/model.tar.gz`);
+  expect(job.BillableTimeInSeconds).toBeGreaterThanOrEqual(1);
+  expect(job.TrainingEndTime?.getTime()).toBeGreaterThanOrEqual(job.TrainingStartTime?.getTime() ?? Infinity);
+  const walked = ['Starting', 'Downloading', 'Training', 'Uploading', 'Completed'];
+  expect(job.SecondaryStatusTransitions?.map(({ Status }) => Status)).toEqual(walked);
+  expect(statuses('report')).toEqual(walked);
+
+  const seen = await unpacked('out/report/output/model.tar.gz', async (folder) =>
+    JSON.parse(await readFile(join(folder, 'weights/seen.json'), 'utf8')),
+  );
+  expect(seen.files).toEqual({
+    'folder/a.png': 'A',
+    'folder/deep/b.png': 'B',
+    'bare/a.png': 'A',
+    'bare/deep/b.png': 'B',
+    'bare/photos_other/c.png': 'C',
+    'single/a.png': 'A',
+    'listed/photos/deep/b.png': 'B',
+  });
+  expect(seen.config.hyperparameters).toEqual({ action: 'report', learning_rate: '0.1' });
+  expect(seen.config.inputdataconfig.folder.TrainingInputMode).toBe('FastFile');
+  expect(seen.config.inputdataconfig.listed.ContentType).toBe('image/png');
+  expect(seen.config.resourceconfig).toMatchObject({ current_host: 'algo-1', hosts: ['algo-1'] });
+  expect(seen.config.checkpointconfig).toBeUndefined();
+  expect(seen.env).toMatchObject({
+    TRAINING_JOB_NAME: 'report',
+    TRAINING_JOB_ARN: job.TrainingJobArn,
+    CHOSEN: 'yes',
+    OMP_NUM_THREADS: '2',
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_REGION: 'us-east-1',
+  });
+  expect(Object.keys(seen.env)).not.toContain('JEST_WORKER_ID');
+  const metrics = await unpacked('out/report/output/output.tar.gz', (folder) =>
+    readFile(join(folder, 'metrics.json'), 'utf8'),
+  );
+  expect(metrics).toBe('{"loss": 0.5}');
+  expect(readFileSync(jobLogFile(bench.dataDir, 'report'), 'utf8')).toContain('report written');
+  const tags = await bench.client.send(new ListTagsCommand({ ResourceArn: job.TrainingJobArn }));
+  expect(tags.Tags).toEqual([{ Key: 'run', Value: 'r1' }]);
+}, 30_000);
+
+test('CompressionType NONE stores plain files, and an isolated container has no way to AWS', async () => {
+  await create('plain', {
+    HyperParameters: { action: 'report' },
+    OutputDataConfig: { S3OutputPath: `s3://${BUCKET}/out/`, CompressionType: 'NONE' },
+    EnableNetworkIsolation: true,
+  });
+  const job = await bench.trainingEnd('plain');
+  expect(job.ModelArtifacts?.S3ModelArtifacts).toBe(`s3://${BUCKET}/out/plain/output/model/`);
+  expect(await bench.keys('out/plain/')).toEqual([
+    'out/plain/output/data/metrics.json',
+    'out/plain/output/model/weights/seen.json',
+  ]);
+  const seen = JSON.parse((await bench.get('out/plain/output/model/weights/seen.json')).toString());
+  expect(Object.keys(seen.env).filter((name) => name.startsWith('AWS_'))).toEqual([]);
+}, 30_000);
+
+test("a crash ends the job Failed with the container's own message and exit code", async () => {
+  await create('crash', act('crash', 'crash'));
+  const job = await bench.trainingEnd('crash');
+  const reason = 'AlgorithmError: TeacherDiverged: loss is NaN at step 7, exit code: 3';
+  expect(job).toMatchObject({
+    TrainingJobStatus: 'Failed',
+    SecondaryStatus: 'Failed',
+    FailureReason: reason,
+  });
+  const last = bench.events.filter((event) => event.Detail.TrainingJobName === 'crash').at(-1);
+  expect(last?.Detail).toMatchObject({ TrainingJobStatus: 'Failed', FailureReason: reason });
+  expect(await bench.keys('out/crash/')).toEqual([]);
+  expect(await bench.keys('checkpoints/crash')).toEqual([]);
+}, 30_000);
+
+test('a stopped job keeps its model and checkpoints, by force when it does not listen', async () => {
+  await create('stubborn', act('stubborn', 'hang', { stubborn: 'true' }));
+  await until('it is up', async () => (await bench.keys('checkpoints/stubborn/')).length > 0);
+  await bench.client.send(new StopTrainingJobCommand({ TrainingJobName: 'stubborn' }));
+  expect((await bench.describeTraining('stubborn')).TrainingJobStatus).toBe('Stopping');
+  const job = await bench.trainingEnd('stubborn');
+  expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'Stopped' });
+  expect(await bench.keys('out/stubborn/')).toEqual(['out/stubborn/output/model.tar.gz']);
+  expect(await bench.keys('checkpoints/stubborn/')).toEqual(['checkpoints/stubborn/pid.txt']);
+  await expect(
+    bench.client.send(new StopTrainingJobCommand({ TrainingJobName: 'stubborn' })),
+  ).rejects.toMatchObject({
+    name: 'ValidationException',
+    message: expect.stringContaining('in status Stopped'),
+  });
+}, 30_000);
+
+test('MaxRuntimeInSeconds ends a job as Stopped with MaxRuntimeExceeded', async () => {
+  await create('long', { ...act('long', 'hang'), StoppingCondition: { MaxRuntimeInSeconds: 1 } });
+  const job = await bench.trainingEnd('long');
+  expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' });
+  expect(job.ModelArtifacts?.S3ModelArtifacts).toBeDefined();
+}, 30_000);
+
+test('an interrupted spot job starts again in a fresh folder from its mirrored checkpoint', async () => {
+  await create('spot', { ...act('spot', 'steps', { steps: '12', pause: '0.25' }), ...SPOT });
+  await expect(bench.service.faults.interrupt('report')).rejects.toThrow('not a managed spot job');
+  // Step 4 takes a file away that was mirrored before, which S3 must show too.
+  const step = async () => JSON.parse((await bench.get('checkpoints/spot/step.json')).toString()).step;
+  await until('five steps are mirrored', () =>
+    step().then(
+      (at) => at >= 5,
+      () => false,
+    ),
+  );
+  await bench.service.faults.interrupt('spot', 0);
+  const job = await bench.trainingEnd('spot');
+  expect(job.FailureReason).toBeUndefined();
+  expect(job.TrainingJobStatus).toBe('Completed');
+  expect(statuses('spot')).toEqual([
+    ...['Starting', 'Downloading', 'Training', 'Interrupted', 'Restarting'],
+    ...['Downloading', 'Training', 'Uploading', 'Completed'],
+  ]);
+  const result = await unpacked('out/spot/output/model.tar.gz', async (folder) =>
+    JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')),
+  );
+  expect(result.began).toBeGreaterThanOrEqual(5);
+  expect(await bench.keys('checkpoints/spot/')).toEqual(['checkpoints/spot/step.json']);
+}, 30_000);
+
+test('events can be lost and repeated', async () => {
+  const restore = bench.service.faults.dropEvents(({ Detail }) => Detail.TrainingJobStatus === 'Completed');
+  bench.service.faults.duplicateEvents(3);
+  await create('noisy');
+  await bench.trainingEnd('noisy');
+  restore();
+  bench.service.faults.duplicateEvents(1);
+  expect(statuses('noisy')).toEqual(
+    ['Starting', 'Downloading', 'Training', 'Uploading'].flatMap((status) => [status, status, status]),
+  );
+}, 30_000);
+
+test('jobs are listed by name and status, page by page, and an ended one can be deleted and its name reused', async () => {
+  const list = (input: object) => bench.client.send(new ListTrainingJobsCommand(input));
+  const names = (page: { TrainingJobSummaries?: { TrainingJobName?: string | undefined }[] | undefined }) =>
+    page.TrainingJobSummaries?.map((job) => job.TrainingJobName);
+  await create('list-b');
+  await create('list-a');
+  await bench.trainingEnd('list-b');
+  await bench.trainingEnd('list-a');
+  const query = { NameContains: 'list-', StatusEquals: 'Completed', SortBy: 'Name', SortOrder: 'Ascending' };
+  const first = await list({ ...query, MaxResults: 1 });
+  expect(names(first)).toEqual(['list-a']);
+  const second = await list({ ...query, MaxResults: 1, NextToken: first.NextToken });
+  expect(names(second)).toEqual(['list-b']);
+  expect(second.NextToken).toBeUndefined();
+  await expect(create('list-a')).rejects.toMatchObject({ name: 'ResourceInUse' });
+  await bench.client.send(new DeleteTrainingJobCommand({ TrainingJobName: 'list-a' }));
+  await expect(bench.describeTraining('list-a')).rejects.toMatchObject({ name: 'ValidationException' });
+  await create('list-a');
+  expect((await bench.trainingEnd('list-a')).TrainingJobStatus).toBe('Completed');
+}, 30_000);
+
+test('a channel that names nothing is refused when the job is created', async () => {
+  const nothing = { S3DataSource: { S3DataType: 'S3Prefix' as const, S3Uri: `s3://${BUCKET}/nowhere/` } };
+  await expect(
+    create('empty', { InputDataConfig: [{ ChannelName: 'photos', DataSource: nothing }] }),
+  ).rejects.toMatchObject({
+    name: 'ValidationException',
+    message: expect.stringContaining('No S3 objects found'),
+  });
+});
