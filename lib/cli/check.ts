@@ -69,7 +69,7 @@ async function readPhoto(path: string): Promise<Uint8Array | { unreadable: strin
   try {
     return await readFile(path);
   } catch (error) {
-    return { unreadable: error instanceof Error ? error.message : String(error) };
+    return { unreadable: (error as NodeJS.ErrnoException).code ?? String(error) };
   }
 }
 

@@ -42,8 +42,9 @@ export interface PhotoLimits {
 export const PHOTO_LIMITS: PhotoLimits = {
   // A 50-megapixel phone JPEG has 10 to 25 MB, a 16-bit TIFF of 8 megapixels 48 MB; beyond that it is no snapshot.
   maxBytes: 50 * 2 ** 20,
-  // Phones take 48 or 50 megapixels. 64 leaves room, and one decoded as RGBA is 256 MB: with the copies the HEIC
-  // decoder makes it stays below the 2 GB that the lambda is given.
+  // Phones take 48 or 50 megapixels; 64 leaves room. Measured at 63 megapixels: 420 MB for JPEG, PNG, WebP and TIFF.
+  // HEIC is decoded to RGBA, 256 MB, of which wasm, worker and profile each hold one: about 1.3 GB (estimated), so the
+  // lambda needs 2 GB.
   maxPixels: 64_000_000,
   // wasm decodes about 6 megapixels of HEIC a second (measured), so 64 take 11; 45 photos at 20 s are Lambda's 15 minutes.
   secondsPerPhoto: 20,
