@@ -1,15 +1,6 @@
 /** Start and end the emulator: MiniStack with our repairs, as one process group on one free port. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -58,7 +49,6 @@ export interface Emulator {
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const dataDir = resolve(options.dataDir);
   const python = absolutePython(options.python);
-  // What functions unpacked in earlier runs; nobody else uses it, the folder's lock sees to that.
   mkdirSync(join(dataDir, 'state'), { recursive: true });
   const port = options.port ?? (await choosePort(join(dataDir, 'port')));
   const logFile = join(dataDir, 'emulator.log');
@@ -71,6 +61,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     stdio: ['pipe', log, log],
   });
   closeSync(log);
+  // Closing the input of a child that is gone is no error.
+  child.stdin?.on('error', () => undefined);
   const ended = new Promise<void>((done) => {
     child.once('exit', () => done());
     child.once('error', () => done());
@@ -86,7 +78,6 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   options.log?.(`The emulator answers at ${endpoint}`);
   const close = async (): Promise<void> => {
     await end(child, ended);
-    rmSync(join(dataDir, 'tmp'), { recursive: true, force: true });
     options.log?.('The emulator has ended');
   };
   let closing: Promise<void> | undefined;
@@ -113,13 +104,11 @@ function absolutePython(python: string): string {
 
 /** Everything the emulator and its functions see. Not the caller's own: an AWS profile there must not leak in. */
 function environment(dataDir: string, port: number, options: EmulatorOptions): NodeJS.ProcessEnv {
-  const tmp = join(dataDir, 'tmp');
-  mkdirSync(tmp, { recursive: true });
   return {
     PATH: process.env.PATH,
     HOME: process.env.HOME,
     LANG: 'C.UTF-8',
-    TMPDIR: tmp,
+    TMPDIR: join(dataDir, 'tmp'),
     PYTHONPATH: HERE,
     PYTHONDONTWRITEBYTECODE: '1',
     GATEWAY_PORT: String(port),
@@ -145,7 +134,7 @@ function environment(dataDir: string, port: number, options: EmulatorOptions): N
 }
 
 /** The port of the last start, as queue addresses in a deployed stack carry it, or a free one. */
-async function choosePort(remembered: string): Promise<number> {
+export async function choosePort(remembered: string): Promise<number> {
   const last = existsSync(remembered) ? Number(readFileSync(remembered, 'utf8')) : 0;
   return (await freePort(last)) ?? (await freePort(0)) ?? 0;
 }
@@ -166,7 +155,6 @@ async function untilHealthy(child: ChildProcess, endpoint: string, printed: () =
   while (Date.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
       throw startError(printed());
-    // The right one answers: the health page of a stranger on this port would not name MiniStack's edition.
     const health = await fetch(`${endpoint}/_ministack/health`, { signal: AbortSignal.timeout(2000) }).catch(
       () => null,
     );
@@ -195,7 +183,7 @@ function refusal(name: ErrorName, message: string): ProxytuneError {
 async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
   if (child.pid === undefined) return;
   if (child.exitCode === null && child.signalCode === null) {
-    child.kill('SIGTERM');
+    child.stdin?.end();
     const timer = new AbortController();
     await Promise.race([
       ended,

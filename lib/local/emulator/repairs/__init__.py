@@ -1,12 +1,13 @@
 """What MiniStack 1.5.33 does differently from AWS where Proxytune would notice, put right: one file a repair.
 
-Every repair has a function ``apply()`` that replaces functions of the emulator by functions of ours. The source
-text of the emulator is never touched. ``docs/adr/0003-ministack.md`` says why each is needed.
+Every repair has a function ``apply()`` that replaces functions of the emulator by functions of ours. The
+source text of the emulator is never touched. ``docs/adr/0003-ministack.md`` says why each is needed.
 """
 
 from __future__ import annotations
 
 from . import (
+    bucket_tags,
     custom_resources,
     ending,
     event_sources,
@@ -24,6 +25,7 @@ REPAIRS = (
     event_sources,
     object_versions,
     rule_delivery,
+    bucket_tags,
     custom_resources,
     state_machines,
     unbuilt_types,

@@ -1,14 +1,15 @@
 """Start MiniStack, repaired: ``python -m repairs`` with the folder above in PYTHONPATH.
 
-Reads from the environment what MiniStack reads (GATEWAY_PORT, BIND_HOST, S3_DATA_DIR, STATE_DIR, ...) and ends
-when its standard input does. Exits with 78 (EX_CONFIG) and one line ``Name: message`` on the standard error when
-the emulator cannot be used.
+Reads from the environment what MiniStack reads (GATEWAY_PORT, BIND_HOST, S3_DATA_DIR, STATE_DIR, ...) and
+ends when its standard input does. Exits with 78 (EX_CONFIG) and one line ``Name: message`` on the standard
+error when the emulator cannot be used.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -42,16 +43,19 @@ def hold(folder: Path) -> int:
 
 
 def main() -> None:
-    """Check the version, take the data folder, repair, serve until SIGTERM or the parent's death."""
+    """Check the version, take the data folder, repair, serve until told to end."""
     try:
         require_supported_version()
     except EmulatorVersion as error:
         refuse("EmulatorVersion", str(error))
     hold(Path(os.environ["STATE_DIR"]).parent)
+    # The code that functions of an earlier life had unpacked; the lock says that it is nobody else's.
+    temporary = Path(os.environ["TMPDIR"])
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
 
     # Only now: importing the emulator reads the environment and loads the objects from disk.
     from ministack import app
-    from ministack.core import lambda_runtime
 
     from . import apply_all, ending
 
@@ -63,10 +67,8 @@ def main() -> None:
     # Functions in Python must not find this package on their path.
     os.environ.pop("PYTHONPATH", None)
     sys.argv = ["ministack"]
-    try:
-        app.main()
-    finally:
-        lambda_runtime.reset()
+    app.main()
+    shutil.rmtree(temporary, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Node functions speak the Lambda Runtime API, as they do on AWS.
 
 MiniStack runs ``nodejs*`` functions through a worker of its own that renames every error to
-``Runtime.HandlerError``, so that Retry and Catch by error name never match, and that replaces the AWS SDK by a
-stand-in when the package has none. For ``provided.*`` runtimes it serves the real Runtime API, keeps the error
-that the runtime reports, and kills what overruns its timeout. This repair therefore gives Node functions the
-second road: every package gets a ``bootstrap`` that starts our small runtime (``lambda-runtime.ts``).
+``Runtime.HandlerError``, so that Retry and Catch by error name never match, and that replaces the AWS SDK
+by a stand-in when the package has none. For ``provided.*`` runtimes it serves the real Runtime API, keeps
+the error that the runtime reports, and kills what overruns its timeout. This repair therefore gives Node
+functions the second road: every package gets a ``bootstrap`` that starts our small runtime (``lambda-
+runtime.ts``).
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]
         return _stock_execute(func, event, request_id)
     if not func.get("code_zip"):
         # Stock answers "Mock response - no code deployed" with status 200, which reads as success.
-        message = f"The function {config.get('FunctionName')} has no code. What to do: deploy the stack again."
+        message = (
+            f"The function {config.get('FunctionName')} has no code. What to do: deploy the stack again."
+        )
         return {"error": True, "body": {"errorType": "Runtime.InvalidEntrypoint", "errorMessage": message}}
     return lambda_svc._execute_function_provided_warm(func, event, request_id)
 

@@ -1,6 +1,7 @@
 """S3's EventBridge events name the version that was written, on versioned buckets.
 
-MiniStack leaves ``detail.object.version-id`` out. Proxytune reads exactly the version whose upload started a run.
+MiniStack leaves ``detail.object.version-id`` out. Proxytune reads exactly the version whose upload started
+a run.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from typing import Any
 
 from ministack.services import eventbridge, s3
 
-_version: contextvars.ContextVar[str | None] = contextvars.ContextVar("version of the object in hand", default=None)
+_version: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "version of the object in hand", default=None
+)
 
 _stock_fire = s3._fire_s3_event
 _stock_dispatch = eventbridge._dispatch_event

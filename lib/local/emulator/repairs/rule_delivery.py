@@ -1,8 +1,9 @@
-"""Rules deliver as EventBridge does: Lambda asynchronously with its retries, the undeliverable to the dead-letter queue.
+"""Rules deliver as EventBridge does: functions asynchronously, the undeliverable to the dead-letter queue.
 
-MiniStack runs a rule's Lambda target once and drops the outcome: no retry, no failure destination; and it ignores
-a target's ``DeadLetterConfig``. On AWS a rule invokes a function asynchronously, which means the function's own
-retries and destination; the target's dead-letter queue gets the events that could not be handed over at all.
+MiniStack runs a rule's Lambda target once and drops the outcome: no retry, no failure destination; and it
+ignores a target's ``DeadLetterConfig``. On AWS a rule invokes a function asynchronously, which means the
+function's own retries and destination; the target's dead-letter queue gets the events that could not be
+handed over at all.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _delivery: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]] | None] 
 )
 
 
-def invoke_target(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+def invoke_target(
+    target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
+) -> None:
     """Remember target and rule while the stock function prepares the input and dispatches it."""
     token = _delivery.set((target, rule))
     try:
@@ -43,7 +46,7 @@ def dispatch_to_lambda(arn: str, payload: str) -> None:
 
 
 def bury(payload: str, code: str, message: str) -> None:
-    """Send an event that could not be delivered to its target's dead-letter queue, with EventBridge's attributes."""
+    """Send an undeliverable event to its target's dead-letter queue, with EventBridge's attributes."""
     target, rule = _delivery.get() or ({}, {})
     logger.warning("Rule %s could not deliver to %s: %s", rule.get("Name"), target.get("Arn"), message)
     queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")

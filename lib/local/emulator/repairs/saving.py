@@ -1,9 +1,10 @@
 """What was made lasts, also when the emulator is killed.
 
-With PERSIST_STATE=1 MiniStack saves its services when it shuts down in order, and only then: after a SIGKILL the
-bucket, the table and the stack would be gone while the objects in the bucket stayed. This repair saves every few
-seconds too, and only the services in use. A stack whose deployment was cut off would stay "in progress" for ever, as the task that would end it
-died with the process; on loading it is marked as ended, so that the next deployment can go on.
+With PERSIST_STATE=1 MiniStack saves its services when it shuts down in order, and only then: after a
+SIGKILL the bucket, the table and the stack would be gone while the objects in the bucket stayed. This
+repair saves every few seconds too, and only the services in use. A stack whose deployment was cut off would
+stay "in progress" for ever, as the task that would end it died with the process; on loading it is marked as
+ended, so that the next deployment can go on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,21 @@ from ministack.services import cloudformation
 
 #: The services that a stack of ours uses. MiniStack would write eighty files, nearly all of them empty.
 KEPT = frozenset(
-    "s3 dynamodb sqs sns eventbridge lambda iam sts kms ssm cloudformation cloudwatch cloudwatch_logs".split()
+    [
+        "s3",
+        "dynamodb",
+        "sqs",
+        "sns",
+        "eventbridge",
+        "lambda",
+        "iam",
+        "sts",
+        "kms",
+        "ssm",
+        "cloudformation",
+        "cloudwatch",
+        "cloudwatch_logs",
+    ]
 )
 
 #: Seconds between two saves. Deep copies of a few MiB of state take tens of milliseconds.
@@ -48,7 +63,7 @@ def stop() -> None:
 
 
 def load_all() -> None:
-    """Load every service, and only then begin to save: an early save would write empty services over full ones."""
+    """Load every service and only then begin to save: earlier, empty services would overwrite full ones."""
     _stock_load_all()
     threading.Thread(target=save_until_ended, name="saving", daemon=True).start()
 

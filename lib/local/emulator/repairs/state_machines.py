@@ -1,8 +1,8 @@
 """``AWS::StepFunctions::StateMachine`` makes its machine in Proxytune's own Step Functions service.
 
-The state machine's interpreter is a service of ours beside the emulator (``lib/local/states``). The synthesised
-template must create the machine there, so that a definition the service refuses fails the stack as it would on
-AWS. MiniStack's own Step Functions is left unused.
+The state machine's interpreter is a service of ours beside the emulator (``lib/local/states``). The
+synthesised template must create the machine there, so that a definition the service refuses fails the stack
+as it would on AWS. MiniStack's own Step Functions is left unused.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ _stock_runs_on_worker_thread = stacks._runs_on_worker_thread
 
 
 def create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, Attributes]:
-    """Create a machine. Returns its ARN, which is what ``Ref`` gives, and the attributes ``Arn`` and ``Name``."""
+    """Create a machine. Returns its ARN, which ``Ref`` gives, and the attributes Arn and Name."""
     name = props.get("StateMachineName") or provisioners._physical_name(stack_name, logical_id, max_len=80)
-    made = _ask("create_state_machine", name=name, type=props.get("StateMachineType", "STANDARD"), **_body(props))
+    made = _ask(
+        "create_state_machine", name=name, type=props.get("StateMachineType", "STANDARD"), **_body(props)
+    )
     return made["stateMachineArn"], _attributes(made["stateMachineArn"], name)
 
 

@@ -1,7 +1,7 @@
 """CloudFormation types that MiniStack does not know and that change nothing on one machine.
 
-Each stub is named here with the reason why doing nothing is right. A type whose absence would change what a run
-does must never be listed: the stack should fail then.
+Each stub is named here with the reason why doing nothing is right. A type whose absence would change what a
+run does must never be listed: the stack should fail then.
 """
 
 from __future__ import annotations
@@ -49,4 +49,8 @@ def apply() -> None:
                 f"The emulator now builds {resource_type} itself. "
                 f"Allowed: ministack {SUPPORTED}, which does not. What to do: drop its stub from {__name__}."
             )
-        provisioners._RESOURCE_HANDLERS[resource_type] = {"create": create, "update": update, "delete": delete}
+        provisioners._RESOURCE_HANDLERS[resource_type] = {
+            "create": create,
+            "update": update,
+            "delete": delete,
+        }

@@ -1,0 +1,200 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CreateTableCommand, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { CreateFunctionCommand, InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { zipFolder } from '../../../lib/local/deploy/zip.ts';
+import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
+import {
+  alive,
+  clientConfig,
+  emulatorOptions,
+  eventually,
+  NODE,
+  REPAIRS_PARENT,
+  temporaryFolder,
+} from './helpers.ts';
+
+const folder = temporaryFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function clients(endpoint: string) {
+  const config = clientConfig(endpoint);
+  return {
+    s3: new S3Client({ ...config, forcePathStyle: true }),
+    dynamo: new DynamoDBClient(config),
+    lambda: new LambdaClient(config),
+  };
+}
+
+/** A bucket with two versions of one object, a table with one item, a function. Returns the first version. */
+async function furnish(endpoint: string): Promise<string | undefined> {
+  const { s3, dynamo, lambda } = clients(endpoint);
+  await s3.send(new CreateBucketCommand({ Bucket: 'lasting' }));
+  const VersioningConfiguration = { Status: 'Enabled' as const };
+  await s3.send(new PutBucketVersioningCommand({ Bucket: 'lasting', VersioningConfiguration }));
+  const { VersionId } = await s3.send(new PutObjectCommand({ Bucket: 'lasting', Key: 'a/b', Body: 'first' }));
+  await s3.send(new PutObjectCommand({ Bucket: 'lasting', Key: 'a/b', Body: 'second' }));
+  await dynamo.send(
+    new CreateTableCommand({
+      TableName: 'lasting',
+      KeySchema: [{ AttributeName: 'pk', KeyType: 'HASH' }],
+      AttributeDefinitions: [{ AttributeName: 'pk', AttributeType: 'S' }],
+      BillingMode: 'PAY_PER_REQUEST',
+    }),
+  );
+  await dynamo.send(new PutItemCommand({ TableName: 'lasting', Item: { pk: { S: 'k' }, n: { N: '1.5' } } }));
+  const code = join(folder, 'pid-function');
+  mkdirSync(code, { recursive: true });
+  const source = `exports.handler = async ({ wait }) => { if (wait) await new Promise(() => {}); return process.pid; };
+    setInterval(() => {}, 1000);`;
+  writeFileSync(join(code, 'index.js'), source);
+  await lambda.send(
+    new CreateFunctionCommand({
+      FunctionName: 'pid',
+      Runtime: 'nodejs22.x',
+      Handler: 'index.handler',
+      Role: 'arn:aws:iam::000000000000:role/any',
+      Timeout: 60,
+      Code: { ZipFile: await zipFolder(code) },
+    }),
+  );
+  return VersionId;
+}
+
+async function expectFurnished(endpoint: string, firstVersion: string | undefined): Promise<void> {
+  const { s3, dynamo } = clients(endpoint);
+  const read = async (VersionId?: string) => {
+    const at = { Bucket: 'lasting', Key: 'a/b', ...(VersionId === undefined ? {} : { VersionId }) };
+    return await (await s3.send(new GetObjectCommand(at))).Body?.transformToString();
+  };
+  expect(await read()).toBe('second');
+  expect(await read(firstVersion)).toBe('first');
+  const { Item } = await dynamo.send(new GetItemCommand({ TableName: 'lasting', Key: { pk: { S: 'k' } } }));
+  expect(Item?.n?.N).toBe('1.5');
+  expect(await pidOfFunction(endpoint)).toBeGreaterThan(1);
+}
+
+async function pidOfFunction(endpoint: string): Promise<number> {
+  const answer = await clients(endpoint).lambda.send(
+    new InvokeCommand({ FunctionName: 'pid', Payload: '{}' }),
+  );
+  return Number(Buffer.from(answer.Payload ?? []).toString());
+}
+
+describe('startEmulator', () => {
+  it('keeps what was made, ends its functions, and takes the same port again', async () => {
+    const options = emulatorOptions(join(folder, 'lasting'));
+    const first = await startEmulator(options);
+    const version = await furnish(first.endpoint);
+    const functionPid = await pidOfFunction(first.endpoint);
+    expect(alive(functionPid)).toBe(true);
+    // An invocation that would last a minute holds nothing up.
+    const client = clients(first.endpoint).lambda;
+    const cut = client
+      .send(new InvokeCommand({ FunctionName: 'pid', Payload: '{"wait":1}' }))
+      .catch(() => 'cut');
+    await sleep(300);
+    const asked = Date.now();
+    await first.close();
+    expect(Date.now() - asked).toBeLessThan(10_000);
+    expect(await cut).toBeDefined();
+    expect(alive(first.pid)).toBe(false);
+    expect(alive(functionPid)).toBe(false);
+    const second = await startEmulator(options);
+    try {
+      expect(second.endpoint).toBe(first.endpoint);
+      await expectFurnished(second.endpoint, version);
+    } finally {
+      await second.close();
+    }
+  }, 60_000);
+
+  it('keeps what was made a few seconds ago even when it is killed', async () => {
+    const options = emulatorOptions(join(folder, 'killed'));
+    const first = await startEmulator(options);
+    const version = await furnish(first.endpoint);
+    await sleep(4000);
+    process.kill(first.pid, 'SIGKILL');
+    await first.close();
+    const second = await startEmulator(options);
+    try {
+      await expectFurnished(second.endpoint, version);
+    } finally {
+      await second.close();
+    }
+  }, 60_000);
+
+  it('dies with its parent, and its functions with it', async () => {
+    const script = join(folder, 'parent.ts');
+    const module = JSON.stringify(join(REPAIRS_PARENT, 'start.ts'));
+    const options = JSON.stringify(emulatorOptions(join(folder, 'orphan')));
+    writeFileSync(
+      script,
+      `import { startEmulator } from ${module};
+       const { pid, endpoint } = await startEmulator(${options});
+       console.log(JSON.stringify({ pid, endpoint }));
+       setInterval(() => {}, 1000);`,
+    );
+    const parent = spawn(NODE, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await new Promise<string[]>((heard) => {
+      createInterface(parent.stdout).once('line', (text) => heard([text]));
+    });
+    const { pid, endpoint } = JSON.parse(line ?? '{}') as { pid: number; endpoint: string };
+    await furnish(endpoint);
+    const functionPid = await pidOfFunction(endpoint);
+    parent.kill('SIGKILL');
+    await eventually(async () => (alive(pid) || alive(functionPid) ? undefined : true));
+  }, 60_000);
+
+  it('refuses a folder that another emulator uses', async () => {
+    const options = emulatorOptions(join(folder, 'shared'));
+    const first: Emulator = await startEmulator(options);
+    try {
+      await expect(
+        startEmulator({ ...options, port: Number(new URL(first.endpoint).port) + 1 }),
+      ).rejects.toMatchObject({
+        name: 'LocalCloudFailed',
+        facts: {
+          what: 'Another local cloud uses this data folder.',
+          remedy: expect.stringContaining('end the other one'),
+        },
+      });
+    } finally {
+      await first.close();
+    }
+  }, 30_000);
+
+  it('refuses any other version of MiniStack, with the command that installs the right one', async () => {
+    const other = join(folder, 'other/ministack-1.6.0.dist-info');
+    mkdirSync(other, { recursive: true });
+    writeFileSync(join(other, 'METADATA'), 'Metadata-Version: 2.1\nName: ministack\nVersion: 1.6.0\n');
+    const env = { PYTHONPATH: `${REPAIRS_PARENT}:${join(folder, 'other')}` };
+    await expect(startEmulator(emulatorOptions(join(folder, 'version'), env))).rejects.toMatchObject({
+      name: 'EmulatorVersion',
+      message: expect.stringContaining('pip install ministack==1.5.33'),
+      facts: { given: 'ministack 1.6.0.', allowed: 'ministack 1.5.33.' },
+    });
+  });
+
+  it('listens on this machine only', async () => {
+    const emulator = await startEmulator(emulatorOptions(join(folder, 'bound')));
+    try {
+      const listening = execFileSync('cat', ['/proc/net/tcp', '/proc/net/tcp6'], { encoding: 'utf8' });
+      const port = Number(new URL(emulator.endpoint).port).toString(16).toUpperCase().padStart(4, '0');
+      const own = listening.split('\n').filter((line) => line.includes(`:${port} `) && / 0A /.test(line));
+      expect(own.map((line) => line.trim().split(/\s+/)[1])).toEqual([`0100007F:${port}`]);
+    } finally {
+      await emulator.close();
+    }
+  }, 30_000);
+});

@@ -1,0 +1,61 @@
+import threading
+
+import pytest
+from ministack import app
+from ministack.services import cloudformation
+from repairs import saving
+
+
+@pytest.mark.parametrize(
+    ("cut_off", "settled"),
+    [
+        ("CREATE_IN_PROGRESS", "CREATE_FAILED"),
+        ("ROLLBACK_IN_PROGRESS", "CREATE_FAILED"),
+        ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"),
+        ("DELETE_IN_PROGRESS", "DELETE_FAILED"),
+        ("UPDATE_COMPLETE", "UPDATE_COMPLETE"),
+    ],
+)
+def test_a_stack_that_was_cut_off_is_settled_on_loading(cut_off, settled):
+    saved = type(cloudformation._stacks)()
+    saved["small"] = {"StackName": "small", "StackStatus": cut_off}
+    cloudformation.load_persisted_state({"stacks": saved})
+    assert cloudformation._stacks.pop("small")["StackStatus"] == settled
+
+
+def test_only_services_in_use_are_saved(monkeypatch):
+    saved = []
+    monkeypatch.setattr(saving, "_stock_save_all", saved.append)
+    app.save_all({"s3": dict, "glue": dict, "cloudformation": dict})
+    assert list(saved[0]) == ["s3", "cloudformation"]
+    assert app._state_map.keys() >= saving.KEPT
+
+
+def test_saving_begins_only_once_everything_is_loaded(monkeypatch):
+    order = []
+    begun = threading.Event()
+    monkeypatch.setattr(saving, "_stock_load_all", lambda: order.append("loaded"))
+    monkeypatch.setattr(saving, "save_until_ended", lambda: (order.append("saving"), begun.set()))
+    app._load_persisted_state()
+    assert begun.wait(5)
+    assert order == ["loaded", "saving"]
+
+
+def test_saving_goes_on_until_it_is_stopped(monkeypatch):
+    ended, twice = threading.Event(), threading.Event()
+    saves = []
+
+    def save(services):
+        saves.append(services)
+        if len(saves) == 2:
+            twice.set()
+
+    monkeypatch.setattr(saving, "_ended", ended)
+    monkeypatch.setattr(saving, "save_all", save)
+    saver = threading.Thread(target=saving.save_until_ended, args=(0.01,))
+    saver.start()
+    assert twice.wait(5)
+    saving.stop()
+    saver.join(5)
+    assert not saver.is_alive()
