@@ -1,0 +1,119 @@
+"""The pictures of a run, gathered from the channels and checked against the plan before the scoring."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+from proxytune.proxies import collection
+from proxytune.proxies import shard as shards
+
+from .pictures import Picture
+from .scores import evenly
+
+MOST_PROXIES = 200
+"""The mean of 200 proxies is known to about 0.01; more would only make the report heavy."""
+
+
+def collect(folders: Folders, plan: Mapping[str, Any]) -> list[Picture]:
+    """Every picture that is scored: all references, all samples, and at most 200 proxies, evenly chosen.
+
+    Raises:
+        ProxytuneError: ChannelMissing, ShardInvalid (samples that are incomplete or not of this plan),
+            ProxiesIncomplete.
+    """
+    return [
+        *references(folders.channel("references")),
+        *proxies(folders.channel("proxies"), plan),
+        *samples(folders.channel("samples-teacher"), plan, "teacher"),
+        *samples(folders.channel("samples-student"), plan, "student"),
+    ]
+
+
+def references(channel: Path) -> list[Picture]:
+    """The photos by name.
+
+    Raises:
+        ProxytuneError: ChannelMissing when there is no PNG.
+    """
+    files = sorted(path for path in channel.rglob("*") if path.suffix.lower() == ".png")
+    if not files:
+        raise ProxytuneError(
+            "ChannelMissing",
+            what="The channel 'references' holds no PNG",
+            given=str(channel),
+            remedy="let the inspection write the references again",
+        )
+    return [Picture("photos", index, None, None, None, file.read_bytes) for index, file in enumerate(files)]
+
+
+def proxies(channel: Path, plan: Mapping[str, Any]) -> list[Picture]:
+    """At most MOST_PROXIES of the proxies; their plain prompt is the proxy prompt without the token word.
+
+    Raises:
+        ProxytuneError: ProxiesIncomplete, ShardInvalid.
+    """
+    prompt = plan["prompts"]["proxy"]
+    found = collection.read_proxies(channel, plan["proxies"])
+    plain = {prompt: without(plan["tokenWord"], prompt)}
+    return [_drawn("proxies", found[place], plain) for place in evenly(len(found), MOST_PROXIES)]
+
+
+def samples(channel: Path, plan: Mapping[str, Any], role: str) -> list[Picture]:
+    """The samples of a model, tuned and untuned: rows `<role>` and `<role>-base`.
+
+    Args:
+        channel: holds the shards.
+        plan: of the run.
+        role: teacher or student.
+
+    Raises:
+        ProxytuneError: ShardInvalid when some are missing, or belong to another stage or plan.
+    """
+    plain = {entry["prompt"]: entry["plain"] for entry in plan["prompts"]["evaluation"]}
+    found = collection.read_all(channel)
+    foreign = sorted({picture.record.stage for picture in found} - {f"sample-{role}"})
+    if foreign:
+        raise _samples_invalid(role, f"they are of stage {', '.join(foreign)}", f"stage sample-{role} only")
+    rows = {"tuned": role, "base": f"{role}-base"}
+    pictures = [_drawn(rows[picture.record.variant], picture, plain) for picture in found]
+    copies = plan["samples"]["picturesPerPrompt"]
+    counts = Counter((picture.row, picture.prompt) for picture in pictures)
+    for row in rows.values():
+        for prompt in plain:
+            if counts[row, prompt] != copies:
+                raise _samples_invalid(
+                    role,
+                    f"{counts[row, prompt]} pictures of row {row} for the prompt '{prompt}'",
+                    f"{copies} pictures of every evaluation prompt, tuned and untuned",
+                )
+    return pictures
+
+
+def without(word: str, prompt: str) -> str:
+    """The prompt without the token word: `a ohwx dog` -> `a dog`."""
+    return " ".join(part for part in prompt.split() if part != word)
+
+
+def _drawn(row: str, picture: shards.Picture, plain: Mapping[str, str]) -> Picture:
+    record = picture.record
+    if record.prompt not in plain:
+        raise shards.invalid(
+            picture.shard,
+            f"its picture {record.index} has the prompt '{record.prompt}', which is not in the plan",
+        )
+    return Picture(row, record.index, record.prompt, plain[record.prompt], record.seed, picture.png)
+
+
+def _samples_invalid(role: str, given: str, allowed: str) -> ProxytuneError:
+    return ProxytuneError(
+        "ShardInvalid",
+        what=f"The samples of the {role} are not those of the plan",
+        given=given,
+        allowed=allowed,
+        remedy=f"run the stage sample-{role} again",
+    )

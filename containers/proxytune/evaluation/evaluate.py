@@ -1,0 +1,193 @@
+"""The evaluate job: from the run's pictures to the report and the metrics in the model folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from PIL import Image
+
+from proxytune.contract import schema
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+from proxytune.contract.progress import ProgressFile
+
+from .collect import collect
+from .encoders import ClipEncoder, DinoEncoder, Vectors
+from .metrics import build_metrics, write_metrics
+from .pictures import Picture, ScoredPicture, View, save_view
+from .report import write_report
+from .scores import among_themselves, to_prompts, to_references
+
+# Pictures open at once: 32 of 1024 pixels are 100 MB. The encoders take them as one batch.
+BATCH = 32
+PACKAGES = ("proxytune", "torch", "transformers", "tokenizers", "numpy", "pillow", "jinja2")
+
+
+class Stop(Protocol):
+    """Whether the job was asked to end; outside of training SIGTERM ends the process at once."""
+
+    requested: bool
+
+
+def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> None:
+    """Score the run's pictures and write the report.
+
+    Nothing is resumed: a second attempt begins anew, which costs minutes. SIGTERM therefore needs no answer
+    here; the page is written last, so that a folder with index.html is whole.
+
+    Args:
+        folders: channels plan, references, proxies, samples-teacher, samples-student, clip, dino; outputs go
+            to its model folder.
+        hyperparameters: of stage evaluate; `seed` is that of the bootstrap.
+        stop: not used, see above.
+
+    Raises:
+        ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch.
+    """
+    plan = read_plan(folders.channel("plan"))
+    pictures = collect(folders, plan)
+    report = folders.model
+    report.mkdir(parents=True, exist_ok=True)
+    progress = ProgressFile(folders.checkpoints, "evaluate", len(pictures))
+    progress.write("loading the encoders", 0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    clip = ClipEncoder(folders.channel("clip"), device)
+    dino = DinoEncoder(folders.channel("dino"), device)
+    progress.restart_rate(0)
+    encoded = encode(pictures, clip, dino, report, progress)
+    scored = score(pictures, encoded, clip)
+    metrics = build_metrics(plan, scored, _evaluator(plan, clip, dino, device), hyperparameters["seed"])
+    write_metrics(metrics, report)
+    references = [
+        view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"
+    ]
+    write_report(plan, metrics, references, scored, report)
+    progress.write("report written", len(pictures))
+    print(metrics["verdict"], flush=True)
+
+
+def read_plan(channel: Path) -> dict[str, Any]:
+    """The run's plan.
+
+    Raises:
+        ProxytuneError: ChannelMissing when plan.json is absent, is no JSON or does not fit its schema.
+    """
+    file = channel / "plan.json"
+    try:
+        plan: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise _plan_unusable(f"it cannot be read: {error}") from error
+    wrong = schema.check("plan", plan)
+    if wrong is not None:
+        raise _plan_unusable(f"it does not fit its schema: {wrong}")
+    return plan
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Per picture, in order: its two unit vectors and its files."""
+
+    clip: Vectors
+    dino: Vectors
+    views: list[View]
+
+
+def encode(
+    pictures: Sequence[Picture],
+    clip: ClipEncoder,
+    dino: DinoEncoder,
+    report: Path,
+    progress: ProgressFile,
+) -> Encoded:
+    """Open every picture once: for both encoders and for the files that the report shows."""
+    clip_parts, dino_parts, views = [], [], []
+    for start in range(0, len(pictures), BATCH):
+        batch = pictures[start : start + BATCH]
+        contents = [picture.read() for picture in batch]
+        opened = [_open(picture, content) for picture, content in zip(batch, contents, strict=True)]
+        clip_parts.append(clip.pictures(opened, BATCH))
+        dino_parts.append(dino.pictures(opened, BATCH))
+        for picture, content, image in zip(batch, contents, opened, strict=True):
+            views.append(save_view(picture, content, image, report))
+        if progress.due():
+            progress.write("scoring pictures", start + len(batch))
+    return Encoded(np.concatenate(clip_parts), np.concatenate(dino_parts), views)
+
+
+def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> list[ScoredPicture]:
+    """The scores of every picture; a single photo has no others to be compared with and gets none."""
+    of_row: dict[str, list[int]] = {}
+    for place, picture in enumerate(pictures):
+        of_row.setdefault(picture.row, []).append(place)
+    photos = of_row.pop("photos")
+    scored = []
+    if len(photos) > 1:
+        clip_i, dino = among_themselves(encoded.clip[photos]), among_themselves(encoded.dino[photos])
+        scored += [
+            ScoredPicture(pictures[at], encoded.views[at], clip_i[nth], None, dino[nth])
+            for nth, at in enumerate(photos)
+        ]
+    texts = _text_vectors(pictures, clip)
+    for places in of_row.values():
+        clip_i = to_references(encoded.clip[places], encoded.clip[photos])
+        dino = to_references(encoded.dino[places], encoded.dino[photos])
+        prompts = np.stack([texts[pictures[at].plain or ""] for at in places])
+        clip_t = to_prompts(encoded.clip[places], prompts)
+        scored += [
+            ScoredPicture(pictures[at], encoded.views[at], clip_i[nth], clip_t[nth], dino[nth])
+            for nth, at in enumerate(places)
+        ]
+    return scored
+
+
+def _text_vectors(pictures: Sequence[Picture], clip: ClipEncoder) -> dict[str, Vectors]:
+    plain = sorted({picture.plain for picture in pictures if picture.plain is not None})
+    return dict(zip(plain, clip.texts(plain), strict=True))
+
+
+def _open(picture: Picture, content: bytes) -> Image.Image:
+    try:
+        with Image.open(io.BytesIO(content)) as opened:
+            return opened.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise ProxytuneError(
+            "ShardInvalid",
+            what=f"A picture cannot be opened: {error}",
+            given=f"row {picture.row}, index {picture.index}",
+            remedy="run the stage that made it again",
+        ) from error
+
+
+def _evaluator(
+    plan: Mapping[str, Any], clip: ClipEncoder, dino: DinoEncoder, device: torch.device
+) -> dict[str, Any]:
+    hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    return {
+        "clip": plan["models"]["clip"]["id"],
+        "dino": plan["models"]["dino"]["id"],
+        "clip_sha256": clip.sha256,
+        "dino_sha256": dino.sha256,
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+            "device": hardware,
+        },
+    }
+
+
+def _plan_unusable(what: str) -> ProxytuneError:
+    return ProxytuneError(
+        "ChannelMissing",
+        what=f"The channel 'plan' holds no usable plan.json; {what}",
+        allowed="the plan.json that the plan stage wrote, unchanged",
+        remedy="start the run again, so that plan and container are of the same version",
+    )

@@ -1,0 +1,131 @@
+"""metrics.json and metrics.csv: the same numbers for programs and for spreadsheets.
+
+metrics.csv has these columns:
+
+    kind      `mean` (one line a row) or `picture` (one line a picture)
+    row       photos, teacher-base, student-base, proxies, teacher, student
+    index     of a picture: its number within its stage; a photo's place among the references
+    prompt    of a picture: what it was drawn from; empty for photos
+    seed      of a picture: the seed it was drawn with; empty for photos
+    file      of a picture: relative to the report's folder
+    pictures  of a mean: over how many pictures
+    clip_i, clip_t, dino                the score, or the mean of the scores
+    <score>_low, <score>_high           of a mean: ends of its 95 % bootstrap interval
+
+A field that does not apply is empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from proxytune.contract import schema
+from proxytune.contract.progress import replace_file
+
+from .pictures import ScoredPicture
+from .scores import Score, summarise
+from .verdict import verdict
+
+ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")
+SCORES = ("clip_i", "clip_t", "dino")
+COLUMNS = (
+    *("kind", "row", "index", "prompt", "seed", "file", "pictures"),
+    *(f"{score}{end}" for score in SCORES for end in ("", "_low", "_high")),
+)
+
+
+def build_metrics(
+    plan: Mapping[str, Any], pictures: Sequence[ScoredPicture], evaluator: Mapping[str, Any], seed: int
+) -> dict[str, Any]:
+    """What the evaluation measured, in the form of metrics.schema.json.
+
+    Args:
+        plan: of the run.
+        pictures: all that were scored, in any order.
+        evaluator: clip, dino, clip_sha256, dino_sha256, versions.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: the result does not fit the schema, which would be a fault of this code.
+    """
+    ordered = sorted(pictures, key=lambda scored: (ROWS.index(scored.picture.row), scored.picture.index))
+    rows, dino = [], {}
+    for name in ROWS:
+        members = [scored for scored in ordered if scored.picture.row == name]
+        if members:
+            row, dino[name] = _row(name, members, seed)
+            rows.append(row)
+    metrics = {
+        "version": 1,
+        "run": plan["runId"],
+        "subject": plan["subject"],
+        "category": plan["category"],
+        "rows": rows,
+        "pictures": [_picture(scored) for scored in ordered],
+        "verdict": verdict(dino, plan["models"]),
+        "evaluator": dict(evaluator),
+        "stages": [],
+    }
+    wrong = schema.check("metrics", metrics)
+    if wrong is not None:
+        raise ValueError(f"the metrics do not fit their schema: {wrong}")
+    return metrics
+
+
+def write_metrics(metrics: Mapping[str, Any], report: Path) -> None:
+    """Write metrics.json and metrics.csv into the report's folder, each at once or not at all."""
+    replace_file(report / "metrics.json", (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
+    replace_file(report / "metrics.csv", as_csv(metrics).encode())
+
+
+def as_csv(metrics: Mapping[str, Any]) -> str:
+    """The numbers of metrics.json as a table; its columns are described at the top of this file."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    table.writeheader()
+    for row in metrics["rows"]:
+        line = {"kind": "mean", "row": row["name"], "pictures": row["pictures"]}
+        for name in SCORES:
+            if row[name] is not None:
+                line |= {
+                    name: row[name]["mean"],
+                    f"{name}_low": row[name]["low"],
+                    f"{name}_high": row[name]["high"],
+                }
+        table.writerow(line)
+    for picture in metrics["pictures"]:
+        table.writerow({"kind": "picture", **picture})
+    return text.getvalue()
+
+
+def _row(name: str, members: Sequence[ScoredPicture], seed: int) -> tuple[dict[str, Any], Score]:
+    clip_t = [scored.clip_t for scored in members if scored.clip_t is not None]
+    dino = summarise([scored.dino for scored in members], seed)
+    row = {
+        "name": name,
+        "pictures": len(members),
+        "clip_i": asdict(summarise([scored.clip_i for scored in members], seed)),
+        "clip_t": asdict(summarise(clip_t, seed)) if clip_t else None,
+        "dino": asdict(dino),
+    }
+    return row, dino
+
+
+def _picture(scored: ScoredPicture) -> dict[str, Any]:
+    picture = scored.picture
+    return {
+        "row": picture.row,
+        "index": picture.index,
+        "prompt": picture.prompt,
+        "seed": picture.seed,
+        "file": scored.view.file,
+        "clip_i": scored.clip_i,
+        "clip_t": scored.clip_t,
+        "dino": scored.dino,
+    }

@@ -1,0 +1,75 @@
+"""What the report says about how the run was made: settings, planned stages, licences."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+ROLES = {"teacher": "Teacher", "student": "Student", "clip": "CLIP", "dino": "DINO"}
+# An address is nobody's business but the run's, and a report is made to be shown.
+PRIVATE = frozenset({"notify", "$schema"})
+COMMERCIAL = {
+    "yes": "commercial use allowed",
+    "no": "no commercial use",
+    "mixed": "commercial use: read the note",
+}
+
+
+def settings(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The resolved request, flattened to `advanced.teach.steps` -> `400`."""
+    request = {key: value for key, value in plan["request"].items() if key not in PRIVATE}
+    derived = {
+        "tokenWord": plan["tokenWord"],
+        "seed": plan["seed"],
+        "proxies": plan["proxies"],
+        "samples.picturesPerPrompt": plan["samples"]["picturesPerPrompt"],
+        "samples.prompts": len(plan["prompts"]["evaluation"]),
+        "prompts.proxy": plan["prompts"]["proxy"],
+    }
+    return list((dict(flat(request)) | dict(flat(derived))).items())
+
+
+def planned_stages(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every job as it was planned: where, for how long, for how much, and with which settings."""
+    return [
+        {
+            "stage": stage["stage"],
+            "instance": stage["instanceType"],
+            "spot": stage.get("spot", False),
+            "minutes": stage["minutes"],
+            "usd": stage["usd"],
+            "settings": list(flat(_settings_of(stage))),
+        }
+        for stage in plan["stages"]
+    ]
+
+
+def licence_lines(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One line a model: its role, what it is, and on which terms it may be used."""
+    return [
+        {
+            "role": label,
+            **plan["models"][role],
+            "use": COMMERCIAL[plan["models"][role]["licence"]["commercial"]],
+        }
+        for role, label in ROLES.items()
+    ]
+
+
+def flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as dotted names with their values as text; lists stay one value."""
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from flat(inner, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", inner if isinstance(inner, str) else json.dumps(inner, ensure_ascii=False)
+
+
+def _settings_of(stage: Mapping[str, Any]) -> Mapping[str, Any]:
+    if stage["kind"] == "training":
+        parameters: Mapping[str, Any] = stage["hyperparameters"]
+        return {key: value for key, value in parameters.items() if key != "stage"}
+    return {
+        key: stage[key] for key in ("pictures", "chunks", "picturesPerChunk", "size", "batchSize", "sampler")
+    }

@@ -1,0 +1,59 @@
+"""The run in one sentence: teacher, student, floor, ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .scores import Score, retained
+
+Models = Mapping[str, Mapping[str, Any]]
+
+
+def stand_ins(models: Models) -> list[Mapping[str, Any]]:
+    """The models of a plan that are tiny, with random weights, in the place of full-size ones."""
+    return [model for model in models.values() if model["standInFor"] is not None]
+
+
+def verdict(dino: Mapping[str, Score], models: Models) -> str:
+    """One sentence on the DINO scores, the measure that tells subjects of one category apart best.
+
+    A model counts as having learnt the subject when its interval lies wholly above that of its untuned self.
+    No judgement is made when any of the models is a stand-in with random weights.
+
+    Args:
+        dino: row name -> score; teacher, student, teacher-base, student-base, and photos where there are
+            several of them.
+        models: of the plan.
+    """
+    kept = retained(dino["student"].mean, dino["teacher"].mean)
+    share = "" if kept is None else f" ({kept * 100:.0f} % kept)"
+    floor = f"a floor of {_two(dino['student-base'].mean)} and {_two(dino['teacher-base'].mean)}"
+    ceiling = (
+        f"a ceiling of {_two(dino['photos'].mean)} (photos among themselves)"
+        if "photos" in dino
+        else "no ceiling, as there is only one photo"
+    )
+    return (
+        f"{_judgement(dino, models)}: DINO is {_two(dino['student'].mean)} for the student and "
+        f"{_two(dino['teacher'].mean)} for its teacher{share}, against {floor} (the same models untuned) and "
+        f"{ceiling}."
+    )
+
+
+def _judgement(dino: Mapping[str, Score], models: Models) -> str:
+    if stand_ins(models):
+        return "No judgement, as stand-ins with random weights took part"
+    teacher = dino["teacher"].low > dino["teacher-base"].high
+    student = dino["student"].low > dino["student-base"].high
+    if teacher and student:
+        return "Teacher and student both learnt the subject"
+    if teacher:
+        return "The teacher learnt the subject, the student not measurably"
+    if student:
+        return "The student lies above its floor, its teacher not measurably above its own"
+    return "Neither teacher nor student measurably learnt the subject"
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00")

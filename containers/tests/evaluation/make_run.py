@@ -1,0 +1,113 @@
+"""The folders of an evaluate job with real pictures in them, and the job itself.
+
+As a command, for the test that opens the report in a browser:
+
+    python make_run.py PLAN.json BASE [PHOTOS]
+
+makes the job's folders under BASE for that plan, evaluates, and leaves the report in BASE/model. Samples and
+proxies are drawn here, not by models: the tuned ones resemble the references, the untuned ones do not.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from drawings import draw, png
+from PIL import Image
+from tiny_encoders import make_clip, make_dino
+
+from proxytune.contract.folders import Folders
+from proxytune.contract.signals import StopRequest
+from proxytune.evaluation.evaluate import evaluate
+from proxytune.proxies import shard
+
+PLAN = Path(__file__).parent / "fixtures" / "plan.json"
+PICTURES_PER_SHARD = 16
+SUBJECT = 1
+
+
+def make_run(
+    base: Path, plan: Mapping[str, Any], models: Path | None = None, photos: Path | None = None
+) -> Folders:
+    """Fill the channels of an evaluate job under `base`."""
+    folders = Folders(base)
+    data = base / "input" / "data"
+    for name in ("plan", "references"):
+        (data / name).mkdir(parents=True)
+    (data / "plan" / "plan.json").write_text(json.dumps(plan))
+    for number, photo in enumerate(_photos(photos)):
+        photo.save(data / "references" / f"{number:02d}.png")
+    if models is None:
+        make_clip(data / "clip")
+        make_dino(data / "dino")
+    else:
+        shutil.copytree(models, data, dirs_exist_ok=True)
+    proxies = [
+        _picture(plan, "synthesize", "tuned", index, plan["prompts"]["proxy"], plan["seed"] + index)
+        for index in range(plan["proxies"])
+    ]
+    _write(data / "proxies" / "a1", proxies)
+    for role in ("teacher", "student"):
+        _write(data / f"samples-{role}" / "a1", _samples(plan, role))
+    return folders
+
+
+def _samples(plan: Mapping[str, Any], role: str) -> list[tuple[bytes, dict[str, Any]]]:
+    copies, total = plan["samples"]["picturesPerPrompt"], plan["samples"]["pictures"]
+    return [
+        _picture(
+            plan,
+            f"sample-{role}",
+            variant,
+            lane * total + at * copies + copy,
+            entry["prompt"],
+            plan["seed"] + 1_000_000 + at * copies + copy,
+        )
+        for lane, variant in enumerate(("tuned", "base"))
+        for at, entry in enumerate(plan["prompts"]["evaluation"])
+        for copy in range(copies)
+    ]
+
+
+def _picture(
+    plan: Mapping[str, Any], stage: str, variant: str, index: int, prompt: str, seed: int
+) -> tuple[bytes, dict[str, Any]]:
+    planned = next(entry for entry in plan["stages"] if entry["stage"] == stage)
+    side = planned["size"]
+    model = plan["models"]["student" if stage == "sample-student" else "teacher"]["id"]
+    # How much of the subject is seen: little in the student's, none in an untuned model's.
+    share = 0.0 if variant == "base" else 0.55 if stage == "sample-student" else 0.75
+    other = draw(seed + (5000 if stage == "sample-student" else 0), (side, side))
+    mixed = Image.blend(other, draw(SUBJECT, (side, side)), share)
+    facts = {"index": index, "prompt": prompt, "seed": seed, "variant": variant, "stage": stage}
+    return png(mixed), {**facts, "size": side, "model": model}
+
+
+def _photos(folder: Path | None) -> list[Image.Image]:
+    if folder is not None:
+        return [Image.open(file).convert("RGB") for file in sorted(folder.glob("*.jpg"))]
+    rng = np.random.default_rng(0)
+    sizes = [(400, 300), (300, 400), (320, 320), (480, 320)]
+    return [Image.blend(draw(SUBJECT, size), draw(int(rng.integers(900, 999)), size), 0.2) for size in sizes]
+
+
+def _write(folder: Path, pictures: list[tuple[bytes, dict[str, Any]]]) -> None:
+    folder.mkdir(parents=True)
+    for number, start in enumerate(range(0, len(pictures), PICTURES_PER_SHARD)):
+        content = shard.write(pictures[start : start + PICTURES_PER_SHARD])
+        (folder / f"chunk-{number:04d}.json.out").write_bytes(content)
+
+
+if __name__ == "__main__":
+    run = make_run(
+        Path(sys.argv[2]),
+        json.loads(Path(sys.argv[1]).read_text()),
+        photos=Path(sys.argv[3]) if len(sys.argv) > 3 else None,
+    )
+    evaluate(run, {"stage": "evaluate", "seed": 7}, StopRequest())
