@@ -1,0 +1,60 @@
+/**
+ * The lambdas that events call and that know the state machine. The machine must never invoke one of them: its
+ * definition would need the lambda, the lambda's role the machine, and CloudFormation could create neither.
+ */
+
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import { Duration } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import { type HandlerDefaults, HandlerFunction } from './handler-function.ts';
+import { deleteModels, describeJobs } from './job-permissions.ts';
+import { allow, listObjects, onTable } from './permissions.ts';
+
+export interface EventLambdasProps extends HandlerDefaults {
+  readonly bucket: Bucket;
+  readonly table: Table;
+  readonly machine: IStateMachine;
+  /** Where events go that a lambda could not deal with. */
+  readonly failures: IQueue;
+}
+
+export class EventLambdas extends Construct {
+  readonly startRun: HandlerFunction;
+  readonly settleJob: HandlerFunction;
+
+  constructor(scope: Construct, id: string, props: EventLambdasProps) {
+    super(scope, id);
+    const { folders, logRetention, logRemoval, failures, machine, bucket, table } = props;
+    const defaults = { folders, logRetention, logRemoval, failures };
+    this.startRun = new HandlerFunction(this, 'StartRun', {
+      ...defaults,
+      name: 'start-run',
+      description: 'starts the run that an uploaded subject.json asks for',
+      timeout: Duration.minutes(1),
+      memoryMiB: 256,
+      environment: { STATE_MACHINE_ARN: machine.stateMachineArn },
+      statements: [allow(['states:StartExecution'], [machine.stateMachineArn])],
+    });
+    this.settleJob = new HandlerFunction(this, 'SettleJob', {
+      ...defaults,
+      name: 'settle-job',
+      description: 'tells the waiting state machine what became of a job',
+      timeout: Duration.minutes(2),
+      memoryMiB: 512,
+      environment: { BUCKET: bucket.bucketName, TABLE: table.tableName },
+      statements: [
+        listObjects(bucket, ['runs/*/pictures/*']),
+        onTable(table, ['GetItem', 'UpdateItem']),
+        ...describeJobs(this),
+        deleteModels(this),
+        allow(
+          ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
+          [machine.stateMachineArn],
+        ),
+      ],
+    });
+  }
+}

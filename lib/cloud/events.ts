@@ -1,0 +1,100 @@
+/** Which events call which lambda, and what becomes of an event that could not be delivered. */
+
+import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { type EventPattern, Match, Rule } from 'aws-cdk-lib/aws-events';
+import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import { Duration } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import { JOB_PREFIX } from '../core/names.ts';
+
+/** Where events end that were lost otherwise; somebody is told as soon as there is one. */
+export class MissedEvents extends Construct {
+  readonly queue: Queue;
+
+  constructor(scope: Construct, id: string, { topic }: { readonly topic: ITopic }) {
+    super(scope, id);
+    this.queue = new Queue(this, 'Resource', {
+      enforceSSL: true,
+      encryption: QueueEncryption.SQS_MANAGED,
+      // As long as SQS keeps anything.
+      retentionPeriod: Duration.days(14),
+    });
+    const alarm = new Alarm(this, 'Alarm', {
+      alarmDescription:
+        'Proxytune missed an event: a run may not have started, or a failed run not been tidied up',
+      metric: this.queue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
+      threshold: 0,
+      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
+      evaluationPeriods: 1,
+      treatMissingData: TreatMissingData.NOT_BREACHING,
+    });
+    alarm.addAlarmAction(new SnsAction(topic));
+  }
+}
+
+export interface EventsProps {
+  readonly bucket: Bucket;
+  readonly machine: IStateMachine;
+  readonly startRun: IFunction;
+  readonly settleJob: IFunction;
+  readonly endRun: IFunction;
+  readonly missed: IQueue;
+}
+
+export class Events extends Construct {
+  readonly #missed: IQueue;
+
+  constructor(scope: Construct, id: string, props: EventsProps) {
+    super(scope, id);
+    this.#missed = props.missed;
+    this.#rule('PhotosReady', 'subject.json was uploaded', props.startRun, photosReady(props.bucket));
+    this.#rule('TrainingChanged', 'a training job of ours changed', props.settleJob, {
+      source: ['aws.sagemaker'],
+      detailType: ['SageMaker Training Job State Change'],
+      detail: { TrainingJobName: Match.prefix(JOB_PREFIX) },
+    });
+    this.#rule('TransformChanged', 'a transform job of ours changed', props.settleJob, {
+      source: ['aws.sagemaker'],
+      detailType: ['SageMaker Transform Job State Change'],
+      detail: { TransformJobName: Match.prefix(JOB_PREFIX) },
+    });
+    this.#rule('RunBroken', 'a run ended badly, perhaps past its own failure path', props.endRun, {
+      source: ['aws.states'],
+      detailType: ['Step Functions Execution Status Change'],
+      detail: {
+        stateMachineArn: [props.machine.stateMachineArn],
+        status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
+      },
+    });
+  }
+
+  #rule(id: string, when: string, lambda: IFunction, eventPattern: EventPattern): void {
+    const rule = new Rule(this, id, { description: `Proxytune: ${when}`, eventPattern });
+    rule.addTarget(
+      new LambdaFunction(lambda, {
+        deadLetterQueue: this.#missed,
+        // A state change of yesterday tells nothing that reconcile-job has not found out long ago.
+        maxEventAge: Duration.hours(6),
+        retryAttempts: 20,
+      }),
+    );
+  }
+}
+
+function photosReady(bucket: Bucket): EventPattern {
+  return {
+    source: ['aws.s3'],
+    detailType: ['Object Created'],
+    // The `*` also matches a `/`; start-run looks at the key again.
+    detail: {
+      bucket: { name: [bucket.bucketName] },
+      object: { key: Match.wildcard('subjects/*/subject.json') },
+    },
+  };
+}

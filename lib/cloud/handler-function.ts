@@ -1,0 +1,64 @@
+/** One lambda with a role and a log group of its own. */
+
+import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { Architecture, Code, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda';
+import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import type { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import type { LambdaName } from './lambda-names.ts';
+
+/** What all lambdas of a stack have in common. */
+export interface HandlerDefaults {
+  /** The bundle of each lambda. */
+  readonly folders: Readonly<Record<LambdaName, string>>;
+  readonly logRetention: RetentionDays;
+  readonly logRemoval: RemovalPolicy;
+}
+
+export interface HandlerFunctionProps extends HandlerDefaults {
+  readonly name: LambdaName;
+  readonly description: string;
+  readonly timeout: Duration;
+  readonly memoryMiB: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /** All that the lambda may do besides writing its log. */
+  readonly statements: readonly PolicyStatement[];
+  /** Where an event goes that was delivered but failed thrice. @default - the lambda is not called by events */
+  readonly failures?: IQueue;
+}
+
+export class HandlerFunction extends Construct {
+  readonly lambda: Lambda;
+
+  constructor(scope: Construct, id: string, props: HandlerFunctionProps) {
+    super(scope, id);
+    const logGroup = new LogGroup(this, 'Logs', {
+      retention: props.logRetention,
+      removalPolicy: props.logRemoval,
+    });
+    const role = new Role(this, 'Role', {
+      description: `Proxytune: what the lambda ${props.name} may do`,
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+    });
+    // Instead of AWSLambdaBasicExecutionRole, which may write every log of the account.
+    logGroup.grantWrite(role);
+    for (const statement of props.statements) role.addToPolicy(statement);
+    this.lambda = new Lambda(this, 'Resource', {
+      description: `Proxytune: ${props.description}`,
+      runtime: Runtime.NODEJS_24_X,
+      architecture: Architecture.X86_64,
+      code: Code.fromAsset(props.folders[props.name]),
+      handler: 'index.handler',
+      timeout: props.timeout,
+      memorySize: props.memoryMiB,
+      environment: props.environment,
+      role,
+      logGroup,
+      ...(props.failures === undefined
+        ? {}
+        : { onFailure: new SqsDestination(props.failures), retryAttempts: 2 }),
+    });
+  }
+}

@@ -1,0 +1,59 @@
+/** What a lambda may do with SageMaker's jobs, split by what each lambda has to do. */
+import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Construct } from 'constructs';
+import { instance } from '../core/catalogue.ts';
+import { STAGE_TIMEOUT } from './limits.ts';
+import { allow, ourSageMaker } from './permissions.ts';
+
+export interface CreateJobsProps {
+  readonly jobRoleArn: string;
+  /** The only instance types that may be started, whatever a request asks for. */
+  readonly instanceTypes: readonly string[];
+}
+
+/** Creating jobs, fenced in by type, run time and network, so that no mistake of ours starts something dear. */
+export function createJobs(
+  scope: Construct,
+  { jobRoleArn, instanceTypes }: CreateJobsProps,
+): PolicyStatement[] {
+  const training = ourSageMaker(scope, 'training-job');
+  const transform = ourSageMaker(scope, 'transform-job');
+  const model = ourSageMaker(scope, 'model');
+  const offered = (kind: 'training' | 'transform') => instanceTypes.filter((type) => instance(type)[kind]);
+  return [
+    allow(['sagemaker:CreateTrainingJob'], [training], {
+      'ForAllValues:StringEquals': { 'sagemaker:InstanceTypes': offered('training') },
+      NumericLessThanEquals: { 'sagemaker:MaxRuntimeInSeconds': STAGE_TIMEOUT.toSeconds() },
+      // What trains on somebody's photos has no way to send them anywhere.
+      Bool: { 'sagemaker:NetworkIsolation': 'true' },
+    }),
+    allow(['sagemaker:CreateTransformJob'], [transform, model], {
+      'ForAllValues:StringEquals': { 'sagemaker:InstanceTypes': offered('transform') },
+    }),
+    allow(['sagemaker:CreateModel'], [model]),
+    // Asked for as soon as a Create call brings tags.
+    allow(['sagemaker:AddTags'], [training, transform, model]),
+    allow(['iam:PassRole'], [jobRoleArn], {
+      StringEquals: { 'iam:PassedToService': 'sagemaker.amazonaws.com' },
+    }),
+  ];
+}
+
+export function describeJobs(scope: Construct): PolicyStatement[] {
+  return perKind(scope, 'Describe');
+}
+
+export function stopJobs(scope: Construct): PolicyStatement[] {
+  return perKind(scope, 'Stop');
+}
+
+export function deleteModels(scope: Construct): PolicyStatement {
+  return allow(['sagemaker:DeleteModel'], [ourSageMaker(scope, 'model')]);
+}
+
+function perKind(scope: Construct, verb: 'Describe' | 'Stop'): PolicyStatement[] {
+  return [
+    allow([`sagemaker:${verb}TrainingJob`], [ourSageMaker(scope, 'training-job')]),
+    allow([`sagemaker:${verb}TransformJob`], [ourSageMaker(scope, 'transform-job')]),
+  ];
+}

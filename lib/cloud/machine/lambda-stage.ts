@@ -1,0 +1,26 @@
+/** A stage that one lambda does. */
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { type INextable, type State, StateMachineFragment } from 'aws-cdk-lib/aws-stepfunctions';
+import type { Construct } from 'constructs';
+import type { Stage } from '../../core/words.ts';
+import { lambdaTask } from './lambda-task.ts';
+import { titleOf } from './title.ts';
+
+export interface LambdaStageProps {
+  readonly stage: Stage;
+  readonly lambda: IFunction;
+  readonly comment: string;
+  readonly payload: Record<string, unknown> | string;
+}
+
+export class LambdaStage extends StateMachineFragment {
+  readonly startState: State;
+  readonly endStates: INextable[];
+
+  constructor(scope: Construct, id: string, { stage, ...task }: LambdaStageProps) {
+    super(scope, id);
+    const ask = lambdaTask(this, titleOf(stage), task);
+    this.startState = ask;
+    this.endStates = [ask];
+  }
+}

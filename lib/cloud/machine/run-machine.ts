@@ -1,0 +1,100 @@
+/**
+ * The state machine of a run, from request to report.
+ *
+ *     remember ─> [ plan ─> inspect ─> teach ─> synthesize ─> learn ─> sample ─> evaluate ─> publish ] ─> done
+ *                   └────────────────────── any error ──────────────────────> end the run ─> failed
+ *
+ * The whole road is the one branch of a Parallel state, which serves as its `try`: one catcher for every state that is
+ * there or will ever be, so that none can be forgotten.
+ *
+ * Enters: `{runId, bucket, subject, key, version}`. Leaves: `{runId, report, usd}`. Only pointers and small facts pass.
+ * Errors: every name in `lib/core/data/errors.json` that a stage can end in.
+ */
+
+import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
+import {
+  DefinitionBody,
+  Errors,
+  type IChainable,
+  LogLevel,
+  Parallel,
+  Pass,
+  QueryLanguage,
+  StateMachine,
+  StateMachineType,
+  Succeed,
+} from 'aws-cdk-lib/aws-stepfunctions';
+import { Stack } from 'aws-cdk-lib/core';
+import { Construct } from 'constructs';
+import { RUN_TIMEOUT } from '../limits.ts';
+import type { MachineLambdas } from '../machine-lambdas.ts';
+import { FailurePath } from './failure-path.ts';
+import type { JobStageDefaults } from './job-stage.ts';
+import { EvaluateStage } from './stages/evaluate.ts';
+import { InspectStage } from './stages/inspect.ts';
+import { LearnStage } from './stages/learn.ts';
+import { PlanStage } from './stages/plan.ts';
+import { PublishStage } from './stages/publish.ts';
+import { SampleStage } from './stages/sample.ts';
+import { SynthesizeStage } from './stages/synthesize.ts';
+import { TeachStage } from './stages/teach.ts';
+
+export interface RunMachineProps extends Pick<JobStageDefaults, 'heartbeat' | 'retryWait'> {
+  readonly lambdas: MachineLambdas;
+  readonly logGroup: ILogGroup;
+}
+
+export class RunMachine extends Construct {
+  readonly machine: StateMachine;
+
+  constructor(scope: Construct, id: string, props: RunMachineProps) {
+    super(scope, id);
+    this.machine = new StateMachine(this, 'Resource', {
+      comment: 'One customization, from request to report',
+      stateMachineType: StateMachineType.STANDARD,
+      queryLanguage: QueryLanguage.JSONATA,
+      definitionBody: DefinitionBody.fromChainable(this.#definition(props)),
+      timeout: RUN_TIMEOUT,
+      role: new Role(this, 'Role', {
+        description: 'Proxytune: what the state machine may do',
+        assumedBy: new ServicePrincipal('states.amazonaws.com', {
+          conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+        }),
+      }),
+      // The log outlives the ninety days of an execution's history; what states pass on stays out of it.
+      logs: { destination: props.logGroup, level: LogLevel.ALL, includeExecutionData: false },
+    });
+  }
+
+  #definition(props: RunMachineProps): IChainable {
+    const attempt = Parallel.jsonata(this, 'Run', {
+      comment: 'The whole road, so that one catcher serves all of it',
+      outputs: '{% $states.result[0] %}',
+    }).branch(this.#road(props));
+    attempt.addCatch(new FailurePath(this, 'Failure', { endRun: props.lambdas.endRun.lambda }), {
+      errors: [Errors.ALL],
+      outputs: { error: '{% $states.errorOutput %}' },
+    });
+    return Pass.jsonata(this, 'Remember the run', { assign: { runId: '{% $states.input.runId %}' } })
+      .next(attempt)
+      .next(Succeed.jsonata(this, 'Done'));
+  }
+
+  #road({ lambdas, heartbeat, retryWait }: RunMachineProps): IChainable {
+    const jobs: JobStageDefaults = {
+      startJob: lambdas.startJob.lambda,
+      reconcileJob: lambdas.reconcileJob.lambda,
+      heartbeat,
+      retryWait,
+    };
+    return new PlanStage(this, 'PlanStage', { lambda: lambdas.planRun.lambda })
+      .next(new InspectStage(this, 'InspectStage', { lambda: lambdas.inspectPhotos.lambda }))
+      .next(new TeachStage(this, 'TeachStage', jobs))
+      .next(new SynthesizeStage(this, 'SynthesizeStage', jobs))
+      .next(new LearnStage(this, 'LearnStage', jobs))
+      .next(new SampleStage(this, 'SampleStage', jobs))
+      .next(new EvaluateStage(this, 'EvaluateStage', jobs))
+      .next(new PublishStage(this, 'PublishStage', { lambda: lambdas.publishRun.lambda }));
+  }
+}

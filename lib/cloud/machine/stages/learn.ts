@@ -1,0 +1,15 @@
+/**
+ * Tunes the student, an autoregressive model, on the proxies: one training job, whose artifact is its adapter.
+ *
+ * Reads: `runs/<run>/pictures/synthesize/`, the student's base weights. Enters: nothing that is read.
+ * Leaves: `{jobName, seconds}`; the adapter is `runs/<run>/jobs/<jobName>/output/model.tar.gz`.
+ * Errors: those of a job stage; of its own `ProxiesIncomplete`, `ShardInvalid`, `TrainingDiverged`.
+ */
+import type { Construct } from 'constructs';
+import { JobStage, type JobStageDefaults } from '../job-stage.ts';
+
+export class LearnStage extends JobStage {
+  constructor(scope: Construct, id: string, defaults: JobStageDefaults) {
+    super(scope, id, { ...defaults, stage: 'learn', comment: 'Tune the student on the proxies' });
+  }
+}

@@ -1,0 +1,21 @@
+/**
+ * Reads the request, plans the run, and refuses it before any money is spent.
+ *
+ * Enters: the execution's input, `{runId, bucket, subject, key, version}`.
+ * Leaves: `{runId, bucket, planKey, photosPrefix, referencesPrefix}`.
+ * Errors: `RequestInvalid`, `TokenWordUnusable`, `ModelUnknown`, `ModelMissing`, `OverBudget`.
+ */
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { Construct } from 'constructs';
+import { LambdaStage } from '../lambda-stage.ts';
+
+export class PlanStage extends LambdaStage {
+  constructor(scope: Construct, id: string, { lambda }: { readonly lambda: IFunction }) {
+    super(scope, id, {
+      stage: 'plan',
+      comment: 'Read the request and plan the run',
+      lambda,
+      payload: '{% $states.input %}',
+    });
+  }
+}

@@ -1,0 +1,56 @@
+/** What the stack tells its user: names for programs, and lines to paste. */
+
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { IRole } from 'aws-cdk-lib/aws-iam';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import { CfnOutput, type Stack } from 'aws-cdk-lib/core';
+
+export interface OutputsProps {
+  readonly bucket: Bucket;
+  readonly table: Table;
+  readonly topic: ITopic;
+  readonly machine: IStateMachine;
+  readonly jobRole: IRole;
+  readonly imageUri: string;
+}
+
+/** Adds the outputs to the stack; their keys are part of what the product promises. */
+export function addOutputs(stack: Stack, props: OutputsProps): void {
+  const { bucket, table, topic, machine, jobRole, imageUri } = props;
+  const subject = `s3://${bucket.bucketName}/subjects/my-dog`;
+  const add = (key: string, value: string, description: string) =>
+    new CfnOutput(stack, key, { key, value, description });
+  add('BucketName', bucket.bucketName, 'Photos in, reports out');
+  add('TableName', table.tableName, 'Runs and their jobs');
+  add('StateMachineArn', machine.stateMachineArn, 'Each run is an execution of this');
+  add('TopicArn', topic.topicArn, 'Says how runs ended');
+  add('JobRoleArn', jobRole.roleArn, 'The role of the SageMaker jobs');
+  add('ImageUri', imageUri, 'The container image of the SageMaker jobs');
+  add(
+    'UploadPhotosCommand',
+    `aws s3 cp photos/ ${subject}/photos/ --recursive`,
+    'First the photos of a subject',
+  );
+  add(
+    'StartCommand',
+    `aws s3 cp subject.json ${subject}/subject.json`,
+    'Then the request: this starts the run',
+  );
+  add(
+    'WatchCommand',
+    `aws stepfunctions list-executions --max-items 5 --state-machine-arn ${machine.stateMachineArn}`,
+    'The latest runs',
+  );
+  add(
+    'FetchReportCommand',
+    `aws s3 cp s3://${bucket.bucketName}/runs/RUN-ID/report/ report/ --recursive`,
+    'The report of a run; open report/index.html',
+  );
+  add(
+    'SubscribeCommand',
+    `aws sns subscribe --topic-arn ${topic.topicArn} --protocol email --notification-endpoint YOU@EXAMPLE.COM`,
+    'Be told how every run ended',
+  );
+}

@@ -1,0 +1,46 @@
+/** Policy statements in the product's own terms. None names a whole service, and none a resource of another. */
+
+import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import { Stack } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import { JOB_PREFIX } from '../core/names.ts';
+
+type Conditions = Record<string, Record<string, unknown>>;
+
+export function allow(actions: string[], resources: string[], conditions?: Conditions): PolicyStatement {
+  return new PolicyStatement({ actions, resources, ...(conditions === undefined ? {} : { conditions }) });
+}
+
+/** Listing below prefixes that match a pattern, and nowhere else. */
+export function listObjects(bucket: Bucket, patterns: string[]): PolicyStatement {
+  return allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': patterns } });
+}
+
+/** Actions on the objects whose keys match a pattern, such as the plan of every run. */
+export function onObjects(bucket: Bucket, actions: string[], patterns: string[]): PolicyStatement {
+  return allow(
+    actions,
+    patterns.map((pattern) => bucket.arnForObjects(pattern)),
+  );
+}
+
+export function onTable(
+  table: Table,
+  actions: ('GetItem' | 'Query' | 'PutItem' | 'UpdateItem')[],
+): PolicyStatement {
+  return allow(
+    actions.map((action) => `dynamodb:${action}`),
+    [table.tableArn],
+  );
+}
+
+/** ARNs of SageMaker's things that bear our prefix; ones of other products in the account are out of reach. */
+export function ourSageMaker(scope: Construct, kind: 'training-job' | 'transform-job' | 'model'): string {
+  return Stack.of(scope).formatArn({
+    service: 'sagemaker',
+    resource: kind,
+    resourceName: `${JOB_PREFIX}*`,
+  });
+}

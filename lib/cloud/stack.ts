@@ -1,0 +1,95 @@
+/** The whole product in one stack. */
+import { join } from 'node:path';
+import { LogGroup } from 'aws-cdk-lib/aws-logs';
+import { Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import type { LambdaBundles } from './bundle-lambdas.ts';
+import { DataBucket } from './data-bucket.ts';
+import { EventLambdas } from './event-lambdas.ts';
+import { Events, MissedEvents } from './events.ts';
+import { imageFrom, localImage } from './job-image.ts';
+import { JobRole } from './job-role.ts';
+import { Ledger } from './ledger.ts';
+import { RunMachine } from './machine/run-machine.ts';
+import { MachineLambdas } from './machine-lambdas.ts';
+import { Notices } from './notices.ts';
+import { addOutputs } from './outputs.ts';
+import type { Settings } from './settings.ts';
+
+export interface ProxytuneStackProps {
+  readonly settings: Settings;
+  /** The lambdas, packed for the settings' target. */
+  readonly folders: LambdaBundles['folders'];
+  /** The repo, for the container image's sources and the version. */
+  readonly root: string;
+  /** Version of the product, for the records of its runs. */
+  readonly version: string;
+}
+
+export class ProxytuneStack extends Stack {
+  readonly machine: RunMachine;
+
+  constructor(scope: Construct, id: string, { settings, folders, root, version }: ProxytuneStackProps) {
+    const production = settings.environment === 'production';
+    super(scope, id, {
+      description: `Proxytune ${version}: tunes autoregressive image models on a few photos`,
+      terminationProtection: production,
+      // Nothing about this app is told to anyone.
+      analyticsReporting: false,
+    });
+    const logs = {
+      logRetention: settings.logRetentionDays,
+      logRemoval: production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
+    };
+    const { bucket } = new DataBucket(this, 'Data', { removable: settings.removeData && !production });
+    const { table } = new Ledger(this, 'Ledger', { retain: production });
+    const { topic } = new Notices(this, 'Notices');
+    const missed = new MissedEvents(this, 'MissedEvents', { topic }).queue;
+    const image =
+      settings.target === 'local' ? localImage : imageFrom(this, 'Image', join(root, 'containers'));
+    const { role: jobRole } = new JobRole(this, 'JobRole', { bucket, image });
+
+    const lambdas = new MachineLambdas(this, 'MachineLambdas', {
+      ...logs,
+      folders,
+      bucket,
+      table,
+      topic,
+      jobRole,
+      imageUri: image.uri,
+      instanceTypes: settings.instanceTypes,
+      models: settings.models,
+      version,
+      failures: missed,
+    });
+    this.machine = new RunMachine(this, 'Machine', {
+      lambdas,
+      heartbeat: Duration.seconds(settings.heartbeatSeconds),
+      retryWait: Duration.seconds(settings.retrySeconds),
+      logGroup: new LogGroup(this, 'MachineLogs', {
+        retention: logs.logRetention,
+        removalPolicy: logs.logRemoval,
+      }),
+    });
+    const { machine } = this.machine;
+    const called = new EventLambdas(this, 'EventLambdas', {
+      ...logs,
+      folders,
+      bucket,
+      table,
+      machine,
+      failures: missed,
+    });
+    new Events(this, 'Events', {
+      bucket,
+      machine,
+      startRun: called.startRun.lambda,
+      settleJob: called.settleJob.lambda,
+      endRun: lambdas.endRun.lambda,
+      missed,
+    });
+    addOutputs(this, { bucket, table, topic, machine, jobRole, imageUri: image.uri });
+    Tags.of(this).add('proxytune:stack', id);
+    Tags.of(this).add('proxytune:environment', settings.environment);
+  }
+}
