@@ -101,7 +101,7 @@ async function openContext(options: SageMakerServiceOptions): Promise<ServiceCon
     state: openState(dataDir),
     events: new Events(put, log),
     slots: new Slots(options.maxConcurrentJobs ?? 2),
-    watchdog: new Watchdog(),
+    watchdog: new Watchdog(log),
     commands: options.commands,
     containerEnv: options.containerEnv ?? {},
     stopGraceSeconds: options.stopGraceSeconds ?? 120,

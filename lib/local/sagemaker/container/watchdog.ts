@@ -5,13 +5,18 @@ import { fileURLToPath } from 'node:url';
 
 export class Watchdog {
   readonly #guard: ChildProcess;
+  #closing = false;
 
-  constructor() {
+  /** @param warn told when the guard is lost, since from then on an abrupt death would leave containers behind */
+  constructor(warn: (message: string) => void) {
     const script = fileURLToPath(new URL('./guard.ts', import.meta.url));
     // Detached: in a group of its own, so that signals to the service's group do not reach it.
     this.#guard = spawn(process.execPath, [script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
     this.#guard.stdin?.on('error', () => {});
-    this.#guard.on('error', () => {});
+    this.#guard.on('error', (error) => warn(`the watchdog could not be started: ${error.message}`));
+    this.#guard.on('exit', (code) => {
+      if (!this.#closing) warn(`the watchdog ended by itself, exit code: ${code}`);
+    });
     // It must not keep the service's process from ending.
     this.#guard.unref();
   }
@@ -27,6 +32,7 @@ export class Watchdog {
   }
 
   async close(): Promise<void> {
+    this.#closing = true;
     if (this.#guard.exitCode !== null || this.#guard.signalCode !== null) return;
     const exited = once(this.#guard, 'exit');
     this.#guard.stdin?.end();

@@ -15,6 +15,13 @@ export function modelIsPacked(model: ModelRequest): string | undefined {
   );
 }
 
+/** The model shares its data types with training, which has more of them. */
+function inputIsPrefixOrManifest({ TransformInput: input }: TransformRequest): string | undefined {
+  const type = input.DataSource.S3DataSource.S3DataType;
+  if (type === 'S3Prefix' || type === 'ManifestFile') return undefined;
+  return `S3DataType ${type} is not supported for batch transform; it must be S3Prefix or ManifestFile.`;
+}
+
 function concurrentPayloadIsSmall(request: TransformRequest): string | undefined {
   const { MaxConcurrentTransforms: concurrent = 1, MaxPayloadInMB: payload = 6 } = request;
   const total = concurrent * payload;
@@ -39,6 +46,7 @@ function instancesAreAtMost100({ TransformResources: resources }: TransformReque
 }
 
 export const transformRules: readonly Rule<TransformRequest>[] = [
+  inputIsPrefixOrManifest,
   concurrentPayloadIsSmall,
   volumeKeyNeedsEbs,
   instancesAreAtMost100,
