@@ -11,6 +11,8 @@ import { type ErrorName, isErrorName, ProxytuneError } from '../../core/errors.t
 const START_SECONDS = 60;
 /** Seconds for an orderly end: MiniStack waits three for open connections, then saves its state. */
 const END_SECONDS = 15;
+/** Free ports tried when others take them in between. */
+const PORTS_TRIED = 3;
 const HERE = dirname(fileURLToPath(import.meta.url));
 
 export interface EmulatorOptions {
@@ -34,6 +36,8 @@ export interface Emulator {
   readonly pid: number;
   /** The file that takes what the emulator prints. */
   readonly logFile: string;
+  /** Fulfilled once the process is gone, whether it was closed or broke down. */
+  readonly ended: Promise<void>;
   /** End it in order, saving its state, by force after 15 seconds; its functions end with it. */
   close(): Promise<void>;
 }
@@ -48,13 +52,24 @@ export interface Emulator {
  */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const dataDir = resolve(options.dataDir);
-  const python = absolutePython(options.python);
   mkdirSync(join(dataDir, 'state'), { recursive: true });
-  const port = options.port ?? (await choosePort(join(dataDir, 'port')));
+  for (let attempt = 1; ; attempt += 1) {
+    const port = options.port ?? (await choosePort(join(dataDir, 'port')));
+    try {
+      return await startOn(port, dataDir, options);
+    } catch (error) {
+      // Between the choice of a port and its use another process may take it.
+      const taken = error instanceof ProxytuneError && error.facts.given?.includes('already in use');
+      if (options.port !== undefined || !taken || attempt === PORTS_TRIED) throw error;
+    }
+  }
+}
+
+async function startOn(port: number, dataDir: string, options: EmulatorOptions): Promise<Emulator> {
   const logFile = join(dataDir, 'emulator.log');
   const log = openSync(logFile, 'a', 0o600);
   const logStart = statSync(logFile).size;
-  const child = spawn(python, ['-m', 'repairs'], {
+  const child = spawn(absolutePython(options.python), ['-m', 'repairs'], {
     env: environment(dataDir, port, options),
     // A group of its own, so that Ctrl-C does not reach it before its time and it can be ended whole.
     detached: true,
@@ -76,20 +91,12 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   }
   writeFileSync(join(dataDir, 'port'), String(port));
   options.log?.(`The emulator answers at ${endpoint}`);
-  const close = async (): Promise<void> => {
-    await end(child, ended);
-    options.log?.('The emulator has ended');
-  };
   let closing: Promise<void> | undefined;
-  return {
-    endpoint,
-    pid: child.pid ?? 0,
-    logFile,
-    close() {
-      closing ??= close();
-      return closing;
-    },
+  const close = (): Promise<void> => {
+    closing ??= end(child, ended).then(() => options.log?.('The emulator has ended'));
+    return closing;
   };
+  return { endpoint, pid: child.pid ?? 0, logFile, ended, close };
 }
 
 function absolutePython(python: string): string {

@@ -10,8 +10,16 @@ import {
   LambdaClient,
 } from '@aws-sdk/client-lambda';
 import { HeadBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  DescribeExecutionCommand,
+  DescribeStateMachineCommand,
+  SFNClient,
+  StartExecutionCommand,
+} from '@aws-sdk/client-sfn';
 import { deployTemplate, destroyStack } from '../../../lib/local/deploy/deploy.ts';
 import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
+import { invokeThrough } from '../../../lib/local/states/lambda.ts';
+import { type StatesServiceHandle, startStatesService } from '../../../lib/local/states/service.ts';
 import {
   awsJson,
   clientConfig,
@@ -21,10 +29,9 @@ import {
   nextMessage,
   temporaryFolder,
 } from '../emulator/helpers.ts';
-import { type RecordingStates, startRecordingStates } from './recording-states.ts';
 
 const folder = temporaryFolder();
-let states: RecordingStates;
+let states: StatesServiceHandle;
 let emulator: Emulator;
 let outputs: Record<string, string>;
 
@@ -50,25 +57,48 @@ async function invoke(
   return { failed: FunctionError, answer: JSON.parse(Buffer.from(Payload ?? []).toString()) };
 }
 
+function describeMachine() {
+  const sfn = new SFNClient(clientConfig(states.endpoint));
+  return sfn.send(new DescribeStateMachineCommand({ stateMachineArn: outputs.MachineOut }));
+}
+
+/** The item that the function wrote for an object. */
+function recorded(pk: string) {
+  const dynamo = new DynamoDBClient(clientConfig(emulator.endpoint));
+  const request = new GetItemCommand({ TableName: outputs.TableOut, Key: { pk: { S: pk } } });
+  return eventually(async () => (await dynamo.send(request)).Item);
+}
+
 async function put(key: string): Promise<string | undefined> {
   const client = new S3Client({ ...clientConfig(emulator.endpoint), forcePathStyle: true });
   const made = await client.send(new PutObjectCommand({ Bucket: outputs.BucketOut, Key: key, Body: 'x' }));
   return made.VersionId;
 }
 
+function cloud() {
+  const AWS_ENDPOINT_URL_SAGEMAKER = 'http://127.0.0.1:9';
+  const env = {
+    AWS_ENDPOINT_URL_SFN: states.endpoint,
+    AWS_ENDPOINT_URL_SAGEMAKER,
+    LAMBDA_ASYNC_RETRY_BASE_SECONDS: '0.1',
+  };
+  return emulatorOptions(join(folder, 'cloud'), env);
+}
+
 beforeAll(async () => {
-  states = await startRecordingStates();
-  const env = { AWS_ENDPOINT_URL_SFN: states.endpoint, AWS_ENDPOINT_URL_SAGEMAKER: 'http://127.0.0.1:9' };
-  const [started] = await Promise.all([
-    startEmulator(emulatorOptions(join(folder, 'cloud'), { ...env, LAMBDA_ASYNC_RETRY_BASE_SECONDS: '0.1' })),
-  ]);
-  emulator = started;
+  // The service needs the emulator's address and the emulator the service's, so one is looked up at each call.
+  const lambda = () => invokeThrough(new LambdaClient(clientConfig(emulator.endpoint)));
+  states = await startStatesService({
+    dataDir: join(folder, 'states'),
+    invokeLambda: (call) => lambda()(call),
+  });
+  emulator = await startEmulator(cloud());
   ({ outputs } = await deploy(synthesise('')));
 }, 60_000);
 
 afterAll(async () => {
   await emulator?.close();
-  states?.close();
+  await states?.close();
   rmSync(folder, { recursive: true, force: true });
 }, 30_000);
 
@@ -76,29 +106,40 @@ describe('a synthesised template in the local cloud', () => {
   it('gives outputs with real names, and makes the state machine in our service', async () => {
     expect(outputs.MachineOut).toMatch(/^arn:aws:states:us-east-1:000000000000:stateMachine:Small-/);
     expect(outputs.InboxOut).toContain(emulator.endpoint);
-    const created = states.asked.find(({ action }) => action === 'CreateStateMachine');
-    const definition = JSON.parse(created?.body.definition ?? '{}');
+    const machine = await describeMachine();
+    const definition = JSON.parse(machine.definition ?? '{}');
     expect(definition.States.Call.Arguments.FunctionName).toMatch(
       /^arn:aws:lambda:.*:function:Small-Recorder/,
     );
-    expect(created?.body.roleArn).toMatch(/^arn:aws:iam::000000000000:role\//);
+    expect(machine.roleArn).toMatch(/^arn:aws:iam::000000000000:role\//);
+  });
+
+  it('runs that machine with that function', async () => {
+    const sfn = new SFNClient(clientConfig(states.endpoint));
+    const input = JSON.stringify({ dog: 'rex' });
+    const { executionArn } = await sfn.send(
+      new StartExecutionCommand({ stateMachineArn: outputs.MachineOut, input }),
+    );
+    const ended = await eventually(async () => {
+      const execution = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+      return execution.status === 'RUNNING' ? undefined : execution;
+    });
+    expect(ended.status).toBe('SUCCEEDED');
+    expect(JSON.parse(ended.output ?? '{}').Payload).toEqual({ heard: { dog: 'rex' } });
   });
 
   it('does nothing when nothing changed', async () => {
-    const asked = states.asked.length;
+    const before = await describeMachine();
     const again = await deploy(join(folder, 'assembly-'));
     expect(again.change).toBe('unchanged');
     expect(again.outputs).toEqual(outputs);
-    expect(states.asked).toHaveLength(asked);
+    expect((await describeMachine()).revisionId).toBe(before.revisionId);
   });
 
   it('runs an upload through rule, function, table and topic, with the version of the object', async () => {
     const version = await put('rex/subject.json');
     expect(version).toBeTruthy();
-    const dynamo = new DynamoDBClient(clientConfig(emulator.endpoint));
-    const key = { TableName: outputs.TableOut, Key: { pk: { S: 'rex/subject.json' } } };
-    const item = await eventually(async () => (await dynamo.send(new GetItemCommand(key))).Item);
-    expect(item.version?.S).toBe(version);
+    expect((await recorded('rex/subject.json')).version?.S).toBe(version);
     const message = await nextMessage(emulator.endpoint, outputs.InboxOut ?? '');
     expect(message.Body).toBe('recorded rex/subject.json');
   });
@@ -175,13 +216,28 @@ describe('a synthesised template in the local cloud', () => {
     expect(updated.change).toBe('updated');
     expect(updated.outputs).toEqual(outputs);
     expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
-    expect(states.asked.at(-1)?.action).toBe('UpdateStateMachine');
+    expect(JSON.parse((await describeMachine()).definition ?? '{}').Comment).toBe('updated');
+  }, 30_000);
+
+  it('stands as it was after the emulator ended and started again', async () => {
+    await emulator.close();
+    emulator = await startEmulator(cloud());
+    const again = await deploy(join(folder, 'assembly-updated'));
+    expect(again).toEqual({ outputs, change: 'unchanged' });
+    const version = await put('rex/after.json');
+    expect((await recorded('rex/after.json')).version?.S).toBe(version);
+    expect((await nextMessage(emulator.endpoint, outputs.InboxOut ?? '')).Body).toBe(
+      'recorded rex/after.json',
+    );
   }, 30_000);
 
   it('fails with the machine that was refused, and stands as before', async () => {
     const failing = deploy(synthesise('bad-machine'));
-    await expect(failing).rejects.toThrow(/Machine.*InvalidDefinition: StartAt "Nowhere" is no state/);
+    await expect(failing).rejects.toThrow(
+      /Machine\w* \(AWS::StepFunctions::StateMachine\): InvalidDefinition: .*Nowhere/,
+    );
     await expect(failing).rejects.toMatchObject({ name: 'LocalCloudFailed' });
+    expect(JSON.parse((await describeMachine()).definition ?? '{}').Comment).toBe('updated');
     expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
   }, 30_000);
 
@@ -220,6 +276,6 @@ describe('a synthesised template in the local cloud', () => {
     await expect(client.send(new HeadBucketCommand({ Bucket: outputs.BucketOut }))).rejects.toMatchObject({
       $metadata: { httpStatusCode: 404 },
     });
-    expect(states.asked.at(-1)?.action).toBe('DeleteStateMachine');
+    await expect(describeMachine()).rejects.toMatchObject({ name: 'StateMachineDoesNotExist' });
   }, 30_000);
 });

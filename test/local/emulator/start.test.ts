@@ -1,5 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -125,6 +127,7 @@ describe('startEmulator', () => {
     const version = await furnish(first.endpoint);
     await sleep(4000);
     process.kill(first.pid, 'SIGKILL');
+    await first.ended;
     await first.close();
     const second = await startEmulator(options);
     try {
@@ -171,6 +174,26 @@ describe('startEmulator', () => {
       });
     } finally {
       await first.close();
+    }
+  }, 30_000);
+
+  it('takes another port when the last one is taken, and says so when it was told which', async () => {
+    const options = emulatorOptions(join(folder, 'taken'));
+    const first = await startEmulator(options);
+    await first.close();
+    const port = Number(new URL(first.endpoint).port);
+    const other = createServer().listen(port, '127.0.0.1');
+    await once(other, 'listening');
+    try {
+      await expect(startEmulator({ ...options, port })).rejects.toMatchObject({
+        name: 'LocalCloudFailed',
+        facts: { given: expect.stringContaining('already in use') },
+      });
+      const second = await startEmulator(options);
+      expect(second.endpoint).not.toBe(first.endpoint);
+      await second.close();
+    } finally {
+      other.close();
     }
   }, 30_000);
 

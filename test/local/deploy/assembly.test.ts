@@ -1,0 +1,67 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readAssembly } from '../../../lib/local/deploy/assembly.ts';
+import { temporaryFolder } from '../emulator/helpers.ts';
+
+const folder = temporaryFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const place = { account: '000000000000', region: 'eu-west-1' };
+
+const template = { Resources: {} };
+const bucketName = 'assets-$' + '{AWS::AccountId}-$' + '{AWS::Region}';
+const files = {
+  t: {
+    source: { path: 'S.template.json', packaging: 'file' },
+    destinations: { x: { bucketName, objectKey: 't.json' } },
+  },
+  f: {
+    source: { path: 'asset.f', packaging: 'zip' },
+    destinations: { x: { bucketName, objectKey: 'f.zip' } },
+  },
+};
+const manifest = {
+  artifacts: {
+    Tree: { type: 'cdk:tree', properties: { file: 'tree.json' } },
+    S: {
+      type: 'aws:cloudformation:stack',
+      properties: { templateFile: 'S.template.json', stackName: 'proxytune' },
+    },
+    'S.assets': { type: 'cdk:asset-manifest', properties: { file: 'S.assets.json' } },
+  },
+};
+
+function write(assets: object): void {
+  const docker = {
+    image: { source: { directory: 'c' }, destinations: { x: { repositoryName: 'r', imageTag: 't' } } },
+  };
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
+  writeFileSync(join(folder, 'S.template.json'), JSON.stringify(template));
+  writeFileSync(join(folder, 'S.assets.json'), JSON.stringify({ files: assets, dockerImages: docker }));
+}
+
+describe('readAssembly', () => {
+  it('finds a stack by its name, its template and its file assets, and leaves images alone', () => {
+    write(files);
+    const stack = readAssembly(folder, 'proxytune', place);
+    const bucket = 'assets-000000000000-eu-west-1';
+    const templateAsset = { path: join(folder, 'S.template.json'), zipped: false, bucket, key: 't.json' };
+    expect(stack).toEqual({
+      template,
+      templateAsset,
+      assets: [templateAsset, { path: join(folder, 'asset.f'), zipped: true, bucket, key: 'f.zip' }],
+    });
+  });
+
+  it('names the stacks there are when the one asked for is not', () => {
+    write(files);
+    expect(() => readAssembly(folder, 'S', place)).toThrow(/Given: S\. Allowed: proxytune\./);
+  });
+
+  it('refuses assets that a command would make, a template that is no asset, a folder that is no assembly', () => {
+    write({ ...files, c: { source: { executable: ['make', 'it'] }, destinations: files.f.destinations } });
+    expect(() => readAssembly(folder, 'proxytune', place)).toThrow(/asset c .*Given: make it/);
+    write({ f: files.f });
+    expect(() => readAssembly(folder, 'proxytune', place)).toThrow(/does not list its template/);
+    expect(() => readAssembly(join(folder, 'none'), 'proxytune', place)).toThrow(/manifest\.json.*cdk synth/);
+  });
+});
