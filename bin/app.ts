@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib/core';
 import { bundleLambdas } from '../lib/cloud/bundle-lambdas.ts';
+import { acknowledgeFindings } from '../lib/cloud/nag-acknowledgements.ts';
 import { readSettings } from '../lib/cloud/settings.ts';
 import { ProxytuneStack } from '../lib/cloud/stack.ts';
 
@@ -11,5 +12,5 @@ const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const app = new App();
 const settings = readSettings(app.node.getAllContext());
 const { folders } = bundleLambdas({ target: settings.target });
-new ProxytuneStack(app, settings.name, { settings, folders, root, version });
+acknowledgeFindings(new ProxytuneStack(app, settings.name, { settings, folders, root, version }));
 app.synth();

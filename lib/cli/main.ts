@@ -1,0 +1,194 @@
+/** The command line: what there is to call, and how errors become words and exit codes. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { PRESETS, requestable } from '../core/catalogue.ts';
+import { check } from './check.ts';
+import { demoCommand } from './demo.ts';
+import { localCommand } from './local.ts';
+import { makeOutput, type Output, tellError } from './output.ts';
+import { planCommand } from './plan.ts';
+import { chooseRun, fetchReport } from './report.ts';
+import { runCommand } from './run.ts';
+import { type CloudOptions, dataFolder, withLocalCloud } from './session.ts';
+import { statusCommand } from './status.ts';
+import { VERSION } from './version.ts';
+
+interface Common extends CloudOptions {
+  readonly local?: boolean;
+  readonly json?: boolean;
+  readonly debug?: boolean;
+}
+
+const USAGE = 2;
+
+/**
+ * Runs a command line.
+ * @param argv - without `node` and the script
+ * @returns the exit code: 0 done, 1 failed, 2 usage, 3 refused before money was spent, 130 interrupted
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  const program = makeProgram((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    return tellError(error, { json: argv.includes('--json'), debug: argv.includes('--debug') });
+  }
+}
+
+function makeProgram(done: (code: number) => void): Command {
+  const program = new Command('proxytune')
+    .description(
+      'Tunes an autoregressive image model on five photos, by proxies that a diffusion teacher draws.',
+    )
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('(proxytune --help lists the commands)')
+    .showSuggestionAfterError();
+  const command = (usage: string, text: string): Command =>
+    program
+      .command(usage)
+      .description(text)
+      .option('--json', 'print data instead of text')
+      .option('--debug', 'show stack traces');
+  const cloud = (usage: string, text: string): Command =>
+    command(usage, text)
+      .option('--data <dir>', 'folder of the cloud on this machine', '.proxytune')
+      .addOption(
+        new Option('--heartbeat-seconds <n>', 'look at a silent job after so long')
+          .argParser(positive)
+          .hideHelp(),
+      );
+  const act =
+    (run: (output: Output, options: Common, args: string[]) => Promise<number> | number) =>
+    async (...given: unknown[]): Promise<void> => {
+      const options = (given.at(-1) as Command).opts<Common>();
+      const args = given.slice(0, -2) as string[];
+      done(await run(makeOutput(options), options, args));
+    };
+
+  command('check <dir>', 'judge photos as a run would, and say what to do about each').action(
+    act((output, _options, [dir = '']) => check(dir, { json: output.json })),
+  );
+  command('plan <path>', 'what a run would do, how long and for how much; path is subject.json or its folder')
+    .option('--local', 'plan for the tiny models that run on this machine')
+    .action(act((output, options, [path = '']) => planCommand(path, options, output)));
+  addRun(cloud, act);
+  cloud('status [run]', 'all runs, or one with its stages').action(
+    act((output, options, [run]) => statusCommand(run, options, output)),
+  );
+  cloud('report [run]', 'bring the report of a run (the newest by default) to this disk').action(
+    act((output, options, [run]) => reportCommand(run, options, output)),
+  );
+  cloud('local', 'start the cloud on this machine and print how to talk to it').action(
+    act((output, options) => localCommand(options, output)),
+  );
+  cloud('demo', 'the whole road, with the photos of examples/toy').action(
+    act((output, options) => demoCommand(options, output)),
+  );
+  return program;
+}
+
+type Act = (
+  run: (output: Output, options: Common, args: string[]) => Promise<number> | number,
+) => (...given: unknown[]) => Promise<void>;
+
+interface RunFlags extends Common {
+  readonly subject?: string;
+  readonly resume?: string;
+  readonly set?: readonly string[];
+}
+
+/** Flags that are fields of subject.json under the same name. */
+const FIELDS = [
+  'category',
+  'teacher',
+  'student',
+  'preset',
+  'tokenWord',
+  'proxies',
+  'seed',
+  'maxUsd',
+  'consent',
+];
+
+function addRun(cloud: (usage: string, text: string) => Command, act: Act): void {
+  cloud('run [dir]', 'tune on the photos of a folder and open the road to its report')
+    .option('--local', 'on this machine')
+    .option('--category <words>', 'what the subject is, such as dog')
+    .addOption(new Option('--teacher <model>', 'who learns the photos').choices(requestable('teacher')))
+    .addOption(new Option('--student <model>', 'who learns the proxies').choices(requestable('student')))
+    .addOption(new Option('--preset <name>', 'how much is done').choices([...PRESETS]))
+    .option('--token-word <word>', 'the rare word that stands for the subject')
+    .option('--proxies <n>', 'number of proxies', positive)
+    .option('--seed <n>', 'first random state', wholeNumber)
+    .option('--max-usd <n>', 'refuse a plan that costs more', positive)
+    .option('--consent', 'you may use these photos for this purpose')
+    .option('--set <field=value...>', 'any other field, such as advanced.learn.steps=100')
+    .option('--subject <name>', "name of the subject (the folder's by default)")
+    .option('--resume <run>', 'go on with a stopped run')
+    .action(
+      act((output, options: RunFlags, [dir]) =>
+        runCommand(
+          dir,
+          { ...options, fields: fieldsOf(options as unknown as Record<string, unknown>) },
+          output,
+        ),
+      ),
+    );
+}
+
+function fieldsOf(options: Record<string, unknown>): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  for (const name of FIELDS) if (options[name] !== undefined) fields[name] = options[name];
+  for (const entry of (options.set as string[] | undefined) ?? []) assign(fields, entry);
+  return fields;
+}
+
+/** `advanced.learn.steps=100` into the nested object; values are JSON where they can be, else text. */
+function assign(fields: Record<string, unknown>, entry: string): void {
+  const [, path = '', text = ''] = /^([^=]+)=(.*)$/s.exec(entry) ?? [];
+  if (path === '') throw new InvalidArgumentError(`--set wants field=value, not ${entry}`);
+  const names = path.split('.');
+  let at = fields;
+  for (const name of names.slice(0, -1)) {
+    at[name] = typeof at[name] === 'object' ? at[name] : {};
+    at = at[name] as Record<string, unknown>;
+  }
+  at[names.at(-1) ?? ''] = parsed(text);
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+async function reportCommand(named: string | undefined, options: Common, output: Output): Promise<number> {
+  return withLocalCloud(options, output, async ({ place }) => {
+    const runId = await chooseRun(place, named);
+    const { page, metrics } = await fetchReport(place, runId, dataFolder(options));
+    output.say(metrics.verdict);
+    output.data({ runId, report: page });
+    output.say(page);
+    return 0;
+  });
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('a number above 0 is wanted');
+  return value;
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError('a whole number from 0 on is wanted');
+  return value;
+}

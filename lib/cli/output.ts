@@ -1,0 +1,94 @@
+/** How a command speaks: for people on a terminal, in plain lines elsewhere, in JSON when asked. */
+import { styleText } from 'node:util';
+import { exitCode, ProxytuneError } from '../core/errors.ts';
+
+export interface Output {
+  readonly json: boolean;
+  /** Whether lines may be redrawn and coloured. */
+  readonly terminal: boolean;
+  /** Stack traces are shown. */
+  readonly debug: boolean;
+  /** A line for people; nothing under --json. */
+  say(line: string): void;
+  /** The result as data, one line; nothing without --json. */
+  data(value: unknown): void;
+  write(text: string): void;
+}
+
+export function makeOutput(options: { json?: boolean; debug?: boolean }): Output {
+  const json = options.json ?? false;
+  return {
+    json,
+    terminal: !json && process.stdout.isTTY === true,
+    debug: options.debug ?? false,
+    say(line) {
+      if (!json) process.stdout.write(`${line}\n`);
+    },
+    data(value) {
+      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    },
+    write(text) {
+      process.stdout.write(text);
+    },
+  };
+}
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Coloured on a terminal that wants colours; NO_COLOR and pipes get plain text. */
+export function paint(output: Output, style: Style, text: string): string {
+  return output.terminal ? styleText(style, text) : text;
+}
+
+/**
+ * Tells an error as what, given, allowed and remedy, each on its line; no stack trace unless --debug.
+ * @returns the exit code that belongs to it
+ */
+export function tellError(error: unknown, options: { json?: boolean; debug?: boolean }): number {
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  if (options.json) process.stdout.write(`${JSON.stringify({ error: name, message })}\n`);
+  else process.stderr.write(`${lines(error, name, message)}\n`);
+  if (options.debug) process.stderr.write(`${stack}\n`);
+  return exitCode(name);
+}
+
+function lines(error: unknown, name: string, message: string): string {
+  if (!(error instanceof ProxytuneError))
+    return `${name}: ${message}`.replace(/ (Given|Allowed|What to do): /g, '\n  $1: ');
+  const { what, given, allowed, remedy } = error.facts;
+  // An error that came out of the cloud carries one text that says all of it.
+  if (remedy === '') return `${name}: ${message}`.replace(/ (Given|Allowed|What to do): /g, '\n  $1: ');
+  return [
+    `${name}: ${what}`,
+    given === undefined ? '' : `  Given: ${given}`,
+    allowed === undefined ? '' : `  Allowed: ${allowed}`,
+    `  What to do: ${remedy}`,
+  ]
+    .filter(Boolean)
+    .join('\n');
+}
+
+/** `75` as `1 min 15 s`. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+  return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
+}
+
+export function dollars(usd: number): string {
+  return usd < 0.01 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`;
+}
+
+/** Columns padded to their widest cell; the last is left ragged. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,72 @@
+/** `proxytune plan DIR|subject.json`: what a run would do, where, how long and for how much. Starts nothing. */
+import { readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
+import { ProxytuneError } from '../core/errors.ts';
+import { REQUEST_FILE } from '../core/keys.ts';
+import { makePlan } from '../core/make-plan.ts';
+import type { Plan } from '../core/plan.ts';
+import { parseRequest } from '../core/request.ts';
+import { dollars, duration, type Output, table } from './output.ts';
+import { VERSION } from './version.ts';
+
+export interface PlanOptions {
+  /** Plan for the tiny stand-in models that run on this machine. @default - the full-size models on AWS */
+  readonly local?: boolean;
+}
+
+/** @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget */
+export function planCommand(path: string, options: PlanOptions, output: Output): number {
+  const file = requestFile(path);
+  const plan = makePlan(parseRequest(readFileSync(file, 'utf8')), {
+    runId: 'planned-00000000',
+    subject: basename(dirname(resolve(file))),
+    bucket: 'planned',
+    scale: options.local ? 'tiny' : 'full',
+    version: VERSION,
+  });
+  output.data(plan);
+  for (const line of planLines(plan)) output.say(line);
+  return 0;
+}
+
+function requestFile(path: string): string {
+  const facts = statSync(path, { throwIfNoEntry: false });
+  const file = facts?.isDirectory() ? join(path, REQUEST_FILE) : path;
+  if (statSync(file, { throwIfNoEntry: false })?.isFile()) return file;
+  throw new ProxytuneError('FolderMissing', {
+    what: 'There is no request to plan',
+    given: file,
+    allowed: `a ${REQUEST_FILE}, or a folder that holds one`,
+    remedy: `write one, for instance {"category": "dog", "consent": true}`,
+  });
+}
+
+/** The plan for people: a row a stage, the sum, and the licences they should know of. */
+export function planLines(plan: Plan): string[] {
+  const rows = plan.stages.map((stage) => [
+    stage.stage,
+    stage.instanceType,
+    duration(stage.minutes * 60),
+    dollars(stage.usd),
+    stage.kind === 'transform'
+      ? `${stage.pictures} pictures in ${stage.chunks} chunks`
+      : steps(stage.hyperparameters),
+  ]);
+  const { teacher, student } = plan.models;
+  return [
+    `${plan.subject}: ${teacher.title} teaches ${student.title}, ${plan.proxies} proxies of "${plan.prompts.proxy}"`,
+    '',
+    ...table([['stage', 'instance', 'time', 'price', ''], ...rows]),
+    '',
+    `About ${duration(plan.estimate.minutes * 60)} and ${dollars(plan.estimate.usd)} (list prices of ${plan.estimate.pricesAsOf}).`,
+    ...[teacher, student].map(
+      ({ title, licence }) =>
+        `${title}: ${licence.name}; commercial use: ${licence.commercial}; ${licence.note}.`,
+    ),
+  ];
+}
+
+function steps(parameters: Hyperparameters): string {
+  return 'steps' in parameters ? `${parameters.steps} steps` : '';
+}

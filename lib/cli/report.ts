@@ -1,0 +1,74 @@
+/** `proxytune report [RUN]`: brings the report of a run to this disk, readable offline. */
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { type Metrics, metrics as metricsSchema } from '../core/contract/metrics.ts';
+import { ProxytuneError } from '../core/errors.ts';
+import { keys } from '../core/keys.ts';
+import type { Place } from './clients.ts';
+import { listRuns, readObject } from './run-state.ts';
+
+export interface LocalReport {
+  /** The page, as an absolute path. */
+  readonly page: string;
+  readonly metrics: Metrics;
+}
+
+/**
+ * Copies a run's report below `dataDir/runs/<run>/report/`, whole or not at all.
+ * @throws RunUnknown when the run has no report
+ */
+export async function fetchReport(place: Place, runId: string, dataDir: string): Promise<LocalReport> {
+  const text = await readObject(place, keys.metrics(runId));
+  if (text === undefined) throw noReport(runId);
+  const folder = resolve(dataDir, keys.report(runId));
+  const incoming = `${folder}.incoming`;
+  await rm(incoming, { recursive: true, force: true });
+  for (const key of await reportKeys(place, runId)) {
+    const file = join(incoming, key.slice(keys.report(runId).length));
+    await mkdir(dirname(file), { recursive: true });
+    const object = await place.s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: key }));
+    await writeFile(file, (await object.Body?.transformToByteArray()) ?? new Uint8Array());
+  }
+  await rm(folder, { recursive: true, force: true });
+  await rename(incoming, folder);
+  return { page: join(folder, 'index.html'), metrics: metricsSchema.parse(JSON.parse(text)) };
+}
+
+async function reportKeys(place: Place, runId: string): Promise<string[]> {
+  const found: string[] = [];
+  let token: string | undefined;
+  do {
+    const page = await place.s3.send(
+      new ListObjectsV2Command({
+        Bucket: place.bucket,
+        Prefix: keys.report(runId),
+        ContinuationToken: token,
+      }),
+    );
+    found.push(...(page.Contents ?? []).map(({ Key }) => Key ?? ''));
+    token = page.NextContinuationToken;
+  } while (token !== undefined);
+  return found;
+}
+
+/** The named run, or the newest. @throws RunUnknown, naming the runs there are */
+export async function chooseRun(place: Place, named: string | undefined): Promise<string> {
+  const runs = await listRuns(place);
+  const run = named === undefined ? runs[0] : runs.find((entry) => entry.runId === named);
+  if (run !== undefined) return run.runId;
+  throw new ProxytuneError('RunUnknown', {
+    what: named === undefined ? 'There is no run yet' : 'There is no such run',
+    given: named,
+    allowed: runs.map((entry) => entry.runId).join(', ') || undefined,
+    remedy: runs.length > 0 ? 'name one of these' : 'start one: npx proxytune run --local DIR --category dog',
+  });
+}
+
+function noReport(runId: string): ProxytuneError {
+  return new ProxytuneError('RunUnknown', {
+    what: 'The run has no report',
+    given: runId,
+    remedy: `see how far it came: npx proxytune status ${runId}`,
+  });
+}

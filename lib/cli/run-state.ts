@@ -1,0 +1,190 @@
+/** What a run is doing, read from the table, the progress files and the pictures that are there. */
+import { GetObjectCommand, ListObjectsV2Command, NoSuchKey } from '@aws-sdk/client-s3';
+import { QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { type Progress, progress as progressSchema } from '../core/contract/progress.ts';
+import { chunkOfOutput, keys } from '../core/keys.ts';
+import { JOB_SORT_PREFIX, type JobRecord, type RunRecord, runKey } from '../core/records.ts';
+import { isTransformStage, type JobStage, STAGES, type Stage } from '../core/words.ts';
+import type { Place } from './clients.ts';
+
+export type StageState = 'waiting' | 'running' | 'done' | 'failed';
+
+export interface StageView {
+  readonly stage: Stage;
+  readonly state: StageState;
+  /** 0 before the first. */
+  readonly attempt: number;
+  /** What it does now, in a few words. */
+  readonly phase: string;
+  readonly step: number;
+  readonly total: number;
+  readonly rate: number | null;
+  readonly etaSeconds: number | null;
+  readonly loss: number | null;
+  /** Billable seconds, once it is over. */
+  readonly seconds: number | null;
+}
+
+export interface RunView {
+  readonly runId: string;
+  readonly subject: string;
+  readonly status: RunRecord['status'] | 'STARTING';
+  readonly startedAt: string | null;
+  readonly endedAt: string | null;
+  readonly error: string | null;
+  readonly message: string | null;
+  readonly report: string | null;
+  readonly usd: number;
+  readonly stages: readonly StageView[];
+}
+
+/** The state of a run now. @returns undefined when the table knows no such run */
+export async function readRunView(place: Place, runId: string): Promise<RunView | undefined> {
+  const { Items } = await place.documents.send(
+    new QueryCommand({
+      TableName: place.table,
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': runKey(runId).pk },
+      ConsistentRead: true,
+    }),
+  );
+  const run = Items?.find((item) => item.sk === 'run') as RunRecord | undefined;
+  if (run === undefined) return undefined;
+  const jobs = (Items ?? []).filter((item) => String(item.sk).startsWith(JOB_SORT_PREFIX)) as JobRecord[];
+  const stages: StageView[] = [];
+  for (const stage of STAGES) stages.push(await viewOf(place, run, jobs, stage));
+  return {
+    runId,
+    subject: run.subject,
+    status: run.status,
+    startedAt: run.startedAt,
+    endedAt: run.endedAt ?? null,
+    error: run.error ?? null,
+    message: run.message ?? null,
+    report: run.report ?? null,
+    usd: jobs.reduce((sum, job) => sum + (job.usd ?? 0), 0),
+    stages: settle(run, stages),
+  };
+}
+
+/** Every run that the table knows, newest first. */
+export async function listRuns(place: Place): Promise<RunRecord[]> {
+  const found: RunRecord[] = [];
+  let start: Record<string, unknown> | undefined;
+  do {
+    const page = await place.documents.send(
+      new ScanCommand({
+        TableName: place.table,
+        FilterExpression: 'sk = :run',
+        ExpressionAttributeValues: { ':run': 'run' },
+        ExclusiveStartKey: start,
+      }),
+    );
+    found.push(...((page.Items ?? []) as RunRecord[]));
+    start = page.LastEvaluatedKey;
+  } while (start !== undefined);
+  return found.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+}
+
+const idle = {
+  attempt: 0,
+  phase: '',
+  step: 0,
+  total: 0,
+  rate: null,
+  etaSeconds: null,
+  loss: null,
+  seconds: null,
+};
+
+async function viewOf(
+  place: Place,
+  run: RunRecord,
+  jobs: readonly JobRecord[],
+  stage: Stage,
+): Promise<StageView> {
+  if (stage === 'plan') return lambda(stage, await exists(place, keys.plan(run.runId)));
+  if (stage === 'inspect') return lambda(stage, (await outputsBelow(place, keys.references(run.runId))) > 0);
+  if (stage === 'publish') return lambda(stage, run.status === 'SUCCEEDED');
+  return viewJob(
+    place,
+    jobs.filter((job) => job.stage === stage),
+    stage,
+  );
+}
+
+function lambda(stage: Stage, done: boolean): StageView {
+  return { stage, ...idle, state: done ? 'done' : 'waiting' };
+}
+
+async function viewJob(place: Place, jobs: readonly JobRecord[], stage: JobStage): Promise<StageView> {
+  const job = [...jobs].sort((a, b) => a.attempt - b.attempt).at(-1);
+  if (job === undefined) return { stage, ...idle, state: 'waiting' };
+  const state: StageState =
+    job.state === 'WAITING' ? 'running' : job.state === 'SUCCEEDED' ? 'done' : 'failed';
+  const base = { stage, ...idle, state, attempt: job.attempt, seconds: job.seconds ?? null };
+  if (isTransformStage(stage)) {
+    const step = await outputsBelow(place, keys.pictures(job.runId, stage));
+    const total = job.chunks ?? 0;
+    return { ...base, step, total, phase: 'drawing' };
+  }
+  const seen = await readProgress(place, job.runId, stage);
+  if (seen === undefined) return { ...base, phase: 'starting' };
+  const { step, total, rate, loss, phase, eta_seconds: etaSeconds } = seen;
+  return { ...base, step, total, rate, loss, phase, etaSeconds };
+}
+
+/** Stages before the newest known one are over, and the one after the last finished one is at work. */
+function settle(run: RunRecord, stages: readonly StageView[]): StageView[] {
+  const last = stages.findLastIndex((stage) => stage.state !== 'waiting');
+  const ended = run.status === 'RUNNING' ? 'running' : 'failed';
+  return stages.map((stage, at) => {
+    if (stage.state !== 'waiting') return stage;
+    if (at < last) return { ...stage, state: 'done' };
+    const next = at === last + 1 && (stages[last]?.state ?? 'done') === 'done';
+    return next && run.status !== 'SUCCEEDED' ? { ...stage, state: ended } : stage;
+  });
+}
+
+async function readProgress(place: Place, runId: string, stage: JobStage): Promise<Progress | undefined> {
+  const text = await readObject(place, keys.progress(runId, stage));
+  if (text === undefined) return undefined;
+  try {
+    return progressSchema.parse(JSON.parse(text));
+  } catch {
+    // Read while it was replaced; the next look finds it whole.
+    return undefined;
+  }
+}
+
+/** An object as text, or undefined when there is none. */
+export async function readObject(place: Place, key: string): Promise<string | undefined> {
+  try {
+    const object = await place.s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: key }));
+    return await object.Body?.transformToString();
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw error;
+  }
+}
+
+async function exists(place: Place, key: string): Promise<boolean> {
+  const page = await place.s3.send(
+    new ListObjectsV2Command({ Bucket: place.bucket, Prefix: key, MaxKeys: 1 }),
+  );
+  return (page.KeyCount ?? page.Contents?.length ?? 0) > 0;
+}
+
+/** Chunks answered below a prefix of pictures, or files below another one; every attempt's repeat counts once. */
+async function outputsBelow(place: Place, prefix: string): Promise<number> {
+  const found = new Set<string | number>();
+  let token: string | undefined;
+  do {
+    const page = await place.s3.send(
+      new ListObjectsV2Command({ Bucket: place.bucket, Prefix: prefix, ContinuationToken: token }),
+    );
+    for (const { Key = '' } of page.Contents ?? []) found.add(chunkOfOutput(Key) ?? Key);
+    token = page.NextContinuationToken;
+  } while (token !== undefined);
+  return found.size;
+}

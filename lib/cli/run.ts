@@ -1,0 +1,161 @@
+/** `proxytune run --local DIR`: uploads the photos, and watches the run that the upload starts until its report. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ListExecutionsCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { ProxytuneError } from '../core/errors.ts';
+import { keys } from '../core/keys.ts';
+import { jobError } from '../core/messages.ts';
+import { parseRequest } from '../core/request.ts';
+import { ensureModels } from '../local/models.ts';
+import type { Place } from './clients.ts';
+import { dollars, type Output } from './output.ts';
+import { chooseRun, fetchReport } from './report.ts';
+import { type RunView, readObject, readRunView } from './run-state.ts';
+import { type CloudOptions, type Session, withLocalCloud } from './session.ts';
+import { openSubject, type SubjectFolder, uploadSubject } from './subject.ts';
+import { watchRun } from './watch.ts';
+
+export interface RunOptions extends CloudOptions {
+  readonly local?: boolean;
+  /** Name of the subject. @default - the folder's name */
+  readonly subject?: string;
+  /** A run to go on with instead of a new upload. @default - a new run */
+  readonly resume?: string;
+  /** Fields of subject.json, which win over those of the folder's own. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** How long an upload may take to become a run; it takes a second on an idle machine. */
+const START_PATIENCE_MS = 60_000;
+/** How long a stopped run may take to end its jobs. */
+const STOP_PATIENCE_MS = 40_000;
+
+/** @throws what the run failed of, under its own name */
+export async function runCommand(
+  dir: string | undefined,
+  options: RunOptions,
+  output: Output,
+): Promise<number> {
+  if (!options.local) throw onlyLocal();
+  const upload = options.resume === undefined ? prepare(dir, options) : undefined;
+  return withLocalCloud(options, output, async (session) => {
+    const { place, cloud, signal } = session;
+    await ensureModels(cloud);
+    const runId =
+      upload === undefined ? await resume(place, options.resume ?? '') : await begin(place, upload);
+    output.say(`run ${runId}: photos uploaded, the upload starts it`);
+    await untilStarted(place, runId, signal);
+    const view = await watchRun(place, runId, output, signal);
+    if (signal.aborted && view?.status !== 'SUCCEEDED') return interrupted(session, runId, output);
+    return conclude(session, view, runId, output);
+  });
+}
+
+interface Upload {
+  readonly folder: SubjectFolder;
+  readonly request: Record<string, unknown>;
+}
+
+/** Refuses a wrong request before anything is started; the cloud would say the same, only later. */
+function prepare(dir: string | undefined, options: RunOptions): Upload {
+  if (dir === undefined) {
+    throw new ProxytuneError('UsageInvalid', {
+      what: 'A folder of photos is needed',
+      allowed: 'npx proxytune run --local DIR --category dog, or --resume RUN',
+      remedy: 'name the folder',
+    });
+  }
+  const folder = openSubject(dir, options.subject);
+  const request = { ...folder.request, ...options.fields };
+  parseRequest(JSON.stringify(request));
+  return { folder, request };
+}
+
+function begin(place: Place, { folder, request }: Upload): Promise<string> {
+  return uploadSubject(place, folder, request);
+}
+
+/** Starts the machine again on the same run: stages that are done are found done, trainings resume. */
+async function resume(place: Place, named: string): Promise<string> {
+  const runId = await chooseRun(place, named);
+  const plan = await readObject(place, keys.plan(runId));
+  if (plan === undefined) {
+    throw new ProxytuneError('RunUnknown', {
+      what: 'The run was never planned, so there is nothing to go on with',
+      given: runId,
+      remedy: 'run it anew from its folder of photos',
+    });
+  }
+  const { bucket, subject } = JSON.parse(plan) as { bucket: string; subject: string };
+  const input = { runId, bucket, subject, key: keys.request(subject), version: '' };
+  await place.sfn.send(
+    new StartExecutionCommand({
+      stateMachineArn: place.machine,
+      name: `${runId}-r${Date.now().toString(36)}`,
+      input: JSON.stringify(input),
+    }),
+  );
+  return runId;
+}
+
+/** A refused run may be over before it was ever seen running, so any sight of it will do. */
+async function untilStarted(place: Place, runId: string, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + START_PATIENCE_MS;
+  while (Date.now() < deadline && !signal.aborted) {
+    if ((await readRunView(place, runId)) !== undefined) return;
+    await sleep(200);
+  }
+  if (signal.aborted) return;
+  throw new ProxytuneError('LocalCloudFailed', {
+    what: 'The upload started no run',
+    given: `nothing within ${START_PATIENCE_MS / 1000} s`,
+    remedy: 'read cloud.log and emulator/emulator.log in the data folder',
+  });
+}
+
+async function conclude(
+  { place, cloud }: Session,
+  view: RunView | undefined,
+  runId: string,
+  output: Output,
+): Promise<number> {
+  if (view?.status !== 'SUCCEEDED') {
+    throw jobError(view?.error ?? 'JobFailed', view?.message ?? `the run ${runId} ended without a result`);
+  }
+  const { page, metrics } = await fetchReport(place, runId, cloud.dataDir);
+  output.say('');
+  output.say(metrics.verdict);
+  output.say(`On AWS these jobs would have cost ${dollars(view.usd)}; here they cost nothing.`);
+  output.say(`Your next step: npx proxytune run --local YOUR_PHOTOS --category "what it is" --consent`);
+  output.data({ runId, status: view.status, report: page, usd: view.usd });
+  output.say(page);
+  return 0;
+}
+
+async function interrupted({ place }: Session, runId: string, output: Output): Promise<number> {
+  await stopExecution(place, runId);
+  const deadline = Date.now() + STOP_PATIENCE_MS;
+  while (Date.now() < deadline && (await readRunView(place, runId))?.status === 'RUNNING') await sleep(300);
+  output.data({ runId, status: 'STOPPED' });
+  output.say(`stopped. To go on where it was: npx proxytune run --local --resume ${runId}`);
+  return 130;
+}
+
+async function stopExecution(place: Place, runId: string): Promise<void> {
+  const { executions = [] } = await place.sfn.send(
+    new ListExecutionsCommand({ stateMachineArn: place.machine, statusFilter: 'RUNNING' }),
+  );
+  for (const { name = '', executionArn } of executions) {
+    if (name !== runId && !name.startsWith(`${runId}-r`)) continue;
+    const cause = `Stopped with Ctrl-C. What to do: npx proxytune run --local --resume ${runId}`;
+    await place.sfn.send(new StopExecutionCommand({ executionArn, error: 'Interrupted', cause }));
+  }
+}
+
+function onlyLocal(): ProxytuneError {
+  return new ProxytuneError('UsageInvalid', {
+    what: 'This command runs on this machine only',
+    allowed: 'proxytune run --local DIR --category dog',
+    remedy:
+      'add --local; in an AWS account, upload the photos and then subject.json to the bucket of the stack, which starts the run',
+  });
+}

@@ -1,0 +1,61 @@
+/** A command that needs the one-machine cloud: started, used, and ended whatever happens, also on Ctrl-C. */
+import { resolve } from 'node:path';
+import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
+import { type Place, placeOf } from './clients.ts';
+import type { Output } from './output.ts';
+
+export interface CloudOptions {
+  /** @default - `.proxytune` in the current folder */
+  readonly data?: string;
+  readonly heartbeatSeconds?: number;
+}
+
+export interface Session {
+  readonly cloud: LocalCloud;
+  readonly place: Place;
+  /** Aborted by the first Ctrl-C; a second one ends at once. */
+  readonly signal: AbortSignal;
+}
+
+/** @returns what `use` returns, after everything has ended */
+export async function withLocalCloud<T>(
+  options: CloudOptions,
+  output: Output,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
+  const interruption = listenForInterruption(output);
+  output.say('starting the cloud on this machine');
+  const cloud = await startLocalCloud({
+    dataDir: dataFolder(options),
+    ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
+  });
+  const place = placeOf(cloud);
+  try {
+    return await use({ cloud, place, signal: interruption.signal });
+  } finally {
+    place.close();
+    await cloud.close();
+    interruption.end();
+  }
+}
+
+export function dataFolder(options: CloudOptions): string {
+  return resolve(options.data ?? '.proxytune');
+}
+
+function listenForInterruption(output: Output): { signal: AbortSignal; end: () => void } {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(130);
+    output.say('\ninterrupted: stopping what runs (once more to end at once)');
+    controller.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const name of signals) process.on(name, onSignal);
+  return {
+    signal: controller.signal,
+    end: () => {
+      for (const name of signals) process.off(name, onSignal);
+    },
+  };
+}

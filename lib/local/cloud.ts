@@ -1,0 +1,199 @@
+/**
+ * The one-machine cloud: the emulator, our Step Functions and SageMaker services beside it, and the synthesised
+ * template deployed into them. What a run made lasts in the data folder; the services end with this process.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, openSync, writeSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { LambdaClient } from '@aws-sdk/client-lambda';
+import { ProxytuneError } from '../core/errors.ts';
+import { deployTemplate } from './deploy/deploy.ts';
+import { choosePort, startEmulator } from './emulator/start.ts';
+import { lockFolder } from './lock.ts';
+import { type Faults, startSageMakerService } from './sagemaker/index.ts';
+import { invokeThrough } from './states/lambda.ts';
+import { startStatesService } from './states/service.ts';
+import type { StatusChangeEvent } from './states/status-event.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+export const PYTHON = join(ROOT, '.venv/bin/python');
+const REGION = 'us-east-1';
+const STACK = 'Proxytune';
+/** On AWS a container gets 120 s to end; here it has no network to wait for. */
+const STOP_GRACE_SECONDS = 20;
+
+export interface LocalCloudOptions {
+  /** Folder for everything that lasts. One local cloud at a time uses it. */
+  readonly dataDir: string;
+  /** Seconds without news after which a job is looked at. @default - 900, the stack's own default */
+  readonly heartbeatSeconds?: number;
+  /** Longest wait before a stage is tried again. @default - 5, as nothing here recovers by waiting */
+  readonly retrySeconds?: number;
+  /** Gets a line for everything worth knowing. @default - the file `cloud.log` in the data folder */
+  readonly log?: (line: string) => void;
+}
+
+export interface LocalCloud {
+  /** What to put into the environment so that any AWS SDK or command line talks to this cloud. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The stack's outputs: bucket, table, state machine and so on. */
+  readonly outputs: Readonly<Record<string, string>>;
+  /** Troubles that a test may ask for. */
+  readonly faults: Faults;
+  readonly dataDir: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts everything and deploys the stack.
+ *
+ * @throws RunActive when another local cloud uses the folder; LocalCloudFailed when a service does not start
+ */
+export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
+  const { dataDir } = options;
+  mkdirSync(dataDir, { recursive: true });
+  const unlock = lockFolder(dataDir);
+  const closers: (() => Promise<void>)[] = [async () => unlock()];
+  const log = options.log ?? logFile(join(dataDir, 'cloud.log'));
+  const close = async () => {
+    // In reverse: jobs end before the bucket that they write to.
+    for (const end of closers.splice(0).reverse()) await end();
+  };
+  try {
+    return await start({ ...options, log }, closers, close);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  options: LocalCloudOptions & { readonly log: (line: string) => void },
+  closers: (() => Promise<void>)[],
+  close: () => Promise<void>,
+): Promise<LocalCloud> {
+  const { dataDir, log } = options;
+  const folder = (name: string): string => join(dataDir, name);
+  mkdirSync(folder('emulator'), { recursive: true });
+  // Chosen before the emulator starts, because its functions are told where the two services beside it are.
+  const port = await choosePort(folder('emulator/port'));
+  const access = {
+    endpoint: `http://127.0.0.1:${port}`,
+    region: REGION,
+    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
+  };
+  const events = new EventBridgeClient(access);
+  const sagemaker = await startSageMakerService({
+    dataDir: folder('sagemaker'),
+    s3: access,
+    eventsEndpoint: access.endpoint,
+    commands: { train: [PYTHON, '-m', 'proxytune', 'train'], serve: [PYTHON, '-m', 'proxytune', 'serve'] },
+    containerEnv: containerEnvironment(access.endpoint),
+    stopGraceSeconds: STOP_GRACE_SECONDS,
+    log,
+  });
+  closers.push(() => sagemaker.close());
+  const states = await startStatesService({
+    dataDir: folder('states'),
+    invokeLambda: invokeThrough(
+      new LambdaClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: 900_000 } }),
+    ),
+    onStatusChange: (event) => putStatus(events, event),
+    log,
+  });
+  closers.push(() => states.close());
+  const beside = { AWS_ENDPOINT_URL_SFN: states.endpoint, AWS_ENDPOINT_URL_SAGEMAKER: sagemaker.endpoint };
+  const emulator = await startEmulator({
+    dataDir: folder('emulator'),
+    port,
+    python: PYTHON,
+    env: beside,
+    log,
+  });
+  closers.push(() => emulator.close());
+  const assemblyDir = synthesise(options);
+  const { outputs, change } = await deployTemplate({
+    assemblyDir,
+    stackName: STACK,
+    endpoint: access.endpoint,
+  });
+  log(`stack ${STACK}: ${change}`);
+  return {
+    environment: {
+      AWS_ENDPOINT_URL: access.endpoint,
+      ...beside,
+      AWS_REGION: REGION,
+      AWS_DEFAULT_REGION: REGION,
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+    },
+    outputs,
+    faults: sagemaker.faults,
+    dataDir,
+    close,
+  };
+}
+
+/** What every container sees besides its job: where the bucket is, and no more threads than the machine has. */
+function containerEnvironment(endpoint: string): Record<string, string> {
+  return {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: REGION,
+    AWS_DEFAULT_REGION: REGION,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    OMP_NUM_THREADS: String(availableParallelism()),
+    HF_HUB_OFFLINE: '1',
+  };
+}
+
+async function putStatus(events: EventBridgeClient, event: StatusChangeEvent): Promise<void> {
+  await events.send(
+    new PutEventsCommand({
+      Entries: [
+        {
+          Source: event.source,
+          DetailType: event['detail-type'],
+          Detail: JSON.stringify(event.detail),
+          Resources: [...event.resources],
+        },
+      ],
+    }),
+  );
+}
+
+/** The same app that deploys to an account, told that it is for this machine. @returns the assembly's folder */
+function synthesise(options: LocalCloudOptions): string {
+  const assemblyDir = join(options.dataDir, 'assembly');
+  const context = {
+    target: 'local',
+    models: 'tiny',
+    retrySeconds: options.retrySeconds ?? 5,
+    ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
+  };
+  const { status, stderr, error } = spawnSync(process.execPath, [join(ROOT, 'bin/app.ts')], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      PATH: `${dirname(process.execPath)}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
+      CDK_OUTDIR: assemblyDir,
+      CDK_CONTEXT_JSON: JSON.stringify(context),
+      // The tests validate the template; here the seconds count.
+      CDK_VALIDATION: 'false',
+    },
+  });
+  if (status === 0) return assemblyDir;
+  throw new ProxytuneError('LocalCloudFailed', {
+    what: 'The stack could not be synthesised',
+    given: (error?.message ?? stderr).trim().split('\n').slice(-8).join('\n'),
+    remedy: 'run `npx cdk synth` and read what it says',
+  });
+}
+
+function logFile(path: string): (line: string) => void {
+  const file = openSync(path, 'a', 0o600);
+  return (line) => writeSync(file, `${new Date().toISOString()} ${line}\n`);
+}
