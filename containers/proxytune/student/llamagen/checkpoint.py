@@ -48,7 +48,7 @@ class Student:
                 f"A model of {grid} x {grid} tokens does not draw pictures of this size",
                 given=f"image_size {self.image_size}",
                 allowed=f"{grid * self.vq.stride}: {grid} tokens of {self.vq.stride} pixels a side",
-                remedy="use the weights of the stage that was trained at this size: both have the same shapes, "
+                remedy="use the weights of the stage trained at this size: both stages have the same shapes, "
                 "so the wrong ones would load and draw noise",
             )
         if self.vq.config.codebook_size != self.gpt.config.vocab_size:
