@@ -40,7 +40,8 @@ async function pidsOf(name: string): Promise<number[]> {
 
 test('closing ends every process; the next service finds the job and fails it', async () => {
   const service = await bench.startService();
-  await bench.client.send(hanging('closed'));
+  // The process heeds SIGTERM, its child is told nothing and must end all the same.
+  await bench.client.send(hanging('closed', { HyperParameters: { action: 'hang', child: 'true' } }));
   const pids = await pidsOf('closed');
   expect(pids.map(alive)).toEqual([true, true]);
   await service.close();
@@ -53,7 +54,7 @@ test('closing ends every process; the next service finds the job and fails it', 
   expect(job).toMatchObject({
     TrainingJobStatus: 'Failed',
     FailureReason: expect.stringMatching(/^InternalServerError: /),
-    HyperParameters: { action: 'hang' },
+    HyperParameters: { action: 'hang', child: 'true' },
   });
   expect(bench.events.map(({ Detail }) => Detail.TrainingJobStatus)).toEqual(['Failed']);
   expect(existsSync(join(bench.dataDir, 'jobs/closed/root'))).toBe(false);

@@ -180,13 +180,16 @@ test('MaxRuntimeInSeconds ends a job as Stopped with MaxRuntimeExceeded', async 
 }, 30_000);
 
 test('an interrupted spot job starts again in a fresh folder from its mirrored checkpoint', async () => {
-  await create('spot', { ...act('spot', 'steps', { steps: '12', pause: '0.25' }), ...SPOT });
-  await expect(bench.service.faults.interrupt('report')).rejects.toThrow('not a managed spot job');
-  // Step 4 takes a file away that was mirrored before, which S3 must show too.
+  await create('spot', { ...act('spot', 'steps', { steps: '14', pause: '0.25' }), ...SPOT });
+  // Step 9 takes a file away that was mirrored and restored before, which S3 must show too.
+  const passing = 'checkpoints/spot/passing.txt';
+  await until('the passing file is mirrored', async () =>
+    (await bench.keys('checkpoints/spot/')).includes(passing),
+  );
   const step = async () => JSON.parse((await bench.get('checkpoints/spot/step.json')).toString()).step;
-  await until('five steps are mirrored', () =>
+  await until('three steps are mirrored', () =>
     step().then(
-      (at) => at >= 5,
+      (at) => at >= 3,
       () => false,
     ),
   );
@@ -201,8 +204,15 @@ test('an interrupted spot job starts again in a fresh folder from its mirrored c
   const result = await unpacked('out/spot/output/model.tar.gz', async (folder) =>
     JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')),
   );
-  expect(result.began).toBeGreaterThanOrEqual(5);
+  expect(result.began).toBeGreaterThanOrEqual(3);
   expect(await bench.keys('checkpoints/spot/')).toEqual(['checkpoints/spot/step.json']);
+}, 30_000);
+
+test('a job on demand cannot be interrupted, nor one nobody created', async () => {
+  await create('on-demand');
+  await expect(bench.service.faults.interrupt('on-demand')).rejects.toThrow('not a managed spot job');
+  await expect(bench.service.faults.interrupt('nobody')).rejects.toThrow('No training job nobody');
+  await bench.trainingEnd('on-demand');
 }, 30_000);
 
 test('events can be lost and repeated', async () => {
