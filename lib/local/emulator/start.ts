@@ -142,7 +142,7 @@ function environment(dataDir: string, port: number, options: EmulatorOptions): N
 
 /** The port of the last start, as queue addresses in a deployed stack carry it, or a free one. */
 export async function choosePort(remembered: string): Promise<number> {
-  const last = existsSync(remembered) ? Number(readFileSync(remembered, 'utf8')) : 0;
+  const last = existsSync(remembered) ? Number.parseInt(readFileSync(remembered, 'utf8'), 10) || 0 : 0;
   return (await freePort(last)) ?? (await freePort(0)) ?? 0;
 }
 
