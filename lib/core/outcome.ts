@@ -73,12 +73,13 @@ function secondsOf(job: JobDescription): number {
 /** The error that a refused Create call amounts to. */
 export function refusal(error: { name: string; message: string }): { error: ErrorName; message: string } {
   if (isErrorName(error.name)) return { error: error.name, message: error.message };
+  // Comes under the same name as a quota, but no waiting helps.
+  if (/not available in this region/i.test(error.message))
+    return { error: 'JobRefused', message: error.message };
   if (/ResourceLimitExceeded/.test(error.name)) {
     const limit = /is (\d+) Instances/.exec(error.message)?.[1];
     return { error: limit === '0' ? 'QuotaZero' : 'QuotaBusy', message: error.message };
   }
-  if (/not available in this region/i.test(error.message))
-    return { error: 'JobRefused', message: error.message };
   if (/Throttl|TooManyRequests|Rate exceeded/i.test(`${error.name} ${error.message}`)) {
     return { error: 'ServiceFault', message: error.message };
   }

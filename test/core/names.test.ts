@@ -1,0 +1,97 @@
+import { chunkName, chunkOfOutput, keys, subjectOfKey } from '../../lib/core/keys.ts';
+import { jobName, parseJobName, runId } from '../../lib/core/names.ts';
+import { distance, nearest } from '../../lib/core/nearest.ts';
+import { JOB_STAGES } from '../../lib/core/words.ts';
+
+const upload = { bucket: 'bucket', key: 'subjects/dog/subject.json', version: 'v1' };
+
+describe('a run', () => {
+  test('has the same name for the same upload, another for another version', () => {
+    expect(runId('dog', upload)).toBe(runId('dog', { ...upload }));
+    expect(runId('dog', upload)).not.toBe(runId('dog', { ...upload, version: 'v2' }));
+    expect(runId('dog', upload)).not.toBe(runId('dog', { ...upload, bucket: 'other' }));
+  });
+
+  test.each(['dog', 'My_Dog--2', 'a'.repeat(40), '_-_', 'Grey-Sloth-Plushie-Number-12-of-many'])(
+    'of %j has a name that Step Functions, SageMaker and S3 all take',
+    (subject) => {
+      expect(runId(subject, upload)).toMatch(/^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?-[0-9a-f]{8}$/);
+    },
+  );
+});
+
+describe('a job', () => {
+  test.each([...JOB_STAGES])('of stage %s can be read back from its name, even at its longest', (stage) => {
+    const identity = { run: runId('a-2-b-'.repeat(6), upload), stage, attempt: 99 };
+    const name = jobName(identity);
+    expect(name).toMatch(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/);
+    expect(name.length).toBeLessThanOrEqual(63);
+    expect(parseJobName(name)).toEqual(identity);
+  });
+
+  test.each([
+    '',
+    'other-job',
+    'proxytune-dog-teach-a1',
+    'proxytune-dog-00000000-bake-a1',
+    'proxytune-dog-00000000-teach',
+  ])('that is not ours is not read: %j', (name) => {
+    expect(parseJobName(name)).toBeUndefined();
+  });
+});
+
+describe('keys', () => {
+  test('every prefix ends in a slash, as S3 matches prefixes as plain strings', () => {
+    const prefixes = [
+      keys.photos('s'),
+      keys.run('r'),
+      keys.references('r'),
+      keys.chunks('r', 'synthesize'),
+      keys.pictures('r', 'synthesize'),
+      keys.picturesOfAttempt('r', 'synthesize', 1),
+      keys.checkpoints('r', 'teach'),
+      keys.jobs('r'),
+      keys.artifactFolder('r', 'j'),
+      keys.report('r'),
+      keys.model('m'),
+    ];
+    expect(prefixes.filter((prefix) => !prefix.endsWith('/'))).toEqual([]);
+  });
+
+  test('the outputs of a transform never lie under its inputs', () => {
+    expect(keys.picturesOfAttempt('r', 'synthesize', 1).startsWith(keys.chunks('r', 'synthesize'))).toBe(
+      false,
+    );
+  });
+
+  test.each([0, 7, 12345])('chunk %d is found again in the name of its output, at any depth', (chunk) => {
+    expect(chunkOfOutput(`a/b/${chunkName(chunk)}.out`)).toBe(chunk);
+    expect(chunkOfOutput(`${chunkName(chunk)}.out`)).toBe(chunk);
+    expect(chunkOfOutput(`a/${chunkName(chunk)}`)).toBeUndefined();
+  });
+
+  test('a ready signal names its subject', () => {
+    expect(subjectOfKey('subjects/my_dog-2/subject.json')).toBe('my_dog-2');
+  });
+
+  test.each([
+    'subjects/a b/subject.json',
+    'subjects/a/b/subject.json',
+    'subject.json',
+    'subjects/a+b/subject.json',
+    `subjects/${'a'.repeat(41)}/subject.json`,
+  ])('a ready signal under %j is refused', (key) => {
+    expect(() => subjectOfKey(key)).toThrow(expect.objectContaining({ name: 'RequestInvalid' }));
+  });
+});
+
+describe('the nearest word', () => {
+  test('counts letters put in, left out and changed', () => {
+    expect([distance('', 'abc'), distance('kitten', 'sitting'), distance('same', 'same')]).toEqual([3, 3, 0]);
+  });
+
+  test('ignores case, and is nothing among nothing', () => {
+    expect(nearest('TEACHER', ['student', 'teacher'])).toBe('teacher');
+    expect(nearest('x', [])).toBeUndefined();
+  });
+});

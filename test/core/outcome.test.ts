@@ -1,0 +1,157 @@
+import {
+  errorNames,
+  exitCode,
+  isErrorName,
+  ProxytuneError,
+  parseFailure,
+  retryableNames,
+} from '../../lib/core/errors.ts';
+import { failureMail, jobError, jobMessage, readCause } from '../../lib/core/messages.ts';
+import { outcomeOf, refusal } from '../../lib/core/outcome.ts';
+
+describe('the outcome of a job', () => {
+  test('is read from its description', () => {
+    expect(outcomeOf({ TrainingJobStatus: 'InProgress' })).toEqual({ over: false, status: 'InProgress' });
+    expect(outcomeOf({ TrainingJobStatus: 'Stopping' })).toEqual({ over: false, status: 'Stopping' });
+    expect(outcomeOf({ TrainingJobStatus: 'Completed', BillableTimeInSeconds: 61 })).toEqual({
+      over: true,
+      ok: true,
+      seconds: 61,
+    });
+  });
+
+  test('counts the seconds of a transform, and none where its times are missing', () => {
+    const times = { TransformStartTime: new Date(1000), TransformEndTime: new Date(31_000) };
+    expect(outcomeOf({ TransformJobStatus: 'Completed', ...times })).toMatchObject({ seconds: 30 });
+    expect(outcomeOf({ TransformJobStatus: 'Failed', FailureReason: 'x' })).toMatchObject({ seconds: 0 });
+  });
+
+  test.each([
+    [
+      'CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type.',
+      'CapacityUnavailable',
+    ],
+    ['InternalServerError: We encountered an internal error. Please try again.', 'ServiceFault'],
+    [
+      'ClientError: Please use an instance type with more memory, or reduce the size of job data processed on an instance.',
+      'OutOfMemory',
+    ],
+    ['ClientError: Artifact upload failed:Insufficient disk space', 'OutOfDisk'],
+    [
+      'ClientError: Cannot pull algorithm container. Either the image does not exist or its permissions are incorrect.',
+      'JobRefused',
+    ],
+    [
+      'AlgorithmError: TrainingDiverged: The loss is no number any more. What to do: lower the rate., exit code: 1',
+      'TrainingDiverged',
+    ],
+    ['AlgorithmError: something odd, exit code: 1', 'JobFailed'],
+    ['', 'JobFailed'],
+  ])('%j is %s', (FailureReason, error) => {
+    expect(outcomeOf({ TrainingJobStatus: 'Failed', FailureReason })).toMatchObject({ ok: false, error });
+  });
+
+  test('out of time arrives as Stopped, and is no wish of the user', () => {
+    expect(outcomeOf({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' })).toMatchObject({
+      error: 'JobOutOfTime',
+    });
+    expect(outcomeOf({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'Stopped' })).toMatchObject({
+      error: 'JobStopped',
+    });
+  });
+});
+
+describe('a refused request', () => {
+  const quota = (limit: number) => ({
+    name: 'ResourceLimitExceeded',
+    message: `The account-level service limit 'ml.g5.2xlarge for training job usage' is ${limit} Instances, with current utilization of ${limit} Instances and a request delta of 1 Instances.`,
+  });
+  test.each([
+    [quota(0), 'QuotaZero'],
+    [quota(2), 'QuotaBusy'],
+    [{ name: 'ThrottlingException', message: 'Rate exceeded' }, 'ServiceFault'],
+    [{ name: 'ValidationException', message: 'Could not assume role arn:aws:iam::1:role/x' }, 'ServiceFault'],
+    [{ name: 'ValidationException', message: '1 validation error detected' }, 'JobRefused'],
+    [
+      {
+        name: 'ResourceLimitExceeded',
+        message: 'The requested resource training-job/ml.p2.xlarge is not available in this region',
+      },
+      'JobRefused',
+    ],
+  ])('%j', (error, name) => {
+    expect(refusal(error).error).toBe(name);
+  });
+});
+
+describe('errors', () => {
+  test('say what, given, allowed and remedy, each once', () => {
+    const error = new ProxytuneError('OverBudget', {
+      what: 'Too dear',
+      given: '5',
+      allowed: '4',
+      remedy: 'save',
+    });
+    expect(error.message).toBe('Too dear. Given: 5. Allowed: 4. What to do: save.');
+  });
+
+  test('have exit codes', () => {
+    expect([
+      exitCode('OverBudget'),
+      exitCode('FolderMissing'),
+      exitCode('Interrupted'),
+      exitCode('Error'),
+    ]).toEqual([3, 2, 130, 1]);
+    for (const name of errorNames()) expect([1, 2, 3, 130]).toContain(exitCode(name));
+  });
+
+  test('that come from the user are never retried', () => {
+    expect(retryableNames().filter((name) => exitCode(name) !== 1)).toEqual([]);
+    expect(retryableNames()).toContain('CapacityUnavailable');
+  });
+
+  test('are found in a failure file wherever the name stands', () => {
+    expect(parseFailure('AlgorithmError: ShardInvalid: broken, exit code: 1')).toEqual({
+      name: 'ShardInvalid',
+      message: 'broken, exit code: 1',
+    });
+    expect(parseFailure('ValueError: no').name).toBe('JobFailed');
+    expect(isErrorName('toString')).toBe(false);
+  });
+});
+
+describe('what the user reads', () => {
+  test('unwraps the JSON that Lambda puts around an error', () => {
+    const Cause = JSON.stringify({
+      errorType: 'OverBudget',
+      errorMessage: 'Too dear. What to do: save.',
+      trace: [],
+    });
+    expect(readCause({ Error: 'OverBudget', Cause })).toEqual({
+      error: 'OverBudget',
+      message: 'Too dear. What to do: save.',
+    });
+  });
+
+  test('always says what to do', () => {
+    for (const error of [{ Error: 'States.Timeout' }, { Error: 'TypeError', Cause: 'x' }, {}])
+      expect(readCause(error).message).toContain('What to do:');
+    expect(jobMessage({ jobName: 'j', kind: 'training' }, 'it broke')).toMatch(
+      /What to do: read the log .*TrainingJobs, j/,
+    );
+  });
+
+  test('fits into a mail subject of SNS', () => {
+    const mail = failureMail(
+      { runId: 'r', subject: 's'.repeat(200) },
+      { error: 'JobFailed', message: 'm\nn' },
+    );
+    expect(mail.subject.length).toBeLessThan(100);
+    expect(mail.subject).not.toMatch(/[\r\n]/);
+    expect(mail.text).toContain('m\nn');
+  });
+
+  test('keeps the message of a job as it is', () => {
+    expect(jobError('JobFailed', 'all of it')).toMatchObject({ name: 'JobFailed', message: 'all of it' });
+  });
+});

@@ -1,0 +1,151 @@
+import { chunksOf } from '../../lib/core/chunks.ts';
+import { hyperparameters, toStrings } from '../../lib/core/contract/hyperparameters.ts';
+import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
+import { makePlan } from '../../lib/core/make-plan.ts';
+import { type Plan, planSchema, stageOf, transformOf } from '../../lib/core/plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
+import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
+
+const context = {
+  runId: 'dog-0a1b2c3d',
+  subject: 'dog',
+  bucket: 'bucket',
+  scale: 'full',
+  version: '1',
+} as const;
+const plan = (fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan =>
+  makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, ...fields })), {
+    ...context,
+    scale,
+  });
+const refusal = (make: () => unknown): Error => {
+  try {
+    make();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('it was not refused');
+};
+
+describe('a plan', () => {
+  test('fits its schema at every preset and scale', () => {
+    for (const preset of ['draft', 'standard', 'best'])
+      for (const scale of ['full', 'tiny'] as const) {
+        const made = plan({ preset }, scale);
+        expect(planSchema.parse(JSON.parse(JSON.stringify(made)))).toEqual(made);
+      }
+  });
+
+  test('is the same for the same request', () => {
+    expect(plan({ seed: 7 })).toEqual(plan({ seed: 7 }));
+  });
+
+  test('sums its stages', () => {
+    const made = plan();
+    const usd = made.stages.reduce((sum, stage) => sum + stage.usd, 0);
+    expect(made.estimate.usd).toBeCloseTo(usd, 3);
+    expect(made.estimate.usd).toBeGreaterThan(1);
+  });
+
+  test('prices a stage by its minutes and the list price of its instance', () => {
+    const teach = stageOf(plan(), 'teach');
+    // ml.g5.2xlarge lists at 1.515 USD an hour; the recipe takes 8 + 1000 x 0.013 minutes.
+    expect(teach.usd).toBeCloseTo((21 / 60) * 1.515, 4);
+  });
+
+  test('that costs more than maxUsd is refused before any money is spent', () => {
+    const error = refusal(() => plan({ maxUsd: 1 }));
+    expect(error.name).toBe('OverBudget');
+    expect(error.message).toMatch(/Given: \d+\.\d\d USD\. Allowed: 1\.00 USD/);
+  });
+
+  test('takes overrides, and alpha follows rank so that the adapter keeps its scale', () => {
+    const made = plan({ advanced: { teach: { rank: 64, steps: 7, spot: true }, sample: { prompts: 2 } } });
+    const teach = stageOf(made, 'teach');
+    expect(teach).toMatchObject({ spot: true, hyperparameters: { rank: 64, alpha: 64, steps: 7 } });
+    expect(made.prompts.evaluation).toHaveLength(2);
+  });
+
+  test('refuses an instance type that SageMaker does not offer for the job', () => {
+    expect(refusal(() => plan({ advanced: { teach: { instanceType: 'ml.nosuch' } } })).message).toContain(
+      'ml.g5.2xlarge',
+    );
+  });
+
+  test('says where tiny models stand in', () => {
+    const made = plan({}, 'tiny');
+    expect(made.models.teacher).toMatchObject({ id: 'sdxl-tiny', standInFor: 'sdxl' });
+    expect(made.models.student).toMatchObject({ id: 'llamagen-tiny', standInFor: 'llamagen-xl' });
+  });
+});
+
+describe('the token word', () => {
+  test.each([
+    'S*',
+    'Ohwx',
+    'sks1',
+    '<new1>',
+    '@sks',
+    'ohwx zwx',
+    'été',
+    'download',
+    'ab',
+    'dog',
+    'photo',
+    '',
+  ])('%j is refused', (tokenWord) => {
+    expect(refusal(() => plan({ tokenWord })).name).toBe('TokenWordUnusable');
+  });
+
+  test.each(['ohwx', 'sks', 'zwxkq'])('%j is taken', (tokenWord) => {
+    expect(plan({ tokenWord }).prompts.proxy).toBe(`a ${tokenWord} dog`);
+  });
+});
+
+describe('hyperparameters', () => {
+  test.each(['teach', 'learn', 'evaluate'] as const)(
+    'of %s are strings of at most 256 characters',
+    (stage) => {
+      const { hyperparameters: own } = stageOf(plan({ category: 'grey stuffed animal' }), stage) as never;
+      for (const [key, value] of Object.entries(toStrings(hyperparameters.parse(own)))) {
+        expect(typeof value).toBe('string');
+        expect(`${key}: ${value.length <= 256}`).toBe(`${key}: true`);
+        expect(value).not.toMatch(/\n/);
+      }
+    },
+  );
+});
+
+describe('chunks', () => {
+  const made = plan({ proxies: 50, advanced: { sample: { prompts: 3, picturesPerPrompt: 2 } } });
+
+  test.each([...TRANSFORM_STAGES])(
+    'of %s are as many as planned, valid, and complete without repeats',
+    (stage) => {
+      const chunks = chunksOf(made, stage);
+      expect(chunks).toHaveLength(transformOf(made, stage).chunks);
+      for (const chunk of chunks) expect(chunkSchema.parse(chunk)).toEqual(chunk);
+      const indexes = chunks.flatMap((chunk) => chunk.pictures.map((picture) => picture.index));
+      expect(indexes).toEqual(Array.from({ length: transformOf(made, stage).pictures }, (_, index) => index));
+    },
+  );
+
+  test('give teacher and student, tuned and untuned, the same prompts and seeds', () => {
+    const asked = (stage: 'sample-teacher' | 'sample-student', variant: string) =>
+      chunksOf(made, stage)
+        .filter((chunk) => chunk.variant === variant)
+        .flatMap((chunk) => chunk.pictures.map(({ prompt, seed }) => ({ prompt, seed })));
+    const wanted = asked('sample-teacher', 'tuned');
+    expect(wanted).toHaveLength(6);
+    expect(new Set(wanted.map(({ seed }) => seed)).size).toBe(6);
+    for (const stage of ['sample-teacher', 'sample-student'] as const)
+      for (const variant of ['tuned', 'base']) expect(asked(stage, variant)).toEqual(wanted);
+  });
+
+  test('never give a proxy the seed of a sample', () => {
+    const seeds = (stage: 'synthesize' | 'sample-teacher') =>
+      chunksOf(made, stage).flatMap((chunk) => chunk.pictures.map((picture) => picture.seed));
+    const samples = new Set(seeds('sample-teacher'));
+    expect(seeds('synthesize').filter((seed) => samples.has(seed))).toEqual([]);
+  });
+});

@@ -1,0 +1,67 @@
+import { parseRequest } from '../../lib/core/request.ts';
+
+const minimal = { category: 'dog', consent: true };
+const refused = (request: unknown): string => {
+  try {
+    parseRequest(typeof request === 'string' ? request : JSON.stringify(request));
+  } catch (error) {
+    expect((error as Error).name).toBe('RequestInvalid');
+    return (error as Error).message;
+  }
+  throw new Error('it was not refused');
+};
+
+describe('a request', () => {
+  test('needs category and consent only, and gets every default', () => {
+    expect(parseRequest(JSON.stringify(minimal))).toEqual({
+      category: 'dog',
+      consent: true,
+      teacher: 'sdxl',
+      student: 'llamagen-xl',
+      preset: 'standard',
+      tokenWord: 'ohwx',
+      seed: 0,
+      maxUsd: 25,
+      advanced: {},
+    });
+  });
+
+  test('may begin with a byte order mark, as some editors write it', () => {
+    expect(parseRequest(`\uFEFF${JSON.stringify(minimal)}`).category).toBe('dog');
+  });
+
+  test.each([
+    ['categry', 'category'],
+    ['Teacher', 'teacher'],
+    ['proxys', 'proxies'],
+    ['token_word', 'tokenWord'],
+  ])('with the unknown key %s is refused, and %s is named', (key, meant) => {
+    expect(refused({ ...minimal, [key]: 1 })).toContain(`${key} is not known, did you mean ${meant}?`);
+  });
+
+  test('with an unknown nested key is refused with its whole path', () => {
+    const message = refused({ ...minimal, advanced: { teach: { stepps: 3 } } });
+    expect(message).toContain('advanced.teach.stepps is not known, did you mean steps?');
+  });
+
+  test('hears of all its faults at once', () => {
+    const message = refused({ category: 'Dog!', proxies: 3, teacher: 'dalle' });
+    for (const field of ['category', 'proxies', 'teacher', 'consent']) expect(message).toContain(field);
+  });
+
+  test.each([
+    ['consent withheld', { ...minimal, consent: false }],
+    ['no consent', { category: 'dog' }],
+    ['more proxies than the bound', { ...minimal, proxies: 5001 }],
+    ['half a proxy', { ...minimal, proxies: 10.5 }],
+    ['no money', { ...minimal, maxUsd: 0 }],
+    ['an address that is none', { ...minimal, notify: 'me' }],
+    ['a tiny model by its own name', { ...minimal, teacher: 'sdxl-tiny' }],
+    ['a list', [minimal]],
+    ['no object', 'null'],
+    ['broken JSON', '{"category": "dog",'],
+    ['nothing', ''],
+  ])('is refused: %s', (_, request) => {
+    expect(refused(request)).toContain('What to do:');
+  });
+});
