@@ -16,9 +16,7 @@ def test_message_has_what_given_allowed_and_remedy_in_this_order():
         allowed="dim 1280.",
         remedy="import the model again",
     )
-    expected = (
-        "The weights do not fit. Given: dim 64. Allowed: dim 1280. What to do: import the model again."
-    )
+    expected = "The weights do not fit. Given: dim 64. Allowed: dim 1280. What to do: import the model again."
     assert str(error) == expected
     assert error.line == f"ModelMismatch: {expected}"
 

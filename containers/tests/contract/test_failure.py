@@ -1,0 +1,48 @@
+import errno
+
+import pytest
+import torch
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.failure import named, report
+from proxytune.contract.folders import Folders
+
+
+def test_the_failure_file_holds_the_name_and_the_message(tmp_path, capsys):
+    error = ProxytuneError("ShardInvalid", what="It is cut", remedy="draw it again")
+    assert report(error, Folders(tmp_path)) == 1
+    expected = "ShardInvalid: It is cut. What to do: draw it again."
+    assert (tmp_path / "output" / "failure").read_text() == expected
+    output = capsys.readouterr()
+    assert "ProxytuneError" in output.out
+    assert output.err.strip() == expected
+
+
+def test_an_error_without_a_name_says_its_type(tmp_path):
+    report(KeyError("colour"), Folders(tmp_path))
+    assert (tmp_path / "output" / "failure").read_text().startswith("JobFailed: KeyError: 'colour'")
+
+
+def test_a_long_message_is_cut_to_what_the_platform_takes(tmp_path):
+    report(ValueError("x" * 5000), Folders(tmp_path))
+    assert len((tmp_path / "output" / "failure").read_text()) == 1024
+
+
+@pytest.mark.parametrize(
+    ("error", "name"),
+    [
+        (MemoryError(), "OutOfMemory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "OutOfMemory"),
+        (OSError(errno.ENOSPC, "No space left on device"), "OutOfDisk"),
+        (OSError(errno.EACCES, "Permission denied"), "JobFailed"),
+        (RuntimeError("shapes differ"), "JobFailed"),
+    ],
+)
+def test_what_the_system_raises_gets_its_name(error, name):
+    assert named(error).name == name
+
+
+def test_torch_without_memory_on_the_cpu_is_out_of_memory():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50)
+    assert named(caught.value).name == "OutOfMemory"
