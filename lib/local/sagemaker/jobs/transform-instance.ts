@@ -23,6 +23,7 @@ import {
 } from './server-client.ts';
 
 const PING_PAUSE_MILLISECONDS = 250;
+const RETRY_PAUSE_MILLISECONDS = 250;
 const PING_LIMIT_MILLISECONDS = 30 * 60_000;
 const MEGABYTE = 1024 * 1024;
 
@@ -189,6 +190,9 @@ export class TransformInstance {
       const answer = await invoke({ port: this.#port, body, headers, timeoutSeconds, signal }).catch(asError);
       if (!(answer instanceof Error) && answer.status === 200) return answer.body;
       const trouble = answer instanceof Error ? answer.message : badStatus(answer);
+      // A connection breaks a moment before its process is known to have ended.
+      if (answer instanceof Error)
+        await Promise.race([sleep(RETRY_PAUSE_MILLISECONDS), this.#container?.exited]);
       if (this.#container && !this.#container.running) {
         throw new Error(`the container has ended, exit code: ${await this.#container.exited}`);
       }
