@@ -34,6 +34,8 @@ export class Watchdog {
   async close(): Promise<void> {
     this.#closing = true;
     if (this.#guard.exitCode !== null || this.#guard.signalCode !== null) return;
+    // Now its end is waited for, so it must keep the process alive until then.
+    this.#guard.ref();
     const exited = once(this.#guard, 'exit');
     this.#guard.stdin?.end();
     await exited;
