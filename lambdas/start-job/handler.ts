@@ -8,6 +8,7 @@ import {
   CreateTrainingJobCommand,
   CreateTransformJobCommand,
 } from '@aws-sdk/client-sagemaker';
+import { retryableNames } from '../../lib/core/errors.ts';
 import {
   manifest,
   modelRequest,
@@ -27,8 +28,10 @@ import { setting } from '../shared/environment.ts';
 import { answeredChunks } from '../shared/jobs.ts';
 import { endJob, jobsOf, rememberJob } from '../shared/table.ts';
 
-/** Attempts that a stage gets, whatever they failed of; each may cost money. */
-const MOST_ATTEMPTS = 6;
+/** Attempts at a stage that were paid for, whatever they failed of. */
+const MOST_PAID_ATTEMPTS = 6;
+/** Attempts at all; most of these never got an instance. */
+const MOST_ATTEMPTS = 40;
 
 export interface StartJobInput {
   readonly runId: string;
@@ -54,11 +57,10 @@ function nextAttempt(jobs: readonly JobRecord[]): number {
   const latest = jobs.at(-1);
   if (latest === undefined) return 1;
   if (latest.state !== 'FAILED') return latest.attempt;
-  if (latest.attempt < MOST_ATTEMPTS) return latest.attempt + 1;
-  throw jobError(
-    'JobFailed',
-    jobMessage(latest, `The stage failed ${latest.attempt} times, lastly: ${latest.message}`),
-  );
+  const paid = jobs.filter((job) => (job.seconds ?? 0) > 0).length;
+  if (paid < MOST_PAID_ATTEMPTS && latest.attempt < MOST_ATTEMPTS) return latest.attempt + 1;
+  const message = `The stage failed ${latest.attempt} times, lastly: ${latest.message}`;
+  throw jobError('JobFailed', jobMessage(latest, message));
 }
 
 function record(identity: JobIdentity, stage: StagePlan, token: string): Omit<JobRecord, 'pk' | 'sk'> {
@@ -127,10 +129,11 @@ async function adopting(creation: Promise<unknown>): Promise<void> {
 
 async function refused(identity: JobIdentity, cause: Error): Promise<never> {
   const { error, message } = refusal(cause);
-  const text = message.includes('What to do:')
-    ? message
-    : `${message} What to do: ${REMEDIES[error] ?? REMEDIES.JobRefused}`;
-  await endJob(identity, { state: 'FAILED', told: true, error, message: text });
+  const remedy = REMEDIES[error] ?? REMEDIES.JobRefused;
+  const text = message.includes('What to do:') ? message : `${message} What to do: ${remedy}`;
+  // What waiting helps against leaves the attempt open: no job came of it, and the next call creates it.
+  if (!retryableNames().includes(error))
+    await endJob(identity, { state: 'FAILED', told: true, error, message: text });
   throw jobError(error, text);
 }
 
