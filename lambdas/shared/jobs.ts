@@ -91,7 +91,7 @@ function isMissing(error: unknown): boolean {
   const { name, message } = error as Error;
   return (
     name === 'ResourceNotFound' ||
-    (name === 'ValidationException' && /not find|does not exist/i.test(message))
+    (name === 'ValidationException' && /not f(ou|i)nd|does not exist/i.test(message))
   );
 }
 
