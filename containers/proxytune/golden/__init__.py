@@ -48,7 +48,7 @@ def check_golden_file(path: Path) -> list[Finding]:
             raise ValueError(
                 f"{half} does not exist; a golden file is a .json and a .safetensors of one name"
             )
-    with _one_thread():
+    with one_thread():
         findings = CHECKERS[kind](json.loads(path.read_text("utf-8")), load_file(tensors))
     if not findings:
         raise ValueError(f"{path.name} holds nothing to check")
@@ -56,7 +56,7 @@ def check_golden_file(path: Path) -> list[Finding]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Compute on one thread, as the golden numbers were.
 
     Sums split over threads round otherwise by 1e-7. That is enough to choose another id where a formula's

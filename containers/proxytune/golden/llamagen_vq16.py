@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import torch
@@ -29,8 +30,26 @@ def scales(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
 
 
 def config_of(facts: dict[str, Any]) -> VQConfig:
-    """Return the sizes of a golden tokenizer: its `config`, and for what that leaves out VQ-16's sizes."""
-    return VQConfig.from_dict(facts.get("config", {}))
+    """Return the sizes of a golden tokenizer: its `config`, else those that its parameters' shapes tell.
+
+    What neither tells is as in VQ-16.
+    """
+    if "config" in facts or "parameters" not in facts:
+        return VQConfig.from_dict(facts.get("config", {}))
+    shapes: dict[str, list[int]] = facts["parameters"]
+    width = shapes["encoder.conv_in.weight"][0]
+    last_convolution = re.compile(r"encoder\.conv_blocks\.(\d+)\.res\.(\d+)\.conv2\.weight")
+    found = [(match, shapes[name][0]) for name in shapes if (match := last_convolution.fullmatch(name))]
+    widths = {int(match[1]): channels for match, channels in found}
+    codes = shapes["quantize.embedding.weight"]
+    return VQConfig(
+        codebook_size=codes[0],
+        codebook_embed_dim=codes[1],
+        z_channels=shapes["encoder.conv_out.weight"][0],
+        ch=width,
+        ch_mult=tuple(widths[level] // width for level in sorted(widths)),
+        num_res_blocks=1 + max(int(match[2]) for match, _ in found),
+    )
 
 
 def golden_vq(config: VQConfig) -> VQTokenizer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from proxytune.student.llamagen.captions import CaptionEncoder
 from proxytune.student.llamagen.config import LlamaGenConfig, VQConfig
 from proxytune.student.llamagen.transformer import LlamaGen
 from proxytune.student.llamagen.vq import VQTokenizer
+
+_log = logging.getLogger(__name__)
 
 FAMILY = "llamagen"
 _GPT, _VQ, _CONFIG = "gpt.safetensors", "vq.safetensors", "config.json"
@@ -154,6 +157,8 @@ def load_strictly(model: nn.Module, file: Path, dtype: torch.dtype) -> None:
             given=str(error),
             remedy="copy the model folder again, whole",
         ) from error
+    for key in _COMPUTED_HERE & weights.keys():
+        _log.warning("%s holds %s, which is computed here and passed over", file, key)
     weights = {key: value.to(dtype) for key, value in weights.items() if key not in _COMPUTED_HERE}
     wrong = differences(model.state_dict(), weights)
     if wrong:

@@ -9,6 +9,10 @@ from typing import Any
 
 # Fields of the official ModelArgs that say nothing about a text-conditional model's function.
 _OFFICIAL_EXTRAS = frozenset({"num_classes", "max_batch_size", "max_seq_len"})
+# Fields of the tokenizer's official ModelArgs that play no part in encoding and decoding.
+_OFFICIAL_VQ_EXTRAS = frozenset(
+    {"codebook_show_usage", "commit_loss_beta", "entropy_loss_ratio", "dropout_p"}
+)
 
 
 @dataclass(frozen=True)
@@ -144,13 +148,22 @@ class VQConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> VQConfig:
-        """Read a config from JSON values.
+        """Read a config from JSON values; official fields that only training uses are skipped.
 
         Raises:
-            ValueError: an unknown field or a width that cannot be.
+            ValueError: an unknown field, a codebook without normalisation, an encoder and a decoder of
+                different widths, or a width that cannot be.
         """
+        given = {name: value for name, value in values.items() if name not in _OFFICIAL_VQ_EXTRAS}
+        if not given.pop("codebook_l2_norm", True):
+            raise ValueError("codebook_l2_norm = false given; allowed: true, as in every published tokenizer")
+        encoder, decoder = given.pop("encoder_ch_mult", None), given.pop("decoder_ch_mult", None)
+        if encoder is not None or decoder is not None:
+            given["ch_mult"] = encoder or decoder
+            if tuple(given["ch_mult"]) != tuple(decoder or encoder):
+                raise ValueError(f"encoder_ch_mult {encoder}, decoder_ch_mult {decoder}; allowed: equal ones")
         known = {field.name for field in fields(cls)}
-        unknown = sorted(set(values) - known)
+        unknown = sorted(set(given) - known)
         if unknown:
             raise ValueError(f"unknown tokenizer fields {unknown}; allowed: {sorted(known)}")
-        return cls(**values)
+        return cls(**given)

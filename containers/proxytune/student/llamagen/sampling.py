@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import cast
 
 import torch
@@ -137,8 +137,8 @@ class _Decoder:
         self.open[:, self.position] = True
         rows = tokens.repeat(len(self.prefix) // self.pictures)
         # Plain matrix products for single slots, as in the official code: so where two tokens are equally
-        # likely up to rounding, the same one wins.
-        with sdpa_kernel(SDPBackend.MATH):
+        # likely up to rounding, the same one wins. On a GPU they would copy the whole cache to float32.
+        with sdpa_kernel(SDPBackend.MATH) if tokens.device.type == "cpu" else nullcontext():
             return self.advance(self.model.tok_embeddings(rows)[:, None], self.open[:, None, None])
 
 

@@ -5,6 +5,7 @@ import json
 import torch
 from safetensors.torch import save_file
 
+from proxytune.golden import one_thread
 from proxytune.golden.formula import fill
 from proxytune.golden.llamagen_gpt import golden_gpt
 from proxytune.golden.llamagen_vq16 import golden_vq
@@ -12,6 +13,7 @@ from proxytune.student.llamagen import VQConfig, sample_tokens
 from proxytune.student.llamagen.sampling import first_step_probabilities
 
 
+@one_thread()
 def write_gpt_file(path, **changes):
     config = {
         "dim": 32,
@@ -27,14 +29,12 @@ def write_gpt_file(path, **changes):
     cond = fill("cond", (2, 120, 16), 0.7) * mask[:, :, None]
     length = config["block_size"]
     tokens = torch.arange(2 * length).view(2, length) * 7 % 50
-    torch.set_num_threads(1)
     loss = model.train().loss(tokens, cond, mask)
     loss.backward()
     with torch.no_grad():
         logits = model(tokens[:, :-1], cond, mask)
     greedy = sample_tokens(model, cond, mask, [0, 0], guidance=3.0, temperature=0, trim=False)
     probabilities = first_step_probabilities(model, cond, mask, temperature=1.1, top_k=0, top_p=0.8)
-    torch.set_num_threads(2)
     norms = {name: float(parameter.grad.norm()) for name, parameter in model.named_parameters()}
     path.write_text(json.dumps({"new": {"config": config, "loss": loss.item(), "grad_norms": norms}}))
     tensors = {
@@ -49,12 +49,11 @@ def write_gpt_file(path, **changes):
     return path
 
 
+@one_thread()
 def write_vq_file(path, sizes):
-    config = {"codebook_size": 32, "codebook_embed_dim": 4, "z_channels": 8, "ch": 8, "ch_mult": [1, 2, 2, 1]}
-    config["norm_groups"] = 4
-    model = golden_vq(VQConfig.from_dict(config))
+    config = {"codebook_size": 48, "codebook_embed_dim": 4, "z_channels": 8, "ch": 32, "num_res_blocks": 1}
+    model = golden_vq(VQConfig.from_dict({**config, "ch_mult": [1, 2, 2, 1]}))
     tensors = {}
-    torch.set_num_threads(1)
     for tag, (height, width) in sizes.items():
         image = fill("image" + tag, (2, 3, height, width), 0.9)
         ids = model.encode(image)
@@ -62,7 +61,7 @@ def write_vq_file(path, sizes):
         tensors[f"{tag}.latent"] = model.latents(image).detach().contiguous()
         tensors[f"{tag}.ids"] = ids.int()
         tensors[f"{tag}.decoded"] = model.decode(ids, (height // 8, width // 8)).contiguous()
-    torch.set_num_threads(2)
-    path.write_text(json.dumps({"config": config}))
+    shapes = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    path.write_text(json.dumps({"parameters": shapes}))
     save_file(tensors, path.with_suffix(".safetensors"))
     return path

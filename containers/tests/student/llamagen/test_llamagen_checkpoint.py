@@ -100,9 +100,10 @@ def test_missing_unknown_and_misshapen_keys_are_named(folder):
     assert "codebook_used is missing" in refused(folder)
 
 
-def test_the_official_rotary_table_is_passed_over(folder):
+def test_the_official_rotary_table_is_passed_over(folder, caplog):
     change_weights(folder, "gpt.safetensors", lambda weights: weights.update(freqs_cis=torch.ones(3)))
     load_student(folder, captions=False)
+    assert "freqs_cis" in caplog.text
 
 
 def test_folders_that_are_no_student(folder, tmp_path):

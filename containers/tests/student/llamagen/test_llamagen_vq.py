@@ -68,4 +68,14 @@ def test_sizes_that_do_not_fit_are_refused(vq):
         VQConfig(ch=48, ch_mult=(1, 2))
     with pytest.raises(ValueError, match="width"):
         VQConfig.from_dict({"width": 3})
+    with pytest.raises(ValueError, match="equal ones"):
+        VQConfig.from_dict({"encoder_ch_mult": [1, 2], "decoder_ch_mult": [1, 4]})
+    with pytest.raises(ValueError, match="codebook_l2_norm"):
+        VQConfig.from_dict({"codebook_l2_norm": False})
+
+
+def test_configs_survive_json_and_official_names_are_read():
+    official = {"codebook_size": 4096, "codebook_l2_norm": True, "commit_loss_beta": 0.25, "dropout_p": 0.0}
+    official |= {"encoder_ch_mult": [1, 2, 4], "decoder_ch_mult": [1, 2, 4]}
+    assert VQConfig.from_dict(official) == VQConfig(codebook_size=4096, ch_mult=(1, 2, 4))
     assert VQConfig.from_dict(VQConfig(ch=64).to_dict()) == VQConfig(ch=64)
