@@ -160,7 +160,7 @@ def _open(picture: Picture, content: bytes) -> Image.Image:
             return opened.convert("RGB")
     except (OSError, SyntaxError) as error:
         raise ProxytuneError(
-            "ShardInvalid",
+            "ChannelMissing" if picture.row == "photos" else "ShardInvalid",
             what=f"A picture cannot be opened: {error}",
             given=f"row {picture.row}, index {picture.index}",
             remedy="run the stage that made it again",

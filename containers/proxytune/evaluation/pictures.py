@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,12 +49,14 @@ class View:
         shown: what stands in the page, relative to the report; the same file for small pictures.
         width: of `shown` in pixels.
         height: of `shown` in pixels.
+        sha256: of the PNG file that was scored.
     """
 
     file: str
     shown: str
     width: int
     height: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,16 @@ def save_view(picture: Picture, content: bytes, opened: Image.Image, report: Pat
     """
     folder = Path("pictures") / picture.row
     (report / folder).mkdir(parents=True, exist_ok=True)
-    name = f"{picture.index:06d}"
+    name, sha256 = f"{picture.index:06d}", hashlib.sha256(content).hexdigest()
     if max(opened.size) <= EXACT:
         file = folder / f"{name}.png"
         replace_file(report / file, content)
-        return View(file.as_posix(), file.as_posix(), *opened.size)
+        return View(file.as_posix(), file.as_posix(), *opened.size, sha256)
     file, shown = folder / f"{name}.jpg", folder / f"{name}.small.jpg"
     replace_file(report / file, _jpeg(opened, OPENED)[0])
     small, size = _jpeg(opened, SHOWN)
     replace_file(report / shown, small)
-    return View(file.as_posix(), shown.as_posix(), *size)
+    return View(file.as_posix(), shown.as_posix(), *size, sha256)
 
 
 def _jpeg(picture: Image.Image, side: int) -> tuple[bytes, tuple[int, int]]:

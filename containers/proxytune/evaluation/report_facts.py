@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-ROLES = {"teacher": "Teacher", "student": "Student", "clip": "CLIP", "dino": "DINO"}
+ROLES = {"teacher": "Teacher", "student": "Student", "clip": "Encoder", "dino": "Encoder"}
 # An address is nobody's business but the run's, and a report is made to be shown.
 PRIVATE = frozenset({"notify", "$schema"})
 COMMERCIAL = {

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from make_run import PLAN, make_run
 from tiny_encoders import make_clip, make_dino
 
+from proxytune.contract.folders import Folders
+from proxytune.contract.signals import StopRequest
 from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
+from proxytune.evaluation.evaluate import evaluate
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +31,22 @@ def clip(models: Path) -> ClipEncoder:
 @pytest.fixture(scope="session")
 def dino(models: Path) -> DinoEncoder:
     return DinoEncoder(models / "dino", torch.device("cpu"))
+
+
+@pytest.fixture
+def plan() -> dict[str, Any]:
+    """A plan as lib/core made it: tiny models, 24 proxies, 3 prompts with 2 pictures each."""
+    return json.loads(PLAN.read_text())
+
+
+@pytest.fixture
+def folders(tmp_path: Path, plan: dict[str, Any], models: Path) -> Folders:
+    return make_run(tmp_path, plan, models)
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Folders:
+    """A run that was evaluated; only read it."""
+    run = make_run(tmp_path_factory.mktemp("run"), json.loads(PLAN.read_text()), models)
+    evaluate(run, {"stage": "evaluate", "seed": 7}, StopRequest())
+    return run

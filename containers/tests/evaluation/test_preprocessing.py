@@ -70,6 +70,12 @@ def test_the_middle_square_is_in_the_middle() -> None:
     assert square.getpixel((0, 0)) == (255, 0, 0)
 
 
+def test_an_odd_margin_is_rounded_to_even_as_torchvision_does() -> None:
+    picture = Image.new("RGB", (335, 229))
+    picture.putpixel((56, 2), (255, 0, 0))
+    assert middle_square(picture, 224).getpixel((0, 0)) == (255, 0, 0)
+
+
 def test_grey_and_transparent_pictures_become_three_channels() -> None:
     preprocessing = Preprocessing(8, 8, IMAGENET_MEAN, IMAGENET_STD)
     for mode in ("L", "RGBA", "P"):

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from make_run import make_run
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+from proxytune.evaluation.collect import collect, without
+from proxytune.proxies import shard
+
+
+def refused(folders: Folders, plan: dict[str, Any]) -> ProxytuneError:
+    with pytest.raises(ProxytuneError) as caught:
+        collect(folders, plan)
+    return caught.value
+
+
+def test_every_picture_of_the_run_is_collected_once(folders: Folders, plan: dict[str, Any]) -> None:
+    pictures = collect(folders, plan)
+    assert Counter(picture.row for picture in pictures) == {
+        "photos": 4,
+        "proxies": 24,
+        "teacher": 6,
+        "teacher-base": 6,
+        "student": 6,
+        "student-base": 6,
+    }
+    assert len({(picture.row, picture.index) for picture in pictures}) == len(pictures)
+
+
+def test_prompts_are_compared_without_the_token_word(folders: Folders, plan: dict[str, Any]) -> None:
+    plain = {picture.row: (picture.prompt, picture.plain) for picture in collect(folders, plan)[::-1]}
+    assert plain["proxies"] == ("a ohwx dog", "a dog")
+    assert plain["student"] == ("a photo of a ohwx dog at sunset", "a photo of a dog at sunset")
+    assert plain["photos"] == (None, None)
+
+
+def test_the_token_word_is_taken_out_as_a_whole_word() -> None:
+    assert without("ohwx", "a ohwx dog in ohwxland") == "a dog in ohwxland"
+
+
+def test_teacher_student_and_their_bases_share_prompts_and_seeds(
+    folders: Folders, plan: dict[str, Any]
+) -> None:
+    asked: dict[str, set[tuple[Any, Any]]] = {}
+    for picture in collect(folders, plan):
+        asked.setdefault(picture.row, set()).add((picture.prompt, picture.seed))
+    assert asked["teacher"] == asked["student"] == asked["teacher-base"] == asked["student-base"]
+
+
+def test_a_shard_drawn_twice_counts_once(folders: Folders, plan: dict[str, Any]) -> None:
+    first = folders.channel("samples-student") / "a1"
+    shutil.copytree(first, first.with_name("a2"))
+    assert len(collect(folders, plan)) == 52
+
+
+def test_of_many_proxies_two_hundred_are_chosen_evenly(
+    tmp_path: Path, plan: dict[str, Any], models: Path
+) -> None:
+    plan["proxies"] = 210
+    pictures = collect(make_run(tmp_path / "many", plan, models), plan)
+    indexes = [picture.index for picture in pictures if picture.row == "proxies"]
+    assert len(set(indexes)) == 200
+    assert (indexes[0], indexes[-1]) == (0, 208)
+
+
+def test_missing_samples_are_named(folders: Folders, plan: dict[str, Any]) -> None:
+    plan["samples"]["picturesPerPrompt"] = 3
+    error = refused(folders, plan)
+    assert error.name == "ShardInvalid"
+    assert "2 pictures of row teacher for the prompt 'a photo of a ohwx dog at sunset'" in str(error)
+
+
+def test_samples_of_another_stage_are_refused(folders: Folders, plan: dict[str, Any]) -> None:
+    shutil.rmtree(folders.channel("samples-student"))
+    shutil.copytree(folders.channel("samples-teacher"), folders.base / "input" / "data" / "samples-student")
+    error = refused(folders, plan)
+    assert error.name == "ShardInvalid"
+    assert "stage sample-teacher" in str(error)
+
+
+def test_samples_of_another_plan_are_refused(folders: Folders, plan: dict[str, Any]) -> None:
+    plan["prompts"]["evaluation"][0]["prompt"] = "a ohwx dog on the moon"
+    assert "which is not in the plan" in str(refused(folders, plan))
+
+
+def test_a_gap_in_the_proxies_is_refused(folders: Folders, plan: dict[str, Any]) -> None:
+    (folders.channel("proxies") / "a1" / "chunk-0001.json.out").unlink()
+    assert refused(folders, plan).name == "ProxiesIncomplete"
+
+
+def test_a_damaged_shard_is_refused(folders: Folders, plan: dict[str, Any]) -> None:
+    file = folders.channel("samples-teacher") / "a1" / "chunk-0000.json.out"
+    content = bytearray(file.read_bytes())
+    picture = shard.read(file)[0]
+    content[picture.offset + 100] ^= 1
+    file.write_bytes(content)
+    assert refused(folders, plan).name == "ShardInvalid"
+
+
+@pytest.mark.parametrize("channel", ["references", "proxies", "samples-teacher", "samples-student"])
+def test_an_absent_channel_is_named(channel: str, folders: Folders, plan: dict[str, Any]) -> None:
+    shutil.rmtree(folders.channel(channel))
+    error = refused(folders, plan)
+    assert error.name == "ChannelMissing"
+    assert channel in str(error)
+
+
+def test_references_must_be_png(folders: Folders, plan: dict[str, Any]) -> None:
+    for file in folders.channel("references").iterdir():
+        file.rename(file.with_suffix(".gif"))
+    assert refused(folders, plan).name == "ChannelMissing"

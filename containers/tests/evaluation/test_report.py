@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import html.parser
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from make_run import make_run
+
+from proxytune.contract.folders import Folders
+from proxytune.contract.signals import StopRequest
+from proxytune.evaluation.evaluate import evaluate
+from proxytune.evaluation.report import STAGES_SLOT
+from proxytune.evaluation.report_scores import score_table
+
+
+class Page(html.parser.HTMLParser):
+    """Every element with its attributes, and all text outside of style."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self._style = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        self._style = tag == "style"
+
+    def handle_data(self, data: str) -> None:
+        if not self._style:
+            self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def page_of(folders: Folders) -> Page:
+    return Page((folders.model / "index.html").read_text())
+
+
+def evaluated_with(base: Path, plan: dict[str, Any], models: Path) -> Folders:
+    folders = make_run(base, plan, models)
+    evaluate(folders, {"stage": "evaluate", "seed": 7}, StopRequest())
+    return folders
+
+
+def test_every_picture_is_a_file_of_the_report_with_an_alternative_text(evaluated: Folders) -> None:
+    images = page_of(evaluated).all("img")
+    # 4 photos, 12 pairs of tuned and untuned, 6 best and 6 worst, 24 proxies.
+    assert len(images) == 4 + 24 + 12 + 24
+    for image in images:
+        assert (evaluated.model / image["src"]).is_file()
+        assert image["alt"]
+        assert int(image["width"]) > 0
+        assert int(image["height"]) > 0
+
+
+def test_every_link_stays_in_the_page_or_report_but_those_to_licences(evaluated: Folders) -> None:
+    page = page_of(evaluated)
+    anchors = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    for link in page.all("a"):
+        target = link["href"]
+        if target.startswith("#"):
+            assert target[1:] in anchors
+        elif target.startswith("https://"):
+            assert link["rel"] == "noreferrer"
+        else:
+            assert (evaluated.model / target).is_file()
+
+
+def test_the_page_holds_the_slot_of_the_stages_once_and_no_script(evaluated: Folders) -> None:
+    text = (evaluated.model / "index.html").read_text()
+    assert text.count(STAGES_SLOT) == 1
+    assert "<script" not in text
+
+
+def test_the_page_shows_verdict_settings_versions_hashes_and_licences(
+    evaluated: Folders, plan: dict[str, Any]
+) -> None:
+    text = page_of(evaluated).text
+    metrics = json.loads((evaluated.model / "metrics.json").read_text())
+    for wanted in (
+        metrics["verdict"],
+        metrics["evaluator"]["clip_sha256"],
+        metrics["evaluator"]["versions"]["torch"],
+        plan["models"]["student"]["licence"]["name"],
+        "advanced.sample.prompts",
+        "sampler.guidance",
+        "a photo of a ohwx dog in deep snow",
+        "All 24 are shown and scored.",
+    ):
+        assert wanted in text
+
+
+def test_the_address_to_notify_is_not_shown(evaluated: Folders, plan: dict[str, Any]) -> None:
+    assert plan["request"]["notify"] not in (evaluated.model / "index.html").read_text()
+
+
+def test_stand_ins_are_called_so_at_the_top(evaluated: Folders) -> None:
+    text = page_of(evaluated).text
+    notice = text.index("These pictures show the road, not the method’s quality.")
+    assert notice < text.index("References")
+    assert "random weights" in text
+
+
+def test_full_size_models_get_no_such_notice(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
+    for model in plan["models"].values():
+        model["standInFor"] = None
+    assert "not the method’s quality" not in page_of(evaluated_with(tmp_path, plan, models)).text
+
+
+def test_texts_of_the_user_are_only_text(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
+    evil = f'"><script>alert(1)</script>{STAGES_SLOT}'
+    plan["subject"] = evil
+    plan["prompts"]["evaluation"][0]["prompt"] = evil
+    folders = evaluated_with(tmp_path, plan, models)
+    text = (folders.model / "index.html").read_text()
+    assert "<script" not in text
+    assert text.count(STAGES_SLOT) == 1
+    assert evil in page_of(folders).text
+
+
+def test_a_single_photo_is_shown_although_it_has_no_score(
+    tmp_path: Path, plan: dict[str, Any], models: Path
+) -> None:
+    folders = make_run(tmp_path, plan, models)
+    for file in sorted(folders.channel("references").iterdir())[1:]:
+        file.unlink()
+    evaluate(folders, {"stage": "evaluate", "seed": 7}, StopRequest())
+    page = page_of(folders)
+    assert "The 1 photo of the subject" in page.text
+    assert "Reference 1 of 1: rex" in [image["alt"] for image in page.all("img")]
+
+
+def test_a_bar_stands_on_its_axis_between_floor_and_ceiling() -> None:
+    def row(name: str, mean: float) -> dict[str, Any]:
+        score = {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}
+        return {"name": name, "pictures": 4, "clip_i": score, "clip_t": None, "dino": score}
+
+    rows = [row("photos", 0.7), row("teacher-base", 0.2), row("student-base", 0.1)]
+    rows += [row(name, 0.5) | {"clip_t": row("", 0.3)["dino"]} for name in ("proxies", "teacher", "student")]
+    table = score_table(rows)
+    assert table["measures"][0]["axis"] == (0.0, pytest.approx(0.8))
+    cells = {entry["name"]: dict(entry["cells"]) for entry in table["rows"]}
+    student = cells["student"]["dino"]
+    assert (student.mean_at, student.floor_at, student.ceiling_at) == (62.5, 12.5, 87.5)
+    assert (student.low_at, student.high_at, student.bar_from, student.bar_width) == (56.25, 68.75, 0, 62.5)
+    assert cells["teacher"]["dino"].floor_at == 25
+    assert cells["photos"]["dino"].ceiling_at is None
+    assert cells["photos"]["clip_t"] is None
+    assert cells["student"]["clip_t"].floor_at is None

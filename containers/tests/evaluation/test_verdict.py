@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proxytune.evaluation.scores import Score
+from proxytune.evaluation.verdict import stand_ins, verdict
+
+TRAINED = {"teacher": {"standInFor": None}, "clip": {"standInFor": None}}
+LOW, HIGH = Score(0.3, 0.25, 0.35), Score(0.6, 0.55, 0.65)
+
+
+def dino(**changes: Score) -> dict[str, Score]:
+    rows = {
+        "photos": Score(0.77, 0.7, 0.8),
+        "teacher": HIGH,
+        "student": Score(0.57, 0.5, 0.6),
+        "teacher-base": LOW,
+        "student-base": Score(0.28, 0.2, 0.31),
+    }
+    return rows | {name.replace("_", "-"): score for name, score in changes.items()}
+
+
+def test_the_whole_sentence() -> None:
+    assert verdict(dino(), TRAINED) == (
+        "Teacher and student both learnt the subject: DINO is 0.57 for the student and 0.60 for its teacher "
+        "(95 % kept), against a floor of 0.28 and 0.30 (the same models untuned) and a ceiling of 0.77 "
+        "(photos among themselves)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "beginning"),
+    [
+        ({"student": LOW}, "The teacher learnt the subject, the student not measurably:"),
+        ({"teacher": LOW}, "The student lies above its floor, its teacher not measurably above its own:"),
+        ({"teacher": LOW, "student": LOW}, "Neither teacher nor student measurably learnt the subject:"),
+    ],
+)
+def test_intervals_that_overlap_show_nothing(changes: dict[str, Score], beginning: str) -> None:
+    assert verdict(dino(**changes), TRAINED).startswith(beginning)
+
+
+def test_nothing_is_judged_with_a_stand_in() -> None:
+    models: dict[str, Any] = TRAINED | {"clip": {"standInFor": "clip-vit-b32"}}
+    assert stand_ins(models) == [models["clip"]]
+    assert verdict(dino(), models).startswith(
+        "No judgement, as stand-ins with random weights took part: DINO"
+    )
+
+
+def test_one_photo_gives_no_ceiling() -> None:
+    rows = dino()
+    del rows["photos"]
+    assert verdict(rows, TRAINED).endswith("and no ceiling, as there is only one photo.")
+
+
+def test_nothing_is_kept_of_a_teacher_that_scores_nothing() -> None:
+    text = verdict(dino(teacher=Score(-0.001, -0.1, 0.1)), TRAINED)
+    assert "kept" not in text
+    assert "0.00 for its teacher" in text

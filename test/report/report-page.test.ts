@@ -1,0 +1,146 @@
+/** The report as a reader meets it: evaluated by the container's code, opened in a headless Chromium. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import chromium from '@sparticuz/chromium';
+import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import { makePlan } from '../../lib/core/make-plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const SLOT = '<!-- proxytune:stages -->';
+
+const folder = mkdtempSync(join(tmpdir(), 'proxytune-report-'));
+const report = join(folder, 'run', 'model');
+const plan = makePlan(
+  parseRequest(
+    JSON.stringify({
+      category: 'dog',
+      preset: 'draft',
+      proxies: 16,
+      consent: true,
+      advanced: { sample: { prompts: 3, picturesPerPrompt: 1 } },
+    }),
+  ),
+  { runId: 'rex-0a1b2c3d', subject: 'rex', bucket: 'photos', scale: 'tiny', version: '0.1.0' },
+);
+let browser: Browser;
+
+/** Every request of a page and whatever it complained about. */
+interface Visit {
+  readonly page: Page;
+  readonly requests: string[];
+  readonly complaints: string[];
+}
+
+async function visit(file: string, width = 1280): Promise<Visit> {
+  const page = await browser.newPage();
+  const requests: string[] = [];
+  const complaints: string[] = [];
+  page.on('request', (request) => requests.push(request.url()));
+  page.on('requestfailed', (request) => complaints.push(`${request.url()} ${request.failure()?.errorText}`));
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => complaints.push(`${message.type()} ${message.text()}`));
+  await page.setViewport({ width, height: 900 });
+  await page.goto(pathToFileURL(file).href, { waitUntil: 'networkidle0' });
+  return { page, requests, complaints };
+}
+
+/** Evaluates an expression in the page; a string, as this file knows no DOM types. */
+const ask = async <T>(page: Page, expression: string): Promise<T> => (await page.evaluate(expression)) as T;
+
+beforeAll(async () => {
+  const planFile = join(folder, 'plan.json');
+  writeFileSync(planFile, JSON.stringify(plan));
+  const made = spawnSync(
+    join(ROOT, '.venv', 'bin', 'python'),
+    [join(ROOT, 'containers', 'tests', 'evaluation', 'make_run.py'), planFile, join(folder, 'run')],
+    { encoding: 'utf8' },
+  );
+  if (made.status !== 0) throw new Error(`the report was not made: ${made.error ?? made.stderr}`);
+  browser = await puppeteer.launch({
+    executablePath: await chromium.executablePath(),
+    args: [...chromium.args, '--no-sandbox'],
+    headless: 'shell',
+  });
+}, 180_000);
+
+afterAll(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('the page opens without a complaint, and asks for nothing outside its folder', async () => {
+  const { page, requests, complaints } = await visit(join(report, 'index.html'));
+  expect(complaints).toEqual([]);
+  const outside = requests.filter(
+    (url) => !url.startsWith(`${pathToFileURL(report).href}/`) && url !== 'data:,',
+  );
+  expect(outside).toEqual([]);
+  await page.close();
+}, 60_000);
+
+test('every picture loads and says what it shows', async () => {
+  const { page } = await visit(join(report, 'index.html'));
+  const images = await ask<{ src: string; width: number; alt: string }[]>(
+    page,
+    '[...document.images].map((image) => ({ src: image.src, width: image.naturalWidth, alt: image.alt }))',
+  );
+  // 4 photos, 3 prompts of 4 pictures, best and worst of two models, 16 proxies.
+  expect(images).toHaveLength(4 + 12 + 4 + 16);
+  expect(images.filter(({ width, alt }) => width === 0 || alt === '')).toEqual([]);
+  await page.close();
+}, 60_000);
+
+test('the page tells what happened, and that stand-ins took part', async () => {
+  const { page } = await visit(join(report, 'index.html'));
+  const metrics = metricsSchema.parse(JSON.parse(readFileSync(join(report, 'metrics.json'), 'utf8')));
+  const text = await ask<string>(page, 'document.body.innerText');
+  for (const wanted of [
+    'These pictures show the road, not the method’s quality.',
+    metrics.verdict,
+    metrics.evaluator.dino_sha256,
+    plan.prompts.evaluation[0]?.prompt,
+    plan.models.teacher.title,
+    'Teacher, untuned',
+  ]) {
+    expect(text).toContain(wanted);
+  }
+  expect(metrics.rows.map((row) => row.name)).toContain('student');
+  await page.close();
+}, 60_000);
+
+test('rows put into the slot appear as the table of stages', async () => {
+  const html = readFileSync(join(report, 'index.html'), 'utf8');
+  expect(html.split(SLOT)).toHaveLength(2);
+  const row = '<tr><th scope="row">teach</th><td>ml.m5.large</td><td>1</td><td>12 s</td><td>$0.001</td></tr>';
+  const filled = join(report, 'filled.html');
+  writeFileSync(filled, html.replace(SLOT, row));
+  const hint = "getComputedStyle(document.querySelector('.took'), '::after').content";
+
+  const before = await visit(join(report, 'index.html'));
+  expect(await ask<string>(before.page, hint)).toContain('Filled in when the run is published');
+  await before.page.close();
+
+  const { page } = await visit(filled);
+  const shown = await ask<string>(page, "document.querySelector('.took').innerText");
+  expect(shown).toContain('teach\tml.m5.large\t1\t12 s\t$0.001');
+  expect(await ask<string>(page, hint)).toBe('none');
+  await page.close();
+}, 60_000);
+
+test('the page fits a phone, and is dark where the reader wants it dark', async () => {
+  const { page } = await visit(join(report, 'index.html'), 390);
+  expect(await ask<number>(page, 'document.documentElement.scrollWidth')).toBe(390);
+  const background = 'getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)';
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'light' }]);
+  const light = await ask<number[]>(page, background);
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
+  const dark = await ask<number[]>(page, background);
+  expect(Math.min(...light)).toBeGreaterThan(230);
+  expect(Math.max(...dark)).toBeLessThan(40);
+  await page.close();
+}, 60_000);
