@@ -103,9 +103,14 @@ function readRecord<T>(file: string): T {
   }
 }
 
-/** Names may hold dots and any letters of Unicode; only plain ones become file names as they are. */
+/**
+ * Names may hold dots, any letters of Unicode, and capitals that some file systems do not tell from small
+ * letters. Only plain ones become file names as they are; the others keep what is readable, and a hash.
+ */
 function safeName(name: string): string {
-  return /^[A-Za-z0-9_-]+$/.test(name) ? name : `x-${createHash('sha256').update(name).digest('hex')}`;
+  if (/^[a-z0-9_-]+$/.test(name)) return name;
+  const readable = name.replaceAll(/[^A-Za-z0-9_-]/g, '').slice(0, 40);
+  return `${readable}~${createHash('sha256').update(name).digest('hex').slice(0, 32)}`;
 }
 
 function fileName(name: string): string {

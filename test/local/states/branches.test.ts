@@ -150,6 +150,33 @@ describe('Parallel', () => {
     expect(await cloud.types(arn)).toContain('ParallelStateFailed');
   });
 
+  it('says of a block inside a stopped branch neither that it failed nor that it went on', async () => {
+    const inner = {
+      Inner: {
+        Type: 'Parallel',
+        Branches: [block(waiting('Teach'))],
+        Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Never' }],
+        End: true,
+      },
+      Never: { Type: 'Pass', End: true },
+    };
+    const failing = {
+      Hold: { Type: 'Wait', Seconds: 10, Next: 'Stop' },
+      Stop: { Type: 'Fail', Error: 'Stop' },
+    };
+    const arn = await cloud.start({
+      Outer: { Type: 'Parallel', Branches: [block(inner), block(failing)], End: true },
+    });
+    await until(() => tokens.length === 1);
+    await cloud.clock.advance(10);
+    expect(await cloud.ended(arn)).toMatchObject({ status: 'FAILED', error: 'Stop' });
+    expect((await cloud.types(arn)).slice(-3)).toEqual([
+      'FailStateEntered',
+      'ParallelStateFailed',
+      'ExecutionFailed',
+    ]);
+  });
+
   it('fails with the error of a Fail state in a branch, and may be tried again as a whole', async () => {
     const states = {
       P: {

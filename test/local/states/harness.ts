@@ -138,7 +138,7 @@ export class Harness {
 
   /** Waits, in real time, for the end of an execution that needs no more of the clock. */
   async ended(executionArn: string): Promise<DescribeExecutionCommandOutput> {
-    const deadline = Date.now() + 5000;
+    const deadline = Date.now() + 15_000;
     for (;;) {
       const execution = await this.describe(executionArn);
       if (execution.status !== 'RUNNING') return execution;
