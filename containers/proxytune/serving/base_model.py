@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -63,10 +64,12 @@ def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+    # More patience than the SDK's three attempts: a GPU is already paid for while this waits.
+    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or 6)
     client = boto3.client(
         "s3",
         config=Config(
-            retries={"mode": "standard", "total_max_attempts": 6},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=FILES_AT_ONCE * RANGES_AT_ONCE,
         ),
     )

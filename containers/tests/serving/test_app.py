@@ -1,0 +1,102 @@
+import io
+import json
+import tarfile
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from proxytune.serving.app import Loaded, make_app
+
+CHUNK = {
+    "version": 1,
+    "stage": "sample-teacher",
+    "chunk": 0,
+    "variant": "tuned",
+    "size": 8,
+    "batch_size": 2,
+    "sampler": {"kind": "diffusion", "steps": 1, "guidance": 1},
+    "pictures": [{"index": number, "prompt": "p", "seed": number} for number in (4, 3)],
+}
+
+
+class Painter:
+    """A picture maker that paints a picture's seed: what the app does with pictures needs no model."""
+
+    sampler_kind = "diffusion"
+
+    def draw(self, chunk):
+        if chunk.pictures[0].prompt == "explode":
+            raise RuntimeError("half-way")
+        return [Image.new("RGB", (8, 8), (request.seed, 0, 0)) for request in chunk.pictures]
+
+
+@pytest.fixture
+def client():
+    return TestClient(make_app("teacher", "sdxl-tiny", Loaded(Painter())), raise_server_exceptions=False)
+
+
+def post(client, **changes):
+    return client.post("/invocations", content=json.dumps({**CHUNK, **changes}))
+
+
+def test_nothing_is_answered_before_the_model_is_there():
+    loaded = Loaded()
+    client = TestClient(make_app("teacher", "sdxl-tiny", loaded))
+    assert client.get("/ping").status_code == 503
+    assert post(client).status_code == 503
+    loaded.maker = Painter()
+    assert client.get("/ping").status_code == 200
+    assert client.get("/ping").content == b""
+
+
+def test_execution_parameters_ask_for_one_chunk_at_a_time(client):
+    assert client.get("/execution-parameters").json() == {
+        "MaxConcurrentTransforms": 1,
+        "BatchStrategy": "SINGLE_RECORD",
+        "MaxPayloadInMB": 6,
+    }
+
+
+def test_a_chunk_becomes_a_shard_with_its_records(client):
+    answer = post(client)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/x-tar"
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
+        assert tar.getnames() == ["000003.png", "000003.json", "000004.png", "000004.json"]
+        record = json.load(tar.extractfile("000004.json"))
+        assert Image.open(tar.extractfile("000004.png")).getpixel((0, 0)) == (4, 0, 0)
+    assert (record["seed"], record["model"], record["stage"]) == (4, "sdxl-tiny", "sample-teacher")
+    assert post(client).content == answer.content
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"size": 1}, "size"),
+        ({"stage": "sample-student"}, "not for the teacher"),
+        (
+            {"sampler": {"kind": "autoregressive", "guidance": 1, "temperature": 1, "top_k": 0, "top_p": 1}},
+            "sampler is not the teacher's",
+        ),
+    ],
+)
+def test_a_chunk_that_is_wrong_is_refused_with_its_reason(client, changes, reason):
+    answer = post(client, **changes)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "HyperparameterInvalid"
+    assert reason in answer.json()["message"]
+
+
+def test_a_chunk_that_is_too_large_is_refused(client):
+    answer = client.post("/invocations", content=b" " * (6 * 2**20 + 1))
+    assert answer.status_code == 400
+    assert "too large" in answer.json()["message"]
+
+
+def test_a_failure_while_drawing_is_the_servers_and_leaves_no_part(client):
+    answer = post(client, pictures=[{"index": 0, "prompt": "explode", "seed": 1}])
+    assert answer.status_code == 500
+    assert answer.json()["error"] == "JobFailed"
+    assert "half-way" in answer.json()["message"]
+    assert post(client).status_code == 200

@@ -1,0 +1,137 @@
+"""The serving process as SageMaker starts it."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+import torch
+from jobs import TEACH, write_photos
+from PIL import Image
+
+from proxytune.contract import hyperparameters, schema
+from proxytune.proxies import shard
+from proxytune.teacher.photos import PhotoSet
+from proxytune.teacher.sdxl import SDXLTeacher
+from proxytune.training.lora import write_facts
+
+CHUNK = {
+    "version": 1,
+    "stage": "synthesize",
+    "chunk": 3,
+    "variant": "tuned",
+    "size": 64,
+    "batch_size": 2,
+    "sampler": {"kind": "diffusion", "steps": 2, "guidance": 5},
+    "pictures": [{"index": number, "prompt": "a ohwx dog", "seed": 50 + number} for number in range(3)],
+}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def ask(port: int, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", body, timeout=60) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+    except urllib.error.URLError:
+        return 0, b""
+
+
+def start(base: Path, port: int, **changes: str) -> subprocess.Popen:
+    environment = {
+        **os.environ,
+        "SAGEMAKER_BASE_DIR": str(base),
+        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "PROXYTUNE_BIND_HOST": "127.0.0.1",
+        "PROXYTUNE_ROLE": "teacher",
+        "PROXYTUNE_FAMILY": "sdxl",
+        "PROXYTUNE_MODEL": "sdxl-tiny",
+        **changes,
+    }
+    command = [sys.executable, "-m", "proxytune", "serve"]
+    return subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def served_folder(tiny_model, tmp_path_factory):
+    base = tmp_path_factory.mktemp("served")
+    write_photos(base / "photos")
+    torch.manual_seed(1)
+    teacher = SDXLTeacher(tiny_model("sdxl-tiny"), torch.device("cpu")).prepare(
+        PhotoSet(base / "photos", 64), ["a ohwx dog"], "ohwx", rank=2, alpha=2, batch_size=1, seed=1
+    )
+    teacher.save(base / "model")
+    write_facts(base / "model", hyperparameters.parse(TEACH), photos=[])
+    return base
+
+
+def test_it_answers_503_until_loaded_and_then_draws_a_chunk(tiny_model, served_folder, tmp_path):
+    port = free_port()
+    process = start(served_folder, port, PROXYTUNE_BASE_MODEL=f"file://{tiny_model('sdxl-tiny')}")
+    try:
+        seen, deadline = [], time.monotonic() + 180
+        while process.poll() is None and 200 not in seen and time.monotonic() < deadline:
+            seen.append(ask(port, "/ping")[0])
+            time.sleep(0.02)
+        assert seen[-1] == 200, process.communicate() if process.poll() is not None else seen
+        assert 503 in seen
+        status, content = ask(port, "/invocations", json.dumps(CHUNK).encode())
+        assert status == 200, content
+        check_shard(content, tmp_path)
+        assert ask(port, "/invocations", json.dumps({**CHUNK, "batch_size": 1}).encode())[0] == 200
+        status, refusal = ask(port, "/invocations", json.dumps({**CHUNK, "size": 60}).encode())
+        assert status == 400
+        assert json.loads(refusal)["error"] == "HyperparameterInvalid"
+        assert ask(port, "/ping")[0] == 200
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def check_shard(content: bytes, folder: Path) -> None:
+    (folder / "chunk.out").write_bytes(content)
+    pictures = shard.read(folder / "chunk.out")
+    assert [picture.record.seed for picture in pictures] == [50, 51, 52]
+    assert {picture.image().size for picture in pictures} == {(64, 64)}
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        record = json.load(tar.extractfile("000002.json"))
+        assert Image.open(tar.extractfile("000002.png")).mode == "RGB"
+    assert schema.check("picture-record", record) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"PROXYTUNE_MODEL": "sdxl-base"}, "ModelMismatch"),
+        ({"PROXYTUNE_BASE_MODEL": "file:///nowhere"}, "ModelMissing"),
+    ],
+)
+def test_a_model_that_does_not_load_ends_the_process_with_its_name(tiny_model, served_folder, changes, name):
+    base_model = {"PROXYTUNE_BASE_MODEL": f"file://{tiny_model('sdxl-tiny')}"}
+    process = start(served_folder, free_port(), **{**base_model, **changes})
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 1
+    assert errors.strip().splitlines()[-1].startswith(f"{name}: ")
+
+
+def test_without_its_environment_it_says_what_is_missing(served_folder):
+    process = start(served_folder, free_port(), PROXYTUNE_ROLE="")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.startswith("HyperparameterInvalid: The environment variable PROXYTUNE_ROLE is not set.")

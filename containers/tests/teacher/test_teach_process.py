@@ -1,0 +1,106 @@
+"""The stage teach as SageMaker starts it: a process over its folders."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from jobs import write_teach_job
+from safetensors.torch import load_file
+
+from proxytune.contract import schema
+
+STEPS = 40
+
+
+def start(base: Path) -> subprocess.Popen:
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "TRAINING_JOB_NAME": base.name}
+    command = [sys.executable, "-m", "proxytune", "train"]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(process: subprocess.Popen) -> str:
+    output, _ = process.communicate(timeout=240)
+    return output
+
+
+def progress_of(base: Path) -> dict:
+    file = base / "checkpoints" / "progress.json"
+    return json.loads(file.read_text()) if file.exists() else {"step": 0}
+
+
+def wait_for_steps(base: Path, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 240
+    while process.poll() is None and time.monotonic() < deadline:
+        if progress_of(base)["step"] > 0:
+            return
+        time.sleep(0.005)
+    pytest.fail(f"no step was taken: {process.communicate()[0]}")
+
+
+def test_stopped_half_way_and_resumed_it_gives_the_adapter_of_an_undisturbed_run(tiny_model, tmp_path):
+    model = tiny_model("sdxl-tiny")
+    settings = {"steps": str(STEPS), "checkpoint_every": "1000"}
+    undisturbed = write_teach_job(tmp_path / "undisturbed", model, **settings)
+    disturbed = write_teach_job(tmp_path / "disturbed", model, **settings)
+    first, other = start(disturbed), start(undisturbed)
+    try:
+        wait_for_steps(disturbed, first)
+        first.send_signal(signal.SIGTERM)
+        output = finish(first)
+        assert first.returncode == 143, output
+        assert not list((disturbed / "model").iterdir())
+        (checkpoint,) = (disturbed / "checkpoints").glob("*.checkpoint")
+        stopped_at = json.loads(checkpoint.read_bytes().partition(b"\n")[0])["step"]
+        assert 0 < stopped_at < STEPS
+
+        resumed = start(disturbed)
+        output = finish(resumed)
+        assert resumed.returncode == 0, output
+        assert f"resumed from the checkpoint of step {stopped_at}" in output
+        output = finish(other)
+        assert other.returncode == 0, output
+    finally:
+        for process in (first, other):
+            if process.poll() is None:
+                process.kill()
+
+    name = "pytorch_lora_weights.safetensors"
+    left, right = load_file(undisturbed / "model" / name), load_file(disturbed / "model" / name)
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[key], right[key]) for key in left)
+    assert any(float(value.abs().max()) > 0 for key, value in left.items() if "up" in key)
+    check_outputs(disturbed, stopped_at)
+
+
+def check_outputs(base: Path, stopped_at: int) -> None:
+    facts = json.loads((base / "model" / "adapter.json").read_text())
+    assert (facts["stage"], facts["model"], facts["steps"], facts["token_word"]) == (
+        "teach",
+        "sdxl-tiny",
+        STEPS,
+        "ohwx",
+    )
+    assert len(facts["photos"]) == 3
+    record = progress_of(base)
+    assert schema.check("progress", record) is None
+    assert (record["job"], record["step"], record["resumed_from"]) == (base.name, STEPS, stopped_at)
+    assert not (base / "output" / "failure").exists()
+
+
+def test_settings_that_do_not_fit_end_with_their_name_in_the_failure_file(tiny_model, tmp_path):
+    base = write_teach_job(tmp_path / "job", tiny_model("sdxl-tiny"), rank="many")
+    process = start(base)
+    output = finish(process)
+    assert process.returncode == 1
+    failure = (base / "output" / "failure").read_text()
+    assert failure.startswith("HyperparameterInvalid: ")
+    assert "rank" in failure
+    assert failure in output
