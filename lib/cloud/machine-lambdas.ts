@@ -49,6 +49,7 @@ export class MachineLambdas extends Construct {
   }
 }
 
+/** Where a lambda finds the bucket and the table. */
 function places({ bucket, table }: MachineLambdasProps): Record<string, string> {
   return { BUCKET: bucket.bucketName, TABLE: table.tableName };
 }
@@ -65,7 +66,7 @@ function planRun(props: MachineLambdasProps): Own {
       onObjects(bucket, ['s3:GetObject', 's3:GetObjectVersion'], ['subjects/*/subject.json']),
       listObjects(bucket, ['models/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/plan.json', 'runs/*/chunks/*']),
-      onTable(table, ['PutItem', 'UpdateItem']),
+      onTable(table, ['UpdateItem']),
       // Only addresses: no other kind of subscriber can be slipped in.
       allow(['sns:Subscribe'], [topic.topicArn], { StringEquals: { 'sns:Protocol': 'email' } }),
     ],
@@ -132,7 +133,7 @@ function endRun(scope: Construct, props: MachineLambdasProps): Own {
     description: 'stops what still runs after a failure, records why, tells the user',
     timeout: Duration.minutes(3),
     memoryMiB: 512,
-    environment: { ...places(props), TOPIC_ARN: topic.topicArn },
+    environment: { TABLE: table.tableName, TOPIC_ARN: topic.topicArn },
     statements: [
       onTable(table, ['GetItem', 'Query', 'UpdateItem']),
       ...stopJobs(scope),

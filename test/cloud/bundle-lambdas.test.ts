@@ -1,0 +1,89 @@
+/** The packed lambdas, taken away from the repo as Lambda takes them: nothing beside a folder may be needed. */
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { bundleLambdas } from '../../lib/cloud/bundle-lambdas.ts';
+import { LAMBDA_NAMES } from '../../lib/cloud/lambda-names.ts';
+import { bundlesFor, removeTemporary, temporary } from './synthesize.ts';
+
+const { folders } = bundlesFor('local');
+const node = resolve('node_modules/.bin/node');
+const HEIC = resolve('../shared/photos/hostile');
+
+afterAll(removeTemporary);
+
+/** Runs a module's text in an empty folder far from the repo, beside nothing but a copy of one lambda. */
+function runBeside(name: (typeof LAMBDA_NAMES)[number], code: string): string {
+  const away = temporary('proxytune-away-');
+  cpSync(folders[name], join(away, 'lambda'), { recursive: true });
+  return execFileSync(node, ['--input-type=module', '--eval', code], {
+    cwd: join(away, 'lambda'),
+    env: { AWS_REGION: 'us-east-1', PATH: process.env.PATH },
+    encoding: 'utf8',
+  });
+}
+
+test('there is a name for every handler, and a handler for every name', () => {
+  const handlers = readdirSync('lambdas').filter((name) => existsSync(join('lambdas', name, 'handler.ts')));
+  expect(handlers.sort()).toEqual([...LAMBDA_NAMES].sort());
+});
+
+test.each(LAMBDA_NAMES)('%s loads on its own and has a handler', (name) => {
+  const out = runBeside(
+    name,
+    "const { handler } = await import('./index.mjs'); console.log(typeof handler);",
+  );
+  expect(out.trim()).toBe('function');
+});
+
+test('only inspect-photos carries native code', () => {
+  for (const name of LAMBDA_NAMES) {
+    const imports = /from ?["'](sharp|heic-decode)["']/.test(
+      readFileSync(join(folders[name], 'index.mjs'), 'utf8'),
+    );
+    expect([name, imports]).toEqual([name, name === 'inspect-photos']);
+    expect([name, existsSync(join(folders[name], 'node_modules'))]).toEqual([
+      name,
+      name === 'inspect-photos',
+    ]);
+  }
+});
+
+test('inspect-photos can draw and scale with the sharp that it carries', () => {
+  const code = `
+    import { createRequire } from 'node:module';
+    const sharp = createRequire(process.cwd() + '/index.mjs')('sharp');
+    const png = await sharp({ create: { width: 64, height: 32, channels: 3, background: 'red' } }).resize(8).png().toBuffer();
+    console.log((await sharp(png).metadata()).width);`;
+  expect(runBeside('inspect-photos', code).trim()).toBe('8');
+});
+
+test('inspect-photos can decode HEIC with the decoder that it carries', () => {
+  const photo = existsSync(HEIC) ? readdirSync(HEIC).find((name) => /\.heic$/i.test(name)) : undefined;
+  if (photo === undefined) {
+    console.warn(`not tested: there is no HEIC photo in ${HEIC}`);
+    return;
+  }
+  const code = `
+    import { createRequire } from 'node:module';
+    import { readFileSync } from 'node:fs';
+    const decode = createRequire(process.cwd() + '/index.mjs')('heic-decode');
+    const picture = await decode({ buffer: readFileSync(${JSON.stringify(join(HEIC, photo))}) });
+    console.log(picture.data.length === picture.width * picture.height * 4);`;
+  expect(runBeside('inspect-photos', code).trim()).toBe('true');
+});
+
+test('packing again changes no file, so that no deployment follows', () => {
+  const times = () => LAMBDA_NAMES.map((name) => statSync(join(folders[name], 'index.mjs')).mtimeMs);
+  const before = times();
+  bundleLambdas({ target: 'local' });
+  expect(times()).toEqual(before);
+});
+
+test('a missing handler is named', () => {
+  const root = temporary('proxytune-empty-');
+  mkdirSync(join(root, 'lambdas'));
+  expect(() => bundleLambdas({ target: 'local', root })).toThrow(
+    'handlers are missing: lambdas/start-run/handler.ts, lambdas/plan-run/handler.ts',
+  );
+});

@@ -1,0 +1,166 @@
+/** The state machine as it is synthesised: what every state promises about time, errors and data. */
+import aslValidator from 'asl-validator';
+import { errorNames, retryableNames } from '../../lib/core/errors.ts';
+import { JOB_STAGES } from '../../lib/core/words.ts';
+import { examineDefinition } from '../../lib/local/states/definition/examine.ts';
+import { definitionOf, removeTemporary, synthesize } from './synthesize.ts';
+
+interface State {
+  readonly Type: string;
+  readonly Next?: string;
+  readonly Resource?: string;
+  readonly Arguments?: { FunctionName: string; Payload: unknown };
+  readonly TimeoutSeconds?: number;
+  readonly HeartbeatSeconds?: number;
+  readonly Retry?: {
+    ErrorEquals: string[];
+    MaxAttempts?: number;
+    IntervalSeconds?: number;
+    JitterStrategy?: string;
+  }[];
+  readonly Catch?: { ErrorEquals: string[]; Next: string }[];
+  readonly Branches?: Block[];
+  readonly Choices?: { Condition: string; Next: string }[];
+  readonly Default?: string;
+}
+interface Block {
+  readonly StartAt: string;
+  readonly States: Record<string, State>;
+}
+
+interface Placed {
+  readonly name: string;
+  readonly state: State;
+  /** The Parallel states around it, innermost last. */
+  readonly around: readonly State[];
+}
+
+function walk(block: Block, around: readonly State[] = []): Placed[] {
+  return Object.entries(block.States).flatMap(([name, state]) => [
+    { name, state, around },
+    ...(state.Branches ?? []).flatMap((branch) => walk(branch, [...around, state])),
+  ]);
+}
+
+const { template } = synthesize({ target: 'local' });
+const definition = definitionOf(template);
+const states = walk(definition);
+const tasks = states.filter(({ state }) => state.Type === 'Task');
+const jobs = tasks.filter(({ state }) => state.Resource?.endsWith('.waitForTaskToken'));
+const find = (name: string): State => {
+  const found = states.find((placed) => placed.name === name);
+  if (found === undefined) throw new Error(`no state ${name}`);
+  return found.state;
+};
+
+afterAll(removeTemporary);
+
+test('is valid Amazon States Language', () => {
+  const { isValid, errorsText } = aslValidator(definition);
+  expect(errorsText('\n')).toBe('');
+  expect(isValid).toBe(true);
+});
+
+test('the validator notices a state that leads nowhere', () => {
+  expect(aslValidator({ ...definition, StartAt: 'Nowhere' }).isValid).toBe(false);
+});
+
+test('is wholly understood by the one-machine cloud', () => {
+  expect(examineDefinition(JSON.stringify(definition))).toEqual([]);
+});
+
+test('has a job state for every stage that is a job, named to start-job as core names it', () => {
+  const stages = jobs.map(({ state }) => (state.Arguments?.Payload as { stage?: string } | undefined)?.stage);
+  expect(stages.sort()).toEqual([...JOB_STAGES].sort());
+});
+
+test('gives start-job the run, the stage and this state’s own token', () => {
+  for (const { state } of jobs) {
+    expect(state.Arguments?.Payload).toEqual({
+      runId: '{% $runId %}',
+      stage: expect.any(String),
+      taskToken: '{% $states.context.Task.Token %}',
+    });
+  }
+});
+
+test.each(tasks.map(({ name, state }) => [name, state] as const))('%s ends by itself', (_name, state) => {
+  expect(state.TimeoutSeconds).toBeGreaterThan(0);
+  if (state.HeartbeatSeconds !== undefined)
+    expect(state.HeartbeatSeconds).toBeLessThan(state.TimeoutSeconds ?? 0);
+});
+
+test('the run as a whole ends by itself', () => {
+  expect(definition.TimeoutSeconds).toBe(7 * 24 * 3600);
+});
+
+test.each(jobs.map(({ name, state }) => [name, state] as const))(
+  '%s is looked up when it is silent, and goes on from what is found',
+  (name, state) => {
+    expect(state.HeartbeatSeconds).toBe(900);
+    expect(state.Catch).toEqual([{ ErrorEquals: ['States.HeartbeatTimeout'], Next: `${name}: look it up` }]);
+    const look = find(`${name}: look it up`);
+    expect(look.Arguments?.FunctionName).toContain('ReconcileJob');
+    expect(look.Catch).toEqual([{ ErrorEquals: retryableNames(), Next: name }]);
+    const over = find(look.Next ?? '');
+    expect(over.Default).toBe(name);
+    const unheard = find(over.Choices?.[0]?.Next ?? '');
+    // Either way the road goes on to the same state.
+    expect(unheard.Next).toBe(state.Next);
+  },
+);
+
+test.each(jobs.map(({ name, state }) => [name, state] as const))(
+  '%s is tried again after every error that core calls retryable, and after no other of ours',
+  (_name, state) => {
+    const retried = (state.Retry ?? []).flatMap(({ ErrorEquals }) => ErrorEquals);
+    expect(retried.filter((error) => (errorNames() as string[]).includes(error)).sort()).toEqual(
+      [...retryableNames()].sort(),
+    );
+    const waited = state.Retry?.find(({ ErrorEquals }) => ErrorEquals.includes('QuotaBusy'));
+    expect(waited).toMatchObject({ IntervalSeconds: 300, JitterStrategy: 'FULL' });
+    expect(waited?.ErrorEquals).toEqual(['QuotaBusy', 'CapacityUnavailable', 'ServiceFault']);
+  },
+);
+
+test('every task is inside something that catches all errors, or does so itself', () => {
+  const catchesAll = (state: State) =>
+    state.Catch?.some(({ ErrorEquals }) => ErrorEquals.includes('States.ALL'));
+  const bare = tasks.filter(({ state, around }) => !catchesAll(state) && !around.some(catchesAll));
+  expect(bare.map(({ name }) => name)).toEqual([]);
+});
+
+test('every error leads to end-run, and then to the end with the error’s name', () => {
+  const end = find('Run').Catch?.[0];
+  expect(end).toMatchObject({ ErrorEquals: ['States.ALL'], Next: 'End the run' });
+  expect(find('End the run').Arguments).toEqual({
+    FunctionName: expect.stringContaining('EndRun'),
+    Payload: { runId: '{% $runId %}', error: '{% $states.input.error %}' },
+  });
+  expect(find('End the run').Next).toBe('Failed');
+  expect(find('End the run').Catch).toMatchObject([{ ErrorEquals: ['States.ALL'], Next: 'Failed' }]);
+  expect(find('Failed')).toMatchObject({ Type: 'Fail', Error: '{% $states.input.error %}' });
+});
+
+test('walks the stages in the order of the road', () => {
+  const branch = find('Run').Branches?.[0] as Block;
+  const road: string[] = [];
+  for (let at: string | undefined = branch.StartAt; at !== undefined; at = branch.States[at]?.Next)
+    road.push(at);
+  expect(road).toEqual(['Plan', 'Inspect', 'Teach', 'Synthesize', 'Learn', 'Sample', 'Evaluate', 'Publish']);
+  expect(find('Sample').Branches?.map(({ StartAt }) => StartAt)).toEqual([
+    'Sample teacher',
+    'Sample student',
+  ]);
+});
+
+test('heartbeat and waits follow the settings', () => {
+  const { template: quick } = synthesize({ target: 'local', heartbeatSeconds: '5', retrySeconds: '1' });
+  const teach = walk(definitionOf(quick)).find(({ name }) => name === 'Teach')?.state;
+  expect(teach?.HeartbeatSeconds).toBe(5);
+  expect(teach?.Retry?.find(({ ErrorEquals }) => ErrorEquals.includes('QuotaBusy'))).toMatchObject({
+    IntervalSeconds: 1,
+    MaxDelaySeconds: 6,
+  });
+  expect(examineDefinition(JSON.stringify(definitionOf(quick)))).toEqual([]);
+});

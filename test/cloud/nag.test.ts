@@ -1,0 +1,66 @@
+/** cdk-nag's AwsSolutions: every finding is acknowledged with a reason, and every acknowledgement still has a finding. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type App, type Stack, Validations } from 'aws-cdk-lib/core';
+import { AwsSolutionsChecks } from 'cdk-nag';
+import { acknowledgeFindings, acknowledgements } from '../../lib/cloud/nag-acknowledgements.ts';
+import { removeTemporary, synthesize, temporary } from './synthesize.ts';
+
+interface Report {
+  readonly pluginReports: {
+    readonly violations: {
+      readonly ruleName: string;
+      readonly violatingConstructs: { readonly constructPath: string }[];
+    }[];
+  }[];
+}
+
+afterAll(removeTemporary);
+
+/** `construct path: rule` of each finding, as the report tells them. */
+function findings(prepare: (stack: Stack) => void): string[] {
+  let outdir = temporary('unused-');
+  let failure: unknown;
+  try {
+    synthesize({ target: 'account' }, (app: App, stack: Stack) => {
+      outdir = app.outdir;
+      Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
+      prepare(stack);
+    });
+  } catch (error) {
+    failure = error;
+  }
+  const path = join(outdir, 'validation-report.json');
+  if (!existsSync(path)) throw failure ?? new Error('the checks left no report');
+  const report: Report = JSON.parse(readFileSync(path, 'utf8'));
+  return report.pluginReports.flatMap(({ violations }) =>
+    violations.flatMap(({ ruleName, violatingConstructs }) =>
+      violatingConstructs.map(({ constructPath }) => `${constructPath}: ${ruleName}`),
+    ),
+  );
+}
+
+test('no finding is left', () => {
+  expect(findings(acknowledgeFindings)).toEqual([]);
+});
+
+test('without the acknowledgements the checks do find something, and each of them finds its own', () => {
+  let known: ReturnType<typeof acknowledgements> = [];
+  const found = findings((stack) => {
+    known = acknowledgements(stack);
+  });
+  expect(found.length).toBeGreaterThan(30);
+  const stale = known.filter(
+    ({ at, finding }) =>
+      !found.some(
+        (line) => line.startsWith(`Proxytune/${at}/`) && line.endsWith(`: AwsSolutions-${finding}`),
+      ),
+  );
+  expect(stale).toEqual([]);
+});
+
+test('every acknowledgement has a reason worth reading', () => {
+  synthesize({ target: 'local' }, (_app, stack) => {
+    for (const { reason } of acknowledgements(stack)) expect(reason.length).toBeGreaterThan(40);
+  });
+});

@@ -1,0 +1,250 @@
+/** The template: what the product promises of its resources. */
+import { Stack } from 'aws-cdk-lib/core';
+import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
+import { instance } from '../../lib/core/catalogue.ts';
+import {
+  cdkJson,
+  plain,
+  removeTemporary,
+  resourcesOf,
+  synthesize,
+  type Template,
+  theOnly,
+} from './synthesize.ts';
+
+const local = synthesize({ target: 'local' }).template;
+const account = synthesize().template;
+const production = synthesize({ environment: 'production' }).template;
+
+afterAll(removeTemporary);
+
+/** What a local emulator has to know, and no more: no custom resource, no nested stack. */
+const TYPES = [
+  'AWS::CloudWatch::Alarm',
+  'AWS::DynamoDB::Table',
+  'AWS::Events::Rule',
+  'AWS::IAM::Policy',
+  'AWS::IAM::Role',
+  'AWS::Lambda::EventInvokeConfig',
+  'AWS::Lambda::Function',
+  'AWS::Lambda::Permission',
+  'AWS::Logs::LogGroup',
+  'AWS::S3::Bucket',
+  'AWS::S3::BucketPolicy',
+  'AWS::SNS::Topic',
+  'AWS::SNS::TopicPolicy',
+  'AWS::SQS::Queue',
+  'AWS::SQS::QueuePolicy',
+  'AWS::StepFunctions::StateMachine',
+];
+
+const typesOf = (template: Template) =>
+  [...new Set(Object.values(template.Resources).map(({ Type }) => Type))].sort();
+
+test('cdk.json has the recommended feature flags, word for word', () => {
+  expect(cdkJson().context).toEqual(flags);
+});
+
+test('is a plain template, in an account as on one machine', () => {
+  expect(typesOf(local)).toEqual(TYPES);
+  expect(typesOf(account)).toEqual(TYPES);
+});
+
+test('both targets have the same resources under the same names', () => {
+  expect(Object.keys(local.Resources).sort()).toEqual(Object.keys(account.Resources).sort());
+});
+
+test('the bucket is versioned, encrypted, private, TLS-only and tells EventBridge', () => {
+  expect(theOnly(account, 'AWS::S3::Bucket').Properties).toMatchObject({
+    VersioningConfiguration: { Status: 'Enabled' },
+    BucketEncryption: {
+      ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+    },
+    PublicAccessBlockConfiguration: {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    },
+    NotificationConfiguration: { EventBridgeConfiguration: { EventBridgeEnabled: true } },
+  });
+  const rules = theOnly(account, 'AWS::S3::Bucket').Properties.LifecycleConfiguration.Rules;
+  expect(rules).toContainEqual(
+    expect.objectContaining({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3 } }),
+  );
+  const denied = theOnly(account, 'AWS::S3::BucketPolicy').Properties.PolicyDocument.Statement.filter(
+    ({ Effect }: { Effect: string }) => Effect === 'Deny',
+  );
+  expect(denied).toContainEqual(
+    expect.objectContaining({ Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+  );
+});
+
+test('photos and results outlive the stack unless someone says otherwise', () => {
+  expect(theOnly(account, 'AWS::S3::Bucket').DeletionPolicy).toBe('Retain');
+  expect(theOnly(synthesize({ removeData: 'true' }).template, 'AWS::S3::Bucket').DeletionPolicy).toBe(
+    'Delete',
+  );
+});
+
+test('in production nothing goes with the stack, whatever else is said', () => {
+  const { template, stack } = synthesize({ environment: 'production', removeData: 'true' });
+  for (const type of ['AWS::S3::Bucket', 'AWS::DynamoDB::Table', 'AWS::Logs::LogGroup']) {
+    for (const [, resource] of resourcesOf(template, type)) expect(resource.DeletionPolicy).toBe('Retain');
+  }
+  expect(Stack.of(stack).terminationProtection).toBe(true);
+});
+
+test('in development table and logs go with the stack', () => {
+  for (const type of ['AWS::DynamoDB::Table', 'AWS::Logs::LogGroup']) {
+    for (const [, resource] of resourcesOf(account, type)) expect(resource.DeletionPolicy).toBe('Delete');
+  }
+});
+
+test('the table is paid by the request and can be brought back to any moment', () => {
+  expect(theOnly(production, 'AWS::DynamoDB::Table').Properties).toMatchObject({
+    BillingMode: 'PAY_PER_REQUEST',
+    PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
+    KeySchema: [
+      { AttributeName: 'pk', KeyType: 'HASH' },
+      { AttributeName: 'sk', KeyType: 'RANGE' },
+    ],
+  });
+});
+
+test('every log is kept for the days that the settings say', () => {
+  const { template } = synthesize({ logRetentionDays: '7' });
+  const logs = resourcesOf(template, 'AWS::Logs::LogGroup');
+  expect(logs).toHaveLength(resourcesOf(template, 'AWS::Lambda::Function').length + 1);
+  for (const [, { Properties }] of logs) expect(Properties.RetentionInDays).toBe(7);
+});
+
+test('every lambda is Node 24 on x86-64, and writes to a log group of its own', () => {
+  const groups = resourcesOf(account, 'AWS::Lambda::Function').map(([, { Properties }]) => {
+    expect(Properties).toMatchObject({
+      Runtime: 'nodejs24.x',
+      Architectures: ['x86_64'],
+      Handler: 'index.handler',
+    });
+    return plain(Properties.LoggingConfig.LogGroup);
+  });
+  expect(new Set(groups).size).toBe(8);
+});
+
+test('every rule keeps what it cannot deliver', () => {
+  const [queueId, queue] = resourcesOf(account, 'AWS::SQS::Queue')[0] ?? [];
+  expect(queue?.Properties).toMatchObject({
+    MessageRetentionPeriod: 14 * 24 * 3600,
+    SqsManagedSseEnabled: true,
+  });
+  const rules = resourcesOf(account, 'AWS::Events::Rule');
+  expect(rules).toHaveLength(4);
+  for (const [, { Properties }] of rules) {
+    expect(Properties.Targets).toHaveLength(1);
+    expect(plain(Properties.Targets[0].DeadLetterConfig.Arn)).toBe(`<${queueId}.Arn>`);
+  }
+  // Delivered, but the lambda failed thrice: Lambda itself keeps these.
+  const invokes = resourcesOf(account, 'AWS::Lambda::EventInvokeConfig');
+  expect(invokes).toHaveLength(3);
+  for (const [, { Properties }] of invokes) {
+    expect(plain(Properties.DestinationConfig.OnFailure.Destination)).toBe(`<${queueId}.Arn>`);
+  }
+});
+
+test('rules let through exactly the events that are ours', () => {
+  const patterns = resourcesOf(account, 'AWS::Events::Rule').map(
+    ([, { Properties }]) => Properties.EventPattern,
+  );
+  const byType = Object.fromEntries(patterns.map((pattern) => [pattern['detail-type'][0], pattern]));
+  const [bucketId] = resourcesOf(account, 'AWS::S3::Bucket')[0] ?? [];
+  const [machineId] = resourcesOf(account, 'AWS::StepFunctions::StateMachine')[0] ?? [];
+  expect(byType).toEqual({
+    'Object Created': {
+      source: ['aws.s3'],
+      'detail-type': ['Object Created'],
+      detail: {
+        bucket: { name: [{ Ref: bucketId }] },
+        object: { key: [{ wildcard: 'subjects/*/subject.json' }] },
+      },
+    },
+    'SageMaker Training Job State Change': {
+      source: ['aws.sagemaker'],
+      'detail-type': ['SageMaker Training Job State Change'],
+      detail: { TrainingJobName: [{ prefix: 'proxytune-' }] },
+    },
+    'SageMaker Transform Job State Change': {
+      source: ['aws.sagemaker'],
+      'detail-type': ['SageMaker Transform Job State Change'],
+      detail: { TransformJobName: [{ prefix: 'proxytune-' }] },
+    },
+    'Step Functions Execution Status Change': {
+      source: ['aws.states'],
+      'detail-type': ['Step Functions Execution Status Change'],
+      detail: { stateMachineArn: [{ Ref: machineId }], status: ['FAILED', 'TIMED_OUT', 'ABORTED'] },
+    },
+  });
+});
+
+test('topic and queue take nothing that is not encrypted on its way', () => {
+  for (const type of ['AWS::SNS::TopicPolicy', 'AWS::SQS::QueuePolicy']) {
+    expect(JSON.stringify(theOnly(account, type).Properties.PolicyDocument)).toContain(
+      '"Condition":{"Bool":{"aws:SecureTransport":"false"}}',
+    );
+  }
+});
+
+test('no image is built for one machine, and the settings choose the models', () => {
+  const environmentOf = (template: Template, key: string) =>
+    resourcesOf(template, 'AWS::Lambda::Function')
+      .map(([, { Properties }]) => Properties.Environment?.Variables?.[key])
+      .find((value) => value !== undefined);
+  expect(environmentOf(local, 'IMAGE_URI')).toBe(
+    '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local',
+  );
+  expect(environmentOf(local, 'MODEL_SCALE')).toBe('tiny');
+  expect(plain(environmentOf(account, 'IMAGE_URI'))).toContain('.dkr.ecr.');
+  expect(environmentOf(account, 'MODEL_SCALE')).toBe('full');
+});
+
+test('the outputs can be pasted', () => {
+  expect(Object.keys(account.Outputs).sort()).toEqual([
+    'BucketName',
+    'FetchReportCommand',
+    'ImageUri',
+    'JobRoleArn',
+    'StartCommand',
+    'StateMachineArn',
+    'SubscribeCommand',
+    'TableName',
+    'TopicArn',
+    'UploadPhotosCommand',
+    'WatchCommand',
+  ]);
+  const [bucketId] = resourcesOf(account, 'AWS::S3::Bucket')[0] ?? [];
+  expect(plain(account.Outputs.StartCommand?.Value)).toBe(
+    `aws s3 cp subject.json s3://<${bucketId}>/subjects/my-dog/subject.json`,
+  );
+});
+
+test('everything that can bear a tag says which stack and environment it is of', () => {
+  for (const type of ['AWS::S3::Bucket', 'AWS::Lambda::Function', 'AWS::StepFunctions::StateMachine']) {
+    for (const [, { Properties }] of resourcesOf(production, type)) {
+      expect(Properties.Tags).toContainEqual({ Key: 'proxytune:environment', Value: 'production' });
+      expect(Properties.Tags).toContainEqual({ Key: 'proxytune:stack', Value: 'Proxytune' });
+    }
+  }
+});
+
+test('two stacks stand side by side under names of their own', () => {
+  const { stack } = synthesize({ name: 'Second' });
+  expect(stack.stackName).toBe('Second');
+});
+
+test('only the instance types of the settings can be started', () => {
+  const types = ['ml.g5.xlarge', 'ml.m5.large'];
+  expect(types.every((type) => instance(type).training)).toBe(true);
+  const { template } = synthesize({ instanceTypes: types.join(',') });
+  const policies = JSON.stringify(resourcesOf(template, 'AWS::IAM::Policy'));
+  expect(policies).toContain(`"sagemaker:InstanceTypes":${JSON.stringify(types)}`);
+  expect(policies).not.toContain('ml.g6');
+});

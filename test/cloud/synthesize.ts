@@ -1,0 +1,126 @@
+/** The stack, synthesised in this process; used by every test of this folder. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { App, type Stack } from 'aws-cdk-lib/core';
+import { bundleLambdas, type LambdaBundles } from '../../lib/cloud/bundle-lambdas.ts';
+import { readSettings } from '../../lib/cloud/settings.ts';
+import { ProxytuneStack } from '../../lib/cloud/stack.ts';
+
+export interface Resource {
+  readonly Type: string;
+  // biome-ignore lint/suspicious/noExplicitAny: a template's properties have as many shapes as CloudFormation has types
+  readonly Properties: any;
+  readonly DeletionPolicy?: string;
+}
+
+export interface Template {
+  readonly Resources: Readonly<Record<string, Resource>>;
+  readonly Outputs: Readonly<Record<string, { readonly Value: unknown }>>;
+}
+
+export interface Synthesis {
+  readonly template: Template;
+  readonly stack: ProxytuneStack;
+  /** The output folder; removed when the tests of the file are over. */
+  readonly outdir: string;
+}
+
+const made: string[] = [];
+const bundles = new Map<string, LambdaBundles>();
+
+/** Lambdas are packed once a test file and target. */
+export function bundlesFor(target: 'account' | 'local'): LambdaBundles {
+  const found = bundles.get(target) ?? bundleLambdas({ target });
+  bundles.set(target, found);
+  return found;
+}
+
+export const cdkJson = () => JSON.parse(readFileSync('cdk.json', 'utf8'));
+
+/**
+ * @param settings - as after `-c`
+ * @param prepare - is called with app and stack before synthesis
+ */
+export function synthesize(
+  settings: Record<string, string> = {},
+  prepare: (app: App, stack: Stack) => void = () => {},
+): Synthesis {
+  const outdir = temporary('proxytune-synth-');
+  const app = new App({
+    context: { ...cdkJson().context, ...settings },
+    outdir,
+    // Takes longer than all the rest; the test of the real door has it on.
+    builtinCloudFormationValidation: false,
+  });
+  const read = readSettings(app.node.getAllContext());
+  const { folders } = bundlesFor(read.target);
+  const stack = new ProxytuneStack(app, read.name, {
+    settings: read,
+    folders,
+    root: rootWithImage(),
+    version: '9.9.9',
+  });
+  prepare(app, stack);
+  app.synth();
+  return {
+    template: JSON.parse(readFileSync(join(outdir, `${read.name}.template.json`), 'utf8')),
+    stack,
+    outdir,
+  };
+}
+
+export function temporary(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  made.push(folder);
+  return folder;
+}
+
+/** To be called after all tests of a file. */
+export function removeTemporary(): void {
+  for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+
+/** A small Dockerfile in place of the real one: only the asset's name depends on it, and hashing it takes no time. */
+function rootWithImage(): string {
+  const root = temporary('proxytune-root-');
+  mkdirSync(join(root, 'containers'));
+  writeFileSync(join(root, 'containers', 'Dockerfile'), 'FROM scratch\n');
+  return root;
+}
+
+export function resourcesOf(template: Template, type: string): [string, Resource][] {
+  return Object.entries(template.Resources).filter(([, resource]) => resource.Type === type);
+}
+
+/** The only resource of a type. */
+export function theOnly(template: Template, type: string): Resource {
+  const found = resourcesOf(template, type);
+  if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} of ${type}, wanted one`);
+  return found[0][1];
+}
+
+/** A value of a template as text, references written `<LogicalId>` or `<LogicalId.Attribute>`. */
+export function plain(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const node = value as {
+    Ref?: string;
+    'Fn::GetAtt'?: string[];
+    'Fn::Join'?: [string, unknown[]];
+    'Fn::Sub'?: string;
+  };
+  if (node.Ref !== undefined) return `<${node.Ref}>`;
+  if (node['Fn::GetAtt'] !== undefined) return `<${node['Fn::GetAtt'].join('.')}>`;
+  if (node['Fn::Join'] !== undefined) return node['Fn::Join'][1].map(plain).join(node['Fn::Join'][0]);
+  if (node['Fn::Sub'] !== undefined) return node['Fn::Sub'];
+  throw new Error(`no text: ${JSON.stringify(value)}`);
+}
+
+/** The state machine's definition, references written as ARNs would be. */
+export function definitionOf(template: Template) {
+  const { DefinitionString } = theOnly(template, 'AWS::StepFunctions::StateMachine').Properties;
+  const text = plain(DefinitionString)
+    .replaceAll('<AWS::Partition>', 'aws')
+    .replace(/<(\w+)\.Arn>/g, 'arn:aws:lambda:us-east-1:123456789012:function:$1');
+  return JSON.parse(text);
+}
