@@ -1,11 +1,14 @@
 """How good the teacher and the student became: encoders, scores and the report.
 
-preprocessing   Preprocessing: from a picture to the numbers an encoder sees
-encoders        ClipEncoder, DinoEncoder: unit vectors of pictures and texts
-samples         Sample, read_references, read_shards: the pictures of the run
-scores          ScoredRow, score_row, interval: cosine similarities and their intervals
-metrics         build_metrics, write_metrics: metrics.json and metrics.csv
-verdict         verdict: the run in one sentence
-report          write_report: index.html and its pictures
-evaluate        evaluate: the evaluate job, from channels to outputs
+Import from the modules, not from here, so that a process loads only what it uses:
+
+    evaluate        evaluate: the evaluate job, from channels to outputs
+    collect         collect: the pictures of the run, checked against its plan
+    pictures        Picture, ScoredPicture; save_view: the files that the report shows
+    preprocessing   Preprocessing: from a picture to the numbers an encoder sees
+    encoders        ClipEncoder, DinoEncoder: unit vectors of pictures and texts
+    scores          to_references, among_themselves, to_prompts, summarise
+    verdict         verdict: the run in one sentence
+    metrics         build_metrics, write_metrics: metrics.json and metrics.csv
+    report          write_report: index.html; its parts come from report_scores and report_facts
 """

@@ -56,8 +56,8 @@ def resize_shorter_side(picture: Image.Image, side: int) -> Image.Image:
 def middle_square(picture: Image.Image, side: int) -> Image.Image:
     """The square of `side` pixels in the middle of a picture that is at least that large.
 
-    An odd margin is rounded as torchvision rounds it, which the official code uses; transformers' own processor
-    cuts it off, and so sees another column of pixels.
+    An odd margin is rounded as torchvision rounds it, which the official code uses; transformers' own
+    processor cuts it off, and so sees another column of pixels.
     """
     width, height = picture.size
     left = round((width - side) / 2)

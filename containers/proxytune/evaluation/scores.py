@@ -29,19 +29,6 @@ class Score:
     high: float
 
 
-@dataclass(frozen=True)
-class Row:
-    """The scores of one set of pictures; the lists hold one value a picture, in the pictures' order.
-
-    `clip_t` is None where the pictures have no prompts.
-    """
-
-    name: str
-    clip_i: list[float]
-    clip_t: list[float] | None
-    dino: list[float]
-
-
 def to_references(pictures: Vectors, references: Vectors) -> list[float]:
     """Mean cosine of each picture (N, D) to all references (R, D), R at least 1: N numbers."""
     return [_clean(math.fsum(cosines) / len(cosines)) for cosines in pictures @ references.T]
