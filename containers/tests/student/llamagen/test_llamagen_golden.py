@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from llamagen_golden_files import write_gpt_file, write_vq_file
 from safetensors.torch import load_file, save_file
 
 from proxytune.golden import check_golden_file, one_thread
@@ -18,6 +17,7 @@ from proxytune.student.llamagen import LlamaGen, LlamaGenConfig, sample_tokens, 
 
 CONTAINERS = Path(__file__).resolve().parents[3]
 GOLDEN = CONTAINERS / "tests" / "golden" / "llamagen"
+OTHER = GOLDEN.parent / "llamagen-other"
 SHARED = CONTAINERS.parents[1] / "shared" / "golden" / "llamagen"
 
 
@@ -130,17 +130,21 @@ def test_the_tool_exits_2_for_what_it_cannot_check(tmp_path):
     assert "a.mystery" in done.stderr
 
 
-def test_other_configurations_can_be_checked(tmp_path):
-    """Written by our own model, so this shows reach, not truth; grouped heads are proven elsewhere."""
-    gpt = write_gpt_file(
-        tmp_path / "other-llamagen-gpt.json", n_kv_head=2, ffn_dim_multiplier=1.3, block_size=9
-    )
-    vq = write_vq_file(tmp_path / "other-llamagen-vq16.json", sizes={"wide": (16, 40), "tall": (48, 8)})
-    done = check(gpt, vq)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "new.greedy_cfg3.0" in done.stdout
-    assert "tall.ids" in done.stdout
-    tensors = load_file(vq.with_suffix(".safetensors"))
-    tensors["tall.ids"][0, 0] += 1
-    save_file(tensors, vq.with_suffix(".safetensors"))
-    assert check(vq).returncode == 1
+@pytest.mark.parametrize("kind", ["llamagen-gpt", "llamagen-vq16"])
+def test_other_configurations_of_the_official_code(kind):
+    findings = check_golden_file(OTHER / f"other-{kind}.json")
+    assert [str(finding) for finding in findings if not finding.holds] == []
+    names = {finding.name for finding in findings}
+    sampled = {"b.greedy_cfg3.0", "b.first_step_probs_t1.0_k0_p0.5", "mq.train_logits", "mq.loss"}
+    assert names >= (sampled if kind == "llamagen-gpt" else {"s16x40.ids", "s24.decoded", "parameters"})
+
+
+def test_a_wrong_code_id_is_found(tmp_path):
+    for file in OTHER.glob("other-llamagen-vq16.*"):
+        shutil.copy(file, tmp_path)
+    path = tmp_path / "other-llamagen-vq16.json"
+    tensors = load_file(path.with_suffix(".safetensors"))
+    tensors["s16x40.ids"][0, 0] += 1
+    save_file(tensors, path.with_suffix(".safetensors"))
+    wrong = {finding.name for finding in check_golden_file(path) if not finding.holds}
+    assert wrong == {"s16x40.ids", "s16x40.decoded"}
