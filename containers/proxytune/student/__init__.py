@@ -1,1 +1,6 @@
-"""The students: autoregressive image models, one folder a family, and what trains and samples them."""
+"""The students: autoregressive image models, one folder a family, and what trains and samples them.
+
+families    Learner, learner(family, ...), picture_maker(family): the table of families
+trainer     train(folders, hyperparameters, stop): the stage learn
+proxy_set   ProxySet: the proxies as training pictures of one size, in a seeded order
+"""

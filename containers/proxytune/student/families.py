@@ -1,0 +1,103 @@
+"""Which code a student family has. A new family is a new row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from proxytune.contract.errors import ProxytuneError
+
+if TYPE_CHECKING:
+    import torch
+
+    from proxytune.proxies.maker import PictureMaker
+    from proxytune.student.proxy_set import ProxySet
+    from proxytune.training.loop import LoopSettings, Trainee
+
+
+@dataclass(frozen=True)
+class Family:
+    """`module:Class` of the two things a family consists of; imported only when used."""
+
+    learner: str
+    maker: str
+
+
+FAMILIES = {
+    "llamagen": Family(
+        "proxytune.student.llamagen.learner:LlamaGenLearner",
+        "proxytune.student.llamagen.maker:LlamaGenMaker",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a student is taught, beside the pictures.
+
+    Attributes:
+        caption: of every proxy: the prompt it was synthesised from.
+        token_word: the word of the caption that stands for the subject.
+        caption_dropout: share of pictures trained with the null caption, which guidance needs.
+        rank, alpha: the adapter's; it is scaled by alpha / rank.
+        batch_size: pictures a step.
+        seed: of the order in which the proxies are used.
+    """
+
+    caption: str
+    token_word: str
+    caption_dropout: float
+    rank: int
+    alpha: int
+    batch_size: int
+    seed: int
+
+
+class Learner(Protocol):
+    """What the trainer needs of a family."""
+
+    def prepare(self, proxies: ProxySet, lesson: Lesson) -> Trainee:
+        """Load the weights, encode what never changes, put a fresh adapter on.
+
+        The adapter's first values are drawn from torch's global state: seed that before.
+        """
+        ...
+
+    def loop_settings(self, *, steps: int, checkpoint_every: int, learning_rate: float) -> LoopSettings:
+        """The family's way to train; valid after `prepare`."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the adapter, read it back, and prove that it is what was trained."""
+        ...
+
+
+def learner(family: str, base: Path, size: int, device: torch.device) -> Learner:
+    """The learner of a family, over the model folder `base`, for pictures of `size` pixels a side."""
+    made: Learner = _resolve(_row(family).learner)(base, size, device)
+    return made
+
+
+def picture_maker(family: str) -> PictureMaker:
+    """What draws this family's pictures; nothing is loaded yet."""
+    made: PictureMaker = _resolve(_row(family).maker)()
+    return made
+
+
+def _row(family: str) -> Family:
+    if family not in FAMILIES:
+        raise ProxytuneError(
+            "ModelUnknown",
+            what="This image holds no code for the student's family",
+            given=family,
+            allowed=", ".join(FAMILIES),
+            remedy="choose another student, or build the image of a version that knows the family",
+        )
+    return FAMILIES[family]
+
+
+def _resolve(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)

@@ -1,0 +1,78 @@
+"""The proxies as training pictures: squares of one size, used in a seeded order."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.proxies.shard import Picture
+
+
+class ProxySet:
+    """The proxies of a subject, in order of their index.
+
+    Args:
+        pictures: as `proxies.collection.read_proxies` returns them; read from disk when asked for.
+        size: side of the square training picture in pixels.
+    """
+
+    def __init__(self, pictures: list[Picture], size: int) -> None:
+        self.size = size
+        self._pictures = pictures
+        self.sha256 = [picture.record.sha256 for picture in pictures]
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 for all of them: that of their PNGs' hashes, in order, a line each."""
+        return hashlib.sha256("\n".join(self.sha256).encode("ascii")).hexdigest()
+
+    def picture_of(self, slot: int, seed: int) -> int:
+        """The number of the `slot`-th training picture: every epoch has all, in a fresh order."""
+        epoch, place = divmod(slot, len(self))
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed + epoch))
+        return int(order[place])
+
+    def pixels(self, numbers: range) -> Tensor:
+        """Pictures as (len(numbers), 3, size, size), float32 in [-1, 1].
+
+        Raises:
+            ProxytuneError: ModelMismatch for a picture smaller than the student's.
+        """
+        return torch.stack([self._one(self._pictures[number]) for number in numbers])
+
+    def _one(self, picture: Picture) -> Tensor:
+        image = picture.image()
+        if min(image.size) < self.size:
+            raise ProxytuneError(
+                "ModelMismatch",
+                what=f"The proxy {picture.record.index} is smaller than the student's pictures",
+                given=f"{image.width} x {image.height} pixels",
+                allowed=f"at least {self.size} x {self.size}",
+                remedy="let the teacher draw at the student's size or above",
+            )
+        values = np.asarray(square(image, self.size), dtype=np.float32)
+        return torch.from_numpy(values).permute(2, 0, 1).contiguous() / 127.5 - 1.0
+
+
+def square(image: Image.Image, size: int) -> Image.Image:
+    """Scale the shorter side to `size` and crop the middle, as LlamaGen's training pictures were made.
+
+    Halved by averaging while it is at least twice the size, then bicubic: a single bicubic step over a large
+    factor would leave out pixels (ADM's preprocessing, which LlamaGen names).
+    """
+    while min(image.size) >= 2 * size:
+        image = image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX)
+    scale = size / min(image.size)
+    if scale != 1:
+        wanted = (max(size, round(image.width * scale)), max(size, round(image.height * scale)))
+        image = image.resize(wanted, Image.Resampling.BICUBIC)
+    left, top = (image.width - size) // 2, (image.height - size) // 2
+    return image.crop((left, top, left + size, top + size))

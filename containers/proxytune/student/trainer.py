@@ -1,0 +1,60 @@
+"""The stage learn: proxies in, adapter out. The same for every family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from proxytune.contract.checkpoints import CheckpointStore
+from proxytune.contract.folders import Folders
+from proxytune.contract.hyperparameters import settings_hash
+from proxytune.contract.progress import ProgressFile
+from proxytune.contract.signals import StopRequest
+from proxytune.proxies.collection import read_proxies
+from proxytune.student import families
+from proxytune.student.proxy_set import ProxySet
+from proxytune.training import loop
+from proxytune.training.lora import write_facts
+from proxytune.training.states import seed_everything
+
+
+def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) -> None:
+    """Train the student and leave its adapter in the model folder.
+
+    Args:
+        hyperparameters: those of stage learn, checked.
+
+    Raises:
+        ProxytuneError: by its name; see the modules called here.
+        SystemExit: 143 after SIGTERM.
+    """
+    base, channel = folders.channel("base"), folders.channel("proxies")
+    progress = ProgressFile(folders.checkpoints, "learn", hyperparameters["steps"])
+    progress.write("reading the proxies", 0)
+    proxies = ProxySet(read_proxies(channel, hyperparameters["proxies"]), hyperparameters["size"])
+    store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, proxies.sha256))
+    progress.write("loading the student", 0)
+    seed_everything(hyperparameters["seed"])
+    learner = families.learner(hyperparameters["family"], base, proxies.size, device())
+    trainee = learner.prepare(proxies, _lesson(hyperparameters))
+    settings = learner.loop_settings(
+        steps=hyperparameters["steps"],
+        checkpoint_every=hyperparameters["checkpoint_every"],
+        learning_rate=hyperparameters["learning_rate"],
+    )
+    loop.run(trainee, settings, store, progress, stop)
+    progress.write("saving the adapter", hyperparameters["steps"])
+    learner.save(folders.model)
+    write_facts(folders.model, hyperparameters, proxies_sha256=proxies.digest)
+    progress.write("done", hyperparameters["steps"])
+
+
+def device() -> torch.device:
+    """The GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _lesson(hyperparameters: dict[str, Any]) -> families.Lesson:
+    names = families.Lesson.__dataclass_fields__
+    return families.Lesson(**{name: hyperparameters[name] for name in names})

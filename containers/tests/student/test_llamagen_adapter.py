@@ -1,0 +1,168 @@
+"""LlamaGen's adapter: files, reading back, and that a picture can be learnt by heart."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from learn_job import CAPTION, make_job, write_shard
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.signals import StopRequest
+from proxytune.student.llamagen import load_student, memory, sample_tokens, trim_caption
+from proxytune.student.llamagen.adapter import add_adapter, load_adapter
+from proxytune.student.llamagen.learner import tokenise
+from proxytune.student.proxy_set import ProxySet
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+@pytest.fixture(scope="module")
+def adapter(trained):
+    return trained.model
+
+
+def logits_of(model, student):
+    features, _ = trim_caption(*student.captions.encode([CAPTION]))
+    tokens = torch.arange(63)[None] * 4
+    with torch.no_grad():
+        return (
+            model.get_base_model()(tokens, features)
+            if hasattr(model, "peft_config")
+            else model(tokens, features)
+        )
+
+
+def test_pefts_own_reader_gives_the_same_model(tiny_student, adapter):
+    ours, theirs = load_student(tiny_student), load_student(tiny_student)
+    untuned = logits_of(ours.gpt, ours)
+    tuned = logits_of(load_adapter(ours.gpt, adapter), ours)
+    assert torch.equal(tuned, logits_of(PeftModel.from_pretrained(theirs.gpt, str(adapter)), theirs))
+    assert not torch.allclose(tuned, untuned, atol=1e-3)
+
+
+def test_the_config_is_the_same_file_every_time(adapter):
+    config = json.loads((adapter / CONFIG).read_text())
+    assert config["target_modules"] == ["w1", "w2", "w3", "wo", "wqkv"]
+    assert (config["r"], config["lora_alpha"], config["inference_mode"]) == (4, 8, True)
+
+
+def _drop_a_tensor(folder):
+    weights = load_file(folder / WEIGHTS)
+    weights.pop(sorted(weights)[0])
+    save_file(weights, folder / WEIGHTS)
+
+
+def _add_a_tensor(folder):
+    save_file({**load_file(folder / WEIGHTS), "unet.lora_A.weight": torch.ones(1)}, folder / WEIGHTS)
+
+
+def _another_rank(folder):
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**config, "r": 2}))
+
+
+def _another_model(folder):
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps({**config, "target_modules": ["to_q"]}))
+
+
+def _cut(folder):
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:500])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (_drop_a_tensor, "is unknown|is missing"),
+        (_add_a_tensor, "unet.lora_A.weight is unknown"),
+        (_another_rank, "instead of"),
+        (_another_model, "to_q"),
+        (_cut, "does not fit"),
+        (lambda folder: (folder / CONFIG).unlink(), "holds no adapter_config.json"),
+    ],
+)
+def test_a_spoilt_adapter_is_refused(tiny_student, adapter, tmp_path, spoil, words):
+    shutil.copytree(adapter, tmp_path / "adapter")
+    spoil(tmp_path / "adapter")
+    with pytest.raises(ProxytuneError, match=words) as refused:
+        load_adapter(load_student(tiny_student, captions=False).gpt, tmp_path / "adapter")
+    assert refused.value.name == "ModelMismatch"
+
+
+def test_one_picture_is_learnt_by_heart(tmp_path, tiny_student):
+    from learn_job import HYPERPARAMETERS
+
+    from proxytune.proxies.collection import read_proxies
+    from proxytune.student.trainer import train
+
+    sure = tmp_path / "student"
+    shutil.copytree(tiny_student, sure)
+    config = json.loads((sure / "config.json").read_text())
+    config["gpt"] |= {f"{part}_dropout_p": 0.0 for part in ("token", "resid", "ffn")}
+    (sure / "config.json").write_text(json.dumps(config))
+    given = {
+        **HYPERPARAMETERS,
+        "proxies": 1,
+        "batch_size": 1,
+        "rank": 16,
+        "alpha": 16,
+        "steps": 90,
+        "learning_rate": 1e-2,
+        "caption_dropout": 0.0,
+        "checkpoint_every": 90,
+    }
+    folders = make_job(tmp_path / "ml", sure, given)
+    channel = folders.channel("proxies")
+    for file in channel.rglob("*.out"):
+        file.unlink()
+    write_shard(channel / "0.json.out", [0])
+    train(folders, given, StopRequest())
+    student = load_student(sure)
+    wanted = tokenise(student.vq, ProxySet(read_proxies(channel, 1), 64), torch.device("cpu"))
+    assert len(wanted.unique()) > 8
+    features, mask = student.captions.encode([CAPTION])
+    before = sample_tokens(student.gpt, features, mask, [0], guidance=1.0, temperature=0)
+    tuned = load_adapter(student.gpt, folders.model)
+    after = sample_tokens(tuned, features, mask, [0], guidance=1.0, temperature=0)
+    assert torch.equal(after, wanted)
+    assert not torch.equal(before, wanted)
+
+
+def test_recomputed_activations_change_no_number(tiny_student):
+    results = []
+    for recompute in (False, True):
+        gpt = load_student(tiny_student, captions=False).gpt
+        torch.manual_seed(0)
+        model = add_adapter(gpt, rank=4, alpha=4).train()
+        if recompute:
+            memory.recompute_activations(gpt)
+        caption, tokens = torch.ones(2, 5, gpt.config.caption_dim), torch.arange(128).view(2, 64)
+        loss = model.get_base_model().loss(tokens, caption, drop_caption=torch.tensor([False, True]))
+        loss.backward()
+        results.append([loss.detach(), *(p.grad for p in model.parameters() if p.requires_grad)])
+    assert len(results[0]) > 20
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+
+
+def test_the_estimate_of_activations_is_near_what_torch_keeps():
+    from proxytune.student.llamagen import LlamaGen, LlamaGenConfig
+
+    # GPT-XL's proportions at half its width.
+    config = LlamaGenConfig(dim=640, n_layer=2, n_head=10, block_size=16, vocab_size=16, caption_dim=8)
+    model = add_adapter(LlamaGen(config).to(torch.bfloat16), rank=16, alpha=16).train()
+    own = {value.untyped_storage().data_ptr() for value in model.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = model.get_base_model().loss(torch.zeros(2, 16, dtype=torch.long), torch.ones(2, 4, 8))
+    assert loss.requires_grad
+    assert sum(kept.values()) == pytest.approx(memory.activation_bytes(config, 2, 4), rel=0.15)

@@ -1,0 +1,57 @@
+"""Proxies as training pictures."""
+
+import numpy as np
+import pytest
+import torch
+from learn_job import draw_proxy, write_shard
+from PIL import Image
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.proxies.collection import read_proxies
+from proxytune.student.proxy_set import ProxySet, square
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    write_shard(tmp_path / "0.json.out", range(5))
+    return read_proxies(tmp_path, 5)
+
+
+def test_every_epoch_has_all_pictures_in_another_order(pictures):
+    proxies = ProxySet(pictures, 64)
+    epochs = [[proxies.picture_of(slot, 3) for slot in range(e * 5, e * 5 + 5)] for e in range(4)]
+    assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+    assert epochs[0] == [ProxySet(pictures, 64).picture_of(slot, 3) for slot in range(5)]
+
+
+def test_pictures_of_the_right_size_are_taken_as_they_are(pictures):
+    pixels = ProxySet(pictures, 64).pixels(range(1, 3))
+    assert pixels.shape == (2, 3, 64, 64)
+    grey = ((pixels[1] + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    assert np.array_equal(grey, np.asarray(draw_proxy(2)))
+
+
+def test_larger_pictures_are_halved_by_averaging():
+    picture = draw_proxy(1, 256)
+    values = np.asarray(picture, dtype=np.float64)
+    means = values.reshape(64, 4, 64, 4, 3).mean(axis=(1, 3))
+    assert np.abs(np.asarray(square(picture, 64)) - means).max() <= 1
+
+
+def test_oblong_pictures_lose_their_ends():
+    picture = Image.new("RGB", (96, 64), "red")
+    picture.paste("blue", (16, 0, 80, 64))
+    assert square(picture, 64).getcolors() == [(64 * 64, (0, 0, 255))]
+    assert square(picture, 48).size == (48, 48)
+
+
+def test_smaller_pictures_are_refused(pictures):
+    with pytest.raises(ProxytuneError, match="64 x 64 pixels") as refused:
+        ProxySet(pictures, 128).pixels(range(1))
+    assert refused.value.name == "ModelMismatch"
+
+
+def test_the_digest_names_the_set(pictures):
+    assert ProxySet(pictures, 64).digest == ProxySet(pictures, 32).digest
+    assert ProxySet(pictures, 64).digest != ProxySet(pictures[:4], 64).digest
