@@ -18,7 +18,8 @@ export function readCause(error: { Error?: string | undefined; Cause?: string | 
   const lambda = parsed(cause);
   const text = typeof lambda?.errorMessage === 'string' ? lambda.errorMessage : cause;
   const type = typeof lambda?.errorType === 'string' && !isErrorName(name) ? lambda.errorType : name;
-  if (isErrorName(type)) return { error: type, message: text };
+  // A cause that went through here before has its remedy already.
+  if (isErrorName(type) || text.includes('What to do:')) return { error: type, message: text };
   return {
     error: type,
     message: `${text || 'The state machine gave no cause.'} What to do: ${unknownRemedy(type)}`,

@@ -1,8 +1,20 @@
 /** What became of a job, read from SageMaker's own description of it (never from an event, which is a hint). */
 import { type ErrorName, isErrorName, parseFailure } from './errors.ts';
+import type { JobRecord } from './records.ts';
+
+/**
+ * What start-job throws when the stage's job is over already: no failure (so not among the errors of the house), but
+ * word to the state machine to ask reconcile-job for the outcome instead of waiting for a job that will not speak.
+ */
+export const JOB_OVER = 'JobOver';
 
 export type Outcome =
-  | { readonly over: false; readonly status: string }
+  | {
+      readonly over: false;
+      readonly status: string;
+      /** Since when a transform has been billed; nothing else limits its time. */
+      readonly since?: Date;
+    }
   | { readonly over: true; readonly ok: true; readonly seconds: number }
   | {
       readonly over: true;
@@ -52,7 +64,16 @@ export function outcomeOf(job: JobDescription): Outcome {
   if (status === 'Stopped') {
     return { over: true, ok: false, seconds, error: 'JobStopped', message: 'The job was stopped' };
   }
-  return { over: false, status };
+  return { over: false, status, ...(job.TransformStartTime && { since: job.TransformStartTime }) };
+}
+
+/** The outcome that the table holds already, or undefined for a job that is waited for. */
+export function recordedOutcome(job: JobRecord): (Outcome & { over: true }) | undefined {
+  const { state, seconds = 0, error = 'JobFailed', message = 'The job failed' } = job;
+  if (state === 'WAITING') return undefined;
+  return state === 'SUCCEEDED'
+    ? { over: true, ok: true, seconds }
+    : { over: true, ok: false, seconds, error, message };
 }
 
 function failure(reason: string): { error: ErrorName; message: string } {
@@ -70,8 +91,16 @@ function secondsOf(job: JobDescription): number {
   return Math.max(0, Math.round(job.BillableTimeInSeconds ?? elapsed));
 }
 
+/** What the SDK throws; it notes its tries in `$metadata`, also when no answer came at all. */
+interface CallError {
+  readonly name: string;
+  readonly message: string;
+  readonly $fault?: 'client' | 'server';
+  readonly $metadata?: object;
+}
+
 /** The error that a refused Create call amounts to. */
-export function refusal(error: { name: string; message: string }): { error: ErrorName; message: string } {
+export function refusal(error: CallError): { error: ErrorName; message: string } {
   if (isErrorName(error.name)) return { error: error.name, message: error.message };
   // Comes under the same name as a quota, but no waiting helps.
   if (/not available in this region/i.test(error.message))
@@ -86,5 +115,8 @@ export function refusal(error: { name: string; message: string }): { error: Erro
   // A role made seconds ago cannot be assumed yet; it can a little later.
   if (/assume(d)? (the )?role|cannot be assumed/i.test(error.message))
     return { error: 'ServiceFault', message: error.message };
+  // A fault of theirs, or no answer: the job may even exist, so the attempt must stay open to adopt it.
+  if (error.$fault === 'server' || (error.$metadata !== undefined && error.$fault === undefined))
+    return { error: 'ServiceFault', message: `${error.name}: ${error.message}` };
   return { error: 'JobRefused', message: `${error.name}: ${error.message}` };
 }

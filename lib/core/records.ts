@@ -14,17 +14,21 @@ export interface RunRecord {
   readonly bucket: string;
   readonly status: RunStatus;
   readonly startedAt: string;
+  /** When it last began: differs from `startedAt` once it was resumed. */
+  readonly begunAt: string;
   readonly endedAt?: string;
   readonly error?: string;
   readonly message?: string;
   readonly report?: string;
   readonly notify?: string;
   readonly usd?: number;
+  /** Whether the notice of its end was sent; a crash between ending and sending is then repaired. */
+  readonly told?: boolean;
 }
 
 /**
  * `WAITING`: created or about to be; the state machine waits for its token.
- * `SUCCEEDED`, `FAILED`: over, and the state machine was told so.
+ * `SUCCEEDED`, `FAILED`: over; whether the state machine heard of it says `told`.
  */
 export type JobState = 'WAITING' | 'SUCCEEDED' | 'FAILED';
 
@@ -44,7 +48,7 @@ export interface JobRecord {
   readonly chunks?: number;
   /** Longest the job may take; a transform has no limit of its own, so ours is kept here. */
   readonly maxRuntimeSeconds: number;
-  /** Whether the state machine was answered; a crash between marking and answering is then repaired. */
+  /** Whether the state machine heard the outcome. A failure that it has not heard is no reason for a next attempt. */
   readonly told: boolean;
   readonly seconds?: number;
   readonly usd?: number;

@@ -29,8 +29,8 @@ export function fillStages(html: string, outcomes: readonly StageOutcome[]): str
   const rows = outcomes.map((outcome) =>
     row([
       outcome.stage,
-      String(outcome.attempts),
       outcome.instance ?? '',
+      String(outcome.attempts),
       `${outcome.seconds} s`,
       `$${outcome.usd.toFixed(4)}`,
     ]),

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, openSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
-import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
+import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { ProxytuneError } from '../core/errors.ts';
 import { deployTemplate } from './deploy/deploy.ts';
@@ -15,7 +15,6 @@ import { lockFolder } from './lock.ts';
 import { type Faults, startSageMakerService } from './sagemaker/index.ts';
 import { invokeThrough } from './states/lambda.ts';
 import { startStatesService } from './states/service.ts';
-import type { StatusChangeEvent } from './states/status-event.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 export const PYTHON = join(ROOT, '.venv/bin/python');
@@ -58,7 +57,6 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   const closers: (() => Promise<void>)[] = [async () => unlock()];
   const log = options.log ?? logFile(join(dataDir, 'cloud.log'));
   const close = async () => {
-    // In reverse: jobs end before the bucket that they write to.
     for (const end of closers.splice(0).reverse()) await end();
   };
   try {
@@ -85,10 +83,15 @@ async function start(
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   };
   const events = new EventBridgeClient(access);
+  // Both services may have news of an earlier life (jobs and runs that were cut off) before there is a bus to put it on.
+  const bus = Promise.withResolvers<void>();
   const sagemaker = await startSageMakerService({
     dataDir: folder('sagemaker'),
     s3: access,
-    eventsEndpoint: access.endpoint,
+    putEvent: async (event) => {
+      await bus.promise;
+      await putEvent(events, event);
+    },
     commands: { train: [PYTHON, '-m', 'proxytune', 'train'], serve: [PYTHON, '-m', 'proxytune', 'serve'] },
     containerEnv: containerEnvironment(access.endpoint),
     stopGraceSeconds: STOP_GRACE_SECONDS,
@@ -100,10 +103,20 @@ async function start(
     invokeLambda: invokeThrough(
       new LambdaClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: 900_000 } }),
     ),
-    onStatusChange: (event) => putStatus(events, event),
+    onStatusChange: async (event) => {
+      await bus.promise;
+      await putEvent(events, {
+        Source: event.source,
+        DetailType: event['detail-type'],
+        Detail: event.detail,
+        Resources: event.resources,
+      });
+    },
     log,
   });
   closers.push(() => states.close());
+  // Closed first of all: no service can end while its news waits for a bus that will never come.
+  closers.push(async () => bus.resolve());
   const beside = { AWS_ENDPOINT_URL_SFN: states.endpoint, AWS_ENDPOINT_URL_SAGEMAKER: sagemaker.endpoint };
   const emulator = await startEmulator({
     dataDir: folder('emulator'),
@@ -112,7 +125,8 @@ async function start(
     env: beside,
     log,
   });
-  closers.push(() => emulator.close());
+  // It came last but goes last too, before the lock: ending jobs still save their checkpoints into its bucket.
+  closers.splice(1, 0, () => emulator.close());
   const assemblyDir = synthesise(options);
   const { outputs, change } = await deployTemplate({
     assemblyDir,
@@ -120,6 +134,7 @@ async function start(
     endpoint: access.endpoint,
   });
   log(`stack ${STACK}: ${change}`);
+  bus.resolve();
   return {
     environment: {
       AWS_ENDPOINT_URL: access.endpoint,
@@ -149,19 +164,18 @@ function containerEnvironment(endpoint: string): Record<string, string> {
   };
 }
 
-async function putStatus(events: EventBridgeClient, event: StatusChangeEvent): Promise<void> {
-  await events.send(
-    new PutEventsCommand({
-      Entries: [
-        {
-          Source: event.source,
-          DetailType: event['detail-type'],
-          Detail: JSON.stringify(event.detail),
-          Resources: [...event.resources],
-        },
-      ],
-    }),
-  );
+/** @throws Error when the bus did not take the event */
+async function putEvent(
+  events: EventBridgeClient,
+  event: Pick<PutEventsRequestEntry, 'Source' | 'DetailType'> & {
+    readonly Detail: object;
+    readonly Resources: readonly string[];
+  },
+): Promise<void> {
+  const entry = { ...event, Detail: JSON.stringify(event.Detail), Resources: [...event.Resources] };
+  const { Entries = [] } = await events.send(new PutEventsCommand({ Entries: [entry] }));
+  const refusal = Entries.find((result) => result.ErrorCode);
+  if (refusal) throw new Error(`${refusal.ErrorCode}: ${refusal.ErrorMessage}`);
 }
 
 /** The same app that deploys to an account, told that it is for this machine. @returns the assembly's folder */
