@@ -47,8 +47,10 @@ export function withStages(metrics: Metrics, outcomes: readonly StageOutcome[]):
   return { ...metrics, stages: [...outcomes] };
 }
 
-function row(cells: readonly string[], attributes = ''): string {
-  return `<tr${attributes}>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`;
+/** The first cell names the row, for readers who hear the page. */
+function row([name = '', ...cells]: readonly string[], attributes = ''): string {
+  const rest = cells.map((cell) => `<td>${cell}</td>`).join('');
+  return `<tr${attributes}><th scope="row">${name}</th>${rest}</tr>`;
 }
 
 function total(values: readonly number[]): number {

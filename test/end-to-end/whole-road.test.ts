@@ -1,0 +1,218 @@
+/** The whole road on one machine: real services, real lambdas, real trainings, and the troubles of a real cloud. */
+import { InvokeCommand } from '@aws-sdk/client-lambda';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DescribeTrainingJobCommand } from '@aws-sdk/client-sagemaker';
+import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
+import {
+  CreateQueueCommand,
+  GetQueueAttributesCommand,
+  ReceiveMessageCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs';
+import sharp from 'sharp';
+import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import {
+  executionsOf,
+  jobsOf,
+  lambdaName,
+  listKeys,
+  openRoad,
+  type Road,
+  readBytes,
+  readText,
+  SMALL,
+  until,
+  untilOver,
+  upload,
+} from './road.ts';
+
+const MINUTE = 60_000;
+let road: Road;
+
+beforeAll(async () => {
+  road = await openRoad(20);
+}, 3 * MINUTE);
+
+afterAll(async () => {
+  await road?.end();
+}, MINUTE);
+
+test(
+  'one upload of photos becomes one run and one report, however often events are delivered',
+  async () => {
+    road.cloud.faults.duplicateEvents(3);
+    const version = await upload(road, 'pet', SMALL);
+    // S3 delivers at least once: the same event comes three times in all.
+    const event = {
+      'detail-type': 'Object Created',
+      source: 'aws.s3',
+      detail: {
+        bucket: { name: road.bucket },
+        object: { key: 'subjects/pet/subject.json', 'version-id': version },
+      },
+    };
+    const FunctionName = await lambdaName(road, 'StartRun');
+    for (let time = 0; time < 2; time++) {
+      const { FunctionError } = await road.lambda.send(
+        new InvokeCommand({ FunctionName, Payload: JSON.stringify(event) }),
+      );
+      expect(FunctionError).toBeUndefined();
+    }
+    const run = await untilOver(road, 'pet');
+    road.cloud.faults.duplicateEvents(1);
+    expect(run).toMatchObject({ status: 'SUCCEEDED', error: undefined });
+    expect(await executionsOf(road, 'pet')).toHaveLength(1);
+    const jobs = await jobsOf(road, run.name);
+    expect(jobs).toEqual(
+      Object.fromEntries(
+        ['teach', 'synthesize', 'learn', 'sample-teacher', 'sample-student', 'evaluate'].map((stage) => [
+          `proxytune-${run.name}-${stage}-a1`,
+          'Completed',
+        ]),
+      ),
+    );
+    await expectReport(run.name);
+  },
+  8 * MINUTE,
+);
+
+async function expectReport(run: string): Promise<void> {
+  const page = await readText(road, `runs/${run}/report/index.html`);
+  expect(page).toContain('<!doctype html>');
+  expect(page).not.toContain('proxytune:stages');
+  const metrics = metricsSchema.parse(
+    JSON.parse((await readText(road, `runs/${run}/report/metrics.json`)) ?? ''),
+  );
+  expect(metrics.rows.map((row) => row.name).sort()).toEqual([
+    'photos',
+    'proxies',
+    'student',
+    'student-base',
+    'teacher',
+    'teacher-base',
+  ]);
+  expect(metrics.stages.every((stage) => stage.attempts === 1 && stage.seconds > 0)).toBe(true);
+  expect(await readText(road, `runs/${run}/report/metrics.csv`)).toContain('clip_i');
+  await expectPhotosShown(run, page ?? '');
+}
+
+/** The report's references are the uploaded photos: nearly the same pictures, whatever their size. */
+async function expectPhotosShown(run: string, page: string): Promise<void> {
+  const pictures = (await listKeys(road, `runs/${run}/report/`)).filter(
+    (key) => key.includes('reference') && /\.(png|jpe?g|webp)$/.test(key),
+  );
+  const references = (await listKeys(road, `runs/${run}/references/`)).filter((key) => key.endsWith('.png'));
+  expect(pictures).toHaveLength(5);
+  expect(references).toHaveLength(5);
+  for (const [at, key] of pictures.sort().entries()) {
+    expect(page).toContain(key.slice(`runs/${run}/report/`.length));
+    const shown = await small(await readBytes(road, key));
+    const given = await small(await readBytes(road, references.sort()[at] ?? ''));
+    const difference =
+      shown.reduce((sum, value, pixel) => sum + Math.abs(value - (given[pixel] ?? 0)), 0) / shown.length;
+    expect(difference).toBeLessThan(8);
+  }
+}
+
+function small(bytes: Buffer): Promise<Buffer> {
+  return sharp(bytes).resize(16, 16, { fit: 'cover' }).removeAlpha().raw().toBuffer();
+}
+
+test(
+  'a run survives a lost event, and a spot interruption half-way through a training',
+  async () => {
+    const restore = road.cloud.faults.dropEvents(({ Resources: [arn] }) => arn?.includes('-learn-') ?? false);
+    await upload(road, 'spot', {
+      ...SMALL,
+      advanced: { ...SMALL.advanced, teach: { steps: 60, spot: true } },
+    });
+    const [execution] = await until(async () => {
+      const found = await executionsOf(road, 'spot');
+      return found.length > 0 ? found : undefined;
+    });
+    const job = `proxytune-${execution?.name}-teach-a1`;
+    const progress = `runs/${execution?.name}/checkpoints/teach/progress.json`;
+    await until(async () => {
+      const text = await readText(road, progress);
+      const step = text === undefined ? 0 : JSON.parse(text).step;
+      return step >= 12 ? step : undefined;
+    });
+    // No grace at all: what is lost is what spot may take.
+    await road.cloud.faults.interrupt(job, 0);
+    const run = await untilOver(road, 'spot');
+    restore();
+    expect(run).toMatchObject({ status: 'SUCCEEDED', error: undefined });
+    const seen = JSON.parse((await readText(road, progress)) ?? '{}');
+    expect(seen).toMatchObject({ step: 60, total: 60, job });
+    expect(seen.resumed_from).toBeGreaterThanOrEqual(10);
+    const { SecondaryStatusTransitions = [] } = await road.sagemaker.send(
+      new DescribeTrainingJobCommand({ TrainingJobName: job }),
+    );
+    expect(SecondaryStatusTransitions.map(({ Status }) => Status)).toEqual(
+      expect.arrayContaining(['Interrupted', 'Restarting', 'Completed']),
+    );
+  },
+  8 * MINUTE,
+);
+
+test(
+  'a trainer that crashes ends the run with its own message, and the user is told why and what to do',
+  async () => {
+    const queue = await mailbox();
+    const request = { ...SMALL, notify: 'owner@example.com' };
+    // Weights that are no weights: the container finds out, nobody before it can.
+    const weights =
+      (await listKeys(road, 'models/sdxl-tiny/unet/')).find((key) => key.endsWith('.safetensors')) ?? '';
+    const sound = await readBytes(road, weights);
+    await road.s3.send(
+      new PutObjectCommand({ Bucket: road.bucket, Key: weights, Body: Buffer.from('no weights') }),
+    );
+    try {
+      await upload(road, 'crash', request);
+      const run = await untilOver(road, 'crash');
+      expect(run).toMatchObject({ status: 'FAILED', error: 'ModelMismatch' });
+      const mail = await until(() => readMail(queue));
+      for (const text of [run.cause ?? '', mail.Message]) {
+        expect(text).toContain('unet');
+        expect(text).toContain('What to do:');
+      }
+      expect(mail.Subject).toContain('crash failed (ModelMismatch)');
+      expect(mail.Message).toContain(run.name);
+      expect(Object.values(await jobsOf(road, run.name))).toEqual(['Failed']);
+    } finally {
+      await road.s3.send(new PutObjectCommand({ Bucket: road.bucket, Key: weights, Body: sound }));
+    }
+  },
+  4 * MINUTE,
+);
+
+test(
+  'a request that cannot be done is refused before any job exists',
+  async () => {
+    await upload(road, 'dear', { ...SMALL, maxUsd: 0.0001 });
+    const run = await untilOver(road, 'dear');
+    expect(run).toMatchObject({ status: 'FAILED', error: 'OverBudget' });
+    expect(await jobsOf(road, run.name)).toEqual({});
+  },
+  MINUTE,
+);
+
+const sqs = (): SQSClient =>
+  new SQSClient({ ...road.config, endpoint: road.cloud.environment.AWS_ENDPOINT_URL ?? '' });
+
+/** A queue that gets what the topic sends. */
+async function mailbox(): Promise<string> {
+  const { QueueUrl = '' } = await sqs().send(new CreateQueueCommand({ QueueName: 'mailbox' }));
+  const { Attributes } = await sqs().send(
+    new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }),
+  );
+  const sns = new SNSClient({ ...road.config, endpoint: road.cloud.environment.AWS_ENDPOINT_URL ?? '' });
+  const TopicArn = road.cloud.outputs.TopicArn;
+  await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: Attributes?.QueueArn }));
+  return QueueUrl;
+}
+
+async function readMail(QueueUrl: string): Promise<{ Subject: string; Message: string } | undefined> {
+  const { Messages = [] } = await sqs().send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 1 }));
+  return Messages[0]?.Body === undefined ? undefined : JSON.parse(Messages[0].Body);
+}
