@@ -5,11 +5,11 @@
 import { PublishCommand } from '@aws-sdk/client-sns';
 import type { EventBridgeEvent } from 'aws-lambda';
 import { failureMail, type RunError, readCause } from '../../lib/core/messages.ts';
-import type { RunStatus } from '../../lib/core/records.ts';
+import type { RunRecord, RunStatus } from '../../lib/core/records.ts';
 import { sns } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
 import { deleteModelOf, stopJob } from '../shared/jobs.ts';
-import { endJob, endRun, jobsOf, readRun } from '../shared/table.ts';
+import { endJob, endRun, jobsOf, markTold, noteRun, readRun } from '../shared/table.ts';
 
 export interface EndRunInput {
   readonly runId: string;
@@ -20,6 +20,8 @@ interface StatusChange {
   readonly name: string;
   readonly status: string;
   readonly input?: string | null;
+  /** Milliseconds since the epoch. */
+  readonly stopDate?: number | null;
   readonly error?: string | null;
   readonly cause?: string | null;
 }
@@ -28,12 +30,22 @@ export async function handler(
   event: EndRunInput | EventBridgeEvent<string, StatusChange>,
 ): Promise<{ error: string; cause: string }> {
   const { runId, status, failure } = 'runId' in event ? caught(event) : uncaught(event.detail);
+  const answer = { error: failure.error, cause: failure.message };
+  const before = await readRun(runId);
+  if (!('runId' in event) && goesOn(before, event.detail)) return answer;
   await stopJobs(runId);
-  const run = await readRun(runId);
   const endedAt = new Date().toISOString();
   const first = await endRun(runId, { status, endedAt, error: failure.error, message: failure.message });
-  if (first) await notify({ runId, subject: run?.subject ?? runId }, run?.notify, status, failure);
-  return { error: failure.error, cause: failure.message };
+  // An earlier call may have ended the run and then failed to tell.
+  if (!first && (before?.status !== status || before.told)) return answer;
+  await notify({ runId, subject: before?.subject ?? runId }, before?.notify, status, failure);
+  await noteRun(runId, { told: true });
+  return answer;
+}
+
+/** Whether the run was resumed since; an event that comes so late must not stop what another execution started. */
+function goesOn(run: RunRecord | undefined, { stopDate }: StatusChange): boolean {
+  return run !== undefined && typeof stopDate === 'number' && stopDate < Date.parse(run.begunAt);
 }
 
 function caught({ runId, error }: EndRunInput) {
@@ -47,7 +59,8 @@ function uncaught(detail: StatusChange) {
       detail.cause || 'The run was stopped by hand. What to do: upload subject.json again to start anew.';
     return { runId, status: 'STOPPED' as RunStatus, failure: { error: 'Interrupted', message } };
   }
-  const failure = readCause({ Error: detail.error ?? `States.${detail.status}`, Cause: detail.cause ?? '' });
+  const unnamed = detail.status === 'TIMED_OUT' ? 'States.Timeout' : 'States.Runtime';
+  const failure = readCause({ Error: detail.error ?? unnamed, Cause: detail.cause ?? '' });
   return { runId, status: 'FAILED' as RunStatus, failure };
 }
 
@@ -58,14 +71,16 @@ function runOf({ name, input }: StatusChange): string {
 
 /** One job that cannot be stopped must not keep the others running. */
 async function stopJobs(runId: string): Promise<void> {
-  const waiting = (await jobsOf(runId)).filter((job) => job.state === 'WAITING');
+  const jobs = await jobsOf(runId);
   const results = await Promise.allSettled(
-    waiting.map(async (job) => {
+    jobs.map(async (job) => {
+      const identity = { run: runId, stage: job.stage, attempt: job.attempt };
+      // A failure that nobody heard ended with the run: a run that is resumed makes the next attempt.
+      if (job.state === 'FAILED' && !job.told) await markTold(identity);
+      if (job.state !== 'WAITING') return;
       await stopJob(job);
-      await endJob(
-        { run: runId, stage: job.stage, attempt: job.attempt },
-        { state: 'FAILED', told: true, error: 'JobStopped', message: 'Stopped because its run ended.' },
-      );
+      const message = 'Stopped because its run ended.';
+      await endJob(identity, { state: 'FAILED', told: true, error: 'JobStopped', message });
       await deleteModelOf(job);
     }),
   );

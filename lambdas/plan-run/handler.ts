@@ -5,7 +5,7 @@ import { ProxytuneError } from '../../lib/core/errors.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
 import type { Plan } from '../../lib/core/plan.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { parseRequest, requestSchema } from '../../lib/core/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
 import { listKeys, readText, writeJson } from '../shared/bucket.ts';
 import { sns } from '../shared/clients.ts';
@@ -22,14 +22,16 @@ export interface PlanRunInput {
 
 export async function handler(input: PlanRunInput) {
   const { runId, bucket, subject } = input;
-  await beginRun({ runId, subject, bucket, status: 'RUNNING', startedAt: new Date().toISOString() });
+  await beginRun({ runId, subject, bucket });
   // An unversioned upload is known by its etag, which is no version that S3 could look up.
   const version = /^[0-9a-f]{32}(-\d+)?$/.test(input.version) ? undefined : input.version;
-  const request = parseRequest(await readText(input.key, version || undefined));
-  if (request.notify !== undefined) {
-    await noteRun(runId, { notify: request.notify });
-    await subscribe(request.notify);
+  const text = await readText(input.key, version || undefined);
+  const address = addressIn(text);
+  if (address !== undefined) {
+    await noteRun(runId, { notify: address });
+    await subscribe(address);
   }
+  const request = parseRequest(text);
   const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
   const plan = makePlan(request, { runId, subject, bucket, scale, version: setting('VERSION') });
   await Promise.all(Object.values(plan.models).map(({ id }) => requireModel(id)));
@@ -42,6 +44,12 @@ export async function handler(input: PlanRunInput) {
     photosPrefix: keys.photos(subject),
     referencesPrefix: keys.references(runId),
   };
+}
+
+/** Read on its own, so that a request that is refused for something else still reaches its author. */
+function addressIn(text: string): string | undefined {
+  const address = /"notify"\s*:\s*"([^"\\]*)"/.exec(text)?.[1];
+  return requestSchema.shape.notify.safeParse(address).data;
 }
 
 /** @throws ModelMissing before any GPU would find it out */

@@ -7,7 +7,7 @@ import { fillStages, stageOutcomes, totalUsd, withStages } from '../../lib/core/
 import { copyObject, listKeys, readText, writeText } from '../shared/bucket.ts';
 import { sns } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
-import { endRun, jobsOf, readRun } from '../shared/table.ts';
+import { endRun, jobsOf, noteRun, readRun } from '../shared/table.ts';
 
 /** SageMaker uploads files without saying what they are; a browser wants to know. */
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
@@ -44,8 +44,8 @@ export async function handler({
 
   const report = `s3://${setting('BUCKET')}/${keys.reportPage(runId)}`;
   const usd = totalUsd(outcomes);
-  const first = await endRun(runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report, usd });
-  if (first) await notify(runId, report, usd, metrics.verdict);
+  await endRun(runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report, usd });
+  await notify(runId, report, usd, metrics.verdict);
   return { runId, report, usd };
 }
 
@@ -65,7 +65,9 @@ function contentType(key: string): string {
 
 async function notify(runId: string, report: string, usd: number, verdict: string): Promise<void> {
   const run = await readRun(runId);
-  const mail = successMail({ runId, subject: run?.subject ?? runId, report, usd, verdict });
+  // One that was stopped at the last moment is over, and end-run says so.
+  if (run?.status !== 'SUCCEEDED' || run.told) return;
+  const mail = successMail({ runId, subject: run.subject, report, usd, verdict });
   await sns().send(
     new PublishCommand({
       TopicArn: setting('TOPIC_ARN'),
@@ -74,8 +76,9 @@ async function notify(runId: string, report: string, usd: number, verdict: strin
       MessageAttributes: {
         run: { DataType: 'String', StringValue: runId },
         status: { DataType: 'String', StringValue: 'SUCCEEDED' },
-        ...(run?.notify === undefined ? {} : { notify: { DataType: 'String', StringValue: run.notify } }),
+        ...(run.notify === undefined ? {} : { notify: { DataType: 'String', StringValue: run.notify } }),
       },
     }),
   );
+  await noteRun(runId, { told: true });
 }

@@ -1,6 +1,8 @@
 /**
  * A job changed its state. The event is only a hint (it may come late, twice or never): the job is described, and
  * when it is over the waiting state of the machine is answered, exactly once as far as the machine can tell.
+ * When nobody waits under the token just then, the outcome stays untold in the table, where start-job and
+ * reconcile-job find it.
  */
 import {
   InvalidToken,
@@ -12,7 +14,7 @@ import {
 } from '@aws-sdk/client-sfn';
 import type { EventBridgeEvent } from 'aws-lambda';
 import { jobMessage } from '../../lib/core/messages.ts';
-import { parseJobName } from '../../lib/core/names.ts';
+import { type JobIdentity, parseJobName } from '../../lib/core/names.ts';
 import type { Outcome } from '../../lib/core/outcome.ts';
 import type { JobRecord } from '../../lib/core/records.ts';
 import { sfn } from '../shared/clients.ts';
@@ -30,34 +32,42 @@ export async function handler(event: EventBridgeEvent<string, StateChange>): Pro
   if (identity === undefined || job === undefined || job.told) return { answered: false };
   const outcome = await lookAt(job);
   if (!outcome.over) {
-    await answer(sfn().send(new SendTaskHeartbeatCommand({ taskToken: job.token })));
+    await heard(sfn().send(new SendTaskHeartbeatCommand({ taskToken: job.token })));
     return { answered: false };
   }
   // Marked before it is told: the machine may call start-job the moment it hears, and must find a failed job failed.
   await endJob(identity, { ...endOf(job, outcome), told: false });
-  await tell(job, outcome);
-  await markTold(identity);
+  const answered = await tell(identity, job, outcome);
+  if (answered) await markTold(identity);
   await deleteModelOf(job);
-  return { answered: true };
+  return { answered };
 }
 
-async function tell(job: JobRecord, outcome: Outcome & { over: true }): Promise<void> {
+/** @returns whether the machine heard it */
+async function tell(
+  identity: JobIdentity,
+  job: JobRecord,
+  outcome: Outcome & { over: true },
+): Promise<boolean> {
+  // Read again: while the job was described, start-job may have brought the token that is waited under now.
+  const taskToken = (await readJob(identity))?.token ?? job.token;
   if (outcome.ok) {
     const output = JSON.stringify({ jobName: job.jobName, seconds: outcome.seconds });
-    await answer(sfn().send(new SendTaskSuccessCommand({ taskToken: job.token, output })));
-    return;
+    return heard(sfn().send(new SendTaskSuccessCommand({ taskToken, output })));
   }
   const cause = jobMessage(job, outcome.message).slice(0, 32_768);
-  await answer(sfn().send(new SendTaskFailureCommand({ taskToken: job.token, error: outcome.error, cause })));
+  return heard(sfn().send(new SendTaskFailureCommand({ taskToken, error: outcome.error, cause })));
 }
 
-/** A token that is void was answered before or has expired; the reconcile step looks after the latter. */
-async function answer(sending: Promise<unknown>): Promise<void> {
+/** Whether somebody waited under the token; a void one was answered before or has expired. */
+async function heard(sending: Promise<unknown>): Promise<boolean> {
   try {
     await sending;
+    return true;
   } catch (error) {
     const closed =
       error instanceof TaskTimedOut || error instanceof TaskDoesNotExist || error instanceof InvalidToken;
     if (!closed) throw error;
+    return false;
   }
 }

@@ -30,24 +30,21 @@ export async function describeJob(
 }
 
 /**
- * What became of a job. A transform that says Completed has only succeeded when every chunk has its output:
- * SageMaker also completes on an empty or wrong manifest.
+ * What became of a job. A transform has succeeded when every chunk has its output, whatever SageMaker calls its end:
+ * it also completes on an empty or wrong manifest, and may fail or be stopped after its last output.
  */
 export async function lookAt(job: JobRecord): Promise<Outcome> {
   const description = await describeJob(job);
   if (description === undefined) return { over: false, status: 'Missing' };
   const outcome = outcomeOf(description);
-  if (!outcome.over || !outcome.ok || !isTransformStage(job.stage)) return outcome;
+  if (!outcome.over || !isTransformStage(job.stage)) return outcome;
+  const { seconds } = outcome;
   const answered = await answeredChunks(job.runId, job.stage);
   const wanted = job.chunks ?? 0;
-  if (answered.size >= wanted) return outcome;
-  return {
-    over: true,
-    ok: false,
-    seconds: outcome.seconds,
-    error: 'ChunksMissing',
-    message: `${wanted - answered.size} of ${wanted} chunks have no output`,
-  };
+  if (answered.size >= wanted) return { over: true, ok: true, seconds };
+  if (!outcome.ok) return outcome;
+  const message = `${wanted - answered.size} of ${wanted} chunks have no output`;
+  return { over: true, ok: false, seconds, error: 'ChunksMissing', message };
 }
 
 /** The chunks of a stage that some attempt has answered. */

@@ -16,21 +16,25 @@ const documents = (): DynamoDBDocumentClient =>
   DynamoDBDocumentClient.from(dynamo(), { marshallOptions: { removeUndefinedValues: true } });
 const table = (): string => setting('TABLE');
 
+/** What a run is known by from its end on, so that one that goes on sheds it. */
+const ENDINGS = ['endedAt', 'error', 'message', 'told'] satisfies (keyof RunRecord)[];
+
 /** Notes that a run began, or goes on after it was stopped: only an execution of the state machine calls this. */
-export async function beginRun(run: Omit<RunRecord, 'pk' | 'sk'>): Promise<void> {
-  const { startedAt, ...facts } = run;
+export async function beginRun(run: Pick<RunRecord, 'runId' | 'subject' | 'bucket'>): Promise<void> {
+  const begunAt = new Date().toISOString();
+  const facts = { ...run, status: 'RUNNING', begunAt };
+  const values = merged({ ...facts, startedAt: begunAt }, {});
+  const removed = ENDINGS.map((name) => `#${name}`);
   await documents().send(
     new UpdateCommand({
       TableName: table(),
       Key: runKey(run.runId),
-      UpdateExpression: `${assignment(facts).UpdateExpression}, #startedAt = if_not_exists(#startedAt, :startedAt) REMOVE #endedAt, #error, #message`,
+      UpdateExpression: `${assignment(facts).UpdateExpression}, #startedAt = if_not_exists(#startedAt, :startedAt) REMOVE ${removed.join(', ')}`,
       ExpressionAttributeNames: {
-        ...merged({ ...facts, startedAt }, {}).ExpressionAttributeNames,
-        '#endedAt': 'endedAt',
-        '#error': 'error',
-        '#message': 'message',
+        ...values.ExpressionAttributeNames,
+        ...Object.fromEntries(ENDINGS.map((name) => [`#${name}`, name])),
       },
-      ExpressionAttributeValues: merged({ ...facts, startedAt }, {}).ExpressionAttributeValues,
+      ExpressionAttributeValues: values.ExpressionAttributeValues,
     }),
   );
 }
@@ -45,17 +49,22 @@ export async function readRun(runId: string): Promise<RunRecord | undefined> {
 /** Ends a run. @returns whether this call ended it: false when it was over already */
 export async function endRun(
   runId: string,
-  end: Pick<RunRecord, 'status' | 'endedAt'> &
-    Partial<Pick<RunRecord, 'error' | 'message' | 'report' | 'usd' | 'notify'>>,
+  end: Pick<RunRecord, 'status'> & { readonly endedAt: string } & Partial<
+      Pick<RunRecord, 'error' | 'message' | 'report' | 'usd' | 'notify'>
+    >,
 ): Promise<boolean> {
+  const facts = { runId, ...end };
+  // A run that broke before it was noted still becomes a whole record.
+  const begun = { subject: runId, startedAt: end.endedAt, begunAt: end.endedAt };
+  const kept = Object.keys(begun).map((name) => `#${name} = if_not_exists(#${name}, :${name})`);
   return conditional(
     documents().send(
       new UpdateCommand({
         TableName: table(),
         Key: runKey(runId),
-        ...assignment({ runId, ...end }),
+        ...merged({ ...facts, ...begun }, { ':running': 'RUNNING' }),
+        UpdateExpression: `${assignment(facts).UpdateExpression}, ${kept.join(', ')}`,
         ConditionExpression: 'attribute_not_exists(pk) OR #status = :running',
-        ...merged({ runId, ...end }, { ':running': 'RUNNING' }),
       }),
     ),
   );
@@ -70,17 +79,23 @@ export async function noteRun(runId: string, facts: Partial<RunRecord>): Promise
 
 /** The jobs of a run, oldest first. */
 export async function jobsOf(runId: string): Promise<JobRecord[]> {
-  const { Items } = await documents().send(
-    new QueryCommand({
-      TableName: table(),
-      KeyConditionExpression: 'pk = :pk AND begins_with(sk, :jobs)',
-      ExpressionAttributeValues: { ':pk': runKey(runId).pk, ':jobs': JOB_SORT_PREFIX },
-      ConsistentRead: true,
-    }),
-  );
-  return ((Items ?? []) as JobRecord[]).sort(
-    (a, b) => a.createdAt.localeCompare(b.createdAt) || a.attempt - b.attempt,
-  );
+  const found: JobRecord[] = [];
+  let ExclusiveStartKey: Record<string, unknown> | undefined;
+  do {
+    // Two hundred attempts with tokens and messages of full length are more than the megabyte of one answer.
+    const page = await documents().send(
+      new QueryCommand({
+        TableName: table(),
+        KeyConditionExpression: 'pk = :pk AND begins_with(sk, :jobs)',
+        ExpressionAttributeValues: { ':pk': runKey(runId).pk, ':jobs': JOB_SORT_PREFIX },
+        ConsistentRead: true,
+        ExclusiveStartKey,
+      }),
+    );
+    found.push(...((page.Items ?? []) as JobRecord[]));
+    ExclusiveStartKey = page.LastEvaluatedKey;
+  } while (ExclusiveStartKey !== undefined);
+  return found.sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.attempt - b.attempt);
 }
 
 export async function readJob(identity: JobIdentity): Promise<JobRecord | undefined> {

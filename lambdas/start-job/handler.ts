@@ -1,7 +1,7 @@
 /**
  * Starts the job of a stage and leaves the state machine's token where settle-job finds it. Safe to call again: the
- * job's name is a function of run, stage and attempt, a job that exists is adopted, and only a job that is known
- * to have failed gets a next attempt.
+ * job's name is a function of run, stage and attempt, a job that exists is adopted, and only after a failure that the
+ * machine has heard comes a next attempt.
  */
 import {
   CreateModelCommand,
@@ -18,14 +18,14 @@ import {
 import { chunkName, keys } from '../../lib/core/keys.ts';
 import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
-import { refusal } from '../../lib/core/outcome.ts';
+import { JOB_OVER, refusal } from '../../lib/core/outcome.ts';
 import { type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
 import type { JobRecord } from '../../lib/core/records.ts';
 import { isTransformStage, type JobStage, type TransformStage } from '../../lib/core/words.ts';
 import { readPlan, writeJson } from '../shared/bucket.ts';
 import { sagemaker } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
-import { answeredChunks } from '../shared/jobs.ts';
+import { answeredChunks, deleteModelOf, stopJob } from '../shared/jobs.ts';
 import { endJob, jobsOf, rememberJob } from '../shared/table.ts';
 
 /** Attempts at a stage that were paid for, whatever they failed of. */
@@ -50,17 +50,24 @@ export async function handler({ runId, stage, taskToken }: StartJobInput): Promi
   } catch (error) {
     await refused(identity, error as Error);
   }
+  await stopUnwanted(identity);
   return { jobName: jobName(identity) };
 }
 
 function nextAttempt(jobs: readonly JobRecord[]): number {
   const latest = jobs.at(-1);
   if (latest === undefined) return 1;
-  if (latest.state !== 'FAILED') return latest.attempt;
+  if (latest.state === 'WAITING') return latest.attempt;
+  // The machine has not heard of it, or goes the road again: reconcile-job tells what became of it.
+  if (latest.state === 'SUCCEEDED' || !latest.told) throw jobOver(latest);
   const paid = jobs.filter((job) => (job.seconds ?? 0) > 0).length;
   if (paid < MOST_PAID_ATTEMPTS && latest.attempt < MOST_ATTEMPTS) return latest.attempt + 1;
   const message = `The stage failed ${latest.attempt} times, lastly: ${latest.message}`;
   throw jobError('JobFailed', jobMessage(latest, message));
+}
+
+function jobOver({ jobName: name }: JobRecord): Error {
+  return Object.assign(new Error(`The job ${name} is over already.`), { name: JOB_OVER });
 }
 
 function record(identity: JobIdentity, stage: StagePlan, token: string): Omit<JobRecord, 'pk' | 'sk'> {
@@ -103,8 +110,9 @@ async function missingChunks(plan: Plan, stage: TransformStage): Promise<number[
   const all = Array.from({ length: transformOf(plan, stage).chunks }, (_, chunk) => chunk);
   const answered = await answeredChunks(plan.runId, stage);
   const missing = all.filter((chunk) => !answered.has(chunk));
-  // SageMaker takes no empty manifest; this can only be when a job failed after its last output.
-  return missing.length > 0 ? missing : all;
+  // SageMaker takes no empty manifest. Nothing is missing when a run was stopped after a stage's last output and then
+  // resumed; a chunk that is drawn again gives the same pictures.
+  return missing.length > 0 ? missing : all.slice(-1);
 }
 
 /** The job whose adapter draws the pictures of a stage. */
@@ -113,6 +121,14 @@ function adapterJob(plan: Plan, stage: TransformStage, jobs: readonly JobRecord[
   const job = jobs.find((entry) => entry.stage === from && entry.state === 'SUCCEEDED');
   if (job === undefined) throw new Error(`stage ${stage} was started before ${from} had succeeded`);
   return job.jobName;
+}
+
+/** The run may have been stopped while its job was being created, when end-run could not yet stop it. */
+async function stopUnwanted({ run, stage, attempt }: JobIdentity): Promise<void> {
+  const job = (await jobsOf(run)).find((entry) => entry.stage === stage && entry.attempt === attempt);
+  if (job?.state !== 'FAILED') return;
+  await stopJob(job);
+  await deleteModelOf(job);
 }
 
 /** A thing that exists under our deterministic name is ours from an earlier call. */

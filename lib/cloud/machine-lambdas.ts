@@ -104,6 +104,9 @@ function startJob(scope: Construct, props: MachineLambdasProps): Own {
       onObjects(bucket, ['s3:PutObject'], ['runs/*/manifests/*']),
       onTable(table, ['Query', 'PutItem', 'UpdateItem']),
       ...createJobs(scope, { jobRoleArn: jobRole.roleArn, instanceTypes }),
+      // A job whose run was stopped while it was being created.
+      ...stopJobs(scope),
+      deleteModels(scope),
     ],
   };
 }

@@ -95,10 +95,12 @@ test('the run as a whole ends by itself', () => {
 });
 
 test.each(jobs.map(({ name, state }) => [name, state] as const))(
-  '%s is looked up when it is silent, and goes on from what is found',
+  '%s is looked up when it is silent or over before it began, and goes on from what is found',
   (name, state) => {
     expect(state.HeartbeatSeconds).toBe(900);
-    expect(state.Catch).toEqual([{ ErrorEquals: ['States.HeartbeatTimeout'], Next: `${name}: look it up` }]);
+    expect(state.Catch).toEqual([
+      { ErrorEquals: ['States.HeartbeatTimeout', 'JobOver'], Next: `${name}: look it up` },
+    ]);
     const look = find(`${name}: look it up`);
     expect(look.Arguments?.FunctionName).toContain('ReconcileJob');
     expect(look.Catch).toEqual([{ ErrorEquals: retryableNames(), Next: name }]);

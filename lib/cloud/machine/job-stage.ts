@@ -2,7 +2,7 @@
  * A stage that is a SageMaker job.
  *
  *     start-job (waits for the token) ──────────────────────────────────> next
- *        │  ^ ^ silent too long                                             ^
+ *        │  ^ ^ silent too long, or over already                            ^
  *        v  │ └── still running, or failed in a way worth another try       │
  *     reconcile-job ──> over? ── yes: its outcome, told by nobody ──────────┘
  *
@@ -30,6 +30,7 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { retryableNames } from '../../core/errors.ts';
+import { JOB_OVER } from '../../core/outcome.ts';
 import type { JobStage as JobStageName } from '../../core/words.ts';
 import { STAGE_TIMEOUT } from '../limits.ts';
 import { lambdaTask } from './lambda-task.ts';
@@ -80,7 +81,7 @@ export class JobStage extends StateMachineFragment {
       payload: { runId: '{% $runId %}', stage },
     });
     const unheard = Pass.jsonata(this, `${title}: over unheard`, { outputs: '{% $states.input.output %}' });
-    start.addCatch(look, { errors: [Errors.HEARTBEAT_TIMEOUT] });
+    start.addCatch(look, { errors: [Errors.HEARTBEAT_TIMEOUT, JOB_OVER] });
     // start-job knows from the table that the last attempt failed, and makes the next one.
     look.addCatch(start, { errors: retryableNames() });
     // Going back to start-job hands the running job this state's new token.
