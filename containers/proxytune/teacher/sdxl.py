@@ -39,13 +39,19 @@ class _Batch:
 
 
 class SDXLTeacher:
-    """A `training.loop.Trainee` after `prepare`."""
+    """A `training.loop.Trainee` after `prepare`.
 
-    def __init__(self, base: Path, device: torch.device) -> None:
+    Args:
+        base: the model folder, in diffusers' layout.
+        device: where to train.
+        dtype: of the frozen U-Net and text encoders; None is bfloat16 on a GPU, float32 elsewhere. The
+            adapter and the VAE are float32 always.
+    """
+
+    def __init__(self, base: Path, device: torch.device, dtype: torch.dtype | None = None) -> None:
         self._base = base
         self._device = device
-        # The U-Net's type; the adapter and the VAE stay float32 on every device.
-        self._dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        self._dtype = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
         self._latents: dict[Crop, Tensor] = {}
 
     def prepare(

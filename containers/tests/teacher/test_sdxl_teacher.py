@@ -23,9 +23,9 @@ def photos(tmp_path):
     return PhotoSet(tmp_path / "photos", 64)
 
 
-def prepared(base, photos, *, rank=2, alpha=4, batch_size=2, prompts=PROMPTS, word="ohwx"):
+def prepared(base, photos, *, rank=2, alpha=4, batch_size=2, prompts=PROMPTS, word="ohwx", dtype=None):
     seed_everything(1)
-    teacher = SDXLTeacher(base, CPU)
+    teacher = SDXLTeacher(base, CPU, dtype)
     return teacher.prepare(photos, prompts, word, rank=rank, alpha=alpha, batch_size=batch_size, seed=1)
 
 
@@ -154,6 +154,30 @@ def test_diffusers_own_pipeline_loads_the_adapter_with_the_trained_effect(tiny_m
     in_memory = latents_of(pipe)
     assert float((tuned - untuned).abs().max()) > 1e-3
     assert torch.allclose(tuned, in_memory, atol=1e-5)
+
+
+def test_in_bfloat16_the_adapter_stays_float32_and_is_read_back(tiny_model, photos, tmp_path, capsys):
+    # As on a GPU, with activations computed anew in the backward pass as on a small one.
+    teacher = trained(tiny_model("sdxl-tiny"), photos, dtype=torch.bfloat16)
+    assert teacher.unet.conv_in.weight.dtype == torch.bfloat16
+    assert all(value.dtype == torch.float32 for _, value in teacher.named_parameters())
+    plain = [value.clone() for _, value in teacher.named_parameters()]
+    teacher.unet.enable_gradient_checkpointing()
+    teacher.loss(9, torch.Generator().manual_seed(1)).backward()
+    assert all(value.grad is not None for _, value in teacher.named_parameters())
+    teacher.save(tmp_path)
+    weights = load_file(tmp_path / WEIGHTS_FILE)
+    assert len(weights) == len(plain)
+    assert all(value.dtype == torch.float32 for value in weights.values())
+
+
+def test_an_adapter_that_comes_back_with_another_strength_is_noticed(tiny_model, photos, tmp_path):
+    teacher = trained(tiny_model("sdxl-tiny"), photos)
+    # The config that is written then no longer tells what the trained layers do.
+    teacher.unet.peft_config["default"].lora_alpha = 2
+    with pytest.raises(ProxytuneError, match="does not give the trained teacher back") as caught:
+        teacher.save(tmp_path)
+    assert caught.value.name == "ModelMismatch"
 
 
 def test_the_file_carries_rank_alpha_and_the_prefix(saved):
