@@ -5,16 +5,19 @@ import shutil
 
 import pytest
 import torch
-from learn_job import CAPTION, make_job, write_shard
+from learn_job import CAPTION, HYPERPARAMETERS, make_job, write_shard
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
+from proxytune.proxies.collection import read_proxies
 from proxytune.student.llamagen import load_student, memory, sample_tokens, trim_caption
-from proxytune.student.llamagen.adapter import add_adapter, load_adapter
+from proxytune.student.llamagen.adapter import add_adapter, load_adapter, save_adapter
 from proxytune.student.llamagen.learner import tokenise
+from proxytune.student.llamagen.sampling import bare
 from proxytune.student.proxy_set import ProxySet
+from proxytune.student.trainer import train
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -28,11 +31,7 @@ def logits_of(model, student):
     features, _ = trim_caption(*student.captions.encode([CAPTION]))
     tokens = torch.arange(63)[None] * 4
     with torch.no_grad():
-        return (
-            model.get_base_model()(tokens, features)
-            if hasattr(model, "peft_config")
-            else model(tokens, features)
-        )
+        return bare(model)(tokens, features)
 
 
 def test_pefts_own_reader_gives_the_same_model(tiny_student, adapter):
@@ -92,12 +91,20 @@ def test_a_spoilt_adapter_is_refused(tiny_student, adapter, tmp_path, spoil, wor
     assert refused.value.name == "ModelMismatch"
 
 
+def test_a_file_that_does_not_give_the_trained_model_back_is_refused(tiny_student, adapter, tmp_path):
+    student = load_student(tiny_student)
+    model = load_adapter(student.gpt, adapter)
+    for module in bare(model).modules():
+        if hasattr(module, "scaling"):
+            # Half as strong as its alpha says: what the file then holds is another model.
+            module.scaling["default"] /= 2
+    features, _ = trim_caption(*student.captions.encode([CAPTION]))
+    with pytest.raises(ProxytuneError, match="does not give the trained student back") as refused:
+        save_adapter(model, tmp_path, torch.arange(64)[None], features)
+    assert refused.value.name == "ModelMismatch"
+
+
 def test_one_picture_is_learnt_by_heart(tmp_path, tiny_student):
-    from learn_job import HYPERPARAMETERS
-
-    from proxytune.proxies.collection import read_proxies
-    from proxytune.student.trainer import train
-
     sure = tmp_path / "student"
     shutil.copytree(tiny_student, sure)
     config = json.loads((sure / "config.json").read_text())
@@ -129,6 +136,26 @@ def test_one_picture_is_learnt_by_heart(tmp_path, tiny_student):
     after = sample_tokens(tuned, features, mask, [0], guidance=1.0, temperature=0)
     assert torch.equal(after, wanted)
     assert not torch.equal(before, wanted)
+
+
+def test_on_a_bfloat16_model_the_adapter_is_float32(tiny_student, tmp_path):
+    student = load_student(tiny_student, dtype=torch.bfloat16, text_dtype=torch.bfloat16)
+    features, _ = trim_caption(*student.captions.encode([CAPTION]))
+    model = add_adapter(student.gpt, rank=4, alpha=4).train()
+    adapter = [value for value in model.parameters() if value.requires_grad]
+    assert {value.dtype for value in adapter} == {torch.float32}
+    optimizer = torch.optim.AdamW(adapter, lr=1e-2)
+    tokens = torch.arange(64)[None] * 4
+    losses = []
+    for _step in range(8):
+        loss = bare(model).loss(tokens, features, drop_caption=torch.tensor([False]))
+        losses.append(loss.item())
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < losses[0] - 0.5
+    reread = save_adapter(model, tmp_path, tokens, features)
+    assert sample_tokens(reread, features, None, [1, 2], guidance=2.0).shape == (2, 64)
 
 
 def test_recomputed_activations_change_no_number(tiny_student):

@@ -8,6 +8,10 @@ import torch
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.proxies import chunk as chunks
+from proxytune.proxies import shard
+from proxytune.serving.app import draw_shard
+from proxytune.serving.server import load_maker
+from proxytune.serving.settings import Settings
 from proxytune.student.llamagen.maker import LlamaGenMaker
 
 PROMPTS = ["a photo of ohwx dog", "ohwx dog in the snow", "a photo of ohwx cat"]
@@ -73,6 +77,23 @@ def test_the_variant_base_is_the_untuned_model(maker, five, tiny_student):
     with pytest.raises(ProxytuneError, match="no adapter") as refused:
         untuned.draw(chunk())
     assert refused.value.name == "HyperparameterInvalid"
+
+
+def test_the_server_loads_and_draws(tiny_student, trained, five, tmp_path):
+    settings = Settings(
+        role="student",
+        family="llamagen",
+        model="llamagen-tiny",
+        base_model=tiny_student.as_uri(),
+        adapter=trained.model,
+        host="127.0.0.1",
+        port=0,
+    )
+    file = tmp_path / "0.json.out"
+    file.write_bytes(draw_shard(load_maker(settings), chunk(), settings.model))
+    read = shard.read(file)
+    assert pixels(picture.image() for picture in read) == five
+    assert {picture.record.variant for picture in read} == {"tuned"}
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ peft's own `PeftModel.from_pretrained` reads them too.
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,8 +100,6 @@ def load_adapter(gpt: LlamaGen, folder: Path) -> PeftModel:
 def _wrap(gpt: LlamaGen, config: Any) -> PeftModel:
     from peft import get_peft_model
 
-    # peft asks every model for `config`, expects a transformers one, and warns of ours.
-    logging.getLogger("peft").setLevel(logging.ERROR)
     config.inference_mode = False
     return get_peft_model(gpt, config)
 
