@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer, ViTModel
 
 from proxytune.contract.errors import ProxytuneError
@@ -144,7 +145,7 @@ def _whole(model_class: Any, folder: Path, **options: Any) -> Any:
         model, info = model_class.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, **options
         )
-    except (RuntimeError, ValueError, OSError) as error:
+    except (RuntimeError, ValueError, OSError, SafetensorError) as error:
         raise ProxytuneError(
             "ModelMismatch",
             what=f"The weights do not load as {model_class.__name__}: {error}",

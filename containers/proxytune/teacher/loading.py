@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from proxytune.contract.errors import ProxytuneError
 
@@ -31,7 +32,9 @@ def load_part(model_class: Any, base: Path, name: str, dtype: torch.dtype) -> An
             use_safetensors=True,
             **{dtype_name: dtype},
         )
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, SafetensorError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's own (a full disk, no right to read): the weights are not at fault
         raise _mismatch(name, str(error).strip().splitlines()[0]) from error
     absent = sorted(info["missing_keys"])
     if absent:

@@ -103,6 +103,14 @@ def test_a_folder_with_a_file_missing_is_refused(file: str, models: Path, tmp_pa
     assert caught.value.name == "ChannelMissing"
 
 
+def test_a_file_that_holds_no_weights_is_refused(models: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(models / "dino", tmp_path / "dino")
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ProxytuneError, match="do not load as ViTModel") as caught:
+        DinoEncoder(folder, CPU)
+    assert caught.value.name == "ModelMismatch"
+
+
 def test_a_preprocessor_of_another_size_is_refused(models: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(models / "clip", tmp_path / "clip")
     file = folder / "preprocessor_config.json"

@@ -214,8 +214,17 @@ def test_adapters_that_would_load_silently_wrong_are_refused(tiny_model, saved, 
         (lambda base: (base / "model_index.json").unlink(), "ModelMissing"),
         (lambda base: lose_tensor(base / "unet" / "diffusion_pytorch_model.safetensors"), "ModelMismatch"),
         (lambda base: lose_tensor(base / "text_encoder" / "model.safetensors"), "ModelMismatch"),
+        (lambda base: spoil(base / "unet" / "diffusion_pytorch_model.safetensors"), "ModelMismatch"),
+        (lambda base: spoil(base / "text_encoder" / "model.safetensors"), "ModelMismatch"),
     ],
-    ids=["no vae", "no index", "unet lacks a tensor", "text encoder lacks a tensor"],
+    ids=[
+        "no vae",
+        "no index",
+        "unet lacks a tensor",
+        "text encoder lacks a tensor",
+        "unet is no weights",
+        "text encoder is no weights",
+    ],
 )
 def test_a_model_folder_that_is_not_whole_is_refused(tiny_model, photos, tmp_path, change, name):
     base = tmp_path / "base"
@@ -224,6 +233,11 @@ def test_a_model_folder_that_is_not_whole_is_refused(tiny_model, photos, tmp_pat
     with pytest.raises(ProxytuneError) as caught:
         prepared(base, photos)
     assert caught.value.name == name
+
+
+def spoil(file):
+    """What an upload that was cut off, or a page of a web site saved in place of weights, looks like."""
+    file.write_bytes(b"no weights")
 
 
 def lose_tensor(file):
