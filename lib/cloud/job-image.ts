@@ -1,6 +1,8 @@
 /** The container image of every job: built from `containers/`, or a name that stands for the code on this machine. */
+
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
+import { IgnoreMode } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 
 /** Never pulled: the one-machine cloud runs the containers' code as processes. */
@@ -17,18 +19,12 @@ export const localImage: JobImage = {
   grantPull: () => {},
 };
 
-/** What does not belong in the image; without it every test run would give the image another name. */
-const NOT_IN_IMAGE = [
-  'tests',
-  'bench',
-  '**/__pycache__',
-  '**/*.pyc',
-  '**/*.egg-info',
-  '.mypy_cache',
-  '.ruff_cache',
-  '.pytest_cache',
-  '.venv',
-];
+/**
+ * Only what the Dockerfile copies. The image's tag is the hash of these files, so that a change of a test, or a cache
+ * that some tool left, does not build and push gigabytes anew.
+ */
+const IN_IMAGE = ['Dockerfile', 'pyproject.toml', 'requirements.txt', 'proxytune'];
+const NOT_IN_IMAGE = ['*', ...IN_IMAGE.map((name) => `!${name}`), '**/__pycache__', '**/*.pyc'];
 
 /** Built by `cdk deploy` (which needs Docker), never by `cdk synth`. */
 export function imageFrom(scope: Construct, id: string, directory: string): JobImage {
@@ -36,6 +32,7 @@ export function imageFrom(scope: Construct, id: string, directory: string): JobI
     directory,
     // SageMaker's GPU hosts are x86-64; an image built on an Arm laptop would end in "exec format error".
     platform: Platform.LINUX_AMD64,
+    ignoreMode: IgnoreMode.DOCKER,
     exclude: NOT_IN_IMAGE,
   });
   return {

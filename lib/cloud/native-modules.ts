@@ -59,17 +59,29 @@ function sourceFor(platform: string, root: string): string {
   console.error(
     `proxytune: sharp for ${platform} is not installed here; asking npm for it once, into ${fetched}`,
   );
-  mkdirSync(fetched, { recursive: true });
-  writeFileSync(join(fetched, 'package.json'), '{ "private": true }\n');
-  const [os = '', cpu = ''] = platform.split('-');
-  const wanted = [`sharp@${version}`, `heic-decode@${heic}`];
-  const platformFlags = [`--os=${os}`, `--cpu=${cpu}`, '--libc=glibc'];
-  execFileSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', ...platformFlags, ...wanted], {
-    cwd: fetched,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    shell: process.platform === 'win32',
-  });
+  fetchPackages(fetched, platform, [`sharp@${version}`, `heic-decode@${heic}`]);
   return modules;
+}
+
+/** @throws Error saying what to do when npm cannot bring them */
+function fetchPackages(folder: string, platform: string, packages: readonly string[]): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+  const [os = '', cpu = ''] = platform.split('-');
+  const flags = ['--no-save', '--no-audit', '--no-fund', `--os=${os}`, `--cpu=${cpu}`, '--libc=glibc'];
+  try {
+    execFileSync('npm', ['install', ...flags, ...packages], {
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'inherit'],
+      shell: process.platform === 'win32',
+    });
+  } catch (cause) {
+    throw new Error(
+      `npm did not bring ${packages.join(' and ')} for ${platform}, which the lambda inspect-photos needs. ` +
+        `Synthesise once with a connection to the registry, or run npm by hand in ${folder}`,
+      { cause },
+    );
+  }
 }
 
 /** The packages with all that they depend on; platform binaries that do not exist as a package are left out. */

@@ -1,6 +1,6 @@
 /** The door itself, run as the CDK's command line runs it: no credentials, no Docker, nothing from the network. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { cdkJson, removeTemporary, temporary } from './synthesize.ts';
 
@@ -34,8 +34,14 @@ test('synthesises for an account, the image left to be built by deploy', () => {
   expect(stderr).toBe('');
   expect(status).toBe(0);
   const assets = JSON.parse(readFileSync(join(outdir, 'Proxytune.assets.json'), 'utf8'));
-  const images: { source: { platform: string } }[] = Object.values(assets.dockerImages);
+  const images: { source: { platform: string; directory: string } }[] = Object.values(assets.dockerImages);
   expect(images.map(({ source }) => source.platform)).toEqual(['linux/amd64']);
+  // Exactly what the Dockerfile copies: a file too few fails the build, one too many builds for nothing.
+  const copied = [...readFileSync('containers/Dockerfile', 'utf8').matchAll(/^COPY (.+) \S+$/gm)];
+  const sources = copied.flatMap(([, names = '']) => names.split(' '));
+  expect(readdirSync(join(outdir, images[0]?.source.directory ?? '')).sort()).toEqual(
+    ['Dockerfile', ...sources].sort(),
+  );
 });
 
 test('a wrong setting is refused with what would be right', () => {

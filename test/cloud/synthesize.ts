@@ -48,7 +48,8 @@ export function synthesize(
 ): Synthesis {
   const outdir = temporary('proxytune-synth-');
   const app = new App({
-    context: { ...cdkJson().context, ...settings },
+    // Lambdas and image stay where they are instead of being copied for each of these templates.
+    context: { ...cdkJson().context, 'aws:cdk:disable-asset-staging': true, ...settings },
     outdir,
     // Takes longer than all the rest; the test of the real door has it on.
     builtinCloudFormationValidation: false,
