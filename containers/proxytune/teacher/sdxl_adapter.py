@@ -19,7 +19,7 @@ WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
 # The attention projections of diffusers' SDXL DreamBooth-LoRA script.
 TARGETS = ["to_k", "to_out.0", "to_q", "to_v"]
 ADAPTER = "default"
-# How far the U-Net read back may be from the trained one: as a share of the adapter's whole effect (a lost alpha
+# How far the U-Net read back may be from the trained one: as a share of the adapter's effect (a lost alpha
 # is 0.5 and more; a bfloat16 U-Net rounds the adapter's weights, measured 0.03) ...
 SHARE_OF_EFFECT = {torch.float32: 1e-3, torch.bfloat16: 0.2}
 # ... plus a share of the U-Net's answer itself, its rounding: it counts where training had next to no effect.
