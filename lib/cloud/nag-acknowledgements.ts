@@ -16,7 +16,7 @@ interface Acknowledgement {
 
 const NO_OWN_LOG_BUCKET =
   'Access logs need a bucket that grows for ever and outlives the stack. Who read which photo is what CloudTrail data ' +
-  'events answer, for all buckets of an account at once; docs say how to turn them on.';
+  'events answer, for all buckets of an account at once.';
 const IS_A_DEAD_LETTER_QUEUE =
   'It is itself where undelivered events end, which the rule cannot see as rules and lambdas, not queues, send to it. ' +
   'An alarm watches it.';
