@@ -15,7 +15,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-# Threads that wait sleep instead of spinning: locally several jobs share the cores of one machine, and spinning
+# Threads that wait sleep instead of spinning: locally several jobs share one machine's cores, and spinning
 # made the same twelve training steps take 2 to 18 seconds instead of 1.2 (measured on two busy cores).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
