@@ -14,14 +14,14 @@ import { SNSClient } from '@aws-sdk/client-sns';
  */
 const RETRY = { maxAttempts: 8, retryMode: 'adaptive' } as const;
 
-export const s3 = once(
+export const s3 = /* @__PURE__ */ once(
   // The one-machine cloud answers on one host name, where a bucket cannot be part of it.
   () => new S3Client({ ...RETRY, forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined }),
 );
-export const dynamo = once(() => new DynamoDBClient(RETRY));
-export const sfn = once(() => new SFNClient(RETRY));
-export const sagemaker = once(() => new SageMakerClient(RETRY));
-export const sns = once(() => new SNSClient(RETRY));
+export const dynamo = /* @__PURE__ */ once(() => new DynamoDBClient(RETRY));
+export const sfn = /* @__PURE__ */ once(() => new SFNClient(RETRY));
+export const sagemaker = /* @__PURE__ */ once(() => new SageMakerClient(RETRY));
+export const sns = /* @__PURE__ */ once(() => new SNSClient(RETRY));
 
 function once<T>(make: () => T): () => T {
   let made: T | undefined;

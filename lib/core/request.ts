@@ -22,7 +22,11 @@ const training = {
   instanceType: z.string().describe('An instance type of the catalogue, instead of the recipe’s first'),
   spot,
 };
-const guidance = z.number().min(0).max(30).describe('Classifier-free guidance; above 30 pictures burn out');
+const guidance = z
+  .number()
+  .min(1)
+  .max(30)
+  .describe('Classifier-free guidance; 1 is none, and above 30 pictures burn out');
 
 const advanced = z.strictObject({
   teach: z.strictObject(training).partial().optional().describe('The teacher’s training'),

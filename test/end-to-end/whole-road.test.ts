@@ -98,8 +98,8 @@ async function expectReport(run: string): Promise<void> {
 
 /** The report's references are the uploaded photos: nearly the same pictures, whatever their size. */
 async function expectPhotosShown(run: string, page: string): Promise<void> {
-  const pictures = (await listKeys(road, `runs/${run}/report/`)).filter(
-    (key) => /\/photos\/\d+\.(png|jpg)$/.test(key),
+  const pictures = (await listKeys(road, `runs/${run}/report/`)).filter((key) =>
+    /\/photos\/\d+\.(png|jpg)$/.test(key),
   );
   const references = (await listKeys(road, `runs/${run}/references/`)).filter((key) => key.endsWith('.png'));
   expect(pictures).toHaveLength(5);

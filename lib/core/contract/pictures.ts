@@ -19,12 +19,12 @@ export type Variant = z.infer<typeof variant>;
 const diffusionSampler = z.strictObject({
   kind: z.literal('diffusion'),
   steps: z.int().min(1).max(200).describe('Denoising steps'),
-  guidance: z.number().min(0).max(30),
+  guidance: z.number().min(1).max(30).describe('1 is none'),
 });
 
 const autoregressiveSampler = z.strictObject({
   kind: z.literal('autoregressive'),
-  guidance: z.number().min(0).max(30),
+  guidance: z.number().min(1).max(30).describe('1 is none'),
   temperature: z.number().gt(0).max(5),
   top_k: z.int().min(0).describe('0 keeps every token'),
   top_p: z.number().gt(0).max(1),
