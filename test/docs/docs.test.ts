@@ -1,0 +1,194 @@
+/** The documents are held against the code: what they name exists, and what exists is in them. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+import { errorNames, exitCode, retryableNames } from '../../lib/core/errors.ts';
+import { makePlan } from '../../lib/core/make-plan.ts';
+import { parseRequest, requestSchema } from '../../lib/core/request.ts';
+
+const root = join(import.meta.dirname, '../..');
+const read = (file: string): string => readFileSync(join(root, file), 'utf8');
+
+const documents = execFileSync(
+  'git',
+  ['ls-files', '--cached', '--others', '--exclude-standard', '*.md', '**/*.md'],
+  { cwd: root, encoding: 'utf8' },
+)
+  .split('\n')
+  .filter((file) => file !== '' && existsSync(join(root, file)));
+
+/** The cells of every table row whose first cell is one word of code, by that word. */
+function rows(file: string): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const line of read(file).split('\n')) {
+    const [name, ...cells] = line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim());
+    const word = /^`([^`]+)`$/.exec(name ?? '')?.[1];
+    if (word !== undefined) found.set(word, cells);
+  }
+  return found;
+}
+
+/** Code between fences, without the fences. */
+function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(
+    (hit) => hit[1] ?? '',
+  );
+}
+
+test('there are documents to look at', () => {
+  expect(documents).toEqual(
+    expect.arrayContaining(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/architecture.md']),
+  );
+});
+
+test.each(documents)('every relative link of %s leads somewhere', (file) => {
+  const prose = read(file).replace(/^```.*?^```$/gms, '');
+  const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map((hit) => hit[1] ?? '');
+  const broken = links
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .map((link) => link.split('#')[0] ?? '')
+    .filter((path) => path !== '' && !existsSync(join(root, dirname(file), path)));
+  expect(broken).toEqual([]);
+});
+
+test('the README sets up with exactly two commands, and both are scripts', () => {
+  const [, setUp = ''] = /^## Set up\n(.*?)^## /ms.exec(read('README.md')) ?? [];
+  const commands = blocks(setUp, 'sh').flatMap((block) => block.trim().split('\n'));
+  expect(commands).toEqual(['npm run demo', 'npm test']);
+  expect(Object.keys(JSON.parse(read('package.json')).scripts)).toEqual(
+    expect.arrayContaining(['demo', 'test']),
+  );
+});
+
+test('every picture of the README is in the repository', () => {
+  const pictures = [...read('README.md').matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map((hit) => hit[1] ?? '');
+  expect(pictures).toEqual(['docs/images/road.svg']);
+  expect(pictures.filter((file) => !read(file).includes('prefers-color-scheme: dark'))).toEqual([]);
+});
+
+test('every error has its row, with its exit code and whether it is tried again', () => {
+  const table = rows('docs/reference/errors.md');
+  expect([...table.keys()].sort()).toEqual([...errorNames()].sort());
+  const again = retryableNames();
+  const wrong = errorNames().filter((name) => {
+    const [exit, repeated = ''] = table.get(name)?.slice(-2) ?? [];
+    return exit !== String(exitCode(name)) || repeated.startsWith('yes') !== again.includes(name);
+  });
+  expect(wrong).toEqual([]);
+});
+
+interface Property {
+  readonly properties?: Record<string, Property>;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** Every field of a schema as a dotted path; `advanced` and its stages stand for what is in them. */
+function fields(schema: Property, path = ''): [string, Property][] {
+  return Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
+    const own = path === '' ? name : `${path}.${name}`;
+    const inner = fields(property, own);
+    if (inner.length === 0) return [[own, property] as [string, Property]];
+    return path === '' ? [[own, property] as [string, Property], ...inner] : inner;
+  });
+}
+
+const request = fields(z.toJSONSchema(requestSchema, { io: 'input' }) as Property).filter(
+  ([path]) => !/^advanced\.[a-z]+$/.test(path),
+);
+const subject = rows('docs/reference/subject.md');
+
+test('every field of the request has its row, and no other field has one', () => {
+  expect([...subject.keys()].sort()).toEqual(request.map(([path]) => path).sort());
+});
+
+test.each(request)('the row of %s tells its default and bounds', (path, property) => {
+  const cells = (subject.get(path) ?? []).join(' | ');
+  const asForTeach = path.startsWith('advanced.learn.') && cells.includes('as for teach');
+  const told = asForTeach ? (subject.get(path.replace('learn', 'teach')) ?? []).join(' | ') : cells;
+  const { default: standard, enum: choices = [], minimum, maximum } = property;
+  const wanted = [standard, ...choices, minimum, maximum].filter(
+    (value) => typeof value === 'string' || typeof value === 'number',
+  );
+  // As a number or word of its own: the 0 of 30 tells nothing.
+  const words = new Set(told.split(/[^\w.-]+|\.(?!\d)/));
+  expect(wanted.filter((value) => !words.has(String(value)))).toEqual([]);
+});
+
+test.each([
+  ['draft', 1],
+  ['standard', 2],
+] as const)('the README prices %s as the plan does', (preset, column) => {
+  const plan = makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, preset })), {
+    runId: 'planned-00000000',
+    subject: 'dog',
+    bucket: 'planned',
+    scale: 'full',
+    version: '0',
+  });
+  const [section = ''] = /^## What a run costs$.*?^## /ms.exec(read('README.md')) ?? [];
+  const table = new Map(
+    section
+      .split('\n')
+      .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('*', '')))
+      .map(([, name = '', ...cells]) => [name, cells]),
+  );
+  for (const stage of plan.stages) {
+    const cells = table.get(stage.stage) ?? [];
+    expect([stage.stage, cells[0], cells[column]]).toEqual([
+      stage.stage,
+      stage.instanceType,
+      `${Math.round(stage.minutes)} min, $${stage.usd.toFixed(2)}`,
+    ]);
+  }
+  const { minutes, usd, pricesAsOf } = plan.estimate;
+  const hours = Math.floor(minutes / 60);
+  const sum = `${hours} h ${String(Math.floor(minutes % 60)).padStart(2, '0')} min, $${usd.toFixed(2)}`;
+  expect(table.get('all')?.[column]).toBe(sum);
+  expect(section).toContain(`list prices of ${pricesAsOf}`);
+});
+
+test('every command of proxytune in a document is a command, with options it knows', () => {
+  const help = (...args: string[]): string =>
+    execFileSync(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', 'bin/proxytune.ts', ...args, '--help'],
+      {
+        cwd: root,
+        encoding: 'utf8',
+        env: { ...process.env, NODE_OPTIONS: '' },
+      },
+    );
+  const known = new Set([...help().matchAll(/^ {2}([a-z]+) /gm)].map((hit) => hit[1] ?? ''));
+  const calls = documents.flatMap((file) =>
+    [...read(file).matchAll(/npx proxytune ([^`\n]+)/g)].map((hit) => ({
+      file,
+      words: (hit[1] ?? '').split(/\s+/),
+    })),
+  );
+  expect(calls.length).toBeGreaterThan(10);
+  const helps = new Map<string, string>();
+  const wrong = calls.filter(({ words: [command = '', ...args] }) => {
+    if (command === '--help') return false;
+    if (!known.has(command)) return true;
+    if (!helps.has(command)) helps.set(command, help(command));
+    const options = args.filter((word) => word.startsWith('--'));
+    return options.some((option) => !new RegExp(`${option}\\b`).test(helps.get(command) ?? ''));
+  });
+  expect(wrong).toEqual([]);
+  // Each command's help is a process of its own.
+}, 120_000);
+
+test('every npm script in a document is a script', () => {
+  const scripts = Object.keys(JSON.parse(read('package.json')).scripts);
+  const called = documents.flatMap((file) =>
+    [...read(file).matchAll(/npm run ([a-z-]+)/g)].map((hit) => hit[1] ?? ''),
+  );
+  expect(called.filter((name) => !scripts.includes(name))).toEqual([]);
+});
