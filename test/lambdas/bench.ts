@@ -1,0 +1,320 @@
+/**
+ * What the lambdas' tests share: the emulator with a bucket, a table and a topic, our Step Functions and SageMaker
+ * services with a container of a few lines, and the environment that the stack gives a lambda.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { CreateTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
+import { handler as planRun } from '../../lambdas/plan-run/handler.ts';
+import { handler as reconcileJob } from '../../lambdas/reconcile-job/handler.ts';
+import type { handler as settleJob } from '../../lambdas/settle-job/handler.ts';
+import { dynamo, s3, sagemaker, sfn, sns } from '../../lambdas/shared/clients.ts';
+import { describeJob } from '../../lambdas/shared/jobs.ts';
+import { handler as startJob } from '../../lambdas/start-job/handler.ts';
+import { keys } from '../../lib/core/keys.ts';
+import { runId as runIdOf } from '../../lib/core/names.ts';
+import { outcomeOf } from '../../lib/core/outcome.ts';
+import { type JobStage, TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
+import {
+  type SageMakerEvent,
+  type SageMakerService,
+  startSageMakerService,
+} from '../../lib/local/sagemaker/index.ts';
+import { awsJson, eventually, NODE, PYTHON } from '../local/emulator/helpers.ts';
+import { Harness, machine, ROLE, WAIT_FOR_TOKEN } from '../local/states/harness.ts';
+import { Gate } from './gate.ts';
+
+export const BUCKET = 'lambdas-test';
+const QUEUE = 'notices';
+const ACCESS = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
+const CONTAINER = join(import.meta.dirname, 'fixtures/container.ts');
+
+/** A request whose jobs are the smallest there are: four proxies' chunks, four chunks of samples a model. */
+export const REQUEST = {
+  category: 'dog',
+  consent: true,
+  preset: 'draft',
+  proxies: 8,
+  advanced: { synthesize: { picturesPerChunk: 2 }, sample: { prompts: 2, picturesPerPrompt: 1 } },
+};
+
+export interface Notice {
+  readonly subject: string;
+  readonly text: string;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export class Bench {
+  readonly folder = mkdtempSync(join(tmpdir(), 'proxytune-lambdas-'));
+  /** The state machine's service, on a clock that the test moves. */
+  readonly states = new Harness({ 'start-job': startJob });
+  /** Everything SageMaker emitted; nobody is told unless the test does so. */
+  readonly events: SageMakerEvent[] = [];
+  readonly #notices: Notice[] = [];
+  #queueUrl = '';
+  #emulator: Emulator | undefined;
+  #sagemaker: SageMakerService | undefined;
+  #gate: Gate | undefined;
+  #machine = '';
+
+  static async start(): Promise<Bench> {
+    const bench = new Bench();
+    mkdirSync(join(bench.folder, 'control'));
+    bench.#emulator = await startEmulator({ dataDir: bench.folder, python: PYTHON, node: NODE });
+    await bench.states.open();
+    Object.assign(process.env, {
+      AWS_ENDPOINT_URL: bench.endpoint,
+      AWS_ENDPOINT_URL_SFN: bench.states.endpoint,
+      AWS_ENDPOINT_URL_SAGEMAKER: await bench.#startSageMaker(),
+      AWS_REGION: ACCESS.region,
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+      BUCKET,
+      TABLE: 'ledger',
+      MODEL_SCALE: 'tiny',
+      VERSION: '0.0.0-test',
+      JOB_ROLE_ARN: ROLE.replace('machine', 'jobs'),
+      IMAGE_URI: 'proxytune:test',
+    });
+    await Promise.all([bench.#makeBucket(), bench.#makeTable(), bench.#makeTopic()]);
+    return bench;
+  }
+
+  get endpoint(): string {
+    return this.#emulator?.endpoint ?? '';
+  }
+
+  get gate(): Gate {
+    if (this.#gate === undefined) throw new Error('the bench was not started');
+    return this.#gate;
+  }
+
+  async close(): Promise<void> {
+    await this.states.close();
+    await this.#gate?.close();
+    await this.#sagemaker?.close();
+    for (const client of [s3, dynamo, sfn, sagemaker, sns]) client().destroy();
+    await this.#emulator?.close();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** Tells the container what to do in a job, or as a model server (`serve`). */
+  control(name: string, behaviour: object): void {
+    writeFileSync(join(this.folder, 'control', `${name}.json`), JSON.stringify(behaviour));
+  }
+
+  async put(key: string, text: string): Promise<string> {
+    const { VersionId = '' } = await s3().send(
+      new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: text }),
+    );
+    return VersionId;
+  }
+
+  async get(key: string): Promise<{ text: string; type: string | undefined }> {
+    const { Body, ContentType } = await s3().send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));
+    return { text: (await Body?.transformToString()) ?? '', type: ContentType };
+  }
+
+  async exists(key: string): Promise<boolean> {
+    return s3()
+      .send(new HeadObjectCommand({ Bucket: BUCKET, Key: key }))
+      .then(
+        () => true,
+        () => false,
+      );
+  }
+
+  async delete(key: string): Promise<void> {
+    await s3().send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
+  }
+
+  /** Uploads a request. @returns what the execution of its run is given */
+  async upload(subject: string, request: object | string = REQUEST) {
+    const key = keys.request(subject);
+    const version = await this.put(key, typeof request === 'string' ? request : JSON.stringify(request));
+    return {
+      runId: runIdOf(subject, { bucket: BUCKET, key, version }),
+      bucket: BUCKET,
+      subject,
+      key,
+      version,
+    };
+  }
+
+  /** Uploads a request, plans its run and has its photos inspected. @returns the run's id */
+  async plan(subject: string, request: object = REQUEST): Promise<string> {
+    const { runId, referencesPrefix } = await planRun(await this.upload(subject, request));
+    await this.put(`${referencesPrefix}reference-00.png`, 'a photo');
+    return runId;
+  }
+
+  /** Has a stage done, as if the machine had walked it, told by reconcile-job. @returns the job's name */
+  async finish(runId: string, stage: JobStage): Promise<string> {
+    const { jobName } = await startJob({ runId, stage, taskToken: 'nobody waits' });
+    await this.jobEnd(jobName);
+    const { over } = await reconcileJob({ runId, stage });
+    if (!over) throw new Error(`${jobName} has ended and is not over`);
+    return jobName;
+  }
+
+  async jobEnd(jobName: string): Promise<void> {
+    await eventually(async () => {
+      const description = await describeJob({ kind: kindOf(jobName), jobName });
+      return description && outcomeOf(description).over ? true : undefined;
+    }, 30);
+  }
+
+  async jobStatus(jobName: string): Promise<string | undefined> {
+    const description = await describeJob({ kind: kindOf(jobName), jobName });
+    return description?.TrainingJobStatus ?? description?.TransformJobStatus;
+  }
+
+  async jobRuns(jobName: string): Promise<void> {
+    await eventually(async () => {
+      const description = await describeJob({ kind: kindOf(jobName), jobName });
+      const runs = description?.SecondaryStatus === 'Training' || description?.TransformStartTime;
+      return runs ? true : undefined;
+    }, 30);
+  }
+
+  /** The last event SageMaker emitted about a job, as EventBridge hands it to settle-job. */
+  async lastEvent(jobName: string): Promise<Parameters<typeof settleJob>[0]> {
+    const own = () => this.events.filter(({ Resources: [arn] }) => arn?.endsWith(`/${jobName}`)).at(-1);
+    const { Source, DetailType, Detail, Resources } = await eventually(async () => own());
+    return {
+      version: '0',
+      id: 'event',
+      source: Source,
+      account: '000000000000',
+      time: new Date().toISOString(),
+      region: ACCESS.region,
+      resources: [...Resources],
+      'detail-type': DetailType,
+      detail: Detail,
+    };
+  }
+
+  /** Starts a machine of one job state, and waits until start-job has done its part. @returns the execution's ARN */
+  async walk(runId: string, stage: JobStage): Promise<string> {
+    const arn = await this.states.start(
+      {
+        Job: {
+          Type: 'Task',
+          Resource: WAIT_FOR_TOKEN,
+          Arguments: {
+            FunctionName: 'start-job',
+            Payload: { runId, stage, taskToken: '{% $states.context.Task.Token %}' },
+          },
+          HeartbeatSeconds: 60,
+          TimeoutSeconds: 3600,
+          End: true,
+        },
+      },
+      { runId },
+    );
+    await eventually(async () =>
+      (await this.states.types(arn)).includes('TaskSubmitted') ? true : undefined,
+    );
+    return arn;
+  }
+
+  /** An ARN of a machine that waits for ever: what start-run starts. */
+  async waitingMachine(): Promise<string> {
+    this.#machine ||= await this.states.create(machine({ Wait: { Type: 'Wait', Seconds: 1000, End: true } }));
+    return this.#machine;
+  }
+
+  /** The notices about a run so far; those of other runs stay for their own tests. */
+  async notices(runId: string): Promise<Notice[]> {
+    const request = { QueueUrl: this.#queueUrl, MaxNumberOfMessages: 10 };
+    for (;;) {
+      const { Messages = [] } = await awsJson<Received>(this.endpoint, 'AmazonSQS.ReceiveMessage', request);
+      this.#notices.push(...Messages.map(({ Body }) => noticeOf(JSON.parse(Body))));
+      if (Messages.length === 0) break;
+    }
+    return this.#notices.filter(({ attributes }) => attributes.run === runId);
+  }
+
+  async #startSageMaker(): Promise<string> {
+    this.#sagemaker = await startSageMakerService({
+      dataDir: join(this.folder, 'sagemaker'),
+      s3: { ...ACCESS, endpoint: this.endpoint },
+      putEvent: async (event) => {
+        this.events.push(event);
+      },
+      commands: { train: [NODE, CONTAINER, 'train'], serve: [NODE, CONTAINER, 'serve'] },
+      containerEnv: { CONTROL: join(this.folder, 'control') },
+      stopGraceSeconds: 1,
+      maxConcurrentJobs: 8,
+    });
+    this.#gate = new Gate(this.#sagemaker.endpoint);
+    return this.#gate.open();
+  }
+
+  async #makeBucket(): Promise<void> {
+    await s3().send(new CreateBucketCommand({ Bucket: BUCKET }));
+    await s3().send(
+      new PutBucketVersioningCommand({ Bucket: BUCKET, VersioningConfiguration: { Status: 'Enabled' } }),
+    );
+    for (const model of ['sdxl-tiny', 'llamagen-tiny', 'clip-tiny', 'dino-tiny'])
+      await this.put(`${keys.model(model)}config.json`, '{}');
+  }
+
+  async #makeTable(): Promise<void> {
+    await dynamo().send(
+      new CreateTableCommand({
+        TableName: 'ledger',
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [
+          { AttributeName: 'pk', AttributeType: 'S' },
+          { AttributeName: 'sk', AttributeType: 'S' },
+        ],
+        KeySchema: [
+          { AttributeName: 'pk', KeyType: 'HASH' },
+          { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+      }),
+    );
+  }
+
+  async #makeTopic(): Promise<void> {
+    const { TopicArn = '' } = await sns().send(new CreateTopicCommand({ Name: 'notices' }));
+    process.env.TOPIC_ARN = TopicArn;
+    const { QueueUrl } = await awsJson<{ QueueUrl: string }>(this.endpoint, 'AmazonSQS.CreateQueue', {
+      QueueName: QUEUE,
+    });
+    this.#queueUrl = QueueUrl;
+    const Endpoint = `arn:aws:sqs:${ACCESS.region}:000000000000:${QUEUE}`;
+    await sns().send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint }));
+  }
+}
+
+interface Received {
+  readonly Messages?: { Body: string }[];
+}
+
+interface Envelope {
+  readonly Subject: string;
+  readonly Message: string;
+  readonly MessageAttributes?: Record<string, { Value: string }>;
+}
+
+function noticeOf({ Subject, Message, MessageAttributes = {} }: Envelope): Notice {
+  const attributes = Object.entries(MessageAttributes).map(([name, { Value }]) => [name, Value]);
+  return { subject: Subject, text: Message, attributes: Object.fromEntries(attributes) };
+}
+
+function kindOf(jobName: string): 'training' | 'transform' {
+  return TRANSFORM_STAGES.some((stage) => jobName.includes(`-${stage}-a`)) ? 'transform' : 'training';
+}

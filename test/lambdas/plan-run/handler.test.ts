@@ -1,0 +1,137 @@
+/** Planning and refusing, against the emulator's S3, DynamoDB and SNS. */
+import { ListSubscriptionsByTopicCommand } from '@aws-sdk/client-sns';
+import { handler } from '../../../lambdas/plan-run/handler.ts';
+import { listKeys } from '../../../lambdas/shared/bucket.ts';
+import { sns } from '../../../lambdas/shared/clients.ts';
+import { endRun, readRun } from '../../../lambdas/shared/table.ts';
+import { chunksOf } from '../../../lib/core/chunks.ts';
+import { chunk as chunkSchema } from '../../../lib/core/contract/pictures.ts';
+import { keys } from '../../../lib/core/keys.ts';
+import { planSchema } from '../../../lib/core/plan.ts';
+import { TRANSFORM_STAGES } from '../../../lib/core/words.ts';
+import { Bench, BUCKET, REQUEST } from '../bench.ts';
+
+let bench: Bench;
+
+beforeAll(async () => {
+  bench = await Bench.start();
+}, 90_000);
+afterAll(() => bench?.close(), 30_000);
+
+async function addresses(): Promise<string[]> {
+  const { Subscriptions = [] } = await sns().send(
+    new ListSubscriptionsByTopicCommand({ TopicArn: process.env.TOPIC_ARN }),
+  );
+  return Subscriptions.filter(({ Protocol }) => Protocol === 'email').map(({ Endpoint = '' }) => Endpoint);
+}
+
+test('a request becomes a plan, every chunk of it and a record; a repeat changes nothing', async () => {
+  const input = await bench.upload('rex', { ...REQUEST, notify: 'owner@example.com' });
+  const { runId } = input;
+  const result = await handler(input);
+  expect(result).toEqual({
+    runId,
+    bucket: BUCKET,
+    planKey: `runs/${runId}/plan.json`,
+    photosPrefix: 'subjects/rex/photos/',
+    referencesPrefix: `runs/${runId}/references/`,
+  });
+  const text = (await bench.get(result.planKey)).text;
+  const plan = planSchema.parse(JSON.parse(text));
+  expect(plan).toMatchObject({ runId, subject: 'rex', bucket: BUCKET, proxies: 8 });
+  expect(plan.models.teacher.id).toBe('sdxl-tiny');
+  expect(plan.versions).toEqual({ proxytune: '0.0.0-test' });
+  for (const stage of TRANSFORM_STAGES) {
+    const written = await listKeys(keys.chunks(runId, stage));
+    const found = await Promise.all(
+      written.map(async (key) => chunkSchema.parse(JSON.parse((await bench.get(key)).text))),
+    );
+    expect(found).toEqual(chunksOf(plan, stage));
+    expect(found).toHaveLength(stage === 'synthesize' ? 4 : 2);
+  }
+  const run = await readRun(runId);
+  expect(run).toMatchObject({
+    runId,
+    subject: 'rex',
+    bucket: BUCKET,
+    status: 'RUNNING',
+    notify: 'owner@example.com',
+  });
+  expect(await addresses()).toEqual(['owner@example.com']);
+
+  const before = await listKeys(keys.run(runId));
+  expect(await handler(input)).toEqual(result);
+  expect((await bench.get(result.planKey)).text).toBe(text);
+  expect(await listKeys(keys.run(runId))).toEqual(before);
+  expect(await readRun(runId)).toMatchObject({ status: 'RUNNING', startedAt: run?.startedAt });
+  expect(await addresses()).toEqual(['owner@example.com']);
+});
+
+test('the plan is made from the version that gave the signal, not from a later one', async () => {
+  const first = await bench.upload('bello', { ...REQUEST, category: 'cat' });
+  await bench.upload('bello', { ...REQUEST, category: 'fox' });
+  await handler(first);
+  expect(JSON.parse((await bench.get(keys.plan(first.runId))).text)).toMatchObject({ category: 'cat' });
+});
+
+test('an upload without version, known by its etag, is read as it is now', async () => {
+  const input = await bench.upload('lassie');
+  const { planKey } = await handler({ ...input, version: '0123456789abcdef0123456789abcdef' });
+  expect(await bench.exists(planKey)).toBe(true);
+});
+
+test.each([
+  ['RequestInvalid', { ...REQUEST, consent: false, notify: 'refused@example.com' }, /consent/],
+  ['RequestInvalid', '{"category": "dog",, "notify": "refused@example.com"}', /not valid JSON/],
+  ['TokenWordUnusable', { ...REQUEST, tokenWord: 'Ohwx', notify: 'refused@example.com' }, /Ohwx/],
+  ['OverBudget', { ...REQUEST, maxUsd: 0.001, notify: 'refused@example.com' }, /maxUsd/],
+])('%s leaves no plan, but a record that knows whom to tell', async (name, request, why) => {
+  const input = await bench.upload('refused', request);
+  await expect(handler(input)).rejects.toMatchObject({
+    name,
+    message: expect.stringMatching(why),
+  });
+  expect(await listKeys(keys.run(input.runId))).toEqual([]);
+  expect(await readRun(input.runId)).toMatchObject({
+    subject: 'refused',
+    status: 'RUNNING',
+    notify: 'refused@example.com',
+  });
+});
+
+test('what stands for an address and is none is nobody', async () => {
+  const input = await bench.upload('spoilt', { ...REQUEST, notify: 'nobody' });
+  await expect(handler(input)).rejects.toMatchObject({ name: 'RequestInvalid' });
+  expect(await readRun(input.runId)).not.toHaveProperty('notify');
+  expect(await addresses()).not.toContain('nobody');
+});
+
+test('ModelMissing names the empty folder', async () => {
+  const weights = `${keys.model('dino-tiny')}config.json`;
+  await bench.delete(weights);
+  const input = await bench.upload('unready');
+  await expect(handler(input)).rejects.toMatchObject({
+    name: 'ModelMissing',
+    message: expect.stringContaining('models/dino-tiny/ is empty'),
+  });
+  expect(await readRun(input.runId)).toMatchObject({ status: 'RUNNING' });
+  expect(await listKeys(keys.run(input.runId))).toEqual([]);
+  await bench.put(weights, '{}');
+});
+
+test('a run that is taken up again runs again, and began when it first began', async () => {
+  const input = await bench.upload('phoenix');
+  await handler(input);
+  const first = await readRun(input.runId);
+  await endRun(input.runId, {
+    status: 'STOPPED',
+    endedAt: new Date().toISOString(),
+    error: 'Interrupted',
+    message: 'by hand',
+  });
+  await handler({ ...input, version: '' });
+  const again = await readRun(input.runId);
+  expect(again).toMatchObject({ status: 'RUNNING', startedAt: first?.startedAt });
+  for (const ending of ['endedAt', 'error', 'message', 'told']) expect(again).not.toHaveProperty(ending);
+  expect(Date.parse(again?.begunAt ?? '')).toBeGreaterThan(Date.parse(first?.begunAt ?? ''));
+});

@@ -1,0 +1,267 @@
+/** Starting jobs in a real SageMaker service of ours, with a container of a few lines. */
+import { DescribeModelCommand, DescribeTransformJobCommand } from '@aws-sdk/client-sagemaker';
+import { listKeys } from '../../../lambdas/shared/bucket.ts';
+import { sagemaker } from '../../../lambdas/shared/clients.ts';
+import { endJob, jobsOf, readJob, rememberJob } from '../../../lambdas/shared/table.ts';
+import { handler } from '../../../lambdas/start-job/handler.ts';
+import { keys } from '../../../lib/core/keys.ts';
+import type { JobStage } from '../../../lib/core/words.ts';
+import { Bench, BUCKET } from '../bench.ts';
+
+let bench: Bench;
+
+beforeAll(async () => {
+  bench = await Bench.start();
+}, 90_000);
+afterAll(() => bench?.close(), 30_000);
+beforeEach(() => bench.control('serve', {}));
+
+const QUOTA = (limit: number) => ({
+  name: 'ResourceLimitExceeded',
+  message:
+    `The account-level service limit 'ml.m5.large for training job usage' is ${limit} Instances, ` +
+    `with current utilization of ${limit} Instances and a request delta of 1 Instances.`,
+});
+const start = (runId: string, stage: JobStage, taskToken = 'token-1') => handler({ runId, stage, taskToken });
+const jobs = async (runId: string, stage: JobStage) =>
+  (await jobsOf(runId)).filter((job) => job.stage === stage);
+
+/** As settle-job or reconcile-job leave a failed attempt. */
+async function fail(run: string, stage: JobStage, attempt: number, facts: object = {}): Promise<void> {
+  const end = {
+    state: 'FAILED',
+    told: true,
+    seconds: 5,
+    error: 'ChunksMissing',
+    message: 'it broke',
+  } as const;
+  expect(await endJob({ run, stage, attempt }, { ...end, ...facts })).toBe(true);
+}
+
+test('the token lies in the table before the job is created', async () => {
+  const runId = await bench.plan('early');
+  bench.gate.refuseNext('CreateTrainingJob', QUOTA(2));
+  await expect(start(runId, 'teach')).rejects.toMatchObject({ name: 'QuotaBusy' });
+  expect(bench.gate.called('CreateTrainingJob')).toEqual([]);
+  expect(await jobs(runId, 'teach')).toMatchObject([{ token: 'token-1', state: 'WAITING', attempt: 1 }]);
+});
+
+test('a second call adopts the job and leaves the new token', async () => {
+  const runId = await bench.plan('twice');
+  bench.control(`proxytune-${runId}-teach-a1`, { hang: true });
+  const first = await start(runId, 'teach');
+  expect(await start(runId, 'teach', 'token-2')).toEqual(first);
+  expect(first.jobName).toBe(`proxytune-${runId}-teach-a1`);
+  expect(await jobs(runId, 'teach')).toMatchObject([{ token: 'token-2', state: 'WAITING', told: false }]);
+  expect(await bench.jobStatus(first.jobName)).toBe('InProgress');
+});
+
+test('two calls at once make one job', async () => {
+  const runId = await bench.plan('racing');
+  const [a, b] = await Promise.all([start(runId, 'teach', 'a'), start(runId, 'teach', 'b')]);
+  expect(a).toEqual(b);
+  expect(await jobs(runId, 'teach')).toHaveLength(1);
+});
+
+test('an answer that was lost on its way makes no second job', async () => {
+  const runId = await bench.plan('lost');
+  bench.gate.loseNextAnswer('CreateTrainingJob');
+  const { jobName } = await start(runId, 'teach');
+  expect(await bench.jobStatus(jobName)).toBeDefined();
+  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'WAITING', attempt: 1 }]);
+});
+
+test('a record says what the job may take', async () => {
+  const runId = await bench.plan('recorded');
+  await start(runId, 'teach');
+  expect(await jobs(runId, 'teach')).toMatchObject([
+    { runId, kind: 'training', instanceType: 'ml.m5.large', maxRuntimeSeconds: 3600, told: false },
+  ]);
+});
+
+describe('a next attempt', () => {
+  test('comes after a failure that the machine has heard', async () => {
+    const runId = await bench.plan('next');
+    await start(runId, 'teach');
+    await fail(runId, 'teach', 1);
+    const { jobName } = await start(runId, 'teach', 'token-2');
+    expect(jobName).toMatch(/-teach-a2$/);
+    expect(await jobs(runId, 'teach')).toMatchObject([
+      { attempt: 1, state: 'FAILED', token: 'token-1' },
+      { attempt: 2, state: 'WAITING', token: 'token-2' },
+    ]);
+    expect(await bench.jobStatus(jobName)).toBeDefined();
+  });
+
+  test('never comes after a failure that nobody heard: the failure may forbid it', async () => {
+    const runId = await bench.plan('unheard');
+    await start(runId, 'teach');
+    await fail(runId, 'teach', 1, { told: false, error: 'OutOfMemory' });
+    await expect(start(runId, 'teach', 'token-2')).rejects.toMatchObject({ name: 'JobOver' });
+    expect(await jobs(runId, 'teach')).toHaveLength(1);
+  });
+
+  test('never comes after a success: a resumed run is told that the stage is done', async () => {
+    const runId = await bench.plan('done');
+    const name = await bench.finish(runId, 'teach');
+    const created = bench.gate.called('CreateTrainingJob').length;
+    await expect(start(runId, 'teach')).rejects.toMatchObject({
+      name: 'JobOver',
+      message: expect.stringContaining(name),
+    });
+    expect(bench.gate.called('CreateTrainingJob')).toHaveLength(created);
+  });
+
+  test('ends when six were paid for, with the last reason', async () => {
+    const runId = await bench.plan('dear');
+    for (let attempt = 1; attempt <= 6; attempt += 1) {
+      await remember(runId, attempt);
+      await fail(runId, 'teach', attempt, { message: 'capacity went away' });
+    }
+    await expect(start(runId, 'teach')).rejects.toMatchObject({
+      name: 'JobFailed',
+      message: expect.stringMatching(/failed 6 times, lastly: capacity went away.*What to do:/),
+    });
+    expect(await jobs(runId, 'teach')).toHaveLength(6);
+  });
+
+  test('is counted by number, not by name: ten comes after nine', async () => {
+    const runId = await bench.plan('unpaid');
+    for (let attempt = 1; attempt <= 10; attempt += 1) {
+      await remember(runId, attempt);
+      await fail(runId, 'teach', attempt, { seconds: 0 });
+    }
+    expect((await start(runId, 'teach')).jobName).toMatch(/-teach-a11$/);
+  });
+
+  async function remember(run: string, attempt: number): Promise<void> {
+    const identity = { run, stage: 'teach', attempt } as const;
+    await rememberJob(identity, {
+      runId: run,
+      jobName: `proxytune-${run}-teach-a${attempt}`,
+      stage: 'teach',
+      kind: 'training',
+      attempt,
+      state: 'WAITING',
+      token: 'old',
+      told: false,
+      createdAt: '2026-01-01T00:00:00.000Z',
+      instanceType: 'ml.m5.large',
+      maxRuntimeSeconds: 60,
+    });
+  }
+});
+
+describe('a refused job', () => {
+  test('that only has to wait leaves its attempt open, however often', async () => {
+    const runId = await bench.plan('waiting');
+    for (const taskToken of ['token-1', 'token-2', 'token-3']) {
+      bench.gate.refuseNext('CreateTrainingJob', QUOTA(2));
+      await expect(start(runId, 'teach', taskToken)).rejects.toMatchObject({
+        name: 'QuotaBusy',
+        message: expect.stringContaining('What to do: wait for other jobs'),
+      });
+    }
+    expect((await start(runId, 'teach', 'token-4')).jobName).toMatch(/-a1$/);
+    expect(await jobs(runId, 'teach')).toMatchObject([{ attempt: 1, state: 'WAITING', token: 'token-4' }]);
+  });
+
+  test.each([
+    ['QuotaZero', QUOTA(0), /What to do: ask for a higher quota/],
+    ['JobRefused', { name: 'ValidationException', message: 'Malformed' }, /ValidationException: Malformed/],
+    ['JobRefused', { name: 'AccessDeniedException', message: 'not yours' }, /not yours.*What to do: check/],
+  ])('as %s is over, and says what to do', async (name, refusal, message) => {
+    const runId = await bench.plan('refused');
+    bench.gate.refuseNext('CreateTrainingJob', refusal);
+    const error = (await start(runId, 'teach').catch((caught: unknown) => caught)) as Error;
+    expect(error.name).toBe(name);
+    expect(error.message).toMatch(message);
+    expect(await jobs(runId, 'teach')).toMatchObject([
+      { state: 'FAILED', told: true, error: name, message: expect.stringMatching(message) },
+    ]);
+  });
+});
+
+describe('a stage that draws', () => {
+  let runId: string;
+  beforeAll(async () => {
+    runId = await bench.plan('drawing');
+    await bench.finish(runId, 'teach');
+  }, 60_000);
+
+  async function asked(name: string): Promise<unknown> {
+    const { TransformInput } = await sagemaker().send(
+      new DescribeTransformJobCommand({ TransformJobName: name }),
+    );
+    const uri = TransformInput?.DataSource?.S3DataSource?.S3Uri ?? '';
+    return JSON.parse((await bench.get(uri.replace(`s3://${BUCKET}/`, ''))).text);
+  }
+
+  test('gives the adapter to a model of its own, and asks later attempts only for what is missing', async () => {
+    bench.control('serve', { refuse: [1, 2] });
+    const { jobName } = await start(runId, 'synthesize');
+    const model = await sagemaker().send(new DescribeModelCommand({ ModelName: jobName }));
+    expect(model.PrimaryContainer).toMatchObject({
+      ModelDataUrl: `s3://${BUCKET}/${keys.artifact(runId, `proxytune-${runId}-teach-a1`)}`,
+      Environment: { PROXYTUNE_ROLE: 'teacher', PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/sdxl-tiny/` },
+    });
+    const prefix = `s3://${BUCKET}/${keys.chunks(runId, 'synthesize')}`;
+    const name = (chunk: number) => `chunk-000${chunk}.json`;
+    expect(await asked(jobName)).toEqual([{ prefix }, name(0), name(1), name(2), name(3)]);
+    await bench.jobEnd(jobName);
+    expect(await bench.jobStatus(jobName)).toBe('Failed');
+    await fail(runId, 'synthesize', 1);
+
+    bench.control('serve', {});
+    const { jobName: second } = await start(runId, 'synthesize');
+    expect(second).toMatch(/-synthesize-a2$/);
+    expect(await asked(second)).toEqual([{ prefix }, name(1), name(2)]);
+    await bench.jobEnd(second);
+    const pictures = keys.pictures(runId, 'synthesize');
+    expect(await listKeys(pictures)).toEqual([
+      `${pictures}a1/chunk-0000.json.out`,
+      `${pictures}a1/chunk-0003.json.out`,
+      `${pictures}a2/chunk-0001.json.out`,
+      `${pictures}a2/chunk-0002.json.out`,
+    ]);
+  });
+
+  test('asks for one chunk when all were drawn before the run was stopped', async () => {
+    await fail(runId, 'synthesize', 2, { error: 'JobStopped' });
+    const { jobName } = await start(runId, 'synthesize');
+    expect(await asked(jobName)).toEqual([expect.anything(), 'chunk-0003.json']);
+    await bench.jobEnd(jobName);
+  });
+
+  test('cannot start before its adapter is there', async () => {
+    await expect(start(runId, 'sample-student')).rejects.toMatchObject({
+      message: expect.stringContaining('before learn had succeeded'),
+    });
+  });
+
+  test('adopts its model and its job', async () => {
+    const { jobName } = await start(runId, 'sample-teacher');
+    expect(await start(runId, 'sample-teacher', 'token-2')).toEqual({ jobName });
+    expect(await jobs(runId, 'sample-teacher')).toMatchObject([{ attempt: 1, chunks: 2, token: 'token-2' }]);
+    await bench.jobEnd(jobName);
+  });
+});
+
+test('a job whose run was stopped while it was created is stopped, and its model removed', async () => {
+  const runId = await bench.plan('stopped');
+  await bench.finish(runId, 'teach');
+  bench.control('serve', { hang: true });
+  const identity = { run: runId, stage: 'synthesize', attempt: 1 } as const;
+  // While CreateModel is on its way, end-run has come and gone.
+  const unwatch = bench.gate.before('CreateTransformJob', async () => {
+    await fail(runId, 'synthesize', 1, { error: 'JobStopped', seconds: 0 });
+  });
+  const { jobName } = await start(runId, 'synthesize');
+  unwatch();
+  await bench.jobEnd(jobName);
+  expect(await bench.jobStatus(jobName)).toBe('Stopped');
+  await expect(sagemaker().send(new DescribeModelCommand({ ModelName: jobName }))).rejects.toMatchObject({
+    name: 'ValidationException',
+  });
+  expect(await readJob(identity)).toMatchObject({ state: 'FAILED', error: 'JobStopped' });
+});

@@ -1,0 +1,116 @@
+/** The ready signal against a real Step Functions service; nothing else is called. */
+import { DescribeExecutionCommand, ListExecutionsCommand } from '@aws-sdk/client-sfn';
+import { sfn } from '../../../lambdas/shared/clients.ts';
+import { handler } from '../../../lambdas/start-run/handler.ts';
+import { Harness, machine } from '../../local/states/harness.ts';
+
+type ObjectCreated = Parameters<typeof handler>[0];
+
+const states = new Harness();
+let stateMachineArn: string;
+
+beforeAll(async () => {
+  await states.open();
+  stateMachineArn = await states.create(machine({ Wait: { Type: 'Wait', Seconds: 100, End: true } }));
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL_SFN: states.endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    STATE_MACHINE_ARN: stateMachineArn,
+  });
+});
+
+afterAll(async () => {
+  sfn().destroy();
+  await states.close();
+});
+
+/** As S3 says it through EventBridge; every delivery has its own id and time. */
+function uploaded(
+  key: string,
+  version: { 'version-id'?: string; etag?: string },
+  delivery = 1,
+): ObjectCreated {
+  return {
+    version: '0',
+    id: `delivery-${delivery}`,
+    'detail-type': 'Object Created',
+    source: 'aws.s3',
+    account: '000000000000',
+    time: new Date(Date.UTC(2026, 10, 25, 12, delivery)).toISOString(),
+    region: 'us-east-1',
+    resources: ['arn:aws:s3:::photos'],
+    detail: { bucket: { name: 'photos' }, object: { key, ...version } },
+  };
+}
+
+async function executions(): Promise<string[]> {
+  const { executions: found = [] } = await states.sfn.send(new ListExecutionsCommand({ stateMachineArn }));
+  return found.map(({ name = '' }) => name).sort();
+}
+
+test('an upload whose event is delivered three times, at once, starts one run', async () => {
+  const deliveries = [1, 2, 3].map((delivery) =>
+    handler(uploaded('subjects/rex/subject.json', { 'version-id': 'v1', etag: 'e' }, delivery)),
+  );
+  const [first, ...others] = await Promise.all(deliveries);
+  for (const other of others) expect(other).toEqual(first);
+  expect(await executions()).toEqual([first?.runId]);
+  const executionArn = `${stateMachineArn.replace(':stateMachine:', ':execution:')}:${first?.runId}`;
+  const { input = '' } = await states.sfn.send(new DescribeExecutionCommand({ executionArn }));
+  expect(JSON.parse(input)).toEqual({
+    runId: first?.runId,
+    bucket: 'photos',
+    subject: 'rex',
+    key: 'subjects/rex/subject.json',
+    version: 'v1',
+  });
+});
+
+test('a repeat that comes after the run has ended starts nothing', async () => {
+  const event = uploaded('subjects/bello/subject.json', { 'version-id': 'v1' });
+  const { runId } = await handler(event);
+  const before = await executions();
+  await states.clock.advance(100);
+  expect(await handler(event)).toEqual({ runId });
+  expect(await executions()).toEqual(before);
+});
+
+test('another version of the same file is another run', async () => {
+  const key = 'subjects/lassie/subject.json';
+  const { runId: first } = await handler(uploaded(key, { 'version-id': 'v1' }));
+  const { runId: second } = await handler(uploaded(key, { 'version-id': 'v2' }));
+  expect(second).not.toBe(first);
+  expect(await executions()).toEqual(expect.arrayContaining([first, second]));
+});
+
+test('without versions the content tells uploads apart', async () => {
+  const key = 'subjects/snoopy/subject.json';
+  const { runId: first } = await handler(uploaded(key, { etag: 'a' }));
+  expect(await handler(uploaded(key, { etag: 'a' }, 2))).toEqual({ runId: first });
+  expect((await handler(uploaded(key, { etag: 'b' }))).runId).not.toBe(first);
+});
+
+test.each([
+  // The rule's `*` also matches a slash, so this key does arrive.
+  'subjects/rex/photos/subject.json',
+  'subjects/my%20dog/subject.json',
+  'subjects/-rex/subject.json',
+  `subjects/${'x'.repeat(41)}/subject.json`,
+])('%s starts nothing and is refused by name', async (key) => {
+  const before = await executions();
+  await expect(handler(uploaded(key, { 'version-id': 'v1' }))).rejects.toMatchObject({
+    name: 'RequestInvalid',
+    message: expect.stringContaining(key),
+  });
+  expect(await executions()).toEqual(before);
+});
+
+test('a machine that is not there is an error, not a run', async () => {
+  process.env.STATE_MACHINE_ARN = stateMachineArn.replace(/[^:]+$/, 'none');
+  await expect(handler(uploaded('subjects/rex/subject.json', { 'version-id': 'v9' }))).rejects.toMatchObject({
+    name: 'StateMachineDoesNotExist',
+  });
+  process.env.STATE_MACHINE_ARN = stateMachineArn;
+});
