@@ -161,6 +161,8 @@ function containerEnvironment(endpoint: string): Record<string, string> {
     AWS_SECRET_ACCESS_KEY: 'local',
     OMP_NUM_THREADS: String(availableParallelism()),
     HF_HUB_OFFLINE: '1',
+    // On AWS a model server must be reached from outside its container; here that would be from outside the machine.
+    PROXYTUNE_BIND_HOST: '127.0.0.1',
   };
 }
 
