@@ -18,7 +18,10 @@ from jobs import TEACH, write_photos
 from PIL import Image
 
 from proxytune.contract import hyperparameters, schema
+from proxytune.contract.errors import ProxytuneError
 from proxytune.proxies import shard
+from proxytune.serving.server import load_maker
+from proxytune.serving.settings import Settings
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.sdxl import SDXLTeacher
 from proxytune.training.lora import write_facts
@@ -115,19 +118,26 @@ def check_shard(content: bytes, folder: Path) -> None:
     assert schema.check("picture-record", record) is None
 
 
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ({"PROXYTUNE_MODEL": "sdxl-base"}, "ModelMismatch"),
-        ({"PROXYTUNE_BASE_MODEL": "file:///nowhere"}, "ModelMissing"),
-    ],
-)
-def test_a_model_that_does_not_load_ends_the_process_with_its_name(tiny_model, served_folder, changes, name):
-    base_model = {"PROXYTUNE_BASE_MODEL": f"file://{tiny_model('sdxl-tiny')}"}
-    process = start(served_folder, free_port(), **{**base_model, **changes})
+def test_a_model_that_does_not_load_ends_the_process_with_its_name(served_folder):
+    process = start(served_folder, free_port(), PROXYTUNE_BASE_MODEL="file:///nowhere")
     _, errors = process.communicate(timeout=180)
     assert process.returncode == 1
-    assert errors.strip().splitlines()[-1].startswith(f"{name}: ")
+    assert errors.strip().splitlines()[-1].startswith("ModelMissing: ")
+
+
+def test_an_adapter_of_another_model_is_not_loaded(tiny_model, served_folder):
+    base_model = f"file://{tiny_model('sdxl-tiny')}"
+    settings = Settings("teacher", "sdxl", "sdxl-base", base_model, served_folder / "model", "127.0.0.1", 0)
+    with pytest.raises(ProxytuneError, match="model sdxl-base") as caught:
+        load_maker(settings)
+    assert caught.value.name == "ModelMismatch"
+
+
+def test_a_family_that_this_image_does_not_hold_is_named(served_folder):
+    settings = Settings("teacher", "flux", "flux", "file:///nowhere", served_folder / "model", "127.0.0.1", 0)
+    with pytest.raises(ProxytuneError, match="flux") as caught:
+        load_maker(settings)
+    assert caught.value.name == "ModelUnknown"
 
 
 def test_without_its_environment_it_says_what_is_missing(served_folder):

@@ -18,7 +18,7 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher import trainer
 
-STEPS = 40
+STEPS = 25
 
 
 def start(base: Path) -> subprocess.Popen:

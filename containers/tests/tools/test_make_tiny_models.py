@@ -22,8 +22,10 @@ def make(out: Path, hash_seed: str, *arguments: str) -> subprocess.CompletedProc
 
 
 def test_every_call_writes_the_same_bytes_for_all_models(tmp_path):
-    first, again = (make(tmp_path / name, name) for name in ("1", "2"))
-    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    first = make(tmp_path / "1", "1")
+    assert first.returncode == 0, first.stderr
+    # Here with another hash seed, and with as many threads as torch likes.
+    assert runpy.run_path(str(TOOL))["main"](["--out", str(tmp_path / "2")]) == 0
     assert digests(tmp_path / "1") == digests(tmp_path / "2")
     assert {path.name for path in (tmp_path / "1").iterdir()} == {
         "sdxl-tiny",
