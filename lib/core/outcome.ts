@@ -83,12 +83,12 @@ function failure(reason: string): { error: ErrorName; message: string } {
   return { error: known?.[1] ?? 'JobFailed', message: reason || 'SageMaker gave no reason' };
 }
 
-/** Billed seconds; times may be missing when a job failed early. */
+/** Billed seconds, begun ones in full; times may be missing when a job failed early. */
 function secondsOf(job: JobDescription): number {
   const start = job.TrainingStartTime ?? job.TransformStartTime;
   const end = job.TrainingEndTime ?? job.TransformEndTime;
   const elapsed = start && end ? (end.getTime() - start.getTime()) / 1000 : 0;
-  return Math.max(0, Math.round(job.BillableTimeInSeconds ?? elapsed));
+  return Math.max(0, Math.ceil(job.BillableTimeInSeconds ?? elapsed));
 }
 
 /** What the SDK throws; it notes its tries in `$metadata`, also when no answer came at all. */

@@ -5,7 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateTableCommand } from '@aws-sdk/client-dynamodb';
+import { CreateTableCommand, DeleteItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -14,6 +14,7 @@ import {
   PutBucketVersioningCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
+import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { CreateTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
 import { handler as planRun } from '../../lambdas/plan-run/handler.ts';
 import { handler as reconcileJob } from '../../lambdas/reconcile-job/handler.ts';
@@ -139,6 +140,13 @@ export class Bench {
     await s3().send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
   }
 
+  /** Removes an item of the table, for a test to write it anew. */
+  async forget(pk: string, sk: string): Promise<void> {
+    await dynamo().send(
+      new DeleteItemCommand({ TableName: 'ledger', Key: { pk: { S: pk }, sk: { S: sk } } }),
+    );
+  }
+
   /** Uploads a request. @returns what the execution of its run is given */
   async upload(subject: string, request: object | string = REQUEST) {
     const key = keys.request(subject);
@@ -229,10 +237,13 @@ export class Bench {
     return arn;
   }
 
-  /** An ARN of a machine that waits for ever: what start-run starts. */
-  async waitingMachine(): Promise<string> {
+  /** Starts an execution that waits for ever under a name of the test's choice. @returns its ARN */
+  async startWaiting(name: string, input: string): Promise<string> {
     this.#machine ||= await this.states.create(machine({ Wait: { Type: 'Wait', Seconds: 1000, End: true } }));
-    return this.#machine;
+    const { executionArn = '' } = await this.states.sfn.send(
+      new StartExecutionCommand({ stateMachineArn: this.#machine, name, input }),
+    );
+    return executionArn;
   }
 
   /** The notices about a run so far; those of other runs stay for their own tests. */

@@ -1,0 +1,206 @@
+/** The failure path: jobs that really run are stopped, and the notices are read from a queue behind the topic. */
+import { StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { type EndRunInput, handler } from '../../../lambdas/end-run/handler.ts';
+import { handler as planRun } from '../../../lambdas/plan-run/handler.ts';
+import { handler as settleJob } from '../../../lambdas/settle-job/handler.ts';
+import { endRun, jobsOf, readRun } from '../../../lambdas/shared/table.ts';
+import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
+import { keys } from '../../../lib/core/keys.ts';
+import type { JobStage } from '../../../lib/core/words.ts';
+import { Bench, BUCKET, REQUEST } from '../bench.ts';
+
+type StatusEvent = Exclude<Parameters<typeof handler>[0], EndRunInput>;
+
+let bench: Bench;
+
+beforeAll(async () => {
+  bench = await Bench.start();
+}, 90_000);
+afterAll(() => bench?.close(), 30_000);
+beforeEach(() => bench.control('serve', {}));
+
+const DIVERGED = { Error: 'TrainingDiverged', Cause: 'The loss is NaN. What to do: lower learningRate.' };
+
+/** Has a job hang until somebody stops it. */
+async function hang(runId: string, stage: JobStage): Promise<string> {
+  bench.control(`proxytune-${runId}-${stage}-a1`, { hang: true });
+  bench.control('serve', { hang: true });
+  const { jobName } = await startJob({ runId, stage, taskToken: 'nobody waits' });
+  await bench.jobRuns(jobName);
+  return jobName;
+}
+
+/** An end as the state machine's service tells it of an execution that really ended so. */
+async function event(runId: string, detail: object, name = runId): Promise<StatusEvent> {
+  const input = JSON.stringify({ runId, bucket: BUCKET, subject: 'x', key: 'k', version: '' });
+  const executionArn = await bench.startWaiting(name, input);
+  await bench.states.sfn.send(new StopExecutionCommand({ executionArn }));
+  const emitted = bench.states.events.findLast(({ detail: { name: of } }) => of === name);
+  return {
+    ...emitted,
+    // The bench's machine lives on a clock of its own.
+    detail: { ...emitted?.detail, stopDate: Date.now(), ...detail },
+  } as unknown as StatusEvent;
+}
+
+test('what still runs is stopped, the reason recorded and told, with what to do', async () => {
+  const runId = await bench.plan('rex', { ...REQUEST, notify: 'owner@example.com' });
+  await bench.finish(runId, 'teach');
+  const running = [await hang(runId, 'synthesize'), await hang(runId, 'evaluate').catch(() => '')];
+  expect(await handler({ runId, error: DIVERGED })).toEqual({
+    error: 'TrainingDiverged',
+    cause: DIVERGED.Cause,
+  });
+  await bench.jobEnd(running[0] ?? '');
+  expect(await bench.jobStatus(running[0] ?? '')).toBe('Stopped');
+  expect(await jobsOf(runId)).toEqual([
+    expect.objectContaining({ stage: 'teach', state: 'SUCCEEDED' }),
+    expect.objectContaining({ stage: 'synthesize', state: 'FAILED', told: true, error: 'JobStopped' }),
+    // Refused, as its inputs are not there: it never ran, and nothing is to be stopped.
+    expect.objectContaining({ stage: 'evaluate', state: 'FAILED', error: 'JobRefused' }),
+  ]);
+  expect(await readRun(runId)).toMatchObject({
+    status: 'FAILED',
+    error: 'TrainingDiverged',
+    message: DIVERGED.Cause,
+    endedAt: expect.any(String),
+    told: true,
+  });
+  const notices = await bench.notices(runId);
+  expect(notices).toEqual([
+    {
+      subject: 'Proxytune: rex failed (TrainingDiverged)',
+      text: expect.stringContaining(DIVERGED.Cause),
+      attributes: { run: runId, status: 'FAILED', notify: 'owner@example.com' },
+    },
+  ]);
+  // The stopped job says so too; nobody is told of it as a failure of its own.
+  expect(await settleJob(await bench.lastEvent(running[0] ?? ''))).toEqual({ answered: false });
+}, 20_000);
+
+test('both jobs of a stage that samples are stopped', async () => {
+  const runId = await bench.plan('pair');
+  await bench.finish(runId, 'teach');
+  await bench.finish(runId, 'synthesize');
+  await bench.finish(runId, 'learn');
+  const running = [await hang(runId, 'sample-teacher'), await hang(runId, 'sample-student')];
+  await handler({ runId, error: DIVERGED });
+  for (const job of running) {
+    await bench.jobEnd(job);
+    expect(await bench.jobStatus(job)).toBe('Stopped');
+  }
+}, 20_000);
+
+test('a cause in Lambda’s JSON is told in its own words', async () => {
+  const runId = await bench.plan('wrapped');
+  const Cause = JSON.stringify({
+    errorType: 'OverBudget',
+    errorMessage: 'Too dear. What to do: save.',
+    trace: [],
+  });
+  const { cause } = await handler({ runId, error: { Error: 'OverBudget', Cause } });
+  expect(cause).toBe('Too dear. What to do: save.');
+});
+
+test('the machine’s event after its own failure path tells nothing again', async () => {
+  const runId = await bench.plan('caught');
+  const { error, cause } = await handler({ runId, error: DIVERGED });
+  const before = await readRun(runId);
+  await handler(await event(runId, { status: 'FAILED', error, cause }));
+  expect(await readRun(runId)).toEqual(before);
+  expect(await bench.notices(runId)).toHaveLength(1);
+});
+
+test('a notice that could not be sent is sent by the next call', async () => {
+  const runId = await bench.plan('mute');
+  const topic = process.env.TOPIC_ARN;
+  process.env.TOPIC_ARN = `${topic}-gone`;
+  await expect(handler({ runId, error: DIVERGED })).rejects.toMatchObject({
+    name: expect.stringContaining('NotFound'),
+  });
+  process.env.TOPIC_ARN = topic;
+  expect(await readRun(runId)).toMatchObject({ status: 'FAILED' });
+  const failed = await event(runId, { status: 'FAILED', error: DIVERGED.Error, cause: DIVERGED.Cause });
+  await handler(failed);
+  await handler(failed);
+  expect(await bench.notices(runId)).toHaveLength(1);
+});
+
+test('an execution that was aborted stops its job and is told as stopped', async () => {
+  const runId = await bench.plan('aborted');
+  const running = await hang(runId, 'teach');
+  await handler(await event(runId, { status: 'ABORTED' }));
+  await bench.jobEnd(running);
+  expect(await bench.jobStatus(running)).toBe('Stopped');
+  expect(await readRun(runId)).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
+  expect(await bench.notices(runId)).toMatchObject([
+    { text: expect.stringContaining('What to do: '), attributes: { status: 'STOPPED' } },
+  ]);
+});
+
+test.each([
+  ['TIMED_OUT', 'States.Timeout'],
+  ['FAILED', 'States.Runtime'],
+])('an execution that %s without an error of its own is told as %s', async (status, error) => {
+  const runId = await bench.plan('nameless');
+  await handler(await event(runId, { status, error: null, cause: null }));
+  expect(await readRun(runId)).toMatchObject({
+    status: 'FAILED',
+    error,
+    message: expect.stringContaining('What to do: open the execution'),
+  });
+});
+
+test('an execution that resumes a run bears another name and still ends that run', async () => {
+  const runId = await bench.plan('resumed');
+  await handler(await event(runId, { status: 'ABORTED', cause: 'by hand' }, `${runId}-r1`));
+  expect(await readRun(runId)).toMatchObject({ status: 'STOPPED', message: 'by hand' });
+});
+
+test('the late event of an execution does not stop the one that resumed its run', async () => {
+  const upload = await bench.upload('taken-up');
+  await planRun(upload);
+  const { runId } = upload;
+  await bench.put(`${keys.references(runId)}reference-00.png`, 'a photo');
+  const late = await event(runId, { status: 'ABORTED', stopDate: Date.now() });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  await planRun({ ...upload, version: '' });
+  const running = await hang(runId, 'teach');
+  await handler(late);
+  expect(await bench.jobStatus(running)).toBe('InProgress');
+  expect(await readRun(runId)).toMatchObject({ status: 'RUNNING' });
+  expect(await bench.notices(runId)).toEqual([]);
+});
+
+test('a failure that the machine never heard is history for a run that is resumed', async () => {
+  const runId = await bench.plan('unheard');
+  bench.control(`proxytune-${runId}-teach-a1`, { failure: 'OutOfMemory: 24 GiB were not enough' });
+  const { jobName } = await startJob({ runId, stage: 'teach', taskToken: 'nobody waits' });
+  await bench.jobEnd(jobName);
+  await settleJob(await bench.lastEvent(jobName));
+  expect(await jobsOf(runId)).toMatchObject([{ state: 'FAILED', told: false }]);
+  await handler({ runId, error: { Error: 'States.Timeout' } });
+  expect(await jobsOf(runId)).toMatchObject([{ state: 'FAILED', told: true, error: 'OutOfMemory' }]);
+  expect((await startJob({ runId, stage: 'teach', taskToken: 'x' })).jobName).toMatch(/-a2$/);
+});
+
+test('a run that is published stays so, whatever comes after', async () => {
+  const runId = await bench.plan('published');
+  await endRun(runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report: 's3://b/r', usd: 1 });
+  await handler(await event(runId, { status: 'FAILED', error: 'States.Runtime' }));
+  expect(await readRun(runId)).toMatchObject({ status: 'SUCCEEDED' });
+  expect(await bench.notices(runId)).toEqual([]);
+});
+
+test('a run that broke before it was noted still becomes a whole record, and is told', async () => {
+  const runId = 'ghost-0a1b2c3d';
+  await handler({ runId, error: { Error: 'Lambda.Unknown', Cause: 'out of memory' } });
+  expect(await readRun(runId)).toMatchObject({
+    runId,
+    subject: runId,
+    status: 'FAILED',
+    startedAt: expect.any(String),
+    message: expect.stringContaining('What to do:'),
+  });
+  expect(await bench.notices(runId)).toHaveLength(1);
+});

@@ -1,0 +1,154 @@
+/** Publishing: the artifact of a real evaluation job becomes the report, with what the run really took. */
+import { handler as planRun } from '../../../lambdas/plan-run/handler.ts';
+import { handler } from '../../../lambdas/publish-run/handler.ts';
+import { listKeys } from '../../../lambdas/shared/bucket.ts';
+import { endJob, endRun, jobsOf, readRun, rememberJob } from '../../../lambdas/shared/table.ts';
+import { metrics as metricsSchema } from '../../../lib/core/contract/metrics.ts';
+import { keys } from '../../../lib/core/keys.ts';
+import { jobName } from '../../../lib/core/names.ts';
+import { STAGES_SLOT } from '../../../lib/core/report-stages.ts';
+import { JOB_STAGES } from '../../../lib/core/words.ts';
+import { Bench, BUCKET, REQUEST } from '../bench.ts';
+
+const score = { mean: 0.7, low: 0.6, high: 0.8 };
+const METRICS = {
+  version: 1,
+  run: 'x',
+  subject: 'rex',
+  category: 'dog',
+  rows: [{ name: 'student', pictures: 2, clip_i: score, clip_t: score, dino: score }],
+  pictures: [],
+  verdict: 'The student keeps 90 % of what the teacher learned.',
+  evaluator: { clip: 'clip-tiny', dino: 'dino-tiny', clip_sha256: 'a', dino_sha256: 'b', versions: {} },
+  stages: [],
+};
+const FILES = {
+  'index.html': `<html><table>${STAGES_SLOT}</table><p>Costs $& and $1</p></html>`,
+  'metrics.json': JSON.stringify(METRICS),
+  'metrics.csv': 'row,clip_i\n',
+  'style.css': 'body {}',
+  'images/été 1+1.png': 'a picture',
+  'images/proxies.jpg': 'a sheet',
+  'notes.bin': 'bytes',
+};
+
+let bench: Bench;
+let runId: string;
+
+beforeAll(async () => {
+  bench = await Bench.start();
+  runId = await bench.plan('rex', { ...REQUEST, notify: 'owner@example.com' });
+  bench.control(`proxytune-${runId}-evaluate-a1`, { files: FILES });
+  await failDearly();
+  for (const stage of JOB_STAGES) await bench.finish(runId, stage);
+}, 120_000);
+afterAll(() => bench?.close(), 30_000);
+
+/** A first attempt at teaching that took an hour and came to nothing. */
+async function failDearly(): Promise<void> {
+  const identity = { run: runId, stage: 'teach', attempt: 1 } as const;
+  await rememberJob(identity, {
+    runId,
+    jobName: jobName(identity),
+    stage: 'teach',
+    kind: 'training',
+    attempt: 1,
+    state: 'WAITING',
+    token: 'old',
+    told: false,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    instanceType: 'ml.m5.large',
+    maxRuntimeSeconds: 60,
+  });
+  await endJob(identity, { state: 'FAILED', told: true, seconds: 3600, usd: 0.115, error: 'ServiceFault' });
+}
+
+test('the report lies where the user looks for it, whole, shown as what it is, and with the stages', async () => {
+  const result = await handler({ runId });
+  const page = keys.reportPage(runId);
+  expect(result).toEqual({ runId, report: `s3://${BUCKET}/${page}`, usd: expect.any(Number) });
+  const folder = keys.report(runId);
+  expect(await listKeys(folder)).toEqual(
+    Object.keys(FILES)
+      .map((file) => folder + file)
+      .sort(),
+  );
+  const type = async (file: string) => (await bench.get(folder + file)).type;
+  expect(await type('index.html')).toBe('text/html; charset=utf-8');
+  expect(await type('metrics.json')).toBe('application/json');
+  expect(await type('metrics.csv')).toBe('text/csv; charset=utf-8');
+  expect(await type('style.css')).toBe('text/css; charset=utf-8');
+  expect(await type('images/été 1+1.png')).toBe('image/png');
+  expect(await type('images/proxies.jpg')).toBe('image/jpeg');
+  expect(await type('notes.bin')).toBe('application/octet-stream');
+  expect((await bench.get(`${folder}images/été 1+1.png`)).text).toBe('a picture');
+
+  const jobs = await jobsOf(runId);
+  const html = (await bench.get(page)).text;
+  expect(html).not.toContain(STAGES_SLOT);
+  expect(html).toContain('<p>Costs $& and $1</p>');
+  const secondsOf = (stage: string) =>
+    jobs.filter((job) => job.stage === stage).reduce((sum, job) => sum + (job.seconds ?? 0), 0);
+  for (const stage of JOB_STAGES) {
+    const attempts = stage === 'teach' ? 2 : 1;
+    expect(html).toContain(
+      `>${stage}</th><td>ml.m5.large</td><td>${attempts}</td><td>${secondsOf(stage)} s</td>`,
+    );
+  }
+  expect(secondsOf('teach')).toBeGreaterThan(3600);
+
+  const metrics = metricsSchema.parse(JSON.parse((await bench.get(keys.metrics(runId))).text));
+  expect(metrics).toMatchObject({ verdict: METRICS.verdict, rows: METRICS.rows });
+  expect(metrics.stages.map(({ stage }) => stage)).toEqual([...JOB_STAGES]);
+  expect(metrics.stages.map(({ seconds }) => seconds)).toEqual(JOB_STAGES.map(secondsOf));
+  expect(result.usd).toBeCloseTo(
+    jobs.reduce((sum, job) => sum + (job.usd ?? 0), 0),
+    4,
+  );
+  expect(result.usd).toBeGreaterThanOrEqual(0.115);
+  expect(await readRun(runId)).toMatchObject({ status: 'SUCCEEDED', told: true, ...pick(result) });
+  expect(await bench.notices(runId)).toEqual([
+    {
+      subject: 'Proxytune: rex is ready',
+      text: expect.stringContaining(METRICS.verdict),
+      attributes: { run: runId, status: 'SUCCEEDED', notify: 'owner@example.com' },
+    },
+  ]);
+});
+
+test('a repeat changes nothing and tells nobody again', async () => {
+  const before = await Promise.all((await listKeys(keys.report(runId))).map((key) => bench.get(key)));
+  const run = await readRun(runId);
+  expect(await handler({ runId })).toEqual({ runId, report: run?.report, usd: run?.usd });
+  expect(await Promise.all((await listKeys(keys.report(runId))).map((key) => bench.get(key)))).toEqual(
+    before,
+  );
+  expect(await readRun(runId)).toEqual(run);
+  expect(await bench.notices(runId)).toHaveLength(1);
+});
+
+test('a run that was not evaluated is not published', async () => {
+  const run = await bench.plan('early');
+  await expect(handler({ runId: run })).rejects.toThrow('published before it was evaluated');
+  expect(await listKeys(keys.report(run))).toEqual([]);
+});
+
+test('metrics that do not fit their schema are not published', async () => {
+  const broken = keys.artifactFolder(runId, `proxytune-${runId}-evaluate-a1`);
+  await bench.put(`${broken}metrics.json`, JSON.stringify({ ...METRICS, rows: [] }));
+  const before = (await bench.get(keys.metrics(runId))).text;
+  await expect(handler({ runId })).rejects.toMatchObject({ name: 'ZodError' });
+  expect((await bench.get(keys.metrics(runId))).text).toBe(before);
+  await bench.put(`${broken}metrics.json`, JSON.stringify(METRICS));
+});
+
+test('a run that was stopped at the last moment stays stopped, and is not told as ready', async () => {
+  const input = await bench.upload('rex', { ...REQUEST, seed: 1 });
+  await planRun({ ...input, runId });
+  await endRun(runId, { status: 'STOPPED', endedAt: new Date().toISOString(), message: 'by hand' });
+  await handler({ runId });
+  expect(await readRun(runId)).toMatchObject({ status: 'STOPPED', message: 'by hand' });
+  expect(await bench.notices(runId)).toHaveLength(1);
+});
+
+const pick = ({ report, usd }: { report: string; usd: number }) => ({ report, usd });
