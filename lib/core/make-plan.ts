@@ -27,6 +27,11 @@ const PRESET_COUNTS = {
 /** A run that takes this many times its estimate is not slow but stuck. */
 const PATIENCE = 4;
 const LEAST_RUNTIME_SECONDS = 3600;
+/**
+ * The longest a job may run, however long it is expected to take: the state machine waits no longer, the role that
+ * creates jobs may ask for no more, and an account's default quota is five days.
+ */
+export const LONGEST_RUNTIME_SECONDS = 72 * 3600;
 
 export interface PlanContext {
   readonly runId: string;
@@ -264,7 +269,10 @@ function priced(minutes: number, on: Instance) {
   return {
     minutes: round(minutes, 2),
     usd: usdFor(minutes * 60, on),
-    maxRuntimeSeconds: Math.max(LEAST_RUNTIME_SECONDS, Math.ceil(minutes * 60 * PATIENCE)),
+    maxRuntimeSeconds: Math.min(
+      LONGEST_RUNTIME_SECONDS,
+      Math.max(LEAST_RUNTIME_SECONDS, Math.ceil(minutes * 60 * PATIENCE)),
+    ),
   };
 }
 

@@ -7,7 +7,8 @@ import {
   retryableNames,
 } from '../../lib/core/errors.ts';
 import { failureMail, jobError, jobMessage, readCause } from '../../lib/core/messages.ts';
-import { outcomeOf, refusal } from '../../lib/core/outcome.ts';
+import { outcomeOf, recordedOutcome, refusal } from '../../lib/core/outcome.ts';
+import type { JobRecord } from '../../lib/core/records.ts';
 
 describe('the outcome of a job', () => {
   test('is read from its description', () => {
@@ -24,6 +25,38 @@ describe('the outcome of a job', () => {
     const times = { TransformStartTime: new Date(1000), TransformEndTime: new Date(31_000) };
     expect(outcomeOf({ TransformJobStatus: 'Completed', ...times })).toMatchObject({ seconds: 30 });
     expect(outcomeOf({ TransformJobStatus: 'Failed', FailureReason: 'x' })).toMatchObject({ seconds: 0 });
+  });
+
+  test('counts a begun second, as it is billed: what ran is never free', () => {
+    const times = { TransformStartTime: new Date(1000), TransformEndTime: new Date(1200) };
+    expect(outcomeOf({ TransformJobStatus: 'Completed', ...times })).toMatchObject({ seconds: 1 });
+  });
+
+  test('of a transform that goes on says since when it is billed', () => {
+    const TransformStartTime = new Date(5000);
+    expect(outcomeOf({ TransformJobStatus: 'InProgress', TransformStartTime })).toEqual({
+      over: false,
+      status: 'InProgress',
+      since: TransformStartTime,
+    });
+    // SageMaker's own limit ends a training, which may also pause on spot.
+    expect(outcomeOf({ TrainingJobStatus: 'InProgress', TrainingStartTime: new Date(5000) })).toEqual({
+      over: false,
+      status: 'InProgress',
+    });
+  });
+
+  test('may be in the table already', () => {
+    const job = { state: 'WAITING', seconds: 7 } as JobRecord;
+    expect(recordedOutcome(job)).toBeUndefined();
+    expect(recordedOutcome({ ...job, state: 'SUCCEEDED' })).toEqual({ over: true, ok: true, seconds: 7 });
+    const failure = { error: 'OutOfMemory', message: 'too much' } as const;
+    expect(recordedOutcome({ ...job, state: 'FAILED', ...failure })).toEqual({
+      over: true,
+      ok: false,
+      seconds: 7,
+      ...failure,
+    });
   });
 
   test.each([
@@ -79,6 +112,15 @@ describe('a refused request', () => {
       },
       'JobRefused',
     ],
+    // A fault of theirs, or no answer at all: the job may exist, and the next call adopts it.
+    [{ name: 'InternalFailure', message: 'oops', $fault: 'server', $metadata: {} } as const, 'ServiceFault'],
+    [{ name: 'TimeoutError', message: 'socket hang up', $metadata: { attempts: 8 } }, 'ServiceFault'],
+    [
+      { name: 'AccessDeniedException', message: 'no', $fault: 'client', $metadata: {} } as const,
+      'JobRefused',
+    ],
+    // A slip of ours is no fault of theirs.
+    [{ name: 'TypeError', message: 'x is not a function' }, 'JobRefused'],
   ])('%j', (error, name) => {
     expect(refusal(error).error).toBe(name);
   });
@@ -134,8 +176,12 @@ describe('what the user reads', () => {
   });
 
   test('always says what to do', () => {
-    for (const error of [{ Error: 'States.Timeout' }, { Error: 'TypeError', Cause: 'x' }, {}])
-      expect(readCause(error).message).toContain('What to do:');
+    for (const error of [{ Error: 'States.Timeout' }, { Error: 'TypeError', Cause: 'x' }, {}]) {
+      const read = readCause(error);
+      expect(read.message).toContain('What to do:');
+      // The execution ends with this text, and its end is read again.
+      expect(readCause({ Error: read.error, Cause: read.message })).toEqual(read);
+    }
     expect(jobMessage({ jobName: 'j', kind: 'training' }, 'it broke')).toMatch(
       /What to do: read the log .*TrainingJobs, j/,
     );

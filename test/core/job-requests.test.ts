@@ -1,0 +1,218 @@
+/** Every request that a plan can lead to, held against SageMaker's API model and the rules that no model states. */
+import { instance, PRESETS, requestable } from '../../lib/core/catalogue.ts';
+import { hyperparameters } from '../../lib/core/contract/hyperparameters.ts';
+import {
+  manifest,
+  modelRequest,
+  trainingJobRequest,
+  transformJobRequest,
+} from '../../lib/core/job-requests.ts';
+import { keys } from '../../lib/core/keys.ts';
+import { LONGEST_RUNTIME_SECONDS, makePlan } from '../../lib/core/make-plan.ts';
+import { type JobIdentity, jobName } from '../../lib/core/names.ts';
+import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
+import { JOB_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
+import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
+import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
+import {
+  modelIsOneContainer,
+  trainingLimits,
+  transformLimits,
+} from '../../lib/local/sagemaker/rules/this-machine.ts';
+import { trainingRules } from '../../lib/local/sagemaker/rules/training.ts';
+import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
+
+const CONTEXT = {
+  roleArn: 'arn:aws:iam::123456789012:role/Proxytune-JobRole-0123456789AB',
+  imageUri: `123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets:${'0'.repeat(64)}`,
+};
+// The longest a run's id and a bucket's name can be.
+const RUN = `${'a'.repeat(20)}-0a1b2c3d`;
+const BUCKET = 'b'.repeat(63);
+
+function plan(fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan {
+  const request = parseRequest(JSON.stringify({ category: 'dog', consent: true, maxUsd: 10_000, ...fields }));
+  return makePlan(request, { runId: RUN, subject: 's'.repeat(40), bucket: BUCKET, scale, version: '1' });
+}
+
+/** As SageMaker would: the API model first, then its own rules, then what our service cannot do. */
+function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
+  const identity: JobIdentity = { run: RUN, stage, attempt: 40 };
+  if (stageOf(made, stage).kind === 'training') {
+    const request = trainingJobRequest(made, identity, CONTEXT);
+    checkRequest('CreateTrainingJob', request);
+    applyRules(trainingRules, request as never);
+    applyRules(trainingLimits, request as never);
+    return;
+  }
+  const artifactUri = `s3://${BUCKET}/${keys.artifact(RUN, jobName({ ...identity, stage: 'teach' }))}`;
+  const model = modelRequest(made, identity, { ...CONTEXT, artifactUri });
+  checkRequest('CreateModel', model);
+  applyRules([...modelRules, modelIsPacked, modelIsOneContainer], model as never);
+  const transform = transformJobRequest(made, identity);
+  checkRequest('CreateTransformJob', transform);
+  applyRules([...transformRules, ...transformLimits], transform as never);
+  expect(transform.ModelName).toBe(model.ModelName);
+}
+
+const CHOICES = PRESETS.flatMap((preset) =>
+  (['full', 'tiny'] as const).flatMap((scale) =>
+    requestable('teacher').flatMap((teacher) =>
+      requestable('student').map((student) => ({ preset, scale, teacher, student })),
+    ),
+  ),
+);
+
+describe.each(CHOICES)('$preset, $scale, $teacher to $student', ({ scale, ...fields }) => {
+  const made = plan(fields, scale);
+  test.each(JOB_STAGES)('%s is a request that SageMaker takes', (stage) => check(made, stage));
+});
+
+describe('overrides', () => {
+  test.each(['ml.g5.xlarge', 'ml.g6e.xlarge', 'ml.p5.4xlarge'])('train on %s, on spot', (instanceType) => {
+    const on = { instanceType, spot: true };
+    const made = plan({ advanced: { teach: on, learn: on } });
+    for (const stage of JOB_STAGES) check(made, stage);
+    expect(stageOf(made, 'teach').instanceType).toBe(instanceType);
+  });
+
+  test('the longest words there may be', () => {
+    const category = `${'a'.repeat(12)} ${'b'.repeat(13)} ${'c'.repeat(13)}`;
+    const made = plan({ category, tokenWord: 'x'.repeat(12) });
+    for (const stage of JOB_STAGES) check(made, stage);
+  });
+});
+
+test('the longest jobs that a request may ask for are given no more time than the roles allow', () => {
+  const most = { steps: 20_000, batchSize: 64 };
+  for (const preset of PRESETS) {
+    const made = plan({ preset, proxies: 5000, advanced: { teach: most, learn: most } });
+    for (const stage of TRAINING_STAGES)
+      expect(stageOf(made, stage).maxRuntimeSeconds).toBeLessThanOrEqual(LONGEST_RUNTIME_SECONDS);
+  }
+});
+
+test('the check is a check: what SageMaker refuses is refused', () => {
+  const request = trainingJobRequest(plan(), { run: RUN, stage: 'teach', attempt: 1 }, CONTEXT);
+  expect(() => checkRequest('CreateTrainingJob', { ...request, TrainingJobName: 'a_b' })).toThrow(/pattern/);
+  const waiting = { ...request, StoppingCondition: { MaxRuntimeInSeconds: 60, MaxWaitTimeInSeconds: 60 } };
+  expect(() => applyRules(trainingRules, waiting as never)).toThrow(/MaxWaitTime/);
+});
+
+describe('a training job', () => {
+  const request = (stage: (typeof TRAINING_STAGES)[number], fields: object = {}) =>
+    trainingJobRequest(plan(fields), { run: RUN, stage, attempt: 2 }, CONTEXT);
+
+  test('has no network, whatever it trains', () => {
+    for (const stage of TRAINING_STAGES) expect(request(stage).EnableNetworkIsolation).toBe(true);
+  });
+
+  test('waits for spot only when it is on spot', () => {
+    expect(request('teach').StoppingCondition).not.toHaveProperty('MaxWaitTimeInSeconds');
+    const { StoppingCondition: on } = request('teach', { advanced: { teach: { spot: true } } });
+    expect(on.MaxWaitTimeInSeconds).toBe(on.MaxRuntimeInSeconds + 6 * 3600);
+  });
+
+  test('checkpoints under its stage, not under its attempt, so that the next attempt resumes', () => {
+    const { S3Uri } = request('learn').CheckpointConfig;
+    expect(S3Uri).toBe(`s3://${BUCKET}/runs/${RUN}/checkpoints/learn/`);
+    expect(S3Uri).not.toContain('a2');
+  });
+
+  test('is given its hyperparameters as strings that parse to what was planned', () => {
+    const { HyperParameters: strings } = request('teach');
+    const parsed = Object.fromEntries(
+      Object.entries(strings).map(([key, value]) => {
+        try {
+          return [key, JSON.parse(value)];
+        } catch {
+          return [key, value];
+        }
+      }),
+    );
+    expect(hyperparameters.parse(parsed)).toEqual(
+      (stageOf(plan(), 'teach') as { hyperparameters: object }).hyperparameters,
+    );
+    for (const value of Object.values(strings)) expect(value.length).toBeLessThanOrEqual(256);
+  });
+
+  test('reads whole folders only: a prefix without a slash would take in its neighbours', () => {
+    for (const stage of TRAINING_STAGES)
+      for (const { ChannelName, DataSource } of request(stage).InputDataConfig)
+        expect([ChannelName, DataSource.S3DataSource.S3Uri]).toEqual([
+          ChannelName,
+          expect.stringMatching(ChannelName === 'plan' ? /\/plan\.json$/ : /\/$/),
+        ]);
+  });
+
+  test('leaves the report as files, and adapters packed, as a transform wants them', () => {
+    expect(request('evaluate').OutputDataConfig.CompressionType).toBe('NONE');
+    expect(request('teach').OutputDataConfig.CompressionType).toBe('GZIP');
+    expect(request('learn').OutputDataConfig.CompressionType).toBe('GZIP');
+  });
+});
+
+describe('a transform job', () => {
+  const identity = (stage: (typeof TRANSFORM_STAGES)[number], attempt = 1) => ({ run: RUN, stage, attempt });
+
+  test('asks for a host whose driver knows CUDA 12, where there is a GPU', () => {
+    for (const scale of ['full', 'tiny'] as const) {
+      const made = plan({}, scale);
+      const { TransformResources: on } = transformJobRequest(made, identity('synthesize'));
+      const gpu = instance(stageOf(made, 'synthesize').instanceType).gpus > 0;
+      expect(gpu).toBe(scale === 'full');
+      expect(on.TransformAmiVersion).toBe(gpu ? 'al2-ami-sagemaker-batch-gpu-535' : undefined);
+    }
+  });
+
+  test('writes under its attempt, outside of what it reads', () => {
+    const made = plan();
+    const { TransformInput, TransformOutput } = transformJobRequest(made, identity('synthesize', 3));
+    expect(TransformOutput.S3OutputPath).toBe(`s3://${BUCKET}/runs/${RUN}/pictures/synthesize/a3/`);
+    expect(TransformInput.DataSource.S3DataSource).toEqual({
+      S3DataType: 'ManifestFile',
+      S3Uri: `s3://${BUCKET}/runs/${RUN}/manifests/proxytune-${RUN}-synthesize-a3.json`,
+    });
+    const [head] = manifest(made, 'synthesize', []);
+    expect((head as { prefix: string }).prefix).not.toContain('pictures');
+  });
+
+  test('has a manifest of prefix and names', () => {
+    expect(manifest(plan(), 'sample-student', ['chunk-0001.json', 'chunk-0004.json'])).toEqual([
+      { prefix: `s3://${BUCKET}/runs/${RUN}/chunks/sample-student/` },
+      'chunk-0001.json',
+      'chunk-0004.json',
+    ]);
+  });
+
+  test.each(TRANSFORM_STAGES)('%s knows its role, family and weights', (stage) => {
+    const made = plan();
+    const role = stage === 'sample-student' ? 'student' : 'teacher';
+    const { PrimaryContainer } = modelRequest(made, identity(stage), {
+      ...CONTEXT,
+      artifactUri: 's3://b/m.tar.gz',
+    });
+    expect(PrimaryContainer.Environment).toEqual({
+      PROXYTUNE_ROLE: role,
+      PROXYTUNE_FAMILY: made.models[role].family,
+      PROXYTUNE_MODEL: made.models[role].id,
+      PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/${made.models[role].id}/`,
+    });
+  });
+});
+
+test('every job is tagged with its run, so that a bill can be read by run', () => {
+  const made = plan();
+  const tagged = (stage: StagePlan) =>
+    stage.kind === 'training'
+      ? trainingJobRequest(made, { run: RUN, stage: stage.stage, attempt: 1 }, CONTEXT).Tags
+      : transformJobRequest(made, { run: RUN, stage: stage.stage, attempt: 1 }).Tags;
+  for (const stage of made.stages)
+    expect(tagged(stage)).toEqual([
+      { Key: 'proxytune:run', Value: RUN },
+      { Key: 'proxytune:subject', Value: 's'.repeat(40) },
+      { Key: 'proxytune:stage', Value: stage.stage },
+    ]);
+});
