@@ -155,6 +155,23 @@ test('a job whose end nobody told is found over, and the run goes on', async () 
   expect(starts('teach')).toHaveLength(1);
 });
 
+test('a resumed run passes the stages that are done at once, without waiting for their jobs to speak', async () => {
+  await run({
+    StartJob: ({ stage }) => {
+      if (stage === 'teach' || stage === 'synthesize') throw named('JobOver');
+      return { jobName: `job-${stage}` };
+    },
+    ReconcileJob: ({ stage }) => ({ over: true, output: { jobName: `job-${stage}`, seconds: 9 } }),
+  });
+  // The clock stands still all along.
+  expect(await finish('learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
+  expect(starts('teach')).toHaveLength(1);
+  expect(calls.filter(({ lambda }) => lambda === 'ReconcileJob').map(({ input }) => input.stage)).toEqual([
+    'teach',
+    'synthesize',
+  ]);
+});
+
 test('a job that is found failed in a way worth another try is started again', async () => {
   await run({
     ReconcileJob: () => {

@@ -27,7 +27,7 @@ const FILES = {
   'metrics.json': JSON.stringify(METRICS),
   'metrics.csv': 'row,clip_i\n',
   'style.css': 'body {}',
-  'images/été 1+1.png': 'a picture',
+  'images/été 1%2B1.png': 'a picture',
   'images/proxies.jpg': 'a sheet',
   'notes.bin': 'bytes',
 };
@@ -78,10 +78,10 @@ test('the report lies where the user looks for it, whole, shown as what it is, a
   expect(await type('metrics.json')).toBe('application/json');
   expect(await type('metrics.csv')).toBe('text/csv; charset=utf-8');
   expect(await type('style.css')).toBe('text/css; charset=utf-8');
-  expect(await type('images/été 1+1.png')).toBe('image/png');
+  expect(await type('images/été 1%2B1.png')).toBe('image/png');
   expect(await type('images/proxies.jpg')).toBe('image/jpeg');
   expect(await type('notes.bin')).toBe('application/octet-stream');
-  expect((await bench.get(`${folder}images/été 1+1.png`)).text).toBe('a picture');
+  expect((await bench.get(`${folder}images/été 1%2B1.png`)).text).toBe('a picture');
 
   const jobs = await jobsOf(runId);
   const html = (await bench.get(page)).text;

@@ -79,7 +79,10 @@ test('an event delivered again, and again at once, answers once', async () => {
   const event = await bench.lastEvent(jobName);
   const answers = await Promise.all([handler(event), handler(event), handler(event)]);
   expect(answers.filter(({ answered }) => answered)).toHaveLength(1);
+  const looks = bench.gate.called('DescribeTrainingJob').length;
   expect(await handler(event)).toEqual({ answered: false });
+  // What was told is not even looked up again: SageMaker takes few calls a second.
+  expect(bench.gate.called('DescribeTrainingJob')).toHaveLength(looks);
   await bench.states.ended(arn);
   const types = await bench.states.types(arn);
   expect(types.filter((type) => type === 'TaskSucceeded')).toHaveLength(1);
@@ -138,6 +141,21 @@ test('the token that came last is the one that is answered', async () => {
   await bench.states.ended(arn);
   const second = await bench.walk(runId, 'teach');
   expect(await settle(jobName)).toEqual({ answered: true });
+  expect((await bench.states.ended(second)).status).toBe('SUCCEEDED');
+});
+
+test('a token that comes while the job is looked up is the one that is answered', async () => {
+  const { jobName, arn, runId } = await ended('overtaken');
+  const event = await bench.lastEvent(jobName);
+  let second = '';
+  const unwatch = bench.gate.before('DescribeTrainingJob', async () => {
+    await bench.states.clock.advance(61);
+    await bench.states.ended(arn);
+    second = await bench.walk(runId, 'teach');
+  });
+  const settled = await handler(event);
+  unwatch();
+  expect(settled).toEqual({ answered: true });
   expect((await bench.states.ended(second)).status).toBe('SUCCEEDED');
 });
 
