@@ -30,6 +30,8 @@ export interface RunView {
   readonly subject: string;
   readonly status: RunRecord['status'] | 'STARTING';
   readonly startedAt: string | null;
+  /** When its newest execution began; another moment than startedAt once it was resumed. */
+  readonly begunAt: string | null;
   readonly endedAt: string | null;
   readonly error: string | null;
   readonly message: string | null;
@@ -58,11 +60,12 @@ export async function readRunView(place: Place, runId: string): Promise<RunView 
     subject: run.subject,
     status: run.status,
     startedAt: run.startedAt,
+    begunAt: run.begunAt ?? null,
     endedAt: run.endedAt ?? null,
     error: run.error ?? null,
     message: run.message ?? null,
     report: run.report ?? null,
-    usd: jobs.reduce((sum, job) => sum + (job.usd ?? 0), 0),
+    usd: Number(jobs.reduce((sum, job) => sum + (job.usd ?? 0), 0).toFixed(4)),
     stages: settle(run, stages),
   };
 }

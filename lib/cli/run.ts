@@ -40,10 +40,11 @@ export async function runCommand(
   return withLocalCloud(options, output, async (session) => {
     const { place, cloud, signal } = session;
     await ensureModels(cloud);
-    const runId =
+    const asked =
       upload === undefined ? await resume(place, options.resume ?? '') : await begin(place, upload);
-    output.say(`run ${runId}: photos uploaded, the upload starts it`);
-    await untilStarted(place, runId, signal);
+    const { runId, before } = asked;
+    output.say(`run ${runId}: ${before === null ? 'photos uploaded, the upload starts it' : 'going on'}`);
+    await untilStarted(place, runId, before, signal);
     const view = await watchRun(place, runId, output, signal);
     if (signal.aborted && view?.status !== 'SUCCEEDED') return interrupted(session, runId, output);
     return conclude(session, view, runId, output);
@@ -70,13 +71,20 @@ function prepare(dir: string | undefined, options: RunOptions): Upload {
   return { folder, request };
 }
 
-function begin(place: Place, { folder, request }: Upload): Promise<string> {
-  return uploadSubject(place, folder, request);
+/** A run that was asked for, and when an execution of it began before; null when none did. */
+interface Asked {
+  readonly runId: string;
+  readonly before: string | null;
+}
+
+async function begin(place: Place, { folder, request }: Upload): Promise<Asked> {
+  return { runId: await uploadSubject(place, folder, request), before: null };
 }
 
 /** Starts the machine again on the same run: stages that are done are found done, trainings resume. */
-async function resume(place: Place, named: string): Promise<string> {
+async function resume(place: Place, named: string): Promise<Asked> {
   const runId = await chooseRun(place, named);
+  const before = (await readRunView(place, runId))?.begunAt ?? null;
   const plan = await readObject(place, keys.plan(runId));
   if (plan === undefined) {
     throw new ProxytuneError('RunUnknown', {
@@ -94,14 +102,20 @@ async function resume(place: Place, named: string): Promise<string> {
       input: JSON.stringify(input),
     }),
   );
-  return runId;
+  return { runId, before };
 }
 
 /** A refused run may be over before it was ever seen running, so any sight of it will do. */
-async function untilStarted(place: Place, runId: string, signal: AbortSignal): Promise<void> {
+async function untilStarted(
+  place: Place,
+  runId: string,
+  before: string | null,
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = Date.now() + START_PATIENCE_MS;
   while (Date.now() < deadline && !signal.aborted) {
-    if ((await readRunView(place, runId)) !== undefined) return;
+    const view = await readRunView(place, runId);
+    if (view !== undefined && view.begunAt !== before) return;
     await sleep(200);
   }
   if (signal.aborted) return;

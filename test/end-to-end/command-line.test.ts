@@ -9,10 +9,16 @@ const MINUTE = 60_000;
 const root = join(import.meta.dirname, '../..');
 const door = join(root, 'bin/proxytune.mjs');
 const example = join(root, 'examples/toy');
-const small = ['--proxies', '12', '--set', 'advanced.sample.prompts=2', '--set', 'advanced.teach.steps=30'];
+const small = ['--proxies', '12', '--set', 'advanced.sample.prompts=2', '--set', 'advanced.teach.steps=150'];
 const data = mkdtempSync(join(tmpdir(), 'proxytune-cli-'));
 
-afterAll(() => rmSync(data, { recursive: true, force: true }));
+const alive = new Set<ChildProcess>();
+
+afterAll(() => {
+  // Only a test that failed leaves one; its door hands the signal on.
+  for (const child of alive) child.kill('SIGTERM');
+  rmSync(data, { recursive: true, force: true });
+});
 
 interface Ended {
   readonly code: number | null;
@@ -20,8 +26,16 @@ interface Ended {
   readonly err: string;
 }
 
-function start(args: readonly string[]): { child: ChildProcess; ended: Promise<Ended>; seen: () => string } {
+interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly seen: () => string;
+}
+
+function start(args: readonly string[]): Started {
   const child = spawn(process.execPath, [door, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  alive.add(child);
+  child.on('close', () => alive.delete(child));
   let out = '';
   let err = '';
   child.stdout?.on('data', (text) => {
@@ -36,8 +50,22 @@ function start(args: readonly string[]): { child: ChildProcess; ended: Promise<E
 
 const call = (...args: string[]): Promise<Ended> => start(args).ended;
 
-async function untilSeen(seen: () => string, text: string): Promise<void> {
-  while (!seen().includes(text)) await sleep(100);
+/** Waits until the teacher has learnt for some steps. */
+async function untilTeaching({ seen, ended }: Started): Promise<void> {
+  let over = false;
+  ended.then(() => {
+    over = true;
+  });
+  while (teachSteps(seen()) < 15) {
+    if (over) throw new Error(`it ended before it taught: ${(await ended).err}`);
+    await sleep(100);
+  }
+}
+
+function teachSteps(out: string): number {
+  const line = out.split('\n').at(-2) ?? '{}';
+  const stages: { stage: string; state: string; step: number }[] = JSON.parse(line).stages ?? [];
+  return stages.find(({ stage, state }) => stage === 'teach' && state === 'running')?.step ?? 0;
 }
 
 /** Processes that belong to the data folder: it stands in their arguments or environment. */
@@ -69,20 +97,22 @@ async function untilNothingRuns(): Promise<void> {
 test(
   'Ctrl-C stops a run and says how to go on, and going on ends in a report',
   async () => {
-    const { child, ended, seen } = start(['run', '--local', example, '--data', data, ...small]);
-    await untilSeen(seen, 'teach: starting');
-    await untilSeen(seen, '/30');
+    const started = start(['run', '--local', example, '--data', data, '--json', ...small]);
+    const { child, ended } = started;
+    await untilTeaching(started);
     child.kill('SIGINT');
     // The door takes no part in Ctrl-C, which a terminal sends to both; here the child behind it gets its own.
     for (const pid of childrenOf(child.pid)) process.kill(pid, 'SIGINT');
     const stopped = await ended;
     expect(stopped.code).toBe(130);
-    const run = /--resume (toy-[0-9a-f]{8})/.exec(stopped.out)?.[1] ?? '';
-    expect(run).not.toBe('');
+    const { runId: run } = JSON.parse(stopped.out.trim().split('\n').at(-1) ?? '');
+    expect(run).toMatch(/^toy-[0-9a-f]{8}$/);
     await untilNothingRuns();
 
     const status = JSON.parse((await call('status', run, '--data', data, '--json')).out);
     expect(status).toMatchObject({ runId: run, status: 'STOPPED', error: 'Interrupted' });
+    expect(status.message).toContain(`npx proxytune run --local --resume ${run}`);
+    expect(status.message).toContain(`npx proxytune run --local --resume ${run}`);
 
     const resumed = await call('run', '--local', '--resume', run, '--data', data);
     expect({ code: resumed.code, err: resumed.err }).toMatchObject({ code: 0 });
@@ -111,8 +141,9 @@ function childrenOf(pid: number | undefined): number[] {
 test(
   'nothing is left behind when the command line is killed without a word',
   async () => {
-    const { child, ended, seen } = start(['run', '--local', example, '--data', data, ...small]);
-    await untilSeen(seen, '/30');
+    const started = start(['run', '--local', example, '--data', data, '--json', ...small]);
+    const { child, ended } = started;
+    await untilTeaching(started);
     for (const pid of [...childrenOf(child.pid), child.pid ?? 0]) process.kill(pid, 'SIGKILL');
     await ended;
     await untilNothingRuns();
