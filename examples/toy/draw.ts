@@ -21,11 +21,68 @@ interface Scene {
 }
 
 const SCENES: readonly Scene[] = [
-  { file: 'shelf', sky: '#e8dcc6', ground: '#8a5a33', grain: 3, x: 384, y: 420, scale: 1, tilt: 0, arm: 20, extra: '<rect x="40" y="90" width="120" height="390" fill="#3d5a80"/><rect x="165" y="130" width="70" height="350" fill="#ee6c4d"/>' },
-  { file: 'lawn', sky: '#a9d6e5', ground: '#4f772d', grain: 7, x: 300, y: 430, scale: 0.85, tilt: -8, arm: -35, extra: '<circle cx="640" cy="120" r="60" fill="#ffd166"/>' },
-  { file: 'beach', sky: '#90e0ef', ground: '#e9c46a', grain: 11, x: 470, y: 450, scale: 0.78, tilt: 10, arm: 60, extra: '<rect y="380" width="768" height="60" fill="#0077b6"/>' },
-  { file: 'carpet', sky: '#6d597a', ground: '#b56576', grain: 17, x: 384, y: 400, scale: 1.12, tilt: 5, arm: 0, extra: '<path d="M0 560h768M0 640h768M0 720h768" stroke="#eaac8b" stroke-width="18"/>' },
-  { file: 'street', sky: '#adb5bd', ground: '#495057', grain: 23, x: 340, y: 440, scale: 0.9, tilt: -4, arm: 100, extra: '<rect x="470" y="60" width="230" height="430" fill="#9d4b3c"/><path d="M470 160h230M470 260h230M470 360h230M585 60v430" stroke="#c98a7c" stroke-width="8"/>' },
+  {
+    file: 'shelf',
+    sky: '#e8dcc6',
+    ground: '#8a5a33',
+    grain: 3,
+    x: 384,
+    y: 420,
+    scale: 1,
+    tilt: 0,
+    arm: 20,
+    extra:
+      '<rect x="40" y="90" width="120" height="390" fill="#3d5a80"/><rect x="165" y="130" width="70" height="350" fill="#ee6c4d"/>',
+  },
+  {
+    file: 'lawn',
+    sky: '#a9d6e5',
+    ground: '#4f772d',
+    grain: 7,
+    x: 300,
+    y: 430,
+    scale: 0.85,
+    tilt: -8,
+    arm: -35,
+    extra: '<circle cx="640" cy="120" r="60" fill="#ffd166"/>',
+  },
+  {
+    file: 'beach',
+    sky: '#90e0ef',
+    ground: '#e9c46a',
+    grain: 11,
+    x: 470,
+    y: 450,
+    scale: 0.78,
+    tilt: 10,
+    arm: 60,
+    extra: '<rect y="380" width="768" height="60" fill="#0077b6"/>',
+  },
+  {
+    file: 'carpet',
+    sky: '#6d597a',
+    ground: '#b56576',
+    grain: 17,
+    x: 384,
+    y: 400,
+    scale: 1.12,
+    tilt: 5,
+    arm: 0,
+    extra: '<path d="M0 560h768M0 640h768M0 720h768" stroke="#eaac8b" stroke-width="18"/>',
+  },
+  {
+    file: 'street',
+    sky: '#adb5bd',
+    ground: '#495057',
+    grain: 23,
+    x: 340,
+    y: 440,
+    scale: 0.9,
+    tilt: -4,
+    arm: 100,
+    extra:
+      '<rect x="470" y="60" width="230" height="430" fill="#9d4b3c"/><path d="M470 160h230M470 260h230M470 360h230M585 60v430" stroke="#c98a7c" stroke-width="8"/>',
+  },
 ];
 
 /** The subject, always the same: teal body with an orange star, one red and one yellow lamp, a key on the side. */
@@ -59,5 +116,7 @@ function svg(scene: Scene): string {
 
 for (const scene of SCENES) {
   const file = join(import.meta.dirname, 'photos', `${scene.file}.jpg`);
-  await sharp(Buffer.from(svg(scene))).jpeg({ quality: 82, mozjpeg: true }).toFile(file);
+  await sharp(Buffer.from(svg(scene)))
+    .jpeg({ quality: 82, mozjpeg: true })
+    .toFile(file);
 }
