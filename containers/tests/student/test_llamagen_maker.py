@@ -98,7 +98,7 @@ def test_the_server_loads_and_draws(tiny_student, trained, five, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"size": 32}, "64"), ({"sampler": {**SAMPLER, "guidance": 0.5}}, "1 .no guidance. or more")],
+    [({"size": 32}, "64"), ({"sampler": {**SAMPLER, "guidance": 0.5}}, "does not fit its schema")],
 )
 def test_what_cannot_be_drawn_is_refused(maker, changes, words):
     with pytest.raises(ProxytuneError, match=words) as refused:

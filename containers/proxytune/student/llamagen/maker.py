@@ -107,11 +107,5 @@ class LlamaGenMaker:
             raise invalid(
                 "This student draws pictures of one size only", given=str(chunk.size), allowed=str(self._size)
             )
-        if chunk.sampler["guidance"] < 1:
-            raise invalid(
-                "The student's guidance is too small",
-                given=str(chunk.sampler["guidance"]),
-                allowed="1 (no guidance) or more",
-            )
         if chunk.variant == "tuned" and self._tuned is None:
             raise invalid("Tuned pictures were asked for, but there is no adapter")
