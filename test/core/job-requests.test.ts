@@ -8,9 +8,10 @@ import {
   transformJobRequest,
 } from '../../lib/core/job-requests.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { LONGEST_RUNTIME_SECONDS, makePlan } from '../../lib/core/make-plan.ts';
+import { makePlan } from '../../lib/core/make-plan.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan.ts';
+import { LONGEST_RUNTIME_SECONDS } from '../../lib/core/plan-jobs.ts';
 import { parseRequest } from '../../lib/core/request.ts';
 import { JOB_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from '../../lib/core/words.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';

@@ -1,0 +1,160 @@
+/** What each stage does with a request: its settings, channels and pictures. */
+import { type Model, type Recipe, recipeOf } from './catalogue.ts';
+import { keys } from './keys.ts';
+import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
+import { trainingPlan, transformPlan } from './plan-jobs.ts';
+import { instancePrompts, proxyPrompt } from './prompts.ts';
+import type { Request } from './request.ts';
+
+export interface PlanContext {
+  readonly runId: string;
+  readonly subject: string;
+  readonly bucket: string;
+  /** `tiny`: tiny models of the same classes stand in for the full-size ones, as on a machine without weights. */
+  readonly scale: 'full' | 'tiny';
+  /** Version of this product, for the records. */
+  readonly version: string;
+}
+
+/** A request with its models and counts looked up. */
+export interface Parts {
+  readonly request: Request;
+  readonly context: PlanContext;
+  readonly teacher: Model;
+  readonly student: Model;
+  readonly clip: Model;
+  readonly dino: Model;
+  readonly counts: { proxies: number; prompts: number; picturesPerPrompt: number };
+}
+
+/** Every job of a run, in the order of the road. */
+export function planStages(parts: Parts): StagePlan[] {
+  return [
+    teach(parts),
+    synthesize(parts),
+    learn(parts),
+    sample(parts, 'teacher'),
+    sample(parts, 'student'),
+    evaluate(parts),
+  ];
+}
+
+function teach({ request, context, teacher }: Parts): TrainingPlan {
+  const override = request.advanced.teach ?? {};
+  const recipe = tuned(recipeOf(teacher, request.preset), override);
+  return trainingPlan(
+    'teach',
+    teacher,
+    override,
+    teacher.minutes.load + recipe.steps * teacher.minutes.perStep,
+    {
+      hyperparameters: {
+        stage: 'teach',
+        ...trained(teacher, recipe, request.seed),
+        token_word: request.tokenWord,
+        prompts: instancePrompts(request.tokenWord, request.category),
+      },
+      channels: { base: keys.model(teacher.id), references: keys.references(context.runId) },
+    },
+  );
+}
+
+function learn({ request, context, student, counts }: Parts): TrainingPlan {
+  const override = request.advanced.learn ?? {};
+  const recipe = tuned(recipeOf(student, request.preset), override);
+  return trainingPlan(
+    'learn',
+    student,
+    override,
+    student.minutes.load + recipe.steps * student.minutes.perStep,
+    {
+      hyperparameters: {
+        stage: 'learn',
+        ...trained(student, recipe, request.seed),
+        caption: proxyPrompt(request.tokenWord, request.category),
+        token_word: request.tokenWord,
+        caption_dropout: recipe.captionDropout ?? 0.1,
+        proxies: counts.proxies,
+      },
+      channels: { base: keys.model(student.id), proxies: keys.pictures(context.runId, 'synthesize') },
+    },
+  );
+}
+
+function evaluate({ request, context, clip, dino, counts }: Parts): TrainingPlan {
+  const run = context.runId;
+  const pictures = counts.proxies + 4 * counts.prompts * counts.picturesPerPrompt;
+  const minutes = clip.minutes.load + pictures * (clip.minutes.perPicture + dino.minutes.perPicture);
+  return trainingPlan('evaluate', clip, {}, minutes, {
+    hyperparameters: { stage: 'evaluate', family: 'clip-dino', model: clip.id, seed: request.seed },
+    channels: {
+      plan: keys.plan(run),
+      references: keys.references(run),
+      proxies: keys.pictures(run, 'synthesize'),
+      'samples-teacher': keys.pictures(run, 'sample-teacher'),
+      'samples-student': keys.pictures(run, 'sample-student'),
+      clip: keys.model(clip.id),
+      dino: keys.model(dino.id),
+    },
+    compressed: false,
+  });
+}
+
+function synthesize({ request, teacher, counts }: Parts): TransformPlan {
+  const recipe = recipeOf(teacher, request.preset);
+  const override = request.advanced.synthesize ?? {};
+  const drawn =
+    recipe.sampler.kind === 'diffusion'
+      ? { ...recipe.sampler, ...defined({ steps: override.steps }) }
+      : recipe.sampler;
+  return transformPlan('synthesize', teacher, 'teacher', recipe, counts.proxies, {
+    sampler: { ...drawn, ...defined({ guidance: override.guidance }) },
+    picturesPerChunk: override.picturesPerChunk ?? recipe.picturesPerChunk,
+    variants: 1,
+  });
+}
+
+function sample({ request, teacher, student, counts }: Parts, role: 'teacher' | 'student'): TransformPlan {
+  const model = role === 'teacher' ? teacher : student;
+  const recipe = recipeOf(model, request.preset);
+  return transformPlan(`sample-${role}`, model, role, recipe, counts.prompts * counts.picturesPerPrompt, {
+    sampler: { ...recipe.sampler, ...defined({ guidance: request.advanced.sample?.guidance }) },
+    picturesPerChunk: recipe.picturesPerChunk,
+    variants: 2,
+  });
+}
+
+function trained(model: Model, recipe: Recipe, seed: number) {
+  const { rank, alpha, learningRate, steps, batchSize, size, checkpointEvery } = recipe;
+  return {
+    family: model.family,
+    model: model.id,
+    seed,
+    rank,
+    alpha,
+    learning_rate: learningRate,
+    steps,
+    batch_size: batchSize,
+    size,
+    checkpoint_every: checkpointEvery,
+  };
+}
+
+/** The recipe with the request's overrides; alpha follows rank, so that the adapter's scale stays. */
+function tuned(
+  recipe: Recipe,
+  override: {
+    rank?: number | undefined;
+    learningRate?: number | undefined;
+    steps?: number | undefined;
+    batchSize?: number | undefined;
+  },
+): Recipe {
+  const { rank, learningRate, steps, batchSize } = override;
+  return { ...recipe, ...defined({ rank, alpha: rank, learningRate, steps, batchSize }) };
+}
+
+/** The entries that are not undefined. */
+function defined<T extends object>(entries: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as never;
+}
