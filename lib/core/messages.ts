@@ -37,7 +37,7 @@ function parsed(text: string): Record<string, unknown> | undefined {
 
 function unknownRemedy(type: string): string {
   return type.startsWith('States.')
-    ? 'open the execution in the Step Functions console, and redrive it from there once the cause is gone.'
+    ? 'look at the execution in the Step Functions console, then upload subject.json again once the cause is gone.'
     : 'look at the log of the lambda that failed, then upload subject.json again.';
 }
 
