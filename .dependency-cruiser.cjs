@@ -22,7 +22,7 @@ module.exports = {
       comment: 'lib/core is pure: no AWS clients, no CDK, no files, no clocks.',
       severity: 'error',
       from: { path: room('lib/core') },
-      to: { dependencyTypes: ['npm', 'npm-dev', 'core'], pathNot: ['node_modules/zod/'] },
+      to: { dependencyTypesNot: ['local'], pathNot: ['node_modules/zod/'] },
     },
     only('inspection-knows-core', room('lib/inspection'), ['^lib/core/', '^lib/inspection/']),
     only('cloud-knows-core', room('lib/cloud'), ['^lib/core/', '^lib/cloud/']),

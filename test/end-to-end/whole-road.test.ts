@@ -216,3 +216,24 @@ async function readMail(QueueUrl: string): Promise<{ Subject: string; Message: s
   const { Messages = [] } = await sqs().send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 1 }));
   return Messages[0]?.Body === undefined ? undefined : JSON.parse(Messages[0].Body);
 }
+
+test(
+  'two clouds on one machine do not meet',
+  async () => {
+    const other = await openRoad(20);
+    try {
+      const ports = [road, other].flatMap(({ cloud }) =>
+        ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_SFN', 'AWS_ENDPOINT_URL_SAGEMAKER'].map(
+          (name) => cloud.environment[name],
+        ),
+      );
+      expect(new Set(ports).size).toBe(6);
+      await other.s3.send(new PutObjectCommand({ Bucket: other.bucket, Key: 'mine', Body: 'only here' }));
+      expect(await readText(other, 'mine')).toBe('only here');
+      await expect(listKeys(road, 'mine')).resolves.toEqual([]);
+    } finally {
+      await other.end();
+    }
+  },
+  MINUTE,
+);
