@@ -18,7 +18,9 @@ export interface StageView {
   readonly phase: string;
   readonly step: number;
   readonly total: number;
+  /** `unit`s a second. */
   readonly rate: number | null;
+  readonly unit: 'steps' | 'chunks';
   readonly etaSeconds: number | null;
   readonly loss: number | null;
   /** Billable seconds, once it is over. */
@@ -90,6 +92,7 @@ export async function listRuns(place: Place): Promise<RunRecord[]> {
 }
 
 const idle = {
+  unit: 'steps' as const,
   attempt: 0,
   phase: '',
   step: 0,
@@ -129,12 +132,19 @@ async function viewJob(place: Place, jobs: readonly JobRecord[], stage: JobStage
   if (isTransformStage(stage)) {
     const step = await outputsBelow(place, keys.pictures(job.runId, stage));
     const total = job.chunks ?? 0;
-    return { ...base, step, total, phase: 'drawing' };
+    return { ...base, step, total, phase: 'drawing', unit: 'chunks', ...pace(job, step, total) };
   }
   const seen = await readProgress(place, job.runId, stage);
   if (seen === undefined) return { ...base, phase: 'starting' };
   const { step, total, rate, loss, phase, eta_seconds: etaSeconds } = seen;
   return { ...base, step, total, rate, loss, phase, etaSeconds };
+}
+
+/** A transform tells no pace of its own; what was drawn since the job was made does, loading included. */
+function pace(job: JobRecord, step: number, total: number) {
+  const elapsed = (Date.now() - Date.parse(job.createdAt)) / 1000;
+  if (job.state !== 'WAITING' || step === 0 || elapsed <= 0) return {};
+  return { rate: step / elapsed, etaSeconds: (elapsed / step) * (total - step) };
 }
 
 /** Stages before the newest known one are over, and the one after the last finished one is at work. */

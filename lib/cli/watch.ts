@@ -52,8 +52,9 @@ function asData(output: Output): (view: RunView) => void {
 function redraw(output: Output): (view: RunView) => void {
   let drawn = 0;
   return (view) => {
-    const width = process.stdout.columns ?? 100;
-    const lines = view.stages.map((stage) => stageLine(stage, output).slice(0, width + 40));
+    // A line that wraps would be two, and the cursor would go back too few.
+    const width = (process.stdout.columns ?? 100) - 1;
+    const lines = view.stages.map((stage) => stageLine(stage, output, width));
     output.write(
       `${drawn > 0 ? `\u001b[${drawn}A` : ''}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`,
     );
@@ -77,14 +78,14 @@ function plainly(output: Output): (view: RunView) => void {
   };
 }
 
-/** `teach            [=======         ]  14/40 learning, 3.2/s, 8 s left` */
-export function stageLine(stage: StageView, output: Output): string {
+/** `teach           [========                ] 14/40, training, 3.2 steps/s, 8 s left`, cut to `width`. */
+export function stageLine(stage: StageView, output: Output, width = Number.POSITIVE_INFINITY): string {
   const share = stage.state === 'done' ? 1 : stage.total > 0 ? Math.min(1, stage.step / stage.total) : 0;
   const filled = Math.round(share * BAR);
   const bar = `[${'='.repeat(filled)}${' '.repeat(BAR - filled)}]`;
   const style = { waiting: 'dim', running: 'cyan', done: 'green', failed: 'red' } as const;
   const text = stage.state === 'waiting' ? (WHY[stage.stage] ?? '') : facts(stage);
-  return paint(output, style[stage.state], `${stage.stage.padEnd(15)} ${bar} ${text}`);
+  return paint(output, style[stage.state], `${stage.stage.padEnd(15)} ${bar} ${text}`.slice(0, width));
 }
 
 function facts(stage: StageView): string {
@@ -95,11 +96,16 @@ function facts(stage: StageView): string {
   return join([
     stage.total > 0 ? `${stage.step}/${stage.total}` : '',
     stage.phase || 'running',
-    stage.rate === null ? '' : `${stage.rate.toFixed(1)} steps/s`,
+    stage.rate === null ? '' : `${rate(stage.rate)} ${stage.unit}/s`,
     stage.loss === null ? '' : `loss ${stage.loss.toFixed(3)}`,
     stage.etaSeconds === null ? '' : `${duration(stage.etaSeconds)} left`,
     attempt,
   ]);
+}
+
+/** Two digits that tell something, whatever the size. */
+function rate(value: number): string {
+  return value >= 1 ? value.toFixed(1) : value.toPrecision(2);
 }
 
 const join = (parts: string[]): string => parts.filter(Boolean).join(', ');

@@ -1,0 +1,133 @@
+import { stripVTControlCharacters } from 'node:util';
+import { dollars, duration, makeOutput, type Output, table, tellError } from '../../lib/cli/output.ts';
+import type { RunView, StageView } from '../../lib/cli/run-state.ts';
+import { runLine, stageLine } from '../../lib/cli/watch.ts';
+import { ProxytuneError } from '../../lib/core/errors.ts';
+
+const plain = makeOutput({});
+const coloured: Output = { ...plain, terminal: true };
+const stage = (facts: Partial<StageView>): StageView => ({
+  stage: 'teach',
+  state: 'running',
+  attempt: 1,
+  phase: 'training',
+  step: 10,
+  total: 40,
+  rate: 2.5,
+  unit: 'steps',
+  etaSeconds: 12,
+  loss: 0.12345,
+  seconds: null,
+  ...facts,
+});
+
+describe('the line of a stage', () => {
+  test('at work has a bar, the step, the rate and what is left', () => {
+    expect(stageLine(stage({}), plain)).toBe(
+      'teach           [======                  ] 10/40, training, 2.5 steps/s, loss 0.123, 12 s left',
+    );
+  });
+
+  test('drawing counts chunks', () => {
+    const line = stageLine(
+      stage({ stage: 'synthesize', unit: 'chunks', rate: 0.0314, loss: null, phase: 'drawing' }),
+      plain,
+    );
+    expect(line).toContain('drawing, 0.031 chunks/s, 12 s left');
+  });
+
+  test('that is over says how long it took, and its attempt when it needed several', () => {
+    expect(stageLine(stage({ state: 'done', seconds: 75, attempt: 2 }), plain)).toContain(
+      '[========================] done, 1 min 15 s, attempt 2',
+    );
+    expect(stageLine(stage({ state: 'failed' }), plain)).toMatch(/ failed$/);
+  });
+
+  test('that waits says what it is for', () => {
+    expect(stageLine(stage({ state: 'waiting' }), plain)).toContain('learns the subject from the photos');
+  });
+
+  test('never is wider than the terminal, colours not counted', () => {
+    const line = stageLine(stage({}), { ...coloured }, 40);
+    expect(stripVTControlCharacters(line)).toHaveLength(40);
+  });
+});
+
+test('a run in one line says where it is and what it cost', () => {
+  const view = { runId: 'dog-1', status: 'RUNNING', usd: 0.5, stages: [stage({})] } as unknown as RunView;
+  expect(runLine(view)).toBe('dog-1  RUNNING  teach $0.50');
+});
+
+test.each([
+  [0, '0 s'],
+  [59.4, '59 s'],
+  [60, '1 min 00 s'],
+  [3599, '59 min 59 s'],
+  [3600, '1 h 00 min'],
+])('%d seconds are %s', (seconds, text) => {
+  expect(duration(seconds)).toBe(text);
+});
+
+test('small prices keep their digits', () => {
+  expect([dollars(0.0019), dollars(5.2053)]).toEqual(['$0.0019', '$5.21']);
+});
+
+test('a table pads every column but the last', () => {
+  expect(
+    table([
+      ['a', 'bb', 'c'],
+      ['aaa', 'b', 'ccc'],
+    ]),
+  ).toEqual(['a    bb  c', 'aaa  b   ccc']);
+});
+
+describe('an error', () => {
+  function told(error: unknown, options: { json?: boolean; debug?: boolean } = {}) {
+    const wrote: Record<'out' | 'err', string> = { out: '', err: '' };
+    const { stdout, stderr } = process;
+    const original = { out: stdout.write, err: stderr.write };
+    const into = (name: 'out' | 'err') => (text: string) => {
+      wrote[name] += text;
+      return true;
+    };
+    stdout.write = into('out') as typeof stdout.write;
+    stderr.write = into('err') as typeof stderr.write;
+    try {
+      return { code: tellError(error, options), ...wrote };
+    } finally {
+      stdout.write = original.out;
+      stderr.write = original.err;
+    }
+  }
+  const dear = new ProxytuneError('OverBudget', {
+    what: 'Too dear',
+    given: '5',
+    allowed: '4',
+    remedy: 'save',
+  });
+
+  test('is told as what, given, allowed and remedy, with its exit code and without a stack', () => {
+    expect(told(dear)).toEqual({
+      code: 3,
+      out: '',
+      err: 'OverBudget: Too dear\n  Given: 5\n  Allowed: 4\n  What to do: save\n',
+    });
+  });
+
+  test('of the cloud, which comes as one text, is told the same way', () => {
+    const error = Object.assign(new Error(dear.message), { name: 'OverBudget' });
+    expect(told(error).err).toBe('OverBudget: Too dear.\n  Given: 5.\n  Allowed: 4.\n  What to do: save.\n');
+  });
+
+  test('is data under --json, and shows its stack under --debug only', () => {
+    expect(JSON.parse(told(dear, { json: true }).out)).toEqual({
+      error: 'OverBudget',
+      message: dear.message,
+    });
+    expect(told(dear, { debug: true }).err).toMatch(/\n\s+at /);
+  });
+
+  test('that is not ours ends with 1', () => {
+    expect(told(new TypeError('odd'))).toMatchObject({ code: 1, err: 'TypeError: odd\n' });
+  });
+});
