@@ -9,6 +9,7 @@ them is real: files, classes, tokenizers, training, sampling. Made byte-identica
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -25,12 +26,18 @@ PICTURE_SIZE = 64
 
 
 def write(model: str, folder: Path) -> None:
-    """Write the tiny model of this catalogue id into `folder`.
+    """Write the tiny model of this catalogue id into `folder`, whole or not at all.
+
+    What the folder held before is replaced.
 
     Raises:
         KeyError: for an id that is not in MODELS.
     """
     module, _, name = MODELS[model].partition(":")
-    folder.mkdir(parents=True, exist_ok=True)
     writer: Callable[[Path], None] = getattr(import_module(module), name)
-    writer(folder)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    writer(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
