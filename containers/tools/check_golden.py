@@ -12,6 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from safetensors import SafetensorError  # noqa: E402
+
 from proxytune.golden import check_golden_file  # noqa: E402  (the package need not be installed)
 
 
@@ -24,7 +26,7 @@ def main(arguments: list[str]) -> int:
     for argument in arguments:
         try:
             findings = check_golden_file(Path(argument))
-        except (ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             print(f"{argument}: {error}", file=sys.stderr)
             return 2
         print(argument)

@@ -1,6 +1,7 @@
 /** The command line: what there is to call, and how errors become words and exit codes. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PRESETS, requestable } from '../core/catalogue.ts';
+import { ProxytuneError } from '../core/errors.ts';
 import { check } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { localCommand } from './local.ts';
@@ -151,7 +152,14 @@ function fieldsOf(options: Record<string, unknown>): Record<string, unknown> {
 /** `advanced.learn.steps=100` into the nested object; values are JSON where they can be, else text. */
 function assign(fields: Record<string, unknown>, entry: string): void {
   const [, path = '', text = ''] = /^([^=]+)=(.*)$/s.exec(entry) ?? [];
-  if (path === '') throw new InvalidArgumentError(`--set wants field=value, not ${entry}`);
+  if (path === '') {
+    throw new ProxytuneError('UsageInvalid', {
+      what: 'What follows --set is no setting',
+      given: entry,
+      allowed: 'field=value, such as advanced.learn.steps=100',
+      remedy: 'write it so',
+    });
+  }
   const names = path.split('.');
   let at = fields;
   for (const name of names.slice(0, -1)) {

@@ -77,7 +77,8 @@ function inspectPhotos({ bucket }: MachineLambdasProps): Own {
   return {
     name: 'inspect-photos',
     description: 'judges the photos and writes the references that every later stage reads',
-    timeout: Duration.minutes(5),
+    // Lambda's longest: the most photos that are looked into, each at its own time limit, take just that.
+    timeout: Duration.minutes(15),
     // What the inspection's own memory limits are made for, decoder and worker thread included.
     memoryMiB: 3008,
     environment: {},

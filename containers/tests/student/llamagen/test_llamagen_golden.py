@@ -128,6 +128,11 @@ def test_the_tool_exits_2_for_what_it_cannot_check(tmp_path):
     done = check(path)
     assert done.returncode == 2
     assert "a.mystery" in done.stderr
+    broken = path.with_suffix(".safetensors")
+    broken.write_bytes(broken.read_bytes()[:1000])
+    done = check(path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["llamagen-gpt", "llamagen-vq16"])
