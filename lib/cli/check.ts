@@ -1,10 +1,8 @@
 /** `proxytune check DIR`: the inspection of a run's photos, on a folder, with the lambda's own code. */
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
-import { ProxytuneError } from '../core/errors.ts';
 import type { Finding } from '../core/photo-rules.ts';
 import { type PhotoVerdict, type Verdict, WHOLE_SET } from '../core/photos.ts';
-import { type Inspection, inspectPhotos, type PhotoSource } from '../inspection/inspect.ts';
+import { type Inspection, inspectPhotos } from '../inspection/inspect.ts';
+import { folderSources } from './photo-folder.ts';
 
 export interface CheckOptions {
   /** Print `[{file, verdict, findings}]` instead of lines. @default - lines */
@@ -27,50 +25,6 @@ export async function check(dir: string, options: CheckOptions = {}): Promise<nu
   const inspection = await inspectPhotos(await folderSources(dir));
   out.write(json ? checkJson(inspection) : checkLines(inspection).join('\n').concat('\n'));
   return inspection.refused ? REFUSED : USABLE;
-}
-
-/** Every file below a folder, as the lambda finds every object below a prefix. */
-export async function folderSources(dir: string): Promise<PhotoSource[]> {
-  const sources: PhotoSource[] = [];
-  for (const file of await filesBelow(dir)) {
-    const path = join(dir, file);
-    const facts = await stat(path).catch(() => undefined);
-    if (facts !== undefined && !facts.isFile()) continue;
-    sources.push({ file, bytes: facts?.size ?? 0, read: () => readPhoto(path) });
-  }
-  return sources;
-}
-
-/** Not those in hidden folders: a repository's insides would only bury the photos' verdicts. */
-async function filesBelow(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { withFileTypes: true, recursive: true }).catch((error: unknown) => {
-    throw new ProxytuneError('FolderMissing', {
-      what: `There is no folder ${dir} that can be read`,
-      given: error instanceof Error ? error.message : String(error),
-      allowed: 'a folder with photos of the subject',
-      remedy: 'check the path',
-      cause: error,
-    });
-  });
-  return entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(dir, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter(
-      (file) =>
-        !file
-          .split('/')
-          .slice(0, -1)
-          .some((folder) => folder.startsWith('.')),
-    );
-}
-
-/** What the system refuses to read is a finding like any other: the other photos are still looked at. */
-async function readPhoto(path: string): Promise<Uint8Array | { unreadable: string }> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    return { unreadable: (error as NodeJS.ErrnoException).code ?? String(error) };
-  }
 }
 
 /** Findings about the whole set stand under the file name `.`, and only when there are any. */

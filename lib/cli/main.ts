@@ -74,9 +74,16 @@ function makeProgram(done: (code: number) => void): Command {
   command('check <dir>', 'judge photos as a run would, and say what to do about each').action(
     act((output, _options, [dir = '']) => check(dir, { json: output.json })),
   );
-  command('plan <path>', 'what a run would do, how long and for how much; path is subject.json or its folder')
-    .option('--local', 'plan for the tiny models that run on this machine')
-    .action(act((output, options, [path = '']) => planCommand(path, options, output)));
+  addFields(
+    command(
+      'plan <path>',
+      'what a run would do, how long and for how much; path is subject.json or its folder',
+    ).option('--local', 'plan for the tiny models that run on this machine'),
+  ).action(
+    act((output, options: RunFlags, [path = '']) =>
+      planCommand(path, { ...options, fields: fieldsOf(options) }, output),
+    ),
+  );
   addRun(cloud, act);
   cloud('status [run]', 'all runs, or one with its stages').action(
     act((output, options, [run]) => statusCommand(run, options, output)),
@@ -117,8 +124,24 @@ const FIELDS = [
 ];
 
 function addRun(cloud: (usage: string, text: string) => Command, act: Act): void {
-  cloud('run [dir]', 'tune on the photos of a folder and open the road to its report')
-    .option('--local', 'on this machine')
+  addFields(
+    cloud('run [dir]', 'tune on the photos of a folder and open the road to its report').option(
+      '--local',
+      'on this machine',
+    ),
+  )
+    .option('--subject <name>', "name of the subject (the folder's by default)")
+    .option('--resume <run>', 'go on with a stopped run')
+    .action(
+      act((output, options: RunFlags, [dir]) =>
+        runCommand(dir, { ...options, fields: fieldsOf(options) }, output),
+      ),
+    );
+}
+
+/** What a request may say, as options. */
+function addFields(command: Command): Command {
+  return command
     .option('--category <words>', 'what the subject is, such as dog')
     .addOption(new Option('--teacher <model>', 'who learns the photos').choices(requestable('teacher')))
     .addOption(new Option('--student <model>', 'who learns the proxies').choices(requestable('student')))
@@ -128,24 +151,14 @@ function addRun(cloud: (usage: string, text: string) => Command, act: Act): void
     .option('--seed <n>', 'first random state', wholeNumber)
     .option('--max-usd <n>', 'refuse a plan that costs more', positive)
     .option('--consent', 'you may use these photos for this purpose')
-    .option('--set <field=value...>', 'any other field, such as advanced.learn.steps=100')
-    .option('--subject <name>', "name of the subject (the folder's by default)")
-    .option('--resume <run>', 'go on with a stopped run')
-    .action(
-      act((output, options: RunFlags, [dir]) =>
-        runCommand(
-          dir,
-          { ...options, fields: fieldsOf(options as unknown as Record<string, unknown>) },
-          output,
-        ),
-      ),
-    );
+    .option('--set <field=value...>', 'any other field, such as advanced.learn.steps=100');
 }
 
-function fieldsOf(options: Record<string, unknown>): Record<string, unknown> {
+function fieldsOf(options: RunFlags): Record<string, unknown> {
+  const given = options as unknown as Readonly<Record<string, unknown>>;
   const fields: Record<string, unknown> = {};
-  for (const name of FIELDS) if (options[name] !== undefined) fields[name] = options[name];
-  for (const entry of (options.set as string[] | undefined) ?? []) assign(fields, entry);
+  for (const name of FIELDS) if (given[name] !== undefined) fields[name] = given[name];
+  for (const entry of options.set ?? []) assign(fields, entry);
   return fields;
 }
 

@@ -1,6 +1,6 @@
 /** `proxytune plan DIR|subject.json`: what a run would do, where, how long and for how much. Starts nothing. */
-import { readFileSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
 import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { REQUEST_FILE } from '../core/keys.ts';
@@ -8,19 +8,24 @@ import { makePlan } from '../core/make-plan.ts';
 import type { Plan } from '../core/plan.ts';
 import { parseRequest } from '../core/request.ts';
 import { dollars, duration, type Output, table } from './output.ts';
+import { openSubject, readRequest, type SubjectFolder } from './subject.ts';
 import { VERSION } from './version.ts';
 
 export interface PlanOptions {
   /** Plan for the tiny stand-in models that run on this machine. @default - the full-size models on AWS */
   readonly local?: boolean;
+  /** Fields of subject.json, which win over those of the file. @default - none */
+  readonly fields?: Fields;
 }
+
+type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget */
 export function planCommand(path: string, options: PlanOptions, output: Output): number {
-  const file = requestFile(path);
-  const plan = makePlan(parseRequest(readFileSync(file, 'utf8')), {
+  const { subject, request } = openRequest(path, options.fields ?? {});
+  const plan = makePlan(parseRequest(JSON.stringify({ ...request, ...options.fields })), {
     runId: 'planned-00000000',
-    subject: basename(dirname(resolve(file))),
+    subject,
     bucket: 'planned',
     scale: options.local ? 'tiny' : 'full',
     version: VERSION,
@@ -30,14 +35,18 @@ export function planCommand(path: string, options: PlanOptions, output: Output):
   return 0;
 }
 
-function requestFile(path: string): string {
-  const facts = statSync(path, { throwIfNoEntry: false });
-  const file = facts?.isDirectory() ? join(path, REQUEST_FILE) : path;
-  if (statSync(file, { throwIfNoEntry: false })?.isFile()) return file;
+/** A request that is a file, or lies in its folder; a folder without one will do when fields are given. */
+function openRequest(path: string, fields: Fields): Pick<SubjectFolder, 'subject' | 'request'> {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    const folder = openSubject(path);
+    if (Object.keys({ ...folder.request, ...fields }).length > 0) return folder;
+  } else if (existsSync(path)) {
+    return { subject: basename(dirname(resolve(path))), request: readRequest(path) };
+  }
   throw new ProxytuneError('FolderMissing', {
     what: 'There is no request to plan',
-    given: file,
-    allowed: `a ${REQUEST_FILE}, or a folder that holds one`,
+    given: path,
+    allowed: `a ${REQUEST_FILE}, a folder that holds one, or a folder and --category`,
     remedy: `write one, for instance {"category": "dog", "consent": true}`,
   });
 }

@@ -1,13 +1,15 @@
 /** A folder on disk as the upload that starts a run: the photos, and subject.json last. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { DeleteObjectsCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { ProxytuneError } from '../core/errors.ts';
 import { keys, REQUEST_FILE } from '../core/keys.ts';
 import { runId } from '../core/names.ts';
+import { isIgnoredName } from '../core/photo-rules.ts';
 import type { RequestInput } from '../core/request.ts';
+import type { PhotoSource } from '../inspection/inspect.ts';
 import type { Place } from './clients.ts';
+import { folderSources } from './photo-folder.ts';
 
 /** A folder with photos, or with a `photos` folder and a subject.json beside it. */
 export interface SubjectFolder {
@@ -36,7 +38,8 @@ export function openSubject(dir: string, name?: string): SubjectFolder {
   };
 }
 
-function readRequest(file: string): Partial<RequestInput> {
+/** @throws RequestInvalid when the file is no JSON */
+export function readRequest(file: string): Partial<RequestInput> {
   try {
     return JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
   } catch (cause) {
@@ -63,13 +66,12 @@ function slug(text: string): string {
  * @returns the run that this upload asks for
  */
 export async function uploadSubject(place: Place, folder: SubjectFolder, request: unknown): Promise<string> {
-  const files = (await readdir(folder.photos, { withFileTypes: true })).filter((entry) => entry.isFile());
+  const photos = await photosOf(folder);
   const prefix = keys.photos(folder.subject);
-  const wanted = new Set(files.map((file) => prefix + file.name));
-  await removeOthers(place, prefix, wanted);
-  for (const file of files) {
-    const Body = await readFile(join(folder.photos, file.name));
-    await place.s3.send(new PutObjectCommand({ Bucket: place.bucket, Key: prefix + file.name, Body }));
+  await removeOthers(place, prefix, new Set(photos.map(({ file }) => prefix + file)));
+  for (const photo of photos) {
+    const Body = await contentOf(photo);
+    await place.s3.send(new PutObjectCommand({ Bucket: place.bucket, Key: prefix + photo.file, Body }));
   }
   const key = keys.request(folder.subject);
   const { VersionId, ETag } = await place.s3.send(
@@ -77,6 +79,24 @@ export async function uploadSubject(place: Place, folder: SubjectFolder, request
   );
   const version = VersionId ?? ETag?.replaceAll('"', '') ?? '';
   return runId(folder.subject, { bucket: place.bucket, key, version });
+}
+
+/**
+ * What `check` would judge, without the files that it ignores: a subject.json among the photos would come to the bucket
+ * as a second ready signal, under a key that names no subject.
+ */
+export async function photosOf(folder: SubjectFolder): Promise<PhotoSource[]> {
+  return (await folderSources(folder.photos)).filter(({ file }) => !isIgnoredName(file));
+}
+
+async function contentOf({ file, read }: PhotoSource): Promise<Uint8Array> {
+  const content = await read();
+  if (!('unreadable' in content)) return content;
+  throw new ProxytuneError('PhotosRejected', {
+    what: 'A photo cannot be read',
+    given: `${file} (${content.unreadable})`,
+    remedy: 'allow reading it, or remove it',
+  });
 }
 
 /** Photos of an earlier upload that the folder no longer has would be learnt too. */

@@ -103,7 +103,7 @@ export const requestSchema = z.strictObject({
     .optional()
     .describe('Address that is told how the run ended; AWS asks it to confirm once'),
   consent: z
-    .literal(true)
+    .literal(true, { error: 'must be true (--consent): you state that you may use these photos' })
     .describe('You state that you may use these photos for this purpose. Without it nothing is done'),
   advanced: advanced.default({}).describe('Overrides of single recipe settings'),
 });

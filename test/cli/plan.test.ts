@@ -1,0 +1,68 @@
+/** `proxytune plan`, and the folder of a subject as `run` takes it. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Output } from '../../lib/cli/output.ts';
+import { folderSources } from '../../lib/cli/photo-folder.ts';
+import { planCommand } from '../../lib/cli/plan.ts';
+import { openSubject, photosOf } from '../../lib/cli/subject.ts';
+import type { Plan } from '../../lib/core/plan.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'proxytune-subject-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+function plan(path: string, fields: Record<string, unknown> = {}): Plan {
+  const seen: unknown[] = [];
+  const output: Output = {
+    json: true,
+    terminal: false,
+    debug: false,
+    say: () => {},
+    data: (value) => seen.push(value),
+    write: () => {},
+  };
+  expect(planCommand(path, { fields }, output)).toBe(0);
+  return seen[0] as Plan;
+}
+
+test('a folder and its subject.json give the same plan', () => {
+  const file = join(dir, 'subject.json');
+  writeFileSync(file, JSON.stringify({ category: 'dog', consent: true, preset: 'draft' }));
+  expect(plan(dir)).toEqual(plan(file));
+  expect(plan(dir)).toMatchObject({ category: 'dog', preset: 'draft', proxies: 200 });
+});
+
+test('a folder of photos alone is planned from the flags, which win over the file', () => {
+  expect(plan(dir, { category: 'dog', consent: true }).category).toBe('dog');
+  writeFileSync(join(dir, 'subject.json'), JSON.stringify({ category: 'cat', consent: true, proxies: 50 }));
+  expect(plan(dir, { category: 'dog' })).toMatchObject({ category: 'dog', proxies: 50 });
+});
+
+test('without any request the remedy shows one; a broken one is told apart', () => {
+  for (const path of [dir, join(dir, 'subject.json')]) {
+    expect(() => plan(path)).toThrow('{"category": "dog", "consent": true}');
+  }
+  writeFileSync(join(dir, 'subject.json'), '{"category": ');
+  for (const path of [dir, join(dir, 'subject.json')]) {
+    expect(() => plan(path)).toThrow(expect.objectContaining({ name: 'RequestInvalid' }));
+  }
+});
+
+test('consent that is missing is asked for in words, by field and by flag', () => {
+  expect(() => plan(dir, { category: 'dog' })).toThrow(/consent: missing: must be true \(--consent\)/);
+});
+
+test('what check judges is what run uploads, but for what check ignores', async () => {
+  mkdirSync(join(dir, 'more'));
+  mkdirSync(join(dir, '.hidden'));
+  for (const file of ['a.jpg', 'more/b.jpg', '.hidden/c.jpg', '.DS_Store', 'Thumbs.db'])
+    writeFileSync(join(dir, file), 'x');
+  writeFileSync(join(dir, 'subject.json'), JSON.stringify({ category: 'dog', consent: true }));
+  const uploaded = (await photosOf(openSubject(dir))).map(({ file }) => file).sort();
+  expect(uploaded).toEqual(['a.jpg', 'more/b.jpg']);
+  const judged = (await folderSources(dir)).map(({ file }) => file).sort();
+  expect(judged).toEqual(['.DS_Store', 'Thumbs.db', 'a.jpg', 'more/b.jpg', 'subject.json']);
+});
