@@ -59,6 +59,12 @@ function installPackages() {
     'npm could not install the packages',
     'look at the lines above; is the network there?',
   );
+  if (!existsSync(NODE)) {
+    throw new SetupError(
+      'npm installed the packages but ran no install scripts, so Node 24 (the package `node`) is missing.',
+      'allow them (npm config set ignore-scripts false), remove node_modules, and call this again.',
+    );
+  }
   stamp(folder, wanted);
 }
 
