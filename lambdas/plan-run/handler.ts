@@ -33,7 +33,14 @@ export async function handler(input: PlanRunInput) {
   }
   const request = parseRequest(text);
   const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
-  const plan = makePlan(request, { runId, subject, bucket, scale, version: setting('VERSION') });
+  const plan = makePlan(request, {
+    runId,
+    subject,
+    bucket,
+    scale,
+    version: setting('VERSION'),
+    instanceTypes: setting('INSTANCE_TYPES').split(','),
+  });
   await Promise.all(Object.values(plan.models).map(({ id }) => requireModel(id)));
   await writeChunks(plan);
   await writeJson(keys.plan(runId), plan);

@@ -155,7 +155,7 @@ async function refused(identity: JobIdentity, cause: Error): Promise<never> {
 
 const REMEDIES: Record<string, string> = {
   QuotaZero:
-    'ask for a higher quota for this instance type in the Service Quotas console, or set instanceType in subject.json.',
+    'ask for a higher quota for this instance type in the Service Quotas console, or set this stage’s instanceType in `advanced` of subject.json.',
   QuotaBusy: 'wait for other jobs on this instance type to end; the run tries again by itself.',
   ServiceFault: 'nothing; the run tries again by itself.',
   JobRefused: 'check the stack and the request, then upload subject.json again.',

@@ -55,13 +55,19 @@ function places({ bucket, table }: MachineLambdasProps): Record<string, string> 
 }
 
 function planRun(props: MachineLambdasProps): Own {
-  const { bucket, table, topic, models, version } = props;
+  const { bucket, table, topic, models, version, instanceTypes } = props;
   return {
     name: 'plan-run',
     description: 'reads the request, plans the run, refuses what cannot be done',
     timeout: Duration.minutes(2),
     memoryMiB: 512,
-    environment: { ...places(props), TOPIC_ARN: topic.topicArn, MODEL_SCALE: models, VERSION: version },
+    environment: {
+      ...places(props),
+      TOPIC_ARN: topic.topicArn,
+      MODEL_SCALE: models,
+      VERSION: version,
+      INSTANCE_TYPES: instanceTypes.join(','),
+    },
     statements: [
       onObjects(bucket, ['s3:GetObject', 's3:GetObjectVersion'], ['subjects/*/subject.json']),
       listObjects(bucket, ['models/*']),

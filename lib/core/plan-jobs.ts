@@ -1,5 +1,5 @@
 /** The plan of one job: on which instance, for how long, for how much. */
-import { type Instance, instance, type Model, type Recipe } from './catalogue.ts';
+import { type Instance, instance, instanceTypes, type Model, type Recipe } from './catalogue.ts';
 import { usdFor } from './cost.ts';
 import { ProxytuneError } from './errors.ts';
 import type { TrainingPlan, TransformPlan } from './plan.ts';
@@ -14,24 +14,18 @@ const LEAST_RUNTIME_SECONDS = 3600;
  */
 export const LONGEST_RUNTIME_SECONDS = 72 * 3600;
 
-/** A training on the wanted instance type, or the first that the catalogue names for the model. */
+/** A training job on an instance. */
 export function trainingPlan(
   stage: TrainingStage,
-  model: Model,
-  override: { instanceType?: string | undefined; spot?: boolean | undefined },
+  on: Instance,
   minutes: number,
-  rest: Pick<TrainingPlan, 'hyperparameters' | 'channels'> & { compressed?: boolean },
+  rest: Pick<TrainingPlan, 'hyperparameters' | 'channels'> & {
+    readonly spot?: boolean | undefined;
+    readonly compressed?: boolean;
+  },
 ): TrainingPlan {
-  const on = choose(model, 'training', override.instanceType);
-  return {
-    stage,
-    kind: 'training',
-    instanceType: on.type,
-    ...priced(minutes, on),
-    spot: override.spot ?? false,
-    compressed: true,
-    ...rest,
-  };
+  const { spot = false, compressed = true, ...job } = rest;
+  return { stage, kind: 'training', instanceType: on.type, ...priced(minutes, on), spot, compressed, ...job };
 }
 
 /** A batch transform that draws `picturesOfVariant` pictures of each variant. */
@@ -41,10 +35,10 @@ export function transformPlan(
   role: 'teacher' | 'student',
   recipe: Recipe,
   picturesOfVariant: number,
-  rest: Pick<TransformPlan, 'sampler' | 'picturesPerChunk'> & { variants: 1 | 2 },
+  rest: Pick<TransformPlan, 'sampler' | 'picturesPerChunk'> & { on: Instance; variants: 1 | 2 },
 ): TransformPlan {
-  const on = choose(model, 'transform');
-  const pictures = picturesOfVariant * rest.variants;
+  const { on, variants, sampler, picturesPerChunk } = rest;
+  const pictures = picturesOfVariant * variants;
   return {
     stage,
     kind: 'transform',
@@ -54,21 +48,47 @@ export function transformPlan(
     role,
     size: recipe.drawSize,
     batchSize: recipe.drawBatch,
-    sampler: rest.sampler,
-    chunks: Math.ceil(picturesOfVariant / rest.picturesPerChunk) * rest.variants,
+    sampler,
+    chunks: Math.ceil(picturesOfVariant / picturesPerChunk) * variants,
     pictures,
-    picturesPerChunk: rest.picturesPerChunk,
+    picturesPerChunk,
   };
 }
 
-function choose(model: Model, kind: 'training' | 'transform', wanted?: string): Instance {
-  const row = instance(wanted ?? model.instances[kind][0] ?? '');
-  if (row[kind]) return row;
-  throw new ProxytuneError('RequestInvalid', {
-    what: `SageMaker offers this instance type for no ${kind} job`,
-    given: row.type,
-    allowed: model.instances[kind].join(', '),
-    remedy: 'choose another instanceType, or leave it out',
+/**
+ * The instance of a job: the wanted one, or the first that the catalogue names for the model.
+ *
+ * @param offered - types that the deployment may start; AWS would refuse others, but only when their stage begins
+ * @throws RequestInvalid
+ */
+export function chooseInstance(
+  model: Model,
+  kind: 'training' | 'transform',
+  wanted?: string,
+  offered: readonly string[] = instanceTypes(),
+): Instance {
+  const suited = model.instances[kind].filter((type) => offered.includes(type));
+  const type = wanted ?? suited[0];
+  if (type === undefined)
+    throw unsuited(
+      `This deployment offers no instance type for ${model.title}`,
+      offered.join(', '),
+      model.instances[kind],
+    );
+  const row = instance(type);
+  if (!row[kind]) throw unsuited(`SageMaker offers this instance type for no ${kind} job`, type, suited);
+  if (!offered.includes(type))
+    throw unsuited('This deployment may not start this instance type', type, suited);
+  return row;
+}
+
+function unsuited(what: string, given: string, allowed: readonly string[]): ProxytuneError {
+  return new ProxytuneError('RequestInvalid', {
+    what,
+    given,
+    allowed: allowed.join(', '),
+    remedy:
+      'choose another instanceType, or leave it out; a deployment offers what its setting instanceTypes names',
   });
 }
 

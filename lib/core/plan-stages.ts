@@ -2,7 +2,7 @@
 import { type Model, type Recipe, recipeOf } from './catalogue.ts';
 import { keys } from './keys.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
-import { trainingPlan, transformPlan } from './plan-jobs.ts';
+import { chooseInstance, trainingPlan, transformPlan } from './plan-jobs.ts';
 import { instancePrompts, proxyPrompt } from './prompts.ts';
 import type { Request } from './request.ts';
 
@@ -14,6 +14,8 @@ export interface PlanContext {
   readonly scale: 'full' | 'tiny';
   /** Version of this product, for the records. */
   readonly version: string;
+  /** The only instance types that may be planned. @default - all of the catalogue */
+  readonly instanceTypes?: readonly string[] | undefined;
 }
 
 /** A request with its models and counts looked up. */
@@ -44,10 +46,10 @@ function teach({ request, context, teacher }: Parts): TrainingPlan {
   const recipe = tuned(recipeOf(teacher, request.preset), override);
   return trainingPlan(
     'teach',
-    teacher,
-    override,
+    chooseInstance(teacher, 'training', override.instanceType, context.instanceTypes),
     teacher.minutes.load + recipe.steps * teacher.minutes.perStep,
     {
+      spot: override.spot,
       hyperparameters: {
         stage: 'teach',
         ...trained(teacher, recipe, request.seed),
@@ -64,10 +66,10 @@ function learn({ request, context, student, counts }: Parts): TrainingPlan {
   const recipe = tuned(recipeOf(student, request.preset), override);
   return trainingPlan(
     'learn',
-    student,
-    override,
+    chooseInstance(student, 'training', override.instanceType, context.instanceTypes),
     student.minutes.load + recipe.steps * student.minutes.perStep,
     {
+      spot: override.spot,
       hyperparameters: {
         stage: 'learn',
         ...trained(student, recipe, request.seed),
@@ -85,7 +87,9 @@ function evaluate({ request, context, clip, dino, counts }: Parts): TrainingPlan
   const run = context.runId;
   const pictures = counts.proxies + 4 * counts.prompts * counts.picturesPerPrompt;
   const minutes = clip.minutes.load + pictures * (clip.minutes.perPicture + dino.minutes.perPicture);
-  return trainingPlan('evaluate', clip, {}, minutes, {
+  const wanted = request.advanced.evaluate?.instanceType;
+  const on = chooseInstance(clip, 'training', wanted, context.instanceTypes);
+  return trainingPlan('evaluate', on, minutes, {
     hyperparameters: { stage: 'evaluate', family: 'clip-dino', model: clip.id, seed: request.seed },
     channels: {
       plan: keys.plan(run),
@@ -100,7 +104,7 @@ function evaluate({ request, context, clip, dino, counts }: Parts): TrainingPlan
   });
 }
 
-function synthesize({ request, teacher, counts }: Parts): TransformPlan {
+function synthesize({ request, context, teacher, counts }: Parts): TransformPlan {
   const recipe = recipeOf(teacher, request.preset);
   const override = request.advanced.synthesize ?? {};
   const drawn =
@@ -108,17 +112,21 @@ function synthesize({ request, teacher, counts }: Parts): TransformPlan {
       ? { ...recipe.sampler, ...defined({ steps: override.steps }) }
       : recipe.sampler;
   return transformPlan('synthesize', teacher, 'teacher', recipe, counts.proxies, {
+    on: chooseInstance(teacher, 'transform', override.instanceType, context.instanceTypes),
     sampler: { ...drawn, ...defined({ guidance: override.guidance }) },
     picturesPerChunk: override.picturesPerChunk ?? recipe.picturesPerChunk,
     variants: 1,
   });
 }
 
-function sample({ request, teacher, student, counts }: Parts, role: 'teacher' | 'student'): TransformPlan {
+function sample(parts: Parts, role: 'teacher' | 'student'): TransformPlan {
+  const { request, context, teacher, student, counts } = parts;
+  const override = request.advanced.sample ?? {};
   const model = role === 'teacher' ? teacher : student;
   const recipe = recipeOf(model, request.preset);
   return transformPlan(`sample-${role}`, model, role, recipe, counts.prompts * counts.picturesPerPrompt, {
-    sampler: { ...recipe.sampler, ...defined({ guidance: request.advanced.sample?.guidance }) },
+    on: chooseInstance(model, 'transform', override.instanceType, context.instanceTypes),
+    sampler: { ...recipe.sampler, ...defined({ guidance: override.guidance }) },
     picturesPerChunk: recipe.picturesPerChunk,
     variants: 2,
   });

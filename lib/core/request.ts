@@ -14,12 +14,15 @@ const spot = z
   .describe(
     'Use managed spot: cheaper, may pause. Default false, because a first run should not wait for capacity',
   );
+const instanceType = z
+  .string()
+  .describe('An instance type of the catalogue, instead of the first that the model’s row names');
 const training = {
   rank: z.int().min(1).max(256).describe('LoRA rank; above 256 an adapter is no longer small'),
   learningRate: z.number().gt(0).max(0.01).describe('AdamW learning rate; above 0.01 LoRA diverges'),
   steps: z.int().min(1).max(20_000).describe('Optimizer steps; 20000 is ten times what any recipe needs'),
   batchSize: z.int().min(1).max(64).describe('Pictures per step; what fits depends on the instance'),
-  instanceType: z.string().describe('An instance type of the catalogue, instead of the recipe’s first'),
+  instanceType,
   spot,
 };
 const guidance = z
@@ -39,6 +42,7 @@ const advanced = z.strictObject({
         .min(1)
         .max(64)
         .describe('Proxies a transform request; a request may last an hour'),
+      instanceType,
     })
     .partial()
     .optional()
@@ -49,10 +53,12 @@ const advanced = z.strictObject({
       prompts: z.int().min(1).max(EVALUATION_PROMPTS).describe('Evaluation prompts, from the first on'),
       picturesPerPrompt: z.int().min(1).max(16).describe('Pictures a prompt; the paper uses 4'),
       guidance,
+      instanceType,
     })
     .partial()
     .optional()
     .describe('The pictures that are measured'),
+  evaluate: z.strictObject({ instanceType }).partial().optional().describe('Measuring the pictures'),
 });
 
 export const requestSchema = z.strictObject({

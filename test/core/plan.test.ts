@@ -53,6 +53,37 @@ describe('a plan', () => {
     expect(teach.usd).toBeCloseTo((21 / 60) * 1.515, 4);
   });
 
+  test('puts every stage on the instance type that the request names for it', () => {
+    const instanceType = 'ml.g6e.2xlarge';
+    const stages = ['teach', 'synthesize', 'learn', 'sample', 'evaluate'];
+    const made = plan({
+      maxUsd: 100,
+      advanced: Object.fromEntries(stages.map((name) => [name, { instanceType }])),
+    });
+    expect(made.stages.map((stage) => stage.instanceType)).toEqual(Array(6).fill(instanceType));
+    expect(stageOf(made, 'synthesize').usd).toBeGreaterThan(stageOf(plan(), 'synthesize').usd);
+  });
+
+  test('an instance type that is offered for no transform is refused', () => {
+    const error = refusal(() => plan({ advanced: { sample: { instanceType: 'ml.p5.4xlarge' } } }));
+    expect(error.name).toBe('RequestInvalid');
+    expect(error.message).toContain('for no transform job. Given: ml.p5.4xlarge.');
+  });
+
+  test('only what the deployment offers is planned, so that AWS refuses nothing half-way', () => {
+    const request = (fields: object = {}) =>
+      parseRequest(JSON.stringify({ category: 'dog', consent: true, ...fields }));
+    const offered = ['ml.g6e.xlarge', 'ml.g5.xlarge'];
+    const made = makePlan(request(), { ...context, instanceTypes: offered });
+    expect(made.stages.filter((stage) => !offered.includes(stage.instanceType))).toEqual([]);
+    const dear = request({ advanced: { teach: { instanceType: 'ml.g5.2xlarge' } } });
+    expect(refusal(() => makePlan(dear, { ...context, instanceTypes: offered })).message).toMatch(
+      /This deployment may not start this instance type\. Given: ml\.g5\.2xlarge\. Allowed: ml\.g6e\.xlarge\./,
+    );
+    const none = refusal(() => makePlan(request(), { ...context, instanceTypes: ['ml.m5.large'] }));
+    expect(none.message).toContain('This deployment offers no instance type for');
+  });
+
   test('that costs more than maxUsd is refused before any money is spent', () => {
     const error = refusal(() => plan({ maxUsd: 1 }));
     expect(error.name).toBe('OverBudget');

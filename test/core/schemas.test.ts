@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   atScale,
   instance,
+  instanceTypes,
   model,
   modelIds,
   modelsOf,
@@ -10,9 +11,9 @@ import {
   requestable,
 } from '../../lib/core/catalogue.ts';
 import { exportedFiles } from '../../lib/core/schemas.ts';
+import { shapeNamed } from '../../lib/local/sagemaker/model/shapes.ts';
 
 const root = join(import.meta.dirname, '../..');
-const limits = join(root, '../shared/reference/sagemaker-limits.json');
 
 describe('the exported schemas', () => {
   test.each(Object.entries(exportedFiles()))(
@@ -53,16 +54,13 @@ describe('the catalogue', () => {
     expect(() => model('sdxxl')).toThrow('did you mean sdxl?');
   });
 
-  test('knows only instance types that SageMaker offers for the kind of job', () => {
-    if (!existsSync(limits)) {
-      console.log(
-        'skipped: ../shared/reference is not here, so the types were not held against the API model',
-      );
-      return;
-    }
-    const text = readFileSync(limits, 'utf8');
-    for (const row of modelIds().map(model))
-      for (const type of [...row.instances.training, ...row.instances.transform])
-        expect(text).toContain(type.split('.').slice(0, 2).join('.'));
+  test.each([
+    ['training', 'TrainingInstanceType'],
+    ['transform', 'TransformInstanceType'],
+  ] as const)('offers for %s only what the API model names as %s', (kind, shape) => {
+    const offered = instanceTypes().filter((type) => instance(type)[kind]);
+    expect(offered.length).toBeGreaterThan(5);
+    const known = shapeNamed(shape).enum ?? [];
+    expect(offered.filter((type) => !known.includes(type))).toEqual([]);
   });
 });

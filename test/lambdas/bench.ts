@@ -22,6 +22,7 @@ import type { handler as settleJob } from '../../lambdas/settle-job/handler.ts';
 import { dynamo, s3, sagemaker, sfn, sns } from '../../lambdas/shared/clients.ts';
 import { describeJob } from '../../lambdas/shared/jobs.ts';
 import { handler as startJob } from '../../lambdas/start-job/handler.ts';
+import { instanceTypes } from '../../lib/core/catalogue.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { runId as runIdOf } from '../../lib/core/names.ts';
 import { outcomeOf } from '../../lib/core/outcome.ts';
@@ -85,6 +86,7 @@ export class Bench {
       TABLE: 'ledger',
       MODEL_SCALE: 'tiny',
       VERSION: '0.0.0-test',
+      INSTANCE_TYPES: instanceTypes().join(','),
       JOB_ROLE_ARN: ROLE.replace('machine', 'jobs'),
       IMAGE_URI: 'proxytune:test',
     });

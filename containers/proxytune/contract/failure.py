@@ -39,13 +39,13 @@ def named(error: BaseException) -> ProxytuneError:
         return ProxytuneError(
             "OutOfMemory",
             what=f"The memory was not enough: {_first_line(error)}",
-            remedy="lower the batch size or the picture size, or choose an instance with more memory",
+            remedy="lower batchSize in `advanced`, or choose an instanceType with more memory there",
         )
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         return ProxytuneError(
             "OutOfDisk",
             what=f"The disk is full: {_first_line(error)}",
-            remedy="give the job a larger volume",
+            remedy="choose an instanceType with more storage in `advanced`",
         )
     return ProxytuneError(
         "JobFailed",

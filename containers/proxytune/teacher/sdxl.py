@@ -167,7 +167,7 @@ class SDXLTeacher:
                 what="The picture size does not fit the teacher's VAE",
                 given=str(size),
                 allowed=f"a multiple of {stride}",
-                remedy="set the stage's size in `advanced` to such a number",
+                remedy="give the model's recipe in lib/core/data/models.json such a size",
             )
 
 
