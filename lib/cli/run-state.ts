@@ -30,7 +30,7 @@ export interface StageView {
 export interface RunView {
   readonly runId: string;
   readonly subject: string;
-  readonly status: RunRecord['status'] | 'STARTING';
+  readonly status: RunRecord['status'];
   readonly startedAt: string | null;
   /** When its newest execution began; another moment than startedAt once it was resumed. */
   readonly begunAt: string | null;
@@ -110,7 +110,11 @@ async function viewOf(
   stage: Stage,
 ): Promise<StageView> {
   if (stage === 'plan') return lambda(stage, await exists(place, keys.plan(run.runId)));
-  if (stage === 'inspect') return lambda(stage, (await outputsBelow(place, keys.references(run.runId))) > 0);
+  if (stage === 'inspect') {
+    // The findings are there then too, and would pass for a stage that is done.
+    if (run.error === 'PhotosRejected') return { stage, ...idle, state: 'failed' };
+    return lambda(stage, await exists(place, keys.findings(run.runId)));
+  }
   if (stage === 'publish') return lambda(stage, run.status === 'SUCCEEDED');
   return viewJob(
     place,
@@ -132,7 +136,9 @@ async function viewJob(place: Place, jobs: readonly JobRecord[], stage: JobStage
   if (isTransformStage(stage)) {
     const step = await outputsBelow(place, keys.pictures(job.runId, stage));
     const total = job.chunks ?? 0;
-    return { ...base, step, total, phase: 'drawing', unit: 'chunks', ...pace(job, step, total) };
+    const attempt = keys.picturesOfAttempt(job.runId, stage, job.attempt);
+    const own = job.attempt === 1 ? step : await outputsBelow(place, attempt);
+    return { ...base, step, total, phase: 'drawing', unit: 'chunks', ...pace(job, own, total - step) };
   }
   const seen = await readProgress(place, job.runId, stage);
   if (seen === undefined) return { ...base, phase: 'starting' };
@@ -140,11 +146,11 @@ async function viewJob(place: Place, jobs: readonly JobRecord[], stage: JobStage
   return { ...base, step, total, rate, loss, phase, etaSeconds };
 }
 
-/** A transform tells no pace of its own; what was drawn since the job was made does, loading included. */
-function pace(job: JobRecord, step: number, total: number) {
+/** A transform tells no pace of its own; what this attempt drew since it was made does, loading included. */
+function pace(job: JobRecord, drawn: number, left: number) {
   const elapsed = (Date.now() - Date.parse(job.createdAt)) / 1000;
-  if (job.state !== 'WAITING' || step === 0 || elapsed <= 0) return {};
-  return { rate: step / elapsed, etaSeconds: (elapsed / step) * (total - step) };
+  if (job.state !== 'WAITING' || drawn === 0 || elapsed <= 0) return {};
+  return { rate: drawn / elapsed, etaSeconds: (elapsed / drawn) * left };
 }
 
 /** Stages before the newest known one are over, and the one after the last finished one is at work. */
@@ -188,7 +194,7 @@ async function exists(place: Place, key: string): Promise<boolean> {
   return (page.KeyCount ?? page.Contents?.length ?? 0) > 0;
 }
 
-/** Chunks answered below a prefix of pictures, or files below another one; every attempt's repeat counts once. */
+/** Chunks answered below a prefix of pictures; every attempt's repeat counts once. */
 async function outputsBelow(place: Place, prefix: string): Promise<number> {
   const found = new Set<string | number>();
   let token: string | undefined;

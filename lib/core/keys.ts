@@ -28,6 +28,8 @@ export const keys = {
   run: (run: string) => `runs/${run}/`,
   plan: (run: string) => `runs/${run}/plan.json`,
   references: (run: string) => `runs/${run}/references/`,
+  /** What the inspection found; written after the last reference. */
+  findings: (run: string) => `runs/${run}/references/findings.json`,
   chunks: (run: string, stage: TransformStage) => `runs/${run}/chunks/${stage}/`,
   chunk: (run: string, stage: TransformStage, chunk: number) =>
     `runs/${run}/chunks/${stage}/${chunkName(chunk)}`,

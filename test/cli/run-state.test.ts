@@ -1,0 +1,91 @@
+/** What `status` tells of a run, read from a real table and bucket as the lambdas leave them. */
+import { beginRun, endRun, rememberJob } from '../../lambdas/shared/table.ts';
+import { type Place, placeOf } from '../../lib/cli/clients.ts';
+import { readRunView } from '../../lib/cli/run-state.ts';
+import { chunkName, keys } from '../../lib/core/keys.ts';
+import { jobName } from '../../lib/core/names.ts';
+import { Bench, BUCKET } from '../lambdas/bench.ts';
+
+let bench: Bench;
+let place: Place;
+
+beforeAll(async () => {
+  bench = await Bench.start();
+  place = placeOf({
+    environment: {
+      AWS_ENDPOINT_URL: bench.endpoint,
+      AWS_ENDPOINT_URL_SFN: bench.states.endpoint,
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+    },
+    outputs: { BucketName: BUCKET, TableName: 'ledger', StateMachineArn: 'none' },
+  });
+}, 120_000);
+afterAll(async () => {
+  place?.close();
+  await bench?.close();
+}, 60_000);
+
+async function states(runId: string): Promise<Record<string, string>> {
+  const { stages = [] } = (await readRunView(place, runId)) ?? {};
+  return Object.fromEntries(stages.map(({ stage, state }) => [stage, state]));
+}
+
+const begin = (runId: string) => beginRun({ runId, subject: 'rex', bucket: BUCKET });
+
+test('a run that begins is planning, then inspecting until the findings are there, then teaching', async () => {
+  const run = 'rex-00000001';
+  await begin(run);
+  expect(await states(run)).toMatchObject({ plan: 'running', inspect: 'waiting' });
+  await bench.put(keys.plan(run), '{}');
+  await bench.put(`${keys.references(run)}reference-00.png`, 'a photo');
+  expect(await states(run)).toMatchObject({ plan: 'done', inspect: 'running', teach: 'waiting' });
+  await bench.put(keys.findings(run), '{}');
+  expect(await states(run)).toMatchObject({ inspect: 'done', teach: 'running', synthesize: 'waiting' });
+}, 30_000);
+
+test('photos that were refused fail the inspection, not the teacher', async () => {
+  const run = 'rex-00000002';
+  await begin(run);
+  await bench.put(keys.plan(run), '{}');
+  await bench.put(keys.findings(run), '{}');
+  await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'PhotosRejected' });
+  expect(await states(run)).toMatchObject({ plan: 'done', inspect: 'failed', teach: 'waiting' });
+}, 30_000);
+
+test('a request that was refused fails the plan', async () => {
+  const run = 'rex-00000003';
+  await begin(run);
+  await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'OverBudget' });
+  expect(await states(run)).toMatchObject({ plan: 'failed', inspect: 'waiting' });
+}, 30_000);
+
+test('a second attempt at drawing counts all chunks, and its pace is that of its own', async () => {
+  const run = 'rex-00000004';
+  const stage = 'synthesize';
+  await begin(run);
+  const identity = { run, stage, attempt: 2 } as const;
+  await rememberJob(identity, {
+    runId: run,
+    jobName: jobName(identity),
+    stage,
+    kind: 'transform',
+    attempt: 2,
+    state: 'WAITING',
+    token: 't',
+    told: false,
+    createdAt: new Date(Date.now() - 100_000).toISOString(),
+    instanceType: 'ml.m5.large',
+    maxRuntimeSeconds: 3600,
+    chunks: 10,
+  });
+  for (const chunk of [0, 1, 2, 3])
+    await bench.put(`${keys.picturesOfAttempt(run, stage, 1)}${chunkName(chunk)}.out`, 'x');
+  await bench.put(`${keys.picturesOfAttempt(run, stage, 2)}${chunkName(4)}.out`, 'x');
+  const view = (await readRunView(place, run))?.stages.find((entry) => entry.stage === stage);
+  expect(view).toMatchObject({ state: 'running', step: 5, total: 10, unit: 'chunks' });
+  // One chunk in a hundred seconds, and five are left.
+  expect(view?.rate).toBeCloseTo(0.01, 3);
+  expect(view?.etaSeconds).toBeGreaterThan(490);
+  expect(view?.etaSeconds).toBeLessThan(600);
+}, 30_000);
