@@ -24,6 +24,7 @@ module.exports = {
       from: { path: room('lib/core') },
       to: { dependencyTypesNot: ['local'], pathNot: ['node_modules/zod/'] },
     },
+    only('setup-knows-only-itself', room('lib/setup'), ['^lib/setup/']),
     only('inspection-knows-core', room('lib/inspection'), ['^lib/core/', '^lib/inspection/']),
     only('cloud-knows-core', room('lib/cloud'), ['^lib/core/', '^lib/cloud/']),
     only('local-knows-core', room('lib/local'), ['^lib/core/', '^lib/local/']),

@@ -2,7 +2,6 @@
 
 /** Formats that are read. Everything else is named and refused. */
 export const PHOTO_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heic', 'avif'] as const;
-export type PhotoFormat = (typeof PHOTO_FORMATS)[number];
 
 export interface PhotoLimits {
   /** Largest file. */

@@ -43,6 +43,8 @@ test.each([
   ['cloud-knows-core', 'lib/cloud/a.ts', '../local/b.ts'],
   ['local-knows-core', 'lib/local/a.ts', '../cli/b.ts'],
   ['cli-knows-local-and-core', 'lib/cli/a.ts', '../../lambdas/b/handler.ts'],
+  ['setup-knows-only-itself', 'lib/setup/a.ts', '../core/b.ts'],
+  ['inspection-knows-core', 'lib/inspection/a.ts', '../local/b.ts'],
   ['lambdas-know-core', 'lambdas/a/handler.ts', '../../lib/cloud/b.ts'],
   ['a-lambda-knows-no-other', 'lambdas/a/handler.ts', '../b/handler.ts'],
 ])('%s: %s may not import %s', (rule, file, imports) => {

@@ -20,7 +20,7 @@ const training = {
   checkpoint_every: z.int().min(1).max(100_000).describe('Steps between two checkpoints'),
 };
 
-export const teachHyperparameters = z.strictObject({
+const teachHyperparameters = z.strictObject({
   stage: z.literal('teach'),
   ...common,
   ...training,
@@ -28,7 +28,7 @@ export const teachHyperparameters = z.strictObject({
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
 });
 
-export const learnHyperparameters = z.strictObject({
+const learnHyperparameters = z.strictObject({
   stage: z.literal('learn'),
   ...common,
   ...training,
@@ -41,7 +41,7 @@ export const learnHyperparameters = z.strictObject({
   proxies: z.int().min(1).describe('Number of proxies that must be there'),
 });
 
-export const evaluateHyperparameters = z.strictObject({
+const evaluateHyperparameters = z.strictObject({
   stage: z.literal('evaluate'),
   ...common,
 });

@@ -12,19 +12,17 @@ const score = z.strictObject({
  * Whose pictures a row scores. `teacher-base` and `student-base` are the untuned models: the floor. `photos` is
  * every reference against the other references: the ceiling (it has no CLIP-T, as photos have no prompt).
  */
-export const rowName = z.enum(['photos', 'teacher-base', 'student-base', 'proxies', 'teacher', 'student']);
-export type RowName = z.infer<typeof rowName>;
+const rowName = z.enum(['photos', 'teacher-base', 'student-base', 'proxies', 'teacher', 'student']);
 
-export const metricsRow = z.strictObject({
+const metricsRow = z.strictObject({
   name: rowName,
   pictures: z.int().min(1),
   clip_i: score.describe('CLIP image similarity to the references: subject fidelity'),
   clip_t: score.nullable().describe('CLIP similarity of picture and prompt without the token word'),
   dino: score.describe('DINO ViT-S/16 CLS similarity to the references: subject fidelity'),
 });
-export type MetricsRow = z.infer<typeof metricsRow>;
 
-export const pictureScore = z.strictObject({
+const pictureScore = z.strictObject({
   row: rowName,
   index: z.int().min(0),
   prompt: z.string().nullable(),

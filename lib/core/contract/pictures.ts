@@ -31,7 +31,6 @@ const autoregressiveSampler = z.strictObject({
 });
 
 export const sampler = z.discriminatedUnion('kind', [diffusionSampler, autoregressiveSampler]);
-export type Sampler = z.infer<typeof sampler>;
 
 export const chunk = z.strictObject({
   version: z.literal(1),
@@ -59,4 +58,3 @@ export const pictureRecord = z.strictObject({
     .regex(/^[0-9a-f]{64}$/)
     .describe('Of the PNG file'),
 });
-export type PictureRecord = z.infer<typeof pictureRecord>;
