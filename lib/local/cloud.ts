@@ -101,7 +101,8 @@ async function start(
   const states = await startStatesService({
     dataDir: folder('states'),
     invokeLambda: invokeThrough(
-      new LambdaClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: 900_000 } }),
+      // Beyond Lambda's longest, fifteen minutes, so that the emulator's own timeout is what is heard.
+      new LambdaClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: 930_000 } }),
     ),
     onStatusChange: async (event) => {
       await bus.promise;
