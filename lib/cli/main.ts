@@ -165,7 +165,9 @@ function fieldsOf(options: RunFlags): Record<string, unknown> {
 /** `advanced.learn.steps=100` into the nested object; values are JSON where they can be, else text. */
 function assign(fields: Record<string, unknown>, entry: string): void {
   const [, path = '', text = ''] = /^([^=]+)=(.*)$/s.exec(entry) ?? [];
-  if (path === '') {
+  const names = path.split('.');
+  // No field is called __proto__, and assigning to it would change every object there is.
+  if (names.some((name) => name === '' || name === '__proto__')) {
     throw new ProxytuneError('UsageInvalid', {
       what: 'What follows --set is no setting',
       given: entry,
@@ -173,10 +175,10 @@ function assign(fields: Record<string, unknown>, entry: string): void {
       remedy: 'write it so',
     });
   }
-  const names = path.split('.');
   let at = fields;
   for (const name of names.slice(0, -1)) {
-    at[name] = typeof at[name] === 'object' ? at[name] : {};
+    // null, which is an object by its type, gives way like any other value.
+    at[name] = typeof at[name] === 'object' ? (at[name] ?? {}) : {};
     at = at[name] as Record<string, unknown>;
   }
   at[names.at(-1) ?? ''] = parsed(text);
@@ -203,12 +205,12 @@ async function reportCommand(named: string | undefined, options: Common, output:
 
 function positive(text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('a number above 0 is wanted');
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('a number above 0 is wanted');
   return value;
 }
 
 function wholeNumber(text: string): number {
-  const value = Number(text);
+  const value = text.trim() === '' ? Number.NaN : Number(text);
   if (!Number.isInteger(value) || value < 0)
     throw new InvalidArgumentError('a whole number from 0 on is wanted');
   return value;

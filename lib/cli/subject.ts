@@ -1,12 +1,12 @@
 /** A folder on disk as the upload that starts a run: the photos, and subject.json last. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { DeleteObjectsCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectsCommand, PutObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import { ProxytuneError } from '../core/errors.ts';
-import { keys, REQUEST_FILE } from '../core/keys.ts';
+import { isSubjectName, keys, REQUEST_FILE } from '../core/keys.ts';
 import { runId } from '../core/names.ts';
 import { isIgnoredName } from '../core/photo-rules.ts';
-import type { RequestInput } from '../core/request.ts';
+import { type RequestInput, readObject } from '../core/request.ts';
 import type { PhotoSource } from '../inspection/inspect.ts';
 import type { Place } from './clients.ts';
 import { folderSources } from './photo-folder.ts';
@@ -19,8 +19,16 @@ export interface SubjectFolder {
   readonly request: Partial<RequestInput>;
 }
 
-/** @throws FolderMissing, RequestInvalid */
+/** @throws FolderMissing, RequestInvalid, UsageInvalid for a name that the cloud would not take */
 export function openSubject(dir: string, name?: string): SubjectFolder {
+  if (name !== undefined && !isSubjectName(name)) {
+    throw new ProxytuneError('UsageInvalid', {
+      what: 'This is no name for a subject',
+      given: `--subject ${JSON.stringify(name)}`,
+      allowed: '1 to 40 letters, digits, - or _, the first a letter or digit',
+      remedy: 'choose another name, or leave --subject out to take the name of the folder',
+    });
+  }
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
     throw new ProxytuneError('FolderMissing', {
       what: 'There is no such folder of photos',
@@ -38,18 +46,29 @@ export function openSubject(dir: string, name?: string): SubjectFolder {
   };
 }
 
-/** @throws RequestInvalid when the file is no JSON */
+/** @throws RequestInvalid when the file holds no JSON object */
 export function readRequest(file: string): Partial<RequestInput> {
+  return readObject(requestText(file)) as Partial<RequestInput>;
+}
+
+/** @throws RequestInvalid when it is something else than a file, such as a pipe that would be waited for */
+function requestText(file: string): string {
   try {
-    return JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, ''));
+    if (statSync(file).isFile()) return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new ProxytuneError('RequestInvalid', {
-      what: `${REQUEST_FILE} is not valid JSON`,
-      given: (cause as Error).message,
-      remedy: 'correct it, then run this again',
-      cause,
-    });
+    throw unreadable((cause as Error).message, cause);
   }
+  throw unreadable(`${file} is no file`);
+}
+
+function unreadable(given: string, cause?: unknown): ProxytuneError {
+  return new ProxytuneError('RequestInvalid', {
+    what: `${REQUEST_FILE} cannot be read`,
+    given,
+    allowed: 'a file of JSON that you may read',
+    remedy: 'correct it, then run this again',
+    cause,
+  });
 }
 
 function slug(text: string): string {
@@ -101,9 +120,16 @@ async function contentOf({ file, read }: PhotoSource): Promise<Uint8Array> {
 
 /** Photos of an earlier upload that the folder no longer has would be learnt too. */
 async function removeOthers(place: Place, prefix: string, wanted: ReadonlySet<string>): Promise<void> {
-  const page = await place.s3.send(new ListObjectsV2Command({ Bucket: place.bucket, Prefix: prefix }));
-  const stale = (page.Contents ?? []).map(({ Key }) => Key ?? '').filter((key) => !wanted.has(key));
-  if (stale.length === 0) return;
-  const Objects = stale.map((Key) => ({ Key }));
-  await place.s3.send(new DeleteObjectsCommand({ Bucket: place.bucket, Delete: { Objects, Quiet: true } }));
+  const stale: string[] = [];
+  for await (const page of paginateListObjectsV2(
+    { client: place.s3 },
+    { Bucket: place.bucket, Prefix: prefix },
+  )) {
+    for (const { Key = '' } of page.Contents ?? []) if (!wanted.has(Key)) stale.push(Key);
+  }
+  // S3 deletes at most a thousand objects in one call.
+  while (stale.length > 0) {
+    const Objects = stale.splice(0, 1000).map((Key) => ({ Key }));
+    await place.s3.send(new DeleteObjectsCommand({ Bucket: place.bucket, Delete: { Objects, Quiet: true } }));
+  }
 }

@@ -8,10 +8,14 @@ export const REQUEST_FILE = 'subject.json';
 const SUBJECT = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}$/;
 const REQUEST_KEY = /^subjects\/([^/]+)\/subject\.json$/;
 
+export function isSubjectName(name: string): boolean {
+  return SUBJECT.test(name);
+}
+
 /** The subject of a ready signal's key. @throws RequestInvalid when the key is not of that form */
 export function subjectOfKey(key: string): string {
   const subject = REQUEST_KEY.exec(key)?.[1];
-  if (subject === undefined || !SUBJECT.test(subject)) {
+  if (subject === undefined || !isSubjectName(subject)) {
     throw new ProxytuneError('RequestInvalid', {
       what: 'The ready signal lies under a key that names no usable subject',
       given: key,

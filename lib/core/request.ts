@@ -124,18 +124,7 @@ export type RequestInput = z.input<typeof requestSchema>;
  * @throws RequestInvalid that lists every fault at once, an unknown key with the nearest known one
  */
 export function parseRequest(text: string): Request {
-  let data: unknown;
-  try {
-    // Editors on Windows put a byte order mark before the first brace.
-    data = JSON.parse(text.replace(/^\uFEFF/, ''));
-  } catch (cause) {
-    throw new ProxytuneError('RequestInvalid', {
-      what: 'subject.json is not valid JSON',
-      given: (cause as Error).message,
-      remedy: 'correct it, and upload it again, last',
-      cause,
-    });
-  }
+  const data = readObject(text);
   const result = requestSchema.safeParse(data);
   if (result.success) return result.data;
   throw new ProxytuneError('RequestInvalid', {
@@ -143,6 +132,53 @@ export function parseRequest(text: string): Request {
     given: result.error.issues.map((issue) => fault(issue, data)).join('; '),
     allowed: 'what docs/reference/subject.schema.json says; only category and consent are required',
     remedy: 'correct these fields, and upload subject.json again',
+  });
+}
+
+/** Larger than any request of sense; what is larger is another file under this name. */
+const MOST_CHARACTERS = 65_536;
+/** A request has three levels. Thousands, which JSON allows, would break whoever walks them. */
+const MOST_LEVELS = 16;
+
+/**
+ * The JSON object in a text, whatever its fields.
+ * @throws RequestInvalid when it is something else
+ */
+export function readObject(text: string): Record<string, unknown> {
+  if (text.length > MOST_CHARACTERS) {
+    throw notAnObject('is too long to be a request', `${text.length} characters`, `${MOST_CHARACTERS}`);
+  }
+  let data: unknown;
+  try {
+    // Editors on Windows put a byte order mark before the first brace.
+    data = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (cause) {
+    throw notAnObject('is not valid JSON', (cause as Error).message, undefined, cause);
+  }
+  const object = typeof data === 'object' && data !== null && !Array.isArray(data);
+  if (!object) throw notAnObject('is no JSON object', text.trim().slice(0, 80), '{"category": "dog", ...}');
+  if (nests(data, MOST_LEVELS)) {
+    throw notAnObject(
+      'is nested too deeply',
+      `more than ${MOST_LEVELS} levels`,
+      'three levels, as in the schema',
+    );
+  }
+  return data as Record<string, unknown>;
+}
+
+function nests(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => nests(inner, levels - 1));
+}
+
+function notAnObject(what: string, given: string, allowed?: string, cause?: unknown): ProxytuneError {
+  return new ProxytuneError('RequestInvalid', {
+    what: `subject.json ${what}`,
+    given,
+    allowed,
+    remedy: 'correct it and try again; in the bucket, subject.json is uploaded last',
+    cause,
   });
 }
 

@@ -1,6 +1,11 @@
 /** Wrong arguments: exit code 2 and words, never silence and never a stack trace. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { main } from '../../lib/cli/main.ts';
+
+const example = join(import.meta.dirname, '../../examples/toy');
 
 async function call(...args: string[]): Promise<{ code: number; told: string }> {
   let told = '';
@@ -21,7 +26,13 @@ test.each([
   [['plan', 'nowhere', '--set', 'steps'], 'field=value'],
   [['plan', 'nowhere', '--set', '=5'], 'field=value'],
   [['plan', 'nowhere', '--proxies', 'many'], 'above 0'],
+  [['plan', 'nowhere', '--set', '__proto__.category=dog'], 'field=value'],
+  [['plan', 'nowhere', '--set', 'advanced.=5'], 'field=value'],
+  [['plan', 'nowhere', '--proxies', '1e999'], 'above 0'],
+  [['plan', 'nowhere', '--seed', ' '], 'whole number'],
   [['plan', 'nowhere', '--seed', '-1'], 'whole number'],
+  [['run', '--local', '.', '--subject', '../x'], '../x'],
+  [['run', '--local', '.', '--subject', ''], 'letters, digits'],
   [['plan'], 'path'],
   [['plan', 'nowhere', '--colour'], '--colour'],
   [['status', '--json', '--data'], '--data'],
@@ -44,4 +55,40 @@ test('with --json an error is one object', async () => {
 test('the stack trace comes with --debug only', async () => {
   expect((await call('check', 'nowhere')).told).not.toMatch(/\n\s+at /);
   expect((await call('check', 'nowhere', '--debug')).told).toMatch(/\n\s+at /);
+});
+
+test('a setting may go below one that was null', async () => {
+  const set = ['--set', 'advanced=null', '--set', 'advanced.learn.steps=0'];
+  const { code, told } = await call('plan', example, ...set);
+  expect(code).toBe(3);
+  expect(told).toContain('advanced.learn.steps: 0');
+});
+
+test.each([
+  ['null', 'no JSON object'],
+  ['[]', 'no JSON object'],
+  ['5', 'no JSON object'],
+  [`{"category":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'nested too deeply'],
+  [`{"category":"${'x'.repeat(70_000)}"}`, 'too long'],
+  ['', 'not valid JSON'],
+])('a subject.json that is none is refused, whatever the flags: %.20s', async (content, words) => {
+  const dir = mkdtempSync(join(tmpdir(), 'proxytune-usage-'));
+  writeFileSync(join(dir, 'subject.json'), content);
+  for (const verb of [['plan'], ['run', '--local']]) {
+    const { code, told } = await call(...verb, dir, '--category', 'dog', '--consent');
+    expect(code).toBe(3);
+    expect(told).toContain(`RequestInvalid: subject.json `);
+    expect(told).toContain(words);
+    expect(told).not.toContain('starting');
+  }
+  rmSync(dir, { recursive: true });
+});
+
+test('a folder under the name subject.json is told apart from bad JSON', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'proxytune-usage-'));
+  mkdirSync(join(dir, 'subject.json'));
+  const { code, told } = await call('run', '--local', dir, '--category', 'dog', '--consent');
+  rmSync(dir, { recursive: true });
+  expect(code).toBe(3);
+  expect(told).toContain('RequestInvalid: subject.json cannot be read');
 });
