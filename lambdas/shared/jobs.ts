@@ -8,11 +8,12 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import { instance } from '../../lib/core/catalogue.ts';
 import { usdFor } from '../../lib/core/cost.ts';
+import { parseFailure } from '../../lib/core/errors.ts';
 import { chunkOfOutput, keys } from '../../lib/core/keys.ts';
 import { type JobDescription, type Outcome, outcomeOf } from '../../lib/core/outcome.ts';
 import type { JobRecord } from '../../lib/core/records.ts';
 import { isTransformStage, type TransformStage } from '../../lib/core/words.ts';
-import { listKeys } from './bucket.ts';
+import { listKeys, readText } from './bucket.ts';
 import { sagemaker } from './clients.ts';
 
 /** SageMaker's own word on a job, or undefined when there is no such job. */
@@ -42,9 +43,17 @@ export async function lookAt(job: JobRecord): Promise<Outcome> {
   const answered = await answeredChunks(job.runId, job.stage);
   const wanted = job.chunks ?? 0;
   if (answered.size >= wanted) return { over: true, ok: true, seconds };
-  if (!outcome.ok) return outcome;
+  if (!outcome.ok) return inOwnWords(job, outcome);
   const message = `${wanted - answered.size} of ${wanted} chunks have no output`;
   return { over: true, ok: false, seconds, error: 'ChunksMissing', message };
+}
+
+/** SageMaker says of a failed transform only where its log is; its container left the reason in a note. */
+async function inOwnWords(job: JobRecord, outcome: Outcome & { over: true; ok: false }): Promise<Outcome> {
+  const key = keys.failureNote(job.runId, job.jobName);
+  if (outcome.error !== 'JobFailed' || (await listKeys(key, 1)).length === 0) return outcome;
+  const { name, message } = parseFailure(await readText(key));
+  return { ...outcome, error: name, message };
 }
 
 /** The chunks of a stage that some attempt has answered. */

@@ -9,8 +9,9 @@ import { makeOutput, type Output, tellError } from './output.ts';
 import { planCommand } from './plan.ts';
 import { chooseRun, fetchReport } from './report.ts';
 import { runCommand } from './run.ts';
-import { type CloudOptions, dataFolder, withLocalCloud } from './session.ts';
+import { type CloudOptions, dataFolder, withPlace } from './session.ts';
 import { statusCommand } from './status.ts';
+import { photosFolder } from './subject.ts';
 import { VERSION } from './version.ts';
 
 interface Common extends CloudOptions {
@@ -72,7 +73,7 @@ function makeProgram(done: (code: number) => void): Command {
     };
 
   command('check <dir>', 'judge photos as a run would, and say what to do about each').action(
-    act((output, _options, [dir = '']) => check(dir, { json: output.json })),
+    act((output, _options, [dir = '']) => check(photosFolder(dir), { json: output.json })),
   );
   addFields(
     command(
@@ -193,7 +194,7 @@ function parsed(text: string): unknown {
 }
 
 async function reportCommand(named: string | undefined, options: Common, output: Output): Promise<number> {
-  return withLocalCloud(options, output, async ({ place }) => {
+  return withPlace(options, output, async (place) => {
     const runId = await chooseRun(place, named);
     const { page, metrics } = await fetchReport(place, runId, dataFolder(options));
     output.say(metrics.verdict);

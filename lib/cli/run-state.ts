@@ -116,11 +116,13 @@ async function viewOf(
     return lambda(stage, await exists(place, keys.findings(run.runId)));
   }
   if (stage === 'publish') return lambda(stage, run.status === 'SUCCEEDED');
-  return viewJob(
-    place,
-    jobs.filter((job) => job.stage === stage),
-    stage,
-  );
+  const own = jobs.filter((job) => job.stage === stage);
+  const view = await viewJob(place, own, stage);
+  // What failed while the run goes on will be tried again, or the run is about to end.
+  const again = view.state === 'failed' && run.status === 'RUNNING';
+  return again
+    ? { ...view, state: 'running', phase: 'waiting to be tried again', rate: null, etaSeconds: null }
+    : view;
 }
 
 function lambda(stage: Stage, done: boolean): StageView {

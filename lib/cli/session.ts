@@ -1,5 +1,6 @@
 /** A command that needs the one-machine cloud: started, used, and ended whatever happens, also on Ctrl-C. */
 import { resolve } from 'node:path';
+import { addressOf } from '../local/address.ts';
 import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
 import { type Place, placeOf } from './clients.ts';
 import type { Output } from './output.ts';
@@ -36,6 +37,25 @@ export async function withLocalCloud<T>(
     place.close();
     await cloud.close();
     interruption.end();
+  }
+}
+
+/**
+ * For commands that only look: a cloud that is up on this data folder (`proxytune local`, or a run in another
+ * terminal) is asked, and only where there is none, one is started.
+ */
+export async function withPlace<T>(
+  options: CloudOptions,
+  output: Output,
+  use: (place: Place) => Promise<T>,
+): Promise<T> {
+  const address = addressOf(dataFolder(options));
+  if (address === undefined) return withLocalCloud(options, output, ({ place }) => use(place));
+  const place = placeOf(address);
+  try {
+    return await use(place);
+  } finally {
+    place.close();
   }
 }
 

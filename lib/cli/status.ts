@@ -2,7 +2,7 @@
 import { type Output, table } from './output.ts';
 import { chooseRun } from './report.ts';
 import { listRuns, readRunView } from './run-state.ts';
-import { type CloudOptions, withLocalCloud } from './session.ts';
+import { type CloudOptions, withPlace } from './session.ts';
 import { runLine, stageLine } from './watch.ts';
 
 /** @throws RunUnknown when a run is named that the table does not know */
@@ -11,7 +11,7 @@ export async function statusCommand(
   options: CloudOptions,
   output: Output,
 ): Promise<number> {
-  return withLocalCloud(options, output, async ({ place }) => {
+  return withPlace(options, output, async (place) => {
     if (named === undefined) {
       const runs = await listRuns(place);
       output.data(runs);

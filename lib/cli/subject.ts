@@ -37,13 +37,18 @@ export function openSubject(dir: string, name?: string): SubjectFolder {
       remedy: 'check the path',
     });
   }
-  const inner = join(dir, 'photos');
   const file = join(dir, REQUEST_FILE);
   return {
     subject: name ?? slug(basename(resolve(dir))),
-    photos: existsSync(inner) ? inner : dir,
+    photos: photosFolder(dir),
     request: existsSync(file) ? readRequest(file) : {},
   };
+}
+
+/** Where a subject's photos are: its folder `photos` when it has one, else itself. */
+export function photosFolder(dir: string): string {
+  const inner = join(dir, 'photos');
+  return existsSync(inner) ? inner : dir;
 }
 
 /** @throws RequestInvalid when the file holds no JSON object */

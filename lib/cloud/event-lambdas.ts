@@ -11,7 +11,7 @@ import { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { type HandlerDefaults, HandlerFunction } from './handler-function.ts';
 import { deleteModels, describeJobs } from './job-permissions.ts';
-import { allow, listObjects, onTable } from './permissions.ts';
+import { allow, listObjects, onObjects, onTable } from './permissions.ts';
 
 export interface EventLambdasProps extends HandlerDefaults {
   readonly bucket: Bucket;
@@ -46,7 +46,8 @@ export class EventLambdas extends Construct {
       memoryMiB: 512,
       environment: { BUCKET: bucket.bucketName, TABLE: table.tableName },
       statements: [
-        listObjects(bucket, ['runs/*/pictures/*']),
+        listObjects(bucket, ['runs/*/pictures/*', 'runs/*/failures/*']),
+        onObjects(bucket, ['s3:GetObject'], ['runs/*/failures/*']),
         onTable(table, ['GetItem', 'UpdateItem']),
         ...describeJobs(this),
         deleteModels(this),

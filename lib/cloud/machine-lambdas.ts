@@ -127,7 +127,8 @@ function reconcileJob(scope: Construct, props: MachineLambdasProps): Own {
     memoryMiB: 512,
     environment: places(props),
     statements: [
-      listObjects(bucket, ['runs/*/pictures/*']),
+      listObjects(bucket, ['runs/*/pictures/*', 'runs/*/failures/*']),
+      onObjects(bucket, ['s3:GetObject'], ['runs/*/failures/*']),
       onTable(table, ['Query', 'UpdateItem']),
       ...describeJobs(scope),
       ...stopJobs(scope),

@@ -97,6 +97,7 @@ export function modelRequest(
         PROXYTUNE_FAMILY: model.family,
         PROXYTUNE_MODEL: model.id,
         PROXYTUNE_BASE_MODEL: s3(plan.bucket, keys.model(model.id)),
+        PROXYTUNE_FAILURE_NOTE: s3(plan.bucket, keys.failureNote(plan.runId, jobName(identity))),
       },
     },
     EnableNetworkIsolation: false,

@@ -49,6 +49,8 @@ export const keys = {
   jobs: (run: string) => `runs/${run}/jobs/`,
   artifact: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model.tar.gz`,
   artifactFolder: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model/`,
+  /** Why a transform failed, in its container's own words. */
+  failureNote: (run: string, job: string) => `runs/${run}/failures/${job}.txt`,
   report: (run: string) => `runs/${run}/report/`,
   reportPage: (run: string) => `runs/${run}/report/index.html`,
   metrics: (run: string) => `runs/${run}/report/metrics.json`,

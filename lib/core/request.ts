@@ -131,7 +131,7 @@ export function parseRequest(text: string): Request {
     what: 'subject.json does not fit',
     given: result.error.issues.map((issue) => fault(issue, data)).join('; '),
     allowed: 'what docs/reference/subject.schema.json says; only category and consent are required',
-    remedy: 'correct these fields, and upload subject.json again',
+    remedy: 'correct these fields and try again; in the bucket, subject.json is uploaded last',
   });
 }
 

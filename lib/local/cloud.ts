@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { ProxytuneError } from '../core/errors.ts';
+import { leaveAddress } from './address.ts';
 import { deployTemplate } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
 import { lockFolder } from './lock.ts';
@@ -136,15 +137,18 @@ async function start(
   });
   log(`stack ${STACK}: ${change}`);
   bus.resolve();
+  const environment = {
+    AWS_ENDPOINT_URL: access.endpoint,
+    ...beside,
+    AWS_REGION: REGION,
+    AWS_DEFAULT_REGION: REGION,
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+  };
+  const forget = leaveAddress(dataDir, { environment, outputs });
+  closers.push(async () => forget());
   return {
-    environment: {
-      AWS_ENDPOINT_URL: access.endpoint,
-      ...beside,
-      AWS_REGION: REGION,
-      AWS_DEFAULT_REGION: REGION,
-      AWS_ACCESS_KEY_ID: 'local',
-      AWS_SECRET_ACCESS_KEY: 'local',
-    },
+    environment,
     outputs,
     faults: sagemaker.faults,
     dataDir,

@@ -1,5 +1,5 @@
 /** One local cloud at a time uses a data folder: two would overwrite each other's objects. */
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ProxytuneError } from '../core/errors.ts';
 
@@ -17,6 +17,13 @@ export function lockFolder(folder: string): () => void {
     if (!take(file)) throw taken(folder, holder);
   }
   return () => rmSync(file, { force: true });
+}
+
+/** The living process that holds the folder, if one does. */
+export function holderOf(folder: string): number | undefined {
+  const file = join(folder, 'lock');
+  const pid = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+  return isAlive(pid) ? pid : undefined;
 }
 
 function take(file: string): boolean {

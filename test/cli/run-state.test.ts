@@ -53,6 +53,29 @@ test('photos that were refused fail the inspection, not the teacher', async () =
   expect(await states(run)).toMatchObject({ plan: 'done', inspect: 'failed', teach: 'waiting' });
 }, 30_000);
 
+test('a job that failed while its run goes on waits to be tried again', async () => {
+  const run = 'rex-00000009';
+  await begin(run);
+  const identity = { run, stage: 'teach' as const, attempt: 1 };
+  await rememberJob(identity, {
+    runId: run,
+    jobName: jobName(identity),
+    stage: 'teach',
+    kind: 'training',
+    attempt: 1,
+    state: 'FAILED',
+    token: 't',
+    told: true,
+    createdAt: new Date().toISOString(),
+    instanceType: 'ml.m5.large',
+    maxRuntimeSeconds: 3600,
+  });
+  const teach = async () => (await readRunView(place, run))?.stages.find(({ stage }) => stage === 'teach');
+  expect(await teach()).toMatchObject({ state: 'running', phase: 'waiting to be tried again', attempt: 1 });
+  await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'JobFailed' });
+  expect(await teach()).toMatchObject({ state: 'failed' });
+}, 30_000);
+
 test('a request that was refused fails the plan', async () => {
   const run = 'rex-00000003';
   await begin(run);

@@ -215,6 +215,7 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   expect(allowedOn('s3:GetObject').sort()).toEqual(['models/*', 'runs/*']);
   expect(allowedOn('s3:PutObject').sort()).toEqual([
     'runs/*/checkpoints/*',
+    'runs/*/failures/*',
     'runs/*/jobs/*',
     'runs/*/pictures/*',
   ]);

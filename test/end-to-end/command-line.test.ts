@@ -1,98 +1,27 @@
 /** The command line as a user meets it: its own process, its own data folder, Ctrl-C and even kill -9. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import {
+  call,
+  childrenOf,
+  endAll,
+  EXAMPLE as example,
+  start,
+  untilLine,
+  untilNothingRuns,
+  untilTeaching,
+} from './commands.ts';
 
 const MINUTE = 60_000;
-const root = join(import.meta.dirname, '../..');
-const door = join(root, 'bin/proxytune.mjs');
-const example = join(root, 'examples/toy');
 const small = ['--proxies', '12', '--set', 'advanced.sample.prompts=2', '--set', 'advanced.teach.steps=150'];
 const data = mkdtempSync(join(tmpdir(), 'proxytune-cli-'));
 
-const alive = new Set<ChildProcess>();
-
 afterAll(() => {
-  // Only a test that failed leaves one; its door hands the signal on.
-  for (const child of alive) child.kill('SIGTERM');
+  endAll();
   rmSync(data, { recursive: true, force: true });
 });
-
-interface Ended {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
-
-interface Started {
-  readonly child: ChildProcess;
-  readonly ended: Promise<Ended>;
-  readonly seen: () => string;
-}
-
-function start(args: readonly string[]): Started {
-  const child = spawn(process.execPath, [door, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-  alive.add(child);
-  child.on('close', () => alive.delete(child));
-  let out = '';
-  let err = '';
-  child.stdout?.on('data', (text) => {
-    out += text;
-  });
-  child.stderr?.on('data', (text) => {
-    err += text;
-  });
-  const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, out, err })));
-  return { child, ended, seen: () => out };
-}
-
-const call = (...args: string[]): Promise<Ended> => start(args).ended;
-
-/** Waits until the teacher has learnt for some steps. */
-async function untilTeaching({ seen, ended }: Started): Promise<void> {
-  let over = false;
-  ended.then(() => {
-    over = true;
-  });
-  while (teachSteps(seen()) < 15) {
-    if (over) throw new Error(`it ended before it taught: ${(await ended).err}`);
-    await sleep(100);
-  }
-}
-
-function teachSteps(out: string): number {
-  const line = out.split('\n').at(-2) ?? '{}';
-  const stages: { stage: string; state: string; step: number }[] = JSON.parse(line).stages ?? [];
-  return stages.find(({ stage, state }) => stage === 'teach' && state === 'running')?.step ?? 0;
-}
-
-/** Processes that belong to the data folder: it stands in their arguments or environment. */
-function processesOf(folder: string): string[] {
-  if (!existsSync('/proc/self/environ')) {
-    return execFileSync('ps', ['axeww', '-o', 'pid,command'], { encoding: 'utf8' })
-      .split('\n')
-      .filter((line) => line.includes(folder) && !line.includes('ps axeww'));
-  }
-  return readdirSync('/proc')
-    .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== process.pid)
-    .filter((pid) => {
-      try {
-        return ['cmdline', 'environ'].some((file) =>
-          readFileSync(`/proc/${pid}/${file}`, 'utf8').includes(folder),
-        );
-      } catch {
-        return false;
-      }
-    });
-}
-
-async function untilNothingRuns(): Promise<void> {
-  const deadline = Date.now() + 30_000;
-  while (processesOf(data).length > 0 && Date.now() < deadline) await sleep(200);
-  expect(processesOf(data)).toEqual([]);
-}
 
 test(
   'Ctrl-C stops a run and says how to go on, and going on ends in a report',
@@ -107,7 +36,7 @@ test(
     expect(stopped.code).toBe(130);
     const { runId: run } = JSON.parse(stopped.out.trim().split('\n').at(-1) ?? '');
     expect(run).toMatch(/^toy-[0-9a-f]{8}$/);
-    await untilNothingRuns();
+    await untilNothingRuns(data);
 
     const status = JSON.parse((await call('status', run, '--data', data, '--json')).out);
     expect(status).toMatchObject({ runId: run, status: 'STOPPED', error: 'Interrupted' });
@@ -119,7 +48,7 @@ test(
     const page = resumed.out.trim().split('\n').at(-1) ?? '';
     expect(page).toBe(join(data, 'runs', run, 'report/index.html'));
     expect(readFileSync(page, 'utf8')).toContain('<!doctype html>');
-    await untilNothingRuns();
+    await untilNothingRuns(data);
 
     const report = await call('report', '--data', data, '--json');
     expect(JSON.parse(report.out)).toEqual({ runId: run, report: page });
@@ -129,15 +58,6 @@ test(
   8 * MINUTE,
 );
 
-function childrenOf(pid: number | undefined): number[] {
-  const text = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
-  const rows = text
-    .trim()
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number));
-  return rows.filter(([, parent]) => parent === pid).map(([own = 0]) => own);
-}
-
 test(
   'nothing is left behind when the command line is killed without a word',
   async () => {
@@ -146,13 +66,41 @@ test(
     await untilTeaching(started);
     for (const pid of [...childrenOf(child.pid), child.pid ?? 0]) process.kill(pid, 'SIGKILL');
     await ended;
-    await untilNothingRuns();
+    await untilNothingRuns(data);
     // The folder is usable again, and the cut-off run is known to be over.
     const runs = await call('status', '--data', data, '--json');
     expect(runs.code).toBe(0);
     expect(JSON.parse(runs.out)[0].status).not.toBe('SUCCEEDED');
   },
   4 * MINUTE,
+);
+
+test(
+  'the cloud alone serves any SDK and other commands until Ctrl-C',
+  async () => {
+    const started = start(['local', '--data', data, '--json']);
+    const { environment, outputs } = JSON.parse(await untilLine(started, '"environment"'));
+    for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_SFN', 'AWS_ENDPOINT_URL_SAGEMAKER'])
+      expect(environment[name]).toMatch(/^http:..127.0.0.1:/);
+    const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = environment;
+    const s3 = new S3Client({
+      endpoint: environment.AWS_ENDPOINT_URL,
+      region: environment.AWS_REGION,
+      credentials: { accessKeyId, secretAccessKey },
+      forcePathStyle: true,
+    });
+    await s3.send(new HeadBucketCommand({ Bucket: outputs.BucketName }));
+    s3.destroy();
+    // A command that only looks asks the cloud that is up; one that would run jobs in it is refused.
+    expect(await call('status', '--data', data, '--json')).toMatchObject({ code: 0, err: '' });
+    const second = await call('run', '--local', example, '--data', data);
+    expect(second.code).toBe(2);
+    expect(second.err).toContain('RunActive');
+    for (const pid of childrenOf(started.child.pid)) process.kill(pid, 'SIGINT');
+    expect((await started.ended).code).toBe(0);
+    await untilNothingRuns(data);
+  },
+  2 * MINUTE,
 );
 
 test(

@@ -18,6 +18,7 @@ from proxytune.proxies import chunk as chunks
 from proxytune.proxies import shard
 from proxytune.proxies.chunk import Chunk
 from proxytune.proxies.maker import PictureMaker
+from proxytune.serving.failure_note import leave_note
 from proxytune.serving.settings import STAGES
 
 # A chunk of 256 pictures is about 60 kB.
@@ -123,5 +124,6 @@ def _refusal(error: Exception) -> Response:
 
         traceback.print_exception(error)
     known = named(error)
+    leave_note(known)
     body: dict[str, Any] = {"error": known.name, "message": str(known)}
     return JSONResponse(body, status_code=400 if known.name == "HyperparameterInvalid" else 500)

@@ -18,6 +18,7 @@ from proxytune.contract.failure import named
 from proxytune.proxies.maker import PictureMaker
 from proxytune.serving.app import Loaded, make_app
 from proxytune.serving.base_model import fetch
+from proxytune.serving.failure_note import leave_note
 from proxytune.serving.settings import Settings
 
 # What is being drawn at SIGTERM is lost anyway; the platform kills soon after.
@@ -34,6 +35,7 @@ def serve() -> int:
         settings = Settings.from_environment()
     except ProxytuneError as error:
         print(error.line, file=sys.stderr, flush=True)
+        leave_note(error)
         return 1
     loaded = Loaded()
     failures: list[BaseException] = []
@@ -63,6 +65,7 @@ def serve() -> int:
         traceback.print_exception(failure, file=sys.stdout)
         sys.stdout.flush()
         print(named(failure).line, file=sys.stderr, flush=True)
+        leave_note(named(failure))
     return 1 if failures else 0
 
 

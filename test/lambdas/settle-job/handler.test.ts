@@ -212,6 +212,18 @@ describe('a transform', () => {
     expect(cause).toContain('chunk 1 is refused');
   });
 
+  test('that failed without a word of SageMaker is told in the words that its container left', async () => {
+    const { runId, jobName, arn } = await drawn('wordless', { refuse: [1], refusal: 'no' });
+    await bench.put(
+      keys.failureNote(runId, jobName),
+      'OutOfMemory: The memory was not enough. What to do: less.',
+    );
+    await settle(jobName);
+    const { error, cause } = await bench.states.ended(arn);
+    expect(error).toBe('OutOfMemory');
+    expect(cause).toContain('The memory was not enough. What to do: less.');
+  });
+
   test('that failed although every chunk is there is a success: an earlier attempt drew what it lacks', async () => {
     const { runId, jobName, arn } = await drawn('complete', { refuse: [1] });
     await bench.put(

@@ -1,0 +1,44 @@
+"""Why a transform fails, where its run can read it.
+
+SageMaker gives a failed transform no reason of the container's (training has /opt/ml/output/failure), only
+"see the logs". So the line that a training would leave in that file goes to an object that the run looks for.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.failure import MOST_CHARACTERS
+
+VARIABLE = "PROXYTUNE_FAILURE_NOTE"
+
+
+def leave_note(error: ProxytuneError) -> None:
+    """Write `ErrorName: message` to the address in PROXYTUNE_FAILURE_NOTE, if there is one.
+
+    The address is s3://bucket/key or file:///path. Best effort: what goes wrong here is printed, as the error
+    itself matters more.
+    """
+    address = os.environ.get(VARIABLE)
+    if not address:
+        return
+    line = error.line[:MOST_CHARACTERS]
+    try:
+        _write(address, line)
+    except Exception as second:
+        print(f"The failure note could not be written to {address}: {second}", flush=True)
+
+
+def _write(address: str, line: str) -> None:
+    parts = urlparse(address)
+    if parts.scheme == "file":
+        Path(unquote(parts.path)).write_text(line, "utf-8")
+        return
+    import boto3
+
+    boto3.client("s3").put_object(
+        Bucket=parts.netloc, Key=parts.path.lstrip("/"), Body=line.encode(), ContentType="text/plain"
+    )
