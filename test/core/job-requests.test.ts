@@ -200,7 +200,7 @@ describe('a transform job', () => {
       PROXYTUNE_FAMILY: made.models[role].family,
       PROXYTUNE_MODEL: made.models[role].id,
       PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/${made.models[role].id}/`,
-      PROXYTUNE_FAILURE_NOTE: `s3://${made.bucket}/${keys.failureNote(made.runId, jobName(identity))}`,
+      PROXYTUNE_FAILURE_NOTE: `s3://${made.bucket}/${keys.failureNote(made.runId, jobName(identity(stage)))}`,
     });
   });
 });
