@@ -51,7 +51,11 @@ const advanced = z.strictObject({
   sample: z
     .strictObject({
       prompts: z.int().min(1).max(EVALUATION_PROMPTS).describe('Evaluation prompts, from the first on'),
-      picturesPerPrompt: z.int().min(1).max(16).describe('Pictures a prompt; the paper uses 4'),
+      picturesPerPrompt: z
+        .int()
+        .min(1)
+        .max(16)
+        .describe('Pictures a prompt; the paper uses 4, and more than 16 no longer narrow the intervals'),
       guidance,
       instanceType,
     })
@@ -67,7 +71,9 @@ export const requestSchema = z.strictObject({
     .string()
     .regex(/^[a-z]+( [a-z]+){0,2}$/, 'one to three words of small letters')
     .max(40)
-    .describe('What the subject is, in plain words: "dog", "stuffed animal"'),
+    .describe(
+      'What the subject is, in plain words: "dog", "stuffed animal"; longer than 40 letters is a caption, no category',
+    ),
   teacher: z
     .enum(requestable('teacher'))
     .default('sdxl')
@@ -91,19 +97,25 @@ export const requestSchema = z.strictObject({
     .min(8)
     .max(5000)
     .optional()
-    .describe('Number of proxies. Default: 200 for draft, else the paper’s 1000. Fewer than 8 teach nothing'),
+    .describe(
+      'Number of proxies. Default: 200 for draft, else the paper’s 1000. Fewer than 8 teach nothing, and more than 5000 cost more than they can teach',
+    ),
   seed: z
     .int()
     .min(0)
     .max(2_000_000_000)
     .default(0)
-    .describe('First random state; the same request with the same seed gives the same pictures'),
+    .describe(
+      'First random state; the same request with the same seed gives the same pictures. Up to 2e9, as picture seeds are counted up from it within 31 bits',
+    ),
   maxUsd: z
     .number()
     .gt(0)
     .max(10_000)
     .default(25)
-    .describe('The run is refused before any GPU when its plan costs more; 25 is about four standard runs'),
+    .describe(
+      'The run is refused before any GPU when its plan costs more; 25 is about four standard runs. Above 10000 it would guard nothing',
+    ),
   notify: z
     .email()
     .optional()
