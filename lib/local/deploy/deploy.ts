@@ -6,7 +6,7 @@ import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { ProxytuneError } from '../../core/errors.ts';
 import { type FileAsset, readAssembly, type Template } from './assembly.ts';
 import { danglingReferences } from './references.ts';
-import { bringToTemplate, removeStack, type StackChange } from './stack.ts';
+import { bringToTemplate, type StackChange } from './stack.ts';
 import { zipFolder } from './zip.ts';
 
 /** The account that the emulator plays. */
@@ -48,13 +48,6 @@ export async function deployTemplate(options: DeployOptions): Promise<Deployment
   const { stack, change } = await bringToTemplate(clients.cloudformation, options.stackName, templateUrl);
   const outputs = (stack.Outputs ?? []).map((output) => [output.OutputKey ?? '', output.OutputValue ?? '']);
   return { outputs: Object.fromEntries(outputs), change };
-}
-
-/** Delete a stack of the local cloud with all that its removal policies do not retain. */
-export async function destroyStack(
-  options: Pick<DeployOptions, 'stackName' | 'endpoint' | 'region'>,
-): Promise<void> {
-  await removeStack(connect(options).cloudformation, options.stackName);
 }
 
 function connect({ endpoint, region = LOCAL_REGION }: Pick<DeployOptions, 'endpoint' | 'region'>) {

@@ -60,7 +60,7 @@ export async function bringToTemplate(
 }
 
 /** Delete a stack and wait until it is gone. A stack that does not exist is no error. */
-export async function removeStack(client: CloudFormationClient, stackName: string): Promise<void> {
+async function removeStack(client: CloudFormationClient, stackName: string): Promise<void> {
   const since = new Date();
   await client.send(new DeleteStackCommand({ StackName: stackName }));
   const left = await settled(client, stackName);

@@ -9,7 +9,6 @@ import { Agent, request } from 'node:http';
 import { createRequire, registerHooks } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { sendCallbacksOverHttp } from './callbacks.ts';
 
 type Handler = (event: unknown, context: object) => unknown;
 
@@ -142,7 +141,6 @@ function endOn(error: unknown, name: string): void {
 process.on('unhandledRejection', (error) => endOn(error, 'Runtime.UnhandledPromiseRejection'));
 process.on('uncaughtException', (error) => endOn(error, error.name));
 lendAwsSdk();
-sendCallbacksOverHttp(process.env.AWS_ENDPOINT_URL);
 const loading = loadHandler();
 loading.catch(() => undefined);
 try {

@@ -7,8 +7,6 @@ source text of the emulator is never touched. ``docs/adr/0003-ministack.md`` say
 from __future__ import annotations
 
 from . import (
-    bucket_tags,
-    custom_resources,
     ending,
     event_sources,
     node_functions,
@@ -16,7 +14,6 @@ from . import (
     rule_delivery,
     saving,
     state_machines,
-    unbuilt_types,
 )
 from .version import EmulatorVersion, require_supported_version
 
@@ -25,10 +22,7 @@ REPAIRS = (
     event_sources,
     object_versions,
     rule_delivery,
-    bucket_tags,
-    custom_resources,
     state_machines,
-    unbuilt_types,
     saving,
     ending,
 )
