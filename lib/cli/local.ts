@@ -17,7 +17,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
 
 export async function localCommand(options: CloudOptions, output: Output): Promise<number> {
   return withLocalCloud(options, output, async ({ cloud, signal }) => {
-    await ensureModels(cloud);
+    await ensureModels(cloud, { signal });
     output.data({ environment: environmentOf(cloud), outputs: cloud.outputs });
     for (const line of localLines(cloud)) output.say(line);
     if (!signal.aborted) await once(signal, 'abort');

@@ -45,11 +45,36 @@ export function paint(output: Output, style: Style, text: string): string {
  * @returns the exit code that belongs to it
  */
 export function tellError(error: unknown, options: { json?: boolean; debug?: boolean }): number {
-  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  const told = inOurWords(error);
+  const { name, message, stack } = told;
   if (options.json) process.stdout.write(`${JSON.stringify({ error: name, message })}\n`);
-  else process.stderr.write(`${lines(error, name, message)}\n`);
+  else process.stderr.write(`${lines(told, name, message)}\n`);
   if (options.debug) process.stderr.write(`${stack}\n`);
   return exitCode(name);
+}
+
+/** What the system itself reports, of a disk or a connection, as an error of the house; others as they are. */
+function inOurWords(error: unknown): Error {
+  const cause = error instanceof Error ? error : new Error(String(error));
+  const { code = '', message } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new ProxytuneError('OutOfDisk', {
+      what: 'The disk is full',
+      given: message,
+      remedy: 'make room, or choose a folder on another disk with --data, then call this again',
+      cause,
+    });
+  }
+  // The SDK's wrapper keeps the code in its message only.
+  if (/\bECONN(REFUSED|RESET)\b/.test(`${code} ${message}`)) {
+    return new ProxytuneError('LocalCloudFailed', {
+      what: 'A service of the one-machine cloud has ended while it was needed',
+      given: message,
+      remedy: 'read emulator/emulator.log and cloud.log in the data folder, then call this again',
+      cause,
+    });
+  }
+  return cause;
 }
 
 function lines(error: unknown, name: string, message: string): string {

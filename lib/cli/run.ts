@@ -39,12 +39,14 @@ export async function runCommand(
   const upload = options.resume === undefined ? prepare(dir, options) : undefined;
   return withLocalCloud(options, output, async (session) => {
     const { place, cloud, signal } = session;
-    await ensureModels(cloud);
+    await ensureModels(cloud, { signal });
+    signal.throwIfAborted();
     const asked =
-      upload === undefined ? await resume(place, options.resume ?? '') : await begin(place, upload);
+      upload === undefined ? await resume(place, options.resume ?? '') : await begin(place, upload, signal);
     const { runId, before } = asked;
     output.say(`run ${runId}: ${before === null ? 'photos uploaded, the upload starts it' : 'going on'}`);
-    await untilStarted(place, runId, before, signal);
+    // Not cut short by a Ctrl-C: what was asked for must first exist to be stopped.
+    await untilStarted(place, runId, before);
     const view = await watchRun(place, runId, output, signal);
     if (signal.aborted && view?.status !== 'SUCCEEDED') return interrupted(session, runId, output);
     return conclude(session, view, runId, output);
@@ -77,8 +79,8 @@ interface Asked {
   readonly before: string | null;
 }
 
-async function begin(place: Place, { folder, request }: Upload): Promise<Asked> {
-  return { runId: await uploadSubject(place, folder, request), before: null };
+async function begin(place: Place, { folder, request }: Upload, signal: AbortSignal): Promise<Asked> {
+  return { runId: await uploadSubject(place, folder, request, signal), before: null };
 }
 
 /** Starts the machine again on the same run: stages that are done are found done, trainings resume. */
@@ -106,19 +108,13 @@ async function resume(place: Place, named: string): Promise<Asked> {
 }
 
 /** A refused run may be over before it was ever seen running, so any sight of it will do. */
-async function untilStarted(
-  place: Place,
-  runId: string,
-  before: string | null,
-  signal: AbortSignal,
-): Promise<void> {
+async function untilStarted(place: Place, runId: string, before: string | null): Promise<void> {
   const deadline = Date.now() + START_PATIENCE_MS;
-  while (Date.now() < deadline && !signal.aborted) {
+  while (Date.now() < deadline) {
     const view = await readRunView(place, runId);
     if (view !== undefined && view.begunAt !== before) return;
     await sleep(200);
   }
-  if (signal.aborted) return;
   throw new ProxytuneError('LocalCloudFailed', {
     what: 'The upload started no run',
     given: `nothing within ${START_PATIENCE_MS / 1000} s`,
@@ -150,7 +146,12 @@ async function interrupted({ place }: Session, runId: string, output: Output): P
   const deadline = Date.now() + STOP_PATIENCE_MS;
   while (Date.now() < deadline && (await readRunView(place, runId))?.status === 'RUNNING') await sleep(300);
   output.data({ runId, status: 'STOPPED' });
-  output.say(`stopped. To go on where it was: npx proxytune run --local --resume ${runId}`);
+  const planned = (await readObject(place, keys.plan(runId))) !== undefined;
+  output.say(
+    planned
+      ? `stopped. To go on where it was: npx proxytune run --local --resume ${runId}`
+      : 'stopped before it was planned: call it again to run it',
+  );
   return 130;
 }
 

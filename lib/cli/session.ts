@@ -1,9 +1,14 @@
 /** A command that needs the one-machine cloud: started, used, and ended whatever happens, also on Ctrl-C. */
 import { resolve } from 'node:path';
+import { ProxytuneError } from '../core/errors.ts';
 import { addressOf } from '../local/address.ts';
+import { forgetAwsSettings } from '../local/aws-settings.ts';
 import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
 import { type Place, placeOf } from './clients.ts';
 import type { Output } from './output.ts';
+
+/** Signals closer together than this are one wish of the user. */
+const ONE_PRESS_MS = 500;
 
 export interface CloudOptions {
   /** @default - `.proxytune` in the current folder */
@@ -25,18 +30,35 @@ export async function withLocalCloud<T>(
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
   const interruption = listenForInterruption(output);
+  try {
+    return await withStarted(options, output, interruption.signal, use);
+  } catch (error) {
+    // What a Ctrl-C broke off, such as a program that got it too, is no fault of its own.
+    interruption.signal.throwIfAborted();
+    throw error;
+  } finally {
+    interruption.end();
+  }
+}
+
+async function withStarted<T>(
+  options: CloudOptions,
+  output: Output,
+  signal: AbortSignal,
+  use: (session: Session) => Promise<T>,
+): Promise<T> {
   output.say('starting the cloud on this machine');
   const cloud = await startLocalCloud({
     dataDir: dataFolder(options),
+    signal,
     ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
   });
   const place = placeOf(cloud);
   try {
-    return await use({ cloud, place, signal: interruption.signal });
+    return await use({ cloud, place, signal });
   } finally {
     place.close();
     await cloud.close();
-    interruption.end();
   }
 }
 
@@ -51,6 +73,7 @@ export async function withPlace<T>(
 ): Promise<T> {
   const address = addressOf(dataFolder(options));
   if (address === undefined) return withLocalCloud(options, output, ({ place }) => use(place));
+  forgetAwsSettings(process.env);
   const place = placeOf(address);
   try {
     return await use(place);
@@ -63,12 +86,23 @@ export function dataFolder(options: CloudOptions): string {
   return resolve(options.data ?? '.proxytune');
 }
 
+function interruptedError(): ProxytuneError {
+  return new ProxytuneError('Interrupted', {
+    what: 'Stopped before it was done; nothing of it still runs',
+    remedy: 'call it again when you like',
+  });
+}
+
 function listenForInterruption(output: Output): { signal: AbortSignal; end: () => void } {
   const controller = new AbortController();
+  let first = 0;
   const onSignal = () => {
+    // A terminal, npm and our own door may each pass on the same Ctrl-C.
+    if (controller.signal.aborted && Date.now() - first < ONE_PRESS_MS) return;
     if (controller.signal.aborted) process.exit(130);
+    first = Date.now();
+    controller.abort(interruptedError());
     output.say('\ninterrupted: stopping what runs (once more to end at once)');
-    controller.abort();
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of signals) process.on(name, onSignal);

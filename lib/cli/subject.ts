@@ -89,14 +89,21 @@ function slug(text: string): string {
  * Makes the subject's photos in the bucket those of the folder, then puts subject.json.
  * @returns the run that this upload asks for
  */
-export async function uploadSubject(place: Place, folder: SubjectFolder, request: unknown): Promise<string> {
+export async function uploadSubject(
+  place: Place,
+  folder: SubjectFolder,
+  request: unknown,
+  signal: AbortSignal,
+): Promise<string> {
   const photos = await photosOf(folder);
   const prefix = keys.photos(folder.subject);
   await removeOthers(place, prefix, new Set(photos.map(({ file }) => prefix + file)));
   for (const photo of photos) {
+    signal.throwIfAborted();
     const Body = await contentOf(photo);
     await place.s3.send(new PutObjectCommand({ Bucket: place.bucket, Key: prefix + photo.file, Body }));
   }
+  signal.throwIfAborted();
   const key = keys.request(folder.subject);
   const { VersionId, ETag } = await place.s3.send(
     new PutObjectCommand({ Bucket: place.bucket, Key: key, Body: JSON.stringify(request, null, 2) }),

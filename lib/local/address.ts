@@ -1,5 +1,5 @@
 /** Where a running local cloud is reached, left in its data folder for commands that only want to look. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { holderOf } from './lock.ts';
 
@@ -13,7 +13,9 @@ const FILE = 'cloud.json';
 /** Leaves the address. @returns a function that takes it away again */
 export function leaveAddress(dataDir: string, { environment, outputs }: CloudAddress): () => void {
   const file = join(dataDir, FILE);
-  writeFileSync(file, JSON.stringify({ environment, outputs }), { mode: 0o600 });
+  // Renamed into place: whoever looks at this moment finds all of it or nothing.
+  writeFileSync(`${file}.new`, JSON.stringify({ environment, outputs }), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
   return () => rmSync(file, { force: true });
 }
 

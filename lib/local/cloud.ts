@@ -2,17 +2,19 @@
  * The one-machine cloud: the emulator, our Step Functions and SageMaker services beside it, and the synthesised
  * template deployed into them. What a run made lasts in the data folder; the services end with this process.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, openSync, writeSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { openSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { ProxytuneError } from '../core/errors.ts';
 import { leaveAddress } from './address.ts';
+import { forgetAwsSettings } from './aws-settings.ts';
+import { openDataFolder } from './data-folder.ts';
 import { deployTemplate } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
-import { lockFolder } from './lock.ts';
 import { type Faults, startSageMakerService } from './sagemaker/index.ts';
 import { invokeThrough } from './states/lambda.ts';
 import { startStatesService } from './states/service.ts';
@@ -31,6 +33,8 @@ export interface LocalCloudOptions {
   readonly heartbeatSeconds?: number;
   /** Longest wait before a stage is tried again. @default - 5, as nothing here recovers by waiting */
   readonly retrySeconds?: number;
+  /** Ends the start between two of its steps. @default - it goes on to its end */
+  readonly signal?: AbortSignal;
   /** Gets a line for everything worth knowing. @default - the file `cloud.log` in the data folder */
   readonly log?: (line: string) => void;
 }
@@ -53,8 +57,8 @@ export interface LocalCloud {
  */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
   const { dataDir } = options;
-  mkdirSync(dataDir, { recursive: true });
-  const unlock = lockFolder(dataDir);
+  forgetAwsSettings(process.env);
+  const unlock = openDataFolder(dataDir);
   const closers: (() => Promise<void>)[] = [async () => unlock()];
   const log = options.log ?? logFile(join(dataDir, 'cloud.log'));
   const close = async () => {
@@ -73,9 +77,8 @@ async function start(
   closers: (() => Promise<void>)[],
   close: () => Promise<void>,
 ): Promise<LocalCloud> {
-  const { dataDir, log } = options;
+  const { dataDir, log, signal } = options;
   const folder = (name: string): string => join(dataDir, name);
-  mkdirSync(folder('emulator'), { recursive: true });
   // Chosen before the emulator starts, because its functions are told where the two services beside it are.
   const port = await choosePort(folder('emulator/port'));
   const access = {
@@ -129,12 +132,14 @@ async function start(
   });
   // It came last but goes last too, before the lock: ending jobs still save their checkpoints into its bucket.
   closers.splice(1, 0, () => emulator.close());
-  const assemblyDir = synthesise(options);
+  signal?.throwIfAborted();
+  const assemblyDir = await synthesise(options);
   const { outputs, change } = await deployTemplate({
     assemblyDir,
     stackName: STACK,
     endpoint: access.endpoint,
   });
+  signal?.throwIfAborted();
   log(`stack ${STACK}: ${change}`);
   bus.resolve();
   const environment = {
@@ -186,7 +191,7 @@ async function putEvent(
 }
 
 /** The same app that deploys to an account, told that it is for this machine. @returns the assembly's folder */
-function synthesise(options: LocalCloudOptions): string {
+async function synthesise(options: LocalCloudOptions): Promise<string> {
   const assemblyDir = join(options.dataDir, 'assembly');
   const context = {
     target: 'local',
@@ -194,27 +199,37 @@ function synthesise(options: LocalCloudOptions): string {
     retrySeconds: options.retrySeconds ?? 5,
     ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
   };
-  const { status, stderr, error } = spawnSync(process.execPath, [join(ROOT, 'bin/app.ts')], {
-    cwd: ROOT,
-    encoding: 'utf8',
-    env: {
-      ...process.env,
-      PATH: `${dirname(process.execPath)}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
-      CDK_OUTDIR: assemblyDir,
-      CDK_CONTEXT_JSON: JSON.stringify(context),
-      // The tests validate the template; here the seconds count.
-      CDK_VALIDATION: 'false',
-    },
-  });
-  if (status === 0) return assemblyDir;
-  throw new ProxytuneError('LocalCloudFailed', {
-    what: 'The stack could not be synthesised',
-    given: (error?.message ?? stderr).trim().split('\n').slice(-8).join('\n'),
-    remedy: 'run `npx cdk synth` and read what it says',
-  });
+  const env = {
+    ...process.env,
+    PATH: `${dirname(process.execPath)}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
+    CDK_OUTDIR: assemblyDir,
+    CDK_CONTEXT_JSON: JSON.stringify(context),
+    // The tests validate the template; here the seconds count.
+    CDK_VALIDATION: 'false',
+  };
+  const { signal } = options;
+  try {
+    const how = { cwd: ROOT, env, ...(signal && { signal }) };
+    await promisify(execFile)(process.execPath, [join(ROOT, 'bin/app.ts')], how);
+    return assemblyDir;
+  } catch (cause) {
+    const { message, stderr } = cause as { message: string; stderr?: string };
+    throw new ProxytuneError('LocalCloudFailed', {
+      what: 'The stack could not be synthesised',
+      given: (stderr || message).trim().split('\n').slice(-8).join('\n'),
+      remedy: 'run `npx cdk synth` and read what it says',
+      cause,
+    });
+  }
 }
 
 function logFile(path: string): (line: string) => void {
   const file = openSync(path, 'a', 0o600);
-  return (line) => writeSync(file, `${new Date().toISOString()} ${line}\n`);
+  return (line) => {
+    try {
+      writeSync(file, `${new Date().toISOString()} ${line}\n`);
+    } catch {
+      // A log that cannot be written, on a full disk, must not end what it only tells of.
+    }
+  };
 }

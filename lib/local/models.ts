@@ -17,8 +17,16 @@ export function localModels(): string[] {
   return modelIds().filter((id) => atScale(id, 'tiny').id === id && modelRow(id).standInFor !== null);
 }
 
+export interface ModelsOptions {
+  /** Catalogue ids. @default - every model that runs here */
+  readonly ids?: readonly string[];
+  /** Ends the work between two models. @default - it goes on to its end */
+  readonly signal?: AbortSignal;
+}
+
 /** Makes the models that are missing and puts them into the bucket, each whole before the next begins. */
-export async function ensureModels(cloud: LocalCloud, ids: readonly string[] = localModels()): Promise<void> {
+export async function ensureModels(cloud: LocalCloud, options: ModelsOptions = {}): Promise<void> {
+  const { ids = localModels(), signal } = options;
   const bucket = cloud.outputs.BucketName ?? '';
   const s3 = new S3Client({
     endpoint: cloud.environment.AWS_ENDPOINT_URL ?? '',
@@ -31,8 +39,11 @@ export async function ensureModels(cloud: LocalCloud, ids: readonly string[] = l
   if (missing.length > 0) {
     const folder = join(cloud.dataDir, 'models');
     const unmade = missing.filter((id) => !existsSync(join(folder, id)));
-    if (unmade.length > 0) await make(folder, unmade);
-    for (const id of missing) await upload(s3, bucket, join(folder, id), id);
+    if (unmade.length > 0) await make(folder, unmade, signal);
+    for (const id of missing) {
+      signal?.throwIfAborted();
+      await upload(s3, bucket, join(folder, id), id);
+    }
   }
   s3.destroy();
 }
@@ -45,15 +56,10 @@ async function isUploaded(s3: S3Client, bucket: string, id: string): Promise<boo
   return (page.Contents ?? []).length > 0;
 }
 
-async function make(folder: string, ids: readonly string[]): Promise<void> {
+async function make(folder: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
   try {
-    await promisify(execFile)(PYTHON, [
-      join(TOOLS, 'make_tiny_models.py'),
-      '--out',
-      folder,
-      '--only',
-      ...ids,
-    ]);
+    const tool = [join(TOOLS, 'make_tiny_models.py'), '--out', folder, '--only', ...ids];
+    await promisify(execFile)(PYTHON, tool, { ...(signal && { signal }) });
   } catch (cause) {
     throw new ProxytuneError('LocalCloudFailed', {
       what: 'The tiny models could not be made',

@@ -21,7 +21,8 @@ export async function setUpAndCall(script, args) {
 }
 
 /**
- * Ctrl-C reaches the child by the terminal, so it is not sent twice; here it must only not end us before the child.
+ * Every wish to end is handed on; a Ctrl-C reaches the child by the terminal too, and it takes both for one. Should this
+ * process be killed, the child sees the channel between them close.
  *
  * @param {string} script
  * @param {string[]} args
@@ -29,14 +30,15 @@ export async function setUpAndCall(script, args) {
  */
 function call(script, args) {
   const child = spawn(NODE, ['--disable-warning=ExperimentalWarning', join(ROOT, script), ...args], {
-    stdio: 'inherit',
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: {
       ...process.env,
       PATH: `${dirname(NODE)}${delimiter}${join(ROOT, 'node_modules/.bin')}${delimiter}${process.env.PATH}`,
+      // A proxy, where Node is told to use one, leads away from this machine.
+      NO_PROXY: [process.env.NO_PROXY ?? process.env.no_proxy, '127.0.0.1,localhost'].filter(Boolean).join(),
     },
   });
-  process.on('SIGINT', () => {});
-  for (const signal of /** @type {const} */ (['SIGTERM', 'SIGHUP']))
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']))
     process.on(signal, () => child.kill(signal));
   return new Promise((resolve) => {
     child.on('error', () => resolve(1));

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type ErrorName, isErrorName, ProxytuneError } from '../../core/errors.ts';
+import { NO_AWS_FILES } from '../aws-settings.ts';
 
 /** Seconds until a start counts as failed. It takes one second on an idle machine; four jobs may be running. */
 const START_SECONDS = 60;
@@ -134,7 +135,7 @@ function environment(dataDir: string, port: number, options: EmulatorOptions): N
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_REGION: 'us-east-1',
     AWS_DEFAULT_REGION: 'us-east-1',
-    AWS_EC2_METADATA_DISABLED: 'true',
+    ...NO_AWS_FILES,
     PROXYTUNE_NODE: options.node ?? process.execPath,
     ...options.env,
   };
@@ -143,7 +144,8 @@ function environment(dataDir: string, port: number, options: EmulatorOptions): N
 /** The port of the last start, as queue addresses in a deployed stack carry it, or a free one. */
 export async function choosePort(remembered: string): Promise<number> {
   const last = existsSync(remembered) ? Number.parseInt(readFileSync(remembered, 'utf8'), 10) || 0 : 0;
-  return (await freePort(last)) ?? (await freePort(0)) ?? 0;
+  const possible = last > 0 && last < 65_536;
+  return (possible ? await freePort(last) : undefined) ?? (await freePort(0)) ?? 0;
 }
 
 function freePort(port: number): Promise<number | undefined> {

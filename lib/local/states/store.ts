@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ProxytuneError } from '../../core/errors.ts';
 import type { HistoryEvent } from './history.ts';
 import type { JsonObject } from './json.ts';
 
@@ -54,7 +55,9 @@ export class Store {
 
   executions(): ExecutionRecord[] {
     const folder = join(this.#folder, 'executions');
-    return readdirSync(folder).flatMap((machine) => this.#readAll<ExecutionRecord>(join(folder, machine)));
+    return readdirSync(folder, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .flatMap(({ name }) => this.#readAll<ExecutionRecord>(join(folder, name)));
   }
 
   saveMachine(machine: MachineRecord): void {
@@ -96,10 +99,12 @@ function readRecord<T>(file: string): T {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as T;
   } catch (cause) {
-    throw new Error(
-      `The local Step Functions service cannot read its record ${file}; delete it to forget it`,
-      { cause },
-    );
+    throw new ProxytuneError('LocalCloudFailed', {
+      what: 'The local Step Functions service cannot read one of its records',
+      given: `${file}: ${(cause as Error).message}`,
+      remedy: 'delete this file, which forgets the machine or execution in it, and call this again',
+      cause,
+    });
   }
 }
 

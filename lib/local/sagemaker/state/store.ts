@@ -1,6 +1,7 @@
 /** Named records kept in memory and as one JSON file each, so that they outlive the service. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ProxytuneError } from '../../../core/errors.ts';
 import type { ModelRecord, TrainingRecord, TransformRecord } from './records.ts';
 
 export class Store<Entry extends { readonly name: string }> {
@@ -13,7 +14,7 @@ export class Store<Entry extends { readonly name: string }> {
     mkdirSync(folder, { recursive: true });
     for (const file of readdirSync(folder).sort()) {
       if (!file.endsWith('.json')) continue;
-      const entry: Entry = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+      const entry = readRecord<Entry>(join(folder, file));
       this.#entries.set(entry.name, entry);
     }
   }
@@ -41,6 +42,19 @@ export class Store<Entry extends { readonly name: string }> {
 
   #file(name: string): string {
     return join(this.#folder, `${name}.json`);
+  }
+}
+
+function readRecord<Entry>(file: string): Entry {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Entry;
+  } catch (cause) {
+    throw new ProxytuneError('LocalCloudFailed', {
+      what: 'The local SageMaker service cannot read one of its records',
+      given: `${file}: ${(cause as Error).message}`,
+      remedy: 'delete this file, which forgets the job or model in it, and call this again',
+      cause,
+    });
   }
 }
 

@@ -1,0 +1,76 @@
+/** The command line as a process that loses its reader, its parent or the user's patience. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const root = join(import.meta.dirname, '../..');
+const example = join(root, 'examples/toy');
+const data = mkdtempSync(join(tmpdir(), 'proxytune-process-'));
+afterAll(() => rmSync(data, { recursive: true, force: true }));
+
+function start(script: string, ...args: string[]): ChildProcess {
+  return spawn(process.execPath, [join(root, script), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+async function ended(child: ChildProcess): Promise<{ code: number | null; err: string }> {
+  let err = '';
+  child.stderr?.on('data', (text) => {
+    err += text;
+  });
+  const [code] = await once(child, 'close');
+  return { code, err };
+}
+
+/** Numbers of the processes in whose arguments the data folder stands. */
+function processes(): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(data);
+    } catch {
+      return false;
+    }
+  });
+}
+
+test('a reader that goes away ends a command without a word', async () => {
+  const child = start('bin/proxytune.ts', 'check', join(example, 'photos'));
+  child.stdout?.destroy();
+  const { code, err } = await ended(child);
+  expect({ code, trace: /\n\s+at /.test(err) }).toEqual({ code: 141, trace: false });
+}, 30_000);
+
+test('Ctrl-C while the cloud starts ends it at once, and names no other fault', async () => {
+  const child = start('bin/proxytune.mjs', 'run', '--local', example, '--data', data);
+  const over = ended(child);
+  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  child.kill('SIGINT');
+  // The terminal sends it to the door and to the child behind it; both are one wish.
+  await sleep(100);
+  child.kill('SIGINT');
+  const { code, err } = await over;
+  expect(code).toBe(130);
+  expect(err).toContain('Interrupted: Stopped before it was done');
+  expect(err).not.toMatch(/LocalCloudFailed|\n\s+at /);
+}, 60_000);
+
+const onLinux = process.platform === 'linux' ? test : test.skip;
+onLinux(
+  'a door that is killed takes what it opened along',
+  async () => {
+    const door = start('bin/proxytune.mjs', 'local', '--data', data);
+    await once(door.stdout as NodeJS.ReadableStream, 'data');
+    expect(processes().length).toBeGreaterThan(1);
+    door.kill('SIGKILL');
+    const deadline = Date.now() + 30_000;
+    while (processes().length > 0 && Date.now() < deadline) await sleep(200);
+    expect(processes()).toEqual([]);
+  },
+  60_000,
+);
