@@ -1,6 +1,6 @@
 /** `proxytune check DIR`: the inspection of a run's photos, on a folder, with the lambda's own code. */
 import type { Finding } from '../core/photo-rules.ts';
-import { type PhotoVerdict, type Verdict, WHOLE_SET } from '../core/photos.ts';
+import { type PhotoVerdict, printable, type Verdict, WHOLE_SET } from '../core/photos.ts';
 import { type Inspection, inspectPhotos } from '../inspection/inspect.ts';
 import { folderSources } from './photo-folder.ts';
 
@@ -48,7 +48,7 @@ function checkLines(inspection: Inspection): string[] {
   const { photos, set, accepted, warnings, refused } = inspection;
   const shown = photos.filter(({ verdict }) => verdict !== 'ignore');
   const lines = shown.flatMap(({ file, verdict, findings }) => [
-    `${verdict.padEnd(6)}  ${file}`,
+    `${verdict.padEnd(6)}  ${printable(file)}`,
     ...findings.flatMap(findingLines),
   ]);
   if (set.length > 0)

@@ -68,7 +68,15 @@ export function blockersOf(assessment: Pick<Assessment, 'photos' | 'set'>): Find
 
 /** One line for a finding: whom it is about and what it says. */
 export function findingLine(finding: Finding): string {
-  return finding.file === WHOLE_SET ? finding.message : `${finding.file} ${finding.message}`;
+  return finding.file === WHOLE_SET ? finding.message : `${printable(finding.file)} ${finding.message}`;
+}
+
+/** A file's name on one line: a name may hold line breaks and even commands to the terminal that shows it. */
+export function printable(file: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones that are meant
+  return file.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e]/g, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
 }
 
 /** Name order that does not depend on the machine's language: by code unit. */

@@ -84,3 +84,11 @@ test('a missing folder has a named error', async () => {
   await expect(run(false, join(dir, 'none'))).rejects.toMatchObject({ name: 'FolderMissing' });
   await expect(run(false, join(dir, '01.jpg'))).rejects.toMatchObject({ name: 'FolderMissing' });
 });
+
+test('a name cannot command the terminal, and is whole in JSON', async () => {
+  const name = '00\n\u001b[2J.jpg';
+  await writeFile(join(dir, name), '');
+  const { text } = await run();
+  expect(text).toContain('reject  00\\u000a\\u001b[2J.jpg\n');
+  expect(JSON.parse((await run(true)).text)[0].file).toBe(name);
+});
