@@ -61,17 +61,25 @@ async function make(folder: string, ids: readonly string[], signal?: AbortSignal
     const tool = [join(TOOLS, 'make_tiny_models.py'), '--out', folder, '--only', ...ids];
     await promisify(execFile)(PYTHON, tool, { ...(signal && { signal }) });
   } catch (cause) {
+    const printed = String((cause as { stderr?: string }).stderr ?? cause).trim();
+    if (/No space left on device/.test(printed)) throw outOfDisk(folder, cause);
     throw new ProxytuneError('LocalCloudFailed', {
       what: 'The tiny models could not be made',
-      given: String((cause as { stderr?: string }).stderr ?? cause)
-        .trim()
-        .split('\n')
-        .slice(-5)
-        .join('\n'),
+      given: printed.split('\n').slice(-5).join('\n'),
       remedy: 'remove .venv and call this again, which sets Python up anew',
       cause,
     });
   }
+}
+
+function outOfDisk(folder: string, cause: unknown): ProxytuneError {
+  return new ProxytuneError('OutOfDisk', {
+    what: 'The disk is full: the tiny models did not fit',
+    given: folder,
+    allowed: 'about 400 MB for a run',
+    remedy: 'make room, or choose a folder on another disk with --data, then call this again',
+    cause,
+  });
 }
 
 async function upload(s3: S3Client, bucket: string, folder: string, id: string): Promise<void> {

@@ -177,6 +177,20 @@ describe('startEmulator', () => {
     }
   }, 30_000);
 
+  it('refuses state that is cut off, rather than forget it, and a port that is none does not matter', async () => {
+    const options = emulatorOptions(join(folder, 'broken'));
+    mkdirSync(join(folder, 'broken/state'), { recursive: true });
+    writeFileSync(join(folder, 'broken/port'), '99999999');
+    const file = join(folder, 'broken/state/dynamodb.json');
+    writeFileSync(file, '{"tables": {"ru');
+    await expect(startEmulator(options)).rejects.toMatchObject({
+      name: 'LocalCloudFailed',
+      facts: { given: expect.stringContaining(file), remedy: expect.stringContaining('from a copy') },
+    });
+    rmSync(file);
+    await (await startEmulator(options)).close();
+  }, 30_000);
+
   it('takes another port when the last one is taken, and says so when it was told which', async () => {
     const options = emulatorOptions(join(folder, 'taken'));
     const first = await startEmulator(options);

@@ -8,6 +8,7 @@ error when the emulator cannot be used.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import sys
@@ -42,13 +43,32 @@ def hold(folder: Path) -> int:
     return lock
 
 
+def require_readable(folder: Path) -> None:
+    """Refuse to start on a state file that is cut off.
+
+    MiniStack would go on without it: every run would be forgotten, and the next save make that last.
+    """
+    for file in sorted(folder.glob("*.json")):
+        try:
+            json.loads(file.read_bytes())
+        except ValueError as error:
+            refuse(
+                "LocalCloudFailed",
+                f"A file of the emulator's state cannot be read. Given: {file}: {error}. "
+                "What to do: bring it back from a copy, or choose another folder with --data; "
+                "to begin anew, remove the data folder.",
+            )
+
+
 def main() -> None:
     """Check the version, take the data folder, repair, serve until told to end."""
     try:
         require_supported_version()
     except EmulatorVersion as error:
         refuse("EmulatorVersion", str(error))
-    hold(Path(os.environ["STATE_DIR"]).parent)
+    state = Path(os.environ["STATE_DIR"])
+    hold(state.parent)
+    require_readable(state)
     # The code that functions of an earlier life had unpacked; the lock says that it is nobody else's.
     temporary = Path(os.environ["TMPDIR"])
     shutil.rmtree(temporary, ignore_errors=True)
