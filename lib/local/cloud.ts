@@ -12,6 +12,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { ProxytuneError } from '../core/errors.ts';
 import { leaveAddress } from './address.ts';
 import { forgetAwsSettings } from './aws-settings.ts';
+import { endCutOffRuns } from './cut-off.ts';
 import { openDataFolder } from './data-folder.ts';
 import { deployTemplate } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
@@ -141,6 +142,7 @@ async function start(
   });
   signal?.throwIfAborted();
   log(`stack ${STACK}: ${change}`);
+  for (const run of await endCutOffRuns(access, outputs.TableName ?? '')) log(`run ${run} was cut off`);
   bus.resolve();
   const environment = {
     AWS_ENDPOINT_URL: access.endpoint,

@@ -70,7 +70,8 @@ test(
     // The folder is usable again, and the cut-off run is known to be over.
     const runs = await call('status', '--data', data, '--json');
     expect(runs.code).toBe(0);
-    expect(JSON.parse(runs.out)[0].status).not.toBe('SUCCEEDED');
+    expect(JSON.parse(runs.out)[0]).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
+    expect(JSON.parse(runs.out)[0].message).toContain('--resume');
   },
   4 * MINUTE,
 );
