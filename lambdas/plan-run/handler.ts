@@ -2,7 +2,7 @@
 import { SubscribeCommand } from '@aws-sdk/client-sns';
 import { chunksOf } from '../../lib/core/chunks.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
-import { keys } from '../../lib/core/keys.ts';
+import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
 import type { Plan } from '../../lib/core/plan.ts';
 import { parseRequest, requestSchema } from '../../lib/core/request.ts';
@@ -31,6 +31,7 @@ export async function handler(input: PlanRunInput) {
     await noteRun(runId, { notify: address });
     await subscribe(address);
   }
+  requireSubjectName(subject);
   const request = parseRequest(text);
   const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
   const plan = makePlan(request, {

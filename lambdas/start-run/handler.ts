@@ -4,7 +4,7 @@
  */
 import { ExecutionAlreadyExists, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import type { EventBridgeEvent } from 'aws-lambda';
-import { subjectOfKey } from '../../lib/core/keys.ts';
+import { signalledFolder } from '../../lib/core/keys.ts';
 import { runId } from '../../lib/core/names.ts';
 import { sfn } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
@@ -17,9 +17,12 @@ interface ObjectCreated {
 
 export async function handler(
   event: EventBridgeEvent<'Object Created', ObjectCreated>,
-): Promise<{ runId: string }> {
+): Promise<{ runId: string | null }> {
   const { bucket, object } = event.detail;
-  const subject = subjectOfKey(object.key);
+  // Whether its name can be used is plan-run's to say, which can tell the user; here nobody would hear it.
+  const subject = signalledFolder(object.key);
+  // The rule's pattern cannot keep out a subject.json that lies deeper, among the photos for instance.
+  if (subject === undefined) return { runId: null };
   const version = object['version-id'] ?? object.etag ?? '';
   const id = runId(subject, { bucket: bucket.name, key: object.key, version });
   try {

@@ -1,7 +1,8 @@
 /** `proxytune run --local DIR`: uploads the photos, and watches the run that the upload starts until its report. */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListExecutionsCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
-import { ProxytuneError } from '../core/errors.ts';
+import { exitCode, ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';
 import { jobError } from '../core/messages.ts';
 import { parseRequest } from '../core/request.ts';
@@ -36,6 +37,7 @@ export async function runCommand(
   output: Output,
 ): Promise<number> {
   if (!options.local) throw onlyLocal();
+  if (options.resume !== undefined) requireNothingElse(dir, options.fields);
   const upload = options.resume === undefined ? prepare(dir, options) : undefined;
   return withLocalCloud(options, output, async (session) => {
     const { place, cloud, signal } = session;
@@ -50,6 +52,18 @@ export async function runCommand(
     const view = await watchRun(place, runId, output, signal);
     if (signal.aborted && view?.status !== 'SUCCEEDED') return interrupted(session, runId, output);
     return conclude(session, view, runId, output);
+  });
+}
+
+/** A resumed run keeps its photos and its request; what is given besides would be ignored without a word. */
+function requireNothingElse(dir: string | undefined, fields: Readonly<Record<string, unknown>>): void {
+  const given = [dir, ...Object.keys(fields)].filter((name) => name !== undefined);
+  if (given.length === 0) return;
+  throw new ProxytuneError('UsageInvalid', {
+    what: 'A run that goes on keeps the photos and the request that it began with',
+    given: `--resume with ${given.join(', ')}`,
+    allowed: 'npx proxytune run --local --resume RUN',
+    remedy: 'leave the rest out, or start a new run without --resume',
   });
 }
 
@@ -129,6 +143,7 @@ async function conclude(
   output: Output,
 ): Promise<number> {
   if (view?.status !== 'SUCCEEDED') {
+    for (const line of afterFailure(view, runId, cloud.dataDir)) output.say(line);
     throw jobError(view?.error ?? 'JobFailed', view?.message ?? `the run ${runId} ended without a result`);
   }
   const { page, metrics } = await fetchReport(place, runId, cloud.dataDir);
@@ -139,6 +154,18 @@ async function conclude(
   output.data({ runId, status: view.status, report: page, usd: view.usd });
   output.say(page);
   return 0;
+}
+
+/** What helps on this machine: the message speaks of the places of an AWS account. */
+export function afterFailure(view: RunView | undefined, runId: string, dataDir: string): string[] {
+  const job = /\(job (proxytune-[a-zA-Z0-9-]+)\)/.exec(view?.message ?? '')?.[1];
+  const refused = exitCode(view?.error ?? '') === exitCode('RequestInvalid');
+  return [
+    ...(job === undefined
+      ? []
+      : [`the job's log on this machine: ${join(dataDir, 'sagemaker/jobs', job, 'log.txt')}`]),
+    ...(refused ? [] : [`to try again from where it failed: npx proxytune run --local --resume ${runId}`]),
+  ];
 }
 
 async function interrupted({ place }: Session, runId: string, output: Output): Promise<number> {

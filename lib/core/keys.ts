@@ -12,18 +12,20 @@ export function isSubjectName(name: string): boolean {
   return SUBJECT.test(name);
 }
 
-/** The subject of a ready signal's key. @throws RequestInvalid when the key is not of that form */
-export function subjectOfKey(key: string): string {
-  const subject = REQUEST_KEY.exec(key)?.[1];
-  if (subject === undefined || !isSubjectName(subject)) {
-    throw new ProxytuneError('RequestInvalid', {
-      what: 'The ready signal lies under a key that names no usable subject',
-      given: key,
-      allowed: `subjects/<subject>/${REQUEST_FILE}, the subject being 1 to 40 letters, digits, - or _`,
-      remedy: 'rename the folder and upload it again',
-    });
-  }
-  return subject;
+/** The folder that a ready signal speaks of; undefined for a key that is no ready signal, such as one further down. */
+export function signalledFolder(key: string): string | undefined {
+  return REQUEST_KEY.exec(key)?.[1];
+}
+
+/** @throws RequestInvalid when a subject's folder has a name that later keys, tags and URLs could not carry */
+export function requireSubjectName(folder: string): void {
+  if (isSubjectName(folder)) return;
+  throw new ProxytuneError('RequestInvalid', {
+    what: 'The folder of the photos has a name that cannot be used',
+    given: JSON.stringify(folder),
+    allowed: `subjects/<subject>/${REQUEST_FILE}, the subject being 1 to 40 letters, digits, - or _`,
+    remedy: 'rename the folder and upload it again',
+  });
 }
 
 export const keys = {

@@ -1,4 +1,4 @@
-import { chunkName, chunkOfOutput, keys, subjectOfKey } from '../../lib/core/keys.ts';
+import { chunkName, chunkOfOutput, keys, requireSubjectName, signalledFolder } from '../../lib/core/keys.ts';
 import { jobName, parseJobName, runId } from '../../lib/core/names.ts';
 import { distance, nearest } from '../../lib/core/nearest.ts';
 import { JOB_STAGES } from '../../lib/core/words.ts';
@@ -71,18 +71,29 @@ describe('keys', () => {
   });
 
   test('a ready signal names its subject', () => {
-    expect(subjectOfKey('subjects/my_dog-2/subject.json')).toBe('my_dog-2');
+    expect(signalledFolder('subjects/my_dog-2/subject.json')).toBe('my_dog-2');
+    expect(signalledFolder('subjects/my dog+/subject.json')).toBe('my dog+');
   });
 
   test.each([
-    'subjects/a b/subject.json',
     'subjects/a/b/subject.json',
     'subject.json',
-    'subjects/a+b/subject.json',
-    `subjects/${'a'.repeat(41)}/subject.json`,
-  ])('a ready signal under %j is refused', (key) => {
-    expect(() => subjectOfKey(key)).toThrow(expect.objectContaining({ name: 'RequestInvalid' }));
+    'subjects/subject.json',
+    'subjects/a/subject.json.bak',
+  ])('%j is no ready signal', (key) => {
+    expect(signalledFolder(key)).toBeUndefined();
   });
+
+  test.each(['my_dog-2', 'A', 'a'.repeat(40)])('a subject may be called %j', (folder) => {
+    expect(() => requireSubjectName(folder)).not.toThrow();
+  });
+
+  test.each(['a b', 'a+b', '-rex', 'été', '', 'a'.repeat(41), '..'])(
+    'a subject may not be called %j',
+    (folder) => {
+      expect(() => requireSubjectName(folder)).toThrow(expect.objectContaining({ name: 'RequestInvalid' }));
+    },
+  );
 });
 
 describe('the nearest word', () => {

@@ -80,6 +80,15 @@ test('an upload without version, known by its etag, is read as it is now', async
   expect(await bench.exists(planKey)).toBe(true);
 });
 
+test('a folder whose name cannot be used is refused, and its author told', async () => {
+  const input = await bench.upload('my dog', { ...REQUEST, notify: 'named@example.com' });
+  await expect(handler(input)).rejects.toMatchObject({
+    name: 'RequestInvalid',
+    message: expect.stringContaining('my dog'),
+  });
+  expect(await readRun(input.runId)).toMatchObject({ notify: 'named@example.com' });
+});
+
 test.each([
   ['RequestInvalid', { ...REQUEST, consent: false, notify: 'refused@example.com' }, /consent/],
   ['RequestInvalid', '{"category": "dog",, "notify": "refused@example.com"}', /not valid JSON/],
