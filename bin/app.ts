@@ -10,7 +10,17 @@ import { ProxytuneStack } from '../lib/cloud/stack.ts';
 const root = fileURLToPath(new URL('../', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const app = new App();
-const settings = readSettings(app.node.getAllContext());
+const settings = settingsOf(app);
 const { folders } = bundleLambdas({ target: settings.target });
 acknowledgeFindings(new ProxytuneStack(app, settings.name, { settings, folders, root, version }));
 app.synth();
+
+/** A setting that does not fit is the user's to mend: it is told in words, without a trace. */
+function settingsOf(scope: App) {
+  try {
+    return readSettings(scope.node.getAllContext());
+  } catch (error) {
+    console.error((error as Error).message);
+    return process.exit(1);
+  }
+}

@@ -128,6 +128,6 @@ function rejection(inspection: Inspection, findingsUri: string): ProxytuneError 
   return new ProxytuneError('PhotosRejected', {
     what: `The photos cannot be used: ${blockers.length} ${blockers.length === 1 ? 'blocker' : 'blockers'}`,
     given: lines.join('; ') + (unlisted > 0 ? `; and ${unlisted} more` : ''),
-    remedy: `mend or remove these files and upload subject.json again; all findings with remedies are in ${findingsUri}`,
+    remedy: `mend or remove these files, then try again (in the bucket: upload subject.json again); all findings with remedies are in ${findingsUri}`,
   });
 }

@@ -4,6 +4,7 @@ import type { LocalCloud } from '../local/cloud.ts';
 import { ensureModels } from '../local/models.ts';
 import type { Output } from './output.ts';
 import { type CloudOptions, withLocalCloud } from './session.ts';
+import { stopRuns } from './stop.ts';
 
 /** Outputs that programs need, and the variables they are pasted as; the other outputs are lines for people. */
 const VARIABLES: Readonly<Record<string, string>> = {
@@ -16,11 +17,16 @@ const VARIABLES: Readonly<Record<string, string>> = {
 };
 
 export async function localCommand(options: CloudOptions, output: Output): Promise<number> {
-  return withLocalCloud(options, output, async ({ cloud, signal }) => {
+  return withLocalCloud(options, output, async ({ cloud, place, signal }) => {
     await ensureModels(cloud, { signal });
     output.data({ environment: environmentOf(cloud), outputs: cloud.outputs });
     for (const line of localLines(cloud)) output.say(line);
     if (!signal.aborted) await once(signal, 'abort');
+    for (const runId of await stopRuns(place, () => true)) {
+      output.say(
+        `${runId} was running and is stopped. To go on: npx proxytune run --local --resume ${runId}`,
+      );
+    }
     return 0;
   });
 }
@@ -42,6 +48,6 @@ export function localLines(cloud: Pick<LocalCloud, 'environment' | 'outputs'>): 
     ...Object.entries(environmentOf(cloud)).map(([name, value]) => `export ${name}=${value}`),
     '',
     ...others.map(([key, value]) => `# ${key}: ${value}`),
-    '\nCtrl-C ends it; what is in it stays.',
+    '\nCtrl-C ends it and stops its runs; what is in it stays.',
   ];
 }

@@ -7,7 +7,7 @@ import { demoCommand } from './demo.ts';
 import { localCommand } from './local.ts';
 import { makeOutput, type Output, tellError } from './output.ts';
 import { planCommand } from './plan.ts';
-import { chooseRun, fetchReport } from './report.ts';
+import { chooseReported, fetchReport } from './report.ts';
 import { runCommand } from './run.ts';
 import { type CloudOptions, dataFolder, withPlace } from './session.ts';
 import { statusCommand } from './status.ts';
@@ -48,7 +48,7 @@ function makeProgram(done: (code: number) => void): Command {
     )
     .version(VERSION)
     .exitOverride()
-    .showHelpAfterError('(proxytune --help lists the commands)')
+    .showHelpAfterError('(npx proxytune --help lists the commands)')
     .showSuggestionAfterError();
   const command = (usage: string, text: string): Command =>
     program
@@ -89,7 +89,7 @@ function makeProgram(done: (code: number) => void): Command {
   cloud('status [run]', 'all runs, or one with its stages').action(
     act((output, options, [run]) => statusCommand(run, options, output)),
   );
-  cloud('report [run]', 'bring the report of a run (the newest by default) to this disk').action(
+  cloud('report [run]', 'bring the report of a run (the newest that has one by default) to this disk').action(
     act((output, options, [run]) => reportCommand(run, options, output)),
   );
   cloud('local', 'start the cloud on this machine and print how to talk to it').action(
@@ -126,9 +126,9 @@ const FIELDS = [
 
 function addRun(cloud: (usage: string, text: string) => Command, act: Act): void {
   addFields(
-    cloud('run [dir]', 'tune on the photos of a folder and open the road to its report').option(
+    cloud('run [dir]', 'tune on a folder of photos; ends with the path of a report').option(
       '--local',
-      'on this machine',
+      'run on this machine (in an AWS account an upload starts a run)',
     ),
   )
     .option('--subject <name>', "name of the subject (the folder's by default)")
@@ -146,11 +146,20 @@ function addFields(command: Command): Command {
     .option('--category <words>', 'what the subject is, such as dog')
     .addOption(new Option('--teacher <model>', 'who learns the photos').choices(requestable('teacher')))
     .addOption(new Option('--student <model>', 'who learns the proxies').choices(requestable('student')))
-    .addOption(new Option('--preset <name>', 'how much is done').choices([...PRESETS]))
-    .option('--token-word <word>', 'the rare word that stands for the subject')
-    .option('--proxies <n>', 'number of proxies', positive)
-    .option('--seed <n>', 'first random state', wholeNumber)
-    .option('--max-usd <n>', 'refuse a plan that costs more', positive)
+    .addOption(
+      new Option(
+        '--preset <name>',
+        'draft: a quick look; standard (default): as in the paper; best: longer',
+      ).choices([...PRESETS]),
+    )
+    .option('--token-word <word>', 'the rare word that stands for the subject (default: ohwx)')
+    .option('--proxies <n>', 'number of proxies (default: 200 for draft, else 1000)', positive)
+    .option(
+      '--seed <n>',
+      'the same request with the same seed gives the same pictures (default: 0)',
+      wholeNumber,
+    )
+    .option('--max-usd <n>', 'refuse a plan that costs more (default: 25)', positive)
     .option('--consent', 'you may use these photos for this purpose')
     .option('--set <field=value...>', 'any other field, such as advanced.learn.steps=100');
 }
@@ -195,7 +204,7 @@ function parsed(text: string): unknown {
 
 async function reportCommand(named: string | undefined, options: Common, output: Output): Promise<number> {
   return withPlace(options, output, async (place) => {
-    const runId = await chooseRun(place, named);
+    const runId = await chooseReported(place, named);
     const { page, metrics } = await fetchReport(place, runId, dataFolder(options));
     output.say(metrics.verdict);
     output.data({ runId, report: page });

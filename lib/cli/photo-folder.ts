@@ -1,6 +1,6 @@
 /** A folder of photos on disk, as `check` judges it and `run` uploads it: both must mean the same files. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { ProxytuneError } from '../core/errors.ts';
 import type { PhotoSource } from '../inspection/inspect.ts';
 
@@ -18,6 +18,7 @@ export async function folderSources(dir: string): Promise<PhotoSource[]> {
 
 /** Not those in hidden folders: a repository's insides would only bury the photos' verdicts. */
 async function filesBelow(dir: string): Promise<string[]> {
+  await requireFolder(dir);
   const entries = await readdir(dir, { withFileTypes: true, recursive: true }).catch((error: unknown) => {
     throw new ProxytuneError('FolderMissing', {
       what: `There is no folder ${dir} that can be read`,
@@ -27,7 +28,7 @@ async function filesBelow(dir: string): Promise<string[]> {
       cause: error,
     });
   });
-  return entries
+  const files = entries
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(dir, join(entry.parentPath, entry.name)).split(sep).join('/'))
     .filter(
@@ -37,6 +38,31 @@ async function filesBelow(dir: string): Promise<string[]> {
           .slice(0, -1)
           .some((folder) => folder.startsWith('.')),
     );
+  requireFew(dir, files);
+  return files;
+}
+
+/** A subject's folder holds some dozens; thousands are the wrong folder, and would only bury the one useful word. */
+const MOST_FILES = 500;
+
+async function requireFolder(dir: string): Promise<void> {
+  const facts = await stat(dir).catch(() => undefined);
+  if (facts?.isDirectory() !== false) return;
+  throw new ProxytuneError('FolderMissing', {
+    what: `${dir} is a file, not a folder`,
+    allowed: 'a folder with photos of the subject',
+    remedy: `name the folder it lies in: ${dirname(dir)}`,
+  });
+}
+
+function requireFew(dir: string, files: readonly string[]): void {
+  if (files.length <= MOST_FILES) return;
+  throw new ProxytuneError('UsageInvalid', {
+    what: 'This is hardly a folder of photos of one subject',
+    given: `${files.length} files in ${dir} and below`,
+    allowed: '3 to 30 photos',
+    remedy: 'name the folder that holds the photos and nothing else',
+  });
 }
 
 /** What the system refuses to read is a finding like any other: the other photos are still looked at. */

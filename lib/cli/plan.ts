@@ -43,11 +43,12 @@ function openRequest(path: string, fields: Fields): Pick<SubjectFolder, 'subject
   } else if (existsSync(path)) {
     return { subject: basename(dirname(resolve(path))), request: readRequest(path) };
   }
-  throw new ProxytuneError('FolderMissing', {
-    what: 'There is no request to plan',
+  const there = existsSync(path);
+  throw new ProxytuneError(there ? 'UsageInvalid' : 'FolderMissing', {
+    what: there ? 'The folder holds no request, and no field was given' : 'There is no such request',
     given: path,
     allowed: `a ${REQUEST_FILE}, a folder that holds one, or a folder and --category`,
-    remedy: `write one, for instance {"category": "dog", "consent": true}`,
+    remedy: `say what it is: npx proxytune plan ${path} --category dog --consent`,
   });
 }
 

@@ -65,10 +65,17 @@ export async function chooseRun(place: Place, named: string | undefined): Promis
   });
 }
 
+/** The named run, or the newest that has a report. @throws RunUnknown */
+export async function chooseReported(place: Place, named: string | undefined): Promise<string> {
+  if (named !== undefined) return chooseRun(place, named);
+  const runs = await listRuns(place);
+  return runs.find((run) => run.status === 'SUCCEEDED')?.runId ?? chooseRun(place, undefined);
+}
+
 function noReport(runId: string): ProxytuneError {
   return new ProxytuneError('RunUnknown', {
     what: 'The run has no report',
     given: runId,
-    remedy: `see how far it came: npx proxytune status ${runId}`,
+    remedy: `see how far it came: npx proxytune status ${runId}; go on with it: npx proxytune run --local --resume ${runId}`,
   });
 }

@@ -1,7 +1,7 @@
 /** `proxytune run --local DIR`: uploads the photos, and watches the run that the upload starts until its report. */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ListExecutionsCommand, StartExecutionCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';
 import { jobError } from '../core/messages.ts';
@@ -12,6 +12,7 @@ import { dollars, type Output } from './output.ts';
 import { chooseRun, fetchReport } from './report.ts';
 import { type RunView, readObject, readRunView } from './run-state.ts';
 import { type CloudOptions, type Session, withLocalCloud } from './session.ts';
+import { stopRuns } from './stop.ts';
 import { openSubject, type SubjectFolder, uploadSubject } from './subject.ts';
 import { watchRun } from './watch.ts';
 
@@ -21,14 +22,14 @@ export interface RunOptions extends CloudOptions {
   readonly subject?: string;
   /** A run to go on with instead of a new upload. @default - a new run */
   readonly resume?: string;
+  /** A line before the report's path, such as what to do next. @default - none */
+  readonly next?: string;
   /** Fields of subject.json, which win over those of the folder's own. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
 /** How long an upload may take to become a run; it takes a second on an idle machine. */
 const START_PATIENCE_MS = 60_000;
-/** How long a stopped run may take to end its jobs. */
-const STOP_PATIENCE_MS = 40_000;
 
 /** @throws what the run failed of, under its own name */
 export async function runCommand(
@@ -51,7 +52,7 @@ export async function runCommand(
     await untilStarted(place, runId, before);
     const view = await watchRun(place, runId, output, signal);
     if (signal.aborted && view?.status !== 'SUCCEEDED') return interrupted(session, runId, output);
-    return conclude(session, view, runId, output);
+    return conclude(session, view, runId, output, options.next);
   });
 }
 
@@ -141,6 +142,7 @@ async function conclude(
   view: RunView | undefined,
   runId: string,
   output: Output,
+  next: string | undefined,
 ): Promise<number> {
   if (view?.status !== 'SUCCEEDED') {
     for (const line of afterFailure(view, runId, cloud.dataDir)) output.say(line);
@@ -150,7 +152,7 @@ async function conclude(
   output.say('');
   output.say(metrics.verdict);
   output.say(`On AWS these jobs would have cost ${dollars(view.usd)}; here they cost nothing.`);
-  output.say(`Your next step: npx proxytune run --local YOUR_PHOTOS --category "what it is" --consent`);
+  if (next !== undefined) output.say(next);
   output.data({ runId, status: view.status, report: page, usd: view.usd });
   output.say(page);
   return 0;
@@ -169,9 +171,7 @@ export function afterFailure(view: RunView | undefined, runId: string, dataDir: 
 }
 
 async function interrupted({ place }: Session, runId: string, output: Output): Promise<number> {
-  await stopExecution(place, runId);
-  const deadline = Date.now() + STOP_PATIENCE_MS;
-  while (Date.now() < deadline && (await readRunView(place, runId))?.status === 'RUNNING') await sleep(300);
+  await stopRuns(place, (run) => run === runId);
   output.data({ runId, status: 'STOPPED' });
   const planned = (await readObject(place, keys.plan(runId))) !== undefined;
   output.say(
@@ -182,21 +182,10 @@ async function interrupted({ place }: Session, runId: string, output: Output): P
   return 130;
 }
 
-async function stopExecution(place: Place, runId: string): Promise<void> {
-  const { executions = [] } = await place.sfn.send(
-    new ListExecutionsCommand({ stateMachineArn: place.machine, statusFilter: 'RUNNING' }),
-  );
-  for (const { name = '', executionArn } of executions) {
-    if (name !== runId && !name.startsWith(`${runId}-r`)) continue;
-    const cause = `Stopped with Ctrl-C. What to do: npx proxytune run --local --resume ${runId}`;
-    await place.sfn.send(new StopExecutionCommand({ executionArn, error: 'Interrupted', cause }));
-  }
-}
-
 function onlyLocal(): ProxytuneError {
   return new ProxytuneError('UsageInvalid', {
     what: 'This command runs on this machine only',
-    allowed: 'proxytune run --local DIR --category dog',
+    allowed: 'npx proxytune run --local DIR --category dog --consent',
     remedy:
       'add --local; in an AWS account, upload the photos and then subject.json to the bucket of the stack, which starts the run',
   });

@@ -53,7 +53,7 @@ function redraw(output: Output): (view: RunView) => void {
   let drawn = 0;
   return (view) => {
     // A line that wraps would be two, and the cursor would go back too few.
-    const width = (process.stdout.columns ?? 100) - 1;
+    const width = (process.stdout.columns || 80) - 1;
     const lines = view.stages.map((stage) => stageLine(stage, output, width));
     output.write(
       `${drawn > 0 ? `\u001b[${drawn}A` : ''}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`,
@@ -63,17 +63,18 @@ function redraw(output: Output): (view: RunView) => void {
 }
 
 function plainly(output: Output): (view: RunView) => void {
-  const said = new Map<string, { state: string; at: number }>();
+  const said = new Map<string, { state: string; at: number; text: string }>();
   return (view) => {
     for (const stage of view.stages) {
       const before = said.get(stage.stage);
       if (stage.state === 'waiting') continue;
       const key = `${stage.state} ${stage.attempt}`;
-      const due = stage.state === 'running' && Date.now() - (before?.at ?? 0) >= PLAIN_EVERY_MS;
-      if (before?.state === key && !due) continue;
-      said.set(stage.stage, { state: key, at: Date.now() });
+      const text = facts(stage);
+      const due = text !== before?.text && Date.now() - (before?.at ?? 0) >= PLAIN_EVERY_MS;
+      if (before?.state === key && !(stage.state === 'running' && due)) continue;
+      said.set(stage.stage, { state: key, at: Date.now(), text });
       const first = before === undefined && stage.state === 'running';
-      output.say(first ? `${stage.stage}: ${WHY[stage.stage]}` : `${stage.stage}: ${facts(stage)}`);
+      output.say(first ? `${stage.stage}: ${WHY[stage.stage]}` : `${stage.stage}: ${text}`);
     }
   };
 }

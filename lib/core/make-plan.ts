@@ -80,7 +80,7 @@ function overBudget(usd: number, maxUsd: number): ProxytuneError {
     what: 'The plan costs more than maxUsd',
     given: `${usd.toFixed(2)} USD`,
     allowed: `${maxUsd.toFixed(2)} USD`,
-    remedy: 'raise maxUsd in subject.json, or choose preset draft, fewer proxies or fewer samples',
+    remedy: 'raise maxUsd, or choose preset draft, fewer proxies or fewer samples',
   });
 }
 

@@ -140,9 +140,9 @@ export function parseRequest(text: string): Request {
   const result = requestSchema.safeParse(data);
   if (result.success) return result.data;
   throw new ProxytuneError('RequestInvalid', {
-    what: 'subject.json does not fit',
+    what: 'The request does not fit',
     given: result.error.issues.map((issue) => fault(issue, data)).join('; '),
-    allowed: 'what docs/reference/subject.schema.json says; only category and consent are required',
+    allowed: 'what docs/reference/subject.md says; only category and consent are required',
     remedy: 'correct these fields and try again; in the bucket, subject.json is uploaded last',
   });
 }
@@ -207,13 +207,32 @@ function fault(issue: z.core.$ZodIssue, data: unknown): string {
   }
   const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], data);
   const given = value === undefined ? 'missing' : `${JSON.stringify(value).slice(0, 80)}`;
-  return `${path || 'the whole'}: ${given}: ${issue.message}`;
+  return `${path || 'the whole'}: ${given}: ${wanted(issue, value)}`;
+}
+
+/** What the field takes, in words that do not come from a parser. */
+function wanted(issue: z.core.$ZodIssue, value: unknown): string {
+  // A message of our own says more than anything derived.
+  if (!/^(Invalid|Too) /.test(issue.message)) return issue.message;
+  if (value === undefined) return fieldAt(issue.path)?.description ?? issue.message;
+  if (issue.code === 'too_small') return `must be ${issue.inclusive ? 'at least' : 'above'} ${issue.minimum}`;
+  if (issue.code === 'too_big') return `must be ${issue.inclusive ? 'at most' : 'below'} ${issue.maximum}`;
+  if (issue.code === 'invalid_value') {
+    return `must be ${issue.values.map((each) => JSON.stringify(each)).join(' or ')}`;
+  }
+  return issue.message;
 }
 
 function knownKeys(path: readonly PropertyKey[]): string[] {
-  let schema: unknown = requestSchema;
-  for (const key of path) schema = unwrap((unwrap(schema) as z.ZodObject).shape[String(key)]);
-  return Object.keys((unwrap(schema) as z.ZodObject).shape).filter((key) => key !== '$schema');
+  return Object.keys((unwrap(fieldAt(path)) as z.ZodObject).shape).filter((key) => key !== '$schema');
+}
+
+/** The schema of a field, with its description. */
+function fieldAt(path: readonly PropertyKey[]): z.ZodType | undefined {
+  let schema: z.ZodType | undefined = requestSchema;
+  for (const key of path)
+    schema = (unwrap(schema) as z.ZodObject).shape?.[String(key)] as z.ZodType | undefined;
+  return schema;
 }
 
 function unwrap(schema: unknown): unknown {

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError, say } from './words.mjs';
 
@@ -26,8 +26,15 @@ export const PYTHON = join(ROOT, '.venv/bin/python');
 export function setUp() {
   requireSystem(process.platform);
   requireNode(process.versions.node);
-  installPackages();
-  installPython();
+  if (isReady()) return;
+  const unlock = waitForTurn();
+  try {
+    // Another command may have set everything up while this one waited.
+    installPackages();
+    installPython();
+  } finally {
+    unlock();
+  }
 }
 
 /** @param {string} platform */
@@ -48,9 +55,52 @@ export function requireNode(version) {
   );
 }
 
+/** What the two folders are made from. */
+const PACKAGES = ['package-lock.json'];
+const PYTHON_PACKAGES = ['containers/requirements.txt', 'containers/pyproject.toml'];
+
+function isReady() {
+  const packages = isFresh(join(ROOT, 'node_modules'), fingerprint(PACKAGES)) && existsSync(NODE);
+  return packages && isFresh(join(ROOT, '.venv'), fingerprint(PYTHON_PACKAGES)) && works(PYTHON);
+}
+
+/**
+ * Two commands in a fresh clone must not install into the same folders at once; the second waits for the first.
+ *
+ * @returns {() => void} ends the turn
+ */
+function waitForTurn() {
+  const folder = join(ROOT, '.proxytune');
+  const file = join(folder, 'setup.lock');
+  mkdirSync(folder, { recursive: true });
+  for (let waited = 0; ; waited++) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' });
+      return () => rmSync(file, { force: true });
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
+    }
+    const holder = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
+    if (holder > 0 && !isAlive(holder)) rmSync(file, { force: true });
+    else if (waited === 0) say(`another command (process ${holder}) is setting up; waiting for it`);
+    // Half a second, without an event loop: there is nothing else to do.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
+  }
+}
+
+/** @param {number} pid */
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+  }
+}
+
 function installPackages() {
   const folder = join(ROOT, 'node_modules');
-  const wanted = fingerprint(['package-lock.json']);
+  const wanted = fingerprint(PACKAGES);
   if (isFresh(folder, wanted) && existsSync(NODE)) return;
   say('installing the npm packages (once; a minute or two)');
   run(
@@ -70,7 +120,7 @@ function installPackages() {
 
 function installPython() {
   const folder = join(ROOT, '.venv');
-  const wanted = fingerprint(['containers/requirements.txt', 'containers/pyproject.toml']);
+  const wanted = fingerprint(PYTHON_PACKAGES);
   if (isFresh(folder, wanted) && works(PYTHON)) return;
   const python = findPython();
   say(`making the Python environment .venv with ${python.command} ${python.version} (once; some minutes)`);

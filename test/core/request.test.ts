@@ -50,6 +50,16 @@ describe('a request', () => {
   });
 
   test.each([
+    [{ proxies: 5 }, 'proxies: 5: must be at least 8'],
+    [{ proxies: 6000 }, 'proxies: 6000: must be at most 5000'],
+    [{ maxUsd: 0 }, 'maxUsd: 0: must be above 0'],
+    [{ preset: 'quick' }, 'preset: "quick": must be "draft" or "standard" or "best"'],
+    [{ category: undefined }, 'category: missing: What the subject is, in plain words'],
+  ])('hears in plain words what a field takes: %j', (fields, words) => {
+    expect(refused({ ...minimal, ...fields })).toContain(words);
+  });
+
+  test.each([
     ['consent withheld', { ...minimal, consent: false }],
     ['no consent', { category: 'dog' }],
     ['more proxies than the bound', { ...minimal, proxies: 5001 }],

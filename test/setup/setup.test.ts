@@ -1,7 +1,16 @@
 /** The set-up on machines that lack something: clear words, an exit code, no stack trace. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isNewEnough, requireNode, requireSystem } from '../../lib/setup/setup.mjs';
@@ -32,11 +41,12 @@ function tool(name: string, script: string): void {
   chmodSync(join(clone, 'tools', name), 0o755);
 }
 
-function setUp(): { status: number | null; stderr: string } {
-  const code = `
+const code = () => `
     const { setUpAndCall } = await import(${JSON.stringify(join(clone, 'lib/setup/call.mjs'))});
     process.exitCode = await setUpAndCall('none.ts', []);`;
-  return spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
+
+function setUp(): { status: number | null; stderr: string } {
+  return spawnSync(process.execPath, ['--input-type=module', '--eval', code()], {
     encoding: 'utf8',
     env: { PATH: join(clone, 'tools') },
   });
@@ -97,4 +107,29 @@ test.each([
 test('Windows itself is refused with the way out', () => {
   expect(() => requireSystem('win32')).toThrow('WSL');
   for (const platform of ['linux', 'darwin']) expect(() => requireSystem(platform)).not.toThrow();
+});
+
+test('a set-up waits for another one, and takes the turn of one that is no more', async () => {
+  const lock = join(clone, '.proxytune/setup.lock');
+  mkdirSync(join(clone, '.proxytune'));
+  writeFileSync(lock, String(process.pid));
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code()], {
+    env: { PATH: join(clone, 'tools') },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let seen = '';
+  const waiting = new Promise<void>((done) =>
+    child.stderr.on('data', (text) => {
+      seen += text;
+      if (seen.includes('waiting for it')) done();
+    }),
+  );
+  const ended = new Promise((done) => child.on('close', done));
+  await waiting;
+  expect(seen).toBe(`setup: another command (process ${process.pid}) is setting up; waiting for it\n`);
+  // No process has this number: Linux and macOS count below it.
+  writeFileSync(lock, '99999999');
+  await ended;
+  expect(seen).toContain('No Python was found.');
+  expect(existsSync(lock)).toBe(false);
 });

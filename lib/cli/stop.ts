@@ -1,0 +1,33 @@
+/** Stopping runs: their executions are aborted, and what they started ends before this returns. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
+import type { Place } from './clients.ts';
+import { readRunView } from './run-state.ts';
+
+/** How long stopped runs may take to end their jobs. */
+const PATIENCE_MS = 40_000;
+
+/** Stops every running run that is chosen. @returns their names */
+export async function stopRuns(place: Place, chosen: (runId: string) => boolean): Promise<string[]> {
+  const { executions = [] } = await place.sfn.send(
+    new ListExecutionsCommand({ stateMachineArn: place.machine, statusFilter: 'RUNNING' }),
+  );
+  const stopped: string[] = [];
+  for (const { name = '', executionArn } of executions) {
+    const runId = runOf(name);
+    if (!chosen(runId)) continue;
+    const cause = `Stopped with Ctrl-C. What to do: npx proxytune run --local --resume ${runId}`;
+    await place.sfn.send(new StopExecutionCommand({ executionArn, error: 'Interrupted', cause }));
+    stopped.push(runId);
+  }
+  const deadline = Date.now() + PATIENCE_MS;
+  for (const runId of stopped) {
+    while (Date.now() < deadline && (await readRunView(place, runId))?.status === 'RUNNING') await sleep(300);
+  }
+  return stopped;
+}
+
+/** An execution that resumes a run is called `<run>-r<time>`; a run's own name ends in its digest. */
+function runOf(execution: string): string {
+  return /^(.+-[0-9a-f]{8})-r[0-9a-z]+$/.exec(execution)?.[1] ?? execution;
+}
