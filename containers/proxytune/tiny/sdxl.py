@@ -42,14 +42,15 @@ def write(folder: Path) -> None:
         timestep_spacing="leading",
         steps_offset=1,
     ).save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text(json.dumps(_index(), indent=2) + "\n", "utf-8")
+    (folder / "model_index.json").write_text(json.dumps(model_index(), indent=2) + "\n", "utf-8")
 
 
-def _index() -> dict[str, Any]:
+def model_index(scheduler: str = "EulerDiscreteScheduler") -> dict[str, Any]:
+    """What model_index.json of an SDXL pipeline says; `scheduler` is a class of diffusers."""
     return {
         "_class_name": "StableDiffusionXLPipeline",
         "force_zeros_for_empty_prompt": True,
-        "scheduler": ["diffusers", "EulerDiscreteScheduler"],
+        "scheduler": ["diffusers", scheduler],
         "text_encoder": ["transformers", "CLIPTextModel"],
         "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
         "tokenizer": ["transformers", "CLIPTokenizer"],

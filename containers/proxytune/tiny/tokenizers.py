@@ -19,7 +19,7 @@ def clip_tokenizer(pad_token: str = "<|endoftext|>") -> Any:
     """
     from transformers import CLIPTokenizer
 
-    letters = sorted(_byte_letters().values())
+    letters = sorted(byte_letters().values())
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     return CLIPTokenizer(
         vocab={piece: number for number, piece in enumerate(pieces)},
@@ -38,7 +38,7 @@ def t5_tokenizer(length: int) -> Any:
     return T5Tokenizer(vocab=[*specials, *pieces], extra_ids=0, model_max_length=length)
 
 
-def _byte_letters() -> dict[int, str]:
+def byte_letters() -> dict[int, str]:
     """Byte -> the printable letter that byte-level tokenizers write it as: itself, or one from U+0100 on."""
     plain = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
     others = [byte for byte in range(256) if byte not in plain]

@@ -1,0 +1,89 @@
+"""The numbers of the pretraining. What decides a result is here, so that it can be hashed and told."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+# Pictures of one chunk of the corpus.
+CHUNK = 2000
+# One thread each; together they take about as long as each other.
+LANES: dict[str, tuple[str, ...]] = {
+    "teacher": ("vae", "teacher", "clip", "dino"),
+    "student": ("vq", "student"),
+}
+
+
+@dataclass(frozen=True)
+class PartSettings:
+    """How one part is trained.
+
+    Attributes:
+        steps, batch: optimizer steps, and pictures in each.
+        learning_rate: AdamW's, after `warmup` steps; flat for the share `flat` of the steps, then a cosine
+            to a hundredth.
+        weight_decay, betas: AdamW's.
+        average: decay of the running average of the weights, which is what is used afterwards.
+        examine_every: steps between two examinations on held-out pictures.
+    """
+
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.99)
+    average: float = 0.998
+    flat: float = 0.0
+    warmup: int = 100
+    clip: float = 1.0
+    checkpoint_every: int = 100
+    examine_every: int = 400
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole pretraining. Learning rates and the ratio of steps were found in one trial on this world.
+
+    Attributes:
+        seed: of the corpus, the first weights, and all draws.
+        pictures: in the corpus, two of each appearance; a multiple of twice `examined`.
+        held_out: pictures at its end that nothing is trained on.
+        parts: by name; the order is that of the lanes.
+    """
+
+    seed: int = 0
+    pictures: int = 100_000
+    held_out: int = 2_000
+    parts: dict[str, PartSettings] = field(
+        default_factory=lambda: {
+            "vae": PartSettings(1_300, 32, 1.5e-3, weight_decay=0.0),
+            "teacher": PartSettings(4_500, 48, 7e-4, average=0.9985, flat=0.3),
+            "vq": PartSettings(2_200, 32, 1.5e-3, weight_decay=0.0),
+            "student": PartSettings(3_200, 48, 1.5e-3, weight_decay=0.03, betas=(0.9, 0.95), flat=0.3),
+            "clip": PartSettings(900, 96, 1e-3),
+            "dino": PartSettings(700, 64, 1e-3),
+        }
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, for the card and for hashing."""
+        return asdict(self)
+
+
+def trial(steps: int = 3) -> Settings:
+    """The same training cut off: a few steps of each part on a small corpus. For tests."""
+    whole = Settings()
+    short = {
+        name: PartSettings(
+            **{
+                **asdict(part),
+                "steps": steps,
+                "batch": 8,
+                "warmup": 2,
+                "checkpoint_every": 1,
+                "examine_every": steps,
+            }
+        )
+        for name, part in whole.parts.items()
+    }
+    return Settings(pictures=240, held_out=40, parts=short)

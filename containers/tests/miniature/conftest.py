@@ -1,0 +1,30 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from proxytune.contract.signals import StopRequest
+from proxytune.miniature.pretraining.corpus import draw_corpus
+from proxytune.miniature.pretraining.lanes import Pretraining
+from proxytune.miniature.pretraining.settings import trial
+
+
+def begin(work: Path, **changes: object) -> Pretraining:
+    """A pretraining cut off after a few steps, in a folder of its own."""
+    settings = trial(**changes)
+    draw_corpus(work / "corpus", settings)
+    return Pretraining(work, settings, torch.float32, lambda line: None, StopRequest())
+
+
+@pytest.fixture(scope="session")
+def cut_off(tmp_path_factory) -> tuple[Pretraining, Path]:
+    """All parts after three steps, and the folder of their models. Do not write into it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pretraining = begin(tmp_path_factory.mktemp("pretraining"))
+    models = pretraining.work / "models"
+    for part in pretraining.settings.parts:
+        pretraining.run(part)
+    pretraining.write_models(models)
+    torch.set_num_threads(threads)
+    return pretraining, models
