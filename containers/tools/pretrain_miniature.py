@@ -24,9 +24,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 
 from proxytune.contract.signals import StopRequest
+from proxytune.miniature.pretraining.card import write_card
 from proxytune.miniature.pretraining.corpus import draw_corpus
 from proxytune.miniature.pretraining.lanes import Pretraining
 from proxytune.miniature.pretraining.precision import compute_type
+from proxytune.miniature.pretraining.quality import measure
 from proxytune.miniature.pretraining.settings import LANES, Settings
 
 
@@ -36,6 +38,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for the corpus and checkpoints")
     parser.add_argument("--processes", type=int, choices=(1, 2), default=2, help="lanes side by side")
     parser.add_argument("--lane", choices=LANES, help="run this lane only, in this process")
+    parser.add_argument("--out", type=Path, help="folder for the models and their card, once all is trained")
     given = parser.parse_args(arguments)
     given.work.mkdir(parents=True, exist_ok=True)
     if given.lane:
@@ -45,8 +48,12 @@ def main(arguments: list[str]) -> int:
     draw_corpus(given.work / "corpus", Settings(), given.processes)
     say(f"the corpus is there after {time.monotonic() - began:.0f} s")
     if given.processes == 1:
-        return max(run_lane(given.work, lane) for lane in LANES)
-    return run_side_by_side(given.work)
+        code = max(run_lane(given.work, lane) for lane in LANES)
+    else:
+        code = run_side_by_side(given.work)
+    if code == 0 and given.out:
+        write(given.work, given.out)
+    return code
 
 
 def run_lane(work: Path, lane: str) -> int:
@@ -60,6 +67,17 @@ def run_lane(work: Path, lane: str) -> int:
         pretraining.run(part)
     say(f"lane {lane}: done")
     return 0
+
+
+def write(work: Path, out: Path) -> None:
+    """Write the models and their card."""
+    dtype = compute_type()
+    Pretraining(work, Settings(), dtype, say, StopRequest()).write_models(out)
+    say("measuring the models that were written")
+    figures = measure(out, Settings())
+    write_card(out, work, Settings(), dtype, figures)
+    for name, value in figures.items():
+        say(f"{name} {value:.4g}")
 
 
 def run_side_by_side(work: Path) -> int:

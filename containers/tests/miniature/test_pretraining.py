@@ -116,13 +116,13 @@ def test_checkpoints_of_other_settings_are_refused(cut_off):
 
 @pytest.mark.slow
 def test_the_command_stops_on_sigterm_with_a_checkpoint_and_goes_on(tmp_path):
-    # The real command with its real settings, on a small corpus: its first steps.
-    draw_corpus(tmp_path / "corpus", replace(Settings(), pictures=400, held_out=200))
+    # The real command with its real settings, on a small corpus: 400 pictures beside those that are held out.
+    draw_corpus(tmp_path / "corpus", replace(Settings(), pictures=2_400))
     command = [sys.executable, str(TOOL), "--work", str(tmp_path), "--lane", "student"]
     for _ in range(2):
         log = (tmp_path / "log.txt").open("w")
         lane = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ})
-        _wait_for(tmp_path / "log.txt", "vq: step")
+        _wait_for(tmp_path / "log.txt", "vq: step", lane)
         lane.send_signal(signal.SIGTERM)
         assert lane.wait(timeout=60) == 143
     said = (tmp_path / "log.txt").read_text("utf-8")
@@ -130,8 +130,9 @@ def test_the_command_stops_on_sigterm_with_a_checkpoint_and_goes_on(tmp_path):
     assert "its checkpoint is written" in said
 
 
-def _wait_for(file, text):
+def _wait_for(file, text, process):
     until = time.monotonic() + 120
     while text not in file.read_text("utf-8"):
+        assert process.poll() is None, file.read_text("utf-8")
         assert time.monotonic() < until, file.read_text("utf-8")
         time.sleep(0.5)

@@ -9,5 +9,7 @@ loop         AdamW with a running average of the weights, resumable after any st
 vae, teacher, vq, student, clip, dino   one part each: its model, its loss, its examination
 caches       latents and tokens of the whole corpus, computed once
 lanes        which part comes after which; two lanes run side by side
-folders      the trained parts as model folders, 16 bits a weight
+    folders      the trained parts as model folders, 16 bits a weight
+    quality      what the models in their folders can do, recomputed from the files
+    card         what is told about them: data, settings, machine, time, quality
 """

@@ -92,8 +92,25 @@ def open_corpus(folder: Path, settings: Settings) -> Corpus:
     return Corpus(pixels=pixels, training=len(pixels) - settings.held_out, **facts)
 
 
+def draw_held_out(settings: Settings) -> Corpus:
+    """The held-out pictures alone, as they are at the end of the whole corpus."""
+    first = settings.pictures - settings.held_out
+    start = first // CHUNK * CHUNK
+    pixels, columns = _drawn(settings.seed, start, settings.pictures - start)
+    kept = {name: values[first - start :] for name, values in columns.items()}
+    return Corpus(pixels=pixels[first - start :], training=0, **kept)
+
+
 def _draw_chunk(job: Job) -> None:
     path, seed, start, count = job
+    pixels, columns = _drawn(seed, start, count)
+    scratch = path.with_suffix(f".{os.getpid()}.tmp")
+    with scratch.open("wb") as file:
+        np.savez(file, pixels=pixels, **columns)
+    scratch.replace(path)
+
+
+def _drawn(seed: int, start: int, count: int) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
     draws = Random(f"corpus {seed} {start}")
     pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
     rows = []
@@ -109,11 +126,7 @@ def _draw_chunk(job: Job) -> None:
         "context": [CONTEXTS.index(pose.context) for _, pose in rows],
         "colours": [(look.body, look.mark, look.trim) for look, _ in rows],
     }
-    scratch = path.with_suffix(f".{os.getpid()}.tmp")
-    with scratch.open("wb") as file:
-        columns: dict[str, Any] = {name: np.asarray(values, np.uint8) for name, values in facts.items()}
-        np.savez(file, pixels=pixels, **columns)
-    scratch.replace(path)
+    return pixels, {name: np.asarray(values, np.uint8) for name, values in facts.items()}
 
 
 def _replace(path: Path, values: npt.NDArray[np.uint8]) -> None:
