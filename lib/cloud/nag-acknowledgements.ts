@@ -81,6 +81,7 @@ function objects(stack: Stack): Acknowledgement[] {
     on('JobRole', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/checkpoints/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/pictures/*', FILES_OF_A_RUN),
+    on('JobRole', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('MachineLambdas/PlanRun', 'subjects/*/subject.json', OF_EVERY_RUN),
     on('MachineLambdas/PlanRun', 'runs/*/plan.json', OF_EVERY_RUN),
     on('MachineLambdas/PlanRun', 'runs/*/chunks/*', FILES_OF_A_RUN),
@@ -88,6 +89,8 @@ function objects(stack: Stack): Acknowledgement[] {
     on('MachineLambdas/InspectPhotos', 'runs/*/references/*', FILES_OF_A_RUN),
     on('MachineLambdas/StartJob', 'runs/*/plan.json', OF_EVERY_RUN),
     on('MachineLambdas/StartJob', 'runs/*/manifests/*', FILES_OF_A_RUN),
+    on('MachineLambdas/ReconcileJob', 'runs/*/failures/*', FILES_OF_A_RUN),
+    on('EventLambdas/SettleJob', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/report/*', FILES_OF_A_RUN),
   ];

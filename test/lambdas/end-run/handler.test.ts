@@ -147,7 +147,7 @@ test.each([
   expect(await readRun(runId)).toMatchObject({
     status: 'FAILED',
     error,
-    message: expect.stringContaining('What to do: open the execution'),
+    message: expect.stringContaining('What to do: look at the execution'),
   });
 });
 
