@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from proxytune.contract.errors import ProxytuneError
+from proxytune.training.families import imported, look_up
 
 if TYPE_CHECKING:
     import torch
@@ -76,28 +75,11 @@ class Learner(Protocol):
 
 def learner(family: str, base: Path, size: int, device: torch.device) -> Learner:
     """The learner of a family, over the model folder `base`, for pictures of `size` pixels a side."""
-    made: Learner = _resolve(_row(family).learner)(base, size, device)
+    made: Learner = imported(look_up(FAMILIES, family, "student").learner)(base, size, device)
     return made
 
 
 def picture_maker(family: str) -> PictureMaker:
     """What draws this family's pictures; nothing is loaded yet."""
-    made: PictureMaker = _resolve(_row(family).maker)()
+    made: PictureMaker = imported(look_up(FAMILIES, family, "student").maker)()
     return made
-
-
-def _row(family: str) -> Family:
-    if family not in FAMILIES:
-        raise ProxytuneError(
-            "ModelUnknown",
-            what="This image holds no code for the student's family",
-            given=family,
-            allowed=", ".join(FAMILIES),
-            remedy="choose another student, or build the image of a version that knows the family",
-        )
-    return FAMILIES[family]
-
-
-def _resolve(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)

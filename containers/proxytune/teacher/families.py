@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from proxytune.contract.errors import ProxytuneError
+from proxytune.training.families import imported, look_up
 
 if TYPE_CHECKING:
     import torch
@@ -43,10 +42,14 @@ class Teacher(Protocol):
         alpha: int,
         batch_size: int,
         seed: int,
+        adapted: str = "attention",
     ) -> Trainee:
         """Load the weights, encode what never changes, put a fresh adapter on.
 
         The adapter's first values are drawn from torch's global state: seed that before.
+
+        Args:
+            adapted: which layers carry it: `attention`, or `all` for feed-forward and convolutions too.
         """
         ...
 
@@ -57,28 +60,11 @@ class Teacher(Protocol):
 
 def teacher(family: str, base: Path, device: torch.device) -> Teacher:
     """The teacher of a family, over the model folder `base`."""
-    made: Teacher = _resolve(_row(family).teacher)(base, device)
+    made: Teacher = imported(look_up(FAMILIES, family, "teacher").teacher)(base, device)
     return made
 
 
 def picture_maker(family: str) -> PictureMaker:
     """What draws this family's pictures; nothing is loaded yet."""
-    made: PictureMaker = _resolve(_row(family).maker)()
+    made: PictureMaker = imported(look_up(FAMILIES, family, "teacher").maker)()
     return made
-
-
-def _row(family: str) -> Family:
-    if family not in FAMILIES:
-        raise ProxytuneError(
-            "ModelUnknown",
-            what="This image holds no code for the teacher's family",
-            given=family,
-            allowed=", ".join(FAMILIES),
-            remedy="choose another teacher, or build the image of a version that knows the family",
-        )
-    return FAMILIES[family]
-
-
-def _resolve(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
