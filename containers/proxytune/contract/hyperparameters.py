@@ -57,7 +57,7 @@ def settings_hash(hyperparameters: dict[str, Any], data: list[str]) -> str:
 
     Args:
         hyperparameters: as `read` returns them.
-        data: hashes of the training data in order, for instance the SHA-256 of every photo.
+        data: what is trained on, in order, for instance the SHA-256 of every photo.
     """
     kept = {key: value for key, value in hyperparameters.items() if key not in WITHOUT_EFFECT}
     text = json.dumps({"hyperparameters": kept, "data": data}, sort_keys=True, separators=(",", ":"))

@@ -37,8 +37,9 @@ class Lesson:
     """What a student is taught, beside the pictures.
 
     Attributes:
-        caption: of every proxy: the prompt it was synthesised from.
-        token_word: the word of the caption that stands for the subject.
+        caption: the plain prompt of the subject. Each proxy is learnt under its own prompt, which may also
+            name a context (`ProxySet.prompts`).
+        token_word: the word of these prompts that stands for the subject.
         caption_dropout: share of pictures trained with the null caption, which guidance needs.
         rank, alpha: the adapter's; it is scaled by alpha / rank.
         batch_size: pictures a step.

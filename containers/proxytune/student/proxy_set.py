@@ -19,12 +19,17 @@ class ProxySet:
     Args:
         pictures: as `proxies.collection.read_proxies` returns them; read from disk when asked for.
         size: side of the square training picture in pixels.
+
+    Attributes:
+        sha256: of every picture's PNG.
+        prompts: what every picture was synthesised from, and what it is to be learnt under.
     """
 
     def __init__(self, pictures: list[Picture], size: int) -> None:
         self.size = size
         self._pictures = pictures
         self.sha256 = [picture.record.sha256 for picture in pictures]
+        self.prompts = [picture.record.prompt for picture in pictures]
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -33,6 +38,11 @@ class ProxySet:
     def digest(self) -> str:
         """One SHA-256 for all of them: that of their PNGs' hashes, in order, a line each."""
         return hashlib.sha256("\n".join(self.sha256).encode("ascii")).hexdigest()
+
+    @property
+    def data(self) -> list[str]:
+        """All that a training learns from, as text: the hash of every picture, then its prompt."""
+        return [*self.sha256, *self.prompts]
 
     def picture_of(self, slot: int, seed: int) -> int:
         """The number of the `slot`-th training picture: every epoch has all, in a fresh order."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from learn_job import draw_proxy, write_shard
+from learn_job import CAPTION, draw_proxy, write_shard
 from PIL import Image
 
 from proxytune.contract.errors import ProxytuneError
@@ -56,3 +56,11 @@ def test_smaller_pictures_are_refused(pictures):
 def test_the_digest_names_the_set(pictures):
     assert ProxySet(pictures, 64).digest == ProxySet(pictures, 32).digest
     assert ProxySet(pictures, 64).digest != ProxySet(pictures[:4], 64).digest
+
+
+def test_every_picture_has_its_own_prompt(tmp_path):
+    write_shard(tmp_path / "0.json.out", [0, 2])
+    write_shard(tmp_path / "1.json.out", [1], prompt="ohwx dog in the snow")
+    proxies = ProxySet(read_proxies(tmp_path, 3), 64)
+    assert proxies.prompts == [CAPTION, "ohwx dog in the snow", CAPTION]
+    assert proxies.data == [*proxies.sha256, *proxies.prompts]

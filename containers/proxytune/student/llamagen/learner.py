@@ -1,6 +1,6 @@
 """The LlamaGen student while it learns: a LoRA on the transformer, trained on the tokens of the proxies.
 
-What never changes is computed once: the one caption's features, and the tokens of every proxy. The text
+What never changes is computed once: the features of each caption, and the tokens of every proxy. The text
 encoder and the picture tokenizer are freed before the first step.
 """
 
@@ -19,8 +19,8 @@ from proxytune.student.llamagen.adapter import add_adapter, save_adapter
 from proxytune.student.llamagen.captions import CaptionEncoder
 from proxytune.student.llamagen.checkpoint import Student, load_student
 from proxytune.student.llamagen.pictures import full_precision
+from proxytune.student.llamagen.proxy_captions import ProxyCaptions
 from proxytune.student.llamagen.sampling import bare
-from proxytune.student.llamagen.transformer import trim_caption
 from proxytune.student.llamagen.vq import VQTokenizer
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training.loop import LoopSettings
@@ -46,7 +46,7 @@ class LlamaGenLearner:
         self._dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
 
     def prepare(self, proxies: ProxySet, lesson: Lesson) -> LlamaGenLearner:
-        """Load the weights, encode caption and proxies, put a fresh adapter on the transformer.
+        """Load the weights, encode captions and proxies, put a fresh adapter on the transformer.
 
         The adapter's first values are drawn from torch's global state: seed that before.
 
@@ -57,13 +57,13 @@ class LlamaGenLearner:
         student = load_student(
             self._base, image_size=self._size, dtype=self._dtype, text_dtype=self._dtype, device=self._device
         )
-        self._caption = self._encode_caption(student)
+        self._captions = self._encode_captions(student)
         self._tokens = tokenise(student.vq, proxies, self._device)
         gpt = student.gpt
         del student
         self._free()
         self._model = add_adapter(gpt, rank=lesson.rank, alpha=lesson.alpha)
-        memory.fit(gpt, lesson.batch_size, self._caption.shape[1], self._device)
+        memory.fit(gpt, lesson.batch_size, self._captions.longest, self._device)
         self._model.train()
         return self
 
@@ -84,14 +84,14 @@ class LlamaGenLearner:
         )
 
     def loss(self, step: int, draws: torch.Generator) -> Tensor:
-        """Mean cross-entropy of the tokens of step `step`'s proxies, some of them without their caption."""
+        """Mean cross-entropy of step `step`'s proxies under their captions, some with the null caption."""
         count = self._lesson.batch_size
         slots = range(step * count, (step + 1) * count)
         numbers = torch.tensor([self._proxies.picture_of(slot, self._lesson.seed) for slot in slots])
         dropped = torch.rand(count, generator=draws) < self._lesson.caption_dropout
         return bare(self._model).loss(
             self._tokens[numbers].to(self._device),
-            self._caption.expand(count, -1, -1),
+            *self._captions.batch(numbers),
             drop_caption=dropped.to(self._device),
         )
 
@@ -101,15 +101,15 @@ class LlamaGenLearner:
         Raises:
             ProxytuneError: ModelMismatch when it does not.
         """
-        self._model = save_adapter(self._model, folder, self._tokens[:1].to(self._device), self._caption)
+        caption, _ = self._captions.batch(torch.tensor([0]))
+        self._model = save_adapter(self._model, folder, self._tokens[:1].to(self._device), caption)
 
-    def _encode_caption(self, student: Student) -> Tensor:
-        """The caption's features without padding, (1, n, caption_dim): exact, and plain causal attention."""
+    def _encode_captions(self, student: Student) -> ProxyCaptions:
         captions = student.captions
         assert isinstance(captions, CaptionEncoder)
-        token_word.check(self._lesson.token_word, self._lesson.caption, captions)
-        features, _ = trim_caption(*captions.encode([self._lesson.caption]))
-        return features
+        for caption in dict.fromkeys([self._lesson.caption, *self._proxies.prompts]):
+            token_word.check(self._lesson.token_word, caption, captions)
+        return ProxyCaptions.encode(self._proxies.prompts, captions)
 
     def _free(self) -> None:
         if self._device.type == "cuda":
