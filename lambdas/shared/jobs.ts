@@ -10,7 +10,14 @@ import { instance } from '../../lib/core/catalogue.ts';
 import { usdFor } from '../../lib/core/cost.ts';
 import { parseFailure } from '../../lib/core/errors.ts';
 import { chunkOfOutput, keys } from '../../lib/core/keys.ts';
-import { type JobDescription, type Outcome, outcomeOf } from '../../lib/core/outcome.ts';
+import {
+  isMissing,
+  isOver,
+  type JobDescription,
+  type Outcome,
+  outcomeOf,
+  transformOutcome,
+} from '../../lib/core/outcome.ts';
 import type { JobRecord } from '../../lib/core/records.ts';
 import { isTransformStage, type TransformStage } from '../../lib/core/words.ts';
 import { listKeys, readText } from './bucket.ts';
@@ -25,27 +32,20 @@ export async function describeJob(
       ? await sagemaker().send(new DescribeTrainingJobCommand({ TrainingJobName: job.jobName }))
       : await sagemaker().send(new DescribeTransformJobCommand({ TransformJobName: job.jobName }));
   } catch (error) {
-    if (isMissing(error)) return undefined;
+    if (isMissing(error as Error)) return undefined;
     throw error;
   }
 }
 
-/**
- * What became of a job. A transform has succeeded when every chunk has its output, whatever SageMaker calls its end:
- * it also completes on an empty or wrong manifest, and may fail or be stopped after its last output.
- */
+/** What became of a job. */
 export async function lookAt(job: JobRecord): Promise<Outcome> {
   const description = await describeJob(job);
   if (description === undefined) return { over: false, status: 'Missing' };
   const outcome = outcomeOf(description);
   if (!outcome.over || !isTransformStage(job.stage)) return outcome;
-  const { seconds } = outcome;
   const answered = await answeredChunks(job.runId, job.stage);
-  const wanted = job.chunks ?? 0;
-  if (answered.size >= wanted) return { over: true, ok: true, seconds };
-  if (!outcome.ok) return inOwnWords(job, outcome);
-  const message = `${wanted - answered.size} of ${wanted} chunks have no output`;
-  return { over: true, ok: false, seconds, error: 'ChunksMissing', message };
+  const judged = transformOutcome(outcome, job.chunks ?? 0, answered.size);
+  return judged.ok ? judged : inOwnWords(job, judged);
 }
 
 /** SageMaker says of a failed transform only where its log is; its container left the reason in a note. */
@@ -71,7 +71,7 @@ export async function stopJob(job: Pick<JobRecord, 'kind' | 'jobName'>): Promise
       await sagemaker().send(new StopTransformJobCommand({ TransformJobName: job.jobName }));
     }
   } catch (error) {
-    if (!isMissing(error) && !isOver(error)) throw error;
+    if (!isMissing(error as Error) && !isOver(error as Error)) throw error;
   }
 }
 
@@ -81,7 +81,7 @@ export async function deleteModelOf(job: Pick<JobRecord, 'kind' | 'jobName'>): P
   try {
     await sagemaker().send(new DeleteModelCommand({ ModelName: job.jobName }));
   } catch (error) {
-    if (!isMissing(error)) throw error;
+    if (!isMissing(error as Error)) throw error;
   }
 }
 
@@ -91,18 +91,4 @@ export function endOf(job: JobRecord, outcome: Outcome & { over: true }) {
   return outcome.ok
     ? { state: 'SUCCEEDED' as const, ...bill }
     : { state: 'FAILED' as const, ...bill, error: outcome.error, message: outcome.message };
-}
-
-function isMissing(error: unknown): boolean {
-  const { name, message } = error as Error;
-  return (
-    name === 'ResourceNotFound' ||
-    (name === 'ValidationException' && /not f(ou|i)nd|does not exist/i.test(message))
-  );
-}
-
-function isOver(error: unknown): boolean {
-  return (
-    (error as Error).name === 'ValidationException' && /status|state|stop/i.test((error as Error).message)
-  );
 }

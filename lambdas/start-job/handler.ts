@@ -10,6 +10,7 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import { retryableNames } from '../../lib/core/errors.ts';
 import {
+  drawingOf,
   manifest,
   modelRequest,
   trainingJobRequest,
@@ -18,7 +19,7 @@ import {
 import { chunkName, keys } from '../../lib/core/keys.ts';
 import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
-import { JOB_OVER, refusal } from '../../lib/core/outcome.ts';
+import { isTaken, JOB_OVER, refusal } from '../../lib/core/outcome.ts';
 import { type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
 import type { JobRecord } from '../../lib/core/records.ts';
 import { isTransformStage, type JobStage, type TransformStage } from '../../lib/core/words.ts';
@@ -97,12 +98,13 @@ async function create(plan: Plan, identity: JobIdentity, jobs: readonly JobRecor
     return;
   }
   const wanted = await missingChunks(plan, stage);
-  await writeJson(keys.manifest(plan.runId, jobName(identity)), manifest(plan, stage, wanted.map(chunkName)));
+  const named = manifest(plan.bucket, keys.chunks(plan.runId, stage), wanted.map(chunkName));
+  await writeJson(keys.manifest(plan.runId, jobName(identity)), named);
   const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, adapterJob(plan, stage, jobs))}`;
-  await adopting(
-    sagemaker().send(new CreateModelCommand(modelRequest(plan, identity, { ...context, artifactUri }))),
-  );
-  await adopting(sagemaker().send(new CreateTransformJobCommand(transformJobRequest(plan, identity))));
+  const drawing = drawingOf(plan, identity);
+  const model = modelRequest(plan, drawing, { ...context, artifactUri });
+  await adopting(sagemaker().send(new CreateModelCommand(model)));
+  await adopting(sagemaker().send(new CreateTransformJobCommand(transformJobRequest(plan, drawing))));
 }
 
 /** A later attempt draws only what no earlier one has drawn: each picture depends on its seed alone. */
@@ -136,10 +138,7 @@ async function adopting(creation: Promise<unknown>): Promise<void> {
   try {
     await creation;
   } catch (error) {
-    const { name, message } = error as Error;
-    const exists =
-      name === 'ResourceInUse' || (name === 'ValidationException' && /already exist/i.test(message));
-    if (!exists) throw error;
+    if (!isTaken(error as Error)) throw error;
   }
 }
 

@@ -25,12 +25,31 @@ const TRANSFORM_AMI = 'al2-ami-sagemaker-batch-gpu-535';
 
 const s3 = (bucket: string, key: string): string => `s3://${bucket}/${key}`;
 
-function tags(plan: Plan, identity: JobIdentity) {
+function tags(plan: Plan, stage: string) {
   return [
     { Key: 'proxytune:run', Value: plan.runId },
     { Key: 'proxytune:subject', Value: plan.subject },
-    { Key: 'proxytune:stage', Value: identity.stage },
+    { Key: 'proxytune:stage', Value: stage },
   ];
+}
+
+/** One attempt at drawing chunks with an adapter of a run: for a stage of it, or for a prompt that came later. */
+export interface Drawing {
+  /** Of the model and of the job. */
+  readonly name: string;
+  /** For the bill. */
+  readonly stage: string;
+  /** Who draws, how and where. */
+  readonly how: TransformPlan;
+  /** Prefix of the outputs. */
+  readonly output: string;
+}
+
+/** The drawing of a stage. */
+export function drawingOf(plan: Plan, identity: JobIdentity): Drawing {
+  const how = stageOf(plan, identity.stage) as TransformPlan;
+  const { run, stage, attempt } = { ...identity, stage: how.stage };
+  return { name: jobName(identity), stage, how, output: keys.picturesOfAttempt(run, stage, attempt) };
 }
 
 /** CreateTrainingJob for teach, learn or evaluate. */
@@ -61,7 +80,7 @@ export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: J
     EnableManagedSpotTraining: stage.spot,
     // Everything comes in through channels, so the container needs no network at all.
     EnableNetworkIsolation: true,
-    Tags: tags(plan, identity),
+    Tags: tags(plan, identity.stage),
   };
 }
 
@@ -79,37 +98,31 @@ function channel(bucket: string, name: string, prefix: string) {
 }
 
 /** CreateModel for a transform: the adapter alone; base weights are pulled from the bucket at start. */
-export function modelRequest(
-  plan: Plan,
-  identity: JobIdentity,
-  context: JobContext & { artifactUri: string },
-) {
-  const stage = stageOf(plan, identity.stage) as TransformPlan;
-  const model = plan.models[stage.role];
+export function modelRequest(plan: Plan, drawing: Drawing, context: JobContext & { artifactUri: string }) {
+  const { name, stage, how } = drawing;
+  const model = plan.models[how.role];
   return {
-    ModelName: jobName(identity),
+    ModelName: name,
     ExecutionRoleArn: context.roleArn,
     PrimaryContainer: {
       Image: context.imageUri,
       ModelDataUrl: context.artifactUri,
       Environment: {
-        PROXYTUNE_ROLE: stage.role,
+        PROXYTUNE_ROLE: how.role,
         PROXYTUNE_FAMILY: model.family,
         PROXYTUNE_MODEL: model.id,
         PROXYTUNE_BASE_MODEL: s3(plan.bucket, keys.model(model.id)),
-        PROXYTUNE_FAILURE_NOTE: s3(plan.bucket, keys.failureNote(plan.runId, jobName(identity))),
+        PROXYTUNE_FAILURE_NOTE: s3(plan.bucket, keys.failureNote(plan.runId, name)),
       },
     },
     EnableNetworkIsolation: false,
-    Tags: tags(plan, identity),
+    Tags: tags(plan, stage),
   };
 }
 
 /** CreateTransformJob over the manifest of the chunks that are still wanted. */
-export function transformJobRequest(plan: Plan, identity: JobIdentity) {
-  const stage = stageOf(plan, identity.stage) as TransformPlan;
-  const name = jobName(identity);
-  const gpu = instance(stage.instanceType).gpus > 0;
+export function transformJobRequest(plan: Plan, { name, stage, how, output }: Drawing) {
+  const gpu = instance(how.instanceType).gpus > 0;
   return {
     TransformJobName: name,
     ModelName: name,
@@ -129,20 +142,23 @@ export function transformJobRequest(plan: Plan, identity: JobIdentity) {
       CompressionType: 'None' as const,
     },
     TransformOutput: {
-      S3OutputPath: s3(plan.bucket, keys.picturesOfAttempt(plan.runId, stage.stage, identity.attempt)),
+      S3OutputPath: s3(plan.bucket, output),
       Accept: 'application/x-tar',
       AssembleWith: 'None' as const,
     },
     TransformResources: {
-      InstanceType: stage.instanceType as never,
+      InstanceType: how.instanceType as never,
       InstanceCount: 1,
       ...(gpu ? { TransformAmiVersion: TRANSFORM_AMI } : {}),
     },
-    Tags: tags(plan, identity),
+    Tags: tags(plan, stage),
   };
 }
 
-/** The manifest that names the chunks of one attempt: `[{prefix}, name, name, …]`. */
-export function manifest(plan: Plan, stage: TransformPlan['stage'], chunkNames: readonly string[]) {
-  return [{ prefix: s3(plan.bucket, keys.chunks(plan.runId, stage)) }, ...chunkNames];
+/**
+ * The manifest that names the chunks of one attempt: `[{prefix}, name, name, …]`.
+ * @param chunks - prefix of the chunk objects
+ */
+export function manifest(bucket: string, chunks: string, chunkNames: readonly string[]) {
+  return [{ prefix: s3(bucket, chunks) }, ...chunkNames];
 }

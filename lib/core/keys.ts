@@ -53,6 +53,13 @@ export const keys = {
   artifactFolder: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model/`,
   /** Why a transform failed, in its container's own words. */
   failureNote: (run: string, job: string) => `runs/${run}/failures/${job}.txt`,
+  /** Everything about one prompt of a user's own: what was asked, its chunks, its pictures. */
+  generation: (run: string, id: string) => `runs/${run}/generated/${id}/`,
+  generationChunks: (run: string, id: string) => `runs/${run}/generated/${id}/chunks/`,
+  /** All attempts; each writes below its own folder. */
+  generatedPictures: (run: string, id: string) => `runs/${run}/generated/${id}/pictures/`,
+  generatedPicturesOfAttempt: (run: string, id: string, attempt: number) =>
+    `runs/${run}/generated/${id}/pictures/a${attempt}/`,
   report: (run: string) => `runs/${run}/report/`,
   reportPage: (run: string) => `runs/${run}/report/index.html`,
   metrics: (run: string) => `runs/${run}/report/metrics.json`,

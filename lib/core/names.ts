@@ -44,6 +44,28 @@ export function jobName({ run, stage, attempt }: JobIdentity): string {
   return `${JOB_PREFIX}${run}-${stage}-a${attempt}`;
 }
 
+/** One prompt of a user's own, drawn by a run's adapter. */
+export interface GenerationIdentity {
+  readonly run: string;
+  /** Eight hexadecimal digits, a function of what was asked. */
+  readonly id: string;
+  /** Counts from 1. */
+  readonly attempt: number;
+}
+
+/**
+ * At most 62 of the 63 characters that SageMaker allows, up to attempt 999. No stage is called so: settle-job passes
+ * over the events of these jobs, for which no state machine waits.
+ */
+export function generationJobName({ run, id, attempt }: GenerationIdentity): string {
+  return `${generationJobStem(run, id)}${attempt}`;
+}
+
+/** What the names of all attempts begin with. */
+export function generationJobStem(run: string, id: string): string {
+  return `${JOB_PREFIX}${run}-generate-${id}-a`;
+}
+
 /** What a job's name says, or undefined when it is not one of ours. */
 export function parseJobName(name: string): JobIdentity | undefined {
   const match = /^proxytune-(.+-[0-9a-f]{8})-(.+)-a(\d+)$/.exec(name);

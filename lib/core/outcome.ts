@@ -67,6 +67,22 @@ export function outcomeOf(job: JobDescription): Outcome {
   return { over: false, status, ...(job.TransformStartTime && { since: job.TransformStartTime }) };
 }
 
+/**
+ * What became of a transform that is over: it has succeeded when every chunk has its output, whatever SageMaker calls
+ * its end. It also completes on an empty or wrong manifest, and may fail or be stopped after its last output.
+ */
+export function transformOutcome(
+  outcome: Outcome & { over: true },
+  wanted: number,
+  answered: number,
+): Outcome & { over: true } {
+  const { seconds } = outcome;
+  if (answered >= wanted) return { over: true, ok: true, seconds };
+  if (!outcome.ok) return outcome;
+  const message = `${wanted - answered} of ${wanted} chunks have no output`;
+  return { over: true, ok: false, seconds, error: 'ChunksMissing', message };
+}
+
 /** The outcome that the table holds already, or undefined for a job that is waited for. */
 export function recordedOutcome(job: JobRecord): (Outcome & { over: true }) | undefined {
   const { state, seconds = 0, error = 'JobFailed', message = 'The job failed' } = job;
@@ -89,6 +105,24 @@ function secondsOf(job: JobDescription): number {
   const end = job.TrainingEndTime ?? job.TransformEndTime;
   const elapsed = start && end ? (end.getTime() - start.getTime()) / 1000 : 0;
   return Math.max(0, Math.ceil(job.BillableTimeInSeconds ?? elapsed));
+}
+
+/** Whether a refused Create call says that the name is taken; ours are functions of what they name, so it is ours. */
+export function isTaken({ name, message }: Error): boolean {
+  return name === 'ResourceInUse' || (name === 'ValidationException' && /already exist/i.test(message));
+}
+
+/** Whether a refused call says that the thing does not exist. */
+export function isMissing({ name, message }: Error): boolean {
+  return (
+    name === 'ResourceNotFound' ||
+    (name === 'ValidationException' && /not f(ou|i)nd|does not exist/i.test(message))
+  );
+}
+
+/** Whether a refused Stop call says that the job is over or ending already. */
+export function isOver({ name, message }: Error): boolean {
+  return name === 'ValidationException' && /status|state|stop/i.test(message);
 }
 
 /** What the SDK throws; it notes its tries in `$metadata`, also when no answer came at all. */

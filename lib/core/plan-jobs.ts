@@ -43,7 +43,7 @@ export function transformPlan(
     stage,
     kind: 'transform',
     instanceType: on.type,
-    ...priced(model.minutes.load + pictures * model.minutes.perPicture, on),
+    ...drawingTime(model, pictures, on),
     adapterOf: role === 'teacher' ? 'teach' : 'learn',
     role,
     size: recipe.drawSize,
@@ -53,6 +53,11 @@ export function transformPlan(
     pictures,
     picturesPerChunk,
   };
+}
+
+/** How long a transform that draws so many pictures takes, for how much, and when it is given up. */
+export function drawingTime(model: Model, pictures: number, on: Instance) {
+  return priced(model.minutes.load + pictures * model.minutes.perPicture, on);
 }
 
 /**

@@ -1,7 +1,8 @@
 /** Every request that a plan can lead to, held against SageMaker's API model and the rules that no model states. */
-import { instance, PRESETS, requestable } from '../../lib/core/catalogue.ts';
+import { model as catalogueRow, instance, PRESETS, requestable } from '../../lib/core/catalogue.ts';
 import { hyperparameters } from '../../lib/core/contract/hyperparameters.ts';
 import {
+  drawingOf,
   manifest,
   modelRequest,
   trainingJobRequest,
@@ -14,6 +15,7 @@ import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan.ts';
 import { LONGEST_RUNTIME_SECONDS } from '../../lib/core/plan-jobs.ts';
 import { parseRequest } from '../../lib/core/request.ts';
 import { JOB_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import { worldOf } from '../../lib/core/worlds.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
 import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
 import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
@@ -49,19 +51,24 @@ function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
     return;
   }
   const artifactUri = `s3://${BUCKET}/${keys.artifact(RUN, jobName({ ...identity, stage: 'teach' }))}`;
-  const model = modelRequest(made, identity, { ...CONTEXT, artifactUri });
+  const model = modelRequest(made, drawingOf(made, identity), { ...CONTEXT, artifactUri });
   checkRequest('CreateModel', model);
   applyRules([...modelRules, modelIsPacked, modelIsOneContainer], model as never);
-  const transform = transformJobRequest(made, identity);
+  const transform = transformJobRequest(made, drawingOf(made, identity));
   checkRequest('CreateTransformJob', transform);
   applyRules([...transformRules, ...transformLimits], transform as never);
   expect(transform.ModelName).toBe(model.ModelName);
 }
 
+/** Something that there is in a model's world. */
+const categoryOf = (id: string): string => worldOf(catalogueRow(id).world).categories?.[0] ?? 'dog';
+
 const CHOICES = PRESETS.flatMap((preset) =>
   (['full', 'tiny'] as const).flatMap((scale) =>
     requestable('teacher').flatMap((teacher) =>
-      requestable('student').map((student) => ({ preset, scale, teacher, student })),
+      requestable('student')
+        .filter((student) => catalogueRow(student).world === catalogueRow(teacher).world)
+        .map((student) => ({ preset, scale, teacher, student, category: categoryOf(teacher) })),
     ),
   ),
 );
@@ -161,7 +168,7 @@ describe('a transform job', () => {
   test('asks for a host whose driver knows CUDA 12, where there is a GPU', () => {
     for (const scale of ['full', 'tiny'] as const) {
       const made = plan({}, scale);
-      const { TransformResources: on } = transformJobRequest(made, identity('synthesize'));
+      const { TransformResources: on } = transformJobRequest(made, drawingOf(made, identity('synthesize')));
       const gpu = instance(stageOf(made, 'synthesize').instanceType).gpus > 0;
       expect(gpu).toBe(scale === 'full');
       expect(on.TransformAmiVersion).toBe(gpu ? 'al2-ami-sagemaker-batch-gpu-535' : undefined);
@@ -170,18 +177,23 @@ describe('a transform job', () => {
 
   test('writes under its attempt, outside of what it reads', () => {
     const made = plan();
-    const { TransformInput, TransformOutput } = transformJobRequest(made, identity('synthesize', 3));
+    const { TransformInput, TransformOutput } = transformJobRequest(
+      made,
+      drawingOf(made, identity('synthesize', 3)),
+    );
     expect(TransformOutput.S3OutputPath).toBe(`s3://${BUCKET}/runs/${RUN}/pictures/synthesize/a3/`);
     expect(TransformInput.DataSource.S3DataSource).toEqual({
       S3DataType: 'ManifestFile',
       S3Uri: `s3://${BUCKET}/runs/${RUN}/manifests/proxytune-${RUN}-synthesize-a3.json`,
     });
-    const [head] = manifest(made, 'synthesize', []);
+    const [head] = manifest(made.bucket, keys.chunks(RUN, 'synthesize'), []);
     expect((head as { prefix: string }).prefix).not.toContain('pictures');
   });
 
   test('has a manifest of prefix and names', () => {
-    expect(manifest(plan(), 'sample-student', ['chunk-0001.json', 'chunk-0004.json'])).toEqual([
+    expect(
+      manifest(BUCKET, keys.chunks(RUN, 'sample-student'), ['chunk-0001.json', 'chunk-0004.json']),
+    ).toEqual([
       { prefix: `s3://${BUCKET}/runs/${RUN}/chunks/sample-student/` },
       'chunk-0001.json',
       'chunk-0004.json',
@@ -191,7 +203,7 @@ describe('a transform job', () => {
   test.each(TRANSFORM_STAGES)('%s knows its role, family and weights', (stage) => {
     const made = plan();
     const role = stage === 'sample-student' ? 'student' : 'teacher';
-    const { PrimaryContainer } = modelRequest(made, identity(stage), {
+    const { PrimaryContainer } = modelRequest(made, drawingOf(made, identity(stage)), {
       ...CONTEXT,
       artifactUri: 's3://b/m.tar.gz',
     });
@@ -210,7 +222,7 @@ test('every job is tagged with its run, so that a bill can be read by run', () =
   const tagged = (stage: StagePlan) =>
     stage.kind === 'training'
       ? trainingJobRequest(made, { run: RUN, stage: stage.stage, attempt: 1 }, CONTEXT).Tags
-      : transformJobRequest(made, { run: RUN, stage: stage.stage, attempt: 1 }).Tags;
+      : transformJobRequest(made, drawingOf(made, { run: RUN, stage: stage.stage, attempt: 1 })).Tags;
   for (const stage of made.stages)
     expect(tagged(stage)).toEqual([
       { Key: 'proxytune:run', Value: RUN },
