@@ -52,14 +52,14 @@ class Settings:
     """
 
     seed: int = 0
-    pictures: int = 100_000
+    pictures: int = 50_000
     held_out: int = 2_000
     parts: dict[str, PartSettings] = field(
         default_factory=lambda: {
-            "vae": PartSettings(1_300, 32, 1.5e-3, weight_decay=0.0),
-            "teacher": PartSettings(4_500, 48, 7e-4, average=0.9985, flat=0.3),
-            "vq": PartSettings(2_200, 32, 1.5e-3, weight_decay=0.0),
-            "student": PartSettings(3_200, 48, 1.5e-3, weight_decay=0.03, betas=(0.9, 0.95), flat=0.3),
+            "vae": PartSettings(2_000, 16, 1.5e-3, weight_decay=0.0),
+            "teacher": PartSettings(4_400, 32, 8e-4, average=0.9985, flat=0.3),
+            "vq": PartSettings(2_500, 16, 1.5e-3, weight_decay=0.0),
+            "student": PartSettings(3_800, 32, 1.5e-3, weight_decay=0.03, betas=(0.9, 0.95), flat=0.3),
             "clip": PartSettings(900, 96, 1e-3),
             "dino": PartSettings(700, 64, 1e-3),
         }

@@ -20,9 +20,9 @@ DROPPED = 0.1
 EXAMINED = 512
 
 CONFIG = LlamaGenConfig(
-    dim=256,
+    dim=192,
     n_layer=6,
-    n_head=8,
+    n_head=6,
     multiple_of=32,
     # Eight places along a side: with the official 10000 most channels would not turn at all.
     rope_base=100.0,

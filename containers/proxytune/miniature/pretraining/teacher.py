@@ -52,7 +52,7 @@ def make_unet() -> Any:
     from diffusers.models.attention_processor import AttnProcessor
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    widths = (96, 192)
+    widths = (80, 160)
     unet = UNet2DConditionModel(
         sample_size=SIZE // STRIDE,
         in_channels=CHANNELS,
@@ -62,7 +62,7 @@ def make_unet() -> Any:
         up_block_types=("CrossAttnUpBlock2D",) * 2,
         layers_per_block=1,
         transformer_layers_per_block=1,
-        # The number of heads, in spite of its name, as in SDXL: 32 channels each.
+        # The number of heads, in spite of its name, as in SDXL: of about 32 channels each.
         attention_head_dim=tuple(width // 32 for width in widths),
         norm_num_groups=16,
         use_linear_projection=True,

@@ -29,7 +29,7 @@ CONFIG = VQConfig(
 COMMITMENT, QUANTISATION = 0.25, 4.0
 # Steps at which codes are seeded from latents, and between two looks for codes that nothing uses; for the
 # share of the training in which codes are still moved.
-SEEDED_AT, RESEEDED_EVERY, RESEEDED_UNTIL = 150, 100, 0.7
+SEEDED_AT, RESEEDED_EVERY, RESEEDED_UNTIL = 250, 200, 0.7
 # Uses since the last look below which a code counts as dead.
 FEW = 2
 
