@@ -1,4 +1,4 @@
-"""The SDXL teacher: a LoRA on the U-Net's attention, trained on the references with SDXL's own objective.
+"""The SDXL teacher: a LoRA on the U-Net, trained on the references with SDXL's own objective.
 
 What never changes is computed once: prompts are encoded and the text encoders freed before the U-Net is
 loaded; the VAE's answer to a crop is kept as the parameters of its distribution, and a fresh sample is drawn
@@ -64,6 +64,7 @@ class SDXLTeacher:
         alpha: int,
         batch_size: int,
         seed: int,
+        adapted: str = "attention",
     ) -> SDXLTeacher:
         """Load the weights, encode the prompts, put a fresh adapter on the U-Net.
 
@@ -73,6 +74,7 @@ class SDXLTeacher:
             prompts: used in turn.
             batch_size: pictures a step.
             seed: of the order in which photos are used.
+            adapted: a key of `sdxl_adapter.TARGETS`.
 
         Raises:
             ProxytuneError: TokenWordUnusable, ModelMissing, ModelMismatch.
@@ -87,7 +89,7 @@ class SDXLTeacher:
         self._vae = load_part(_vae_class(), self._base, "vae", torch.float32).to(self._device)
         self._check_size(photos.size)
         unet = load_part(_unet_class(), self._base, "unet", self._dtype)
-        add_adapter(unet, rank=rank, alpha=alpha)
+        add_adapter(unet, rank=rank, alpha=alpha, adapted=adapted)
         self.unet = unet.to(self._device).train()
         if self._device.type == "cuda":
             total = torch.cuda.get_device_properties(self._device).total_memory

@@ -17,7 +17,17 @@ from proxytune.contract.errors import ProxytuneError
 
 WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
 # The attention projections of diffusers' SDXL DreamBooth-LoRA script.
-TARGETS = ["to_k", "to_out.0", "to_q", "to_v"]
+ATTENTION = ("to_k", "to_out.0", "to_q", "to_v")
+# What carries the adapter, by the ends of the layers' names. `all` is for small models trained in few steps,
+# where the attention alone learns a subject's shape too slowly.
+TARGETS = {
+    "attention": ATTENTION,
+    "all": (
+        *ATTENTION,
+        *("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
+        *("conv", "conv1", "conv2", "conv_in", "conv_out", "conv_shortcut"),
+    ),
+}
 ADAPTER = "default"
 # How far the U-Net read back may be from the trained one: as a share of the adapter's effect (a lost alpha
 # is 0.5 and more; a bfloat16 U-Net rounds the adapter's weights, measured 0.03) ...
@@ -26,12 +36,17 @@ SHARE_OF_EFFECT = {torch.float32: 1e-3, torch.bfloat16: 0.2}
 SHARE_OF_ANSWER = {torch.float32: 1e-6, torch.bfloat16: 2.0**-8}
 
 
-def add_adapter(unet: Any, *, rank: int, alpha: int) -> None:
-    """Put a fresh adapter on a frozen U-Net; its weights are float32 whatever the U-Net's type."""
+def add_adapter(unet: Any, *, rank: int, alpha: int, adapted: str = "attention") -> None:
+    """Put a fresh adapter on a frozen U-Net; its weights are float32 whatever the U-Net's type.
+
+    Args:
+        adapted: a key of TARGETS.
+    """
     from peft import LoraConfig
 
+    targets = list(TARGETS[adapted])
     unet.add_adapter(
-        LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=TARGETS), ADAPTER
+        LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=targets), ADAPTER
     )
     for parameter in unet.parameters():
         if parameter.requires_grad:
@@ -78,23 +93,23 @@ def load_adapter(unet: Any, folder: Path) -> None:
     from diffusers.loaders.lora_pipeline import StableDiffusionXLLoraLoaderMixin as Loader
 
     if not (folder / WEIGHTS_FILE).is_file():
-        raise _refused(f"the folder holds no {WEIGHTS_FILE}")
+        raise refused(f"the folder holds no {WEIGHTS_FILE}")
     try:
         weights, alphas, metadata = Loader.lora_state_dict(
             str(folder), weight_name=WEIGHTS_FILE, local_files_only=True, return_lora_metadata=True
         )
         if not metadata:
-            raise _refused("its file has no metadata, so that alpha is unknown")
+            raise refused("its file has no metadata, so that alpha is unknown")
         Loader.load_lora_into_unet(weights, alphas, unet, adapter_name=ADAPTER, metadata=metadata)
     except (RuntimeError, ValueError) as error:
-        raise _refused(str(error).strip().splitlines()[0]) from error
+        raise refused(str(error).strip().splitlines()[0]) from error
     loaded = _adapter_weights(unet) if getattr(unet, "_hf_peft_config_loaded", False) else {}
     wanted = {key.removeprefix("unet."): value for key, value in weights.items()}
     for key, value in wanted.items():
         if key not in loaded or not torch.equal(
             loaded[key].float().cpu(), value.to(loaded[key].dtype).float()
         ):
-            raise _refused(f"the tensor {key} did not arrive in the U-Net")
+            raise refused(f"the tensor {key} did not arrive in the U-Net")
 
 
 def _write(unet: Any, folder: Path) -> None:
@@ -115,13 +130,13 @@ def _write(unet: Any, folder: Path) -> None:
 
 
 def _adapter_weights(unet: Any) -> dict[str, Tensor]:
-    """The adapter under diffusers' key names."""
-    from diffusers.utils.state_dict_utils import convert_state_dict_to_diffusers
+    """The adapter under peft's key names, which diffusers reads for every kind of layer.
+
+    (Its older names for the U-Net's, `.lora.down` and `.lora.up`, get lost in reading beside convolutions.)
+    """
     from peft.utils import get_peft_model_state_dict
 
-    weights: dict[str, Tensor] = convert_state_dict_to_diffusers(
-        get_peft_model_state_dict(unet, adapter_name=ADAPTER)
-    )
+    weights: dict[str, Tensor] = get_peft_model_state_dict(unet, adapter_name=ADAPTER)
     return weights
 
 
@@ -142,7 +157,8 @@ def _probe(unet: Any, conditions: dict[str, Any]) -> Tensor:
     return answer.float().cpu()
 
 
-def _refused(why: str) -> ProxytuneError:
+def refused(why: str) -> ProxytuneError:
+    """The error of an adapter that cannot be put on this teacher."""
     return ProxytuneError(
         "ModelMismatch",
         what=f"The adapter does not fit the teacher: {why}",

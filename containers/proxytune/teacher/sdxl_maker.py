@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
+from proxytune.teacher.fusing import FusedAdapter
 from proxytune.teacher.loading import load_named, load_part, model_index
 from proxytune.teacher.sdxl import restore_latents
-from proxytune.teacher.sdxl_adapter import load_adapter
 from proxytune.teacher.sdxl_text import encode_prompts, load_text_encoders
 
 
@@ -37,10 +37,8 @@ class SDXLMaker:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         self._device = device
         self._text = load_text_encoders(base, dtype, device)
-        unet = load_part(UNet2DConditionModel, base, "unet", dtype)
-        if adapter is not None:
-            load_adapter(unet, adapter)
-        self._has_adapter = adapter is not None
+        unet = load_part(UNet2DConditionModel, base, "unet", dtype).to(device)
+        self._adapter = FusedAdapter(unet, adapter, "unet") if adapter is not None else None
         self._pipeline: Any = StableDiffusionXLPipeline(
             # float32 always: SDXL's VAE overflows in half precision (diffusers issues 4325, 4820).
             vae=load_part(AutoencoderKL, base, "vae", torch.float32).to(device),
@@ -48,7 +46,7 @@ class SDXLMaker:
             text_encoder_2=self._text.encoders[1],
             tokenizer=self._text.tokenizers[0],
             tokenizer_2=self._text.tokenizers[1],
-            unet=unet.to(device),
+            unet=unet,
             scheduler=load_named(base, "scheduler"),
             force_zeros_for_empty_prompt=bool(model_index(base).get("force_zeros_for_empty_prompt", True)),
             add_watermarker=False,
@@ -65,9 +63,8 @@ class SDXLMaker:
                 without an adapter.
         """
         self._check(chunk)
-        if self._has_adapter:
-            unet = self._pipeline.unet
-            unet.enable_adapters() if chunk.variant == "tuned" else unet.disable_adapters()
+        if self._adapter is not None:
+            self._adapter.switch(tuned=chunk.variant == "tuned")
         return [picture for batch in chunk.batches() for picture in self._draw_batch(batch, chunk)]
 
     def _draw_batch(self, batch: tuple[PictureRequest, ...], chunk: Chunk) -> list[Image.Image]:
@@ -123,5 +120,5 @@ class SDXLMaker:
                 given=str(chunk.size),
                 allowed=f"multiples of {stride}",
             )
-        if chunk.variant == "tuned" and not self._has_adapter:
+        if chunk.variant == "tuned" and self._adapter is None:
             raise invalid("Tuned pictures were asked for, but there is no adapter")

@@ -43,6 +43,7 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
         alpha=hyperparameters["alpha"],
         batch_size=hyperparameters["batch_size"],
         seed=hyperparameters["seed"],
+        adapted=hyperparameters.get("adapted", "attention"),
     )
     settings = loop.LoopSettings(
         steps=hyperparameters["steps"],

@@ -45,6 +45,7 @@ def test_a_string_that_looks_like_a_number_stays_a_string():
         ({"prompts": "[]"}, "prompts"),
         ({"seed": "2147483648"}, "seed"),
         ({"color": "blue"}, "color"),
+        ({"adapted": "some"}, "adapted"),
         ({"stage": "teech"}, "teech"),
     ],
 )

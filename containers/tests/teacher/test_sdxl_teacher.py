@@ -23,10 +23,10 @@ def photos(tmp_path):
     return PhotoSet(tmp_path / "photos", 64)
 
 
-def prepared(base, photos, *, rank=2, alpha=4, batch_size=2, prompts=PROMPTS, word="ohwx", dtype=None):
+def prepared(base, photos, *, prompts=PROMPTS, word="ohwx", dtype=None, **changes):
     seed_everything(1)
-    teacher = SDXLTeacher(base, CPU, dtype)
-    return teacher.prepare(photos, prompts, word, rank=rank, alpha=alpha, batch_size=batch_size, seed=1)
+    shape = {"rank": 2, "alpha": 4, "batch_size": 2, "seed": 1, **changes}
+    return SDXLTeacher(base, CPU, dtype).prepare(photos, prompts, word, **shape)
 
 
 def trained(base, photos, steps=5, **options):
@@ -69,6 +69,20 @@ def test_only_the_attention_projections_are_trained_in_float32(tiny_model, photo
     assert names
     assert all(".attn" in name and ".lora_" in name for name in names)
     assert all(value.dtype == torch.float32 for value in names.values())
+
+
+def test_all_layers_of_blocks_are_trained_when_asked_for(tiny_model, photos):
+    teacher = prepared(tiny_model("sdxl-tiny"), photos, adapted="all")
+    adapted = {name.partition(".lora_")[0] for name, _ in teacher.named_parameters()}
+    kinds = (torch.nn.Linear, torch.nn.Conv2d)
+    layers = {
+        name.removesuffix(".base_layer")
+        for name, module in teacher.unet.named_modules()
+        if isinstance(module, kinds) and ".lora_" not in name
+    }
+    # Only what carries the timestep and the pooled text keeps its weights.
+    assert {name.rpartition(".")[2] for name in layers - adapted} == {"linear_1", "linear_2", "time_emb_proj"}
+    assert adapted < layers
 
 
 def test_a_fresh_adapter_changes_nothing_and_the_loss_is_that_of_predicting_noise(tiny_model, photos):
@@ -141,12 +155,16 @@ def test_size_numbers_tell_original_size_and_crop(tiny_model, tmp_path):
     assert len({row[3] for row in rows}) > 1
 
 
-def test_diffusers_own_pipeline_loads_the_adapter_with_the_trained_effect(tiny_model, saved, photos):
+@pytest.mark.parametrize("adapted", ["attention", "all"])
+def test_diffusers_own_pipeline_loads_the_adapter_with_the_trained_effect(
+    tiny_model, photos, tmp_path, adapted
+):
     base = tiny_model("sdxl-tiny")
-    teacher = trained(base, photos)
+    trained(base, photos, adapted=adapted).save(tmp_path)
+    teacher = trained(base, photos, adapted=adapted)
     pipe = pipeline(base)
     untuned = latents_of(pipe)
-    pipe.load_lora_weights(str(saved))
+    pipe.load_lora_weights(str(tmp_path))
     assert pipe.get_active_adapters()
     tuned = latents_of(pipe)
     pipe.unload_lora_weights()

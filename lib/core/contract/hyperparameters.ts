@@ -26,6 +26,10 @@ const teachHyperparameters = z.strictObject({
   ...training,
   token_word: z.string().min(1).describe('The word that stands for the subject; must survive the tokenizers'),
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
+  adapted: z
+    .enum(['attention', 'all'])
+    .optional()
+    .describe('Which layers carry LoRA: the attention (default), or feed-forward and convolutions too'),
 });
 
 const learnHyperparameters = z.strictObject({

@@ -1,0 +1,131 @@
+"""Adapters for drawing: added into the weights once, so that every step costs what the base model's costs.
+
+The sums are made in float32 and rounded once to the model's type. What the weights were before is kept on the
+CPU: drawing with the base model again then gives exactly its pictures, which subtracting would not.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from proxytune.teacher.sdxl_adapter import WEIGHTS_FILE, refused
+
+# The two ways to write a layer's factors; adapters of earlier versions have the first.
+DOWN = (".lora.down.weight", ".lora_A.weight")
+UP = (".lora.up.weight", ".lora_B.weight")
+METADATA_KEY = "lora_adapter_metadata"
+
+
+@dataclass
+class LowRank:
+    """What an adapter adds to one layer: `scale * up @ down`."""
+
+    scale: float
+    down: Tensor | None = None
+    up: Tensor | None = None
+
+    def delta(self, weight: Tensor) -> Tensor:
+        """The addition, float32, in the form of `weight` (a matrix, or a convolution's kernel).
+
+        Raises:
+            RuntimeError: the factors are no product of this form.
+        """
+        assert self.down is not None
+        assert self.up is not None
+        down, up = (factor.to(weight.device, torch.float32).flatten(1) for factor in (self.down, self.up))
+        return (self.scale * (up @ down)).view(weight.shape)
+
+
+class FusedAdapter:
+    """An adapter in a model's weights, and the weights without it.
+
+    Args:
+        model: the frozen network on its device; carries the adapter afterwards.
+        folder: holds the adapter's file.
+        prefix: the network's name in the file's keys, `unet` or `transformer`.
+
+    Raises:
+        ProxytuneError: ModelMismatch when the file is no adapter of this network, or not whole.
+    """
+
+    def __init__(self, model: Any, folder: Path, prefix: str) -> None:
+        modules = dict(model.named_modules())
+        self._weights: dict[str, Tensor] = {}
+        self._other: dict[str, Tensor] = {}
+        for name, layer in read_layers(folder, prefix).items():
+            weight = getattr(modules.get(name), "weight", None)
+            if weight is None:
+                raise refused(f"the model has no layer {name}")
+            self._weights[name] = weight.data
+            self._other[name] = _sum(name, weight.data, layer).cpu()
+        self._tuned = False
+        self.switch(tuned=True)
+
+    @torch.no_grad()
+    def switch(self, *, tuned: bool) -> None:
+        """Let the model be the tuned one, or the base model."""
+        if tuned == self._tuned:
+            return
+        for name, weight in self._weights.items():
+            before = weight.cpu().clone()
+            weight.copy_(self._other[name])
+            self._other[name] = before
+        self._tuned = tuned
+
+
+def _sum(name: str, weight: Tensor, layer: LowRank) -> Tensor:
+    try:
+        return (weight.float() + layer.delta(weight)).to(weight.dtype)
+    except RuntimeError as error:
+        raise refused(f"the tensors of {name} have another shape than its weights") from error
+
+
+def read_layers(folder: Path, prefix: str) -> dict[str, LowRank]:
+    """What the adapter of `folder` adds, by the name of the layer in the network.
+
+    Raises:
+        ProxytuneError: ModelMismatch.
+    """
+    file = folder / WEIGHTS_FILE
+    if not file.is_file():
+        raise refused(f"the folder holds no {WEIGHTS_FILE}")
+    try:
+        with safe_open(file, "pt") as opened:
+            facts = json.loads((opened.metadata() or {}).get(METADATA_KEY, "{}"))
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError) as error:
+        raise refused(f"{WEIGHTS_FILE} cannot be read: {error}") from error
+    scale = _scale(facts, prefix)
+    layers: dict[str, LowRank] = {}
+    for key, tensor in tensors.items():
+        name, factor = _place(key, prefix)
+        setattr(layers.setdefault(name, LowRank(scale)), factor, tensor)
+    halves = [name for name, layer in layers.items() if layer.down is None or layer.up is None]
+    if halves or not layers:
+        raise refused(f"only half of {halves[0]} is there" if halves else "its file holds no tensor")
+    return layers
+
+
+def _scale(facts: dict[str, Any], prefix: str) -> float:
+    rank, alpha = facts.get(f"{prefix}.r"), facts.get(f"{prefix}.lora_alpha")
+    if not rank or alpha is None:
+        raise refused("its file has no metadata, so that alpha is unknown")
+    if any(facts.get(f"{prefix}.{name}") for name in ("alpha_pattern", "rank_pattern", "use_rslora")):
+        raise refused("its layers are scaled in different ways")
+    return float(alpha) / float(rank)
+
+
+def _place(key: str, prefix: str) -> tuple[str, str]:
+    """The layer and the factor that a key of the file stands for."""
+    for factor, endings in (("down", DOWN), ("up", UP)):
+        for ending in endings:
+            if key.startswith(f"{prefix}.") and key.endswith(ending):
+                return key.removeprefix(f"{prefix}.").removesuffix(ending), factor
+    raise refused(f"the tensor {key} belongs to no layer of the network")
