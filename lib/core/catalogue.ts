@@ -9,6 +9,7 @@ import modelData from './data/models.json' with { type: 'json' };
 import { ProxytuneError } from './errors.ts';
 import { nearest } from './nearest.ts';
 import { ROLES, type Role } from './words.ts';
+import { WORLDS, type World } from './worlds.ts';
 
 export const PRESETS = ['draft', 'standard', 'best'] as const;
 export type Preset = (typeof PRESETS)[number];
@@ -43,6 +44,8 @@ const modelRow = z.strictObject({
   title: z.string(),
   tiny: z.string().nullable(),
   standInFor: z.string().nullable(),
+  world: z.enum(WORLDS).describe('What its pictures are of: whose prompts and measuring encoders go with it'),
+  shipped: z.string().nullable().describe('Folder of its weights in this repository, or null'),
   source: z.string(),
   licence,
   size: z.int(),
@@ -95,6 +98,14 @@ export function requestable(role: Role): string[] {
   return modelsOf(role)
     .filter((row) => row.standInFor === null)
     .map((row) => row.id);
+}
+
+/** The model that measures in a world. */
+export function measuring(world: World, role: 'clip' | 'dino'): Model {
+  const found = modelsOf(role).find((row) => row.world === world && row.standInFor === null);
+  // A test holds every world against the catalogue.
+  if (found === undefined) throw new Error(`the catalogue holds no ${role} of the world ${world}`);
+  return found;
 }
 
 /** The row of a model. @throws ModelUnknown, naming the nearest known one */

@@ -35,7 +35,7 @@ function picturesOf(plan: Plan, stage: TransformStage, variantLane: number): Pic
   if (stage === 'synthesize') {
     return Array.from({ length: plan.proxies }, (_, index) => ({
       index,
-      prompt: plan.prompts.proxy,
+      prompt: proxyPromptAt(plan, index),
       seed: pictureSeed(plan.seed, LANES[stage], index),
     }));
   }
@@ -51,6 +51,18 @@ function picturesOf(plan: Plan, stage: TransformStage, variantLane: number): Pic
       };
     }),
   );
+}
+
+/**
+ * The prompt of one proxy. Those that name a context lie evenly over the run and take the contexts in turn, so that
+ * any stretch of it, such as what was drawn before a stop, has its share of each.
+ */
+function proxyPromptAt({ prompts, proxies, proxiesInContext }: Plan, index: number): string {
+  // Whole numbers throughout: the last proxy falls where it should at any share.
+  const before = Math.floor((index * proxiesInContext) / proxies);
+  const after = Math.floor(((index + 1) * proxiesInContext) / proxies);
+  if (after === before) return prompts.proxy;
+  return prompts.inContext[before % prompts.inContext.length]?.prompt ?? prompts.proxy;
 }
 
 /** Seed of one picture: a function of the request's seed and the picture's place, nothing else. */

@@ -1,18 +1,23 @@
 /** From a request to a plan. Pure: the same request, run and catalogue always give the same plan. */
-import { atScale, PRICES_AS_OF } from './catalogue.ts';
+import { atScale, type Model, measuring, model, PRICES_AS_OF } from './catalogue.ts';
 import { ProxytuneError } from './errors.ts';
 import { chosen, type Plan } from './plan.ts';
 import { round } from './plan-jobs.ts';
 import { type Parts, type PlanContext, planStages } from './plan-stages.ts';
-import { EVALUATION_PROMPTS, evaluationPrompts, proxyPrompt } from './prompts.ts';
+import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from './prompts.ts';
 import type { Request } from './request.ts';
 import { checkTokenWord } from './token-word.ts';
+import type { Role } from './words.ts';
+import { worldOf } from './worlds.ts';
+
+/** Every evaluation prompt of the world. */
+const ALL = Number.POSITIVE_INFINITY;
 
 /** How many proxies and samples a preset asks for when the request does not say. */
 const PRESET_COUNTS = {
   draft: { proxies: 200, prompts: 8, picturesPerPrompt: 1 },
-  standard: { proxies: 1000, prompts: EVALUATION_PROMPTS, picturesPerPrompt: 4 },
-  best: { proxies: 1000, prompts: EVALUATION_PROMPTS, picturesPerPrompt: 4 },
+  standard: { proxies: 1000, prompts: ALL, picturesPerPrompt: 4 },
+  best: { proxies: 1000, prompts: ALL, picturesPerPrompt: 4 },
 } as const;
 
 /**
@@ -20,13 +25,16 @@ const PRESET_COUNTS = {
  */
 export function makePlan(request: Request, context: PlanContext): Plan {
   const parts = gather(request, context);
-  const { teacher, student, clip, dino, counts } = parts;
-  const evaluation = evaluationPrompts(request.tokenWord, request.category, counts.prompts);
+  const { teacher, student, clip, dino, counts, named } = parts;
+  const evaluation = evaluationPrompts(named, counts.prompts);
+  const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
+  const world = worldOf(named.world);
   checkTokenWord(
     request.tokenWord,
     [...teacher.captionRules, ...student.captionRules],
     request.category,
-    evaluation.map((entry) => entry.plain),
+    // What the world's models know has a meaning already, also where no prompt of this run says it.
+    [...[...evaluation, ...inContext].map((entry) => entry.plain), ...(world.vocabulary ?? [])],
   );
   const stages = planStages(parts);
   const estimate = {
@@ -46,30 +54,48 @@ export function makePlan(request: Request, context: PlanContext): Plan {
     seed: request.seed,
     request: { ...request },
     models: { teacher: chosen(teacher), student: chosen(student), clip: chosen(clip), dino: chosen(dino) },
-    prompts: { proxy: proxyPrompt(request.tokenWord, request.category), evaluation },
+    world: { name: world.name, title: world.title, note: world.note },
+    prompts: { proxy: proxyPrompt(named), inContext, evaluation },
     samples: {
       picturesPerPrompt: counts.picturesPerPrompt,
       pictures: counts.prompts * counts.picturesPerPrompt,
     },
     proxies: counts.proxies,
+    proxiesInContext: counts.proxiesInContext,
     stages,
     estimate,
     versions: { proxytune: context.version },
   };
 }
 
+/** The models of a request at a scale; those that measure are of the teacher's world. */
+export function modelsFor(
+  request: Pick<Request, 'teacher' | 'student'>,
+  scale: PlanContext['scale'],
+): Record<Role, Model> {
+  const { world } = model(request.teacher);
+  return {
+    teacher: atScale(request.teacher, scale),
+    student: atScale(request.student, scale),
+    clip: atScale(measuring(world, 'clip').id, scale),
+    dino: atScale(measuring(world, 'dino').id, scale),
+  };
+}
+
 function gather(request: Request, context: PlanContext): Parts {
   const preset = PRESET_COUNTS[request.preset];
+  const models = modelsFor(request, context.scale);
+  const { world } = models.teacher;
+  const proxies = request.proxies ?? preset.proxies;
   return {
     request,
     context,
-    teacher: atScale(request.teacher, context.scale),
-    student: atScale(request.student, context.scale),
-    clip: atScale('clip-vit-b32', context.scale),
-    dino: atScale('dino-vits16', context.scale),
+    ...models,
+    named: { world, tokenWord: request.tokenWord, category: request.category },
     counts: {
-      proxies: request.proxies ?? preset.proxies,
-      prompts: request.advanced.sample?.prompts ?? preset.prompts,
+      proxies,
+      proxiesInContext: Math.round(proxies * request.proxyContexts),
+      prompts: request.advanced.sample?.prompts ?? Math.min(preset.prompts, worldOf(world).evaluation.length),
       picturesPerPrompt: request.advanced.sample?.picturesPerPrompt ?? preset.picturesPerPrompt,
     },
   };

@@ -3,7 +3,7 @@ import { type Model, type Recipe, recipeOf } from './catalogue.ts';
 import { keys } from './keys.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
 import { chooseInstance, trainingPlan, transformPlan } from './plan-jobs.ts';
-import { instancePrompts, proxyPrompt } from './prompts.ts';
+import { instancePrompts, type Named, proxyPrompt } from './prompts.ts';
 import type { Request } from './request.ts';
 
 export interface PlanContext {
@@ -26,7 +26,14 @@ export interface Parts {
   readonly student: Model;
   readonly clip: Model;
   readonly dino: Model;
-  readonly counts: { proxies: number; prompts: number; picturesPerPrompt: number };
+  readonly named: Named;
+  readonly counts: {
+    proxies: number;
+    /** Those of the proxies whose prompt names a context. */
+    proxiesInContext: number;
+    prompts: number;
+    picturesPerPrompt: number;
+  };
 }
 
 /** Every job of a run, in the order of the road. */
@@ -41,7 +48,7 @@ export function planStages(parts: Parts): StagePlan[] {
   ];
 }
 
-function teach({ request, context, teacher }: Parts): TrainingPlan {
+function teach({ request, context, teacher, named }: Parts): TrainingPlan {
   const override = request.advanced.teach ?? {};
   const recipe = tuned(recipeOf(teacher, request.preset), override);
   return trainingPlan(
@@ -54,14 +61,14 @@ function teach({ request, context, teacher }: Parts): TrainingPlan {
         stage: 'teach',
         ...trained(teacher, recipe, request.seed),
         token_word: request.tokenWord,
-        prompts: instancePrompts(request.tokenWord, request.category),
+        prompts: instancePrompts(named),
       },
       channels: { base: keys.model(teacher.id), references: keys.references(context.runId) },
     },
   );
 }
 
-function learn({ request, context, student, counts }: Parts): TrainingPlan {
+function learn({ request, context, student, named, counts }: Parts): TrainingPlan {
   const override = request.advanced.learn ?? {};
   const recipe = tuned(recipeOf(student, request.preset), override);
   return trainingPlan(
@@ -73,7 +80,7 @@ function learn({ request, context, student, counts }: Parts): TrainingPlan {
       hyperparameters: {
         stage: 'learn',
         ...trained(student, recipe, request.seed),
-        caption: proxyPrompt(request.tokenWord, request.category),
+        caption: proxyPrompt(named),
         token_word: request.tokenWord,
         caption_dropout: recipe.captionDropout ?? 0.1,
         proxies: counts.proxies,

@@ -15,6 +15,11 @@ const chosenModel = z.strictObject({
 });
 export type ChosenModel = z.infer<typeof chosenModel>;
 
+const prompt = z.strictObject({
+  prompt: z.string().describe('As the models are asked'),
+  plain: z.string().describe('Without the token word, as CLIP-T compares'),
+});
+
 const stageCommon = {
   instanceType: z.string(),
   minutes: z.number().min(0).describe('Expected billable minutes'),
@@ -67,12 +72,21 @@ export const planSchema = z.strictObject({
     clip: chosenModel,
     dino: chosenModel,
   }),
+  world: z
+    .strictObject({
+      name: z.string(),
+      title: z.string(),
+      note: z.string().nullable().describe('What a reader of the report should know of this world'),
+    })
+    .describe('What the pictures are of'),
   prompts: z.strictObject({
-    proxy: z.string(),
-    evaluation: z.array(z.strictObject({ prompt: z.string(), plain: z.string() })),
+    proxy: z.string().describe('Prompt of the proxies without a context'),
+    inContext: z.array(prompt).describe('Prompts of the others, in turn; empty when there are none'),
+    evaluation: z.array(prompt),
   }),
   samples: z.strictObject({ picturesPerPrompt: z.int(), pictures: z.int().describe('Of one variant') }),
   proxies: z.int(),
+  proxiesInContext: z.int().min(0).describe('Those whose prompt names a context, spread evenly over all'),
   stages: z.array(stagePlan).length(JOB_STAGES.length),
   estimate: z.strictObject({ minutes: z.number(), usd: z.number(), pricesAsOf: z.string() }),
   versions: z.record(z.string(), z.string()),

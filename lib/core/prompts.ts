@@ -1,31 +1,46 @@
-/** Prompts are data; this file only puts the subject into them. */
-import data from './data/prompts.json' with { type: 'json' };
+/** Prompts are data of a world; this file only puts the subject into them. */
+import { type World, worldOf } from './worlds.ts';
 
-export interface EvaluationPrompt {
-  /** With the token word, as the models are asked. */
+/** A prompt as the models are asked, and as CLIP-T compares it: without the token word. */
+export interface Prompt {
+  /** "a photo of a ohwx dog at sunset" */
   readonly prompt: string;
-  /** Without it, as CLIP-T compares: "a photo of a dog at sunset". */
+  /** "a photo of a dog at sunset" */
   readonly plain: string;
 }
 
-const fill = (template: string, subject: string): string => template.replace('{s}', subject);
+/** What prompts are filled with. */
+export interface Named {
+  readonly world: World;
+  readonly tokenWord: string;
+  readonly category: string;
+}
 
 /** What the teacher is told about each reference. */
-export function instancePrompts(tokenWord: string, category: string): string[] {
-  return data.instance.map((template) => fill(template, `${tokenWord} ${category}`));
+export function instancePrompts(named: Named): string[] {
+  return worldOf(named.world).instance.map((template) => filled(template, named).prompt);
 }
 
 /** The paper's proxy prompt, `a S* {category}`. */
-export function proxyPrompt(tokenWord: string, category: string): string {
-  return fill(data.proxy, `${tokenWord} ${category}`);
+export function proxyPrompt(named: Named): string {
+  return filled(worldOf(named.world).proxy, named).prompt;
+}
+
+/** The proxy prompt in each context of the world. */
+export function proxyPromptsInContext(named: Named): Prompt[] {
+  return worldOf(named.world).proxyContexts.map((template) => filled(template, named));
 }
 
 /** The first `count` evaluation prompts. */
-export function evaluationPrompts(tokenWord: string, category: string, count: number): EvaluationPrompt[] {
-  return data.evaluation.slice(0, count).map((template) => ({
-    prompt: fill(template, `${tokenWord} ${category}`),
-    plain: fill(template, category),
-  }));
+export function evaluationPrompts(named: Named, count: number): Prompt[] {
+  return worldOf(named.world)
+    .evaluation.slice(0, count)
+    .map((template) => filled(template, named));
 }
 
-export const EVALUATION_PROMPTS = data.evaluation.length;
+function filled(template: string, { tokenWord, category }: Named): Prompt {
+  return {
+    prompt: template.replace('{s}', `${tokenWord} ${category}`),
+    plain: template.replace('{s}', category),
+  };
+}

@@ -6,8 +6,13 @@ import { z } from 'zod';
 import { PRESETS, requestable } from './catalogue.ts';
 import { ProxytuneError } from './errors.ts';
 import { nearest } from './nearest.ts';
-import { EVALUATION_PROMPTS } from './prompts.ts';
+import { worldFaults } from './request-world.ts';
 import { DEFAULT_TOKEN_WORD } from './token-word.ts';
+import { truth } from './truth.ts';
+import { WORLDS, worldOf } from './worlds.ts';
+
+/** Of the world that has most; fewer of the others are held by its own rule. */
+const MOST_EVALUATION_PROMPTS = Math.max(...WORLDS.map((name) => worldOf(name).evaluation.length));
 
 const spot = z
   .boolean()
@@ -50,7 +55,11 @@ const advanced = z.strictObject({
   learn: z.strictObject(training).partial().optional().describe('The student’s training'),
   sample: z
     .strictObject({
-      prompts: z.int().min(1).max(EVALUATION_PROMPTS).describe('Evaluation prompts, from the first on'),
+      prompts: z
+        .int()
+        .min(1)
+        .max(MOST_EVALUATION_PROMPTS)
+        .describe('Evaluation prompts, from the first on; the miniature world has 6'),
       picturesPerPrompt: z
         .int()
         .min(1)
@@ -65,7 +74,7 @@ const advanced = z.strictObject({
   evaluate: z.strictObject({ instanceType }).partial().optional().describe('Measuring the pictures'),
 });
 
-export const requestSchema = z.strictObject({
+const fields = z.strictObject({
   $schema: z.string().optional().describe('For editors; not read'),
   category: z
     .string()
@@ -100,6 +109,14 @@ export const requestSchema = z.strictObject({
     .describe(
       'Number of proxies. Default: 200 for draft, else the paper’s 1000. Fewer than 8 teach nothing, and more than 5000 cost more than they can teach',
     ),
+  proxyContexts: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe(
+      'Share of the proxies whose prompt names a context. 0 is the paper’s way; 0.5 keeps the student following prompts where the photos show few contexts',
+    ),
   seed: z
     .int()
     .min(0)
@@ -123,7 +140,16 @@ export const requestSchema = z.strictObject({
   consent: z
     .literal(true, { error: 'must be true (--consent): you state that you may use these photos' })
     .describe('You state that you may use these photos for this purpose. Without it nothing is done'),
+  truth: truth
+    .optional()
+    .describe(
+      'What a drawn subject truly looks like; the report then measures exactly. Miniature world only',
+    ),
   advanced: advanced.default({}).describe('Overrides of single recipe settings'),
+});
+
+export const requestSchema = fields.superRefine((request, context) => {
+  for (const { path, message } of worldFaults(request)) context.addIssue({ code: 'custom', path, message });
 });
 
 /** A request with every default filled in. */

@@ -20,6 +20,7 @@ describe('a request', () => {
       student: 'llamagen-xl',
       preset: 'standard',
       tokenWord: 'ohwx',
+      proxyContexts: 0,
       seed: 0,
       maxUsd: 25,
       advanced: {},
@@ -52,6 +53,7 @@ describe('a request', () => {
   test.each([
     [{ proxies: 5 }, 'proxies: 5: must be at least 8'],
     [{ proxies: 6000 }, 'proxies: 6000: must be at most 5000'],
+    [{ proxyContexts: 1.5 }, 'proxyContexts: 1.5: must be at most 1'],
     [{ maxUsd: 0 }, 'maxUsd: 0: must be above 0'],
     [{ preset: 'quick' }, 'preset: "quick": must be "draft" or "standard" or "best"'],
     [{ category: undefined }, 'category: missing: What the subject is, in plain words'],

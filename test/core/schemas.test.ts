@@ -4,6 +4,7 @@ import {
   atScale,
   instance,
   instanceTypes,
+  measuring,
   model,
   modelIds,
   modelsOf,
@@ -11,6 +12,8 @@ import {
   requestable,
 } from '../../lib/core/catalogue.ts';
 import { exportedFiles } from '../../lib/core/schemas.ts';
+import { ROLES } from '../../lib/core/words.ts';
+import { WORLDS } from '../../lib/core/worlds.ts';
 import { shapeNamed } from '../../lib/local/sagemaker/model/shapes.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -25,12 +28,26 @@ describe('the exported schemas', () => {
 });
 
 describe('the catalogue', () => {
-  test('has for every requestable model a tiny one of the same family and role', () => {
-    for (const role of ['teacher', 'student', 'clip', 'dino'] as const)
+  test('has for every requestable model a tiny one of the same family, role and world, or brings its weights', () => {
+    for (const role of ROLES)
       for (const id of requestable(role)) {
-        const tiny = atScale(id, 'tiny');
-        expect(tiny).toMatchObject({ role, family: model(id).family, standInFor: id });
+        const { family, world, tiny } = model(id);
+        const standIn = { id: tiny ?? id, role, family, world, standInFor: tiny === null ? null : id };
+        expect(atScale(id, 'tiny')).toMatchObject(standIn);
+        if (tiny === null) expect(atScale(id, 'tiny').shipped).toMatch(/^containers\/models\//);
       }
+  });
+
+  test.each(WORLDS)('has teachers, students, and one of each measuring encoder of the world %s', (world) => {
+    for (const role of ROLES) {
+      const own = requestable(role).filter((id) => model(id).world === world);
+      expect([role, own.length > 0]).toEqual([role, true]);
+    }
+    for (const role of ['clip', 'dino'] as const) {
+      expect(requestable(role).filter((id) => model(id).world === world)).toEqual([
+        measuring(world, role).id,
+      ]);
+    }
   });
 
   test('has a recipe for every preset of everything that is tuned', () => {

@@ -52,7 +52,7 @@ def references(channel: Path) -> list[Picture]:
 
 
 def proxies(channel: Path, plan: Mapping[str, Any]) -> list[Picture]:
-    """At most MOST_PROXIES of the proxies; their plain prompt is the proxy prompt without the token word.
+    """At most MOST_PROXIES of the proxies, with the prompt that each was drawn from.
 
     Raises:
         ProxytuneError: ProxiesIncomplete, ShardInvalid.
@@ -60,6 +60,7 @@ def proxies(channel: Path, plan: Mapping[str, Any]) -> list[Picture]:
     prompt = plan["prompts"]["proxy"]
     found = collection.read_proxies(channel, plan["proxies"])
     plain = {prompt: without(plan["tokenWord"], prompt)}
+    plain |= {entry["prompt"]: entry["plain"] for entry in plan["prompts"]["inContext"]}
     return [_drawn("proxies", found[place], plain) for place in evenly(len(found), MOST_PROXIES)]
 
 

@@ -40,6 +40,17 @@ def test_prompts_are_compared_without_the_token_word(folders: Folders, plan: dic
     assert plain["photos"] == (None, None)
 
 
+def test_proxies_in_a_context_keep_their_own_prompt(
+    tmp_path: Path, plan: dict[str, Any], models: Path
+) -> None:
+    drawn = "a ohwx dog in tall grass"
+    run = make_run(tmp_path / "in-context", plan | {"prompts": plan["prompts"] | {"proxy": drawn}}, models)
+    assert f"'{drawn}', which is not in the plan" in str(refused(run, plan))
+    plan["prompts"]["inContext"] = [{"prompt": drawn, "plain": "a dog in tall grass"}]
+    proxies = {(picture.prompt, picture.plain) for picture in collect(run, plan) if picture.row == "proxies"}
+    assert proxies == {(drawn, "a dog in tall grass")}
+
+
 def test_the_token_word_is_taken_out_as_a_whole_word() -> None:
     assert without("ohwx", "a ohwx dog in ohwxland") == "a dog in ohwxland"
 
