@@ -3,6 +3,7 @@
  * its row says.
  */
 import { z } from 'zod';
+import { adapted } from './contract/hyperparameters.ts';
 import { sampler } from './contract/pictures.ts';
 import instanceData from './data/instances.json' with { type: 'json' };
 import modelData from './data/models.json' with { type: 'json' };
@@ -22,6 +23,7 @@ const recipe = z.strictObject({
   batchSize: z.int(),
   size: z.int(),
   checkpointEvery: z.int(),
+  adapted: adapted.optional(),
   captionDropout: z.number().optional(),
   sampler,
   drawSize: z.int(),

@@ -2,7 +2,7 @@ import { chunksOf } from '../../lib/core/chunks.ts';
 import { hyperparameters, toStrings } from '../../lib/core/contract/hyperparameters.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
-import { type Plan, planSchema, stageOf, transformOf } from '../../lib/core/plan.ts';
+import { type Plan, planSchema, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan.ts';
 import { parseRequest } from '../../lib/core/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
 
@@ -145,6 +145,12 @@ describe('hyperparameters', () => {
       }
     },
   );
+});
+
+test('a recipe says which layers carry LoRA; where it is silent, so is the job', () => {
+  const miniature = { category: 'car', teacher: 'sdxl-miniature', student: 'llamagen-miniature' };
+  expect(stageOf(plan(miniature), 'teach')).toMatchObject({ hyperparameters: { adapted: 'all' } });
+  expect(Object.keys((stageOf(plan(), 'teach') as TrainingPlan).hyperparameters)).not.toContain('adapted');
 });
 
 describe('chunks', () => {

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from proxytune.miniature.world.appearance import CATEGORIES
+from proxytune.miniature.world.appearance import CATEGORIES, Appearance
 from proxytune.miniature.world.colour import ciede2000, to_lab
-from proxytune.miniature.world.export import PHOTO_SIDE, export_subject
+from proxytune.miniature.world.export import PHOTO_SIDE, REQUEST, export_subject
 from proxytune.miniature.world.render import SIZE
 from proxytune.miniature.world.scene import CONTEXTS
 from proxytune.miniature.world.subjects import SUBJECTS, subject_named, subjects_for
@@ -60,11 +60,25 @@ def test_references_show_the_subjects_contexts_and_true_pictures_are_others():
         assert [picture.pose.context for picture in unseen[::2]] == list(CONTEXTS)
 
 
+def hashable(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda subject: subject.name)
 def test_an_exported_folder_passes_inspection(subject, tmp_path):
     export_subject(subject, tmp_path, {"preset": "draft"})
     request = json.loads((tmp_path / "subject.json").read_text("utf-8"))
-    assert request == {"category": subject.category, "preset": "draft", "consent": True}
+    truth = Appearance(
+        subject.category, **{name: hashable(value) for name, value in request["truth"].items()}
+    )
+    assert truth == subject.appearance
+    assert {**request, "truth": None} == {
+        "category": subject.category,
+        **REQUEST,
+        "preset": "draft",
+        "truth": None,
+        "consent": True,
+    }
     files = sorted((tmp_path / "photos").iterdir())
     assert FEWEST <= len(files) <= MOST
     photos = [Image.open(file) for file in files]
@@ -88,3 +102,19 @@ def test_the_tool_writes_what_it_is_asked_for(tmp_path):
     assert made.returncode == 0, made.stderr
     assert [folder.name for folder in tmp_path.iterdir()] == ["demo-car"]
     assert len(list((tmp_path / "demo-car" / "photos").glob("*.png"))) == 5
+
+
+def test_the_example_of_the_repository_is_the_demos_subject(tmp_path):
+    (subject,) = subjects_for("demo")
+    export_subject(subject, tmp_path)
+    example = Path(__file__).parents[3] / "examples" / "miniature"
+    requests = [json.loads((folder / "subject.json").read_text("utf-8")) for folder in (tmp_path, example)]
+    # For editors; not read.
+    requests[1].pop("$schema", None)
+    assert requests[0] == requests[1]
+    files = sorted((example / "photos").iterdir())
+    assert [file.name for file in files] == sorted(file.name for file in (tmp_path / "photos").iterdir())
+    for file in files:
+        # Pixels, as another version of the library may pack the same ones otherwise.
+        here, made = (np.asarray(Image.open(path)) for path in (file, tmp_path / "photos" / file.name))
+        np.testing.assert_array_equal(here, made)

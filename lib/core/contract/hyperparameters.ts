@@ -4,6 +4,10 @@
  */
 import { z } from 'zod';
 
+export const adapted = z
+  .enum(['attention', 'all'])
+  .describe('Which layers carry LoRA: the attention (default), or feed-forward and convolutions too');
+
 const common = {
   family: z.string().describe('Model family: which code of the role runs'),
   model: z.string().describe('Catalogue id of the base model, for records'),
@@ -26,10 +30,7 @@ const teachHyperparameters = z.strictObject({
   ...training,
   token_word: z.string().min(1).describe('The word that stands for the subject; must survive the tokenizers'),
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
-  adapted: z
-    .enum(['attention', 'all'])
-    .optional()
-    .describe('Which layers carry LoRA: the attention (default), or feed-forward and convolutions too'),
+  adapted: adapted.optional(),
 });
 
 const learnHyperparameters = z.strictObject({
