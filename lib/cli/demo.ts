@@ -11,5 +11,5 @@ const NEXT = 'Your next step: npx proxytune run --local YOUR_PHOTOS --category "
 export async function demoCommand(options: CloudOptions, output: Output): Promise<number> {
   output.say('Five photos of a toy go in; a report comes out. Everything runs on this machine:');
   output.say('the same state machine, lambdas and job code as in an AWS account, with tiny models.\n');
-  return runCommand(EXAMPLE, { ...options, local: true, fields: {}, next: NEXT }, output);
+  return runCommand(EXAMPLE, { ...options, local: true, fields: {}, next: () => NEXT }, output);
 }

@@ -22,17 +22,25 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget */
 export function planCommand(path: string, options: PlanOptions, output: Output): number {
+  const plan = planOf(path, options);
+  output.data(plan);
+  for (const line of planLines(plan)) output.say(line);
+  return 0;
+}
+
+/**
+ * The plan of a request, as the cloud would make it.
+ * @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget
+ */
+export function planOf(path: string, options: PlanOptions): Plan {
   const { subject, request } = openRequest(path, options.fields ?? {});
-  const plan = makePlan(parseRequest(JSON.stringify({ ...request, ...options.fields })), {
+  return makePlan(parseRequest(JSON.stringify({ ...request, ...options.fields })), {
     runId: 'planned-00000000',
     subject,
     bucket: 'planned',
     scale: options.local ? 'tiny' : 'full',
     version: VERSION,
   });
-  output.data(plan);
-  for (const line of planLines(plan)) output.say(line);
-  return 0;
 }
 
 /** A request that is a file, or lies in its folder; a folder without one will do when fields are given. */
@@ -65,7 +73,9 @@ export function planLines(plan: Plan): string[] {
   ]);
   const { teacher, student } = plan.models;
   return [
-    `${plan.subject}: ${teacher.title} teaches ${student.title}, ${plan.proxies} proxies of "${plan.prompts.proxy}"`,
+    `${plan.subject}: ${teacher.title} teaches ${student.title}`,
+    proxiesLine(plan),
+    ...(plan.world.note === null ? [] : [plan.world.note]),
     '',
     ...table([['stage', 'instance', 'time', 'price', ''], ...rows]),
     '',
@@ -75,6 +85,14 @@ export function planLines(plan: Plan): string[] {
         `${title}: ${licence.name}; commercial use: ${licence.commercial}; ${licence.note}.`,
     ),
   ];
+}
+
+/** How many proxies there will be of which prompt, and how many of them name a context. */
+export function proxiesLine({ proxies, proxiesInContext, prompts }: Plan): string {
+  const all = `${proxies} proxies of "${prompts.proxy}"`;
+  if (proxiesInContext === 0) return `${all}, none in a context, as in the paper`;
+  const contexts = Math.min(proxiesInContext, prompts.inContext.length);
+  return `${all}, ${proxiesInContext} of them in one of ${contexts} contexts, such as "${prompts.inContext[0]?.prompt}"`;
 }
 
 function steps(parameters: Hyperparameters): string {

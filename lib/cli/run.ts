@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';
+import { modelsFor } from '../core/make-plan.ts';
 import { jobError } from '../core/messages.ts';
+import type { Plan } from '../core/plan.ts';
 import { parseRequest } from '../core/request.ts';
 import { ensureModels } from '../local/models.ts';
 import type { Place } from './clients.ts';
@@ -22,8 +24,8 @@ export interface RunOptions extends CloudOptions {
   readonly subject?: string;
   /** A run to go on with instead of a new upload. @default - a new run */
   readonly resume?: string;
-  /** A line before the report's path, such as what to do next. @default - none */
-  readonly next?: string;
+  /** A line before the report's path, such as what to do next with the run. @default - none */
+  readonly next?: (runId: string) => string;
   /** Fields of subject.json, which win over those of the folder's own. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
@@ -41,11 +43,9 @@ export async function runCommand(
   if (options.resume !== undefined) requireNothingElse(dir, options.fields);
   const upload = options.resume === undefined ? prepare(dir, options) : undefined;
   return withLocalCloud(options, output, async (session) => {
-    const { place, cloud, signal } = session;
-    await ensureModels(cloud, { signal });
-    signal.throwIfAborted();
+    const { place, signal } = session;
     const asked =
-      upload === undefined ? await resume(place, options.resume ?? '') : await begin(place, upload, signal);
+      upload === undefined ? await resume(session, options.resume ?? '') : await begin(session, upload);
     const { runId, before } = asked;
     output.say(`run ${runId}: ${before === null ? 'photos uploaded, the upload starts it' : 'going on'}`);
     // Not cut short by a Ctrl-C: what was asked for must first exist to be stopped.
@@ -71,6 +71,8 @@ function requireNothingElse(dir: string | undefined, fields: Readonly<Record<str
 interface Upload {
   readonly folder: SubjectFolder;
   readonly request: Record<string, unknown>;
+  /** Catalogue ids of the models that it needs on this machine. */
+  readonly models: readonly string[];
 }
 
 /** Refuses a wrong request before anything is started; the cloud would say the same, only later. */
@@ -84,8 +86,8 @@ function prepare(dir: string | undefined, options: RunOptions): Upload {
   }
   const folder = openSubject(dir, options.subject);
   const request = { ...folder.request, ...options.fields };
-  parseRequest(JSON.stringify(request));
-  return { folder, request };
+  const models = modelsFor(parseRequest(JSON.stringify(request)), 'tiny');
+  return { folder, request, models: Object.values(models).map(({ id }) => id) };
 }
 
 /** A run that was asked for, and when an execution of it began before; null when none did. */
@@ -94,12 +96,15 @@ interface Asked {
   readonly before: string | null;
 }
 
-async function begin(place: Place, { folder, request }: Upload, signal: AbortSignal): Promise<Asked> {
+async function begin(session: Session, { folder, request, models }: Upload): Promise<Asked> {
+  const { place, cloud, signal } = session;
+  await ensureModels(cloud, { ids: models, signal });
+  signal.throwIfAborted();
   return { runId: await uploadSubject(place, folder, request, signal), before: null };
 }
 
 /** Starts the machine again on the same run: stages that are done are found done, trainings resume. */
-async function resume(place: Place, named: string): Promise<Asked> {
+async function resume({ place, cloud, signal }: Session, named: string): Promise<Asked> {
   const runId = await chooseRun(place, named);
   const before = (await readRunView(place, runId))?.begunAt ?? null;
   const plan = await readObject(place, keys.plan(runId));
@@ -110,7 +115,9 @@ async function resume(place: Place, named: string): Promise<Asked> {
       remedy: 'run it anew from its folder of photos',
     });
   }
-  const { bucket, subject } = JSON.parse(plan) as { bucket: string; subject: string };
+  const { bucket, subject, models } = JSON.parse(plan) as Pick<Plan, 'bucket' | 'subject' | 'models'>;
+  await ensureModels(cloud, { ids: Object.values(models).map(({ id }) => id), signal });
+  signal.throwIfAborted();
   const input = { runId, bucket, subject, key: keys.request(subject), version: '' };
   await place.sfn.send(
     new StartExecutionCommand({
@@ -142,7 +149,7 @@ async function conclude(
   view: RunView | undefined,
   runId: string,
   output: Output,
-  next: string | undefined,
+  next: RunOptions['next'],
 ): Promise<number> {
   if (view?.status !== 'SUCCEEDED') {
     for (const line of afterFailure(view, runId, cloud.dataDir)) output.say(line);
@@ -152,7 +159,7 @@ async function conclude(
   output.say('');
   output.say(metrics.verdict);
   output.say(`On AWS these jobs would have cost ${dollars(view.usd)}; here they cost nothing.`);
-  if (next !== undefined) output.say(next);
+  if (next !== undefined) output.say(next(runId));
   output.data({ runId, status: view.status, report: page, usd: view.usd });
   output.say(page);
   return 0;

@@ -1,13 +1,14 @@
 /** A folder on disk as the upload that starts a run: the photos, and subject.json last. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { DeleteObjectsCommand, PutObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { ProxytuneError } from '../core/errors.ts';
 import { isSubjectName, keys, REQUEST_FILE } from '../core/keys.ts';
 import { runId } from '../core/names.ts';
 import { isIgnoredName } from '../core/photo-rules.ts';
 import { type RequestInput, readObject } from '../core/request.ts';
 import type { PhotoSource } from '../inspection/inspect.ts';
+import { removeOthers } from '../local/bucket.ts';
 import type { Place } from './clients.ts';
 import { folderSources } from './photo-folder.ts';
 
@@ -97,6 +98,7 @@ export async function uploadSubject(
 ): Promise<string> {
   const photos = await photosOf(folder);
   const prefix = keys.photos(folder.subject);
+  // Photos of an earlier upload that the folder no longer has would be learnt too.
   await removeOthers(place, prefix, new Set(photos.map(({ file }) => prefix + file)));
   for (const photo of photos) {
     signal.throwIfAborted();
@@ -128,20 +130,4 @@ async function contentOf({ file, read }: PhotoSource): Promise<Uint8Array> {
     given: `${file} (${content.unreadable})`,
     remedy: 'allow reading it, or remove it',
   });
-}
-
-/** Photos of an earlier upload that the folder no longer has would be learnt too. */
-async function removeOthers(place: Place, prefix: string, wanted: ReadonlySet<string>): Promise<void> {
-  const stale: string[] = [];
-  for await (const page of paginateListObjectsV2(
-    { client: place.s3 },
-    { Bucket: place.bucket, Prefix: prefix },
-  )) {
-    for (const { Key = '' } of page.Contents ?? []) if (!wanted.has(Key)) stale.push(Key);
-  }
-  // S3 deletes at most a thousand objects in one call.
-  while (stale.length > 0) {
-    const Objects = stale.splice(0, 1000).map((Key) => ({ Key }));
-    await place.s3.send(new DeleteObjectsCommand({ Bucket: place.bucket, Delete: { Objects, Quiet: true } }));
-  }
 }

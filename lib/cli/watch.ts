@@ -9,16 +9,16 @@ const LOOK_EVERY_MS = 1000;
 const PLAIN_EVERY_MS = 10_000;
 const BAR = 24;
 
-/** Why each stage is there, for people who see a run for the first time. */
+/** What each stage does and why, for people who see a run for the first time. */
 const WHY: Readonly<Record<string, string>> = {
-  plan: 'read the request, choose settings, price the run',
-  inspect: 'look at every photo before any compute is paid for',
-  teach: 'a diffusion teacher learns the subject from the photos',
-  synthesize: 'the teacher draws the proxies',
-  learn: 'the autoregressive student learns from the proxies',
-  'sample-teacher': 'teacher, tuned and untuned, draws the evaluation prompts',
+  plan: 'read the request, choose settings, price the run, before anything is paid for',
+  inspect: 'look at every photo, as a bad one would spoil all that follows',
+  teach: 'a diffusion teacher learns the subject from the photos, too few for an autoregressive model',
+  synthesize: 'the teacher draws the proxies, many pictures of the subject in place of few photos',
+  learn: 'the autoregressive student learns the subject from the proxies',
+  'sample-teacher': 'teacher, tuned and untuned, draws the evaluation prompts, to be compared with',
   'sample-student': 'student, tuned and untuned, draws the same prompts',
-  evaluate: 'CLIP and DINO compare the pictures with the photos',
+  evaluate: 'measure how much the pictures look like the photos and follow their prompts',
   publish: 'put the report where you find it',
 };
 
@@ -54,7 +54,7 @@ function redraw(output: Output): (view: RunView) => void {
   return (view) => {
     // A line that wraps would be two, and the cursor would go back too few.
     const width = (process.stdout.columns || 80) - 1;
-    const lines = view.stages.map((stage) => stageLine(stage, output, width));
+    const lines = [...view.stages.map((stage) => stageLine(stage, output, width)), nowLine(view, width)];
     output.write(
       `${drawn > 0 ? `\u001b[${drawn}A` : ''}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`,
     );
@@ -62,7 +62,16 @@ function redraw(output: Output): (view: RunView) => void {
   };
 }
 
-function plainly(output: Output): (view: RunView) => void {
+/** Why the stages at work are there; empty when none is, as every picture has as many lines as the one before. */
+function nowLine({ stages }: RunView, width: number): string {
+  const running = stages
+    .filter(({ state }) => state === 'running')
+    .map(({ stage }) => `${stage}: ${WHY[stage]}`);
+  return running.join('; ').slice(0, width);
+}
+
+/** A line for whatever is new: first why a stage is there, then how it goes. */
+export function plainly(output: Pick<Output, 'say'>): (view: RunView) => void {
   const said = new Map<string, { state: string; at: number; text: string }>();
   return (view) => {
     for (const stage of view.stages) {
@@ -73,8 +82,8 @@ function plainly(output: Output): (view: RunView) => void {
       const due = text !== before?.text && Date.now() - (before?.at ?? 0) >= PLAIN_EVERY_MS;
       if (before?.state === key && !(stage.state === 'running' && due)) continue;
       said.set(stage.stage, { state: key, at: Date.now(), text });
-      const first = before === undefined && stage.state === 'running';
-      output.say(first ? `${stage.stage}: ${WHY[stage.stage]}` : `${stage.stage}: ${text}`);
+      if (before === undefined) output.say(`${stage.stage}: ${WHY[stage.stage]}`);
+      if (before !== undefined || stage.state !== 'running') output.say(`${stage.stage}: ${text}`);
     }
   };
 }

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { dollars, duration, makeOutput, type Output, table, tellError } from '../../lib/cli/output.ts';
 import type { RunView, StageView } from '../../lib/cli/run-state.ts';
-import { runLine, stageLine } from '../../lib/cli/watch.ts';
+import { plainly, runLine, stageLine } from '../../lib/cli/watch.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
 
 const plain = makeOutput({});
@@ -51,6 +51,22 @@ describe('the line of a stage', () => {
     const line = stageLine(stage({}), { ...coloured }, 40);
     expect(stripVTControlCharacters(line)).toHaveLength(40);
   });
+});
+
+test('off a terminal every stage is told with its reason once, before how it goes', () => {
+  const told: string[] = [];
+  const show = plainly({ say: (line) => told.push(line) });
+  const views = [
+    [stage({ stage: 'plan', state: 'done' }), stage({ state: 'running' })],
+    [stage({ stage: 'plan', state: 'done' }), stage({ state: 'done', seconds: 20 })],
+  ];
+  for (const stages of views) show({ stages } as unknown as RunView);
+  expect(told.map((line) => line.replace(/(from the photos|price the run),.*/, '$1'))).toEqual([
+    'plan: read the request, choose settings, price the run',
+    'plan: done',
+    'teach: a diffusion teacher learns the subject from the photos',
+    'teach: done, 20 s',
+  ]);
 });
 
 test('a run in one line says where it is and what it cost', () => {

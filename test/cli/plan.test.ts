@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Output } from '../../lib/cli/output.ts';
 import { folderSources } from '../../lib/cli/photo-folder.ts';
-import { planCommand } from '../../lib/cli/plan.ts';
+import { planCommand, planLines } from '../../lib/cli/plan.ts';
 import { openSubject, photosOf } from '../../lib/cli/subject.ts';
 import type { Plan } from '../../lib/core/plan.ts';
 
@@ -65,4 +65,15 @@ test('what check judges is what run uploads, but for what check ignores', async 
   expect(uploaded).toEqual(['a.jpg', 'more/b.jpg']);
   const judged = (await folderSources(dir)).map(({ file }) => file).sort();
   expect(judged).toEqual(['.DS_Store', 'Thumbs.db', 'a.jpg', 'more/b.jpg', 'subject.json']);
+});
+
+test('the lines of a plan say what proxies there will be, and in which world', () => {
+  const lines = planLines(plan(dir, { category: 'dog', consent: true, preset: 'draft' }));
+  expect(lines[1]).toBe('200 proxies of "a ohwx dog", none in a context, as in the paper');
+  const models = { teacher: 'sdxl-miniature', student: 'llamagen-miniature' };
+  const small = plan(dir, { ...models, category: 'car', consent: true, proxies: 10, proxyContexts: 0.5 });
+  expect(planLines(small).slice(1, 3)).toEqual([
+    '10 proxies of "a ohwx car", 5 of them in one of 5 contexts, such as "a ohwx car at sunset"',
+    expect.stringContaining('small drawn world'),
+  ]);
 });

@@ -1,0 +1,116 @@
+/** The models of a local run in the bucket of a real emulator: only what is needed, whole, and as it is on disk. */
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { model } from '../../lib/core/catalogue.ts';
+import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
+import { ensureModels, localModels } from '../../lib/local/models.ts';
+import { clientConfig, emulatorOptions, temporaryFolder } from './emulator/helpers.ts';
+
+/** Patience, as making a model loads PyTorch, on a machine that may be busy. */
+const MINUTE = 60_000;
+const BUCKET = 'models-test';
+const folder = temporaryFolder();
+const root = join(folder, 'repository');
+const shipped = join(root, model('dino-miniature').shipped ?? '');
+let emulator: Emulator;
+let s3: S3Client;
+
+beforeAll(async () => {
+  emulator = await startEmulator(emulatorOptions(folder));
+  s3 = new S3Client({ ...clientConfig(emulator.endpoint), forcePathStyle: true });
+  await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+}, MINUTE);
+
+afterAll(async () => {
+  s3.destroy();
+  await emulator.close();
+  rmSync(folder, { recursive: true, force: true });
+}, MINUTE);
+
+const ensure = (ids: readonly string[]) => {
+  const environment = { AWS_ENDPOINT_URL: emulator.endpoint, AWS_REGION: 'us-east-1' };
+  return ensureModels({ environment, outputs: { BucketName: BUCKET }, dataDir: folder }, { ids, root });
+};
+async function objects(prefix: string): Promise<string[]> {
+  const page = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
+  return (page.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length)).sort();
+}
+async function text(key: string): Promise<string | undefined> {
+  const object = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));
+  return object.Body?.transformToString();
+}
+
+test(
+  'a trained model whose weights are not in the repository is named, before anything is uploaded',
+  async () => {
+    await expect(ensure(['dino-tiny', 'dino-miniature'])).rejects.toMatchObject({
+      name: 'ModelMissing',
+      message: expect.stringMatching(
+        /Given: no folder .*dino-miniature\..*git checkout -- containers\/models/,
+      ),
+    });
+    expect(await objects('models/')).toEqual([]);
+    expect(localModels(root)).toContain('dino-tiny');
+    expect(localModels(root)).not.toContain('dino-miniature');
+  },
+  MINUTE,
+);
+
+test(
+  'a trained model is uploaded from the repository, anew once its weights change',
+  async () => {
+    mkdirSync(join(shipped, 'unet'), { recursive: true });
+    for (const file of ['config.json', 'unet/weights.bin', 'old.bin'])
+      writeFileSync(join(shipped, file), 'first');
+    expect(localModels(root)).toContain('dino-miniature');
+    await ensure(['dino-miniature']);
+    const prefix = 'models/dino-miniature/';
+    expect(await objects(prefix)).toEqual(['COMPLETE', 'config.json', 'old.bin', 'unet/weights.bin']);
+
+    // What is there already is left alone, whatever happened to it.
+    await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${prefix}config.json`, Body: 'touched' }));
+    await ensure(['dino-miniature']);
+    expect(await text(`${prefix}config.json`)).toBe('touched');
+
+    writeFileSync(join(shipped, 'unet/weights.bin'), 'other');
+    rmSync(join(shipped, 'old.bin'));
+    await ensure(['dino-miniature']);
+    expect(await objects(prefix)).toEqual(['COMPLETE', 'config.json', 'unet/weights.bin']);
+    expect(await text(`${prefix}unet/weights.bin`)).toBe('other');
+    expect(await text(`${prefix}config.json`)).toBe('first');
+  },
+  MINUTE,
+);
+
+test(
+  'an upload that was cut off is done again',
+  async () => {
+    const prefix = 'models/dino-miniature/';
+    for (const file of ['COMPLETE', 'config.json'])
+      await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: prefix + file }));
+    await ensure(['dino-miniature']);
+    expect(await objects(prefix)).toEqual(['COMPLETE', 'config.json', 'unet/weights.bin']);
+  },
+  MINUTE,
+);
+
+test(
+  'of the tiny models only those that are asked for are made',
+  async () => {
+    await ensure(['dino-tiny']);
+    expect(await objects('models/dino-tiny/')).toEqual(
+      expect.arrayContaining(['COMPLETE', 'model.safetensors']),
+    );
+    expect(existsSync(join(folder, 'models/sdxl-tiny'))).toBe(false);
+    expect(await objects('models/sdxl-tiny/')).toEqual([]);
+  },
+  5 * MINUTE,
+);
