@@ -1,11 +1,20 @@
-"""The teachers: diffusion models, one file a family, one trainer.
+"""The teachers: diffusion models. One trainer and one maker; a family's file says what is particular to it.
 
-families      FAMILIES: name -> where its code is; teacher(name), picture_maker(name)
-trainer       train(folders, hyperparameters, stop): the stage teach
-sdxl          SDXLTeacher, a training.loop.Trainee
-sdxl_maker    SDXLMaker, a proxies.maker.PictureMaker
-sdxl_adapter  how an SDXL adapter is written, read back and proven to have an effect
-photos        PhotoSet: the references, their crops
-token_word    check(...): the word that stands for the subject survives the tokenizers
-loading       parts of a diffusers model folder, refused when weights do not fit
+families    FAMILIES: name -> its file; Lesson, teacher(name), picture_maker(name)
+trainer     train(folders, hyperparameters, stop): the stage teach
+family      DiffusionFamily: what a family says
+sdxl, sd3, flux   the families
+diffusion   DiffusionTeacher, a training.loop.Trainee
+maker       DiffusionMaker, a proxies.maker.PictureMaker
+objectives  Denoising, FlowMatching: noisy input, target and weight of an error
+adapter     how an adapter is written, read back and proven to have an effect
+exports     a second file of the adapter, with kohya's and ComfyUI's keys
+about       describe(...): what an adapter's files say about themselves
+fusing      FusedAdapter: an adapter in a network's weights, for drawing
+memory      plan(...): whether a GPU keeps activations or computes them anew
+latents     LatentSource: crops as samples of what the VAE said once
+text        text encoders and what they say
+photos      PhotoSet: the references, their crops
+token_word  check(...): the word that stands for the subject survives the tokenizers
+loading     parts of a diffusers model folder, refused when weights do not fit
 """

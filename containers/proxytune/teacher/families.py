@@ -1,7 +1,8 @@
-"""Which code a teacher family has. A new family is a new row."""
+"""Which code a teacher family has. A new family is a new row and a file of its own."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,53 +19,82 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """`module:Class` of the two things a family consists of; imported only when used."""
+    """`module:Class` of a `family.DiffusionFamily`; imported only when used."""
 
-    teacher: str
-    maker: str
+    code: str
 
 
 FAMILIES = {
-    "sdxl": Family("proxytune.teacher.sdxl:SDXLTeacher", "proxytune.teacher.sdxl_maker:SDXLMaker"),
+    "sdxl": Family("proxytune.teacher.sdxl:SDXL"),
+    "sd3": Family("proxytune.teacher.sd3:SD3"),
+    "flux": Family("proxytune.teacher.flux:Flux"),
 }
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a teacher is taught, beside the pictures.
+
+    Attributes:
+        prompts: instance prompts, used in turn.
+        token_word: the word of these prompts that stands for the subject.
+        rank, alpha: the adapter's; it is scaled by alpha / rank.
+        batch_size: pictures a step.
+        seed: of the order in which the photos are used.
+        adapted: which layers carry the adapter: `attention`, or `all` for feed-forward and convolutions too.
+        snr_gamma: weigh noise levels by Min-SNR with this gamma; None weighs all alike.
+    """
+
+    prompts: list[str]
+    token_word: str
+    rank: int
+    alpha: int
+    batch_size: int
+    seed: int
+    adapted: str = "attention"
+    snr_gamma: float | None = None
 
 
 class Teacher(Protocol):
     """What the trainer needs of a family."""
 
-    def prepare(
-        self,
-        photos: PhotoSet,
-        prompts: list[str],
-        token_word: str,
-        *,
-        rank: int,
-        alpha: int,
-        batch_size: int,
-        seed: int,
-        adapted: str = "attention",
-    ) -> Trainee:
+    def prepare(self, photos: PhotoSet, lesson: Lesson) -> Trainee:
         """Load the weights, encode what never changes, put a fresh adapter on.
 
         The adapter's first values are drawn from torch's global state: seed that before.
-
-        Args:
-            adapted: which layers carry it: `attention`, or `all` for feed-forward and convolutions too.
         """
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write the adapter, read it back, and prove that it is what was trained."""
+    @property
+    def architecture(self) -> str:
+        """The base model's name in the metadata of adapters (SAI model spec)."""
+        ...
+
+    @property
+    def weights(self) -> Path:
+        """The folder of the weights that the adapter is for."""
+        ...
+
+    def save(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
+        """Write the adapter, read it back, and prove that it is what was trained.
+
+        Args:
+            about: what its files say about themselves in their headers.
+        """
         ...
 
 
 def teacher(family: str, base: Path, device: torch.device) -> Teacher:
     """The teacher of a family, over the model folder `base`."""
-    made: Teacher = imported(look_up(FAMILIES, family, "teacher").teacher)(base, device)
-    return made
+    kind = imported(look_up(FAMILIES, family, "teacher").code)
+    from proxytune.teacher.diffusion import DiffusionTeacher
+
+    return DiffusionTeacher(kind(), base, device)
 
 
 def picture_maker(family: str) -> PictureMaker:
     """What draws this family's pictures; nothing is loaded yet."""
-    made: PictureMaker = imported(look_up(FAMILIES, family, "teacher").maker)()
-    return made
+    kind = imported(look_up(FAMILIES, family, "teacher").code)
+    from proxytune.teacher.maker import DiffusionMaker
+
+    return DiffusionMaker(kind())

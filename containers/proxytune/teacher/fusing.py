@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from proxytune.teacher.sdxl_adapter import WEIGHTS_FILE, refused
+from proxytune.teacher.adapter import WEIGHTS_FILE, refused
 
 # The two ways to write a layer's factors; adapters of earlier versions have the first.
 DOWN = (".lora.down.weight", ".lora_A.weight")
@@ -23,13 +23,13 @@ UP = (".lora.up.weight", ".lora_B.weight")
 METADATA_KEY = "lora_adapter_metadata"
 
 
-@dataclass
+@dataclass(frozen=True)
 class LowRank:
     """What an adapter adds to one layer: `scale * up @ down`."""
 
+    down: Tensor
+    up: Tensor
     scale: float
-    down: Tensor | None = None
-    up: Tensor | None = None
 
     def delta(self, weight: Tensor) -> Tensor:
         """The addition, float32, in the form of `weight` (a matrix, or a convolution's kernel).
@@ -37,8 +37,6 @@ class LowRank:
         Raises:
             RuntimeError: the factors are no product of this form.
         """
-        assert self.down is not None
-        assert self.up is not None
         down, up = (factor.to(weight.device, torch.float32).flatten(1) for factor in (self.down, self.up))
         return (self.scale * (up @ down)).view(weight.shape)
 
@@ -102,15 +100,15 @@ def read_layers(folder: Path, prefix: str) -> dict[str, LowRank]:
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise refused(f"{WEIGHTS_FILE} cannot be read: {error}") from error
-    scale = _scale(facts, prefix)
-    layers: dict[str, LowRank] = {}
+    factors: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         name, factor = _place(key, prefix)
-        setattr(layers.setdefault(name, LowRank(scale)), factor, tensor)
-    halves = [name for name, layer in layers.items() if layer.down is None or layer.up is None]
-    if halves or not layers:
+        factors.setdefault(name, {})[factor] = tensor
+    halves = [name for name, both in factors.items() if len(both) < 2]
+    if halves or not factors:
         raise refused(f"only half of {halves[0]} is there" if halves else "its file holds no tensor")
-    return layers
+    scale = _scale(facts, prefix)
+    return {name: LowRank(both["down"], both["up"], scale) for name, both in factors.items()}
 
 
 def _scale(facts: dict[str, Any], prefix: str) -> float:

@@ -1,227 +1,168 @@
-"""The SDXL teacher: a LoRA on the U-Net, trained on the references with SDXL's own objective.
-
-What never changes is computed once: prompts are encoded and the text encoders freed before the U-Net is
-loaded; the VAE's answer to a crop is kept as the parameters of its distribution, and a fresh sample is drawn
-at each use.
-"""
+"""SDXL: a U-Net told by two CLIPs, and by six numbers about the picture's size and crop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.nn import Parameter
 
-from proxytune.contract.errors import ProxytuneError
-from proxytune.teacher import token_word as token_words
-from proxytune.teacher.loading import load_named, load_part, part_folder
-from proxytune.teacher.photos import Crop, PhotoSet
-from proxytune.teacher.sdxl_adapter import add_adapter, save_adapter
-from proxytune.teacher.sdxl_text import encode_prompts, load_text_encoders
+from proxytune.teacher.exports import Place
+from proxytune.teacher.family import Drawing, View
+from proxytune.teacher.latents import normalise_latents, restore_latents
+from proxytune.teacher.loading import load_named, model_index
+from proxytune.teacher.memory import Activations, unet_activations
+from proxytune.teacher.objectives import Denoising
+from proxytune.teacher.sdxl_text import KINDS, encode_prompts
+from proxytune.teacher.text import TextEncoders, Texts, load_encoders
 
-# With less GPU memory than this, activations are recomputed: SDXL LoRA at 1024 px takes about 24 GB without
-# (diffusers' DreamBooth README).
-ROOMY_GPU_BYTES = 40 * 2**30
+__all__ = ["SDXL", "normalise_latents", "restore_latents"]
 
-
-@dataclass(frozen=True)
-class _Batch:
-    """What one step trains on: latents (B, C, h, w), prompt numbers, SDXL's six size numbers each."""
-
-    latents: Tensor
-    prompts: list[int]
-    time_ids: Tensor
+# The attention projections of diffusers' SDXL DreamBooth-LoRA script.
+ATTENTION = ("to_k", "to_out.0", "to_q", "to_v")
 
 
-class SDXLTeacher:
-    """A `training.loop.Trainee` after `prepare`.
+class SDXL:
+    """A `family.DiffusionFamily`."""
 
-    Args:
-        base: the model folder, in diffusers' layout.
-        device: where to train.
-        dtype: of the frozen U-Net and text encoders; None is bfloat16 on a GPU, float32 elsewhere. The
-            adapter and the VAE are float32 always.
-    """
+    network = "unet"
+    # `all` is for small models trained in few steps, where the attention alone learns a subject's shape too
+    # slowly.
+    targets: Mapping[str, Sequence[str]] = {
+        "attention": ATTENTION,
+        "all": (
+            *ATTENTION,
+            *("ff.net.0.proj", "ff.net.2", "proj_in", "proj_out"),
+            *("conv", "conv1", "conv2", "conv_in", "conv_out", "conv_shortcut"),
+        ),
+    }
+    architecture = "stable-diffusion-xl-v1-base/lora"
+    # diffusers issues 4325, 4820.
+    vae_float32 = True
+    patch = 1
 
-    def __init__(self, base: Path, device: torch.device, dtype: torch.dtype | None = None) -> None:
-        self._base = base
-        self._device = device
-        self._dtype = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
-        self._latents: dict[Crop, Tensor] = {}
+    def network_class(self) -> Any:
+        """As `DiffusionFamily.network_class`."""
+        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    def prepare(
-        self,
-        photos: PhotoSet,
-        prompts: list[str],
-        token_word: str,
-        *,
-        rank: int,
-        alpha: int,
-        batch_size: int,
-        seed: int,
-        adapted: str = "attention",
-    ) -> SDXLTeacher:
-        """Load the weights, encode the prompts, put a fresh adapter on the U-Net.
+        return UNet2DConditionModel
 
-        The adapter's first values are drawn from torch's global state: seed that before.
+    def loader(self) -> Any:
+        """As `DiffusionFamily.loader`."""
+        from diffusers.loaders.lora_pipeline import StableDiffusionXLLoraLoaderMixin
 
-        Args:
-            prompts: used in turn.
-            batch_size: pictures a step.
-            seed: of the order in which photos are used.
-            adapted: a key of `sdxl_adapter.TARGETS`.
+        return StableDiffusionXLLoraLoaderMixin
 
-        Raises:
-            ProxytuneError: TokenWordUnusable, ModelMissing, ModelMismatch.
-        """
-        self._photos, self._batch_size, self._seed = photos, batch_size, seed
-        text = load_text_encoders(self._base, self._dtype, self._device)
-        token_words.check(token_word, prompts, text.tokenizers)
-        self._text, self._pooled = encode_prompts(text, prompts)
-        del text
-        self._schedule = _training_schedule(self._base)
-        # float32 always: SDXL's VAE overflows in half precision (diffusers issues 4325, 4820).
-        self._vae = load_part(_vae_class(), self._base, "vae", torch.float32).to(self._device)
-        self._check_size(photos.size)
-        unet = load_part(_unet_class(), self._base, "unet", self._dtype)
-        add_adapter(unet, rank=rank, alpha=alpha, adapted=adapted)
-        self.unet = unet.to(self._device).train()
-        if self._device.type == "cuda":
-            total = torch.cuda.get_device_properties(self._device).total_memory
-            if total < ROOMY_GPU_BYTES:
-                self.unet.enable_gradient_checkpointing()
-        return self
+    def load_texts(self, base: Path, dtype: torch.dtype) -> TextEncoders:
+        """As `DiffusionFamily.load_texts`."""
+        return load_encoders(base, KINDS, dtype)
 
-    def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
-        """The adapter's parameters."""
-        return [(name, value) for name, value in self.unet.named_parameters() if value.requires_grad]
+    def encode(self, texts: TextEncoders, prompts: list[str]) -> Texts:
+        """As `DiffusionFamily.encode`."""
+        return Texts(*encode_prompts(texts, prompts))
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
-        """Mean squared error of the U-Net's answer at uniformly drawn timesteps, as SDXL was trained."""
-        batch = self._batch(step, draws)
-        count = len(batch.prompts)
-        noise = torch.randn(batch.latents.shape, generator=draws).to(self._device)
-        timesteps = torch.randint(self._schedule.config.num_train_timesteps, (count,), generator=draws)
-        timesteps = timesteps.to(self._device)
-        noisy = self._schedule.add_noise(batch.latents, noise, timesteps)
-        answer = self.unet(
-            noisy.to(self._dtype),
-            timesteps,
-            encoder_hidden_states=self._text[batch.prompts],
-            added_cond_kwargs={"text_embeds": self._pooled[batch.prompts], "time_ids": batch.time_ids},
+    def objective(self, base: Path, snr_gamma: float | None) -> Denoising:
+        """As `DiffusionFamily.objective`."""
+        return Denoising(base, snr_gamma)
+
+    def place(self, layer: str, config: Any) -> Place:
+        """As `DiffusionFamily.place`."""
+        return Place(authors_name(layer, int(config.layers_per_block)))
+
+    def activations(self, config: Any, size: int, text_length: int) -> Activations:
+        """As `DiffusionFamily.activations`."""
+        return unet_activations(size**2, config.block_out_channels[0])
+
+    def channels(self, network: Any) -> int:
+        """As `DiffusionFamily.channels`."""
+        return int(network.config.in_channels)
+
+    def answer(self, network: Any, latents: Tensor, times: Tensor, texts: Texts, views: list[View]) -> Tensor:
+        """As `DiffusionFamily.answer`."""
+        sizes = [[*view.original, *view.corner, view.size, view.size] for view in views]
+        numbers = torch.tensor(sizes, dtype=torch.float32, device=latents.device)
+        answer: Tensor = network(
+            latents.to(network.dtype),
+            times,
+            encoder_hidden_states=texts.states,
+            added_cond_kwargs={"text_embeds": texts.pooled, "time_ids": numbers},
             return_dict=False,
         )[0]
-        return F.mse_loss(answer.float(), self._target(batch.latents, noise, timesteps))
+        return answer
 
-    def save(self, folder: Path) -> None:
-        """Write the adapter and prove that reading it back gives the trained U-Net.
-
-        Raises:
-            ProxytuneError: ModelMismatch when it does not.
-        """
-        time_ids = torch.tensor([_time_ids((self._photos.size,) * 2, (0, 0), self._photos.size)])
-        conditions = {
-            "encoder_hidden_states": self._text[:1],
-            "added_cond_kwargs": {"text_embeds": self._pooled[:1], "time_ids": time_ids.to(self._device)},
-        }
-        save_adapter(self.unet, folder, conditions)
-
-    def _batch(self, step: int, draws: torch.Generator) -> _Batch:
-        slots = range(step * self._batch_size, (step + 1) * self._batch_size)
-        latents, sizes = [], []
-        for slot in slots:
-            photo = self._photos.photo_of(slot, self._seed)
-            crop = self._photos.draw_crop(photo, draws)
-            latents.append(self._sample_latents(crop, draws))
-            sizes.append(
-                _time_ids(self._photos.original_sizes[photo], (crop.top, crop.left), self._photos.size)
-            )
-        prompts = [slot % len(self._text) for slot in slots]
-        return _Batch(torch.cat(latents), prompts, torch.tensor(sizes, device=self._device))
-
-    def _sample_latents(self, crop: Crop, draws: torch.Generator) -> Tensor:
-        """A sample of the VAE's distribution for this crop, normalised for the U-Net: (1, C, h, w)."""
-        if crop not in self._latents:
-            with torch.no_grad():
-                pixels = self._photos.pixels(crop)[None].to(self._device)
-                self._latents[crop] = self._vae.encode(pixels).latent_dist.parameters
-        mean, log_variance = self._latents[crop].chunk(2, dim=1)
-        # The clamp is that of diffusers' DiagonalGaussianDistribution.
-        spread = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
-        sample = mean + spread * torch.randn(mean.shape, generator=draws).to(self._device)
-        return normalise_latents(sample, self._vae.config)
-
-    def _target(self, latents: Tensor, noise: Tensor, timesteps: Tensor) -> Tensor:
-        if self._schedule.config.prediction_type == "v_prediction":
-            return self._schedule.get_velocity(latents, noise, timesteps)
-        return noise
-
-    def _check_size(self, size: int) -> None:
-        stride = 2 ** (len(self._vae.config.block_out_channels) - 1)
-        if size % stride:
-            raise ProxytuneError(
-                "HyperparameterInvalid",
-                what="The picture size does not fit the teacher's VAE",
-                given=str(size),
-                allowed=f"a multiple of {stride}",
-                remedy="give the model's recipe in lib/core/data/models.json such a size",
-            )
-
-
-def normalise_latents(latents: Tensor, config: Any) -> Tensor:
-    """From the VAE's latents to the U-Net's. Most SDXL VAEs only scale; some also shift."""
-    mean, deviation = config.get("latents_mean"), config.get("latents_std")
-    if mean is None or deviation is None:
-        return latents * config["scaling_factor"]
-    shift = torch.tensor(mean, device=latents.device).view(1, -1, 1, 1)
-    scale = torch.tensor(deviation, device=latents.device).view(1, -1, 1, 1)
-    return (latents - shift) * config["scaling_factor"] / scale
-
-
-def restore_latents(latents: Tensor, config: Any) -> Tensor:
-    """The inverse of `normalise_latents`."""
-    mean, deviation = config.get("latents_mean"), config.get("latents_std")
-    if mean is None or deviation is None:
-        return latents / config["scaling_factor"]
-    shift = torch.tensor(mean, device=latents.device).view(1, -1, 1, 1)
-    scale = torch.tensor(deviation, device=latents.device).view(1, -1, 1, 1)
-    return latents * scale / config["scaling_factor"] + shift
-
-
-def _time_ids(original: tuple[int, ...], corner: tuple[int, int], size: int) -> list[float]:
-    """SDXL's micro-conditioning: original height and width, the crop's corner, target height and width."""
-    return [float(number) for number in (*original, *corner, size, size)]
-
-
-def _training_schedule(base: Path) -> Any:
-    """The training noise schedule: the folder's sampler shares its betas but cannot add noise at any step."""
-    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-
-    schedule = DDPMScheduler.from_config(load_named(base, "scheduler").config)
-    kind = schedule.config.prediction_type
-    if kind not in ("epsilon", "v_prediction"):
-        raise ProxytuneError(
-            "ModelMismatch",
-            what="The teacher's objective is not known to the trainer",
-            given=f"prediction_type {kind} in {part_folder(base, 'scheduler')}",
-            allowed="epsilon, v_prediction",
-            remedy="choose an SDXL model of one of these objectives",
+    def pipeline(self, base: Path, network: Any, vae: Any) -> Any:
+        """As `DiffusionFamily.pipeline`."""
+        from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import (
+            StableDiffusionXLPipeline,
         )
-    return schedule
+
+        return StableDiffusionXLPipeline(
+            vae=vae,
+            unet=network,
+            scheduler=load_named(base, "scheduler"),
+            text_encoder=None,
+            text_encoder_2=None,
+            tokenizer=None,
+            tokenizer_2=None,
+            force_zeros_for_empty_prompt=bool(model_index(base).get("force_zeros_for_empty_prompt", True)),
+            add_watermarker=False,
+        )
+
+    def needs_empty(self, pipeline: Any, guidance: float) -> bool:
+        """As `DiffusionFamily.needs_empty`: most SDXL models take zeros in its place."""
+        return guidance > 1 and not pipeline.config.force_zeros_for_empty_prompt
+
+    def draw(self, pipeline: Any, drawing: Drawing) -> Tensor:
+        """As `DiffusionFamily.draw`."""
+        unet, texts, empty = pipeline.unet, drawing.texts, drawing.empty
+        latents: Tensor = pipeline(
+            prompt_embeds=texts.states,
+            pooled_prompt_embeds=texts.pooled,
+            negative_prompt_embeds=None if empty is None else empty.states,
+            negative_pooled_prompt_embeds=None if empty is None else empty.pooled,
+            latents=drawing.noise.to(unet.device, unet.dtype),
+            generator=drawing.generators,
+            height=drawing.size,
+            width=drawing.size,
+            num_inference_steps=drawing.steps,
+            guidance_scale=drawing.guidance,
+            output_type="latent",
+        ).images
+        return latents
 
 
-def _vae_class() -> Any:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    return AutoencoderKL
+# The ends of layers' names in blocks of convolutions; attention has the same names in both.
+AUTHORS_CONVOLUTIONS = {"conv1": "in_layers.2", "conv2": "out_layers.3", "conv_shortcut": "skip_connection"}
 
 
-def _unet_class() -> Any:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+def authors_name(layer: str, layers_per_block: int) -> str:
+    """A layer's name in SDXL's original U-Net, which numbers its blocks through.
 
-    return UNet2DConditionModel
+    Args:
+        layers_per_block: of the U-Net's config; up-blocks have one more.
+    """
+    if layer in ("conv_in", "conv_out"):
+        return {"conv_in": "input_blocks.0.0", "conv_out": "out.2"}[layer]
+    side, *rest = layer.split(".")
+    if side == "mid_block":
+        kind, number, *inner = rest
+        return ".".join(
+            ["middle_block", "1" if kind == "attentions" else str(2 * int(number)), *_inner(inner)]
+        )
+    block, kind, number, *inner = rest
+    stride = layers_per_block + 1
+    if side == "down_blocks":
+        place = 1 + int(block) * stride + (layers_per_block if kind == "downsamplers" else int(number))
+        # The step down has a block of its own.
+        inner = ["op"] if kind == "downsamplers" else inner
+        return ".".join(["input_blocks", str(place), "1" if kind == "attentions" else "0", *_inner(inner)])
+    place = int(block) * stride + (layers_per_block if kind == "upsamplers" else int(number))
+    # The step up comes after convolutions and attention: SDXL's up-blocks that have one have both.
+    within = {"resnets": "0", "attentions": "1", "upsamplers": "2"}[kind]
+    return ".".join(["output_blocks", str(place), within, *_inner(inner)])
+
+
+def _inner(names: list[str]) -> list[str]:
+    return [AUTHORS_CONVOLUTIONS.get(names[0], names[0])] if len(names) == 1 else names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from proxytune.contract.hyperparameters import settings_hash
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher import families
+from proxytune.teacher.about import describe, weights_sha256
 from proxytune.teacher.photos import PhotoSet
 from proxytune.training import loop
 from proxytune.training.lora import write_facts
@@ -35,27 +37,40 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, photos.sha256))
     seed_everything(hyperparameters["seed"])
     teacher = families.teacher(hyperparameters["family"], base, device())
-    trainee = teacher.prepare(
-        photos,
-        hyperparameters["prompts"],
-        hyperparameters["token_word"],
-        rank=hyperparameters["rank"],
-        alpha=hyperparameters["alpha"],
-        batch_size=hyperparameters["batch_size"],
-        seed=hyperparameters["seed"],
-        adapted=hyperparameters.get("adapted", "attention"),
-    )
+    trainee = teacher.prepare(photos, _lesson(hyperparameters))
     settings = loop.LoopSettings(
         steps=hyperparameters["steps"],
         checkpoint_every=hyperparameters["checkpoint_every"],
         learning_rate=hyperparameters["learning_rate"],
         seed=hyperparameters["seed"],
     )
-    loop.run(trainee, settings, store, progress, stop)
+    with ThreadPoolExecutor(1) as aside:
+        # Reading tens of gigabytes for the sake of a line: beside the training, not after it.
+        base_sha256 = aside.submit(weights_sha256, teacher.weights)
+        loop.run(trainee, settings, store, progress, stop)
     progress.write("saving the adapter", hyperparameters["steps"])
-    teacher.save(folders.model)
+    about = describe(
+        hyperparameters,
+        architecture=teacher.architecture,
+        photos=photos.sha256,
+        base_sha256=base_sha256.result(),
+    )
+    teacher.save(folders.model, about)
     write_facts(folders.model, hyperparameters, photos=photos.sha256)
     progress.write("done", hyperparameters["steps"])
+
+
+def _lesson(hyperparameters: dict[str, Any]) -> families.Lesson:
+    optional = {key: hyperparameters[key] for key in ("adapted", "snr_gamma") if key in hyperparameters}
+    return families.Lesson(
+        prompts=hyperparameters["prompts"],
+        token_word=hyperparameters["token_word"],
+        rank=hyperparameters["rank"],
+        alpha=hyperparameters["alpha"],
+        batch_size=hyperparameters["batch_size"],
+        seed=hyperparameters["seed"],
+        **optional,
+    )
 
 
 def device() -> torch.device:

@@ -17,7 +17,11 @@ from pathlib import Path
 # Catalogue id -> module:function; imported only when that model is made.
 MODELS = {
     "sdxl-tiny": "proxytune.tiny.sdxl:write",
+    "sd3-medium-tiny": "proxytune.tiny.sd3:write_medium",
+    "sd3.5-large-tiny": "proxytune.tiny.sd3:write_large",
+    "flux-dev-tiny": "proxytune.tiny.flux:write",
     "llamagen-tiny": "proxytune.tiny.llamagen:write",
+    "lumina-tiny": "proxytune.tiny.lumina:write",
     "clip-tiny": "proxytune.tiny.encoders:write_clip",
     "dino-tiny": "proxytune.tiny.encoders:write_dino",
 }

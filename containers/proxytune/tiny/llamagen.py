@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from proxytune.tiny import PICTURE_SIZE
+from proxytune.tiny.diffusers_folder import t5_text_encoder
 from proxytune.tiny.tokenizers import t5_tokenizer
 
 SEED = 1002
@@ -56,19 +57,5 @@ def write(folder: Path) -> None:
 
 
 def _text_encoder() -> tuple[Any, Any]:
-    from transformers import T5Config, T5EncoderModel
-
     tokenizer = t5_tokenizer(CAPTION_SLOTS)
-    config = T5Config(
-        vocab_size=len(tokenizer),
-        d_model=CAPTION_WIDTH,
-        d_kv=8,
-        d_ff=2 * CAPTION_WIDTH,
-        num_layers=2,
-        num_heads=4,
-        # flan-t5's form.
-        feed_forward_proj="gated-gelu",
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
-    return T5EncoderModel(config).eval(), tokenizer
+    return t5_text_encoder(tokenizer, CAPTION_WIDTH), tokenizer

@@ -2,47 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from proxytune.tiny import PICTURE_SIZE
-from proxytune.tiny.tokenizers import CLIP_LENGTH, clip_tokenizer
+from proxytune.tiny.diffusers_folder import VAE_STRIDE, clip_text_encoder, vae, write_pipeline
+from proxytune.tiny.tokenizers import clip_tokenizer
 
 SEED = 1001
 WIDTHS = (32, 32)
-STRIDE = 8
 
 
 def write(folder: Path) -> None:
     """Write the model in diffusers' layout."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 
     tokenizers = [clip_tokenizer(), clip_tokenizer(pad_token="!")]
     torch.manual_seed(SEED)
-    parts: dict[str, Any] = {
-        "text_encoder": _text_encoder(tokenizers[0], WIDTHS[0], projection=False),
-        "text_encoder_2": _text_encoder(tokenizers[1], WIDTHS[1], projection=True),
+    parts = {
+        "text_encoder": clip_text_encoder(tokenizers[0], WIDTHS[0], projection=False),
+        "text_encoder_2": clip_text_encoder(tokenizers[1], WIDTHS[1], projection=True),
         "unet": UNet2DConditionModel(**_unet()),
-        "vae": AutoencoderKL(**_vae()),
+        "vae": vae(latent_channels=4, scaling_factor=0.13025),
+        "tokenizer": tokenizers[0],
+        "tokenizer_2": tokenizers[1],
+        # The settings of stable-diffusion-xl-base-1.0's scheduler_config.json.
+        "scheduler": EulerDiscreteScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            timestep_spacing="leading",
+            steps_offset=1,
+        ),
     }
-    for name, model in parts.items():
-        model.eval().save_pretrained(folder / name, safe_serialization=True)
-    for name, tokenizer in zip(("tokenizer", "tokenizer_2"), tokenizers, strict=True):
-        tokenizer.save_pretrained(folder / name)
-    # The settings of stable-diffusion-xl-base-1.0's scheduler_config.json.
-    EulerDiscreteScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        timestep_spacing="leading",
-        steps_offset=1,
-    ).save_pretrained(folder / "scheduler")
-    (folder / "model_index.json").write_text(json.dumps(model_index(), indent=2) + "\n", "utf-8")
+    write_pipeline(folder, "StableDiffusionXLPipeline", parts, {"force_zeros_for_empty_prompt": True})
 
 
 def model_index(scheduler: str = "EulerDiscreteScheduler") -> dict[str, Any]:
@@ -60,27 +56,9 @@ def model_index(scheduler: str = "EulerDiscreteScheduler") -> dict[str, Any]:
     }
 
 
-def _text_encoder(tokenizer: Any, width: int, *, projection: bool) -> Any:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-
-    config = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=width,
-        intermediate_size=2 * width,
-        projection_dim=width,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        max_position_embeddings=CLIP_LENGTH,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return CLIPTextModelWithProjection(config) if projection else CLIPTextModel(config)
-
-
 def _unet() -> dict[str, Any]:
     return {
-        "sample_size": PICTURE_SIZE // STRIDE,
+        "sample_size": PICTURE_SIZE // VAE_STRIDE,
         "block_out_channels": (32, 64),
         "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
         "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
@@ -94,17 +72,4 @@ def _unet() -> dict[str, Any]:
         "addition_time_embed_dim": 8,
         # Six size numbers of eight values each, beside the pooled text.
         "projection_class_embeddings_input_dim": 6 * 8 + WIDTHS[1],
-    }
-
-
-def _vae() -> dict[str, Any]:
-    return {
-        "sample_size": PICTURE_SIZE,
-        "block_out_channels": (16, 16, 32, 32),
-        "down_block_types": ("DownEncoderBlock2D",) * 4,
-        "up_block_types": ("UpDecoderBlock2D",) * 4,
-        "layers_per_block": 1,
-        "latent_channels": 4,
-        "norm_num_groups": 8,
-        "scaling_factor": 0.13025,
     }

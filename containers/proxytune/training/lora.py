@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,15 @@ def write_facts(folder: Path, hyperparameters: dict[str, Any], **more: object) -
     facts = {
         **{key: value for key, value in hyperparameters.items() if key != "checkpoint_every"},
         **more,
-        "versions": {name: version(name) for name in RECORDED_PACKAGES},
+        "versions": package_versions(RECORDED_PACKAGES),
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FACTS_FILE).write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """The installed versions of packages."""
+    return {name: version(name) for name in names}
 
 
 def check_facts(folder: Path, *, family: str, model: str | None) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.proxies import shard
 from proxytune.serving.server import load_maker
 from proxytune.serving.settings import Settings
+from proxytune.teacher import families
+from proxytune.teacher.families import Lesson
 from proxytune.teacher.photos import PhotoSet
-from proxytune.teacher.sdxl import SDXLTeacher
 from proxytune.training.lora import write_facts
 
 CHUNK = {
@@ -76,9 +77,9 @@ def served_folder(tiny_model, tmp_path_factory):
     base = tmp_path_factory.mktemp("served")
     write_photos(base / "photos")
     torch.manual_seed(1)
-    teacher = SDXLTeacher(tiny_model("sdxl-tiny"), torch.device("cpu")).prepare(
-        PhotoSet(base / "photos", 64), ["a ohwx dog"], "ohwx", rank=2, alpha=2, batch_size=1, seed=1
-    )
+    teacher = families.teacher("sdxl", tiny_model("sdxl-tiny"), torch.device("cpu"))
+    lesson = Lesson(["a ohwx dog"], "ohwx", rank=2, alpha=2, batch_size=1, seed=1)
+    teacher.prepare(PhotoSet(base / "photos", 64), lesson)
     teacher.save(base / "model")
     write_facts(base / "model", hyperparameters.parse(TEACH), photos=[])
     return base

@@ -29,7 +29,11 @@ def test_every_call_writes_the_same_bytes_for_all_models(tmp_path):
     assert digests(tmp_path / "1") == digests(tmp_path / "2")
     assert {path.name for path in (tmp_path / "1").iterdir()} == {
         "sdxl-tiny",
+        "sd3-medium-tiny",
+        "sd3.5-large-tiny",
+        "flux-dev-tiny",
         "llamagen-tiny",
+        "lumina-tiny",
         "clip-tiny",
         "dino-tiny",
     }

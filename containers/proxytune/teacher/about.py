@@ -1,0 +1,57 @@
+"""What an adapter's files say about themselves, for people and software that find them alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from proxytune.contract.hyperparameters import WITHOUT_EFFECT
+from proxytune.training.lora import RECORDED_PACKAGES, package_versions
+
+READ_BYTES = 2**22
+
+
+def describe(
+    hyperparameters: dict[str, Any], *, architecture: str, photos: Sequence[str], base_sha256: str
+) -> dict[str, str]:
+    """The header of an adapter's files: the keys of SAI's model spec, and everything of ours.
+
+    Args:
+        hyperparameters: those of stage teach.
+        architecture: the family's name in the model spec.
+        photos: SHA-256 of every photo.
+        base_sha256: as `weights_sha256` of the base network.
+    """
+    settings = {key: value for key, value in hyperparameters.items() if key not in WITHOUT_EFFECT}
+    size = f"{hyperparameters['size']}x{hyperparameters['size']}"
+    return {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": architecture,
+        "modelspec.implementation": "https://github.com/huggingface/diffusers",
+        "modelspec.title": hyperparameters["prompts"][0],
+        "modelspec.trigger_phrase": hyperparameters["token_word"],
+        "modelspec.license": hyperparameters.get("licence", "that of the base model"),
+        "modelspec.resolution": size,
+        "proxytune.base_model": hyperparameters["model"],
+        "proxytune.base_sha256": base_sha256,
+        "proxytune.settings": json.dumps(settings, sort_keys=True),
+        "proxytune.photos": json.dumps(list(photos)),
+        "proxytune.versions": json.dumps(package_versions(RECORDED_PACKAGES), sort_keys=True),
+    }
+
+
+def weights_sha256(folder: Path) -> str:
+    """Of a network's weights: the file's own when there is one, else that of all files' hashes by name."""
+    hashes = [_sha256(file) for file in sorted(folder.glob("*.safetensors"))]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    with file.open("rb") as opened:
+        while block := opened.read(READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,153 @@
+"""How a teacher's adapter is made, written, read back, and proven to be what was trained.
+
+Two silent failures are known: keys without the network's prefix load with no effect (diffusers issues 11657,
+11790), and a file without metadata loses alpha, so that the adapter acts stronger or weaker (issue 6087). So
+a file counts as written only after it was read back and gave the trained network's numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from proxytune.contract.errors import ProxytuneError
+
+WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
+ADAPTER = "default"
+# How far the network read back may be from the trained one: as a share of the adapter's effect (a lost alpha
+# is 0.5 and more; a bfloat16 network rounds the adapter's weights, measured 0.03) ...
+SHARE_OF_EFFECT = {torch.float32: 1e-3, torch.bfloat16: 0.2}
+# ... plus a share of the network's answer itself, its rounding: that counts where training changed little.
+SHARE_OF_ANSWER = {torch.float32: 1e-6, torch.bfloat16: 2.0**-8}
+
+
+def add_adapter(network: Any, *, rank: int, alpha: int, targets: Sequence[str]) -> None:
+    """Put a fresh adapter on a frozen network; its weights are float32 whatever the network's type.
+
+    Args:
+        targets: the layers that carry it, by the ends of their names.
+    """
+    from peft import LoraConfig
+
+    network.add_adapter(
+        LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights="gaussian", target_modules=list(targets)),
+        ADAPTER,
+    )
+    for parameter in network.parameters():
+        if parameter.requires_grad:
+            # In bfloat16 the small steps of training would be rounded away.
+            parameter.data = parameter.data.float()
+
+
+def save_adapter(
+    network: Any,
+    prefix: str,
+    loader: Any,
+    folder: Path,
+    probe: Callable[[], Tensor],
+    about: Mapping[str, str],
+) -> None:
+    """Write the adapter as `load_lora_weights` reads it, and prove it on this network.
+
+    Afterwards the network carries the adapter that was read back.
+
+    Args:
+        prefix: the network's name in the file's keys.
+        loader: diffusers' class that writes this family's adapters.
+        probe: the network's answer to something fixed, float32.
+        about: more entries of the file's header.
+
+    Raises:
+        ProxytuneError: ModelMismatch when the file does not give the trained network back.
+    """
+    trained = probe()
+    _write(network, prefix, loader, folder, about)
+    network.delete_adapters(ADAPTER)
+    untuned = probe()
+    load_adapter(network, prefix, folder)
+    back = probe()
+    effect, error = float((trained - untuned).norm()), float((back - trained).norm())
+    allowed = SHARE_OF_EFFECT[network.dtype] * effect + SHARE_OF_ANSWER[network.dtype] * float(untuned.norm())
+    print(f"adapter read back: effect {effect:.6g}, error {error:.6g}", flush=True)
+    if error > allowed:
+        raise ProxytuneError(
+            "ModelMismatch",
+            what="The adapter that was written does not give the trained teacher back",
+            given=f"an error of {error:.6g} beside an effect of {effect:.6g}",
+            allowed=f"at most {allowed:.6g}",
+            remedy="use the package versions of containers/requirements.txt",
+        )
+
+
+def load_adapter(network: Any, prefix: str, folder: Path) -> None:
+    """Put the adapter of `folder` on the network as diffusers' pipelines do, and check that all arrived.
+
+    Raises:
+        ProxytuneError: ModelMismatch.
+    """
+    from proxytune.teacher.fusing import read_layers
+
+    layers = read_layers(folder, prefix)
+    try:
+        network.load_lora_adapter(
+            str(folder),
+            prefix=prefix,
+            adapter_name=ADAPTER,
+            weight_name=WEIGHTS_FILE,
+            use_safetensors=True,
+            local_files_only=True,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise refused(str(error).strip().splitlines()[0]) from error
+    loaded = _adapter_weights(network) if getattr(network, "_hf_peft_config_loaded", False) else {}
+    for name, layer in layers.items():
+        for key, value in ((f"{name}.lora_A.weight", layer.down), (f"{name}.lora_B.weight", layer.up)):
+            there = loaded.get(key)
+            if there is None or not torch.equal(there.float().cpu(), value.to(there.dtype).float()):
+                raise refused(f"the tensor {key} did not arrive in the network")
+
+
+def _write(network: Any, prefix: str, loader: Any, folder: Path, about: Mapping[str, str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata = network.peft_config[ADAPTER].to_dict()
+    # peft holds them as a set, whose order changes from process to process; the file should not.
+    metadata["target_modules"] = sorted(metadata["target_modules"])
+    trained = _adapter_weights(network).items()
+    weights: dict[str, Any] = {key: value.detach().cpu().contiguous() for key, value in trained}
+    loader.save_lora_weights(
+        str(folder),
+        weight_name=WEIGHTS_FILE,
+        **{f"{prefix}_lora_layers": weights, f"{prefix}_lora_adapter_metadata": metadata},
+    )
+    file = folder / WEIGHTS_FILE
+    with safe_open(file, "pt") as opened:
+        header = opened.metadata()
+        written = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+    save_file(written, file, {**header, **about})
+
+
+def _adapter_weights(network: Any) -> dict[str, Tensor]:
+    """The adapter under peft's key names, which diffusers reads for every kind of layer.
+
+    (Its older names for the U-Net's, `.lora.down` and `.lora.up`, get lost in reading beside convolutions.)
+    """
+    from peft.utils import get_peft_model_state_dict
+
+    weights: dict[str, Tensor] = get_peft_model_state_dict(network, adapter_name=ADAPTER)
+    return weights
+
+
+def refused(why: str) -> ProxytuneError:
+    """The error of an adapter that cannot be put on this teacher."""
+    return ProxytuneError(
+        "ModelMismatch",
+        what=f"The adapter does not fit the teacher: {why}",
+        allowed=f"the {WEIGHTS_FILE} that the stage teach wrote for this model",
+        remedy="give the job the adapter of the same run",
+    )

@@ -1,0 +1,162 @@
+"""The diffusion teacher: a LoRA on a frozen network, trained on the references by its own objective.
+
+What never changes is computed once: prompts are encoded and the text encoders freed before the network is
+loaded; the VAE's answer to a crop is kept as a distribution, and a fresh sample is drawn at each use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.teacher import memory
+from proxytune.teacher import token_word as token_words
+from proxytune.teacher.adapter import add_adapter, save_adapter
+from proxytune.teacher.exports import write_kohya
+from proxytune.teacher.families import Lesson
+from proxytune.teacher.family import DiffusionFamily, View
+from proxytune.teacher.fusing import read_layers
+from proxytune.teacher.latents import LatentSource, stride
+from proxytune.teacher.loading import load_part, part_folder
+from proxytune.teacher.photos import PhotoSet
+
+
+class DiffusionTeacher:
+    """A `families.Teacher`, and a `training.loop.Trainee` after `prepare`.
+
+    Args:
+        family: what is particular about the model.
+        base: the model folder, in diffusers' layout.
+        device: where to train.
+        dtype: of the frozen network and text encoders; None is bfloat16 on a GPU, float32 elsewhere. The
+            adapter is float32 always.
+    """
+
+    def __init__(
+        self, family: DiffusionFamily, base: Path, device: torch.device, dtype: torch.dtype | None = None
+    ) -> None:
+        self._family, self._base, self._device = family, base, device
+        self._dtype = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
+
+    def prepare(self, photos: PhotoSet, lesson: Lesson) -> DiffusionTeacher:
+        """As `families.Teacher.prepare`.
+
+        Raises:
+            ProxytuneError: TokenWordUnusable, ModelMissing, ModelMismatch, HyperparameterInvalid.
+        """
+        family, base = self._family, self._base
+        self._photos, self._lesson = photos, lesson
+        encoders = family.load_texts(base, self._dtype).to(self._device)
+        token_words.check(lesson.token_word, lesson.prompts, encoders.tokenizers)
+        self._texts = family.encode(encoders, lesson.prompts)
+        del encoders
+        self._objective = family.objective(base, lesson.snr_gamma)
+        self.latents = LatentSource(load_vae(family, base, self._dtype, self._device))
+        self._check_size(photos.size)
+        network = load_part(family.network_class(), base, family.network, self._dtype)
+        add_adapter(network, rank=lesson.rank, alpha=lesson.alpha, targets=family.targets[lesson.adapted])
+        self.network = network.to(self._device).train()
+        self._plan_memory()
+        return self
+
+    def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
+        """The adapter's parameters."""
+        return [(name, value) for name, value in self.network.named_parameters() if value.requires_grad]
+
+    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+        """Mean of the pictures' weighted squared errors."""
+        count = self._lesson.batch_size
+        slots = range(step * count, (step + 1) * count)
+        pairs = [self._draw(slot, draws) for slot in slots]
+        latents = torch.cat([latents for latents, _ in pairs])
+        texts = self._texts.pick([slot % len(self._texts) for slot in slots])
+        noise = torch.randn(latents.shape, generator=draws).to(self._device)
+        noised = self._objective.noised(latents, noise, draws)
+        views = [view for _, view in pairs]
+        answer = self._family.answer(self.network, noised.latents, noised.times, texts, views)
+        errors = (answer.float() - noised.target).square().flatten(1).mean(1)
+        return (errors * noised.weights).mean()
+
+    @property
+    def architecture(self) -> str:
+        """As `families.Teacher.architecture`."""
+        return self._family.architecture
+
+    @property
+    def weights(self) -> Path:
+        """As `families.Teacher.weights`."""
+        return part_folder(self._base, self._family.network)
+
+    def save(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
+        """As `families.Teacher.save`.
+
+        Raises:
+            ProxytuneError: ModelMismatch when what was written does not give the trained network back.
+        """
+        family, network, about = self._family, self.network, about or {}
+        save_adapter(network, family.network, family.loader(), folder, self._probe, about)
+        layers = read_layers(folder, family.network)
+        write_kohya(folder, layers, lambda layer: family.place(layer, network.config), dict(about))
+
+    def _plan_memory(self) -> None:
+        """Decide by the GPU's memory whether activations are kept, and say so."""
+        network, count = self.network, self._lesson.batch_size
+        one = self._family.activations(network.config, self._photos.size, self._texts.states.shape[1])
+        batch = memory.Activations(count * one.kept, count * one.anew)
+        available = memory.gpu_bytes(self._device)
+        plan = memory.plan(network.parameters(), self.latents.vae.parameters(), batch, available)
+        if plan.anew:
+            network.enable_gradient_checkpointing()
+        print(plan, flush=True)
+
+    def _draw(self, slot: int, draws: torch.Generator) -> tuple[Tensor, View]:
+        """The latents of one training picture, and what part of which photo they are."""
+        photos = self._photos
+        photo = photos.photo_of(slot, self._lesson.seed)
+        crop = photos.draw_crop(photo, draws)
+        view = View(photos.original_sizes[photo], (crop.top, crop.left), photos.size)
+        return self.latents.sample(photos, crop, draws), view
+
+    @torch.no_grad()
+    def _probe(self) -> Tensor:
+        """The network's answer to one fixed noise, float32."""
+        was_training = self.network.training
+        self.network.eval()
+        size = self._photos.size
+        side = size // stride(self.latents.vae)
+        shape = (1, self._family.channels(self.network), side, side)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self._device)
+        times = torch.tensor([500], device=self._device)
+        view = View((size, size), (0, 0), size)
+        answer = self._family.answer(self.network, noise, times, self._texts.pick([0]), [view])
+        self.network.train(was_training)
+        return answer.float().cpu()
+
+    def _check_size(self, size: int) -> None:
+        step = stride(self.latents.vae) * self._family.patch
+        if size % step:
+            raise ProxytuneError(
+                "HyperparameterInvalid",
+                what="The picture size does not fit the teacher",
+                given=str(size),
+                allowed=f"a multiple of {step}",
+                remedy="give the model's recipe in lib/core/data/models.json such a size",
+            )
+
+
+def load_vae(family: DiffusionFamily, base: Path, dtype: torch.dtype, device: torch.device) -> Any:
+    """The family's VAE in a precision that it does not overflow.
+
+    Raises:
+        ProxytuneError: ModelMissing, ModelMismatch.
+    """
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    own = torch.float32 if family.vae_float32 else dtype
+    return load_part(AutoencoderKL, base, "vae", own).to(device)

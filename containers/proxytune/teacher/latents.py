@@ -1,0 +1,63 @@
+"""Pictures as the networks see them: the VAE's latents, normalised, sampled from what it said once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from proxytune.teacher.photos import Crop, PhotoSet
+
+
+class LatentSource:
+    """Latents of photos' crops. The VAE is asked once a crop; what it answers is kept as a distribution.
+
+    Args:
+        vae: an AutoencoderKL on the device to use.
+    """
+
+    def __init__(self, vae: Any) -> None:
+        self.vae = vae
+        self._parameters: dict[tuple[int, Crop], Tensor] = {}
+
+    def sample(self, photos: PhotoSet, crop: Crop, draws: torch.Generator) -> Tensor:
+        """A fresh sample for this crop, float32, normalised for the network: (1, C, h, w)."""
+        key = (id(photos), crop)
+        if key not in self._parameters:
+            with torch.no_grad():
+                pixels = photos.pixels(crop)[None].to(self.vae.device, self.vae.dtype)
+                self._parameters[key] = self.vae.encode(pixels).latent_dist.parameters.float()
+        mean, log_variance = self._parameters[key].chunk(2, dim=1)
+        # The clamp is that of diffusers' DiagonalGaussianDistribution.
+        spread = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
+        sample = mean + spread * torch.randn(mean.shape, generator=draws).to(mean.device)
+        return normalise_latents(sample, self.vae.config)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+
+def stride(vae: Any) -> int:
+    """Pixels along one side of a latent."""
+    return int(2 ** (len(vae.config.block_out_channels) - 1))
+
+
+def normalise_latents(latents: Tensor, config: Any) -> Tensor:
+    """From the VAE's latents to the network's. All scale; some shift too, one number or one a channel."""
+    shift, scale = _affine(latents, config)
+    return (latents - shift) * scale
+
+
+def restore_latents(latents: Tensor, config: Any) -> Tensor:
+    """The inverse of `normalise_latents`."""
+    shift, scale = _affine(latents, config)
+    return latents / scale + shift
+
+
+def _affine(latents: Tensor, config: Any) -> tuple[Tensor | float, Tensor | float]:
+    mean, deviation = config.get("latents_mean"), config.get("latents_std")
+    if mean is None or deviation is None:
+        return config.get("shift_factor") or 0.0, config["scaling_factor"]
+    shift = torch.tensor(mean, device=latents.device).view(1, -1, 1, 1)
+    return shift, config["scaling_factor"] / torch.tensor(deviation, device=latents.device).view(1, -1, 1, 1)

@@ -1,0 +1,107 @@
+"""Whether a training fits into a GPU as it is, or must compute activations anew; said in the log.
+
+All numbers are estimates to decide by; what a training really took stands in progress.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+GIB = 2**30
+# An adapter's parameter, its gradient and AdamW's two moments, all float32.
+BYTES_A_TRAINED_PARAMETER = 16
+# What a transformer's block keeps of each token for its gradient: 34 times its width in bytes, at two bytes a
+# number and without the attention's matrix (Korthikanti et al., arXiv 2205.05198); between blocks 2 times.
+BLOCK_KEEPS, BETWEEN_BLOCKS = 34, 2
+# What SDXL's U-Net keeps of a pixel: LoRA at 1024 px takes about 24 GB as it is and 16 GB with activations
+# computed anew (diffusers' DreamBooth README), of which 7 GB are weights.
+UNET_BYTES_A_PIXEL, UNET_BYTES_A_PIXEL_ANEW = 17_000, 9_000
+# SDXL's first width; another U-Net's activations are in proportion.
+UNET_WIDTH = 320
+# The allocator's gaps, and what libraries take for themselves.
+USABLE = 0.9
+
+
+@dataclass(frozen=True)
+class Activations:
+    """Bytes for the gradient of one picture: all kept, or computed anew block by block."""
+
+    kept: int
+    anew: int
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a training's memory is made of, in bytes.
+
+    Attributes:
+        available: of the GPU; None on the CPU.
+        anew: whether activations are computed anew.
+    """
+
+    weights: int
+    adapter: int
+    activations: int
+    available: int | None
+    anew: bool
+
+    def __str__(self) -> str:
+        parts = " + ".join(
+            f"{name} {value / GIB:.1f}"
+            for name, value in (
+                ("weights", self.weights),
+                ("adapter", self.adapter),
+                ("activations", self.activations),
+            )
+        )
+        total = (self.weights + self.adapter + self.activations) / GIB
+        where = "on the CPU" if self.available is None else f"of {self.available / GIB:.1f} GiB"
+        how = "activations computed anew" if self.anew else "activations kept"
+        return f"memory plan: {parts} = {total:.1f} GiB {where}; {how}; not compiled"
+
+
+def plan(
+    parameters: Iterable[Tensor], others: Iterable[Tensor], activations: Activations, available: int | None
+) -> MemoryPlan:
+    """Decide.
+
+    Args:
+        parameters: the network's, adapter included.
+        others: what else stays on the device: the VAE's parameters.
+        activations: of one batch.
+        available: bytes of the GPU; None on the CPU, where nothing is computed anew.
+    """
+    parameters = list(parameters)
+    frozen = [value for value in parameters if not value.requires_grad]
+    weights = sum(value.numel() * value.element_size() for value in (*frozen, *others))
+    adapter = BYTES_A_TRAINED_PARAMETER * sum(value.numel() for value in parameters if value.requires_grad)
+    anew = available is not None and weights + adapter + activations.kept > USABLE * available
+    chosen = activations.anew if anew else activations.kept
+    return MemoryPlan(weights, adapter, chosen, available, anew)
+
+
+def transformer_activations(tokens: int, width: int, blocks: int) -> Activations:
+    """Of a transformer that reads `tokens` tokens, picture and text together."""
+    block = BLOCK_KEEPS * tokens * width
+    return Activations(kept=blocks * block, anew=blocks * BETWEEN_BLOCKS * tokens * width + block)
+
+
+def unet_activations(pixels: int, width: int) -> Activations:
+    """Of a U-Net whose first blocks have `width` channels."""
+    share = width / UNET_WIDTH
+    return Activations(
+        kept=int(pixels * UNET_BYTES_A_PIXEL * share), anew=int(pixels * UNET_BYTES_A_PIXEL_ANEW * share)
+    )
+
+
+def gpu_bytes(device: torch.device) -> int | None:
+    """The memory of a device's GPU; None for the CPU."""
+    if device.type != "cuda":
+        return None
+    properties: Any = torch.cuda.get_device_properties(device)
+    return int(properties.total_memory)

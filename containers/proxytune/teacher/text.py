@@ -1,0 +1,116 @@
+"""What text encoders say about prompts: CLIP's and T5's, the parts that the families put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from proxytune.teacher.loading import load_part, part_folder
+
+
+@dataclass(frozen=True)
+class TextEncoders:
+    """A model's tokenizers and the encoders that read what they make, in the same order."""
+
+    tokenizers: list[Any]
+    encoders: list[Any]
+
+    def to(self, device: torch.device) -> TextEncoders:
+        """Move the encoders there; they wait on the CPU while a GPU's memory is wanted for other things."""
+        for encoder in self.encoders:
+            encoder.to(device)
+        return self
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What the network is told about n prompts: (n, length, width) states and (n, width) pooled vectors."""
+
+    states: Tensor
+    pooled: Tensor
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def pick(self, numbers: Sequence[int]) -> Texts:
+        """Those of these prompts, in this order."""
+        return Texts(self.states[list(numbers)], self.pooled[list(numbers)])
+
+    def repeat(self, count: int) -> Texts:
+        """All of them, `count` times."""
+        return Texts(self.states.repeat(count, 1, 1), self.pooled.repeat(count, 1))
+
+    def to(self, device: torch.device) -> Texts:
+        """The same on a device."""
+        return Texts(self.states.to(device), self.pooled.to(device))
+
+
+def join(texts: Sequence[Texts]) -> Texts:
+    """Several as one."""
+    return Texts(torch.cat([text.states for text in texts]), torch.cat([text.pooled for text in texts]))
+
+
+def load_encoders(base: Path, kinds: Sequence[str], dtype: torch.dtype) -> TextEncoders:
+    """A model folder's text encoders, on the CPU.
+
+    Args:
+        kinds: classes of transformers for `text_encoder`, `text_encoder_2` and so on; their tokenizers lie in
+            `tokenizer`, `tokenizer_2` and so on.
+
+    Raises:
+        ProxytuneError: ModelMissing, ModelMismatch.
+    """
+    import transformers
+
+    tokenizers, encoders = [], []
+    for number, kind in enumerate(kinds, start=1):
+        ending = "" if number == 1 else f"_{number}"
+        tokenizer_class = transformers.T5Tokenizer if kind.startswith("T5") else transformers.CLIPTokenizer
+        folder = part_folder(base, f"tokenizer{ending}")
+        tokenizers.append(tokenizer_class.from_pretrained(str(folder), local_files_only=True))
+        encoders.append(load_part(getattr(transformers, kind), base, f"text_encoder{ending}", dtype))
+    return TextEncoders(tokenizers, encoders)
+
+
+@torch.no_grad()
+def clip_answers(tokenizer: Any, encoder: Any, prompts: list[str]) -> tuple[Tensor, Tensor]:
+    """Of each prompt CLIP's states before the last layer, and its first output.
+
+    Returns:
+        (n, 77, w) and, for a CLIPTextModelWithProjection (n, w), for a CLIPTextModel (n, 77, w).
+    """
+    ids = _ids(tokenizer, prompts, tokenizer.model_max_length)
+    # One prompt at a time: what a prompt becomes must not depend on those beside it.
+    answers = [encoder(row[None].to(encoder.device), output_hidden_states=True) for row in ids]
+    states = torch.cat([answer.hidden_states[-2] for answer in answers])
+    return states, torch.cat([answer[0] for answer in answers])
+
+
+@torch.no_grad()
+def clip_pooled(tokenizer: Any, encoder: Any, prompts: list[str]) -> Tensor:
+    """(n, w): CLIP's state at the end of each prompt, not projected."""
+    ids = _ids(tokenizer, prompts, tokenizer.model_max_length)
+    return torch.cat([encoder(row[None].to(encoder.device)).pooler_output for row in ids])
+
+
+@torch.no_grad()
+def t5_states(tokenizer: Any, encoder: Any, prompts: list[str], length: int) -> Tensor:
+    """(n, length, w): T5's last states, padding included as the pipelines leave it.
+
+    Args:
+        length: the pipeline's own; a tokenizer that reads less sets the limit.
+    """
+    ids = _ids(tokenizer, prompts, min(length, tokenizer.model_max_length))
+    return torch.cat([encoder(row[None].to(encoder.device))[0] for row in ids])
+
+
+def _ids(tokenizer: Any, prompts: list[str], length: int) -> Tensor:
+    ids: Tensor = tokenizer(
+        prompts, padding="max_length", max_length=length, truncation=True, return_tensors="pt"
+    ).input_ids
+    return ids

@@ -1,0 +1,122 @@
+"""Teachers of every family on their tiny models, for tests."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from jobs import write_photos
+
+from proxytune.proxies.chunk import Chunk, PictureRequest
+from proxytune.teacher import families
+from proxytune.teacher.diffusion import DiffusionTeacher
+from proxytune.teacher.families import Lesson
+from proxytune.teacher.maker import DiffusionMaker
+from proxytune.teacher.photos import PhotoSet
+from proxytune.training.families import imported
+from proxytune.training.states import seed_everything
+
+CPU = torch.device("cpu")
+PROMPTS = ["a ohwx dog", "a photo of ohwx dog"]
+# Catalogue id -> family.
+MODELS = {"sdxl-tiny": "sdxl", "sd3-medium-tiny": "sd3", "sd3.5-large-tiny": "sd3", "flux-dev-tiny": "flux"}
+
+
+def family_of(model: str):
+    return imported(families.FAMILIES[MODELS[model]].code)()
+
+
+@cache
+def full_size(model: str):
+    """A transformer of official size in bfloat16, without weights."""
+    from diffusers import FluxTransformer2DModel, SD3Transformer2DModel
+
+    with torch.device("meta"):
+        if model == "flux-dev":
+            return FluxTransformer2DModel(guidance_embeds=True).bfloat16()
+        heads = {"sd3-medium": 24, "sd3.5-large": 38}[model]
+        sizes = {"num_layers": heads, "num_attention_heads": heads, "caption_projection_dim": 64 * heads}
+        # Tables of positions are made with numpy, and mean nothing here.
+        return SD3Transformer2DModel(**sizes, pos_embed_max_size=4, sample_size=4).bfloat16()
+
+
+def photo_set(folder: Path, size: int = 64) -> PhotoSet:
+    write_photos(folder)
+    return PhotoSet(folder, size)
+
+
+def lesson(**changes) -> Lesson:
+    usual = {"prompts": PROMPTS, "token_word": "ohwx", "rank": 2, "alpha": 4, "batch_size": 2, "seed": 1}
+    return Lesson(**{**usual, **changes})
+
+
+def prepared(base: Path, photos: PhotoSet, *, dtype=None, **changes) -> DiffusionTeacher:
+    """A teacher with a fresh adapter; `base` is a tiny model's folder, or a copy named like it."""
+    seed_everything(1)
+    return DiffusionTeacher(family_of(base.name), base, CPU, dtype).prepare(photos, lesson(**changes))
+
+
+def trained(base: Path, photos: PhotoSet, steps: int = 5, **options) -> DiffusionTeacher:
+    teacher = prepared(base, photos, **options)
+    optimizer = torch.optim.AdamW([value for _, value in teacher.named_parameters()], lr=1e-2)
+    draws = torch.Generator().manual_seed(1)
+    for step in range(steps):
+        teacher.loss(step, draws).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return teacher
+
+
+def write_strong_adapter(base: Path, folder: Path, about=None, **changes) -> Path:
+    """An adapter with random weights whose effect no test can miss; alpha is not rank."""
+    teacher = prepared(base, photo_set(folder / "photos"), **{"rank": 3, "alpha": 6, **changes})
+    with torch.no_grad():
+        for _, value in teacher.named_parameters():
+            value.normal_(std=0.2)
+    teacher.save(folder / "adapter", about)
+    return folder / "adapter"
+
+
+def loaded(base: Path, adapter: Path | None) -> DiffusionMaker:
+    made = DiffusionMaker(family_of(base.name))
+    made.load(base, adapter, CPU)
+    return made
+
+
+def chunk(
+    *, seeds=(11, 12, 13, 14), batch_size=4, variant="tuned", size=64, guidance=5.0, steps=3, prompts=None
+):
+    prompts = prompts or ["a ohwx dog"] * len(seeds)
+    pictures = tuple(
+        PictureRequest(number, prompt, seed)
+        for number, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
+    )
+    sampler = {"kind": "diffusion", "steps": steps, "guidance": guidance}
+    return Chunk("synthesize", 0, variant, size, batch_size, sampler, pictures)
+
+
+def plain_pipeline(base: Path):
+    """diffusers' own, as someone else's software loads the folder."""
+    from diffusers import DiffusionPipeline
+
+    made = DiffusionPipeline.from_pretrained(base, local_files_only=True)
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def plain_picture(pipe, seed: int, *, prompt="a ohwx dog", guidance=5.0, steps=3):
+    """One picture as its users draw it. The tiny T5s read 64 tokens."""
+    longest = {"max_sequence_length": 64} if hasattr(pipe, "transformer") else {}
+    return pipe(
+        prompt,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        height=64,
+        width=64,
+        generator=torch.Generator().manual_seed(seed),
+        **longest,
+    ).images[0]
+
+
+def pixels(images) -> np.ndarray:
+    return np.stack([np.asarray(image, dtype=np.int16) for image in images])

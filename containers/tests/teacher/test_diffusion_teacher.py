@@ -1,0 +1,279 @@
+"""Training with every family: what is trained, saved and read back; what is refused."""
+
+import json
+import os
+import shutil
+import signal
+
+import pytest
+import torch
+from jobs import write_photos
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from teaching import MODELS, family_of, full_size, photo_set, plain_pipeline, prepared, trained
+
+from proxytune.contract.checkpoints import CheckpointStore
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.progress import ProgressFile
+from proxytune.contract.signals import StopRequest
+from proxytune.teacher.adapter import WEIGHTS_FILE, load_adapter
+from proxytune.teacher.latents import normalise_latents, restore_latents
+from proxytune.teacher.photos import PhotoSet
+from proxytune.training.loop import LoopSettings, run
+from proxytune.training.states import seed_everything
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return photo_set(tmp_path / "photos")
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def saved(request, tiny_model, tmp_path_factory):
+    """A tiny model and an adapter trained for it."""
+    base, folder = tiny_model(request.param), tmp_path_factory.mktemp("adapter")
+    trained(base, photo_set(folder / "photos"), steps=2).save(folder / "model")
+    return base, folder / "model"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_only_the_attention_projections_are_trained_in_float32(tiny_model, photos, model):
+    names = dict(prepared(tiny_model(model), photos).named_parameters())
+    assert names
+    assert all(".attn" in name and ".lora_" in name for name in names)
+    assert all(value.dtype == torch.float32 for value in names.values())
+
+
+@pytest.mark.parametrize(
+    ("model", "adapted", "layers", "parameters"),
+    [
+        ("sd3-medium", "attention", 191, 586_752),
+        ("sd3.5-large", "attention", 303, 1_473_792),
+        ("flux-dev", "all", 342, 2_801_664),
+    ],
+)
+def test_full_size_models_carry_as_much_as_in_diffusers_scripts(model, adapted, layers, parameters):
+    # Modules, and parameters a rank, of diffusers' DreamBooth-LoRA scripts on the official configs.
+    ends = family_of(f"{model}-tiny").targets[adapted]
+    found = [
+        module
+        for name, module in full_size(model).named_modules()
+        if any(name.endswith(f".{end}") for end in ends)
+    ]
+    assert (len(found), sum(sum(module.weight.shape) for module in found)) == (layers, parameters)
+
+
+def test_all_layers_of_blocks_are_trained_when_asked_for(tiny_model, photos):
+    teacher = prepared(tiny_model("sdxl-tiny"), photos, adapted="all")
+    adapted = {name.partition(".lora_")[0] for name, _ in teacher.named_parameters()}
+    kinds = (torch.nn.Linear, torch.nn.Conv2d)
+    layers = {
+        name.removesuffix(".base_layer")
+        for name, module in teacher.network.named_modules()
+        if isinstance(module, kinds) and ".lora_" not in name
+    }
+    # Only what carries the timestep and the pooled text keeps its weights.
+    assert {name.rpartition(".")[2] for name in layers - adapted} == {"linear_1", "linear_2", "time_emb_proj"}
+    assert adapted < layers
+
+
+def test_a_fresh_adapter_changes_nothing_and_the_loss_is_that_of_predicting_noise(tiny_model, photos):
+    # An untrained U-Net knows nothing about the noise: its error is at least the noise's own variance.
+    teacher = prepared(tiny_model("sdxl-tiny"), photos, batch_size=16)
+    loss = float(teacher.loss(0, torch.Generator().manual_seed(1)).detach())
+    assert 0.9 < loss < 2.0
+
+
+def test_training_on_few_photos_lowers_the_loss(tiny_model, photos):
+    teacher = trained(tiny_model("sdxl-tiny"), photos, steps=40, rank=8, alpha=8)
+    fresh = prepared(tiny_model("sdxl-tiny"), photos)
+    losses = [
+        sum(float(each.loss(step, draws).detach()) for step in range(12))
+        for each, draws in ((model, torch.Generator().manual_seed(9)) for model in (teacher, fresh))
+    ]
+    assert losses[0] < 0.97 * losses[1]
+
+
+def test_latents_are_sampled_anew_from_what_the_vae_said_once(tiny_model, photos):
+    source = prepared(tiny_model("sdxl-tiny"), photos).latents
+    draws = torch.Generator().manual_seed(1)
+    crop = photos.draw_crop(0, draws)
+    samples = torch.cat([source.sample(photos, crop, draws) for _ in range(400)])
+    assert len(source) == 1
+    with torch.no_grad():
+        asked = source.vae.encode(photos.pixels(crop)[None]).latent_dist
+    scale = source.vae.config.scaling_factor
+    assert torch.allclose(
+        samples.mean(0), asked.mean[0] * scale, atol=5 * scale * float(asked.std.max()) / 20
+    )
+    assert torch.allclose(samples.std(0).mean(), asked.std.mean() * scale, rtol=0.05)
+
+
+def test_latents_with_means_and_deviations_go_there_and_back():
+    config = {"scaling_factor": 0.5, "latents_mean": [1.0, -1.0], "latents_std": [2.0, 4.0]}
+    latents = torch.tensor([3.0, 7.0]).view(1, 2, 1, 1)
+    there = normalise_latents(latents, config)
+    assert there.flatten().tolist() == [0.5, 1.0]
+    assert torch.equal(restore_latents(there, config), latents)
+
+
+def test_a_shift_is_taken_off_before_scaling():
+    config = {"scaling_factor": 1.5305, "shift_factor": 0.0609, "latents_mean": None, "latents_std": None}
+    latents = torch.tensor([0.0609, 1.0609]).view(1, 2, 1, 1)
+    assert normalise_latents(latents, config).flatten().tolist() == pytest.approx([0.0, 1.5305])
+    assert torch.allclose(restore_latents(normalise_latents(latents, config), config), latents)
+
+
+def test_views_tell_original_size_and_crop(tiny_model, tmp_path):
+    write_photos(tmp_path / "photos", ((200, 100),))
+    teacher = prepared(tiny_model("sdxl-tiny"), PhotoSet(tmp_path / "photos", 64))
+    draws = torch.Generator().manual_seed(1)
+    views = [teacher._draw(slot, draws)[1] for slot in range(8)]
+    assert all((view.original, view.corner[0], view.size) == ((100, 200), 0, 64) for view in views)
+    assert len({view.corner[1] for view in views}) > 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_stopped_by_sigterm_and_resumed_it_gives_the_adapter_of_an_undisturbed_run(
+    tiny_model, photos, tmp_path, model
+):
+    settings = LoopSettings(steps=4, checkpoint_every=100, learning_rate=1e-2, seed=3)
+
+    def train(folder, end_after=None):
+        teacher = prepared(tiny_model(model), photos)
+        before, stop = signal.getsignal(signal.SIGTERM), StopRequest()
+        stop.install()
+
+        def after_step(done):
+            if done == end_after:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        store, progress = CheckpointStore(folder, "settings"), ProgressFile(folder, "teach", 4)
+        try:
+            run(teacher, settings, store, progress, stop, after_step=after_step)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        return dict(teacher.named_parameters())
+
+    undisturbed = train(tmp_path / "a")
+    with pytest.raises(SystemExit):
+        train(tmp_path / "b", end_after=2)
+    # Another process would not have these random states.
+    seed_everything(999)
+    resumed = train(tmp_path / "b")
+    assert undisturbed.keys() == resumed.keys()
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+    assert any(float(value.detach().abs().max()) > 0 for name, value in resumed.items() if "lora_B" in name)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_in_bfloat16_the_adapter_stays_float32_and_is_read_back(tiny_model, photos, tmp_path, model):
+    # As on a GPU, with activations computed anew in the backward pass as on a small one.
+    teacher = trained(tiny_model(model), photos, steps=3, dtype=torch.bfloat16)
+    assert teacher.network.dtype == torch.bfloat16
+    vae_type = torch.float32 if family_of(model).vae_float32 else torch.bfloat16
+    assert teacher.latents.vae.dtype == vae_type
+    assert all(value.dtype == torch.float32 for _, value in teacher.named_parameters())
+    plain = [value.clone() for _, value in teacher.named_parameters()]
+    teacher.network.enable_gradient_checkpointing()
+    teacher.loss(9, torch.Generator().manual_seed(1)).backward()
+    assert all(value.grad is not None for _, value in teacher.named_parameters())
+    teacher.save(tmp_path)
+    weights = load_file(tmp_path / WEIGHTS_FILE)
+    assert len(weights) == len(plain)
+    assert all(value.dtype == torch.float32 for value in weights.values())
+
+
+def test_an_adapter_that_comes_back_with_another_strength_is_noticed(tiny_model, photos, tmp_path):
+    teacher = trained(tiny_model("sdxl-tiny"), photos)
+    # The config that is written then no longer tells what the trained layers do.
+    teacher.network.peft_config["default"].lora_alpha = 2
+    with pytest.raises(ProxytuneError, match="does not give the trained teacher back") as caught:
+        teacher.save(tmp_path)
+    assert caught.value.name == "ModelMismatch"
+
+
+def test_the_file_carries_rank_alpha_and_the_prefix(saved):
+    base, adapter = saved
+    family = family_of(base.name)
+    with safe_open(adapter / WEIGHTS_FILE, "pt") as file:
+        facts = json.loads(file.metadata()["lora_adapter_metadata"])
+        assert all(key.startswith(f"{family.network}.") for key in file.keys())  # noqa: SIM118
+    assert facts[f"{family.network}.r"] == 2
+    assert facts[f"{family.network}.lora_alpha"] == 4
+    assert facts[f"{family.network}.target_modules"] == sorted(family.targets["attention"])
+
+
+@pytest.mark.parametrize("damage", ["no metadata", "no prefix", "other model", "no file"])
+def test_adapters_that_would_load_silently_wrong_are_refused(saved, tmp_path, damage):
+    base, adapter = saved
+    network = family_of(base.name).network
+    weights = load_file(adapter / WEIGHTS_FILE)
+    with safe_open(adapter / WEIGHTS_FILE, "pt") as file:
+        metadata = file.metadata()
+    if damage == "no metadata":
+        metadata = {"format": "pt"}
+    if damage == "no prefix":
+        weights = {key.removeprefix(f"{network}."): value for key, value in weights.items()}
+    if damage == "other model":
+        weights = {key.replace("to_q", "to_z"): value for key, value in weights.items()}
+    if damage != "no file":
+        save_file(weights, tmp_path / WEIGHTS_FILE, metadata)
+    with pytest.raises(ProxytuneError) as caught:
+        load_adapter(getattr(plain_pipeline(base), network), network, tmp_path)
+    assert caught.value.name == "ModelMismatch"
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda base: shutil.rmtree(base / "vae"), "ModelMissing"),
+        (lambda base: (base / "model_index.json").unlink(), "ModelMissing"),
+        (lambda base: lose_tensor(base / "unet" / "diffusion_pytorch_model.safetensors"), "ModelMismatch"),
+        (lambda base: lose_tensor(base / "text_encoder" / "model.safetensors"), "ModelMismatch"),
+        (lambda base: spoil(base / "unet" / "diffusion_pytorch_model.safetensors"), "ModelMismatch"),
+        (lambda base: spoil(base / "text_encoder" / "model.safetensors"), "ModelMismatch"),
+    ],
+    ids=[
+        "no vae",
+        "no index",
+        "unet lacks a tensor",
+        "text encoder lacks a tensor",
+        "unet is no weights",
+        "text encoder is no weights",
+    ],
+)
+def test_a_model_folder_that_is_not_whole_is_refused(tiny_model, photos, tmp_path, change, name):
+    base = tmp_path / "sdxl-tiny"
+    shutil.copytree(tiny_model("sdxl-tiny"), base)
+    change(base)
+    with pytest.raises(ProxytuneError) as caught:
+        prepared(base, photos)
+    assert caught.value.name == name
+
+
+def spoil(file):
+    """What an upload that was cut off, or a page of a web site saved in place of weights, looks like."""
+    file.write_bytes(b"no weights")
+
+
+def lose_tensor(file):
+    weights = load_file(file)
+    del weights[sorted(weights)[3]]
+    save_file(weights, file, {"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("model", "multiple"), [("sdxl-tiny", 8), ("sd3-medium-tiny", 16), ("flux-dev-tiny", 16)]
+)
+def test_a_size_that_the_model_cannot_halve_is_refused(tiny_model, tmp_path, model, multiple):
+    write_photos(tmp_path)
+    with pytest.raises(ProxytuneError, match=f"multiple of {multiple}"):
+        prepared(tiny_model(model), PhotoSet(tmp_path, 60))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_token_word_that_is_lost_is_refused(tiny_model, photos, model):
+    with pytest.raises(ProxytuneError) as caught:
+        prepared(tiny_model(model), photos, prompts=["a S* dog"], token_word="S*")
+    assert caught.value.name == "TokenWordUnusable"

@@ -1,0 +1,118 @@
+"""The adapter's files in other people's software: their keys, their headers, their effect."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from teaching import family_of, pixels, plain_picture, plain_pipeline, write_strong_adapter
+
+from proxytune.teacher.adapter import WEIGHTS_FILE
+from proxytune.teacher.exports import KOHYA_FILE, write_kohya
+from proxytune.teacher.flux import Flux
+from proxytune.teacher.fusing import LowRank, read_layers
+
+
+@pytest.mark.parametrize("adapted", ["attention", "all"])
+def test_sdxls_second_file_draws_the_same_in_diffusers_own_pipeline(tiny_model, tmp_path, adapted):
+    base = tiny_model("sdxl-tiny")
+    adapter = write_strong_adapter(base, tmp_path, adapted=adapted)
+    names = {key.partition(".")[0] for key in load_file(adapter / KOHYA_FILE)}
+    assert "lora_unet_middle_block_1_transformer_blocks_0_attn1_to_q" in names
+    assert ("lora_unet_input_blocks_2_0_op" in names) == (adapted == "all")
+    pictures = []
+    for file in (None, WEIGHTS_FILE, KOHYA_FILE):
+        plain = plain_pipeline(base)
+        if file is not None:
+            plain.load_lora_weights(str(adapter), weight_name=file)
+        pictures.append(pixels([plain_picture(plain, 11)]))
+    untuned, tuned, second = pictures
+    assert np.abs(tuned - untuned).max() > 20
+    assert np.abs(second - tuned).max() <= 1
+
+
+class Rest(dict):
+    """A checkpoint of which only some tensors matter."""
+
+    def pop(self, key, *_):
+        return super().pop(key, torch.zeros(12))
+
+
+@pytest.mark.parametrize("model", ["sd3-medium-tiny", "sd3.5-large-tiny"])
+def test_sd3s_second_file_changes_the_authors_checkpoint_as_the_first_changes_diffusers(
+    tiny_model, tmp_path, model
+):
+    from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers
+
+    adapter = write_strong_adapter(tiny_model(model), tmp_path, adapted="all")
+    second = load_file(adapter / KOHYA_FILE)
+    changes = Rest({"context_embedder.weight": torch.zeros(12, 1)})
+    for key in second:
+        if key.endswith(".alpha"):
+            name = key.removeprefix("lora_unet_").removesuffix(".alpha")
+            down, up = (second[f"lora_unet_{name}.lora_{end}.weight"] for end in ("down", "up"))
+            changes[authors_key(name)] = float(second[key]) / down.shape[0] * up @ down
+    # diffusers' own knowledge of where the authors' matrices go.
+    converted = convert_sd3_transformer_checkpoint_to_diffusers(changes)
+    layers = read_layers(adapter, "transformer")
+    assert len(layers) > 20
+    for name, layer in layers.items():
+        delta = converted[f"{name}.weight"]
+        assert torch.allclose(layer.delta(delta), delta, atol=1e-5), name
+
+
+def authors_key(name: str) -> str:
+    """`joint_blocks_0_x_block_attn_qkv` as the checkpoint has it."""
+    for block in ("x_block", "context_block"):
+        before, found, inner = name.partition(f"_{block}_")
+        if found:
+            return f"{before.replace('blocks_', 'blocks.')}.{block}.{inner.replace('_', '.')}.weight"
+    raise AssertionError(name)
+
+
+def test_fluxs_second_file_is_read_by_diffusers_as_the_first_is(tmp_path):
+    """At full width, which diffusers' reader of such files takes for granted."""
+    from diffusers.loaders.lora_conversion_utils import _convert_kohya_flux_lora_to_diffusers
+
+    width, draws = 3072, torch.Generator().manual_seed(1)
+
+    def layer(rows, columns):
+        down, up = torch.randn(2, columns, generator=draws), torch.randn(rows, 2, generator=draws)
+        return LowRank(down, up, scale=1.5)
+
+    attention = ("to_q", "to_k", "to_v")
+    layers = {
+        **{f"single_transformer_blocks.1.attn.{name}": layer(width, width) for name in attention},
+        **{
+            f"transformer_blocks.1.attn.{name}": layer(width, width)
+            for name in (*attention, "to_out.0", "add_q_proj", "add_k_proj", "add_v_proj", "to_add_out")
+        },
+        "transformer_blocks.1.ff.net.0.proj": layer(4 * width, width),
+        "transformer_blocks.1.ff_context.net.2": layer(width, 4 * width),
+    }
+    file = write_kohya(tmp_path, layers, lambda name: Flux().place(name, None), {})
+    read = _convert_kohya_flux_lora_to_diffusers(load_file(file))
+    for name, written in layers.items():
+        down, up = (read.pop(f"transformer.{name}.lora_{end}.weight") for end in "AB")
+        # Products of these would be large; their factors' scale may have moved from one to the other.
+        probe = torch.randn(down.shape[1], generator=draws)
+        assert torch.allclose(
+            up @ (down @ probe), 1.5 * written.up @ (written.down @ probe), rtol=1e-3, atol=1e-2
+        )
+    # What is left is the part of the single block's matrix that nothing adapts.
+    assert all("proj_mlp" in key for key in read)
+    assert not any(bool(value.any()) for key, value in read.items() if "lora_B" in key)
+
+
+def test_both_files_say_what_they_are(tiny_model, tmp_path):
+    adapter = write_strong_adapter(
+        tiny_model("flux-dev-tiny"), tmp_path, {"modelspec.trigger_phrase": "ohwx"}
+    )
+    for file in (WEIGHTS_FILE, KOHYA_FILE):
+        with safe_open(adapter / file, "pt") as opened:
+            assert opened.metadata()["modelspec.trigger_phrase"] == "ohwx"
+    with safe_open(adapter / WEIGHTS_FILE, "pt") as opened:
+        assert json.loads(opened.metadata()["lora_adapter_metadata"])["transformer.lora_alpha"] == 6
+    assert family_of("flux-dev-tiny").architecture == "flux-1-dev/lora"
