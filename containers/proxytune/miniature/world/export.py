@@ -36,7 +36,8 @@ def truth_of(appearance: Appearance) -> dict[str, Any]:
 def export_subject(subject: Subject, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
     """Write `photos/*.png` and `subject.json`; files of those names are replaced.
 
-    Pixels are enlarged as squares, so that shrinking the photo gives the picture back.
+    Pixels are enlarged as squares, so that shrinking the photo gives the picture back. The request tells what
+    the subject truly looks like, so that the report can measure pictures against it.
 
     Args:
         settings: fields of the request that are to differ from REQUEST, or beside them, such as `preset`.

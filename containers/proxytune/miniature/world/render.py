@@ -46,7 +46,7 @@ def render(appearance: Appearance, pose: Pose) -> Picture:
     )
     picture, mask = draw_background(pose, canvas), Image.new("L", (canvas, canvas))
     layers = draw_layers(appearance, side)
-    parts = ((_patterned(appearance, side), layers.body), (appearance.trim, layers.trim), (DARK, layers.dark))
+    parts = ((patterned(appearance, side), layers.body), (appearance.trim, layers.trim), (DARK, layers.dark))
     for paint, part in parts:
         whole = paint if isinstance(paint, Image.Image) else Image.new("RGB", (side, side), paint)
         picture.paste(whole, corner, part)
@@ -54,7 +54,7 @@ def render(appearance: Appearance, pose: Pose) -> Picture:
     return Picture(_shrunk(picture), _shrunk(mask), appearance, pose)
 
 
-def _patterned(appearance: Appearance, side: int) -> Image.Image:
+def patterned(appearance: Appearance, side: int) -> Image.Image:
     """The body's colour with its pattern, over the whole square; the mask cuts the body out of it."""
     cloth = Image.new("RGB", (side, side), appearance.body)
     pen = ImageDraw.Draw(cloth)

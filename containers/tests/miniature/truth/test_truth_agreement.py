@@ -1,0 +1,57 @@
+"""The exact measures and the trained encoders agree about which pictures are more like the subject."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from constructed import THREE, constructed
+from softened import sharp
+
+from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
+from proxytune.evaluation.scores import to_references
+from proxytune.miniature.truth.measures import measure
+from proxytune.miniature.world.subjects import subjects_for
+
+MODELS = Path(__file__).parents[3] / "models" / "miniature"
+ENCODERS = {"clip_i": (ClipEncoder, "clip-miniature"), "dino": (DinoEncoder, "dino-miniature")}
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    """Of each held-back subject: its references, and the three groups that are compared with them."""
+    return [
+        (
+            [sharp(one) for one in subject.references()],
+            [[sharp(one) for one in of] for of in constructed(subject)],
+        )
+        for subject in subjects_for("held-back")
+    ]
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_and_the_truth_put_three_subjects_in_the_same_order(name, pictures):
+    kind, folder = ENCODERS[name]
+    if not (MODELS / folder).is_dir():
+        pytest.skip(f"the trained encoder {folder} is not in {MODELS}")
+    encoder = kind(MODELS / folder, CPU)
+    likeness = np.array(
+        [
+            [np.mean(to_references(encoder.pictures(of), encoder.pictures(references))) for of in three]
+            for references, three in pictures
+        ]
+    )
+    distance = np.array(
+        [
+            [
+                np.mean([one.palette for one in measure(of, subject.appearance, [None] * len(of))])
+                for of in three
+            ]
+            for subject, (_, three) in zip(subjects_for("held-back"), pictures, strict=True)
+        ]
+    )
+    assert likeness.shape == distance.shape == (len(pictures), len(THREE))
+    same, near, other = likeness.mean(0)
+    assert same > near > other, likeness
+    assert list(np.argsort(-likeness.mean(0))) == list(np.argsort(distance.mean(0)))
