@@ -4,6 +4,7 @@ import { PRESETS, requestable } from '../core/catalogue.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { check } from './check.ts';
 import { demoCommand } from './demo.ts';
+import { type GenerateOptions, generateCommand } from './generate.ts';
 import { localCommand } from './local.ts';
 import { makeOutput, type Output, tellError } from './output.ts';
 import { planCommand } from './plan.ts';
@@ -86,12 +87,13 @@ function makeProgram(done: (code: number) => void): Command {
     ),
   );
   addRun(cloud, act);
-  cloud('status [run]', 'all runs, or one with its stages').action(
+  inAccount(cloud('status [run]', 'all runs, or one with its stages')).action(
     act((output, options, [run]) => statusCommand(run, options, output)),
   );
-  cloud('report [run]', 'bring the report of a run (the newest that has one by default) to this disk').action(
-    act((output, options, [run]) => reportCommand(run, options, output)),
-  );
+  inAccount(
+    cloud('report [run]', 'bring the report of a run (the newest that has one by default) to this disk'),
+  ).action(act((output, options, [run]) => reportCommand(run, options, output)));
+  addGenerate(cloud, act);
   cloud('local', 'start the cloud on this machine and print how to talk to it').action(
     act((output, options) => localCommand(options, output)),
   );
@@ -136,6 +138,35 @@ function addRun(cloud: (usage: string, text: string) => Command, act: Act): void
     .action(
       act((output, options: RunFlags, [dir]) =>
         runCommand(dir, { ...options, fields: fieldsOf(options) }, output),
+      ),
+    );
+}
+
+/** A command that looks at this machine, or where it is told to. */
+function inAccount(command: Command): Command {
+  return command.option('--stack <name>', 'a stack in the AWS account of your AWS settings');
+}
+
+function addGenerate(cloud: (usage: string, text: string) => Command, act: Act): void {
+  inAccount(
+    cloud(
+      'generate <run> <prompt>',
+      'draw a prompt of your own with the model that a run has tuned; {token} in it stands for the subject',
+    ),
+  )
+    .option('-n, --number <n>', 'how many pictures, 1 to 64 (default: 4)', wholeNumber)
+    .addOption(new Option('--of <model>', 'who draws (default: student)').choices(['student', 'teacher']))
+    .option(
+      '--seed <n>',
+      "seed of the first picture, the others count up; the same seed gives the same picture (default: the run's)",
+      wholeNumber,
+    )
+    .option('--out <dir>', 'folder for the pictures (default: below the data folder)')
+    .option('--local', 'on this machine (the default)')
+    .option('--max-usd <n>', "refuse a higher price (default: the limit of the run's request)", positive)
+    .action(
+      act((output, options: GenerateOptions, [run = '', prompt = '']) =>
+        generateCommand(run, prompt, options, output),
       ),
     );
 }

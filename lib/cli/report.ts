@@ -1,12 +1,11 @@
 /** `proxytune report [RUN]`: brings the report of a run to this disk, readable offline. */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { type Metrics, metrics as metricsSchema } from '../core/contract/metrics.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';
 import type { Place } from './clients.ts';
-import { listRuns, readObject } from './run-state.ts';
+import { listKeys, listRuns, readBytes, readObject } from './run-state.ts';
 
 export interface LocalReport {
   /** The page, as an absolute path. */
@@ -24,32 +23,14 @@ export async function fetchReport(place: Place, runId: string, dataDir: string):
   const folder = resolve(dataDir, keys.report(runId));
   const incoming = `${folder}.incoming`;
   await rm(incoming, { recursive: true, force: true });
-  for (const key of await reportKeys(place, runId)) {
+  for (const key of await listKeys(place, keys.report(runId))) {
     const file = join(incoming, key.slice(keys.report(runId).length));
     await mkdir(dirname(file), { recursive: true });
-    const object = await place.s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: key }));
-    await writeFile(file, (await object.Body?.transformToByteArray()) ?? new Uint8Array());
+    await writeFile(file, await readBytes(place, key));
   }
   await rm(folder, { recursive: true, force: true });
   await rename(incoming, folder);
   return { page: join(folder, 'index.html'), metrics: metricsSchema.parse(JSON.parse(text)) };
-}
-
-async function reportKeys(place: Place, runId: string): Promise<string[]> {
-  const found: string[] = [];
-  let token: string | undefined;
-  do {
-    const page = await place.s3.send(
-      new ListObjectsV2Command({
-        Bucket: place.bucket,
-        Prefix: keys.report(runId),
-        ContinuationToken: token,
-      }),
-    );
-    found.push(...(page.Contents ?? []).map(({ Key }) => Key ?? ''));
-    token = page.NextContinuationToken;
-  } while (token !== undefined);
-  return found;
 }
 
 /** The named run, or the newest. @throws RunUnknown, naming the runs there are */

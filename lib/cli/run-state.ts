@@ -42,9 +42,12 @@ export interface RunView {
   readonly stages: readonly StageView[];
 }
 
-/** The state of a run now. @returns undefined when the table knows no such run */
-export async function readRunView(place: Place, runId: string): Promise<RunView | undefined> {
-  const { Items } = await place.documents.send(
+/** What the table holds of a run. @returns undefined when it knows no such run */
+export async function readRecords(
+  place: Place,
+  runId: string,
+): Promise<{ run: RunRecord; jobs: JobRecord[] } | undefined> {
+  const { Items = [] } = await place.documents.send(
     new QueryCommand({
       TableName: place.table,
       KeyConditionExpression: 'pk = :pk',
@@ -52,9 +55,16 @@ export async function readRunView(place: Place, runId: string): Promise<RunView 
       ConsistentRead: true,
     }),
   );
-  const run = Items?.find((item) => item.sk === 'run') as RunRecord | undefined;
-  if (run === undefined) return undefined;
-  const jobs = (Items ?? []).filter((item) => String(item.sk).startsWith(JOB_SORT_PREFIX)) as JobRecord[];
+  const run = Items.find((item) => item.sk === 'run') as RunRecord | undefined;
+  const jobs = Items.filter((item) => String(item.sk).startsWith(JOB_SORT_PREFIX)) as JobRecord[];
+  return run && { run, jobs };
+}
+
+/** The state of a run now. @returns undefined when the table knows no such run */
+export async function readRunView(place: Place, runId: string): Promise<RunView | undefined> {
+  const records = await readRecords(place, runId);
+  if (records === undefined) return undefined;
+  const { run, jobs } = records;
   const stages: StageView[] = [];
   for (const stage of STAGES) stages.push(await viewOf(place, run, jobs, stage));
   return {
@@ -198,14 +208,25 @@ async function exists(place: Place, key: string): Promise<boolean> {
 
 /** Chunks answered below a prefix of pictures; every attempt's repeat counts once. */
 async function outputsBelow(place: Place, prefix: string): Promise<number> {
-  const found = new Set<string | number>();
+  return new Set((await listKeys(place, prefix)).map((key) => chunkOfOutput(key) ?? key)).size;
+}
+
+/** Every key below a prefix. */
+export async function listKeys(place: Place, prefix: string): Promise<string[]> {
+  const found: string[] = [];
   let token: string | undefined;
   do {
     const page = await place.s3.send(
       new ListObjectsV2Command({ Bucket: place.bucket, Prefix: prefix, ContinuationToken: token }),
     );
-    for (const { Key = '' } of page.Contents ?? []) found.add(chunkOfOutput(Key) ?? Key);
+    found.push(...(page.Contents ?? []).map(({ Key = '' }) => Key));
     token = page.NextContinuationToken;
   } while (token !== undefined);
-  return found.size;
+  return found;
+}
+
+/** An object's bytes. */
+export async function readBytes(place: Place, key: string): Promise<Uint8Array> {
+  const object = await place.s3.send(new GetObjectCommand({ Bucket: place.bucket, Key: key }));
+  return (await object.Body?.transformToByteArray()) ?? new Uint8Array();
 }

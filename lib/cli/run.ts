@@ -1,5 +1,4 @@
 /** `proxytune run --local DIR`: uploads the photos, and watches the run that the upload starts until its report. */
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
@@ -10,6 +9,7 @@ import type { Plan } from '../core/plan.ts';
 import { parseRequest } from '../core/request.ts';
 import { ensureModels } from '../local/models.ts';
 import type { Place } from './clients.ts';
+import { logOf } from './job-log.ts';
 import { dollars, type Output } from './output.ts';
 import { chooseRun, fetchReport } from './report.ts';
 import { type RunView, readObject, readRunView } from './run-state.ts';
@@ -167,12 +167,9 @@ async function conclude(
 
 /** What helps on this machine: the message speaks of the places of an AWS account. */
 export function afterFailure(view: RunView | undefined, runId: string, dataDir: string): string[] {
-  const job = /\(job (proxytune-[a-zA-Z0-9-]+)\)/.exec(view?.message ?? '')?.[1];
   const refused = exitCode(view?.error ?? '') === exitCode('RequestInvalid');
   return [
-    ...(job === undefined
-      ? []
-      : [`the job's log on this machine: ${join(dataDir, 'sagemaker/jobs', job, 'log.txt')}`]),
+    ...logOf(view?.message ?? '', dataDir),
     ...(refused ? [] : [`to try again from where it failed: npx proxytune run --local --resume ${runId}`]),
   ];
 }

@@ -4,7 +4,7 @@ import { ProxytuneError } from '../core/errors.ts';
 import { addressOf } from '../local/address.ts';
 import { forgetAwsSettings } from '../local/aws-settings.ts';
 import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
-import { type Place, placeOf } from './clients.ts';
+import { type Place, placeInAccount, placeOf } from './clients.ts';
 import type { Output } from './output.ts';
 
 /** Signals closer together than this are one wish of the user. */
@@ -14,6 +14,8 @@ export interface CloudOptions {
   /** @default - `.proxytune` in the current folder */
   readonly data?: string;
   readonly heartbeatSeconds?: number;
+  /** A stack in an AWS account, instead of the cloud on this machine. @default - this machine */
+  readonly stack?: string;
 }
 
 export interface Session {
@@ -29,9 +31,13 @@ export async function withLocalCloud<T>(
   output: Output,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
+  return interruptible(output, (signal) => withStarted(options, output, signal, use));
+}
+
+async function interruptible<T>(output: Output, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const interruption = listenForInterruption(output);
   try {
-    return await withStarted(options, output, interruption.signal, use);
+    return await work(interruption.signal);
   } catch (error) {
     // What a Ctrl-C broke off, such as a program that got it too, is no fault of its own.
     interruption.signal.throwIfAborted();
@@ -71,15 +77,40 @@ export async function withPlace<T>(
   output: Output,
   use: (place: Place) => Promise<T>,
 ): Promise<T> {
-  const address = addressOf(dataFolder(options));
-  if (address === undefined) return withLocalCloud(options, output, ({ place }) => use(place));
-  forgetAwsSettings(process.env);
-  const place = placeOf(address);
+  const place = await standingPlace(options);
+  if (place === undefined) return withLocalCloud(options, output, (session) => use(session.place));
   try {
     return await use(place);
   } finally {
     place.close();
   }
+}
+
+/** For commands that start something in a cloud and must end it again: as `withPlace`, but they hear of a Ctrl-C. */
+export async function withWork<T>(
+  options: CloudOptions,
+  output: Output,
+  use: (place: Place, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const place = await standingPlace(options);
+  if (place === undefined)
+    return withLocalCloud(options, output, (session) => use(session.place, session.signal));
+  return interruptible(output, async (signal) => {
+    try {
+      return await use(place, signal);
+    } finally {
+      place.close();
+    }
+  });
+}
+
+/** The cloud that is there already: a stack in an account, or one that is up on this data folder. */
+async function standingPlace(options: CloudOptions): Promise<Place | undefined> {
+  if (options.stack !== undefined) return placeInAccount(options.stack);
+  const address = addressOf(dataFolder(options));
+  if (address === undefined) return undefined;
+  forgetAwsSettings(process.env);
+  return placeOf(address);
 }
 
 export function dataFolder(options: CloudOptions): string {

@@ -39,7 +39,14 @@ export class JobRole extends Construct {
   private allowData(bucket: Bucket): void {
     this.role.addToPolicy(listObjects(bucket, ['models/*', 'runs/*']));
     this.role.addToPolicy(onObjects(bucket, ['s3:GetObject'], ['models/*', 'runs/*']));
-    const written = ['runs/*/jobs/*', 'runs/*/checkpoints/*', 'runs/*/pictures/*', 'runs/*/failures/*'];
+    const written = [
+      'runs/*/jobs/*',
+      'runs/*/checkpoints/*',
+      'runs/*/pictures/*',
+      // Pictures of prompts that came after the run; what was asked for lies beside them and is not the job's to write.
+      'runs/*/generated/*/pictures/*',
+      'runs/*/failures/*',
+    ];
     this.role.addToPolicy(onObjects(bucket, ['s3:PutObject', 's3:AbortMultipartUpload'], written));
     // SageMaker mirrors the checkpoint folder, and so also what the container deletes in it.
     this.role.addToPolicy(onObjects(bucket, ['s3:DeleteObject'], ['runs/*/checkpoints/*']));

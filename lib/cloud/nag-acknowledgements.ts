@@ -32,6 +32,8 @@ const SAGEMAKER_NAMES_STREAMS = 'SageMaker names a log stream after each job; th
 const OF_EVERY_RUN = 'The `*` is the run’s or subject’s name, which is not known before it is uploaded.';
 const FILES_OF_A_RUN =
   'A run makes many files below this one folder; the `*` are the run’s name and the file’s.';
+const FILES_OF_A_PROMPT =
+  'The `*` are the run’s name, the id of a prompt that is asked of it later, and the files of its pictures.';
 const OUR_JOBS = `The \`*\` is the run, stage and attempt; only names that begin with ${JOB_PREFIX} are matched.`;
 const VERSIONS_OF_ONE_LAMBDA = 'The `*` is a version of this one lambda; CDK grants the machine all of them.';
 
@@ -81,6 +83,7 @@ function objects(stack: Stack): Acknowledgement[] {
     on('JobRole', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/checkpoints/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/pictures/*', FILES_OF_A_RUN),
+    on('JobRole', 'runs/*/generated/*/pictures/*', FILES_OF_A_PROMPT),
     on('JobRole', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('MachineLambdas/PlanRun', 'subjects/*/subject.json', OF_EVERY_RUN),
     on('MachineLambdas/PlanRun', 'runs/*/plan.json', OF_EVERY_RUN),

@@ -1,6 +1,6 @@
 /** The chunk objects of a stage that draws pictures: small JSON files, each one request to the container. */
 import type { Chunk, PictureRequest, Variant } from './contract/pictures.ts';
-import { type Plan, transformOf } from './plan.ts';
+import { type Plan, type TransformPlan, transformOf } from './plan.ts';
 import type { TransformStage } from './words.ts';
 
 /** Seeds of proxies and samples lie apart, so that no proxy repeats a sample's noise. */
@@ -14,21 +14,31 @@ const SEEDS = 2_147_483_648;
 
 /** Every chunk of a stage, in order. Teacher and student get the same prompts and seeds. */
 export function chunksOf(plan: Plan, stage: TransformStage): Chunk[] {
-  const { size, batchSize, sampler, picturesPerChunk } = transformOf(plan, stage);
   const variants: Variant[] = stage === 'synthesize' ? ['tuned'] : ['tuned', 'base'];
-  const parts = variants.flatMap((variant, lane) =>
-    split(picturesOf(plan, stage, lane), picturesPerChunk).map((pictures) => ({ variant, pictures })),
-  );
-  return parts.map(({ variant, pictures }, chunk) => ({
-    version: 1,
-    stage,
-    chunk,
-    variant,
-    size,
-    batch_size: batchSize,
-    sampler,
-    pictures,
-  }));
+  const parts = variants.map((variant, lane) => ({ variant, pictures: picturesOf(plan, stage, lane) }));
+  return toChunks(transformOf(plan, stage), parts);
+}
+
+/** Pictures as the objects that a transform is given; no chunk holds pictures of two variants. */
+export function toChunks(
+  how: TransformPlan,
+  parts: readonly { readonly variant: Variant; readonly pictures: PictureRequest[] }[],
+): Chunk[] {
+  const { stage, size, batchSize, sampler, picturesPerChunk } = how;
+  return parts
+    .flatMap(({ variant, pictures: all }) =>
+      split(all, picturesPerChunk).map((pictures) => ({ variant, pictures })),
+    )
+    .map(({ variant, pictures }, chunk) => ({
+      version: 1,
+      stage,
+      chunk,
+      variant,
+      size,
+      batch_size: batchSize,
+      sampler,
+      pictures,
+    }));
 }
 
 function picturesOf(plan: Plan, stage: TransformStage, variantLane: number): PictureRequest[] {

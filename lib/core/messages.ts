@@ -41,15 +41,19 @@ function unknownRemedy(type: string): string {
     : 'look at the log of the lambda that failed, then upload subject.json again.';
 }
 
-/** A failed job's own message, with the place of its log and a remedy when it names none. */
+/**
+ * A failed job's own message, with the place of its log and a remedy when it names none.
+ * @param then - what to do once the log was read
+ */
 export function jobMessage(
   job: { jobName: string; kind: 'training' | 'transform' },
   message: string,
+  then = 'upload subject.json again',
 ): string {
   const group = job.kind === 'training' ? 'TrainingJobs' : 'TransformJobs';
   const remedy = message.includes('What to do:')
     ? ''
-    : ` What to do: read the log (/aws/sagemaker/${group}, ${job.jobName}), then upload subject.json again.`;
+    : ` What to do: read the log (/aws/sagemaker/${group}, ${job.jobName}), then ${then}.`;
   return `${message.trim()}${remedy} (job ${job.jobName})`;
 }
 

@@ -216,9 +216,12 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   expect(allowedOn('s3:PutObject').sort()).toEqual([
     'runs/*/checkpoints/*',
     'runs/*/failures/*',
+    'runs/*/generated/*/pictures/*',
     'runs/*/jobs/*',
     'runs/*/pictures/*',
   ]);
+  const generated = keys.generatedPicturesOfAttempt(RUN, '0a1b2c3d', 1);
+  expect(allowedOn('s3:PutObject').some((pattern) => matches(pattern, `${generated}x.out`))).toBe(true);
   expect(allowedOn('s3:DeleteObject')).toEqual(['runs/*/checkpoints/*']);
   const listing = objects.find(({ Action }) => Action === 's3:ListBucket');
   expect(listing?.Condition).toEqual({ StringLike: { 's3:prefix': ['models/*', 'runs/*'] } });

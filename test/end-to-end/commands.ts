@@ -27,9 +27,14 @@ export interface Started {
   readonly seen: () => string;
 }
 
-/** Starts a command line of the product. */
-export function start(args: readonly string[]): Started {
-  const child = spawn(process.execPath, [door, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts a command line of the product. @param environment - beside the test's own. @default - nothing more */
+export function start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Started {
+  const env = { ...process.env, ...environment };
+  const child = spawn(process.execPath, [door, ...args], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   alive.add(child);
   child.on('close', () => alive.delete(child));
   let out = '';

@@ -11,6 +11,8 @@ import {
 } from '@aws-sdk/client-sqs';
 import sharp from 'sharp';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import { endAll } from './commands.ts';
+import { expectGenerated, expectStopped, expectUnknown } from './generating.ts';
 import {
   executionsOf,
   jobsOf,
@@ -28,12 +30,15 @@ import {
 
 const MINUTE = 60_000;
 let road: Road;
+/** The run of the first test, for those that use what it made. */
+let finished = '';
 
 beforeAll(async () => {
   road = await openRoad(20);
 }, 3 * MINUTE);
 
 afterAll(async () => {
+  endAll();
   await road?.end();
 }, MINUTE);
 
@@ -72,9 +77,20 @@ test(
       ),
     );
     await expectReport(run.name);
+    finished = run.name;
   },
   8 * MINUTE,
 );
+
+describe('with what that run has made, a prompt of one’s own', () => {
+  test(
+    'is drawn, here and as in an account: the same seeds give the same files',
+    () => expectGenerated(road, finished),
+    4 * MINUTE,
+  );
+  test('is stopped by Ctrl-C, and nothing of it stays', () => expectStopped(road, finished), 2 * MINUTE);
+  test('is drawn by no run that does not exist', () => expectUnknown(road), MINUTE);
+});
 
 async function expectReport(run: string): Promise<void> {
   const page = await readText(road, `runs/${run}/report/index.html`);

@@ -329,5 +329,6 @@ function noticeOf({ Subject, Message, MessageAttributes = {} }: Envelope): Notic
 }
 
 function kindOf(jobName: string): 'training' | 'transform' {
-  return TRANSFORM_STAGES.some((stage) => jobName.includes(`-${stage}-a`)) ? 'transform' : 'training';
+  const drawing = [...TRANSFORM_STAGES.map((stage) => `-${stage}-a`), '-generate-'];
+  return drawing.some((part) => jobName.includes(part)) ? 'transform' : 'training';
 }

@@ -58,3 +58,4 @@ export const pictureRecord = z.strictObject({
     .regex(/^[0-9a-f]{64}$/)
     .describe('Of the PNG file'),
 });
+export type PictureRecord = z.infer<typeof pictureRecord>;

@@ -1,0 +1,105 @@
+/** A folder of pictures on this disk: the files, what they are, and a page that shows them. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ProxytuneError } from '../core/errors.ts';
+import type { Picture } from './shard.ts';
+
+/** What the pictures are; its presence says whose folder it is. */
+const RECORD = 'generation.json';
+/** Pictures of a small world are shown this large, pixel by pixel. */
+const LEAST_SHOWN = 160;
+
+export interface Sheet {
+  readonly id: string;
+  readonly run: string;
+  readonly of: string;
+  readonly prompt: string;
+}
+
+/**
+ * Refuses a folder that holds something else, before anything is drawn for it: no file of the user's is overwritten.
+ * @throws UsageInvalid
+ */
+export function requireOwnFolder(folder: string, id: string): void {
+  const holds = existsSync(folder) ? ownerOf(folder) : undefined;
+  if (holds === undefined || holds === id) return;
+  throw new ProxytuneError('UsageInvalid', {
+    what: 'The folder holds something else',
+    given: `${folder} (${holds})`,
+    allowed: 'a new or empty folder, or the one that these very pictures were put into before',
+    remedy: 'name another with --out, or leave --out out',
+  });
+}
+
+/** What a folder holds: a generation's id, words about it, or nothing. */
+function ownerOf(folder: string): string | undefined {
+  try {
+    if (readdirSync(folder).length === 0) return undefined;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOTDIR' ? 'it is a file' : (error as Error).message;
+  }
+  try {
+    return String(JSON.parse(readFileSync(join(folder, RECORD), 'utf8')).id);
+  } catch {
+    return 'other files';
+  }
+}
+
+/** Writes the folder. @returns the pictures' paths, in order */
+export async function writePictures(
+  folder: string,
+  record: Sheet & Readonly<Record<string, unknown>>,
+  pictures: readonly Picture[],
+): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  // First of all, so that a call that was cut off finds its folder again.
+  await put(join(folder, RECORD), `${JSON.stringify(record, null, 2)}\n`);
+  const files: string[] = [];
+  for (const picture of pictures) {
+    const file = join(folder, nameOf(picture));
+    await put(file, picture.png);
+    files.push(file);
+  }
+  await put(join(folder, 'index.html'), page(record, pictures));
+  return files;
+}
+
+/** Whoever opens a file finds all of it. */
+async function put(file: string, content: string | Uint8Array): Promise<void> {
+  await writeFile(`${file}.incoming`, content);
+  await rename(`${file}.incoming`, file);
+}
+
+const nameOf = ({ record }: Picture): string => `seed-${record.seed}.png`;
+
+function page({ prompt, of, run }: Sheet, pictures: readonly Picture[]): string {
+  const figures = pictures.map((picture) => {
+    const { seed, size } = picture.record;
+    const shown = Math.max(LEAST_SHOWN, size);
+    return `<figure><img src="${nameOf(picture)}" width="${shown}" height="${shown}" alt="${escaped(prompt)}"><figcaption>seed ${seed}</figcaption></figure>`;
+  });
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>${escaped(prompt)}</title>
+<style>
+  body { font: 16px/1.4 system-ui, sans-serif; margin: 2rem; color-scheme: light dark; }
+  main { display: flex; flex-wrap: wrap; gap: 1rem; }
+  figure { margin: 0; }
+  img { display: block; max-width: 100%; height: auto; image-rendering: pixelated; }
+  figcaption { font-size: 0.8rem; }
+</style>
+<h1>${escaped(prompt)}</h1>
+<p>Drawn by the ${escaped(of)} of ${escaped(run)}.</p>
+<main>
+${figures.join('\n')}
+</main>
+</html>
+`;
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
+}

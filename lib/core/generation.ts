@@ -1,0 +1,189 @@
+/**
+ * Pictures of a prompt of a user's own, drawn with the adapter of a finished run: the same chunks, model and transform
+ * as a stage of the run, under a name that is a function of what was asked. A repeat finds what is drawn already.
+ */
+import { instance, model } from './catalogue.ts';
+import { pictureSeed, toChunks } from './chunks.ts';
+import type { Chunk } from './contract/pictures.ts';
+import { ProxytuneError } from './errors.ts';
+import { fillPrompt, namesSubject, requireReadable, TOKEN_PLACE, unknownWords } from './generation-prompt.ts';
+import type { Drawing } from './job-requests.ts';
+import { keys } from './keys.ts';
+import { digest, generationJobName } from './names.ts';
+import { type Plan, type TransformPlan, transformOf } from './plan.ts';
+import { drawingTime } from './plan-jobs.ts';
+import type { JobRecord } from './records.ts';
+
+/** One contact sheet that a person still looks at; who wants more asks again with another seed. */
+export const MOST_PICTURES = 64;
+/** As for a request: seeds are counted up from it within 31 bits. */
+const LARGEST_SEED = 2_000_000_000;
+
+export type Painter = 'teacher' | 'student';
+
+/** What is asked of a run. */
+export interface Asked {
+  /** A caption, `{token}` where the subject stands. */
+  readonly prompt: string;
+  readonly count: number;
+  readonly of: Painter;
+  /** Of the first picture; the next ones count up. @default - the run's own */
+  readonly seed?: number | undefined;
+  /** Refuse a higher price. @default - the limit of the run's request */
+  readonly maxUsd?: number | undefined;
+}
+
+export interface Generation {
+  readonly id: string;
+  readonly asked: Asked;
+  /** With the token word in it. */
+  readonly prompt: string;
+  /** Of the first picture. */
+  readonly seed: number;
+  /** Where, how long and for how much. */
+  readonly how: TransformPlan;
+  readonly chunks: readonly Chunk[];
+  /** The job whose adapter draws. */
+  readonly adapterJob: string;
+}
+
+/** Refuses what no run could draw, before one is looked for. @throws UsageInvalid */
+export function checkAsked({ prompt, count, seed = 0 }: Asked): void {
+  if (!Number.isInteger(count) || count < 1 || count > MOST_PICTURES)
+    throw outOfBounds('The number of pictures is out of bounds', count, `1 to ${MOST_PICTURES}`, '-n 4');
+  if (!Number.isInteger(seed) || seed < 0 || seed > LARGEST_SEED)
+    throw outOfBounds('The seed is out of bounds', seed, `0 to ${LARGEST_SEED}`, '--seed 1');
+  fillPrompt(prompt, 'token');
+}
+
+function outOfBounds(what: string, given: number, allowed: string, example: string): ProxytuneError {
+  return new ProxytuneError('UsageInvalid', {
+    what,
+    given: String(given),
+    allowed: `a whole number from ${allowed}`,
+    remedy: `choose another, such as ${example}`,
+  });
+}
+
+/**
+ * Plans the pictures.
+ *
+ * @param adapterJob - the job that made the painter's adapter; see `adapterOf`
+ * @param vocabulary - all words that the models' small world knows. @default - there is no such list
+ * @throws UsageInvalid, OverBudget
+ */
+export function planGeneration(
+  plan: Plan,
+  asked: Asked,
+  adapterJob: string,
+  vocabulary?: readonly string[] | null,
+): Generation {
+  checkAsked(asked);
+  const { count, of, seed = plan.seed } = asked;
+  const painter = model(plan.models[of].id);
+  const prompt = fillPrompt(asked.prompt, plan.tokenWord);
+  requireReadable(prompt, painter.captionRules, vocabulary);
+  const sample = transformOf(plan, `sample-${of}`);
+  const how: TransformPlan = {
+    ...sample,
+    ...drawingTime(painter, count, instance(sample.instanceType)),
+    pictures: count,
+    chunks: Math.ceil(count / sample.picturesPerChunk),
+  };
+  const maxUsd = asked.maxUsd ?? Number(plan.request.maxUsd ?? Number.POSITIVE_INFINITY);
+  if (how.usd > maxUsd) throw overBudget(how.usd, maxUsd);
+  const pictures = Array.from({ length: count }, (_, index) => ({
+    index,
+    prompt,
+    seed: pictureSeed(seed, 0, index),
+  }));
+  const id = digest(JSON.stringify([adapterJob, prompt, count, seed]));
+  return {
+    id,
+    asked,
+    prompt,
+    seed,
+    how,
+    chunks: toChunks(how, [{ variant: 'tuned', pictures }]),
+    adapterJob,
+  };
+}
+
+function overBudget(usd: number, maxUsd: number): ProxytuneError {
+  return new ProxytuneError('OverBudget', {
+    what: 'The pictures cost more than the limit',
+    given: `${usd.toFixed(2)} USD`,
+    allowed: `${maxUsd.toFixed(2)} USD`,
+    remedy: 'ask for fewer with -n, or raise the limit with --max-usd',
+  });
+}
+
+/** The job whose adapter a painter draws with. @throws AdapterMissing when the run has not come so far */
+export function adapterOf(
+  run: { readonly runId: string; readonly status: string },
+  jobs: readonly Pick<JobRecord, 'stage' | 'state' | 'jobName'>[],
+  of: Painter,
+): string {
+  const made = (stage: string) => jobs.find((job) => job.stage === stage && job.state === 'SUCCEEDED');
+  const job = made(of === 'teacher' ? 'teach' : 'learn');
+  if (job !== undefined) return job.jobName;
+  const other =
+    of === 'student' && made('teach') !== undefined ? '; or let the teacher draw: --of teacher' : '';
+  throw new ProxytuneError('AdapterMissing', {
+    what: `The run has no adapter of its ${of} yet`,
+    given: `${run.runId}, which is ${run.status}`,
+    allowed: `a run whose ${of} has been trained`,
+    remedy: `see how far it came (npx proxytune status ${run.runId}) and let it go on (npx proxytune run --local --resume ${run.runId})${other}`,
+  });
+}
+
+/** One attempt at the pictures, for the requests. */
+export function generationDrawing(plan: Plan, { id, how }: Generation, attempt: number): Drawing {
+  const run = plan.runId;
+  return {
+    name: generationJobName({ run, id, attempt }),
+    stage: 'generate',
+    how,
+    output: keys.generatedPicturesOfAttempt(run, id, attempt),
+  };
+}
+
+/** What is worth knowing before the pictures are drawn, a line each. */
+export function generationNotes(
+  plan: Plan,
+  { prompt }: Pick<Generation, 'prompt'>,
+  vocabulary?: readonly string[] | null,
+): string[] {
+  const notes: string[] = [];
+  if (!namesSubject(prompt, plan.tokenWord)) {
+    notes.push(
+      `the prompt does not hold the token word ${plan.tokenWord}, so it will not draw the subject; write ${TOKEN_PLACE} where the subject stands`,
+    );
+  }
+  const unknown = unknownWords(prompt, plan.tokenWord, vocabulary ?? []);
+  if (vocabulary && unknown.length > 0) {
+    const named = unknown.map(({ word, meant }) => (meant ? `${word} (did you mean ${meant}?)` : word));
+    notes.push(
+      `unknown words, which are read letter by letter and mean nothing here: ${named.join(', ')}`,
+      `the small world knows these words: ${vocabulary.join(', ')}`,
+    );
+  }
+  return notes;
+}
+
+/** What the pictures are, for the file beside them. */
+export function generationRecord(plan: Plan, { id, asked, prompt, seed, how, adapterJob }: Generation) {
+  return {
+    version: 1,
+    run: plan.runId,
+    id,
+    of: asked.of,
+    model: plan.models[asked.of].id,
+    adapterJob,
+    prompt,
+    seed,
+    pictures: how.pictures,
+    size: how.size,
+    sampler: how.sampler,
+  };
+}

@@ -1,0 +1,279 @@
+/** Pictures of a prompt of one's own: what is planned, refused and noted, and requests that SageMaker takes. */
+import { model, requestable } from '../../lib/core/catalogue.ts';
+import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
+import {
+  type Asked,
+  adapterOf,
+  checkAsked,
+  generationDrawing,
+  generationNotes,
+  generationRecord,
+  MOST_PICTURES,
+  planGeneration,
+} from '../../lib/core/generation.ts';
+import { fillPrompt, requireReadable, unknownWords } from '../../lib/core/generation-prompt.ts';
+import { drawingOf, modelRequest, transformJobRequest } from '../../lib/core/job-requests.ts';
+import { keys } from '../../lib/core/keys.ts';
+import { makePlan } from '../../lib/core/make-plan.ts';
+import { generationJobName, parseJobName } from '../../lib/core/names.ts';
+import { type Plan, transformOf } from '../../lib/core/plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
+import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
+import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
+import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
+import { modelIsOneContainer, transformLimits } from '../../lib/local/sagemaker/rules/this-machine.ts';
+import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
+
+// The longest a run's id can be.
+const RUN = `${'a'.repeat(20)}-0a1b2c3d`;
+const JOB = `proxytune-${RUN}-learn-a1`;
+const PROMPT = 'a photo of a {token} dog at sunset';
+const WORDS = ['a', 'at', 'car', 'of', 'photo', 'snow', 'sunset'];
+
+function plan(fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan {
+  const request = parseRequest(JSON.stringify({ category: 'dog', consent: true, seed: 7, ...fields }));
+  return makePlan(request, { runId: RUN, subject: 'rex', bucket: 'b'.repeat(63), scale, version: '1' });
+}
+
+const ask = (asked: Partial<Asked> = {}): Asked => ({ prompt: PROMPT, count: 4, of: 'student', ...asked });
+
+const generation = (asked: Partial<Asked> = {}, made = plan()) => planGeneration(made, ask(asked), JOB);
+
+describe('a generation', () => {
+  test('has the token word in its prompt, and the seed of the run unless another is given', () => {
+    const { prompt, seed, chunks } = generation();
+    expect(prompt).toBe('a photo of a ohwx dog at sunset');
+    expect(seed).toBe(7);
+    const pictures = chunks.flatMap((chunk) => chunk.pictures);
+    expect(pictures.map(({ index, seed: own }) => [index, own])).toEqual([
+      [0, 7],
+      [1, 8],
+      [2, 9],
+      [3, 10],
+    ]);
+    expect(new Set(pictures.map((picture) => picture.prompt))).toEqual(new Set([prompt]));
+  });
+
+  test('is drawn as its run drew its samples, tuned, in chunks of the same size', () => {
+    for (const painter of ['student', 'teacher'] as const) {
+      const made = plan();
+      const { chunks, how } = generation({ of: painter, count: MOST_PICTURES }, made);
+      const sample = transformOf(made, `sample-${painter}`);
+      for (const chunk of chunks) {
+        expect(chunkSchema.parse(chunk)).toMatchObject({
+          stage: `sample-${painter}`,
+          variant: 'tuned',
+          size: sample.size,
+          sampler: sample.sampler,
+        });
+        expect(chunk.pictures.length).toBeLessThanOrEqual(sample.picturesPerChunk);
+      }
+      expect(chunks.map(({ chunk }) => chunk)).toEqual(chunks.map((_, at) => at));
+      expect(how).toMatchObject({ chunks: chunks.length, pictures: MOST_PICTURES, role: painter });
+    }
+  });
+
+  test('costs the loading of the model and each picture', () => {
+    const { minutes } = model('llamagen-xl');
+    expect(generation({ count: 10 }).how.minutes).toBeCloseTo(minutes.load + 10 * minutes.perPicture, 2);
+    expect(generation({ count: 64 }).how.usd).toBeGreaterThan(generation({ count: 1 }).how.usd);
+  });
+
+  test('has the same id for the same wish, another for any other', () => {
+    expect(generation().id).toBe(generation({ seed: 7 }).id);
+    const others = [
+      generation({ seed: 8 }),
+      generation({ count: 5 }),
+      generation({ prompt: 'a {token} dog' }),
+      planGeneration(plan(), ask(), `proxytune-${RUN}-learn-a2`),
+    ];
+    expect(new Set([generation(), ...others].map(({ id }) => id)).size).toBe(5);
+    for (const { id } of others) expect(id).toMatch(/^[0-9a-f]{8}$/);
+  });
+
+  test('says what it is in its record', () => {
+    expect(generationRecord(plan(), generation())).toMatchObject({
+      run: RUN,
+      of: 'student',
+      model: 'llamagen-xl',
+      adapterJob: JOB,
+      prompt: 'a photo of a ohwx dog at sunset',
+      seed: 7,
+      pictures: 4,
+    });
+  });
+});
+
+const CHOICES = requestable('teacher').flatMap((teacher) =>
+  (['full', 'tiny'] as const).flatMap((scale) =>
+    (['student', 'teacher'] as const).map((of) => ({ teacher, scale, of })),
+  ),
+);
+
+test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', ({ teacher, scale, of }) => {
+  const { world } = model(teacher);
+  const rest = world === 'photographs' ? {} : { student: studentOf(world), category: 'car' };
+  const made = plan({ teacher, ...rest }, scale);
+  const drawing = generationDrawing(made, generation({ of, count: 64 }, made), 999);
+  const context = {
+    roleArn: 'arn:aws:iam::123456789012:role/Proxytune-JobRole-0123456789AB',
+    imageUri: `123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets:${'0'.repeat(64)}`,
+    artifactUri: `s3://${made.bucket}/${keys.artifact(RUN, JOB)}`,
+  };
+  const wanted = modelRequest(made, drawing, context);
+  checkRequest('CreateModel', wanted);
+  applyRules([...modelRules, modelIsPacked, modelIsOneContainer], wanted as never);
+  const transform = transformJobRequest(made, drawing);
+  checkRequest('CreateTransformJob', transform);
+  applyRules([...transformRules, ...transformLimits], transform as never);
+  expect(transform.ModelName).toBe(wanted.ModelName);
+  expect(transform.Tags).toContainEqual({ Key: 'proxytune:stage', Value: 'generate' });
+  // The same container and environment as the stage of the run, but for the place of its note.
+  const { Environment: own } = wanted.PrimaryContainer;
+  const stage = drawingOf(made, { run: RUN, stage: `sample-${of}`, attempt: 1 });
+  const { Environment: sample } = modelRequest(made, stage, context).PrimaryContainer;
+  expect({ ...own, PROXYTUNE_FAILURE_NOTE: '' }).toEqual({ ...sample, PROXYTUNE_FAILURE_NOTE: '' });
+});
+
+function studentOf(world: string): string {
+  return requestable('student').find((id) => model(id).world === world) ?? '';
+}
+
+describe('the job of a generation', () => {
+  const name = generationJobName({ run: RUN, id: 'ffffffff', attempt: 999 });
+
+  test('has a name that SageMaker takes and no stage of a run is called by', () => {
+    expect(name.length).toBeLessThanOrEqual(63);
+    expect(name).toMatch(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/);
+    expect(parseJobName(name)).toBeUndefined();
+    expect(parseJobName(generationJobName({ run: RUN, id: '00000000', attempt: 1 }))).toBeUndefined();
+  });
+
+  test('writes below its own folder of the run, each attempt for itself', () => {
+    const made = plan();
+    const wish = generation({}, made);
+    const outputs = [1, 2].map((attempt) => generationDrawing(made, wish, attempt).output);
+    expect(outputs).toEqual([
+      `runs/${RUN}/generated/${wish.id}/pictures/a1/`,
+      `runs/${RUN}/generated/${wish.id}/pictures/a2/`,
+    ]);
+    for (const output of outputs) expect(output.startsWith(keys.pictures(RUN, 'sample-student'))).toBe(false);
+  });
+});
+
+describe('refused by name', () => {
+  test.each([
+    [{ count: 0 }, '1 to 64'],
+    [{ count: 65 }, '1 to 64'],
+    [{ count: 1.5 }, '1 to 64'],
+    [{ count: Number.NaN }, '1 to 64'],
+    [{ seed: -1 }, '0 to 2000000000'],
+    [{ seed: 2_000_000_001 }, '0 to 2000000000'],
+    [{ prompt: '' }, 'no word'],
+    [{ prompt: ' \n ' }, 'no word'],
+    [{ prompt: '!?' }, 'no word'],
+    [{ prompt: 'word '.repeat(500) }, 'too long'],
+  ])('%.40j, before any run is looked for', (asked, words) => {
+    expect(() => checkAsked(ask(asked))).toThrow(
+      expect.objectContaining({ name: 'UsageInvalid', message: expect.stringContaining(words) }),
+    );
+    expect(() => generation(asked)).toThrow(expect.objectContaining({ name: 'UsageInvalid' }));
+  });
+
+  test('a prompt that the tokenizer would cut off, for the model that draws only', () => {
+    const prompt = `a {token} dog ${'and another dog '.repeat(26)}`;
+    expect(() => generation({ prompt, of: 'teacher' })).toThrow(
+      expect.objectContaining({
+        name: 'UsageInvalid',
+        message: expect.stringMatching(/81 tokens.*75 tokens/),
+      }),
+    );
+    expect(generation({ prompt }).chunks).toHaveLength(1);
+    expect(() => generation({ prompt: `{token} ${'dog '.repeat(119)}` })).toThrow(/120 tokens.*119 tokens/);
+  });
+
+  test('a price above the limit of the request, or above the one given', () => {
+    const made = plan();
+    const { usd } = generation({}, made).how;
+    const limited: Plan = { ...made, request: { ...made.request, maxUsd: usd / 2 } };
+    expect(() => generation({}, limited)).toThrow(expect.objectContaining({ name: 'OverBudget' }));
+    expect(generation({ maxUsd: usd }, limited).how.usd).toBe(usd);
+    expect(() => generation({ maxUsd: usd - 0.0001 }, made)).toThrow(
+      expect.objectContaining({ name: 'OverBudget' }),
+    );
+  });
+});
+
+describe('the adapter', () => {
+  const run = { runId: RUN, status: 'FAILED' };
+  const job = (stage: 'teach' | 'learn' | 'synthesize', state: 'SUCCEEDED' | 'FAILED', attempt = 1) => ({
+    stage,
+    state,
+    jobName: `proxytune-${RUN}-${stage}-a${attempt}`,
+  });
+
+  test('is that of the attempt that succeeded', () => {
+    const jobs = [job('teach', 'SUCCEEDED'), job('learn', 'FAILED'), job('learn', 'SUCCEEDED', 2)];
+    expect(adapterOf(run, jobs, 'student')).toBe(`proxytune-${RUN}-learn-a2`);
+    expect(adapterOf(run, jobs, 'teacher')).toBe(`proxytune-${RUN}-teach-a1`);
+  });
+
+  test('that is missing is missed by name, and the teacher is named where it can draw', () => {
+    const missing = (jobs: ReturnType<typeof job>[], of: 'student' | 'teacher') => {
+      try {
+        adapterOf(run, jobs, of);
+      } catch (error) {
+        expect((error as Error).name).toBe('AdapterMissing');
+        return (error as Error).message;
+      }
+      throw new Error('nothing was missed');
+    };
+    expect(missing([], 'student')).not.toContain('--of teacher');
+    expect(missing([job('teach', 'FAILED')], 'teacher')).toContain(`--resume ${RUN}`);
+    expect(missing([job('teach', 'SUCCEEDED'), job('learn', 'FAILED')], 'student')).toContain('--of teacher');
+  });
+});
+
+describe('the prompt', () => {
+  test('is one line with the token word, wherever it stands for it', () => {
+    expect(fillPrompt(' a {token}\n dog,  {token} ', 'ohwx')).toBe('a ohwx dog, ohwx');
+    expect(fillPrompt('$& {token}', '$1x')).toBe('$& $1x');
+  });
+
+  test('without the token word is said not to draw the subject, and drawn all the same', () => {
+    const made = plan();
+    expect(generationNotes(made, { prompt: 'a dog at sunset' })).toEqual([
+      expect.stringContaining('does not hold the token word ohwx'),
+    ]);
+    for (const prompt of ['a ohwx dog', 'a photo of OHWX, a dog', 'ohwx'])
+      expect(generationNotes(made, { prompt })).toEqual([]);
+    expect(generationNotes(made, { prompt: 'a ohwxdog' })).toHaveLength(1);
+  });
+
+  test('has words that a small world does not know, each named once, with what was probably meant', () => {
+    expect(unknownWords('A photo of a Ohwx cra at SUNSETS, sunsets over mars', 'ohwx', WORDS)).toEqual([
+      { word: 'cra' },
+      { word: 'sunsets', meant: 'sunset' },
+      { word: 'over' },
+      { word: 'mars' },
+    ]);
+    expect(unknownWords('a photo of a ohwx car at sunset.', 'ohwx', WORDS)).toEqual([]);
+  });
+
+  test('of unknown words is noted with all that are known; a world without a list says nothing', () => {
+    const made = plan();
+    const notes = generationNotes(made, { prompt: 'a ohwx car on snows' }, WORDS);
+    expect(notes).toEqual([
+      expect.stringMatching(/mean nothing here: on.*, snows \(did you mean snow\?\)$/),
+      `the small world knows these words: ${WORDS.join(', ')}`,
+    ]);
+    expect(generationNotes(made, { prompt: 'a ohwx spaceship' }, null)).toEqual([]);
+    expect(generationNotes(made, { prompt: 'a ohwx car at sunset' }, WORDS)).toEqual([]);
+  });
+
+  test('takes a token a letter for words that the small world does not know', () => {
+    const prompt = 'a photo of a encyclopaedia '.repeat(6);
+    expect(() => requireReadable(prompt, ['clip'])).not.toThrow();
+    expect(() => requireReadable(prompt, ['clip'], WORDS)).toThrow(/tokens/);
+  });
+});
