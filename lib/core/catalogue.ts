@@ -53,6 +53,10 @@ const modelRow = z.strictObject({
   size: z.int(),
   captionRules: z.array(z.enum(['clip', 't5', 'caption-cleaner'])),
   instances: z.strictObject({ training: z.array(z.string()), transform: z.array(z.string()) }),
+  memory: z
+    .strictObject({ training: z.number(), transform: z.number(), source: z.string() })
+    .optional()
+    .describe('GiB of GPU memory that its jobs need at the standard recipe'),
   minutes: z.strictObject({
     load: z.number(),
     perStep: z.number(),

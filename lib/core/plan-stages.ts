@@ -62,6 +62,7 @@ function teach({ request, context, teacher, named }: Parts): TrainingPlan {
         ...trained(teacher, recipe, request.seed),
         token_word: request.tokenWord,
         prompts: instancePrompts(named),
+        licence: teacher.licence.name,
         ...defined({ adapted: recipe.adapted }),
       },
       channels: { base: keys.model(teacher.id), references: keys.references(context.runId) },

@@ -63,6 +63,17 @@ describe('the catalogue', () => {
           expect({ type, offered: instance(type)[kind] }).toEqual({ type, offered: true });
   });
 
+  test('names only GPUs that hold the jobs it says the memory of', () => {
+    const told = modelIds().flatMap((id) => (model(id).memory === undefined ? [] : [model(id)]));
+    expect(told.map(({ id }) => id)).toEqual(expect.arrayContaining(['sdxl', 'sd3-medium', 'flux-dev']));
+    for (const { id, memory, instances } of told)
+      for (const kind of ['training', 'transform'] as const)
+        for (const type of instances[kind])
+          expect({ id, type, fits: instance(type).gpuGiB >= (memory?.[kind] ?? 0) }).toMatchObject({
+            fits: true,
+          });
+  });
+
   test('says where every number of minutes comes from', () => {
     expect(modelIds().filter((id) => model(id).minutes.source.length < 10)).toEqual([]);
   });

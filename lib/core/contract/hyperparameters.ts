@@ -31,6 +31,13 @@ const teachHyperparameters = z.strictObject({
   token_word: z.string().min(1).describe('The word that stands for the subject; must survive the tokenizers'),
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
   adapted: adapted.optional(),
+  licence: z.string().max(256).optional().describe("The base model's, written into the adapter's files"),
+  snr_gamma: z
+    .number()
+    .gt(0)
+    .max(100)
+    .optional()
+    .describe('Weigh noise levels by Min-SNR with this gamma; DDPM teachers only'),
 });
 
 const learnHyperparameters = z.strictObject({
