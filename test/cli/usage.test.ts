@@ -36,6 +36,13 @@ test.each([
   [['plan'], 'path'],
   [['plan', 'nowhere', '--colour'], '--colour'],
   [['status', '--json', '--data'], '--data'],
+  [['generate', 'toy-0a1b2c3d'], 'prompt'],
+  [['generate', 'toy-0a1b2c3d', ' '], 'no word'],
+  [['generate', 'toy-0a1b2c3d', 'a {token} toy', '-n', '65'], '1 to 64'],
+  [['generate', 'toy-0a1b2c3d', 'a {token} toy', '-n', 'many'], 'whole number'],
+  [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--seed', '3000000000'], '0 to 2000000000'],
+  [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--of', 'artist'], 'teacher'],
+  [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--local', '--stack', 'Proxytune'], 'one of them'],
 ])('%j', async (args, words) => {
   const { code, told } = await call(...args);
   expect(code).toBe(2);
