@@ -19,12 +19,16 @@ from torch import Tensor
 from proxytune.golden.findings import Finding
 from proxytune.golden.llamagen_gpt import check_llamagen_gpt
 from proxytune.golden.llamagen_vq16 import check_llamagen_vq16
+from proxytune.golden.lumina_lm import check_lumina_lm
+from proxytune.golden.lumina_vqgan import check_lumina_vqgan
 
 Checker = Callable[[dict[str, Any], dict[str, Tensor]], list[Finding]]
 
 CHECKERS: dict[str, Checker] = {
     "llamagen-gpt": check_llamagen_gpt,
     "llamagen-vq16": check_llamagen_vq16,
+    "lumina-lm": check_lumina_lm,
+    "lumina-vqgan": check_lumina_vqgan,
 }
 
 
