@@ -49,7 +49,8 @@ function asData(output: Output): (view: RunView) => void {
   };
 }
 
-function redraw(output: Output): (view: RunView) => void {
+/** A bar for every stage, drawn over the bars before, and below them why the stages at work are there. */
+export function redraw(output: Output): (view: RunView) => void {
   let drawn = 0;
   return (view) => {
     // A line that wraps would be two, and the cursor would go back too few.

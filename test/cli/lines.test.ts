@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { dollars, duration, makeOutput, type Output, table, tellError } from '../../lib/cli/output.ts';
 import type { RunView, StageView } from '../../lib/cli/run-state.ts';
-import { plainly, runLine, stageLine } from '../../lib/cli/watch.ts';
+import { plainly, redraw, runLine, stageLine } from '../../lib/cli/watch.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
 
 const plain = makeOutput({});
@@ -51,6 +51,19 @@ describe('the line of a stage', () => {
     const line = stageLine(stage({}), { ...coloured }, 40);
     expect(stripVTControlCharacters(line)).toHaveLength(40);
   });
+});
+
+test('on a terminal every picture has as many lines as the one that it is drawn over', () => {
+  const wrote: string[] = [];
+  const show = redraw({ ...coloured, write: (text) => wrote.push(text) });
+  const sampling = [stage({ stage: 'sample-teacher' }), stage({ stage: 'sample-student' })];
+  const over = sampling.map((each) => ({ ...each, state: 'done' as const }));
+  for (const stages of [sampling, over]) show({ stages } as unknown as RunView);
+  const [first = '', second = ''] = wrote;
+  expect(first.split('\n')).toHaveLength(4);
+  expect(first.split('\n')[2]).toMatch(/sample-teacher: teacher, tuned and untuned, draws/);
+  expect(second.startsWith('\u001b[3A')).toBe(true);
+  expect(stripVTControlCharacters(second).split('\n')[2]).toBe('');
 });
 
 test('off a terminal every stage is told with its reason once, before how it goes', () => {
