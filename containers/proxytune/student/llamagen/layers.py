@@ -62,33 +62,57 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LayerCache:
-    """One layer's window on the cache, for slots that begin at `start`."""
+    """One layer's keys and values, (rows, kv_heads, length, head_dim), for slots that begin at `start`.
+
+    `start` is a number, or a tensor (1,) on the device for a single slot: then the same operations serve
+    every position, as a CUDA graph needs it. `whole` attends to all slots of the cache, filled or not, and
+    the mask must say which count; otherwise attention ends with the slots just stored.
+    """
 
     keys: Tensor
     values: Tensor
-    start: int
+    start: int | Tensor
+    whole: bool
 
-    def store(self, keys: Tensor, values: Tensor) -> None:
-        """Keep (B, kv_heads, S, head_dim) keys and values."""
+    def store(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep the keys and values of the given slots; return those to attend to."""
+        if isinstance(self.start, Tensor):
+            self.keys.index_copy_(2, self.start, keys)
+            self.values.index_copy_(2, self.start, values)
+            return self.keys, self.values
         end = self.start + keys.shape[2]
         self.keys[:, :, self.start : end] = keys
         self.values[:, :, self.start : end] = values
+        return (self.keys, self.values) if self.whole else (self.keys[:, :, :end], self.values[:, :, :end])
 
 
 class KVCache:
-    """Keys and values of all layers, allocated once. It belongs to its caller: nothing stays on the model."""
+    """Keys and values of all layers, allocated once. It belongs to its caller: nothing stays on the model.
+
+    Args:
+        rows: sequences.
+        length: slots a sequence, rounded up to a multiple of 8.
+        whole: whether to attend to all slots always; see `LayerCache`.
+    """
 
     def __init__(
-        self, config: LlamaGenConfig, rows: int, length: int, *, device: torch.device, dtype: torch.dtype
+        self,
+        config: LlamaGenConfig,
+        rows: int,
+        length: int,
+        *,
+        whole: bool,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
-        """Allocate for `rows` sequences of at least `length` slots."""
         self.length = -(-length // 8) * 8  # as the official cache: the length decides how sums are rounded
+        self.whole = whole
         shape = (config.n_layer, 2, rows, config.kv_heads, self.length, config.head_dim)
         self._store = torch.zeros(shape, device=device, dtype=dtype)
 
-    def layer(self, index: int, start: int) -> LayerCache:
-        """Return layer `index`'s window for slots from `start` on."""
-        return LayerCache(self._store[index, 0], self._store[index, 1], start)
+    def layer(self, index: int, start: int | Tensor) -> LayerCache:
+        """Return layer `index`'s part for slots from `start` on."""
+        return LayerCache(self._store[index, 0], self._store[index, 1], start, self.whole)
 
 
 class Attention(nn.Module):
@@ -103,15 +127,14 @@ class Attention(nn.Module):
         self.resid_dropout = nn.Dropout(config.resid_dropout_p)
 
     def forward(self, x: Tensor, rotation: Tensor, mask: Tensor | None, cache: LayerCache | None) -> Tensor:
-        """Attend within (B, S, dim), or with a cache and a mask to all its slots; see `LlamaGen.run`."""
-        split = [self.heads, self.kv_heads, self.kv_heads]
-        query, key, value = self.wqkv(x).unflatten(-1, (-1, self.head_dim)).split(split, dim=2)
-        query, key = rotate(query, rotation).transpose(1, 2), rotate(key, rotation).transpose(1, 2)
-        value = value.transpose(1, 2)
+        """Attend within (B, S, dim), with a cache also to the slots before them; see `LlamaGen.run`."""
+        heads = self.wqkv(x).unflatten(-1, (-1, self.head_dim))
+        turning = self.heads + self.kv_heads
+        turned = rotate(heads[:, :, :turning], rotation).transpose(1, 2)
+        query, key = turned.split([self.heads, self.kv_heads], dim=1)
+        value = heads[:, :, turning:].transpose(1, 2)
         if cache is not None:
-            cache.store(key, value)
-            if mask is not None:
-                key, value = cache.keys, cache.values
+            key, value = cache.store(key, value)
         if self.kv_heads != self.heads:
             group = self.heads // self.kv_heads
             key, value = key.repeat_interleave(group, dim=1), value.repeat_interleave(group, dim=1)
@@ -120,7 +143,8 @@ class Attention(nn.Module):
             key,
             value,
             attn_mask=mask,
-            is_causal=mask is None,
+            # A single slot comes after all that it attends to.
+            is_causal=mask is None and x.shape[1] > 1,
             dropout_p=self.dropout if self.training else 0.0,
         )
         return self.resid_dropout(self.wo(mixed.transpose(1, 2).flatten(2)))

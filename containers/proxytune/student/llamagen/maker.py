@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
-from proxytune.student.llamagen.adapter import load_adapter
+from proxytune.student.llamagen.adapter import load_adapter, merged
 from proxytune.student.llamagen.captions import CaptionEncoder
 from proxytune.student.llamagen.checkpoint import load_student
 from proxytune.student.llamagen.pictures import full_precision, to_image
 from proxytune.student.llamagen.sampling import sample_tokens
 from proxytune.student.llamagen.transformer import trim_caption
-
-if TYPE_CHECKING:
-    from peft import PeftModel
 
 
 class LlamaGenMaker:
@@ -37,9 +32,13 @@ class LlamaGenMaker:
         dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         student = load_student(base, dtype=dtype, text_dtype=dtype, device=device)
         assert isinstance(student.captions, CaptionEncoder)
-        self._device, self._gpt, self._vq = device, student.gpt, student.vq
+        self._device, self._vq = device, student.vq
         self._captions, self._size = student.captions, student.image_size
-        self._tuned: PeftModel | None = None if adapter is None else load_adapter(student.gpt, adapter)
+        self._gpts = {"base": student.gpt}
+        if adapter is not None:
+            wrapped = load_adapter(student.gpt, adapter)
+            self._gpts["tuned"] = merged(wrapped)
+            wrapped.unload()
         self._features: dict[str, Tensor] = {}
 
     @torch.no_grad()
@@ -52,17 +51,11 @@ class LlamaGenMaker:
         """
         self._check(chunk)
         drawn: dict[int, Image.Image] = {}
-        with self._variant(chunk.variant):
-            for batch in self._batches(chunk):
-                tokens = self._sample(batch, chunk)
-                for request, row in zip(batch, tokens, strict=True):
-                    drawn[request.index] = self._decode(row)
+        for batch in self._batches(chunk):
+            tokens = self._sample(batch, chunk)
+            for request, row in zip(batch, tokens, strict=True):
+                drawn[request.index] = self._decode(row)
         return [drawn[request.index] for request in chunk.pictures]
-
-    def _variant(self, variant: str) -> AbstractContextManager[None]:
-        if self._tuned is None or variant == "tuned":
-            return nullcontext()
-        return self._tuned.disable_adapter()
 
     def _batches(self, chunk: Chunk) -> Iterator[list[PictureRequest]]:
         """Pictures whose captions have as many slots: such a batch needs neither padding nor a mask."""
@@ -77,7 +70,7 @@ class LlamaGenMaker:
         """Tokens (len(batch), block_size)."""
         sampler = chunk.sampler
         return sample_tokens(
-            self._gpt if self._tuned is None else self._tuned,
+            self._gpts[chunk.variant],
             torch.cat([self._encode(request.prompt) for request in batch]),
             None,
             [request.seed for request in batch],
@@ -107,5 +100,5 @@ class LlamaGenMaker:
             raise invalid(
                 "This student draws pictures of one size only", given=str(chunk.size), allowed=str(self._size)
             )
-        if chunk.variant == "tuned" and self._tuned is None:
+        if chunk.variant not in self._gpts:
             raise invalid("Tuned pictures were asked for, but there is no adapter")

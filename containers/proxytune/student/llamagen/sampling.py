@@ -1,18 +1,16 @@
-"""Drawing picture tokens: guidance in one batch, a key-value cache, a random stream for each picture."""
+"""Drawing picture tokens: filters, and a random stream for each picture; `decoding` has the steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from proxytune.student.llamagen.layers import KVCache
-from proxytune.student.llamagen.transformer import LlamaGen, attention_mask, trim_caption
+from proxytune.student.llamagen.decoding import Decoder, decode, decode_by_graph
+from proxytune.student.llamagen.transformer import LlamaGen, trim_caption
 
 
 def filtered_probabilities(
@@ -34,7 +32,8 @@ def filtered_probabilities(
     """
     logits = logits / max(temperature, 1e-5)
     if 0 < top_k < logits.shape[-1]:
-        floor = torch.topk(logits, top_k, dim=-1).values[:, -1:]
+        # Only the last of them is needed, so the others need no order.
+        floor = torch.topk(logits, top_k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)
         logits = logits.masked_fill(logits < floor, -torch.inf)
     if top_p < 1.0:
         ordered, order = logits.sort(dim=-1, descending=True)
@@ -91,57 +90,6 @@ def bare(model: nn.Module) -> LlamaGen:
     return inner
 
 
-class _Decoder:
-    """One batch being decoded: guidance rows, cache and mask; gone when the batch is done."""
-
-    def __init__(self, model: LlamaGen, caption: Tensor, mask: Tensor | None, guidance: float) -> None:
-        self.model = model
-        self.guidance = guidance
-        self.pictures = len(caption)
-        guided = guidance != 1.0
-        slots, device = caption.shape[1], model.output.weight.device
-        rows = self.pictures * (2 if guided else 1)
-        if guided:
-            # The null rows keep the caption's mask: so the official code trains and samples.
-            caption, mask = caption.repeat(2, 1, 1), None if mask is None else mask.repeat(2, 1)
-        drop = torch.arange(rows, device=device) >= self.pictures
-        self.prefix = model.embed_caption(caption, drop)
-        self.rotation = model.rotation(slots, device)
-        length = slots + model.config.block_size
-        self.cache = KVCache(model.config, rows, length, device=device, dtype=self.prefix.dtype)
-        self.prefix_mask = None
-        # Which slots of the cache hold something that may be attended to.
-        self.open = torch.zeros(rows, self.cache.length, dtype=torch.bool, device=device)
-        self.open[:, :slots] = True if mask is None else mask.bool()
-        if mask is not None:
-            unfilled = self.cache.length - slots
-            self.prefix_mask = F.pad(attention_mask(mask, slots), (0, unfilled))
-        self.position = 0
-
-    def advance(self, embedded: Tensor, mask: Tensor | None) -> Tensor:
-        """Feed (rows, S, dim) slots; return the guided (pictures, V) logits of the next token."""
-        start, end = self.position, self.position + embedded.shape[1]
-        logits = self.model.run(embedded, self.rotation[start:end], mask, self.cache, start)[:, -1]
-        self.position = end
-        if len(logits) == self.pictures:
-            return logits
-        conditional, null = logits.split(self.pictures)
-        return null + self.guidance * (conditional - null)
-
-    def first(self) -> Tensor:
-        """Feed the captions; return the logits of the first token."""
-        return self.advance(self.prefix, self.prefix_mask)
-
-    def next(self, tokens: Tensor) -> Tensor:
-        """Feed (pictures,) tokens; return the logits of those after them."""
-        self.open[:, self.position] = True
-        rows = tokens.repeat(len(self.prefix) // self.pictures)
-        # Plain matrix products for single slots, as in the official code: so where two tokens are equally
-        # likely up to rounding, the same one wins. On a GPU they would copy the whole cache to float32.
-        with sdpa_kernel(SDPBackend.MATH) if tokens.device.type == "cpu" else nullcontext():
-            return self.advance(self.model.tok_embeddings(rows)[:, None], self.open[:, None, None])
-
-
 @torch.no_grad()
 def first_step_probabilities(
     model: nn.Module,
@@ -155,7 +103,7 @@ def first_step_probabilities(
 ) -> Tensor:
     """Return the (B, V) distribution of each picture's first token; the arguments are `sample_tokens`'."""
     with evaluating(model):
-        logits = _Decoder(bare(model), caption_features, mask, guidance).first()
+        logits = Decoder(bare(model), caption_features, mask, guidance, whole=True).first()
     return filtered_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
 
 
@@ -187,7 +135,9 @@ def sample_tokens(
         temperature: 0 takes the likeliest token (`top_k`, `top_p` and the seeds then play no part).
         top_k: 0 keeps all tokens. top_p: 1 keeps all tokens.
         rows: pad the batch to this many pictures; at least len(seeds).
-        trim: drop caption slots that are padding in every row (exact; see `trim_caption`).
+        trim: drop caption slots that are padding in every row, and attend to filled slots of the cache only
+            (exact). False computes in the official shapes, which decides between tokens that are equally
+            likely up to rounding.
 
     Returns:
         (len(seeds), block_size) int64 on the model's device.
@@ -205,19 +155,18 @@ def sample_tokens(
         features, mask = trim_caption(features, mask)
     padded = [*seeds, *([seeds[-1]] * (rows - count))]
     uniforms = None if temperature == 0 else _streams(padded, length).to(device)
-    drawn = torch.empty(rows, length, dtype=torch.long, device=device)
+
+    def choose(logits: Tensor, place: Tensor) -> Tensor:
+        if uniforms is None:
+            return logits.argmax(dim=-1)
+        kept = filtered_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+        return draw(kept, uniforms.index_select(1, place)[:, 0])
+
+    graph = inner.output.weight.is_cuda
+    mask = None if mask is None else mask.to(device)
     with evaluating(model):
-        decoder = _Decoder(inner, features.to(device), None if mask is None else mask.to(device), guidance)
-        logits = decoder.first()
-        for step in range(length):
-            if uniforms is None:
-                tokens = logits.argmax(dim=-1)
-            else:
-                kept = filtered_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-                tokens = draw(kept, uniforms[:, step])
-            drawn[:, step] = tokens
-            if step + 1 < length:
-                logits = decoder.next(tokens)
+        decoder = Decoder(inner, features.to(device), mask, guidance, whole=graph or not trim)
+        drawn = decode_by_graph(decoder, choose) if graph else decode(decoder, choose)
     return drawn[:count]
 
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from proxytune.student.cross_entropy import linear_cross_entropy
 from proxytune.student.llamagen.config import LlamaGenConfig
 from proxytune.student.llamagen.layers import Block, CaptionEmbedder, KVCache, RMSNorm, picture_rotation
 
@@ -131,24 +132,28 @@ class LlamaGen(nn.Module):
         rotation: Tensor,
         mask: Tensor | None,
         cache: KVCache | None = None,
-        start: int = 0,
+        start: int | Tensor = 0,
     ) -> Tensor:
-        """Run the layers over embedded slots and return logits.
+        """Run the layers over embedded slots.
 
         Args:
             embedded: (B, S, dim) slots at positions start .. start + S.
             rotation: (S, head_dim / 2, 2), the table's rows for these slots.
-            mask: True where a query attends to a key: (B, 1, S, S), with a cache (B, 1, S, cache.length).
-                None is plain causal attention among these slots, with a cache right for the first ones only.
+            mask: (B, 1, S, attended slots), True where a query attends to a key; without a cache the slots
+                are these, with one see `LayerCache`. None is plain causal attention.
             cache: keys and values of the slots before `start`; receives those of these slots.
-            start: position of the first slot given.
+            start: position of the first slot given; a tensor (1,) for a single slot of a whole cache.
 
         Returns:
-            (B, S, vocab_size) float32.
+            (B, S, dim), what `logits` takes.
         """
         hidden = self.tok_dropout(embedded)
         for index, layer in enumerate(self.layers):
             hidden = layer(hidden, rotation, mask, None if cache is None else cache.layer(index, start))
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Map (..., dim) of `run` to (..., vocab_size) logits, float32."""
         return self.output(self.norm(hidden)).float()
 
     def forward(
@@ -173,6 +178,12 @@ class LlamaGen(nn.Module):
         Raises:
             ValueError: caption features or token counts this model cannot take.
         """
+        return self.logits(self._predicting(tokens, caption, caption_mask, drop_caption))
+
+    def _predicting(
+        self, tokens: Tensor, caption: Tensor, caption_mask: Tensor | None, drop_caption: Tensor | None
+    ) -> Tensor:
+        """What `run` gives for the slots that predict a picture token, (B, T + 1, dim); see `forward`."""
         count = tokens.shape[1]
         if count >= self.config.block_size:
             raise ValueError(
@@ -185,8 +196,9 @@ class LlamaGen(nn.Module):
         slots = prefix.shape[1]
         embedded = torch.cat([prefix, self.tok_embeddings(tokens)], dim=1)
         mask = None if caption_mask is None else attention_mask(caption_mask, slots + count)
-        logits = self.run(embedded, self.rotation(slots, embedded.device)[: slots + count], mask)
-        return logits[:, slots - 1 :]
+        hidden = self.run(embedded, self.rotation(slots, embedded.device)[: slots + count], mask)
+        # The caption's other slots predict nothing: no logits for them.
+        return hidden[:, slots - 1 :]
 
     def loss(
         self,
@@ -206,9 +218,11 @@ class LlamaGen(nn.Module):
         Returns:
             A scalar, in nats a token.
         """
-        logits = self.forward(tokens[:, :-1], caption, caption_mask, drop_caption)
-        per_token = F.cross_entropy(logits.flatten(0, 1), tokens.flatten().long(), reduction="none")
+        count = tokens.numel()
         if valid is None:
-            return per_token.mean()
-        weight = valid.to(per_token).repeat_interleave(tokens.shape[1])
-        return (per_token * weight).sum() / weight.sum().clamp(min=1)
+            share = torch.full((count,), 1 / count, device=tokens.device)
+        else:
+            weight = valid.float().repeat_interleave(tokens.shape[1])
+            share = weight / weight.sum().clamp(min=1)
+        hidden = self.norm(self._predicting(tokens[:, :-1], caption, caption_mask, drop_caption))
+        return linear_cross_entropy(hidden.flatten(0, 1), self.output.weight, tokens.flatten().long(), share)
