@@ -147,7 +147,7 @@ def load_strictly(model: nn.Module, file: Path, dtype: torch.dtype) -> None:
     """Give a model (which may be on the meta device) the weights of a file, key by key.
 
     Raises:
-        ProxytuneError: `ModelMismatch`, naming up to three keys that are missing, unknown or misshapen.
+        ProxytuneError: `ModelMismatch`; see `fill_strictly`.
     """
     try:
         weights = load_file(file)
@@ -157,16 +157,28 @@ def load_strictly(model: nn.Module, file: Path, dtype: torch.dtype) -> None:
             given=str(error),
             remedy="copy the model folder again, whole",
         ) from error
+    fill_strictly(model, {key: value.to(dtype) for key, value in weights.items()}, file)
+
+
+def fill_strictly(model: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
+    """Give a model (which may be on the meta device) weights, key by key, as they are.
+
+    Args:
+        file: where they come from, for messages.
+
+    Raises:
+        ProxytuneError: `ModelMismatch`, naming up to three keys that are missing, unknown or misshapen.
+    """
     for key in _COMPUTED_HERE & weights.keys():
         _log.warning("%s holds %s, which is computed here and passed over", file, key)
-    weights = {key: value.to(dtype) for key, value in weights.items() if key not in _COMPUTED_HERE}
+    weights = {key: value for key, value in weights.items() if key not in _COMPUTED_HERE}
     wrong = differences(model.state_dict(), weights)
     if wrong:
         raise _mismatch(
-            f"The weights {file} do not fit the model of {_CONFIG}",
+            f"The weights {file} do not fit their model",
             given="; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
             allowed="exactly the model's keys and shapes",
-            remedy="use the weights that belong to this config",
+            remedy=f"use the weights that belong to the sizes, which in a model folder stand in {_CONFIG}",
         )
     trained = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
     model.load_state_dict(weights, strict=True, assign=True)
