@@ -3,7 +3,7 @@ import { type Model, type Recipe, recipeOf } from './catalogue.ts';
 import { keys } from './keys.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
 import { chooseInstance, trainingPlan, transformPlan } from './plan-jobs.ts';
-import { instancePrompts, type Named, proxyPrompt } from './prompts.ts';
+import { classPrompt, instancePrompts, type Named, proxyPrompt } from './prompts.ts';
 import type { Request } from './request.ts';
 
 export interface PlanContext {
@@ -51,10 +51,13 @@ export function planStages(parts: Parts): StagePlan[] {
 function teach({ request, context, teacher, named }: Parts): TrainingPlan {
   const override = request.advanced.teach ?? {};
   const recipe = tuned(recipeOf(teacher, request.preset), override);
+  const { priorPictures } = override;
+  // Each step then has as many pictures of the class as of the subject.
+  const minutes = recipe.steps * teacher.minutes.perStep * (priorPictures === undefined ? 1 : 2);
   return trainingPlan(
     'teach',
     chooseInstance(teacher, 'training', override.instanceType, context.instanceTypes),
-    teacher.minutes.load + recipe.steps * teacher.minutes.perStep,
+    teacher.minutes.load + minutes + (priorPictures ?? 0) * teacher.minutes.perPicture,
     {
       spot: override.spot,
       hyperparameters: {
@@ -63,11 +66,18 @@ function teach({ request, context, teacher, named }: Parts): TrainingPlan {
         token_word: request.tokenWord,
         prompts: instancePrompts(named),
         licence: teacher.licence.name,
-        ...defined({ adapted: recipe.adapted }),
+        ...defined({ adapted: recipe.adapted, prior: priorOf(recipe, named, priorPictures) }),
       },
       channels: { base: keys.model(teacher.id), references: keys.references(context.runId) },
     },
   );
+}
+
+/** DreamBooth's prior preservation, with its weight of 1; drawn as the proxies are. */
+function priorOf(recipe: Recipe, named: Named, pictures: number | undefined) {
+  if (pictures === undefined || recipe.sampler.kind !== 'diffusion') return undefined;
+  const { steps, guidance } = recipe.sampler;
+  return { prompt: classPrompt(named), pictures, weight: 1, steps, guidance };
 }
 
 function learn({ request, context, student, named, counts }: Parts): TrainingPlan {

@@ -21,6 +21,11 @@ export function instancePrompts(named: Named): string[] {
   return worldOf(named.world).instance.map((template) => filled(template, named).prompt);
 }
 
+/** What the teacher is told about pictures of the category that are not the subject. */
+export function classPrompt(named: Named): string {
+  return filled(worldOf(named.world).proxy, named).plain;
+}
+
 /** The paper's proxy prompt, `a S* {category}`. */
 export function proxyPrompt(named: Named): string {
   return filled(worldOf(named.world).proxy, named).prompt;

@@ -37,7 +37,20 @@ const guidance = z
   .describe('Classifier-free guidance; 1 is none, and above 30 pictures burn out');
 
 const advanced = z.strictObject({
-  teach: z.strictObject(training).partial().optional().describe('The teacher’s training'),
+  teach: z
+    .strictObject({
+      ...training,
+      priorPictures: z
+        .int()
+        .min(1)
+        .max(1000)
+        .describe(
+          'Pictures of the category trained on beside the photos, so that it is not forgotten; helps with living beings',
+        ),
+    })
+    .partial()
+    .optional()
+    .describe('The teacher’s training'),
   synthesize: z
     .strictObject({
       steps: z.int().min(1).max(100).describe('Denoising steps; more than 100 change nothing visible'),

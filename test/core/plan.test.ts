@@ -1,3 +1,4 @@
+import { model } from '../../lib/core/catalogue.ts';
 import { chunksOf } from '../../lib/core/chunks.ts';
 import { hyperparameters, toStrings } from '../../lib/core/contract/hyperparameters.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
@@ -151,6 +152,18 @@ test('a recipe says which layers carry LoRA; where it is silent, so is the job',
   const miniature = { category: 'car', teacher: 'sdxl-miniature', student: 'llamagen-miniature' };
   expect(stageOf(plan(miniature), 'teach')).toMatchObject({ hyperparameters: { adapted: 'all' } });
   expect(Object.keys((stageOf(plan(), 'teach') as TrainingPlan).hyperparameters)).not.toContain('adapted');
+});
+
+test('the class is preserved only when asked for, and costs its drawing and twice the steps', () => {
+  const teach = (fields: object) => stageOf(plan(fields), 'teach') as TrainingPlan;
+  const without = teach({});
+  expect(Object.keys(without.hyperparameters)).not.toContain('prior');
+  const preserving = teach({ category: 'dog', advanced: { teach: { priorPictures: 100 } } });
+  expect(preserving.hyperparameters).toMatchObject({
+    prior: { prompt: 'a dog', pictures: 100, weight: 1, steps: 25, guidance: 5 },
+  });
+  const { load, perStep, perPicture } = model('sdxl').minutes;
+  expect(preserving.minutes).toBeCloseTo(load + 2 * 1000 * perStep + 100 * perPicture, 1);
 });
 
 describe('chunks', () => {

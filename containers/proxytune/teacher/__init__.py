@@ -13,6 +13,7 @@ about       describe(...): what an adapter's files say about themselves
 fusing      FusedAdapter: an adapter in a network's weights, for drawing
 memory      plan(...): whether a GPU keeps activations or computes them anew
 latents     LatentSource: crops as samples of what the VAE said once
+prior       class_pictures(...): what prior preservation trains on beside the photos
 text        text encoders and what they say
 photos      PhotoSet: the references, their crops
 token_word  check(...): the word that stands for the subject survives the tokenizers

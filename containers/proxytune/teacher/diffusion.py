@@ -54,7 +54,9 @@ class DiffusionTeacher:
         self._photos, self._lesson = photos, lesson
         encoders = family.load_texts(base, self._dtype).to(self._device)
         token_words.check(lesson.token_word, lesson.prompts, encoders.tokenizers)
-        self._texts = family.encode(encoders, lesson.prompts)
+        # The class's prompt comes last, and only where it is used.
+        classes = [] if lesson.prior is None else [lesson.prior.prompt]
+        self._texts = family.encode(encoders, [*lesson.prompts, *classes])
         del encoders
         self._objective = family.objective(base, lesson.snr_gamma)
         self.latents = LatentSource(load_vae(family, base, self._dtype, self._device))
@@ -70,18 +72,25 @@ class DiffusionTeacher:
         return [(name, value) for name, value in self.network.named_parameters() if value.requires_grad]
 
     def loss(self, step: int, draws: torch.Generator) -> Tensor:
-        """Mean of the pictures' weighted squared errors."""
-        count = self._lesson.batch_size
+        """Mean of the pictures' weighted squared errors, of the subject and of what is to be preserved."""
+        lesson, count = self._lesson, self._lesson.batch_size
         slots = range(step * count, (step + 1) * count)
-        pairs = [self._draw(slot, draws) for slot in slots]
+        pairs = [self._draw(self._photos, slot, draws) for slot in slots]
+        prompts = [slot % len(lesson.prompts) for slot in slots]
+        if lesson.prior is not None:
+            pairs += [self._draw(lesson.prior.pictures, slot, draws) for slot in slots]
+            prompts += [len(lesson.prompts)] * count
         latents = torch.cat([latents for latents, _ in pairs])
-        texts = self._texts.pick([slot % len(self._texts) for slot in slots])
+        texts = self._texts.pick(prompts)
         noise = torch.randn(latents.shape, generator=draws).to(self._device)
         noised = self._objective.noised(latents, noise, draws)
         views = [view for _, view in pairs]
         answer = self._family.answer(self.network, noised.latents, noised.times, texts, views)
         errors = (answer.float() - noised.target).square().flatten(1).mean(1)
-        return (errors * noised.weights).mean()
+        errors = errors * noised.weights
+        if lesson.prior is None:
+            return errors.mean()
+        return errors[:count].mean() + lesson.prior.weight * errors[count:].mean()
 
     @property
     def architecture(self) -> str:
@@ -106,7 +115,8 @@ class DiffusionTeacher:
 
     def _plan_memory(self) -> None:
         """Decide by the GPU's memory whether activations are kept, and say so."""
-        network, count = self.network, self._lesson.batch_size
+        network, lesson = self.network, self._lesson
+        count = lesson.batch_size * (1 if lesson.prior is None else 2)
         one = self._family.activations(network.config, self._photos.size, self._texts.states.shape[1])
         batch = memory.Activations(count * one.kept, count * one.anew)
         available = memory.gpu_bytes(self._device)
@@ -115,9 +125,8 @@ class DiffusionTeacher:
             network.enable_gradient_checkpointing()
         print(plan, flush=True)
 
-    def _draw(self, slot: int, draws: torch.Generator) -> tuple[Tensor, View]:
+    def _draw(self, photos: PhotoSet, slot: int, draws: torch.Generator) -> tuple[Tensor, View]:
         """The latents of one training picture, and what part of which photo they are."""
-        photos = self._photos
         photo = photos.photo_of(slot, self._lesson.seed)
         crop = photos.draw_crop(photo, draws)
         view = View(photos.original_sizes[photo], (crop.top, crop.left), photos.size)

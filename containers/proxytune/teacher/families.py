@@ -32,6 +32,21 @@ FAMILIES = {
 
 
 @dataclass(frozen=True)
+class Prior:
+    """What the teacher should not forget while it learns the subject.
+
+    Attributes:
+        prompt: of the class, without the token word.
+        pictures: of the class, as the base model draws it.
+        weight: of their loss beside the subject's.
+    """
+
+    prompt: str
+    pictures: PhotoSet
+    weight: float
+
+
+@dataclass(frozen=True)
 class Lesson:
     """What a teacher is taught, beside the pictures.
 
@@ -42,6 +57,7 @@ class Lesson:
         batch_size: pictures a step.
         seed: of the order in which the photos are used.
         adapted: which layers carry the adapter: `attention`, or `all` for feed-forward and convolutions too.
+        prior: what to preserve; each step then has as many pictures of it as of the subject.
         snr_gamma: weigh noise levels by Min-SNR with this gamma; None weighs all alike.
     """
 
@@ -53,6 +69,7 @@ class Lesson:
     seed: int
     adapted: str = "attention"
     snr_gamma: float | None = None
+    prior: Prior | None = None
 
 
 class Teacher(Protocol):

@@ -16,15 +16,16 @@ GIB = 2**30
 # An adapter's parameter, its gradient and AdamW's two moments, all float32.
 BYTES_A_TRAINED_PARAMETER = 16
 # What a transformer's block keeps of each token for its gradient: 34 times its width in bytes, at two bytes a
-# number and without the attention's matrix (Korthikanti et al., arXiv 2205.05198); between blocks 2 times.
-BLOCK_KEEPS, BETWEEN_BLOCKS = 34, 2
+# number and without the attention's matrix (Korthikanti et al., arXiv 2205.05198). These blocks also scale,
+# shift and gate in steps of their own, which are kept too: taken as as much again. Between blocks 2 times.
+BLOCK_KEEPS, BETWEEN_BLOCKS = 2 * 34, 2
 # What SDXL's U-Net keeps of a pixel: LoRA at 1024 px takes about 24 GB as it is and 16 GB with activations
 # computed anew (diffusers' DreamBooth README), of which 7 GB are weights.
 UNET_BYTES_A_PIXEL, UNET_BYTES_A_PIXEL_ANEW = 17_000, 9_000
 # SDXL's first width; another U-Net's activations are in proportion.
 UNET_WIDTH = 320
-# The allocator's gaps, and what libraries take for themselves.
-USABLE = 0.9
+# The allocator's gaps, what libraries take for themselves, and how wrong the estimates may be.
+USABLE = 0.8
 
 
 @dataclass(frozen=True)

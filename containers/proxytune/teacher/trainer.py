@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -15,6 +18,7 @@ from proxytune.contract.signals import StopRequest
 from proxytune.teacher import families
 from proxytune.teacher.about import describe, weights_sha256
 from proxytune.teacher.photos import PhotoSet
+from proxytune.teacher.prior import class_pictures
 from proxytune.training import loop
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
@@ -35,19 +39,20 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     progress.write("loading the teacher", 0)
     photos = PhotoSet(references, hyperparameters["size"])
     store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, photos.sha256))
-    seed_everything(hyperparameters["seed"])
     teacher = families.teacher(hyperparameters["family"], base, device())
-    trainee = teacher.prepare(photos, _lesson(hyperparameters))
+    prior = _prior(base, hyperparameters, folders, progress)
+    # Drawing the class's pictures, in this attempt or an earlier one, leaves no trace in the training.
+    seed_everything(hyperparameters["seed"])
+    trainee = teacher.prepare(photos, _lesson(hyperparameters, prior))
     settings = loop.LoopSettings(
         steps=hyperparameters["steps"],
         checkpoint_every=hyperparameters["checkpoint_every"],
         learning_rate=hyperparameters["learning_rate"],
         seed=hyperparameters["seed"],
     )
-    with ThreadPoolExecutor(1) as aside:
-        # Reading tens of gigabytes for the sake of a line: beside the training, not after it.
-        base_sha256 = aside.submit(weights_sha256, teacher.weights)
-        loop.run(trainee, settings, store, progress, stop)
+    # Reading tens of gigabytes for the sake of a line: beside the training, not after it.
+    base_sha256 = _beside(lambda: weights_sha256(teacher.weights))
+    loop.run(trainee, settings, store, progress, stop)
     progress.write("saving the adapter", hyperparameters["steps"])
     about = describe(
         hyperparameters,
@@ -60,7 +65,32 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     progress.write("done", hyperparameters["steps"])
 
 
-def _lesson(hyperparameters: dict[str, Any]) -> families.Lesson:
+def _beside(work: Callable[[], str]) -> Future[str]:
+    """Work in a thread that a stopped process leaves behind; it would wait for those of a pool."""
+    future: Future[str] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
+
+
+def _prior(
+    base: Path, hyperparameters: dict[str, Any], folders: Folders, progress: ProgressFile
+) -> families.Prior | None:
+    if "prior" not in hyperparameters:
+        return None
+    progress.write("drawing the class", 0)
+    folder = class_pictures(base, hyperparameters, folders.checkpoints, device())
+    prior = hyperparameters["prior"]
+    return families.Prior(prior["prompt"], PhotoSet(folder, hyperparameters["size"]), prior["weight"])
+
+
+def _lesson(hyperparameters: dict[str, Any], prior: families.Prior | None) -> families.Lesson:
     optional = {key: hyperparameters[key] for key in ("adapted", "snr_gamma") if key in hyperparameters}
     return families.Lesson(
         prompts=hyperparameters["prompts"],
@@ -69,6 +99,7 @@ def _lesson(hyperparameters: dict[str, Any]) -> families.Lesson:
         alpha=hyperparameters["alpha"],
         batch_size=hyperparameters["batch_size"],
         seed=hyperparameters["seed"],
+        prior=prior,
         **optional,
     )
 

@@ -128,7 +128,7 @@ def test_views_tell_original_size_and_crop(tiny_model, tmp_path):
     write_photos(tmp_path / "photos", ((200, 100),))
     teacher = prepared(tiny_model("sdxl-tiny"), PhotoSet(tmp_path / "photos", 64))
     draws = torch.Generator().manual_seed(1)
-    views = [teacher._draw(slot, draws)[1] for slot in range(8)]
+    views = [teacher._draw(teacher._photos, slot, draws)[1] for slot in range(8)]
     assert all((view.original, view.corner[0], view.size) == ((100, 200), 0, 64) for view in views)
     assert len({view.corner[1] for view in views}) > 1
 

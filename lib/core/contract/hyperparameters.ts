@@ -24,6 +24,16 @@ const training = {
   checkpoint_every: z.int().min(1).max(100_000).describe('Steps between two checkpoints'),
 };
 
+const prior = z
+  .strictObject({
+    prompt: z.string().min(1).describe('Of the class, without the token word'),
+    pictures: z.int().min(1).max(1000).describe('Drawn by the untuned model, once'),
+    weight: z.number().gt(0).max(10).describe('Of their loss beside that of the subject'),
+    steps: z.int().min(1).max(200).describe('Denoising steps'),
+    guidance: z.number().min(1).max(30),
+  })
+  .describe('Pictures of the class that are trained on too, so that it is not forgotten; JSON in the string');
+
 const teachHyperparameters = z.strictObject({
   stage: z.literal('teach'),
   ...common,
@@ -31,6 +41,7 @@ const teachHyperparameters = z.strictObject({
   token_word: z.string().min(1).describe('The word that stands for the subject; must survive the tokenizers'),
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
   adapted: adapted.optional(),
+  prior: prior.optional(),
   licence: z.string().max(256).optional().describe("The base model's, written into the adapter's files"),
   snr_gamma: z
     .number()
