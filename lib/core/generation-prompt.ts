@@ -11,17 +11,21 @@ const MOST_CHARACTERS = 2000;
 
 type CaptionRule = Model['captionRules'][number];
 
-/**
- * How many tokens each tokenizer's encoder reads, without those that begin and end a text: CLIP has 77 positions for
- * both and the caption, LlamaGen pads T5's captions to 120 and needs one for the end. The rest is cut off unread.
- */
-const READ: Readonly<Partial<Record<CaptionRule, number>>> = { clip: 75, t5: 119 };
+/** Whole words, as T5 has at least one token for each. */
+const WORDS = /\S+/gu;
+/** CLIP splits off each digit and each run of signs. */
+const CLIP_PIECES = /\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu;
 
-/** The least tokens a text can have: CLIP splits off each digit and each run of signs, T5 keeps to the blanks. */
-const PIECES: Readonly<Partial<Record<CaptionRule, RegExp>>> = {
-  clip: /\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu,
-  t5: /\S+/gu,
-};
+/**
+ * How many tokens of a caption are read at all, without those that begin and end it; the rest is cut off. The first of
+ * these rules that a model has tells: LlamaGen pads its captions to 120; the teachers with a T5 beside CLIP read 256
+ * (SD3's default in diffusers) or more with it; CLIP alone has 77 positions.
+ */
+const READ: readonly (readonly [CaptionRule, number, RegExp])[] = [
+  ['caption-cleaner', 119, WORDS],
+  ['t5', 255, WORDS],
+  ['clip', 75, CLIP_PIECES],
+];
 
 /** The prompt as the model is given it, on one line. @throws UsageInvalid when nothing or a whole book is left */
 export function fillPrompt(template: string, tokenWord: string): string {
@@ -49,18 +53,16 @@ export function requireReadable(
   rules: readonly CaptionRule[],
   vocabulary?: readonly string[] | null,
 ): void {
-  for (const rule of rules) {
-    const [limit, pattern] = [READ[rule], PIECES[rule]];
-    if (limit === undefined || pattern === undefined) continue;
-    const pieces = prompt.match(pattern) ?? [];
-    const tokens = pieces.reduce((sum, piece) => sum + (isKnown(piece, vocabulary) ? 1 : piece.length), 0);
-    if (tokens <= limit) continue;
-    throw unusable(
-      'The prompt is longer than the model reads; its end would be cut off',
-      `at least ${tokens} tokens`,
-      `${limit} tokens, about as many words`,
-    );
-  }
+  const [, limit, pattern] = READ.find(([rule]) => rules.includes(rule)) ?? [];
+  if (limit === undefined || pattern === undefined) return;
+  const pieces = prompt.match(pattern) ?? [];
+  const tokens = pieces.reduce((sum, piece) => sum + (isKnown(piece, vocabulary) ? 1 : piece.length), 0);
+  if (tokens <= limit) return;
+  throw unusable(
+    'The prompt is longer than the model reads; its end would be cut off',
+    `at least ${tokens} tokens`,
+    `${limit} tokens, about as many words`,
+  );
 }
 
 /** Whether the prompt speaks of the subject at all. */

@@ -190,6 +190,10 @@ describe('refused by name', () => {
     );
     expect(generation({ prompt }).chunks).toHaveLength(1);
     expect(() => generation({ prompt: `{token} ${'dog '.repeat(119)}` })).toThrow(/120 tokens.*119 tokens/);
+    // A second encoder that reads further is enough.
+    expect(() => requireReadable(prompt, ['clip', 't5'])).not.toThrow();
+    expect(() => requireReadable('dog '.repeat(256), ['clip', 't5'])).toThrow(/255 tokens/);
+    expect(() => requireReadable('dog '.repeat(400), [])).not.toThrow();
   });
 
   test('a price above the limit of the request, or above the one given', () => {
