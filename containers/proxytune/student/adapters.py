@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.student.llamagen.checkpoint import differences
-from proxytune.student.llamagen.sampling import evaluating
+from proxytune.student.modules import bare as bare
+from proxytune.student.modules import differences, evaluating
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -28,12 +28,6 @@ WEIGHTS_FILE, CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
 # numbers go through the same operations, so this only leaves room for kernels that sum in another order. A
 # lost alpha or a lost layer is far above it.
 TOLERANCE = 1e-3
-
-
-def bare(model: nn.Module) -> nn.Module:
-    """The model inside a peft wrapper (adapters stay in effect), or the model itself."""
-    unwrap = getattr(model, "get_base_model", None)
-    return model if unwrap is None else cast("Callable[[], nn.Module]", unwrap)()
 
 
 def add_adapter(model: nn.Module, *, rank: int, alpha: int) -> PeftModel:

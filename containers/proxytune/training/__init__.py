@@ -1,7 +1,8 @@
 """One training loop for teacher and student: seeded, resumable bit for bit, stoppable at every step.
 
-families  look_up(table, family, role), imported(place): which code a family has
-loop      Trainee (what a trainer gives), LoopSettings, run(trainee, settings, store, progress, stop)
-states    random states as plain values that a checkpoint can hold
-lora      write_facts(...), check_facts(...): adapter.json beside the weights
+families   look_up(table, family, role), imported(place): which code a family has
+loop       Trainee (what a trainer gives), LoopSettings, run(trainee, settings, store, progress, stop)
+compiling  compile_layers(layers), undo(layers), possible(device): torch.compile where it pays
+states     random states as plain values that a checkpoint can hold
+lora       write_facts(...), check_facts(...): adapter.json beside the weights
 """

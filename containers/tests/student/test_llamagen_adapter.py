@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
 from proxytune.proxies.collection import read_proxies
+from proxytune.student.adapters import add_adapter, load_adapter, save_adapter
 from proxytune.student.llamagen import load_student, memory, sample_tokens, trim_caption
-from proxytune.student.llamagen.adapter import add_adapter, load_adapter, save_adapter
 from proxytune.student.llamagen.learner import tokenise
 from proxytune.student.llamagen.sampling import bare
 from proxytune.student.proxy_set import ProxySet
@@ -100,7 +100,7 @@ def test_a_file_that_does_not_give_the_trained_model_back_is_refused(tiny_studen
             module.scaling["default"] /= 2
     features, _ = trim_caption(*student.captions.encode([CAPTION]))
     with pytest.raises(ProxytuneError, match="does not give the trained student back") as refused:
-        save_adapter(model, tmp_path, torch.arange(64)[None], features)
+        save_adapter(model, tmp_path, lambda gpt: gpt(torch.arange(63)[None], features))
     assert refused.value.name == "ModelMismatch"
 
 
@@ -154,7 +154,7 @@ def test_on_a_bfloat16_model_the_adapter_is_float32(tiny_student, tmp_path):
         optimizer.step()
         optimizer.zero_grad()
     assert losses[-1] < losses[0] - 0.5
-    reread = save_adapter(model, tmp_path, tokens, features)
+    reread = save_adapter(model, tmp_path, lambda gpt: gpt(tokens[:, :-1], features))
     assert sample_tokens(reread, features, None, [1, 2], guidance=2.0).shape == (2, 64)
 
 

@@ -18,6 +18,7 @@ from proxytune.student.llamagen.captions import CaptionEncoder
 from proxytune.student.llamagen.config import LlamaGenConfig, VQConfig
 from proxytune.student.llamagen.transformer import LlamaGen
 from proxytune.student.llamagen.vq import VQTokenizer
+from proxytune.student.modules import differences as differences
 
 _log = logging.getLogger(__name__)
 
@@ -184,18 +185,6 @@ def fill_strictly(model: nn.Module, weights: dict[str, Tensor], file: Path) -> N
     model.load_state_dict(weights, strict=True, assign=True)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(trained[name])
-
-
-def differences(expected: dict[str, Tensor], given: dict[str, Tensor]) -> list[str]:
-    """Say, a line each, which keys are missing, unknown or of another shape."""
-    lines = [f"{key} is missing" for key in expected if key not in given]
-    lines += [f"{key} is unknown" for key in given if key not in expected]
-    lines += [
-        f"{key} is {tuple(given[key].shape)} instead of {tuple(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in given and given[key].shape != tensor.shape
-    ]
-    return lines
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:

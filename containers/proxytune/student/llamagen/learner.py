@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from proxytune.student.adapters import add_adapter, save_adapter
 from proxytune.student.families import Lesson
 from proxytune.student.llamagen import memory, token_word
-from proxytune.student.llamagen.adapter import add_adapter, save_adapter
 from proxytune.student.llamagen.captions import CaptionEncoder
 from proxytune.student.llamagen.checkpoint import Student, load_student
 from proxytune.student.llamagen.pictures import full_precision
@@ -23,6 +23,7 @@ from proxytune.student.llamagen.proxy_captions import ProxyCaptions
 from proxytune.student.llamagen.sampling import bare
 from proxytune.student.llamagen.vq import VQTokenizer
 from proxytune.student.proxy_set import ProxySet
+from proxytune.training import compiling
 from proxytune.training.loop import LoopSettings
 
 # Pictures tokenised at once; a fixed number, so that a resumed job rounds as the first attempt did.
@@ -64,6 +65,7 @@ class LlamaGenLearner:
         self._free()
         self._model = add_adapter(gpt, rank=lesson.rank, alpha=lesson.alpha)
         memory.fit(gpt, lesson.batch_size, self._captions.longest, self._device)
+        self._layers = list(gpt.layers)
         self._model.train()
         return self
 
@@ -72,7 +74,9 @@ class LlamaGenLearner:
         return [(name, value) for name, value in self._model.named_parameters() if value.requires_grad]
 
     def loop_settings(self, *, steps: int, checkpoint_every: int, learning_rate: float) -> LoopSettings:
-        """The official training's optimizer, with a constant learning rate."""
+        """The official training's optimizer, with a constant learning rate; long trainings are compiled."""
+        if steps >= compiling.WORTHWHILE_STEPS and compiling.possible(self._device):
+            compiling.compile_layers(self._layers)
         return LoopSettings(
             steps=steps,
             checkpoint_every=checkpoint_every,
@@ -101,8 +105,10 @@ class LlamaGenLearner:
         Raises:
             ProxytuneError: ModelMismatch when it does not.
         """
+        compiling.undo(self._layers)
         caption, _ = self._captions.batch(torch.tensor([0]))
-        self._model = save_adapter(self._model, folder, self._tokens[:1].to(self._device), caption)
+        tokens = self._tokens[:1, :-1].to(self._device)
+        self._model = save_adapter(self._model, folder, lambda gpt: gpt(tokens, caption))
 
     def _encode_captions(self, student: Student) -> ProxyCaptions:
         captions = student.captions

@@ -10,7 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
-from proxytune.student.llamagen.adapter import load_adapter, merged
+from proxytune.student.adapters import load_adapter
+from proxytune.student.llamagen.adapter import merged
 from proxytune.student.llamagen.captions import CaptionEncoder
 from proxytune.student.llamagen.checkpoint import load_student
 from proxytune.student.llamagen.pictures import full_precision, to_image

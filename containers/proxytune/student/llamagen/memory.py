@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
-from torch.utils.checkpoint import checkpoint
 
 from proxytune.student.llamagen.config import LlamaGenConfig
 from proxytune.student.llamagen.transformer import LlamaGen
@@ -33,8 +30,7 @@ def recompute_activations(gpt: LlamaGen) -> None:
 
     The numbers stay the same: the random state of the dropouts is put back for the second computation.
     """
-    for layer in gpt.layers:
-        layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)  # type: ignore[method-assign]
+    gpt.recompute = True
 
 
 def fit(gpt: LlamaGen, batch_size: int, slots: int, device: torch.device) -> None:

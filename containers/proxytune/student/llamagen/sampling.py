@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import cast
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from proxytune.student import modules
+from proxytune.student.drawing import draw, filtered_probabilities, streams
 from proxytune.student.llamagen.decoding import Decoder, decode, decode_by_graph
 from proxytune.student.llamagen.transformer import LlamaGen, trim_caption
-
-
-def filtered_probabilities(
-    logits: Tensor, *, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
-) -> Tensor:
-    """Turn logits into the distribution that is drawn from.
-
-    Temperature first, then the `top_k` likeliest tokens (ties with the last of them stay), then the smallest
-    set of likeliest tokens whose probability exceeds `top_p`; the official order.
-
-    Args:
-        logits: (B, V) float32, after guidance.
-        temperature: above 0; 1 changes nothing.
-        top_k: 0 keeps all.
-        top_p: in (0, 1]; 1 keeps all.
-
-    Returns:
-        (B, V) float32, rows summing to 1.
-    """
-    logits = logits / max(temperature, 1e-5)
-    if 0 < top_k < logits.shape[-1]:
-        # Only the last of them is needed, so the others need no order.
-        floor = torch.topk(logits, top_k, dim=-1, sorted=False).values.amin(dim=-1, keepdim=True)
-        logits = logits.masked_fill(logits < floor, -torch.inf)
-    if top_p < 1.0:
-        ordered, order = logits.sort(dim=-1, descending=True)
-        below = ordered.softmax(dim=-1).cumsum(dim=-1)
-        # A token goes when those likelier than it are already enough; the likeliest always stays.
-        beyond = torch.zeros_like(below, dtype=torch.bool)
-        beyond[:, 1:] = below[:, :-1] > top_p
-        logits = logits.masked_fill(torch.zeros_like(beyond).scatter(1, order, beyond), -torch.inf)
-    return logits.softmax(dim=-1)
-
-
-def draw(probabilities: Tensor, uniform: Tensor) -> Tensor:
-    """Draw one token a row by inverting the cumulative distribution.
-
-    Unlike `torch.multinomial` a row needs one number of its own, so it cannot depend on its neighbours, and
-    no random state lives on the device.
-
-    Args:
-        probabilities: (B, V).
-        uniform: (B,) float64 in [0, 1), float32 grained: then no product rounds up to the whole sum.
-
-    Returns:
-        (B,) int64; never a token of probability 0.
-    """
-    cumulative = probabilities.double().cumsum(dim=-1)
-    threshold = uniform[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, threshold, right=True)[:, 0]
-
-
-def _streams(seeds: Sequence[int], length: int) -> Tensor:
-    """Return (B, length) float64 uniforms, each row from its own CPU generator: the same on every device."""
-    rows = [torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return torch.stack(rows).double()
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into eval mode, and every part of it back into the mode that it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
+from proxytune.student.modules import evaluating
 
 
 def bare(model: nn.Module) -> LlamaGen:
     """Return the LlamaGen inside a peft wrapper (adapters stay in effect), or the model itself."""
-    unwrap = getattr(model, "get_base_model", None)
-    inner = model if unwrap is None else cast("Callable[[], nn.Module]", unwrap)()
+    inner = modules.bare(model)
     if not isinstance(inner, LlamaGen):
         raise TypeError(f"{type(inner).__name__} given; allowed: a LlamaGen, also wrapped by peft")
     return inner
@@ -154,7 +86,7 @@ def sample_tokens(
     if trim:
         features, mask = trim_caption(features, mask)
     padded = [*seeds, *([seeds[-1]] * (rows - count))]
-    uniforms = None if temperature == 0 else _streams(padded, length).to(device)
+    uniforms = None if temperature == 0 else streams(padded, length).to(device)
 
     def choose(logits: Tensor, place: Tensor) -> Tensor:
         if uniforms is None:

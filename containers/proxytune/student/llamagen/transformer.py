@@ -10,6 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from proxytune.student.cross_entropy import linear_cross_entropy
 from proxytune.student.llamagen.config import LlamaGenConfig
@@ -82,6 +83,8 @@ class LlamaGen(nn.Module):
         # A plain attribute, as in the official model: neither a state-dict key nor rounded by .to(bfloat16).
         self._rotation = picture_rotation(config)
         self._rotation_there = self._rotation
+        # Whether layers keep only their input for the way back; see `memory`.
+        self.recompute = False
         self._initialise()
 
     def _initialise(self) -> None:
@@ -149,7 +152,9 @@ class LlamaGen(nn.Module):
         """
         hidden = self.tok_dropout(embedded)
         for index, layer in enumerate(self.layers):
-            hidden = layer(hidden, rotation, mask, None if cache is None else cache.layer(index, start))
+            given = (hidden, rotation, mask, None if cache is None else cache.layer(index, start))
+            kept = not self.recompute or not torch.is_grad_enabled()
+            hidden = layer(*given) if kept else checkpoint(layer, *given, use_reentrant=False)
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proxytune.student.adapters import bare
-from proxytune.student.llamagen.sampling import draw, evaluating, filtered_probabilities
+from proxytune.student.drawing import draw, filtered_probabilities, streams
 from proxytune.student.lumina.cache import WindowCache
 from proxytune.student.lumina.layout import Grid, Layout
 from proxytune.student.lumina.transformer import Lumina
+from proxytune.student.modules import evaluating
 
 
 class _Decoder:
@@ -110,7 +111,7 @@ def sample_codes(
     _check_settings(count, len(prompts), rows, guidance, temperature, top_k, top_p)
     more = rows - count
     prompts, seeds = [*prompts, *[prompts[-1]] * more], [*seeds, *[seeds[-1]] * more]
-    uniforms = None if temperature == 0 else _streams(seeds, grid.codes).to(_lumina(model).device)
+    uniforms = None if temperature == 0 else streams(seeds, grid.codes).to(_lumina(model).device)
 
     def choose(code: int, logits: Tensor) -> Tensor:
         if uniforms is None:
@@ -171,12 +172,6 @@ def _lumina(model: nn.Module) -> Lumina:
     if not isinstance(inner, Lumina):
         raise TypeError(f"{type(inner).__name__} given; allowed: a Lumina, also wrapped by peft")
     return inner
-
-
-def _streams(seeds: Sequence[int], length: int) -> Tensor:
-    """(len(seeds), length) float64 uniforms, a row from its own CPU generator: the same on every device."""
-    rows = [torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-    return torch.stack(rows).double()
 
 
 def _check_settings(

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from proxytune.student.drawing import draw
 from proxytune.student.llamagen import trim_caption
 from proxytune.student.llamagen.decoding import Decoder, StaticStep, decode, decode_by_graph
-from proxytune.student.llamagen.sampling import draw
 
 
 def drawing(count: int, length: int):

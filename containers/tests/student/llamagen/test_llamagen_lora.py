@@ -6,8 +6,9 @@ from llamagen_tiny import tiny_gpt
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 
+from proxytune.student.adapters import add_adapter
 from proxytune.student.llamagen import LlamaGen, sample_tokens
-from proxytune.student.llamagen.adapter import add_adapter, merged
+from proxytune.student.llamagen.adapter import merged
 
 
 def trained_adapter(padded, tokens, targets, steps=2):

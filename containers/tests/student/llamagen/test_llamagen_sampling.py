@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from proxytune.student.drawing import draw, filtered_probabilities
 from proxytune.student.llamagen import sample_tokens
-from proxytune.student.llamagen.sampling import draw, filtered_probabilities
 
 SEEDS = [11, 12, 13, 14, 15]
 
