@@ -1,0 +1,125 @@
+"""How two ways to compute the same are compared: in one run, in turns, each in seconds and in memory.
+
+Turns matter: a machine's clock, its other processes and its temperature change within minutes. A ratio of two
+measurements side by side outlives that, two separate measurements do not.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds of each turn: ours and the reference's."""
+
+    ours: list[float]
+    reference: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """How many times as fast ours is: the median over the turns of their ratio."""
+        pairs = zip(self.ours, self.reference, strict=True)
+        return statistics.median(theirs / mine for mine, theirs in pairs)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The smallest and the largest ratio of a turn."""
+        ratios = [theirs / mine for mine, theirs in zip(self.ours, self.reference, strict=True)]
+        return min(ratios), max(ratios)
+
+
+def in_turns(ours: Callable[[], object], reference: Callable[[], object], turns: int) -> Comparison:
+    """Run both `turns` times in turns, after one run each that is not counted.
+
+    Whoever is first in one turn is second in the next.
+    """
+    seconds: dict[Callable[[], object], list[float]] = {ours: [], reference: []}
+    for turn in range(-1, turns):
+        for side in (ours, reference) if turn % 2 else (reference, ours):
+            took = _seconds(side)
+            if turn >= 0:
+                seconds[side].append(took)
+    return Comparison(seconds[ours], seconds[reference])
+
+
+def peak_mib(make: Callable[..., Callable[[], object]], *arguments: Any) -> float:
+    """Memory that one run needs beyond what stands before it, in MiB.
+
+    On a CPU in a process of its own, since a process never gives its peak back. `make(*arguments)` returns
+    what is run; it must be importable, and is called once more in that process.
+    """
+    if torch.cuda.is_available():
+        run = make(*arguments)
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        run()
+        return (torch.cuda.max_memory_allocated() - before) / MIB
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        return pool.apply(_peak_here, (make, arguments, torch.get_num_threads()))
+
+
+def _peak_here(make: Callable[..., Callable[[], object]], arguments: tuple[Any, ...], threads: int) -> float:
+    torch.set_num_threads(threads)
+    run = make(*arguments)
+    before = _resident()
+    run()
+    # ru_maxrss counts KiB on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return max(0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before) / MIB
+
+
+def _resident() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except OSError:
+        return 0
+    return pages * resource.getpagesize()
+
+
+def _seconds(side: Callable[[], object]) -> float:
+    _wait()
+    began = time.perf_counter()
+    side()
+    _wait()
+    return time.perf_counter() - began
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were measured on."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "processor": _processor(),
+        "gpu": gpu,
+        "threads": torch.get_num_threads(),
+        "system": platform.platform(terse=True),
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{len(names)} x {names[0]}" if names else platform.machine()
