@@ -3,4 +3,5 @@
 families    Learner, learner(family, ...), picture_maker(family): the table of families
 trainer     train(folders, hyperparameters, stop): the stage learn
 proxy_set   ProxySet: the proxies as training pictures of one size, in a seeded order
+adapters    add_adapter, save_adapter, load_adapter: peft files of any student that names its lora_targets
 """

@@ -29,6 +29,10 @@ FAMILIES = {
         "proxytune.student.llamagen.learner:LlamaGenLearner",
         "proxytune.student.llamagen.maker:LlamaGenMaker",
     ),
+    "lumina": Family(
+        "proxytune.student.lumina.learner:LuminaLearner",
+        "proxytune.student.lumina.maker:LuminaMaker",
+    ),
 }
 
 

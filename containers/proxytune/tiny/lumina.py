@@ -17,8 +17,9 @@ CODES = 256
 VQ_LEVELS = (1, 1, 2, 2)
 # Sizes up to 8 patches of 32 pixels have a name.
 GRIDS = 9
-# So that untuned logits differ enough for sampling to choose, and a codebook spread as its latents are.
-HEAD_DEVIATION, CODEBOOK_DEVIATION = 0.2, 0.6
+# So that untuned logits differ enough for sampling to choose; that an id matters to its layers, which a few
+# steps of training would else bend to one code; and that the codebook is spread as its latents are.
+HEAD_DEVIATION, EMBEDDING_DEVIATION, CODEBOOK_DEVIATION = 0.2, 0.5, 0.2
 
 
 def write(folder: Path) -> None:
@@ -48,6 +49,7 @@ def write(folder: Path) -> None:
         )
     )
     torch.nn.init.normal_(lm.lm_head.weight, std=HEAD_DEVIATION)
+    torch.nn.init.normal_(lm.model.embed_tokens.weight, std=EMBEDDING_DEVIATION)
     vq = VQGAN(
         VQGANConfig(
             n_embed=CODES,

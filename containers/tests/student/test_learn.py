@@ -118,7 +118,7 @@ def test_the_process_says_why_it_failed(job):
     [
         ({"proxies": 65}, "ProxiesIncomplete", "64"),
         ({"proxies": 63}, "ProxiesIncomplete", "63"),
-        ({"family": "lumina"}, "ModelUnknown", "llamagen"),
+        ({"family": "cubist"}, "ModelUnknown", "llamagen, lumina"),
         ({"size": 32}, "ModelMismatch", "64"),
         ({"token_word": "zxc1234", "caption": "a photo of zxc1234 dog"}, "TokenWordUnusable", "cleaner"),
         ({"token_word": "s*", "caption": "a photo of s* dog"}, "TokenWordUnusable", "'a photo of s dog'"),
@@ -161,7 +161,7 @@ def test_other_proxies_do_not_resume_a_training(job):
 def test_families_are_rows_of_a_table():
     assert families.picture_maker("llamagen").sampler_kind == "autoregressive"
     with pytest.raises(ProxytuneError) as refused:
-        families.picture_maker("lumina")
+        families.picture_maker("cubist")
     assert refused.value.name == "ModelUnknown"
 
 

@@ -9,7 +9,7 @@ from proxytune.student.lumina.transformer import Lumina
 
 # What a layer keeps for the way back in bfloat16 with its adapter, in bytes an id and unit of width: counted
 # with torch's saved-tensor hooks at width 512 in the proportions of 7B.
-BYTES_KEPT = 90
+BYTES_KEPT = 58
 # Share of the GPU's memory left by the weights that kept activations may take; the rest is for logits,
 # gradients and what kernels need in passing.
 SHARE = 0.7
