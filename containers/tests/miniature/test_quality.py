@@ -35,7 +35,7 @@ def test_the_figures_of_the_written_models_are_those_that_training_found(cut_off
     assert figures["velocity_error"] == pytest.approx(found["teacher"]["velocity_error"], rel=0.02)
     assert figures["cross_entropy"] == pytest.approx(found["student"]["cross_entropy"], rel=0.02)
     assert figures["retrieval"] == pytest.approx(found["dino"]["retrieval"], abs=0.051)
-    shares = {f"{who}_{what}" for who in ("judge", "teacher", "student") for what in ("category", "context")}
+    shares = {f"{who}_{what}" for who in ("clip", "teacher", "student") for what in ("category", "context")}
     assert all(0 <= figures[share] <= 1 for share in shares)
 
     write_card(models, pretraining.work, pretraining.settings, torch.float32, figures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from proxytune.miniature.pretraining.teacher import TeacherLesson
 from proxytune.miniature.pretraining.texts import all_captions
 from proxytune.miniature.pretraining.vae import VAELesson
 from proxytune.miniature.pretraining.vq import VQLesson
+from proxytune.miniature.truth.finding import find
 from proxytune.miniature.world.appearance import CATEGORIES
 from proxytune.miniature.world.captions import caption
 from proxytune.miniature.world.render import SIZE
@@ -34,7 +36,7 @@ CPU = torch.device("cpu")
 # The samplers of the trial, at which samples were cleanest.
 TEACHER_SAMPLER = {"kind": "diffusion", "steps": 20, "guidance": 3}
 STUDENT_SAMPLER = {"kind": "autoregressive", "guidance": 1.75, "temperature": 1, "top_k": 0, "top_p": 0.8}
-# True pictures on which the judge itself is judged.
+# True pictures that CLIP is asked about.
 JUDGED = 360
 
 
@@ -104,13 +106,12 @@ def _encoders(models: Path, corpus: Corpus) -> dict[str, float]:
 
 
 def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
-    judge = ClipEncoder(models / "clip-miniature", CPU)
     numbers = corpus.held_out[:JUDGED]
     truth = [Image.fromarray(corpus.pixels[number]) for number in numbers.tolist()]
     asked = [
         (CATEGORIES[corpus.category[number]], CONTEXTS[corpus.context[number]]) for number in numbers.tolist()
     ]
-    figures = _accuracy("judge", judge, truth, asked)
+    figures = _shares("clip", _read_by_clip(ClipEncoder(models / "clip-miniature", CPU), truth), asked)
     wanted = [(category, context) for category in CATEGORIES for context in CONTEXTS for _ in range(count)]
     makers: tuple[tuple[str, PictureMaker, str, dict[str, Any]], ...] = (
         ("teacher", SDXLMaker(), "sdxl-miniature", TEACHER_SAMPLER),
@@ -123,20 +124,21 @@ def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
             for number, pair in enumerate(wanted)
         )
         pictures = maker.draw(Chunk("synthesize", 0, "base", SIZE, 24, sampler, requests))
-        figures |= _accuracy(name, judge, pictures, wanted)
+        # The renderings that come nearest: the small CLIP is no better at it than the generators.
+        nearest = [(one.place.form.category, one.scene.context) for one in find(pictures)]
+        figures |= _shares(name, nearest, wanted)
     return figures
 
 
-def _accuracy(
-    name: str, judge: ClipEncoder, pictures: list[Image.Image], asked: list[tuple[str, str]]
-) -> dict[str, float]:
-    """Share of pictures that the encoder finds nearest to the category and the context that were asked for.
-
-    Every category with every context competes; a context is right whatever category it was found with.
-    """
+def _read_by_clip(clip: ClipEncoder, pictures: list[Image.Image]) -> list[tuple[str, str]]:
+    """The category and the context of the nearest caption; every category with every context competes."""
     pairs = [(category, context) for category in CATEGORIES for context in CONTEXTS]
-    likeness = judge.pictures(pictures) @ judge.texts([caption(*pair) for pair in pairs]).T
-    found = [pairs[number] for number in likeness.argmax(axis=1)]
+    likeness = clip.pictures(pictures) @ clip.texts([caption(*pair) for pair in pairs]).T
+    return [pairs[number] for number in likeness.argmax(axis=1)]
+
+
+def _shares(name: str, found: Sequence[tuple[str, str]], asked: list[tuple[str, str]]) -> dict[str, float]:
+    """Shares of pictures in which the asked category and the asked context were found, each for itself."""
     return {
         f"{name}_{what}": sum(one[place] == other[place] for one, other in zip(found, asked, strict=True))
         / len(asked)

@@ -57,9 +57,9 @@ class Settings:
     parts: dict[str, PartSettings] = field(
         default_factory=lambda: {
             "vae": PartSettings(2_000, 16, 1.5e-3, weight_decay=0.0),
-            "teacher": PartSettings(4_400, 32, 8e-4, average=0.9985, flat=0.3),
+            "teacher": PartSettings(3_200, 32, 8e-4, average=0.9985, flat=0.3),
             "vq": PartSettings(2_500, 16, 1.5e-3, weight_decay=0.0),
-            "student": PartSettings(3_800, 32, 1.5e-3, weight_decay=0.03, betas=(0.9, 0.95), flat=0.3),
+            "student": PartSettings(2_600, 32, 1.5e-3, weight_decay=0.03, betas=(0.9, 0.95), flat=0.3),
             "clip": PartSettings(900, 96, 1e-3),
             "dino": PartSettings(700, 64, 1e-3),
         }
