@@ -15,10 +15,10 @@ const SLOT = '<!-- proxytune:stages -->';
 
 const folder = mkdtempSync(join(tmpdir(), 'proxytune-report-'));
 const report = join(folder, 'run', 'model');
-const plan = makePlan(
+const planned = makePlan(
   parseRequest(
     JSON.stringify({
-      category: 'dog',
+      category: 'car',
       preset: 'draft',
       proxies: 16,
       consent: true,
@@ -27,6 +27,16 @@ const plan = makePlan(
   ),
   { runId: 'rex-0a1b2c3d', subject: 'rex', bucket: 'photos', scale: 'tiny', version: '0.1.0' },
 );
+/** A drawn subject's truth makes the page longer: it has both tables of scores then. */
+const truth = {
+  pattern: 'halves',
+  body: [10, 120, 240],
+  mark: [240, 200, 20],
+  trim: [220, 30, 60],
+  build: 0.3,
+  stretch: 0.7,
+};
+const plan = { ...planned, request: { ...planned.request, truth } };
 let browser: Browser;
 
 /** Every request of a page and whatever it complained about. */
@@ -66,7 +76,7 @@ beforeAll(async () => {
     args: [...chromium.args, '--no-sandbox'],
     headless: 'shell',
   });
-}, 180_000);
+}, 600_000);
 
 afterAll(async () => {
   await browser?.close();
@@ -110,6 +120,30 @@ test('the page tells what happened, and that stand-ins took part', async () => {
     expect(text).toContain(wanted);
   }
   expect(metrics.rows.map((row) => row.name)).toContain('student');
+  await page.close();
+}, 60_000);
+
+test('exact measures stand beside the encoders, each with its direction', async () => {
+  const { page } = await visit(join(report, 'index.html'));
+  const metrics = metricsSchema.parse(JSON.parse(readFileSync(join(report, 'metrics.json'), 'utf8')));
+  const cell = (name: string, at: number) =>
+    `document.querySelector('.scores.exact tr.${name} td:nth-of-type(${at}) .value').innerText`;
+  expect(metrics.rows).toHaveLength(6);
+  for (const { name, exact } of metrics.rows) {
+    expect(await ask<string>(page, cell(name, 1))).toBe(exact?.palette.mean.toFixed(2));
+    expect(await ask<string>(page, cell(name, 3))).toBe(exact?.shape.mean.toFixed(2));
+  }
+  const heads = await ask<string[]>(
+    page,
+    "[...document.querySelectorAll('.scores.exact thead th')].map((head) => head.innerText)",
+  );
+  expect(heads.slice(1).map((head) => /(less|more) is better/.exec(head)?.[1])).toEqual([
+    'less',
+    'more',
+    'more',
+    'more',
+    'more',
+  ]);
   await page.close();
 }, 60_000);
 

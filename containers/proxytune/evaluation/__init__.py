@@ -8,6 +8,7 @@ Import from the modules, not from here, so that a process loads only what it use
     preprocessing   Preprocessing: from a picture to the numbers an encoder sees
     encoders        ClipEncoder, DinoEncoder: unit vectors of pictures and texts
     scores          to_references, among_themselves, to_prompts, summarise
+    exact           judge_of, exact_row: the same against the truth, where a request tells it
     verdict         verdict: the run in one sentence
     metrics         build_metrics, write_metrics: metrics.json and metrics.csv
     report          write_report: index.html; its parts come from report_scores and report_facts

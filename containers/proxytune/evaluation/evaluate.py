@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -22,10 +22,14 @@ from proxytune.contract.progress import ProgressFile
 
 from .collect import collect
 from .encoders import ClipEncoder, DinoEncoder, Vectors
+from .exact import Judge, judge_of
 from .metrics import build_metrics, write_metrics
 from .pictures import Picture, ScoredPicture, View, save_view
 from .report import write_report
 from .scores import among_themselves, to_prompts, to_references
+
+if TYPE_CHECKING:
+    from proxytune.miniature.truth.measures import Exact
 
 # Pictures open at once: 32 of 1024 pixels are 100 MB. The encoders take them as one batch.
 BATCH = 32
@@ -51,9 +55,10 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
         stop: not used, see above.
 
     Raises:
-        ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch.
+        ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch, RequestInvalid.
     """
     plan = read_plan(folders.channel("plan"))
+    judge = judge_of(plan)
     pictures = collect(folders, plan)
     report = folders.model
     report.mkdir(parents=True, exist_ok=True)
@@ -63,7 +68,7 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     clip = ClipEncoder(folders.channel("clip"), device)
     dino = DinoEncoder(folders.channel("dino"), device)
     progress.restart_rate(0)
-    encoded = encode(pictures, clip, dino, report, progress)
+    encoded = encode(pictures, clip, dino, judge, report, progress)
     scored = score(pictures, encoded, clip)
     metrics = build_metrics(plan, scored, _evaluator(plan, clip, dino, device), hyperparameters["seed"])
     write_metrics(metrics, report)
@@ -94,33 +99,44 @@ def read_plan(channel: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Encoded:
-    """Per picture, in order: its two unit vectors and its files."""
+    """Per picture, in order: its two unit vectors, its exact measures if there are any, and its files."""
 
     clip: Vectors
     dino: Vectors
+    exact: list[Exact | None]
     views: list[View]
+
+    def scored(
+        self, at: int, picture: Picture, clip_i: float, clip_t: float | None, dino: float
+    ) -> ScoredPicture:
+        """The picture at a place with its scores."""
+        return ScoredPicture(picture, self.views[at], clip_i, clip_t, dino, self.exact[at])
 
 
 def encode(
     pictures: Sequence[Picture],
     clip: ClipEncoder,
     dino: DinoEncoder,
+    judge: Judge,
     report: Path,
     progress: ProgressFile,
 ) -> Encoded:
-    """Open every picture once: for both encoders and for the files that the report shows."""
-    clip_parts, dino_parts, views = [], [], []
+    """Open every picture once: for both encoders, the judge, and the files that the report shows."""
+    clip_parts, dino_parts = [], []
+    exact: list[Exact | None] = []
+    views: list[View] = []
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
         contents = [picture.read() for picture in batch]
         opened = [_open(picture, content) for picture, content in zip(batch, contents, strict=True)]
         clip_parts.append(clip.pictures(opened, BATCH))
         dino_parts.append(dino.pictures(opened, BATCH))
+        exact += judge(opened, [picture.prompt for picture in batch])
         for picture, content, image in zip(batch, contents, opened, strict=True):
             views.append(save_view(picture, content, image, report))
         if progress.due():
             progress.write("scoring pictures", start + len(batch))
-    return Encoded(np.concatenate(clip_parts), np.concatenate(dino_parts), views)
+    return Encoded(np.concatenate(clip_parts), np.concatenate(dino_parts), exact, views)
 
 
 def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> list[ScoredPicture]:
@@ -133,8 +149,7 @@ def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> l
     if len(photos) > 1:
         clip_i, dino = among_themselves(encoded.clip[photos]), among_themselves(encoded.dino[photos])
         scored += [
-            ScoredPicture(pictures[at], encoded.views[at], clip_i[nth], None, dino[nth])
-            for nth, at in enumerate(photos)
+            encoded.scored(at, pictures[at], clip_i[nth], None, dino[nth]) for nth, at in enumerate(photos)
         ]
     texts = _text_vectors(pictures, clip)
     for places in of_row.values():
@@ -143,7 +158,7 @@ def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> l
         prompts = np.stack([texts[pictures[at].plain or ""] for at in places])
         clip_t = to_prompts(encoded.clip[places], prompts)
         scored += [
-            ScoredPicture(pictures[at], encoded.views[at], clip_i[nth], clip_t[nth], dino[nth])
+            encoded.scored(at, pictures[at], clip_i[nth], clip_t[nth], dino[nth])
             for nth, at in enumerate(places)
         ]
     return scored

@@ -12,6 +12,11 @@ metrics.csv has these columns:
     clip_i, clip_t, dino                the score, or the mean of the scores
     <score>_low, <score>_high           of a mean: ends of its 95 % bootstrap interval
 
+and, where the request tells the truth about its subject, after the others with their ends:
+
+    palette, shape                      the exact measures of `exact`, or their means
+    pattern, category, context          1 right, 0 wrong; of a mean the share that is right
+
 A field that does not apply is empty.
 """
 
@@ -28,16 +33,21 @@ from typing import Any
 from proxytune.contract import schema
 from proxytune.contract.progress import replace_file
 
+from .exact import EXACT, exact_row
 from .pictures import ScoredPicture
 from .scores import Score, summarise
 from .verdict import verdict
 
 ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")
 SCORES = ("clip_i", "clip_t", "dino")
-COLUMNS = (
-    *("kind", "row", "index", "prompt", "seed", "file", "pictures"),
-    *(f"{score}{end}" for score in SCORES for end in ("", "_low", "_high")),
-)
+
+
+def _with_ends(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{name}{end}" for name in names for end in ("", "_low", "_high"))
+
+
+COLUMNS = ("kind", "row", "index", "prompt", "seed", "file", "pictures", *_with_ends(SCORES))
+EXACT_COLUMNS = _with_ends(EXACT)
 
 
 def build_metrics(
@@ -87,21 +97,31 @@ def write_metrics(metrics: Mapping[str, Any], report: Path) -> None:
 def as_csv(metrics: Mapping[str, Any]) -> str:
     """The numbers of metrics.json as a table; its columns are described at the top of this file."""
     text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    known = any("exact" in row for row in metrics["rows"])
+    columns = COLUMNS + EXACT_COLUMNS if known else COLUMNS
+    table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     table.writeheader()
     for row in metrics["rows"]:
         line = {"kind": "mean", "row": row["name"], "pictures": row["pictures"]}
-        for name in SCORES:
-            if row[name] is not None:
-                line |= {
-                    name: row[name]["mean"],
-                    f"{name}_low": row[name]["low"],
-                    f"{name}_high": row[name]["high"],
-                }
-        table.writerow(line)
+        table.writerow(line | _ends(row, SCORES) | _ends(row.get("exact", {}), EXACT))
     for picture in metrics["pictures"]:
-        table.writerow({"kind": "picture", **picture})
+        fields = {key: value for key, value in picture.items() if key != "exact"}
+        right = {
+            key: int(value) if isinstance(value, bool) else value
+            for key, value in picture.get("exact", {}).items()
+        }
+        table.writerow({"kind": "picture", **fields, **right})
     return text.getvalue()
+
+
+def _ends(means: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
+    """The means of a row and the ends of their intervals, under the names of the columns."""
+    return {
+        f"{name}{column}": means[name][end]
+        for name in names
+        if means.get(name) is not None
+        for column, end in (("", "mean"), ("_low", "low"), ("_high", "high"))
+    }
 
 
 def _row(name: str, members: Sequence[ScoredPicture], seed: int) -> tuple[dict[str, Any], Score]:
@@ -114,11 +134,13 @@ def _row(name: str, members: Sequence[ScoredPicture], seed: int) -> tuple[dict[s
         "clip_t": asdict(summarise(clip_t, seed)) if clip_t else None,
         "dino": asdict(dino),
     }
-    return row, dino
+    exact = [scored.exact for scored in members if scored.exact is not None]
+    return row | ({"exact": exact_row(exact, seed)} if exact else {}), dino
 
 
 def _picture(scored: ScoredPicture) -> dict[str, Any]:
     picture = scored.picture
+    exact = {} if scored.exact is None else {"exact": asdict(scored.exact)}
     return {
         "row": picture.row,
         "index": picture.index,
@@ -128,4 +150,5 @@ def _picture(scored: ScoredPicture) -> dict[str, Any]:
         "clip_i": scored.clip_i,
         "clip_t": scored.clip_t,
         "dino": scored.dino,
+        **exact,
     }

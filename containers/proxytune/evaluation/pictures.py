@@ -7,10 +7,14 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from proxytune.contract.progress import replace_file
+
+if TYPE_CHECKING:
+    from proxytune.miniature.truth.measures import Exact
 
 # A picture of at most this side is shown as it is, to the pixel; scaling it down would save nothing.
 EXACT = 256
@@ -61,13 +65,14 @@ class View:
 
 @dataclass(frozen=True)
 class ScoredPicture:
-    """A picture with its scores and its files."""
+    """A picture with its scores and its files; `exact` where the truth about the subject is known."""
 
     picture: Picture
     view: View
     clip_i: float
     clip_t: float | None
     dino: float
+    exact: Exact | None = None
 
 
 def save_view(picture: Picture, content: bytes, opened: Image.Image, report: Path) -> View:

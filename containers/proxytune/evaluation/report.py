@@ -18,7 +18,7 @@ from proxytune.contract.progress import replace_file
 
 from .pictures import ScoredPicture, View
 from .report_facts import licence_lines, planned_stages, settings
-from .report_scores import score_table, shares_kept
+from .report_scores import exact_table, score_table, shares_kept
 from .verdict import stand_ins
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -75,6 +75,7 @@ def render(
         stand_ins=stand_ins(plan["models"]),
         references=references,
         table=score_table(metrics["rows"]),
+        exact=exact_table(metrics["rows"]),
         kept=shares_kept(metrics["rows"]),
         prompts=side_by_side(plan, rows),
         extremes=[

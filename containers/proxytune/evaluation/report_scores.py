@@ -1,4 +1,4 @@
-"""The score table of the report: rows, axes and the marks of floor and ceiling, as percentages of an axis."""
+"""The score tables of the report: rows, axes, marks of floor and ceiling, as percentages of an axis."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ MEASURES = {
     "clip_i": ("CLIP-I", "likeness to the photos"),
     "dino": ("DINO", "likeness to the photos, stricter about which individual it is"),
     "clip_t": ("CLIP-T", "faithfulness to the prompt"),
+}
+EXACT_MEASURES = {
+    "palette": (
+        "Palette distance",
+        "CIEDE2000 of the colours to the true ones; less is better, 2 is hardly visible",
+    ),
+    "pattern": ("Pattern right", "share of pictures that wear the true pattern; more is better"),
+    "shape": ("Shape", "overlap of the outline with that of the true proportions, 1 at most; more is better"),
+    "category": ("Category right", "share of pictures that show the category; more is better"),
+    "context": ("Context right", "share of pictures in the context that their prompt names; more is better"),
 }
 LABELS = {
     "photos": ("Photos", "each against the others: the ceiling"),
@@ -56,25 +66,45 @@ def score_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Returns:
         `measures`: key, title, what, axis (low, high); `rows`: name, label, note, pictures and one Cell a
-        measure, None where the row has no such score.
+        measure, None where the row has no such score; `digits`: decimals that mean something.
     """
-    by_name = {row["name"]: row for row in rows}
-    axes = {measure: _axis([row[measure] for row in rows if row[measure]]) for measure in MEASURES}
+    return {"digits": 3, **_table(rows, {row["name"]: row for row in rows}, MEASURES, LABELS)}
+
+
+def exact_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The same for the exact measures; None where the request told no truth to measure against."""
+    exact = {row["name"]: row["exact"] for row in rows if "exact" in row}
+    # Photos are measured like any picture here, not against each other.
+    labels = LABELS | {"photos": ("Photos", "what the references score: the ceiling")}
+    return {"digits": 2, **_table(rows, exact, EXACT_MEASURES, labels)} if exact else None
+
+
+def _table(
+    rows: Sequence[Mapping[str, Any]],
+    scores: Mapping[str, Mapping[str, Any]],
+    measures: Mapping[str, tuple[str, str]],
+    labels: Mapping[str, tuple[str, str]],
+) -> dict[str, Any]:
+    pictures = {row["name"]: row["pictures"] for row in rows}
+    axes = {
+        measure: _axis([found[measure] for found in scores.values() if found[measure]])
+        for measure in measures
+    }
     return {
         "measures": [
             {"key": key, "title": title, "what": what, "axis": axes[key]}
-            for key, (title, what) in MEASURES.items()
+            for key, (title, what) in measures.items()
         ],
         "rows": [
             {
                 "name": name,
                 "label": label,
                 "note": note,
-                "pictures": by_name[name]["pictures"],
-                "cells": [(measure, _cell(by_name, name, measure, axes[measure])) for measure in MEASURES],
+                "pictures": pictures[name],
+                "cells": [(measure, _cell(scores, name, measure, axes[measure])) for measure in measures],
             }
-            for name, (label, note) in LABELS.items()
-            if name in by_name
+            for name, (label, note) in labels.items()
+            if name in scores
         ],
     }
 
@@ -95,8 +125,8 @@ def shares_kept(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _axis(scores: Sequence[Mapping[str, float]]) -> tuple[float, float]:
     """From zero, or from below a negative score, to the next tenth above the highest."""
-    low = min(0.0, *(score["low"] for score in scores))
-    high = max(0.1, *(score["high"] for score in scores))
+    low = min([0.0, *(score["low"] for score in scores)])
+    high = max([0.1, *(score["high"] for score in scores)])
     return math.floor(low * 10) / 10, math.ceil(high * 10) / 10
 
 

@@ -1,4 +1,4 @@
-"""Cosine similarities of pictures to the references and to their prompts, with their intervals.
+"""Cosine similarities of pictures to the references and to their prompts, and intervals of any measures.
 
 CLIP-I and DINO of a picture: mean of its cosines to all references. CLIP-T of a picture: its cosine to the
 prompt without the token word, without logit scale and without CLIPScore's factor 2.5. A photo is compared
@@ -60,7 +60,7 @@ def summarise(values: Sequence[float], seed: int) -> Score:
     draws = np.random.default_rng(seed).integers(0, len(ordered), size=(RESAMPLES, len(ordered)))
     low, high = np.quantile(ordered[draws].mean(axis=1), [0.025, 0.975])
     # Rounding must not push the mean out of its own interval when all values are equal.
-    return Score(_clean(mean), _clean(min(low, mean)), _clean(max(high, mean)))
+    return Score(_rounded(mean), _rounded(min(low, mean)), _rounded(max(high, mean)))
 
 
 def retained(student: float, teacher: float) -> float | None:
@@ -75,6 +75,11 @@ def evenly(count: int, most: int) -> list[int]:
     return [position * count // most for position in range(most)]
 
 
-def _clean(value: float) -> float:
-    """Six decimals: more would only show the order of additions. Never -0.0, never beyond 1 by rounding."""
-    return round(max(-1.0, min(1.0, float(value))), 6) + 0.0
+def _clean(cosine: float) -> float:
+    """A cosine, never beyond 1 by rounding."""
+    return _rounded(max(-1.0, min(1.0, float(cosine))))
+
+
+def _rounded(value: float) -> float:
+    """Six decimals: more would only show the order of additions. Never -0.0."""
+    return round(float(value), 6) + 0.0

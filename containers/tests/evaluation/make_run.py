@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,23 @@ PICTURES_PER_SHARD = 16
 SUBJECT = 1
 
 
+Draw = Callable[[str, str, str, int, int], Image.Image]
+"""From stage, variant, prompt, seed and side to a picture."""
+
+
+def mixed(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.Image:
+    """How much of the subject is seen: little in the student's, none in an untuned model's."""
+    share = 0.0 if variant == "base" else 0.55 if stage == "sample-student" else 0.75
+    other = draw(seed + (5000 if stage == "sample-student" else 0), (side, side))
+    return Image.blend(other, draw(SUBJECT, (side, side)), share)
+
+
 def make_run(
-    base: Path, plan: Mapping[str, Any], models: Path | None = None, photos: Path | None = None
+    base: Path,
+    plan: Mapping[str, Any],
+    models: Path | None = None,
+    photos: Sequence[Image.Image] = (),
+    drawn: Draw = mixed,
 ) -> Folders:
     """Fill the channels of an evaluate job under `base`."""
     folders = Folders(base)
@@ -41,7 +56,7 @@ def make_run(
     for name in ("plan", "references"):
         (data / name).mkdir(parents=True)
     (data / "plan" / "plan.json").write_text(json.dumps(plan))
-    for number, photo in enumerate(_photos(photos)):
+    for number, photo in enumerate(photos or _photos()):
         photo.save(data / "references" / f"{number:02d}.png")
     if models is None:
         make_clip(data / "clip")
@@ -49,20 +64,21 @@ def make_run(
     else:
         shutil.copytree(models, data, dirs_exist_ok=True)
     proxies = [
-        _picture(plan, "synthesize", "tuned", index, plan["prompts"]["proxy"], plan["seed"] + index)
+        _picture(plan, drawn, "synthesize", "tuned", index, plan["prompts"]["proxy"], plan["seed"] + index)
         for index in range(plan["proxies"])
     ]
     _write(data / "proxies" / "a1", proxies)
     for role in ("teacher", "student"):
-        _write(data / f"samples-{role}" / "a1", _samples(plan, role))
+        _write(data / f"samples-{role}" / "a1", _samples(plan, drawn, role))
     return folders
 
 
-def _samples(plan: Mapping[str, Any], role: str) -> list[tuple[bytes, dict[str, Any]]]:
+def _samples(plan: Mapping[str, Any], drawn: Draw, role: str) -> list[tuple[bytes, dict[str, Any]]]:
     copies, total = plan["samples"]["picturesPerPrompt"], plan["samples"]["pictures"]
     return [
         _picture(
             plan,
+            drawn,
             f"sample-{role}",
             variant,
             lane * total + at * copies + copy,
@@ -76,22 +92,16 @@ def _samples(plan: Mapping[str, Any], role: str) -> list[tuple[bytes, dict[str, 
 
 
 def _picture(
-    plan: Mapping[str, Any], stage: str, variant: str, index: int, prompt: str, seed: int
+    plan: Mapping[str, Any], drawn: Draw, stage: str, variant: str, index: int, prompt: str, seed: int
 ) -> tuple[bytes, dict[str, Any]]:
     planned = next(entry for entry in plan["stages"] if entry["stage"] == stage)
     side = planned["size"]
     model = plan["models"]["student" if stage == "sample-student" else "teacher"]["id"]
-    # How much of the subject is seen: little in the student's, none in an untuned model's.
-    share = 0.0 if variant == "base" else 0.55 if stage == "sample-student" else 0.75
-    other = draw(seed + (5000 if stage == "sample-student" else 0), (side, side))
-    mixed = Image.blend(other, draw(SUBJECT, (side, side)), share)
     facts = {"index": index, "prompt": prompt, "seed": seed, "variant": variant, "stage": stage}
-    return png(mixed), {**facts, "size": side, "model": model}
+    return png(drawn(stage, variant, prompt, seed, side)), {**facts, "size": side, "model": model}
 
 
-def _photos(folder: Path | None) -> list[Image.Image]:
-    if folder is not None:
-        return [Image.open(file).convert("RGB") for file in sorted(folder.glob("*.jpg"))]
+def _photos() -> list[Image.Image]:
     rng = np.random.default_rng(0)
     sizes = [(400, 300), (300, 400), (320, 320), (480, 320)]
     return [Image.blend(draw(SUBJECT, size), draw(int(rng.integers(900, 999)), size), 0.2) for size in sizes]
@@ -104,10 +114,14 @@ def _write(folder: Path, pictures: list[tuple[bytes, dict[str, Any]]]) -> None:
         (folder / f"chunk-{number:04d}.json.out").write_bytes(content)
 
 
+def _jpegs(folder: str) -> list[Path]:
+    return sorted(Path(folder).glob("*.jpg"))
+
+
 if __name__ == "__main__":
     run = make_run(
         Path(sys.argv[2]),
         json.loads(Path(sys.argv[1]).read_text()),
-        photos=Path(sys.argv[3]) if len(sys.argv) > 3 else None,
+        photos=[Image.open(file).convert("RGB") for folder in sys.argv[3:] for file in _jpegs(folder)],
     )
     evaluate(run, {"stage": "evaluate", "seed": 7}, StopRequest())

@@ -1,7 +1,7 @@
 /** `metrics.json` of the report: what the evaluation measured, and (added by publish) what the run took. */
 import { z } from 'zod';
 
-/** Means over pictures of cosine similarities, each in [-1, 1]. */
+/** A mean over pictures; of cosine similarities in [-1, 1]. */
 const score = z.strictObject({
   mean: z.number(),
   low: z.number().describe('Lower end of the 95 % bootstrap interval'),
@@ -14,12 +14,38 @@ const score = z.strictObject({
  */
 const rowName = z.enum(['photos', 'teacher-base', 'student-base', 'proxies', 'teacher', 'student']);
 
+/** What a picture shows against the truth of the request (subject.json, `truth`), read back without an encoder. */
+const exactPicture = z.strictObject({
+  palette: z
+    .number()
+    .min(0)
+    .describe('Mean CIEDE2000 of body, mark and trim to the true colours; less is better'),
+  shape: z
+    .number()
+    .min(0)
+    .max(1)
+    .describe('Overlap of the outline with the true one: shared area over joint'),
+  pattern: z.boolean().describe('The true pattern was found'),
+  category: z.boolean().describe('The category was found'),
+  context: z.boolean().nullable().describe('The context of the prompt was found; null where it names none'),
+});
+
+/** The same over the pictures of a row: means, and shares of pictures that are right. */
+const exactRow = z.strictObject({
+  palette: score,
+  shape: score,
+  pattern: score,
+  category: score,
+  context: score.nullable().describe('Over the pictures whose prompt names a context; null without any'),
+});
+
 const metricsRow = z.strictObject({
   name: rowName,
   pictures: z.int().min(1),
   clip_i: score.describe('CLIP image similarity to the references: subject fidelity'),
   clip_t: score.nullable().describe('CLIP similarity of picture and prompt without the token word'),
   dino: score.describe('DINO ViT-S/16 CLS similarity to the references: subject fidelity'),
+  exact: exactRow.optional().describe('Only where the request tells the truth about its subject'),
 });
 
 const pictureScore = z.strictObject({
@@ -31,6 +57,7 @@ const pictureScore = z.strictObject({
   clip_i: z.number(),
   clip_t: z.number().nullable(),
   dino: z.number(),
+  exact: exactPicture.optional(),
 });
 
 export const stageOutcome = z.strictObject({
