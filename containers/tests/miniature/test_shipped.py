@@ -22,6 +22,7 @@ def test_the_card_tells_of_these_weights():
     assert sum(folders.values()) < MOST_BYTES
     assert {"processor", "computed_in", "threads"} <= card["machine"].keys()
     assert all(seconds > 0 for seconds in card["seconds"].values())
+    assert card["peak_bytes_of_a_lane"] > 100e6
 
 
 @pytest.mark.slow

@@ -35,6 +35,7 @@ def write_card(
         "settings": settings.to_dict(),
         "machine": _machine(dtype),
         "seconds": {name: round(part["seconds"]) for name, part in parts.items()},
+        "peak_bytes_of_a_lane": max(part["peak_bytes"] for part in parts.values()),
         "findings": {name: part["findings"] for name, part in parts.items()},
         "quality": {name: round(value, 4) for name, value in quality.items()},
         "bytes": {folder.name: size_of(folder) for folder in sorted(models.iterdir()) if folder.is_dir()},

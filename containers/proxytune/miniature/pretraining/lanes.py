@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ class Pretraining:
             say=self._say,
         )
         facts = {name: state[name] for name in ("losses", "findings", "seconds")}
+        # Of the whole process so far, in Linux's unit; an earlier part of the lane may have been the larger.
+        facts["peak_bytes"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         (self.work / f"{part}.json").write_text(json.dumps(facts) + "\n", "utf-8")
         return state
 
