@@ -133,14 +133,16 @@ def test_views_tell_original_size_and_crop(tiny_model, tmp_path):
     assert len({view.corner[1] for view in views}) > 1
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("model", "adapted"), [*((model, "attention") for model in MODELS), ("sdxl-tiny", "all")]
+)
 def test_stopped_by_sigterm_and_resumed_it_gives_the_adapter_of_an_undisturbed_run(
-    tiny_model, photos, tmp_path, model
+    tiny_model, photos, tmp_path, model, adapted
 ):
     settings = LoopSettings(steps=4, checkpoint_every=100, learning_rate=1e-2, seed=3)
 
     def train(folder, end_after=None):
-        teacher = prepared(tiny_model(model), photos)
+        teacher = prepared(tiny_model(model), photos, adapted=adapted)
         before, stop = signal.getsignal(signal.SIGTERM), StopRequest()
         stop.install()
 

@@ -49,7 +49,7 @@ def wait_for_steps(base: Path, process: subprocess.Popen) -> None:
 
 def test_stopped_half_way_and_resumed_it_gives_the_adapter_of_an_undisturbed_run(tiny_model, tmp_path):
     model = tiny_model("sdxl-tiny")
-    settings = {"steps": str(STEPS), "checkpoint_every": "1000", "adapted": "all", "licence": "a licence"}
+    settings = {"steps": str(STEPS), "checkpoint_every": "1000", "licence": "a licence"}
     undisturbed = write_teach_job(tmp_path / "undisturbed", model, **settings)
     disturbed = write_teach_job(tmp_path / "disturbed", model, **settings)
     first = start(disturbed)
