@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-# Compiling the first layer and the one that all others equal takes about a minute. Shorter trainings would lose by it
-# (an estimate, not measured: a tenth of a second saved a step).
+# Compiling the first layer and the one that all others equal takes about a minute. Shorter trainings would
+# lose by it (an estimate, not measured: a tenth of a second saved a step).
 WORTHWHILE_STEPS = 400
 
 
