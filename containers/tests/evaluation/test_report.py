@@ -112,6 +112,23 @@ def test_full_size_models_get_no_such_notice(tmp_path: Path, plan: dict[str, Any
     assert "not the method’s quality" not in page_of(evaluated_with(tmp_path, plan, models)).text
 
 
+def test_a_world_of_its_own_and_proxies_in_a_context_are_told(
+    tmp_path: Path, plan: dict[str, Any], models: Path
+) -> None:
+    without = page_of(evaluated_with(tmp_path / "without", plan, models)).text
+    plan["world"]["note"] = "This is a small drawn world."
+    plan["proxiesInContext"] = 1
+    plan["prompts"]["inContext"] = [{"prompt": "a ohwx dog in tall grass", "plain": "a dog in tall grass"}]
+    told = page_of(evaluated_with(tmp_path / "with", plan, models)).text
+    for words in (
+        "This is a small drawn world.",
+        "asked for in one of 1 contexts",
+        "a ohwx dog in tall grass",
+    ):
+        assert (words in without, words in told) == (False, True)
+    assert told.index("This is a small drawn world.") < told.index("References")
+
+
 def test_texts_of_the_user_are_only_text(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
     evil = f'"><script>alert(1)</script>{STAGES_SLOT}'
     plan["subject"] = evil
