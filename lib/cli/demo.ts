@@ -1,15 +1,38 @@
-/** `npm run demo`: the whole road with the photos of examples/toy and the smallest sensible settings. */
+/** `npm run demo`: the method at work, on a drawn subject and with the small models of the repository. */
 import { join } from 'node:path';
+import type { Plan } from '../core/plan.ts';
 import type { Output } from './output.ts';
+import { planOf, proxiesLine } from './plan.ts';
 import { runCommand } from './run.ts';
 import type { CloudOptions } from './session.ts';
 
-const EXAMPLE = join(import.meta.dirname, '../../examples/toy');
-
-const NEXT = 'Your next step: npx proxytune run --local YOUR_PHOTOS --category "what it is" --consent';
+export const EXAMPLE = join(import.meta.dirname, '../../examples/miniature');
 
 export async function demoCommand(options: CloudOptions, output: Output): Promise<number> {
-  output.say('Five photos of a toy go in; a report comes out. Everything runs on this machine:');
-  output.say('the same state machine, lambdas and job code as in an AWS account, with tiny models.\n');
-  return runCommand(EXAMPLE, { ...options, local: true, fields: {}, next: () => NEXT }, output);
+  const plan = planOf(EXAMPLE, { local: true });
+  for (const line of introduction(plan)) output.say(line);
+  const next = (runId: string): string => nextStep(plan, runId, options.data);
+  return runCommand(EXAMPLE, { ...options, local: true, fields: {}, next }, output);
 }
+
+/** What is about to happen, for people who see it for the first time. */
+export function introduction(plan: Plan): string[] {
+  return [
+    `Five photos of a ${plan.category} go in; a report comes out. Everything runs on this machine: the same state`,
+    'machine, lambdas and job code as in an AWS account.',
+    ...(plan.world.note === null ? [] : [plan.world.note]),
+    `${proxiesLine(plan)}.`,
+    'Those teach the student to put the subject where no photo shows it: the photos show two contexts only.',
+    '',
+  ];
+}
+
+/** A prompt of the user's own, in one of the contexts that no photo shows. */
+export function nextStep(plan: Plan, runId: string, data = DEFAULT_DATA): string {
+  const place = data === DEFAULT_DATA ? '' : ` --data ${JSON.stringify(data)}`;
+  const prompt = `a photo of a {token} ${plan.category} at sunset`;
+  return `Your next step: npx proxytune generate ${runId} "${prompt}" -n 4${place}`;
+}
+
+/** As main.ts gives it to every command that needs a cloud. */
+const DEFAULT_DATA = '.proxytune';

@@ -97,7 +97,7 @@ function makeProgram(done: (code: number) => void): Command {
   cloud('local', 'start the cloud on this machine and print how to talk to it').action(
     act((output, options) => localCommand(options, output)),
   );
-  cloud('demo', 'the whole road, with the photos of examples/toy').action(
+  cloud('demo', 'the method at work on a drawn subject, with small models that come with Proxytune').action(
     act((output, options) => demoCommand(options, output)),
   );
   return program;
