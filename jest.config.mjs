@@ -17,4 +17,6 @@ export default {
     ],
   },
   testEnvironment: 'node',
+  // Many tests start real services; jest's 5 seconds are a bet on an idle machine, not a requirement.
+  testTimeout: 60_000,
 };
