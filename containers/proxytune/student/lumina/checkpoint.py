@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.models.chameleon.modeling_chameleon import ChameleonRotaryEmbedding
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.student.llamagen.checkpoint import differences, load_strictly
+from proxytune.student.llamagen.checkpoint import load_strictly
 from proxytune.student.lumina.layout import Grid, Layout
 from proxytune.student.lumina.prompts import PromptEncoder
 from proxytune.student.lumina.transformer import Lumina, chameleon_config
@@ -24,6 +24,7 @@ from proxytune.student.lumina.vocabulary import Vocabulary
 from proxytune.student.lumina.vq import VQGAN
 from proxytune.student.lumina.vq_config import VQGANConfig
 from proxytune.student.lumina.weights import expand_norms
+from proxytune.student.modules import differences
 
 _log = logging.getLogger(__name__)
 
