@@ -10,7 +10,6 @@ import multiprocessing
 import platform
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -78,9 +77,20 @@ def _peak_here(make: Callable[..., Callable[[], object]], arguments: tuple[Any, 
     run = make(*arguments)
     before = _resident()
     run()
-    # ru_maxrss counts KiB on Linux, bytes on macOS.
-    unit = 1 if sys.platform == "darwin" else 1024
-    return max(0.0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before) / MIB
+    return max(0.0, _peak() - before) / MIB
+
+
+def _peak() -> int:
+    """The most memory that this process ever had resident, in bytes.
+
+    Linux's ru_maxrss is not that: a process inherits it from the one that started it, which may be larger.
+    """
+    try:
+        status = Path("/proc/self/status").read_text("ascii")
+        return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+    except OSError:
+        # macOS counts bytes.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _resident() -> int:
