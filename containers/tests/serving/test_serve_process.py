@@ -135,7 +135,9 @@ def test_an_adapter_of_another_model_is_not_loaded(tiny_model, served_folder):
 
 
 def test_a_family_that_this_image_does_not_hold_is_named(served_folder):
-    settings = Settings("teacher", "pixart", "pixart", "file:///nowhere", served_folder / "model", "127.0.0.1", 0)
+    settings = Settings(
+        "teacher", "pixart", "pixart", "file:///nowhere", served_folder / "model", "127.0.0.1", 0
+    )
     with pytest.raises(ProxytuneError, match="pixart") as caught:
         load_maker(settings)
     assert caught.value.name == "ModelUnknown"
