@@ -7,7 +7,7 @@ from softened import pictures_of_the_world, psnr, sharp, softened
 
 from proxytune.miniature.truth.backgrounds import all_backgrounds
 from proxytune.miniature.truth.finding import find
-from proxytune.miniature.truth.measures import measure
+from proxytune.miniature.truth.measures import compare
 from proxytune.miniature.world.appearance import CATEGORIES, PATTERNS
 from proxytune.miniature.world.scene import CONTEXTS
 
@@ -20,19 +20,16 @@ def world():
 
 
 def figures(images, world):
-    """Shares that are found right, and the mean palette distance and overlap, each against its own truth."""
+    """Shares of category, context and pattern found right, and the measures against each one's own truth."""
     found = find(images)
-    truths = [(one.appearance.category, one.pose.context, one.appearance.pattern) for one in world]
-    seen = [(one.category, one.context, one.pattern) for one in found]
-    right = np.mean(
-        [[a == b for a, b in zip(*pair, strict=True)] for pair in zip(seen, truths, strict=True)], 0
-    )
-    own = [
-        measure([image], one.appearance, [one.pose.context])[0]
-        for image, one in list(zip(images, world, strict=True))[:60]
+    exact = [
+        compare(finding, one.appearance, one.pose.context) for finding, one in zip(found, world, strict=True)
     ]
-    palettes = [one.palette for one in own]
-    return right, np.mean(palettes), np.quantile(palettes, 0.95), np.mean([one.shape for one in own])
+    right = {
+        name: np.mean([getattr(one, name) for one in exact]) for name in ("category", "context", "pattern")
+    }
+    palettes = [one.palette for one in exact]
+    return right, np.mean(palettes), np.quantile(palettes, 0.95), np.mean([one.shape for one in exact])
 
 
 @pytest.mark.slow
@@ -41,9 +38,8 @@ def test_true_pictures_are_read_right(world):
     assert {one.appearance.pattern for one in world} == set(PATTERNS)
     assert {one.pose.context for one in world} == set(CONTEXTS)
     right, palette, worst, shape = figures([sharp(one) for one in world], world)
-    # Measured: all right; palette .3, .8 at the 95 % point; shape .988.
-    assert min(right) >= RIGHT, right
-    assert (palette, worst, -shape) < (1.0, 2.0, -0.97)
+    # Measured: all right; palette .28, 1.13 at the 95 % point; shape .987.
+    assert min(right.values()) >= RIGHT, right
     assert palette < 1.0
     assert worst < 2.0
     assert shape > 0.97
@@ -51,10 +47,11 @@ def test_true_pictures_are_read_right(world):
 
 @pytest.mark.slow
 def test_softened_pictures_are_read_right(world):
+    # Measured: 23.2 dB; all right; palette .92, 2.20 at the 95 % point; shape .983.
     images = [softened(one, number) for number, one in enumerate(world)]
     assert np.mean([psnr(image, one) for image, one in zip(images, world, strict=True)]) < 25
     right, palette, worst, shape = figures(images, world)
-    assert min(right) >= RIGHT, right
+    assert min(right.values()) >= RIGHT, right
     assert palette < 2.0
     assert worst < 4.0
     assert shape > 0.95
