@@ -1,6 +1,7 @@
 """The stage learn: what it leaves, how it resumes, what it refuses."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -56,11 +57,13 @@ def test_a_job_leaves_its_adapter_and_what_it_was_made_of(trained):
 def test_the_loss_falls_below_that_of_guessing(job):
     folders, given = job(steps=40, learning_rate=1e-2, checkpoint_every=10)
     losses = []
+    guessing = math.log(256)
     for _attempt in range(3):
         with pytest.raises(SystemExit):
             train(folders, given, StopBefore(10))
         losses.append(json.loads((folders.checkpoints / "progress.json").read_text())["loss"])
-    assert losses[-1] < losses[0] - 0.5
+    # Not against the first loss: how many steps that is the mean of depends on the machine's speed.
+    assert losses[-1] < guessing - 0.5
 
 
 def test_progress_fits_its_schema(trained):
