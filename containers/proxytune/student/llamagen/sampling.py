@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from proxytune.student.drawing import draw, filtered_probabilities, streams
 from proxytune.student.llamagen.decoding import Decoder, decode, decode_by_graph
 from proxytune.student.llamagen.transformer import LlamaGen, trim_caption
 from proxytune.student.modules import evaluating
+from proxytune.student.packing import packed
 
 
 def bare(model: nn.Module) -> LlamaGen:
@@ -96,7 +98,7 @@ def sample_tokens(
 
     graph = inner.output.weight.is_cuda
     mask = None if mask is None else mask.to(device)
-    with evaluating(model):
+    with evaluating(model), packed(inner) if trim else nullcontext():
         decoder = Decoder(inner, features.to(device), mask, guidance, whole=graph or not trim)
         drawn = decode_by_graph(decoder, choose) if graph else decode(decoder, choose)
     return drawn[:count]
