@@ -1,7 +1,7 @@
-"""Students, measured: tokens a second of training and sampling, beside a plain reference of the official way.
+"""Students, measured: tokens a second of training and sampling, beside a reference of the official way.
 
-    python containers/bench/student.py --family llamagen [--dim D --layers N --heads H --image-tokens L]
-        [--caption-tokens C --batch B --turns T --threads N] [--json]
+    python containers/bench/student.py --family llamagen|lumina [--dim D --layers N --heads H]
+        [--image-tokens L --caption-tokens C --batch B --turns T --threads N] [--json]
 
 Both sides have the same weights and run in turns in one process; see measuring.py. Run it on an idle machine.
 """
@@ -24,7 +24,7 @@ import torch
 import measuring  # isort: skip
 
 # The module that makes a family's two sides: training(side, sizes) and sampling(side, sizes).
-FAMILIES = {"llamagen": "llamagen_sides"}
+FAMILIES = {"llamagen": "llamagen_sides", "lumina": "lumina_sides"}
 ACTIVITIES = ("training", "sampling")
 
 
@@ -80,6 +80,10 @@ def main(arguments: list[str]) -> int:
     given = vars(parser.parse_args(arguments))
     if math.isqrt(given["image_tokens"]) ** 2 != given["image_tokens"]:
         parser.error(f"--image-tokens {given['image_tokens']}: allowed are squares, such as 256 and 1024")
+    if given["family"] == "lumina" and given["image_tokens"] % 4:
+        parser.error(
+            f"--image-tokens {given['image_tokens']}: allowed are squares of even numbers for lumina"
+        )
     torch.set_num_threads(given["threads"])
     sizes = {name: given[name] for name in (name.replace("-", "_") for name in defaults)}
     result = measure(given["family"], sizes, given["turns"])

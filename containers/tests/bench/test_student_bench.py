@@ -107,7 +107,15 @@ def test_the_bench_prints_both_sides_and_their_ratios():
     assert result["machine"]["threads"] == 1
 
 
-@pytest.mark.parametrize("wrong", [["--image-tokens", "200"], ["--batch", "0"], ["--family", "none"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--image-tokens", "200"],
+        ["--batch", "0"],
+        ["--family", "none"],
+        ["--family", "lumina", "--image-tokens", "9"],
+    ],
+)
 def test_what_cannot_be_measured_is_refused_with_what_can(wrong):
     arguments = ["--family", "llamagen", *wrong]
     done = subprocess.run(
