@@ -8,6 +8,7 @@ import { makePlan } from '../core/make-plan.ts';
 import type { Plan } from '../core/plan.ts';
 import { parseRequest } from '../core/request.ts';
 import { dollars, duration, type Output, table } from './output.ts';
+import { modelLines } from './plan-models.ts';
 import { openSubject, readRequest, type SubjectFolder } from './subject.ts';
 import { VERSION } from './version.ts';
 
@@ -60,7 +61,7 @@ function openRequest(path: string, fields: Fields): Pick<SubjectFolder, 'subject
   });
 }
 
-/** The plan for people: a row a stage, the sum, and the licences they should know of. */
+/** The plan for people: a row a stage, the sum, and what is known of the models. */
 export function planLines(plan: Plan): string[] {
   const rows = plan.stages.map((stage) => [
     stage.stage,
@@ -80,10 +81,7 @@ export function planLines(plan: Plan): string[] {
     ...table([['stage', 'instance', 'time', 'price', ''], ...rows]),
     '',
     `About ${duration(plan.estimate.minutes * 60)} and ${dollars(plan.estimate.usd)} (list prices of ${plan.estimate.pricesAsOf}).`,
-    ...[teacher, student].map(
-      ({ title, licence }) =>
-        `${title}: ${licence.name}; commercial use: ${licence.commercial}; ${licence.note}.`,
-    ),
+    ...modelLines(plan),
   ];
 }
 

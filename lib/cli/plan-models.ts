@@ -1,0 +1,81 @@
+/** What `proxytune plan` says of the two models that learn: everything the catalogue knows that concerns the run. */
+import { type Instance, instance, type Model, model } from '../core/catalogue.ts';
+import { licenceWords } from '../core/licences.ts';
+import { type Plan, stageOf, transformOf } from '../core/plan.ts';
+import { table } from './output.ts';
+
+const ROLES = {
+  teacher: { trains: 'teach', draws: ['synthesize', 'sample-teacher'] },
+  student: { trains: 'learn', draws: ['sample-student'] },
+} as const;
+type Learner = keyof typeof ROLES;
+
+/** A block of lines for each of the two models: recipe, memory, instances, minutes, licence. */
+export function modelLines(plan: Plan): string[] {
+  return (['teacher', 'student'] as const).flatMap((role) => ['', ...linesOf(plan, role)]);
+}
+
+function linesOf(plan: Plan, role: Learner): string[] {
+  const row = model(plan.models[role].id);
+  return [
+    `${row.title}, the ${role}:`,
+    ...table([
+      ['  recipe', recipeWords(plan, role)],
+      ['  memory', memoryWords(row, plan, role)],
+      ['  instances', ladderWords(row)],
+      ['  minutes', minutesWords(row)],
+      ['  licence', `${licenceWords(row.licence)} ${row.licence.url}`],
+    ]),
+  ];
+}
+
+/** The settings as they are planned: those of the recipe, and the request's own where it names some. */
+function recipeWords(plan: Plan, role: Learner): string {
+  const { hyperparameters: how } = trainingOf(plan, role);
+  const draws = transformOf(plan, ROLES[role].draws[0]);
+  if (!('rank' in how)) throw new Error(`the job that trains the ${role} has no rank`);
+  const settings = Object.entries(draws.sampler)
+    .filter(([name]) => name !== 'kind')
+    .map(([name, value]) => `${name.replace('_', ' ')} ${value}`);
+  return [
+    `${plan.preset}: ${how.steps} steps of batch ${how.batch_size} at ${how.size} px`,
+    `LoRA rank ${how.rank}, alpha ${how.alpha}, learning rate ${how.learning_rate}`,
+    `drawing at ${draws.size} px with ${settings.join(', ')}`,
+  ].join('; ');
+}
+
+/** What training and drawing need, and what the cards that they are planned on have. */
+function memoryWords({ memory }: Model, plan: Plan, role: Learner): string {
+  const training = instance(trainingOf(plan, role).instanceType);
+  const drawing = instance(transformOf(plan, ROLES[role].draws[0]).instanceType);
+  if (memory === undefined) {
+    return `small enough for a machine without GPU (${training.type}: ${training.memoryGiB} GiB)`;
+  }
+  const parts = [
+    cardWords('training', memory.training, training),
+    cardWords('drawing', memory.transform, drawing),
+  ];
+  return `${parts.join('; ')} (${memory.source})`;
+}
+
+function cardWords(what: string, needs: number, on: Instance): string {
+  const has = on.gpu === null ? `${on.type} has no GPU` : `the ${on.gpu} of ${on.type} has ${on.gpuGiB}`;
+  const short = needs > on.gpuGiB ? ': TOO LITTLE, expect OutOfMemory' : '';
+  return `${what} needs about ${needs} GiB, ${has}${short}`;
+}
+
+/** The instances in the order in which the planner takes them. */
+function ladderWords({ instances }: Model): string {
+  const ladder = (types: readonly string[]) => types.join(', then ');
+  return `training on ${ladder(instances.training)}; drawing on ${ladder(instances.transform)}`;
+}
+
+function minutesWords({ minutes }: Model): string {
+  return `${minutes.load} to load, ${minutes.perStep} a step, ${minutes.perPicture} a picture (${minutes.source})`;
+}
+
+function trainingOf(plan: Plan, role: Learner) {
+  const stage = stageOf(plan, ROLES[role].trains);
+  if (stage.kind !== 'training') throw new Error(`stage ${stage.stage} trains nothing`);
+  return stage;
+}

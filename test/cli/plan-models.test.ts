@@ -1,0 +1,87 @@
+/** What the plan says of its models: every teacher and student of the catalogue, at full and tiny size. */
+import { modelLines } from '../../lib/cli/plan-models.ts';
+import { instance, type Model, modelsOf, recipeOf, requestable } from '../../lib/core/catalogue.ts';
+import { makePlan, modelsFor } from '../../lib/core/make-plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
+
+const LEARNERS = [...modelsOf('teacher'), ...modelsOf('student')];
+const PARTNERS = { miniature: { teacher: 'sdxl-miniature', student: 'llamagen-miniature' } };
+
+function planWith(fields: Record<string, unknown>, scale: 'full' | 'tiny' = 'full') {
+  const request = parseRequest(
+    JSON.stringify({ category: 'car', consent: true, maxUsd: 10_000, preset: 'standard', ...fields }),
+  );
+  return makePlan(request, { runId: 'r', subject: 's', bucket: 'b', scale, version: '0' });
+}
+
+/** The block of one model, by the first word of each line. */
+function blockOf(lines: readonly string[], role: string): Record<string, string> {
+  const start = lines.findIndex((line) => line.endsWith(`, the ${role}:`));
+  const block = lines
+    .slice(start + 1, start + 6)
+    .map((line) => /^ {2}(\w+) +(.*)$/.exec(line)?.slice(1) ?? []);
+  return Object.fromEntries(block);
+}
+
+/** The plan in which a row takes part: by its own name, or in place of the model that it stands for. */
+function planOf(row: Model) {
+  const partners = row.world === 'miniature' ? PARTNERS.miniature : {};
+  const chosen = { ...partners, [row.role]: row.standInFor ?? row.id };
+  return planWith(chosen, row.standInFor === null ? 'full' : 'tiny');
+}
+
+test.each(LEARNERS.map((row) => [row.id, row] as const))('the plan tells all that %s needs', (_, row) => {
+  const plan = planOf(row);
+  expect(plan.models[row.role].id).toBe(row.id);
+  const said = blockOf(modelLines(plan), row.role);
+  const recipe = recipeOf(row, 'standard');
+  expect(said.recipe).toContain(
+    `standard: ${recipe.steps} steps of batch ${recipe.batchSize} at ${recipe.size} px`,
+  );
+  expect(said.recipe).toContain(`LoRA rank ${recipe.rank}, alpha ${recipe.alpha}`);
+  expect(said.recipe).toContain(`drawing at ${recipe.drawSize} px with `);
+  expect(said.recipe).toContain(`guidance ${recipe.sampler.guidance}`);
+  for (const type of [...row.instances.training, ...row.instances.transform]) {
+    expect(said.instances).toContain(type);
+  }
+  const { load, perStep, perPicture, source } = row.minutes;
+  expect(said.minutes).toBe(`${load} to load, ${perStep} a step, ${perPicture} a picture (${source})`);
+  expect(said.licence).toContain(`${row.licence.name}: commercial use is `);
+  expect(said.licence).toContain(row.licence.note);
+  expect(said.licence).toContain(row.licence.url);
+  const on = instance(row.instances.training[0] as string);
+  expect(said.memory).toContain(
+    row.memory === undefined
+      ? `without GPU (${on.type}: ${on.memoryGiB} GiB)`
+      : `training needs about ${row.memory.training} GiB, the ${on.gpu} of ${on.type} has ${on.gpuGiB}; drawing needs about ${row.memory.transform} GiB`,
+  );
+  expect(said.memory).not.toContain('TOO LITTLE');
+});
+
+test.each(LEARNERS.map((row) => [row.id, row] as const))('%s fits on every card of its ladder', (_, row) => {
+  const cards = (types: readonly string[]) => types.map((type) => instance(type).gpuGiB);
+  const all = [...cards(row.instances.training), ...cards(row.instances.transform)];
+  // A model without memory row is one that no GPU is planned for.
+  expect(all.every((gib) => gib === 0)).toBe(row.memory === undefined);
+  expect(Math.min(...cards(row.instances.training))).toBeGreaterThanOrEqual(row.memory?.training ?? 0);
+  expect(Math.min(...cards(row.instances.transform))).toBeGreaterThanOrEqual(row.memory?.transform ?? 0);
+});
+
+test('every teacher can be asked for, or stands in for one that can', () => {
+  const named = requestable('teacher').flatMap((teacher) => {
+    const student = teacher.endsWith('miniature') ? 'llamagen-miniature' : 'llamagen-xl';
+    return (['full', 'tiny'] as const).map((scale) => modelsFor({ teacher, student }, scale).teacher.id);
+  });
+  expect(new Set(named)).toEqual(new Set(modelsOf('teacher').map((row) => row.id)));
+});
+
+test('a request’s own settings are told, and a card that is too small for them', () => {
+  const plan = planWith({
+    teacher: 'flux-dev',
+    advanced: { teach: { rank: 4, instanceType: 'ml.g5.2xlarge' } },
+  });
+  const said = blockOf(modelLines(plan), 'teacher');
+  expect(said.recipe).toContain('LoRA rank 4, alpha 4');
+  expect(said.memory).toContain('the A10G of ml.g5.2xlarge has 24: TOO LITTLE, expect OutOfMemory');
+  expect(said.licence).toContain('commercial use is not allowed');
+});
