@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
 
 from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
 from proxytune.teacher.diffusion import load_vae
-from proxytune.teacher.family import DiffusionFamily, Drawing
+from proxytune.teacher.drawing import draw_batch
+from proxytune.teacher.family import DiffusionFamily
 from proxytune.teacher.fusing import FusedAdapter
-from proxytune.teacher.latents import restore_latents, stride
+from proxytune.teacher.latents import stride
 from proxytune.teacher.loading import load_part
 from proxytune.teacher.text import Texts, join
 
@@ -47,7 +46,6 @@ class DiffusionMaker:
         self._adapter = FusedAdapter(network, adapter, family.network) if adapter is not None else None
         self._pipeline: Any = family.pipeline(base, network, load_vae(family, base, dtype, device))
         self._pipeline.set_progress_bar_config(disable=True)
-        self._channels = family.channels(network)
         self._encoders = family.load_texts(base, dtype)
 
     @torch.no_grad()
@@ -80,28 +78,17 @@ class DiffusionMaker:
     def _draw_batch(
         self, batch: tuple[PictureRequest, ...], chunk: Chunk, *, empty: bool
     ) -> list[Image.Image]:
-        generators = [torch.Generator("cpu").manual_seed(request.seed) for request in batch]
-        side = chunk.size // stride(self._pipeline.vae)
-        shape = (1, self._channels, side, side)
-        drawing = Drawing(
-            texts=join([self._texts[request.prompt] for request in batch]),
-            empty=self._texts[""].repeat(len(batch)) if empty else None,
-            # Drawn here in float32 on the CPU: the same noise whatever device and type the network has.
-            noise=torch.cat([torch.randn(shape, generator=generator) for generator in generators]),
-            generators=generators,
-            size=chunk.size,
-            steps=chunk.sampler["steps"],
-            guidance=chunk.sampler["guidance"],
+        return list(
+            draw_batch(
+                self._family,
+                self._pipeline,
+                join([self._texts[request.prompt] for request in batch]),
+                self._texts[""] if empty else None,
+                [request.seed for request in batch],
+                size=chunk.size,
+                sampler=chunk.sampler,
+            )
         )
-        # Decoded one at a time: decoding is the peak of memory at 1024 pixels.
-        return [self._decode(row[None]) for row in self._family.draw(self._pipeline, drawing)]
-
-    def _decode(self, latents: Tensor) -> Image.Image:
-        vae = self._pipeline.vae
-        restored = restore_latents(latents.float(), vae.config).to(vae.dtype)
-        values = vae.decode(restored, return_dict=False)[0].float()
-        pixels = ((values[0] / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
-        return Image.fromarray(np.asarray(pixels.permute(1, 2, 0).cpu()))
 
     def _check(self, chunk: Chunk) -> None:
         step = max(LEAST_STRIDE, stride(self._pipeline.vae) * self._family.patch)
