@@ -152,7 +152,7 @@ def greedy_shortfall(model: Lumina, prompts: list[list[int]], blocks: Tensor, gu
         return float("inf")
     errors = []
 
-    def choose(code: int, logits: Tensor) -> Tensor:
+    def choose(logits: Tensor, code: int | Tensor) -> Tensor:
         chosen = golden[:, code]
         errors.append(logits.amax(dim=-1) - logits.gather(1, chosen[:, None])[:, 0])
         return chosen

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+
+# From guided logits (pictures, V) and the number of the token (a tensor (1,) on the device where a CUDA graph
+# is recorded) to the tokens (pictures,) int64. What calls it never waits for the device, so it should not.
+Choose = Callable[[Tensor, int | Tensor], Tensor]
 
 
 def filtered_probabilities(
@@ -62,3 +66,70 @@ def streams(seeds: Sequence[int], length: int) -> Tensor:
     """Return (B, length) float64 uniforms, each row from its own CPU generator: the same on every device."""
     rows = [torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
     return torch.stack(rows).double()
+
+
+def chooser(
+    seeds: Sequence[int],
+    length: int,
+    device: torch.device,
+    *,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+) -> Choose:
+    """How each picture's tokens are chosen: from its own random stream, or the likeliest at temperature 0.
+
+    Args:
+        seeds: one a picture. length: tokens of a picture.
+    """
+    uniforms = None if temperature == 0 else streams(seeds, length).to(device)
+
+    def choose(logits: Tensor, place: int | Tensor) -> Tensor:
+        if uniforms is None:
+            return logits.argmax(dim=-1)
+        kept = filtered_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
+        here = uniforms[:, place] if isinstance(place, int) else uniforms.index_select(1, place)[:, 0]
+        return draw(kept, here)
+
+    return choose
+
+
+def check_settings(
+    *,
+    seeds: int,
+    prompts: int,
+    rows: int,
+    guidance: float,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    one_for_all: str | None = None,
+) -> None:
+    """Refuse settings that mean nothing.
+
+    Args:
+        seeds, prompts: how many of them are given; they pair.
+        rows: pictures computed at once.
+        one_for_all: what the prompts are called where a single one may serve all pictures.
+
+    Raises:
+        ValueError: naming the setting, what is given and what is allowed.
+    """
+    pairs = f"{seeds}, the number of seeds"
+    rules = (
+        (seeds > 0, "seeds", seeds, "at least one"),
+        (
+            prompts == seeds or (one_for_all is not None and prompts == 1),
+            one_for_all or "prompts",
+            prompts,
+            pairs if one_for_all is None else f"1 or {pairs}",
+        ),
+        (rows >= seeds, "rows", rows, f"at least {seeds}, the number of seeds"),
+        (guidance >= 1, "guidance", guidance, "at least 1"),
+        (temperature >= 0, "temperature", temperature, "at least 0"),
+        (top_k >= 0, "top_k", top_k, "at least 0"),
+        (0 < top_p <= 1, "top_p", top_p, "above 0, at most 1"),
+    )
+    for holds, name, given, allowed in rules:
+        if not holds:
+            raise ValueError(f"{name} = {given} given for sampling; allowed: {allowed}")

@@ -13,8 +13,8 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
 from proxytune.proxies.collection import read_proxies
 from proxytune.student.adapters import add_adapter, load_adapter, save_adapter
+from proxytune.student.learning import tokenise
 from proxytune.student.llamagen import load_student, memory, sample_tokens, trim_caption
-from proxytune.student.llamagen.learner import tokenise
 from proxytune.student.llamagen.sampling import bare
 from proxytune.student.proxy_set import ProxySet
 from proxytune.student.trainer import train
@@ -128,7 +128,9 @@ def test_one_picture_is_learnt_by_heart(tmp_path, tiny_student):
     write_shard(channel / "0.json.out", [0])
     train(folders, given, StopRequest())
     student = load_student(sure)
-    wanted = tokenise(student.vq, ProxySet(read_proxies(channel, 1), 64), torch.device("cpu"))
+    wanted = tokenise(
+        student.vq.encode, ProxySet(read_proxies(channel, 1), 64), torch.device("cpu"), at_once=1
+    )
     assert len(wanted.unique()) > 8
     features, mask = student.captions.encode([CAPTION])
     before = sample_tokens(student.gpt, features, mask, [0], guidance=1.0, temperature=0)

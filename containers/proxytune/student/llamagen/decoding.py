@@ -14,11 +14,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from proxytune.student.drawing import Choose
 from proxytune.student.llamagen.layers import KVCache
 from proxytune.student.llamagen.transformer import LlamaGen, attention_mask
 
-# From guided logits (pictures, V) and the number of the token (1,) on the device to the tokens (pictures,).
-Choose = Callable[[Tensor, Tensor], Tensor]
 # Steps computed before recording, as CUDA's libraries allocate what they need in the first ones.
 WARM_UP = 2
 

@@ -1,9 +1,10 @@
-"""Activations that do not fit are computed twice instead of kept."""
+"""What a training step of LlamaGen keeps for the way back, and how it keeps less."""
 
 from __future__ import annotations
 
 import torch
 
+from proxytune.student import memory
 from proxytune.student.llamagen.config import LlamaGenConfig
 from proxytune.student.llamagen.transformer import LlamaGen
 
@@ -11,7 +12,7 @@ from proxytune.student.llamagen.transformer import LlamaGen
 # counted with torch's saved-tensor hooks at width 640 (69.4), whose feed-forward is 2.8 times as wide as the
 # layer, as in GPT-XL.
 BYTES_KEPT = 70
-# Share of the GPU's memory that kept activations may take; the rest is for weights, logits and gradients.
+# Share of what the weights leave of the GPU's memory that kept activations may take.
 SHARE = 0.5
 
 
@@ -35,9 +36,5 @@ def recompute_activations(gpt: LlamaGen) -> None:
 
 def fit(gpt: LlamaGen, batch_size: int, slots: int, device: torch.device) -> None:
     """Recompute activations where keeping them would take too much of the GPU's memory."""
-    if device.type != "cuda":
-        return
-    total = torch.cuda.get_device_properties(device).total_memory
-    if activation_bytes(gpt.config, batch_size, slots) > SHARE * total:
-        print("activations are computed twice: keeping them would not fit this GPU", flush=True)
-        recompute_activations(gpt)
+    kept = activation_bytes(gpt.config, batch_size, slots)
+    memory.fit(gpt, kept, device, lambda: recompute_activations(gpt), share=SHARE)

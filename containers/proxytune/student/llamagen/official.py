@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.student.files import fill_strictly
 from proxytune.student.llamagen.captions import CaptionEncoder
-from proxytune.student.llamagen.checkpoint import Student, fill_strictly, save_student
+from proxytune.student.llamagen.checkpoint import COMPUTED_HERE, Student, save_student
 from proxytune.student.llamagen.config import LlamaGenConfig, VQConfig
 from proxytune.student.llamagen.transformer import LlamaGen
 from proxytune.student.llamagen.vq import VQTokenizer
@@ -147,7 +148,7 @@ def _check_size(file: Path, checkpoint: Checkpoint, image_size: int) -> None:
 
 
 def _filled(model: ModelT, weights: dict[str, Tensor], file: Path) -> ModelT:
-    fill_strictly(model, weights, file)
+    fill_strictly(model, weights, file, computed=COMPUTED_HERE)
     return model.eval()
 
 

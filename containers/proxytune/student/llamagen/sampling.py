@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from proxytune.student import modules
-from proxytune.student.drawing import draw, filtered_probabilities, streams
+from proxytune.student.drawing import check_settings, chooser, filtered_probabilities
 from proxytune.student.llamagen.decoding import Decoder, decode, decode_by_graph
 from proxytune.student.llamagen.transformer import LlamaGen, trim_caption
 from proxytune.student.modules import evaluating
@@ -81,21 +81,23 @@ def sample_tokens(
     """
     count = len(seeds)
     rows = count if rows is None else rows
-    _check_settings(count, rows, len(caption_features), guidance, temperature, top_k, top_p)
+    check_settings(
+        seeds=count,
+        prompts=len(caption_features),
+        rows=rows,
+        guidance=guidance,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        one_for_all="captions",
+    )
     inner = bare(model)
     device, length = inner.output.weight.device, inner.config.block_size
     features, mask = _spread(caption_features, rows), None if mask is None else _spread(mask, rows)
     if trim:
         features, mask = trim_caption(features, mask)
     padded = [*seeds, *([seeds[-1]] * (rows - count))]
-    uniforms = None if temperature == 0 else streams(padded, length).to(device)
-
-    def choose(logits: Tensor, place: Tensor) -> Tensor:
-        if uniforms is None:
-            return logits.argmax(dim=-1)
-        kept = filtered_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        return draw(kept, uniforms.index_select(1, place)[:, 0])
-
+    choose = chooser(padded, length, device, temperature=temperature, top_k=top_k, top_p=top_p)
     graph = inner.output.weight.is_cuda
     mask = None if mask is None else mask.to(device)
     with evaluating(model), packed(inner) if trim else nullcontext():
@@ -107,20 +109,3 @@ def sample_tokens(
 def _spread(values: Tensor, rows: int) -> Tensor:
     """Repeat the last row until there are `rows`."""
     return torch.cat([values, values[-1:].expand(rows - len(values), *values.shape[1:])])
-
-
-def _check_settings(
-    count: int, rows: int, captions: int, guidance: float, temperature: float, top_k: int, top_p: float
-) -> None:
-    rules = (
-        (count > 0, "seeds", count, "at least one"),
-        (captions in (1, count), "captions", captions, f"1 or {count}, the number of seeds"),
-        (rows >= count, "rows", rows, f"at least {count}, the number of seeds"),
-        (guidance >= 1, "guidance", guidance, "at least 1"),
-        (temperature >= 0, "temperature", temperature, "at least 0"),
-        (top_k >= 0, "top_k", top_k, "at least 0"),
-        (0 < top_p <= 1, "top_p", top_p, "above 0, at most 1"),
-    )
-    for holds, name, given, allowed in rules:
-        if not holds:
-            raise ValueError(f"{name} = {given} given for sampling; allowed: {allowed}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from proxytune.contract.errors import ProxytuneError
 from proxytune.student.llamagen.caption_cleaning import clean_for_model
 from proxytune.student.llamagen.captions import CaptionEncoder
+from proxytune.student.token_word import refuse
 
 
 def check(word: str, caption: str, captions: CaptionEncoder) -> None:
@@ -15,13 +15,7 @@ def check(word: str, caption: str, captions: CaptionEncoder) -> None:
     """
     reason = _why_lost(word, caption, captions)
     if reason is not None:
-        raise ProxytuneError(
-            "TokenWordUnusable",
-            what=f"The token word does not reach the student: {reason}",
-            given=f"'{word}' in '{caption}'",
-            allowed="a rare word of letters a-z, such as 'ohwx' or 'sks'",
-            remedy="set tokenWord in subject.json to such a word",
-        )
+        refuse(reason, word, caption)
 
 
 def _why_lost(word: str, caption: str, captions: CaptionEncoder) -> str | None:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers.models.chameleon.modeling_chameleon import ChameleonRotaryEmbedding
 
-from proxytune.contract.errors import ProxytuneError
-from proxytune.student.llamagen.checkpoint import load_strictly
+from proxytune.student.files import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    check_size,
+    fill_strictly,
+    load_strictly,
+    mismatch,
+    read_json,
+    read_weights,
+)
 from proxytune.student.lumina.layout import Grid, Layout
 from proxytune.student.lumina.prompts import PromptEncoder
 from proxytune.student.lumina.transformer import Lumina, chameleon_config
@@ -24,13 +29,9 @@ from proxytune.student.lumina.vocabulary import Vocabulary
 from proxytune.student.lumina.vq import VQGAN
 from proxytune.student.lumina.vq_config import VQGANConfig
 from proxytune.student.lumina.weights import expand_norms
-from proxytune.student.modules import differences
-
-_log = logging.getLogger(__name__)
 
 FAMILY = "lumina"
-_CONFIG, _TRANSFORMER, _VQ = "config.json", "transformer", "vq.safetensors"
-_INDEX, _WHOLE = "model.safetensors.index.json", "model.safetensors"
+_TRANSFORMER, _VQ = "transformer", "vq.safetensors"
 # Chameleon's checkpoints carry the encoder of its picture tokenizer; ours is whole and has its own file.
 _ELSEWHERE = ("model.vqmodel.", "model.rotary_emb.")
 # What a transformer's config.json must say for `chameleon_config`.
@@ -81,7 +82,7 @@ class Student:
             raise mismatch(
                 "The student cannot draw pictures of its image_size",
                 given=str(error),
-                remedy=f"correct image_size in the folder's {_CONFIG}",
+                remedy=f"correct image_size in the folder's {CONFIG_FILE}",
             ) from error
 
     @property
@@ -98,9 +99,9 @@ def save_student(folder: Path, student: Student) -> None:
     facts = {"family": FAMILY, "image_size": student.image_size, "vq": student.vq.config.to_dict()}
     config = {name: getattr(student.lm.config, name) for name in _CONFIG_FIELDS}
     (folder / _TRANSFORMER).mkdir(parents=True, exist_ok=True)
-    for file, values in ((folder / _CONFIG, facts), (folder / _TRANSFORMER / _CONFIG, config)):
+    for file, values in ((folder / CONFIG_FILE, facts), (folder / _TRANSFORMER / CONFIG_FILE, config)):
         file.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
-    _write(student.lm, folder / _TRANSFORMER / _WHOLE)
+    _write(student.lm, folder / _TRANSFORMER / WEIGHTS_FILE)
     _write(student.vq, folder / _VQ)
     student.prompts.save(folder)
 
@@ -124,22 +125,16 @@ def load_student(
         ProxytuneError: `ModelMismatch`: the folder is incomplete, its weights do not fit its configs key by
             key and shape by shape, its parts do not belong together, or it draws pictures of another size.
     """
-    facts = _read_json(folder / _CONFIG)
+    facts = read_json(folder / CONFIG_FILE)
     if facts.get("family") != FAMILY or not {"image_size", "vq"} <= facts.keys():
         raise mismatch(
-            f"{folder / _CONFIG} is not that of a Lumina student",
+            f"{folder / CONFIG_FILE} is not that of a Lumina student",
             given=f"family {facts.get('family')!r}, fields {sorted(facts)}",
             allowed=f"family {FAMILY!r} with image_size and vq",
             remedy="point to a folder that was written for a Lumina student",
         )
-    if image_size is not None and image_size != facts["image_size"]:
-        raise mismatch(
-            "This model draws pictures of another size",
-            given=f"image_size {image_size}",
-            allowed=str(facts["image_size"]),
-            remedy="ask for the model's own size, or import the weights that were trained at yours",
-        )
-    values = _read_json(folder / _TRANSFORMER / _CONFIG)
+    check_size(image_size, facts["image_size"])
+    values = read_json(folder / _TRANSFORMER / CONFIG_FILE)
     try:
         config = chameleon_config(values)
         with torch.device("meta"):
@@ -159,60 +154,12 @@ def load_student(
 
 def _fill(lm: Lumina, folder: Path, dtype: torch.dtype, device: str | torch.device) -> None:
     """Give a transformer on the meta device its weights."""
-    weights = expand_norms(_read_weights(folder, dtype, device), lm.norm_heads)
-    wrong = differences(lm.state_dict(), weights)
-    if wrong:
-        raise mismatch(
-            f"The weights in {folder} do not fit the model of its {_CONFIG}",
-            given="; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else ""),
-            allowed="exactly the model's keys and shapes",
-            remedy="use the weights that belong to this config",
-        )
-    lm.load_state_dict(weights, strict=True, assign=True)
+    weights = read_weights(folder, dtype, device, leave=_ELSEWHERE)
+    fill_strictly(lm, expand_norms(weights, lm.norm_heads), folder)
     # Its table is no part of a state dict and is still on the meta device.
     lm.model.rotary_emb = ChameleonRotaryEmbedding(lm.config)
-
-
-def _read_weights(folder: Path, dtype: torch.dtype, device: str | torch.device) -> dict[str, Tensor]:
-    """All tensors of a folder, part by part straight onto the device: 14 GB never lie in memory twice."""
-    files = [_WHOLE]
-    if (folder / _INDEX).is_file():
-        files = sorted(set(_read_json(folder / _INDEX).get("weight_map", {}).values()))
-    weights = {}
-    for name in files:
-        try:
-            with safe_open(folder / name, framework="pt", device=str(device)) as part:
-                for key in part.keys():  # noqa: SIM118  (it is no mapping)
-                    if key.startswith(_ELSEWHERE):
-                        _log.info("%s holds %s, which is not taken from there", folder / name, key)
-                    else:
-                        weights[key] = part.get_tensor(key).to(dtype)
-        except (OSError, SafetensorError) as error:
-            raise mismatch(
-                f"The weights {folder / name} cannot be read",
-                given=str(error),
-                remedy="copy the model folder again, whole",
-            ) from error
-    return weights
 
 
 def _write(model: nn.Module, file: Path) -> None:
     weights: Mapping[str, Tensor] = model.state_dict()
     save_file({key: value.contiguous() for key, value in weights.items()}, file, metadata={"format": "pt"})
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise mismatch(
-            f"The model folder has no readable {path.name}",
-            given=str(error),
-            remedy="point to a folder that was written for a Lumina student",
-        ) from error
-    return values
-
-
-def mismatch(what: str, *, given: str, remedy: str, allowed: str | None = None) -> ProxytuneError:
-    """The error of a model folder that cannot be used."""
-    return ProxytuneError("ModelMismatch", what=what, given=given, allowed=allowed, remedy=remedy)

@@ -2,106 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
-from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
-from proxytune.student.adapters import load_adapter
-from proxytune.student.llamagen.pictures import full_precision, to_image
+from proxytune.student.adapters import load_adapter, with_adapter
 from proxytune.student.lumina.checkpoint import load_student
 from proxytune.student.lumina.sampling import sample_codes
-
-if TYPE_CHECKING:
-    from peft import PeftModel
+from proxytune.student.making import CodeMaker
 
 
-class LuminaMaker:
-    """A `proxies.maker.PictureMaker`."""
+class LuminaMaker(CodeMaker):
+    """What is particular to Lumina; see `making.CodeMaker`."""
 
-    sampler_kind = "autoregressive"
-
-    def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
-        """Load the student and the adapter; bfloat16 on a GPU, float32 elsewhere.
-
-        Raises:
-            ProxytuneError: ModelMismatch.
-        """
-        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    def read(self, base: Path, dtype: torch.dtype, device: torch.device) -> int:
+        """Read the model folder."""
         self._student = load_student(base, dtype=dtype, device=device)
-        self._device = device
-        lm = self._student.lm
-        self._tuned: PeftModel | None = None if adapter is None else load_adapter(lm, adapter)
+        self._lm: nn.Module = self._student.lm
+        return self._student.image_size
 
-    @torch.no_grad()
-    def draw(self, chunk: Chunk) -> list[Image.Image]:
-        """The chunk's pictures.
+    def put_on(self, adapter: Path) -> None:
+        """Put it on the transformer."""
+        self._lm = load_adapter(self._student.lm, adapter)
 
-        Raises:
-            ProxytuneError: HyperparameterInvalid for another size than the model's, for a prompt that spells
-                picture marks, or for variant `tuned` without an adapter.
-        """
-        self._check(chunk)
-        drawn: dict[int, Image.Image] = {}
-        with self._variant(chunk.variant):
-            for batch in self._batches(chunk):
-                codes = self._sample(batch, chunk)
-                for request, row in zip(batch, codes, strict=True):
-                    drawn[request.index] = self._decode(row)
-        return [drawn[request.index] for request in chunk.pictures]
+    def variant(self, name: str) -> AbstractContextManager[None]:
+        """Switch the adapter on or off."""
+        return with_adapter(self._lm, on=name == "tuned")
 
-    def _variant(self, variant: str) -> AbstractContextManager[None]:
-        if self._tuned is None or variant == "tuned":
-            return nullcontext()
-        return self._tuned.disable_adapter()
+    def slots(self, prompt: str) -> int:
+        """Ids before the header."""
+        return len(self._encode(prompt))
 
-    def _batches(self, chunk: Chunk) -> Iterator[list[PictureRequest]]:
-        """Pictures whose prompts are as long: so no neighbour's prompt changes the shapes of a picture's."""
-        groups: dict[int, list[PictureRequest]] = {}
-        for request in chunk.pictures:
-            groups.setdefault(len(self._encode(request.prompt)), []).append(request)
-        for group in groups.values():
-            for start in range(0, len(group), chunk.batch_size):
-                yield group[start : start + chunk.batch_size]
+    def codes(self, prompts: list[str], seeds: list[int], settings: dict[str, Any]) -> Tensor:
+        """Codes (len(prompts), codes a picture)."""
+        student = self._student
+        encoded = [self._encode(prompt) for prompt in prompts]
+        return sample_codes(self._lm, student.layout, encoded, student.grid, seeds, **settings)
 
-    def _sample(self, batch: list[PictureRequest], chunk: Chunk) -> Tensor:
-        """Codes (len(batch), codes a picture)."""
-        sampler = chunk.sampler
-        return sample_codes(
-            self._student.lm if self._tuned is None else self._tuned,
-            self._student.layout,
-            [self._encode(request.prompt) for request in batch],
-            self._student.grid,
-            [request.seed for request in batch],
-            guidance=sampler["guidance"],
-            temperature=sampler["temperature"],
-            top_k=sampler["top_k"],
-            top_p=sampler["top_p"],
-            # bfloat16 products round otherwise for other batch sizes, and a rounding can change a code and
-            # with it the picture.
-            rows=chunk.batch_size if self._device.type == "cuda" else None,
-        )
-
-    def _decode(self, codes: Tensor) -> Image.Image:
-        """One at a time: so a picture's neighbours cannot change how its convolutions are computed."""
+    def pixels(self, codes: Tensor) -> Tensor:
+        """Pictures of codes."""
         grid = self._student.grid
-        with full_precision():
-            return to_image(self._student.vq.decode(codes[None], (grid.rows, grid.columns))[0])
+        return self._student.vq.decode(codes, (grid.rows, grid.columns))
 
     def _encode(self, prompt: str) -> list[int]:
         size = self._student.image_size
         return self._student.prompts.encode(prompt, size, size)
-
-    def _check(self, chunk: Chunk) -> None:
-        size = self._student.image_size
-        if chunk.size != size:
-            raise invalid(
-                "This student draws pictures of one size only", given=str(chunk.size), allowed=str(size)
-            )
-        if chunk.variant == "tuned" and self._tuned is None:
-            raise invalid("Tuned pictures were asked for, but there is no adapter")

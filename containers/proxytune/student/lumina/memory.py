@@ -1,18 +1,16 @@
-"""Activations that do not fit are computed twice instead of kept."""
+"""What a training step of Lumina keeps for the way back, and how it keeps less."""
 
 from __future__ import annotations
 
 import torch
 from transformers import ChameleonConfig
 
+from proxytune.student import memory
 from proxytune.student.lumina.transformer import Lumina
 
 # What a layer keeps for the way back in bfloat16 with its adapter, in bytes an id and unit of width: counted
 # with torch's saved-tensor hooks at width 512 in the proportions of 7B.
 BYTES_KEPT = 58
-# Share of the GPU's memory left by the weights that kept activations may take; the rest is for logits,
-# gradients and what kernels need in passing.
-SHARE = 0.7
 
 
 def activation_bytes(config: ChameleonConfig, batch_size: int, length: int) -> int:
@@ -26,13 +24,7 @@ def activation_bytes(config: ChameleonConfig, batch_size: int, length: int) -> i
 
 def fit(lm: Lumina, batch_size: int, length: int, device: torch.device) -> None:
     """Recompute activations, layer by layer, where keeping them would take too much of the GPU's memory."""
-    if device.type != "cuda":
-        return
-    weights = sum(value.numel() * value.element_size() for value in lm.parameters())
-    free = torch.cuda.get_device_properties(device).total_memory - weights
-    if activation_bytes(lm.config, batch_size, length) > SHARE * free:
-        print("activations are computed twice: keeping them would not fit this GPU", flush=True)
-        recompute_activations(lm)
+    memory.fit(lm, activation_bytes(lm.config, batch_size, length), device, lambda: recompute_activations(lm))
 
 
 def recompute_activations(lm: Lumina) -> None:

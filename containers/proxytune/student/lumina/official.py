@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from proxytune.student.llamagen.checkpoint import fill_strictly
+from proxytune.student.files import fill_strictly
 from proxytune.student.llamagen.official import read
 from proxytune.student.lumina.checkpoint import FAMILY, load_student
 from proxytune.student.lumina.vq import VQGAN

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.student import token_word
 from proxytune.student.lumina.layout import Layout
 
 # Of Lumina-mGPT's README and demo; pictures are learnt and drawn under the same words.
@@ -43,7 +44,7 @@ class PromptEncoder:
         Raises:
             ProxytuneError: HyperparameterInvalid for a prompt that spells picture marks.
         """
-        text = self._text(TEMPLATE.format(width=width, height=height, prompt=prompt))
+        text = token_word.text_ids(self.tokenizer, TEMPLATE.format(width=width, height=height, prompt=prompt))
         marks = self._layout.vocabulary.marks & set(text)
         if marks:
             raise ProxytuneError(
@@ -61,23 +62,7 @@ class PromptEncoder:
         Raises:
             ProxytuneError: TokenWordUnusable.
         """
-        if word not in caption.split():
-            reason = "the caption does not hold it as a word"
-        elif word not in self.tokenizer.decode(self._text(caption)).split():
-            reason = f"the tokenizer reads the caption as '{self.tokenizer.decode(self._text(caption))}'"
-        else:
-            return
-        raise ProxytuneError(
-            "TokenWordUnusable",
-            what=f"The token word does not reach the student: {reason}",
-            given=f"'{word}' in '{caption}'",
-            allowed="a rare word of letters a-z, such as 'ohwx' or 'sks'",
-            remedy="set tokenWord in subject.json to such a word",
-        )
-
-    def _text(self, text: str) -> list[int]:
-        # Marks that a user typed are split into letters, as any other word.
-        return list(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        token_word.check(word, caption, self.tokenizer)
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer/` into a model folder."""

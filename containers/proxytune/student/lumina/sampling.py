@@ -7,69 +7,35 @@ picture of the size asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proxytune.student.adapters import bare
-from proxytune.student.drawing import draw, filtered_probabilities, streams
-from proxytune.student.lumina.cache import WindowCache
+from proxytune.student.decoding import Decoder
+from proxytune.student.drawing import Choose, check_settings, chooser
 from proxytune.student.lumina.layout import Grid, Layout
 from proxytune.student.lumina.transformer import Lumina
 from proxytune.student.modules import evaluating
 
 
-class _Decoder:
-    """One batch being drawn; gone when the batch is done.
+def _rows(
+    layout: Layout, prompts: Sequence[Sequence[int]], grid: Grid, guidance: float, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """The ids (rows, S) that come before the codes, and how many of them are padding in each row.
 
-    Guided, there are two rows a picture: first all that know the prompt, then all that know the header only.
-    Each row counts its own positions from 0; shorter rows are padded on the left.
+    Guided, the rows without prompt know the header only.
     """
-
-    def __init__(
-        self, model: Lumina, layout: Layout, prompts: Sequence[Sequence[int]], grid: Grid, guidance: float
-    ) -> None:
-        self.model, self.guidance, self.pictures = model, guidance, len(prompts)
-        device = model.lm_head.weight.device
-        header = layout.header(grid)
-        rows = [[*prompt, *header] for prompt in prompts]
-        if guidance != 1.0:
-            rows += [header] * len(prompts)
-        longest = max(len(row) for row in rows)
-        filler = layout.vocabulary.begin
-        self.ids = torch.tensor([[filler] * (longest - len(row)) + row for row in rows], device=device)
-        padding = torch.tensor([longest - len(row) for row in rows], device=device)
-        # The marks behind the last code are known when it is, and nothing comes after them.
-        self.cache = WindowCache(model.config, longest + max(0, grid.rows * (grid.columns + 1) - 2))
-        # Which places may be attended to, once they are filled.
-        self.open = torch.arange(self.cache.length, device=device) >= padding[:, None]
-        self.positions = torch.arange(self.cache.length, device=device) - padding[:, None]
-        self.filled = 0
-
-    def feed(self, ids: Tensor) -> Tensor:
-        """Run (rows, S) ids; return what the model makes of the last ones, (rows, hidden_size)."""
-        start, self.filled = self.filled, self.filled + ids.shape[1]
-        window = self.cache.window(self.filled)
-        places = torch.arange(window, device=ids.device)
-        queries = torch.arange(start, self.filled, device=ids.device)[:, None]
-        # A padded query attends to itself, since a row that attends to nothing is no number.
-        mask = (self.open[:, None, :window] & (places <= queries)) | (places == queries)
-        hidden = self.model.hidden(
-            ids,
-            mask=mask[:, None],
-            positions=self.positions[:, start : self.filled].clamp(min=0),
-            cache=self.cache,
-        )
-        return hidden[:, -1]
-
-    def guided(self, logits: Tensor) -> Tensor:
-        """(pictures, codes) of (rows, codes)."""
-        if len(logits) == self.pictures:
-            return logits
-        conditional, free = logits.split(self.pictures)
-        return free + self.guidance * (conditional - free)
+    header = layout.header(grid)
+    rows = [[*prompt, *header] for prompt in prompts]
+    if guidance != 1.0:
+        rows += [header] * len(prompts)
+    longest = max(len(row) for row in rows)
+    filler = layout.vocabulary.begin
+    ids = torch.tensor([[filler] * (longest - len(row)) + row for row in rows], device=device)
+    return ids, torch.tensor([longest - len(row) for row in rows], device=device)
 
 
 @torch.no_grad()
@@ -108,17 +74,20 @@ def sample_codes(
     """
     count = len(seeds)
     rows = count if rows is None else rows
-    _check_settings(count, len(prompts), rows, guidance, temperature, top_k, top_p)
+    check_settings(
+        seeds=count,
+        prompts=len(prompts),
+        rows=rows,
+        guidance=guidance,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+    )
     more = rows - count
     prompts, seeds = [*prompts, *[prompts[-1]] * more], [*seeds, *[seeds[-1]] * more]
-    uniforms = None if temperature == 0 else streams(seeds, grid.codes).to(_lumina(model).device)
-
-    def choose(code: int, logits: Tensor) -> Tensor:
-        if uniforms is None:
-            return logits.argmax(dim=-1)
-        kept = filtered_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        return draw(kept, uniforms[:, code])
-
+    choose = chooser(
+        seeds, grid.codes, _lumina(model).device, temperature=temperature, top_k=top_k, top_p=top_p
+    )
     return decode(model, layout, prompts, grid, choose, guidance=guidance)[:count]
 
 
@@ -128,16 +97,14 @@ def decode(
     layout: Layout,
     prompts: Sequence[Sequence[int]],
     grid: Grid,
-    choose: Callable[[int, Tensor], Tensor],
+    choose: Choose,
     *,
     guidance: float,
 ) -> Tensor:
     """Go through pictures code by code, all in one batch.
 
     Args:
-        choose: given the number of a code and the logits (pictures, codes) of its candidates after guidance,
-            says which candidate each picture gets, (pictures,) int64. Candidates are in the order of their
-            ids. Nothing here waits for the device, so nothing in it should.
+        choose: says which candidate each picture gets; candidates are in the order of their ids.
 
     Returns:
         (pictures, grid.codes) int64 codes of the picture tokenizer, row by row.
@@ -148,19 +115,29 @@ def decode(
     places = [place for place in range(grid.block - 4) if layout.forced(place, grid) is None]
     with evaluating(model):
         head = inner.lm_head.weight[ids]
-        decoder = _Decoder(inner, layout, prompts, grid, guidance)
-        hidden = decoder.feed(decoder.ids)
+        before, padding = _rows(layout, prompts, grid, guidance, inner.device)
+        decoder = Decoder(
+            lambda fed, mask, positions, cache: inner.hidden(
+                fed, mask=mask, positions=positions, cache=cache
+            ),
+            layers=inner.config.num_hidden_layers,
+            padding=padding,
+            # The marks behind the last code are known when it is, and nothing comes after them.
+            length=before.shape[1] + max(0, grid.rows * (grid.columns + 1) - 2),
+            guidance=guidance,
+        )
+        hidden = decoder.feed(before)
         for code, place in enumerate(places):
-            chosen = choose(code, decoder.guided(F.linear(hidden, head).float()))
+            chosen = choose(decoder.guided(F.linear(hidden, head).float()), code)
             drawn[:, code] = code_of[chosen]
             if code + 1 < len(places):
                 hidden = _go_on(decoder, layout, grid, place, ids[chosen])
     return drawn
 
 
-def _go_on(decoder: _Decoder, layout: Layout, grid: Grid, place: int, chosen: Tensor) -> Tensor:
+def _go_on(decoder: Decoder, layout: Layout, grid: Grid, place: int, chosen: Tensor) -> Tensor:
     """Feed the codes that were chosen for `place`, and the mark behind them where the row ends."""
-    fed = chosen.repeat(len(decoder.ids) // decoder.pictures)[:, None]
+    fed = decoder.for_all_rows(chosen)[:, None]
     mark = layout.forced(place + 1, grid)
     if mark is not None:
         fed = torch.cat([fed, torch.full_like(fed, mark)], dim=1)
@@ -172,20 +149,3 @@ def _lumina(model: nn.Module) -> Lumina:
     if not isinstance(inner, Lumina):
         raise TypeError(f"{type(inner).__name__} given; allowed: a Lumina, also wrapped by peft")
     return inner
-
-
-def _check_settings(
-    count: int, prompts: int, rows: int, guidance: float, temperature: float, top_k: int, top_p: float
-) -> None:
-    rules = (
-        (count > 0, "seeds", count, "at least one"),
-        (prompts == count, "prompts", prompts, f"{count}, the number of seeds"),
-        (rows >= count, "rows", rows, f"at least {count}, the number of seeds"),
-        (guidance >= 1, "guidance", guidance, "at least 1"),
-        (temperature >= 0, "temperature", temperature, "at least 0"),
-        (top_k >= 0, "top_k", top_k, "at least 0"),
-        (0 < top_p <= 1, "top_p", top_p, "above 0, at most 1"),
-    )
-    for holds, name, given, allowed in rules:
-        if not holds:
-            raise ValueError(f"{name} = {given} given for sampling; allowed: {allowed}")

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.student import token_word
 from proxytune.student.lumina.checkpoint import load_student, save_student
 
 WEIGHTS = "transformer/model.safetensors"
@@ -157,7 +158,7 @@ def test_marks_in_a_prompt_are_read_as_letters(folder):
 
 def test_marks_that_get_through_are_refused(folder, monkeypatch):
     student = load_student(folder)
-    monkeypatch.setattr(type(student.prompts), "_text", lambda self, text: [student.layout.vocabulary.start])
+    monkeypatch.setattr(token_word, "text_ids", lambda *_: [student.layout.vocabulary.start])
     with pytest.raises(ProxytuneError, match="parts of pictures") as refused:
         student.prompts.encode("a dog", 64, 64)
     assert refused.value.name == "HyperparameterInvalid"

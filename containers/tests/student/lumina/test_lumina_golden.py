@@ -57,7 +57,7 @@ def test_the_golden_choices_leave_few_other_codes():
     golden = LAYOUT.codes(tensors["greedy_cfg4.0"].long(), Grid(4, 2))
     alike = []
 
-    def choose(code, logits):
+    def choose(logits, code):
         alike.append(int((logits > logits.amax() - 1e-4).sum()))
         return golden[:, code]
 

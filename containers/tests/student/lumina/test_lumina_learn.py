@@ -15,9 +15,10 @@ from proxytune.proxies import chunk as chunks
 from proxytune.proxies.collection import read_proxies
 from proxytune.student import families
 from proxytune.student.adapters import load_adapter
+from proxytune.student.learning import tokenise
 from proxytune.student.lumina import memory
 from proxytune.student.lumina.checkpoint import load_student
-from proxytune.student.lumina.learner import LuminaLearner, tokenise, training_batch
+from proxytune.student.lumina.learner import LuminaLearner, training_batch
 from proxytune.student.lumina.maker import LuminaMaker
 from proxytune.student.lumina.sampling import sample_codes
 from proxytune.student.lumina.transformer import Lumina, chameleon_config
@@ -100,7 +101,9 @@ def test_one_picture_is_learnt_by_heart(base, tmp_path):
     write_shard(channel / "0.json.out", [0])
     train(folders, given, StopRequest())
     student = load_student(base)
-    wanted = tokenise(student.vq, ProxySet(read_proxies(channel, 1), 64), torch.device("cpu"))
+    wanted = tokenise(
+        student.vq.encode, ProxySet(read_proxies(channel, 1), 64), torch.device("cpu"), at_once=1
+    )
     assert len(wanted.unique()) > 8
     ask = (student.layout, [student.prompts.encode(CAPTION, 64, 64)], student.grid, [0])
     before = sample_codes(student.lm, *ask, guidance=1.0, temperature=0)
@@ -123,7 +126,7 @@ def test_every_proxy_is_learnt_under_its_own_prompt_and_some_under_none(base, tm
     draws = torch.Generator().manual_seed(2)
     for step in range(4):
         learner.loss(step, draws)
-    codes, shown = tokenise(student.vq, proxies, torch.device("cpu")), []
+    codes, shown = tokenise(student.vq.encode, proxies, torch.device("cpu"), at_once=4), []
     blocks = student.layout.block(codes, student.grid).tolist()
     prompts = [student.prompts.encode(text, 64, 64) for text in (CAPTION, snow, CAPTION)]
     for ids, labels in seen:
@@ -198,7 +201,7 @@ def test_the_same_pictures_after_saving_and_reading(base, learnt, four):
     assert pixels(again.draw(chunk())) == four
     student = load_student(base)
     student.lm = PeftModel.from_pretrained(student.lm, str(learnt.model))
-    again._student, again._tuned = student, student.lm
+    again._student, again._lm = student, student.lm
     assert pixels(again.draw(chunk())) == four
 
 

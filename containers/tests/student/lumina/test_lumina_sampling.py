@@ -5,8 +5,8 @@ import torch
 from lumina_tiny import LAYOUT, VOCABULARY, tiny_lumina
 from torch import nn
 
+from proxytune.student import cache
 from proxytune.student.adapters import add_adapter
-from proxytune.student.lumina import cache
 from proxytune.student.lumina.sampling import sample_codes
 
 GRID = LAYOUT.grid(96, 64)

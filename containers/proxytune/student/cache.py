@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
-from transformers import ChameleonConfig
 from transformers.cache_utils import Cache, StaticLayer
 
 # Keys are read in steps of so many, so that shapes change rarely.
@@ -29,12 +28,13 @@ class WindowCache(Cache):
     """A static cache whose unfilled end is not read: half the work, on average, of attending to all places.
 
     Args:
+        layers: of the transformer.
         length: places in all.
     """
 
-    def __init__(self, config: ChameleonConfig, length: int) -> None:
+    def __init__(self, layers: int, length: int) -> None:
         self.length = length
-        super().__init__(layers=[_WindowLayer(length) for _ in range(config.num_hidden_layers)])
+        super().__init__(layers=[_WindowLayer(length) for _ in range(layers)])
 
     def window(self, filled: int) -> int:
         """Let the layers hand out at least `filled` places; return how many."""

@@ -1,0 +1,118 @@
+"""What the makers of all families do alike: batches of one shape, codes, pictures decoded one by one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
+from proxytune.student.pictures import full_precision, to_image
+
+
+class CodeMaker(ABC):
+    """A `proxies.maker.PictureMaker` that draws codes and decodes them.
+
+    A family says what is particular to it by the methods that are abstract here.
+    """
+
+    sampler_kind = "autoregressive"
+    size: int
+    tuned: bool
+
+    def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
+        """Load the student and the adapter; bfloat16 on a GPU, float32 elsewhere.
+
+        Raises:
+            ProxytuneError: ModelMismatch.
+        """
+        self._device, self.tuned = device, adapter is not None
+        self.size = self.read(base, torch.bfloat16 if device.type == "cuda" else torch.float32, device)
+        if adapter is not None:
+            self.put_on(adapter)
+
+    @torch.no_grad()
+    def draw(self, chunk: Chunk) -> list[Image.Image]:
+        """The chunk's pictures.
+
+        Raises:
+            ProxytuneError: HyperparameterInvalid for another size than the model's, for a prompt that the
+                family cannot read, or for variant `tuned` without an adapter.
+        """
+        self._check(chunk)
+        drawn: dict[int, Image.Image] = {}
+        with self.variant(chunk.variant):
+            for batch in self._batches(chunk):
+                for request, codes in zip(batch, self._sample(batch, chunk), strict=True):
+                    drawn[request.index] = self._decode(codes)
+        return [drawn[request.index] for request in chunk.pictures]
+
+    def _batches(self, chunk: Chunk) -> Iterator[list[PictureRequest]]:
+        """Pictures whose prompts are as long: so no neighbour's prompt changes the shapes of a picture's."""
+        groups: dict[int, list[PictureRequest]] = {}
+        for request in chunk.pictures:
+            groups.setdefault(self.slots(request.prompt), []).append(request)
+        for group in groups.values():
+            for start in range(0, len(group), chunk.batch_size):
+                yield group[start : start + chunk.batch_size]
+
+    def _sample(self, batch: list[PictureRequest], chunk: Chunk) -> Tensor:
+        # bfloat16 products round otherwise for other batch sizes, and a rounding can change a code and with
+        # it the picture. On a GPU, which waits for memory at these sizes, full batches cost nothing.
+        rows = chunk.batch_size if self._device.type == "cuda" else None
+        settings = {name: value for name, value in chunk.sampler.items() if name != "kind"}
+        prompts, seeds = [one.prompt for one in batch], [one.seed for one in batch]
+        return self.codes(prompts, seeds, {**settings, "rows": rows})
+
+    def _decode(self, codes: Tensor) -> Image.Image:
+        """One at a time: so a picture's neighbours cannot change how its convolutions are computed."""
+        with full_precision():
+            return to_image(self.pixels(codes[None])[0])
+
+    def _check(self, chunk: Chunk) -> None:
+        if chunk.size != self.size:
+            raise invalid(
+                "This student draws pictures of one size only", given=str(chunk.size), allowed=str(self.size)
+            )
+        if chunk.variant == "tuned" and not self.tuned:
+            raise invalid("Tuned pictures were asked for, but there is no adapter")
+
+    @abstractmethod
+    def read(self, base: Path, dtype: torch.dtype, device: torch.device) -> int:
+        """Read the model folder; return the side of its pictures in pixels.
+
+        Args:
+            dtype: of the transformer; picture tokenizers are float32.
+        """
+
+    @abstractmethod
+    def put_on(self, adapter: Path) -> None:
+        """Read the adapter of this folder."""
+
+    @abstractmethod
+    def variant(self, name: str) -> AbstractContextManager[None]:
+        """While inside, draw with the adapter (`tuned`) or without (`base`)."""
+
+    @abstractmethod
+    def slots(self, prompt: str) -> int:
+        """How many places a prompt takes before its picture."""
+
+    @abstractmethod
+    def codes(self, prompts: list[str], seeds: list[int], settings: dict[str, Any]) -> Tensor:
+        """Draw codes (len(prompts), codes a picture), each row from its own seed alone.
+
+        Args:
+            prompts: all of as many `slots`.
+            settings: guidance, temperature, top_k, top_p; and rows: compute as many pictures at once,
+                whatever the number asked for, None those only.
+        """
+
+    @abstractmethod
+    def pixels(self, codes: Tensor) -> Tensor:
+        """Pictures (B, 3, H, W), about [-1, 1], of codes (B, codes a picture)."""
