@@ -32,7 +32,7 @@ def write_photos(folder: Path, sizes: tuple[tuple[int, int], ...] = ((96, 64), (
         small.resize(size, Image.Resampling.BICUBIC).save(folder / f"{number:03d}.png")
 
 
-def write_teach_job(base: Path, model: Path, **changes: str) -> Path:
+def write_teach_job(base: Path, model: Path, /, **changes: str) -> Path:
     """The folders of a teach job under `base`; returns `base`."""
     write_photos(base / "input" / "data" / "references")
     (base / "input" / "data" / "base").symlink_to(model)

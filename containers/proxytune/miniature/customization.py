@@ -21,8 +21,8 @@ from proxytune.miniature.world.export import export_subject
 from proxytune.miniature.world.scene import CONTEXTS
 from proxytune.miniature.world.subjects import Subject
 from proxytune.proxies.chunk import Chunk, PictureRequest
+from proxytune.proxies.drawing import draw_shard
 from proxytune.proxies.maker import PictureMaker
-from proxytune.serving.app import draw_shard
 from proxytune.student import trainer as student_trainer
 from proxytune.student.llamagen.maker import LlamaGenMaker
 from proxytune.teacher import trainer as teacher_trainer

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from proxytune.contract import schema
@@ -71,6 +73,20 @@ def parse(body: bytes) -> Chunk:
         sampler=given["sampler"],
         pictures=pictures,
     )
+
+
+def read_chunks(folder: Path) -> list[tuple[str, Chunk]]:
+    """The chunk objects of a folder by name, in order.
+
+    Raises:
+        ProxytuneError: HyperparameterInvalid.
+    """
+    return [(file.name, parse(file.read_bytes())) for file in sorted(folder.glob("chunk-*.json"))]
+
+
+def prompts_of(chunks: Iterable[tuple[str, Chunk]]) -> list[str]:
+    """Every prompt of the chunks once, in their order."""
+    return list(dict.fromkeys(picture.prompt for _, chunk in chunks for picture in chunk.pictures))
 
 
 def invalid(what: str, *, given: str | None = None, allowed: str | None = None) -> ProxytuneError:

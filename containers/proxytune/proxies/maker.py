@@ -1,11 +1,13 @@
-"""What every family's sampler offers to the server."""
+"""What every family's sampler offers to those that ask for pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from proxytune.proxies.chunk import Chunk
+from proxytune.proxies.chunk import Chunk, PictureRequest
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +23,9 @@ class PictureMaker(Protocol):
     def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
         """Load the base model and, where there is one, the adapter.
 
+        Args:
+            base: the model's folder; stays where it is while pictures are drawn, as parts may be read later.
+
         Raises:
             ProxytuneError: ModelMissing, ModelMismatch.
         """
@@ -35,3 +40,60 @@ class PictureMaker(Protocol):
             ProxytuneError: HyperparameterInvalid when the chunk asks for what this model cannot draw.
         """
         ...
+
+
+@runtime_checkable
+class StreamingMaker(PictureMaker, Protocol):
+    """One that gives each picture away as soon as it is drawn, and can be told early what will be asked."""
+
+    def expect(self, prompts: Iterable[str]) -> None:
+        """Read these prompts now, so that what reads them need not stay in memory."""
+        ...
+
+    def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
+        """The pictures of `draw`, one by one."""
+        ...
+
+
+def pictures_of(maker: PictureMaker, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
+    """The chunk's pictures with what asked for them, as early as the maker gives them."""
+    if isinstance(maker, StreamingMaker):
+        yield from maker.stream(chunk)
+    else:
+        yield from zip(chunk.pictures, maker.draw(chunk), strict=True)
+
+
+def maker_for(role: str, family: str, model: str, adapter: Path | None) -> PictureMaker:
+    """The picture maker of a role's family, for `load_onto_device`; nothing is loaded yet.
+
+    Args:
+        role: teacher or student.
+        model: catalogue id of the base model, which the adapter must be for.
+        adapter: the adapter's folder; None draws variant `base` only.
+
+    Raises:
+        ProxytuneError: ModelUnknown, ModelMismatch.
+    """
+    from proxytune.training.lora import check_facts
+
+    # Both packages have a module `families` with `picture_maker(family)`.
+    maker: PictureMaker = import_module(f"proxytune.{role}.families").picture_maker(family)
+    if adapter is not None:
+        check_facts(adapter, family=family, model=model)
+    return maker
+
+
+def load_onto_device(maker: PictureMaker, base: Path, adapter: Path | None, what: str) -> None:
+    """Load a picture maker, on the GPU when there is one.
+
+    Args:
+        what: is loaded, for the log.
+
+    Raises:
+        ProxytuneError: ModelMissing, ModelMismatch.
+    """
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    maker.load(base, adapter, device)
+    print(f"{what} is loaded on {device}", flush=True)

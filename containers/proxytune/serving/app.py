@@ -15,8 +15,8 @@ from starlette.routing import Route
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
 from proxytune.proxies import chunk as chunks
-from proxytune.proxies import shard
 from proxytune.proxies.chunk import Chunk
+from proxytune.proxies.drawing import draw_shard
 from proxytune.proxies.maker import PictureMaker
 from proxytune.serving.failure_note import leave_note
 from proxytune.serving.settings import STAGES
@@ -71,26 +71,6 @@ def make_app(role: str, model: str, loaded: Loaded) -> Starlette:
             Route("/execution-parameters", execution_parameters),
             Route("/invocations", invocations, methods=["POST"]),
         ]
-    )
-
-
-def draw_shard(maker: PictureMaker, chunk: Chunk, model: str) -> bytes:
-    """Draw all pictures of a chunk and pack them; either the whole shard or an error."""
-    images = maker.draw(chunk)
-    return shard.write(
-        (
-            shard.encode_png(image),
-            {
-                "index": request.index,
-                "prompt": request.prompt,
-                "seed": request.seed,
-                "variant": chunk.variant,
-                "stage": chunk.stage,
-                "size": chunk.size,
-                "model": model,
-            },
-        )
-        for request, image in zip(chunk.pictures, images, strict=True)
     )
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from importlib import import_module
+from contextlib import ExitStack
 
 import uvicorn
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
-from proxytune.proxies.maker import PictureMaker
+from proxytune.proxies.chunk import prompts_of, read_chunks
+from proxytune.proxies.maker import PictureMaker, StreamingMaker, load_onto_device, maker_for
 from proxytune.serving.app import Loaded, make_app
 from proxytune.serving.base_model import fetch
 from proxytune.serving.failure_note import leave_note
@@ -51,16 +52,19 @@ def serve() -> int:
         )
     )
 
+    kept = ExitStack()
+
     def load() -> None:
         try:
-            loaded.maker = load_maker(settings)
+            loaded.maker = load_maker(settings, kept)
         except BaseException as error:
             failures.append(error)
             server.should_exit = True
 
     # A daemon: SIGTERM while loading must not wait for it.
     threading.Thread(target=load, name="load", daemon=True).start()
-    server.run()
+    with kept:
+        server.run()
     for failure in failures:
         traceback.print_exception(failure, file=sys.stdout)
         sys.stdout.flush()
@@ -69,25 +73,32 @@ def serve() -> int:
     return 1 if failures else 0
 
 
-def load_maker(settings: Settings) -> PictureMaker:
+def load_maker(settings: Settings, kept: ExitStack) -> PictureMaker:
     """The picture maker of the settings' role and family, loaded.
 
-    Without any file in the model folder there is no adapter, and only variant `base` can be drawn.
+    Without any file in the model folder there is no adapter, and only variant `base` can be drawn. Where the
+    settings say which chunks will come, their prompts are read at once.
+
+    Args:
+        kept: holds the base model on the disk until it is closed: parts of it are read when they are needed.
 
     Raises:
         ProxytuneError: ModelMissing, ModelMismatch, ModelUnknown.
     """
-    import torch
-
-    from proxytune.training.lora import check_facts
-
-    # Both packages have a module `families` with `picture_maker(family)`; role is one of settings.STAGES.
-    maker: PictureMaker = import_module(f"proxytune.{settings.role}.families").picture_maker(settings.family)
     adapter = settings.adapter if any(settings.adapter.glob("*")) else None
-    if adapter is not None:
-        check_facts(adapter, family=settings.family, model=settings.model)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with fetch(settings.base_model) as base:
-        maker.load(base, adapter, device)
-    print(f"{settings.role} {settings.model} is loaded on {device}", flush=True)
+    maker = maker_for(settings.role, settings.family, settings.model, adapter)
+    base = kept.enter_context(fetch(settings.base_model))
+    load_onto_device(maker, base, adapter, f"{settings.role} {settings.model}")
+    if settings.chunks and isinstance(maker, StreamingMaker):
+        maker.expect(_prompts_to_come(settings.chunks))
     return maker
+
+
+def _prompts_to_come(chunks: str) -> list[str]:
+    """The prompts of the chunks at an address; none when it cannot be read, as they come again one by one."""
+    try:
+        with fetch(chunks) as folder:
+            return prompts_of(read_chunks(folder))
+    except ProxytuneError as error:
+        print(f"The prompts are read as they come: {error}", flush=True)
+        return []

@@ -21,6 +21,7 @@ class Settings:
         family: which code of the role draws.
         model: catalogue id of the base model; written into every record.
         base_model: s3://bucket/prefix/ or file:///folder.
+        chunks: address of the chunks that will come, of the same kinds; empty when nobody knows.
         adapter: the folder that SageMaker unpacked model.tar.gz into.
         host: address to listen on; every one by default, as SageMaker reaches a container from outside.
         port: port to listen on.
@@ -33,6 +34,7 @@ class Settings:
     adapter: Path
     host: str
     port: int
+    chunks: str = ""
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -55,6 +57,7 @@ class Settings:
             adapter=Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml") / "model",
             host=os.environ.get("PROXYTUNE_BIND_HOST") or "0.0.0.0",
             port=int(port),
+            chunks=os.environ.get("PROXYTUNE_CHUNKS") or "",
         )
 
 

@@ -62,6 +62,7 @@ class DiffusionFamily(Protocol):
         architecture: its name in the metadata of adapters (SAI model spec).
         vae_float32: whether the VAE overflows in half precision.
         patch: latents along one side of what the network sees as one.
+        blocks: classes of the network's layers that it repeats most, which are worth compiling.
     """
 
     network: str
@@ -69,6 +70,7 @@ class DiffusionFamily(Protocol):
     architecture: str
     vae_float32: bool
     patch: int
+    blocks: Sequence[str]
 
     def network_class(self) -> Any:
         """diffusers' class of the network."""

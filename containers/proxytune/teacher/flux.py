@@ -62,6 +62,7 @@ class Flux:
     architecture = "flux-1-dev/lora"
     vae_float32 = False
     patch = 2
+    blocks: Sequence[str] = ("FluxTransformerBlock", "FluxSingleTransformerBlock")
 
     def network_class(self) -> Any:
         """As `DiffusionFamily.network_class`."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +18,56 @@ from proxytune.teacher.family import DiffusionFamily
 from proxytune.teacher.fusing import FusedAdapter
 from proxytune.teacher.latents import stride
 from proxytune.teacher.loading import load_part
-from proxytune.teacher.text import Texts, join
+from proxytune.teacher.text import TextEncoders, Texts, join
+from proxytune.training import compiling
 
 # The pipelines want multiples of this as well, whatever the VAE's stride.
 LEAST_STRIDE = 8
+# Compiling a network's blocks takes about a minute, a picture's step a tenth of a second or more: chunks of
+# fewer steps than these are no part of a job that wins by it (an estimate, not measured).
+WORTHWHILE_STEPS = 200
 
 
 class DiffusionMaker:
-    """A `proxies.maker.PictureMaker`.
+    """A `proxies.maker.StreamingMaker`.
 
     Args:
         family: what is particular about the model.
+        compiled: whether the network's blocks are compiled, for batches that are all of one size; None does
+            so on a GPU, for chunks that are large enough.
+        backend: what compiles them.
     """
 
     sampler_kind = "diffusion"
 
-    def __init__(self, family: DiffusionFamily) -> None:
-        self._family = family
+    def __init__(
+        self, family: DiffusionFamily, *, compiled: bool | None = None, backend: str = "inductor"
+    ) -> None:
+        self._family, self._wanted, self._backend = family, compiled, backend
         self._texts: dict[str, Texts] = {}
+        self._compiled = False
+        # Pictures drawn at once at most, known when the memory was not enough for more.
+        self._most: int | None = None
 
     def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
-        """Load network and adapter, then the rest; text encoders wait on the CPU.
+        """Load network and adapter, then the rest; text encoders wait on the CPU for the first prompts.
 
         Raises:
             ProxytuneError: ModelMissing, ModelMismatch.
         """
-        family, self._device = self._family, device
-        dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        family, self._base, self._device = self._family, base, device
+        self._dtype = dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         network = load_part(family.network_class(), base, family.network, dtype).to(device)
         self._adapter = FusedAdapter(network, adapter, family.network) if adapter is not None else None
         self._pipeline: Any = family.pipeline(base, network, load_vae(family, base, dtype, device))
         self._pipeline.set_progress_bar_config(disable=True)
-        self._encoders = family.load_texts(base, dtype)
+        self._network = network
+        self._encoders: TextEncoders | None = family.load_texts(base, dtype)
 
-    @torch.no_grad()
+    def expect(self, prompts: Iterable[str]) -> None:
+        """As `StreamingMaker.expect`; with the empty prompt, which guidance may need."""
+        self._encode([*prompts, ""])
+
     def draw(self, chunk: Chunk) -> list[Image.Image]:
         """The chunk's pictures.
 
@@ -56,39 +75,97 @@ class DiffusionMaker:
             ProxytuneError: HyperparameterInvalid for a size that the model cannot make, or for variant
                 `tuned` without an adapter.
         """
+        return [image for _, image in self.stream(chunk)]
+
+    def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
+        """As `StreamingMaker.stream`, in the chunk's order; fewer at once where the memory asks for it.
+
+        Raises:
+            ProxytuneError: as for `draw`.
+            torch.OutOfMemoryError: there is no room for a single picture.
+        """
         self._check(chunk)
         if self._adapter is not None:
             self._adapter.switch(tuned=chunk.variant == "tuned")
         empty = self._family.needs_empty(self._pipeline, chunk.sampler["guidance"])
         self._encode([picture.prompt for picture in chunk.pictures] + ([""] if empty else []))
-        return [
-            picture for batch in chunk.batches() for picture in self._draw_batch(batch, chunk, empty=empty)
-        ]
+        self._compile(chunk)
+        waiting = chunk.pictures
+        while waiting:
+            count = min(chunk.batch_size, self._most or chunk.batch_size)
+            batch = waiting[:count]
+            images = self._attempt(batch, chunk, count, empty=empty)
+            if images is None:
+                self._most = (min(count, len(batch)) + 1) // 2
+                print(
+                    f"The memory is not enough for {len(batch)} pictures at once: {self._most} now",
+                    flush=True,
+                )
+                _give_back(self._device)
+                continue
+            yield from zip(batch, images, strict=True)
+            waiting = waiting[count:]
 
     def _encode(self, prompts: list[str]) -> None:
-        """Ask the text encoders about the prompts that they were not asked about yet."""
+        """Ask the text encoders about the prompts that they were not asked about yet, and let go of them.
+
+        Where prompts come later they are read from the disk again: seconds, where keeping them costs up to
+        12 GB for as long as pictures are drawn.
+        """
         new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts]
         if not new:
             return
-        self._encoders.to(self._device)
+        encoders = self._encoders or self._family.load_texts(self._base, self._dtype)
+        self._encoders = None
+        encoders.to(self._device)
         for prompt in new:
-            self._texts[prompt] = self._family.encode(self._encoders, [prompt])
-        self._encoders.to(torch.device("cpu"))
+            self._texts[prompt] = self._family.encode(encoders, [prompt])
+        del encoders
+        _give_back(self._device)
+
+    def _compile(self, chunk: Chunk) -> None:
+        """Compile the network once, for jobs that draw enough."""
+        if self._compiled:
+            return
+        worthwhile = len(chunk.pictures) * chunk.sampler["steps"] >= WORTHWHILE_STEPS
+        wanted = compiling.possible(self._device) and worthwhile if self._wanted is None else self._wanted
+        if wanted:
+            layers = compiling.layers_of(self._network, self._family.blocks)
+            compiling.compile_layers(layers, backend=self._backend, fixed=True)
+            print(f"{len(layers)} blocks are compiled at the first batch", flush=True)
+            self._compiled = True
+
+    def _attempt(
+        self, batch: tuple[PictureRequest, ...], chunk: Chunk, count: int, *, empty: bool
+    ) -> list[Image.Image] | None:
+        """The pictures of a batch; None when the memory is not enough, but would be for fewer.
+
+        Args:
+            count: of a whole batch. What is compiled is so for one shape: a smaller batch is filled up with
+                its last picture.
+        """
+        filled = batch + (batch[-1],) * (count - len(batch)) if self._compiled else batch
+        try:
+            return self._draw_batch(filled, chunk, len(batch), empty=empty)
+        except torch.OutOfMemoryError:
+            if len(batch) == 1 and count == 1:
+                raise
+            return None
 
     def _draw_batch(
-        self, batch: tuple[PictureRequest, ...], chunk: Chunk, *, empty: bool
+        self, batch: tuple[PictureRequest, ...], chunk: Chunk, wanted: int, *, empty: bool
     ) -> list[Image.Image]:
-        return list(
-            draw_batch(
-                self._family,
-                self._pipeline,
-                join([self._texts[request.prompt] for request in batch]),
-                self._texts[""] if empty else None,
-                [request.seed for request in batch],
-                size=chunk.size,
-                sampler=chunk.sampler,
-            )
+        """The first `wanted` pictures of a batch; what only fills it up is not decoded."""
+        drawn = draw_batch(
+            self._family,
+            self._pipeline,
+            join([self._texts[request.prompt] for request in batch]),
+            self._texts[""] if empty else None,
+            [request.seed for request in batch],
+            size=chunk.size,
+            sampler=chunk.sampler,
         )
+        return list(islice(drawn, wanted))
 
     def _check(self, chunk: Chunk) -> None:
         step = max(LEAST_STRIDE, stride(self._pipeline.vae) * self._family.patch)
@@ -100,3 +177,10 @@ class DiffusionMaker:
             )
         if chunk.variant == "tuned" and self._adapter is None:
             raise invalid("Tuned pictures were asked for, but there is no adapter")
+
+
+def _give_back(device: torch.device) -> None:
+    """What nobody holds any more is free for others at once."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

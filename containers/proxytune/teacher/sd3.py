@@ -61,6 +61,7 @@ class SD3:
     architecture = "stable-diffusion-3/lora"
     vae_float32 = True
     patch = 2
+    blocks: Sequence[str] = ("JointTransformerBlock",)
 
     def network_class(self) -> Any:
         """As `DiffusionFamily.network_class`."""

@@ -42,6 +42,7 @@ class SDXL:
     # diffusers issues 4325, 4820.
     vae_float32 = True
     patch = 1
+    blocks: Sequence[str] = ("BasicTransformerBlock",)
 
     def network_class(self) -> Any:
         """As `DiffusionFamily.network_class`."""

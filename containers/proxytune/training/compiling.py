@@ -1,10 +1,10 @@
-"""torch.compile for training, layer by layer, where it pays: on a GPU, in trainings that are long enough."""
+"""torch.compile, layer by layer, where it pays: on a GPU, in jobs that are long enough."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import nn
@@ -20,14 +20,23 @@ def possible(device: torch.device) -> bool:
     return device.type == "cuda" and compiler is not None
 
 
-def compile_layers(layers: Iterable[nn.Module], *, backend: str = "inductor") -> None:
+def layers_of(network: nn.Module, kinds: Collection[str]) -> list[nn.Module]:
+    """The layers of a network whose class has one of these names."""
+    return [layer for layer in network.modules() if type(layer).__name__ in kinds]
+
+
+def compile_layers(layers: Iterable[nn.Module], *, backend: str = "inductor", fixed: bool = False) -> None:
     """Compile each layer in place; weights, names and hooks stay as they are.
 
     Layers of the same code share what is compiled. Where compiling fails, torch computes as without.
+
+    Args:
+        fixed: whether inputs have one shape only, which makes the fastest kernels; another shape is compiled
+            anew.
     """
     torch._dynamo.config.suppress_errors = True
     for layer in layers:
-        layer.compile(backend=backend)
+        layer.compile(backend=backend, dynamic=False if fixed else None)
 
 
 def undo(layers: Iterable[nn.Module]) -> None:

@@ -10,6 +10,7 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ def test_an_adapter_of_another_model_is_not_loaded(tiny_model, served_folder):
     base_model = f"file://{tiny_model('sdxl-tiny')}"
     settings = Settings("teacher", "sdxl", "sdxl-base", base_model, served_folder / "model", "127.0.0.1", 0)
     with pytest.raises(ProxytuneError, match="model sdxl-base") as caught:
-        load_maker(settings)
+        load_maker(settings, ExitStack())
     assert caught.value.name == "ModelMismatch"
 
 
@@ -139,7 +140,7 @@ def test_a_family_that_this_image_does_not_hold_is_named(served_folder):
         "teacher", "pixart", "pixart", "file:///nowhere", served_folder / "model", "127.0.0.1", 0
     )
     with pytest.raises(ProxytuneError, match="pixart") as caught:
-        load_maker(settings)
+        load_maker(settings, ExitStack())
     assert caught.value.name == "ModelUnknown"
 
 

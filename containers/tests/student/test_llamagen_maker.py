@@ -1,6 +1,7 @@
 """Drawing with LlamaGen: a picture depends on prompt, seed and variant, and on nothing else."""
 
 import json
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from proxytune.contract.errors import ProxytuneError
 from proxytune.proxies import chunk as chunks
 from proxytune.proxies import shard
-from proxytune.serving.app import draw_shard
+from proxytune.proxies.drawing import draw_shard
 from proxytune.serving.server import load_maker
 from proxytune.serving.settings import Settings
 from proxytune.student.llamagen.maker import LlamaGenMaker
@@ -90,7 +91,7 @@ def test_the_server_loads_and_draws(tiny_student, trained, five, tmp_path):
         port=0,
     )
     file = tmp_path / "0.json.out"
-    file.write_bytes(draw_shard(load_maker(settings), chunk(), settings.model))
+    file.write_bytes(draw_shard(load_maker(settings, ExitStack()), chunk(), settings.model))
     read = shard.read(file)
     assert pixels(picture.image() for picture in read) == five
     assert {picture.record.variant for picture in read} == {"tuned"}

@@ -1,14 +1,28 @@
 """Drawing with every family: diffusers' own pictures, whatever the batch."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from teaching import MODELS, chunk, loaded, pixels, plain_picture, plain_pipeline, write_strong_adapter
+from teaching import (
+    CPU,
+    MODELS,
+    chunk,
+    family_of,
+    loaded,
+    pixels,
+    plain_picture,
+    plain_pipeline,
+    write_strong_adapter,
+)
+from torch._dynamo.utils import counters
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.teacher.adapter import WEIGHTS_FILE
+from proxytune.teacher.maker import DiffusionMaker
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -68,14 +82,67 @@ def test_the_prompt_the_guidance_and_the_size_matter(drawn):
         maker.draw(chunk(size=60))
 
 
-def test_text_encoders_are_asked_once_a_prompt(drawn):
-    maker = drawn[2]
-    maker.draw(chunk(seeds=(1,), prompts=["a red ohwx dog"]))
-    encoders, maker._encoders = maker._encoders, None
-    try:
-        maker.draw(chunk(seeds=(2,), prompts=["a red ohwx dog"]))
-    finally:
-        maker._encoders = encoders
+def test_text_encoders_are_gone_once_the_prompts_are_read_and_come_back_for_new_ones(drawn):
+    base, adapter, _ = drawn
+    maker = loaded(base, adapter)
+    encoders = [weakref.ref(encoder) for encoder in maker._encoders.encoders]
+    maker.expect(["a red ohwx dog", "a blue ohwx dog"])
+    assert all(reference() is None for reference in encoders)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(maker._family), "load_texts", lambda *_: pytest.fail("read again"))
+        early = pixels(maker.draw(chunk(seeds=(1, 2), prompts=["a red ohwx dog", "a blue ohwx dog"])))
+    late = pixels(maker.draw(chunk(seeds=(3,), prompts=["a green ohwx dog"])))
+    other = loaded(base, adapter)
+    assert (
+        pixels(other.draw(chunk(seeds=(1, 2), prompts=["a red ohwx dog", "a blue ohwx dog"]))) == early
+    ).all()
+    assert (pixels(other.draw(chunk(seeds=(3,), prompts=["a green ohwx dog"]))) == late).all()
+
+
+def test_where_the_memory_is_not_enough_fewer_are_drawn_at_once(drawn, capsys, monkeypatch):
+    base, adapter, maker = drawn
+    expected = pixels(maker.draw(chunk(seeds=range(5), batch_size=5)))
+    real, asked = type(maker._family).draw, []
+
+    def small(self, pipeline, drawing):
+        asked.append(len(drawing.generators))
+        if asked[-1] > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, pipeline, drawing)
+
+    monkeypatch.setattr(type(maker._family), "draw", small)
+    room, small_one = 2, loaded(base, adapter)
+    drawn_small = pixels(small_one.draw(chunk(seeds=range(5), batch_size=5)))
+    assert asked == [5, 3, 2, 2, 1]
+    assert np.abs(drawn_small - expected).max() <= 1
+    assert "not enough for 5 pictures at once: 3 now" in capsys.readouterr().out
+    # What was learnt is kept for the chunks that follow.
+    small_one.draw(chunk(seeds=range(4), batch_size=4))
+    assert asked[5:] == [2, 2]
+    room = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        small_one.draw(chunk(seeds=(1,)))
+
+
+def test_compiled_once_for_one_shape_it_draws_the_same(drawn):
+    base, adapter, maker = drawn
+    expected = pixels(maker.draw(chunk(seeds=range(5), batch_size=2)))
+    untuned = pixels(maker.draw(chunk(seeds=(0,), variant="base")))
+    torch._dynamo.reset()
+    counters.clear()
+    # Traced as on a GPU, where kernels are then made of it.
+    compiled = DiffusionMaker(family_of(base.name), compiled=True, backend="eager")
+    compiled.load(base, adapter, CPU)
+    with torch._dynamo.config.patch(suppress_errors=False):
+        assert np.abs(pixels(compiled.draw(chunk(seeds=range(4), batch_size=2))) - expected[:4]).max() <= 1
+        graphs = counters["stats"]["unique_graphs"]
+        assert graphs >= 1
+        # The last batch holds one picture; the base model has the same code.
+        assert np.abs(pixels(compiled.draw(chunk(seeds=range(5), batch_size=2))) - expected).max() <= 1
+        again = pixels(compiled.draw(chunk(seeds=(0,), batch_size=2, variant="base")))
+        assert np.abs(again - untuned).max() <= 1
+    assert counters["stats"]["unique_graphs"] == graphs
+    torch._dynamo.reset()
 
 
 @pytest.mark.parametrize("adapted", ["all"])

@@ -1,0 +1,149 @@
+"""Every family from photos to proxies: trained, cut off, resumed, saved, loaded, drawn by two instances.
+
+Real classes at tiny size, through the trainer's own job and the serving app's own routes.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from jobs import write_teach_job
+from safetensors.torch import load_file
+from starlette.testclient import TestClient
+from teaching import MODELS, family_of, pixels, plain_picture, plain_pipeline
+
+from proxytune.contract import hyperparameters
+from proxytune.contract.folders import Folders
+from proxytune.contract.signals import StopRequest
+from proxytune.proxies.collection import read_all, read_proxies
+from proxytune.proxies.maker import load_onto_device, maker_for
+from proxytune.serving.app import Loaded, make_app
+from proxytune.teacher.adapter import WEIGHTS_FILE
+from proxytune.teacher.trainer import train
+
+PROXIES, A_CHUNK, STEPS = 64, 22, 2
+# Strong enough that a picture without the adapter cannot be mistaken for one with it.
+SETTINGS = {"steps": "4", "checkpoint_every": "100", "learning_rate": "0.05"}
+
+
+class TakenAway(StopRequest):
+    """Spot takes the instance away after so many steps; the loop reads `requested` once before each."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+        super().__init__()
+
+    @property
+    def requested(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+    @requested.setter
+    def requested(self, value: bool) -> None:
+        pass
+
+
+def teach(folder, model, base, stop=None):
+    """The teach job of a family; returns the folder of its adapter."""
+    if not folder.exists():
+        write_teach_job(folder, base, family=MODELS[model], model=model, **SETTINGS)
+    folders = Folders(folder)
+    folders.model.mkdir(exist_ok=True)
+    train(folders, hyperparameters.read(folders), stop or StopRequest())
+    return folders.model
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def taught(request, tiny_model, tmp_path_factory):
+    """A family's model id and folder, and the adapters of an undisturbed and of a disturbed training."""
+    model, folder = request.param, tmp_path_factory.mktemp("whole")
+    base = tiny_model(model)
+    undisturbed = teach(folder / "undisturbed", model, base)
+    with pytest.raises(SystemExit):
+        teach(folder / "disturbed", model, base, TakenAway(2))
+    return model, base, undisturbed, teach(folder / "disturbed", model, base)
+
+
+def instance(model, base, adapter):
+    """One instance of a transform, with a picture maker of its own."""
+    maker = maker_for("teacher", MODELS[model], model, adapter)
+    load_onto_device(maker, base, adapter, model)
+    return TestClient(make_app("teacher", model, Loaded(maker)), raise_server_exceptions=False)
+
+
+def chunk_of(number, indexes, batch_size=4):
+    return {
+        "version": 1,
+        "stage": "synthesize",
+        "chunk": number,
+        "variant": "tuned",
+        "size": 64,
+        "batch_size": batch_size,
+        "sampler": {"kind": "diffusion", "steps": STEPS, "guidance": 5},
+        "pictures": [{"index": index, "prompt": "a ohwx dog", "seed": 100 + index} for index in indexes],
+    }
+
+
+CHUNKS = [chunk_of(at // A_CHUNK, range(at, min(at + A_CHUNK, PROXIES))) for at in range(0, PROXIES, A_CHUNK)]
+
+
+def ask(client, chunk, folder, attempt=1):
+    """What SageMaker does with a chunk: the answer becomes an object below the attempt's prefix."""
+    answer = client.post("/invocations", content=json.dumps(chunk))
+    if answer.status_code == 200:
+        file = folder / f"a{attempt}" / f"chunk-{chunk['chunk']:04d}.json.out"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(answer.content)
+    return answer.status_code
+
+
+def test_resumed_bit_for_bit_loaded_by_plain_diffusers_and_drawn_by_two_instances(taught, tmp_path):
+    model, base, undisturbed, disturbed = taught
+    # Tensor by tensor: safetensors writes the header's facts in an order of its own each time.
+    ours, theirs = load_file(disturbed / WEIGHTS_FILE), load_file(undisturbed / WEIGHTS_FILE)
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+    alone = instance(model, base, undisturbed)
+    assert [ask(alone, chunk, tmp_path / "one") for chunk in CHUNKS] == [200] * 3
+    expected = read_proxies(tmp_path / "one", PROXIES)
+
+    first, second = instance(model, base, disturbed), instance(model, base, disturbed)
+    # The first instance has chunks 0 and 2, the second chunk 1, which fails for want of memory.
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(type(family_of(model)), "draw", _no_memory)
+        assert ask(second, CHUNKS[1], tmp_path / "two") == 500
+    assert [ask(first, CHUNKS[number], tmp_path / "two") for number in (2, 0)] == [200] * 2
+    assert len(read_all(tmp_path / "two")) < PROXIES
+    assert ask(second, CHUNKS[1], tmp_path / "two", attempt=2) == 200
+    drawn = read_proxies(tmp_path / "two", PROXIES)
+    assert [picture.record for picture in drawn] == [picture.record for picture in expected]
+    assert [picture.png() for picture in drawn] == [picture.png() for picture in expected]
+
+    plain = plain_pipeline(base)
+    untuned = plain_picture(plain, 100, steps=STEPS)
+    plain.load_lora_weights(str(disturbed))
+    tuned = plain_picture(plain, 100, steps=STEPS)
+    assert np.abs(pixels([tuned]) - pixels([untuned])).max() > 5
+    assert np.abs(pixels([drawn[0].image()]) - pixels([tuned])).max() <= 1
+
+
+def _no_memory(*_):
+    raise MemoryError("injected")
+
+
+def test_a_picture_is_its_seed_in_every_batch_chunk_and_order(taught, tmp_path):
+    model, base, _, adapter = taught
+    client = instance(model, base, adapter)
+    seen = {}
+    for batch_size, order in ((4, range(6)), (1, range(6)), (3, range(5, -1, -1)), (4, (5, 0, 3))):
+        answer = client.post("/invocations", content=json.dumps(chunk_of(0, order, batch_size)))
+        file = tmp_path / "shard.out"
+        file.write_bytes(answer.content)
+        for picture in read_all(tmp_path):
+            drawn = pixels([picture.image()])
+            first = seen.setdefault(picture.record.index, drawn)
+            # A kernel may add in another order at another batch size.
+            assert np.abs(drawn - first).max() <= 1
+    assert len({picture.tobytes() for picture in seen.values()}) == 6
