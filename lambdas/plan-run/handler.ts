@@ -1,15 +1,15 @@
 /** Reads the request, plans the run and refuses it here, before any money is spent, when it cannot be done. */
 import { SubscribeCommand } from '@aws-sdk/client-sns';
 import { chunksOf } from '../../lib/core/chunks.ts';
-import { ProxytuneError } from '../../lib/core/errors.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
 import type { Plan } from '../../lib/core/plan.ts';
 import { parseRequest, requestSchema } from '../../lib/core/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
-import { listKeys, readText, writeJson } from '../shared/bucket.ts';
+import { readText, writeJson } from '../shared/bucket.ts';
 import { sns } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
+import { requireModelInBucket } from '../shared/models.ts';
 import { beginRun, noteRun } from '../shared/table.ts';
 
 export interface PlanRunInput {
@@ -42,7 +42,7 @@ export async function handler(input: PlanRunInput) {
     version: setting('VERSION'),
     instanceTypes: setting('INSTANCE_TYPES').split(','),
   });
-  await Promise.all(Object.values(plan.models).map(({ id }) => requireModel(id)));
+  await Promise.all(Object.values(plan.models).map(({ id }) => requireModelInBucket(id)));
   await writeChunks(plan);
   await writeJson(keys.plan(runId), plan);
   return {
@@ -58,17 +58,6 @@ export async function handler(input: PlanRunInput) {
 function addressIn(text: string): string | undefined {
   const address = /"notify"\s*:\s*"([^"\\]*)"/.exec(text)?.[1];
   return requestSchema.shape.notify.safeParse(address).data;
-}
-
-/** @throws ModelMissing before any GPU would find it out */
-async function requireModel(id: string): Promise<void> {
-  if ((await listKeys(keys.model(id), 1)).length > 0) return;
-  throw new ProxytuneError('ModelMissing', {
-    what: 'The weights of a chosen model are not in the bucket',
-    given: `s3://${setting('BUCKET')}/${keys.model(id)} is empty`,
-    allowed: 'a folder with the model in the layout that docs/models.md shows',
-    remedy: 'bring the model there once, then upload subject.json again',
-  });
 }
 
 async function writeChunks(plan: Plan): Promise<void> {

@@ -30,9 +30,17 @@ export async function readPlan(runId: string): Promise<Plan> {
   return planSchema.parse(JSON.parse(await readText(keys.plan(runId))));
 }
 
-/** Every key below a prefix. @param most - stop after so many. @default - all */
-export async function listKeys(prefix: string, most = Number.POSITIVE_INFINITY): Promise<string[]> {
-  const found: string[] = [];
+/** An object as a listing tells of it. */
+export interface Listed {
+  readonly key: string;
+  readonly size: number;
+  /** Without quotation marks. */
+  readonly etag: string;
+}
+
+/** Every object below a prefix. @param most - stop after so many. @default - all */
+export async function listObjects(prefix: string, most = Number.POSITIVE_INFINITY): Promise<Listed[]> {
+  const found: Listed[] = [];
   let token: string | undefined;
   do {
     const page = await s3().send(
@@ -43,10 +51,16 @@ export async function listKeys(prefix: string, most = Number.POSITIVE_INFINITY):
         MaxKeys: Math.min(1000, most),
       }),
     );
-    for (const object of page.Contents ?? []) if (object.Key !== undefined) found.push(object.Key);
+    for (const { Key, Size = 0, ETag = '' } of page.Contents ?? [])
+      if (Key !== undefined) found.push({ key: Key, size: Size, etag: ETag.replaceAll('"', '') });
     token = page.NextContinuationToken;
   } while (token !== undefined && found.length < most);
   return found;
+}
+
+/** Every key below a prefix. @param most - stop after so many. @default - all */
+export async function listKeys(prefix: string, most?: number): Promise<string[]> {
+  return (await listObjects(prefix, most)).map(({ key }) => key);
 }
 
 /** Copies an object within the bucket and says what it is, so that a browser shows it. */

@@ -71,6 +71,7 @@ function planRun(props: MachineLambdasProps): Own {
     statements: [
       onObjects(bucket, ['s3:GetObject', 's3:GetObjectVersion'], ['subjects/*/subject.json']),
       listObjects(bucket, ['models/*']),
+      onObjects(bucket, ['s3:GetObject'], ['models/*/manifest.json']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/plan.json', 'runs/*/chunks/*']),
       onTable(table, ['UpdateItem']),
       // Only addresses: no other kind of subscriber can be slipped in.

@@ -86,6 +86,7 @@ function objects(stack: Stack): Acknowledgement[] {
     on('JobRole', 'runs/*/generated/*/pictures/*', FILES_OF_A_PROMPT),
     on('JobRole', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('MachineLambdas/PlanRun', 'subjects/*/subject.json', OF_EVERY_RUN),
+    on('MachineLambdas/PlanRun', 'models/*/manifest.json', 'The `*` is a model, which the request names.'),
     on('MachineLambdas/PlanRun', 'runs/*/plan.json', OF_EVERY_RUN),
     on('MachineLambdas/PlanRun', 'runs/*/chunks/*', FILES_OF_A_RUN),
     on('MachineLambdas/InspectPhotos', 'subjects/*/photos/*', OF_EVERY_RUN),

@@ -40,6 +40,20 @@ export const licence = z.strictObject({
   note: z.string(),
 });
 
+const hub = z
+  .strictObject({
+    repository: z.string(),
+    revision: z
+      .string()
+      .regex(/^[0-9a-f]{40}$/)
+      .nullable()
+      .describe('Commit that is brought in; null: that of the main branch, recorded when it is brought in'),
+    gated: z.boolean().describe('Whether its terms must be accepted on Hugging Face first'),
+    files: z.array(z.string()).min(1).describe('What of the repository; `*` stands for anything but a slash'),
+    gib: z.number().describe('About how much that is'),
+  })
+  .describe('Where import-model takes the model from');
+
 const modelRow = z.strictObject({
   role: z.enum(ROLES),
   family: z.string(),
@@ -49,6 +63,7 @@ const modelRow = z.strictObject({
   world: z.enum(WORLDS).describe('What its pictures are of: whose prompts and measuring encoders go with it'),
   shipped: z.string().nullable().describe('Folder of its weights in this repository, or null'),
   source: z.string(),
+  hub: hub.nullable().default(null),
   licence,
   size: z.int(),
   captionRules: z.array(z.enum(['clip', 't5', 'caption-cleaner'])),

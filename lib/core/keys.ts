@@ -64,6 +64,8 @@ export const keys = {
   reportPage: (run: string) => `runs/${run}/report/index.html`,
   metrics: (run: string) => `runs/${run}/report/metrics.json`,
   model: (id: string) => `models/${id}/`,
+  /** Written after the last file of the model; see model-manifest.ts. */
+  modelManifest: (id: string) => `models/${id}/manifest.json`,
 } as const;
 
 /** Fixed width, so that listing order is chunk order. */

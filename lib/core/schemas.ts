@@ -5,6 +5,7 @@ import { metrics } from './contract/metrics.ts';
 import { chunk, pictureRecord } from './contract/pictures.ts';
 import { progress } from './contract/progress.ts';
 import errors from './data/errors.json' with { type: 'json' };
+import { modelManifest } from './model-manifest.ts';
 import { planSchema } from './plan.ts';
 import { requestSchema } from './request.ts';
 
@@ -26,6 +27,7 @@ export function exportedFiles(): Record<string, unknown> {
     ),
     [`${CONTAINER}/progress.schema.json`]: jsonSchema('progress.json of a training job', progress),
     [`${CONTAINER}/metrics.schema.json`]: jsonSchema('metrics.json of a report', metrics),
+    [`${CONTAINER}/model-manifest.schema.json`]: jsonSchema('manifest.json of a base model', modelManifest),
     [`${CONTAINER}/errors.json`]: errors,
   };
 }

@@ -1,16 +1,15 @@
 /** The models that a local run needs, in the local bucket: trained ones of the repository, tiny ones made here. */
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { S3Client } from '@aws-sdk/client-s3';
 import { modelIds, model as modelRow } from '../core/catalogue.ts';
 import { ProxytuneError } from '../core/errors.ts';
-import { keys } from '../core/keys.ts';
-import { removeOthers } from './bucket.ts';
+import { type ModelFile, requireModel } from '../core/model-manifest.ts';
 import { type LocalCloud, PYTHON } from './cloud.ts';
+import { type Bucket, heldInBucket, uploadModel } from './model-bucket.ts';
+import { describeFolder } from './model-folder.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TOOL = join(ROOT, 'containers/tools/make_tiny_models.py');
@@ -60,14 +59,14 @@ export async function ensureModels(
   const place = { s3, bucket: cloud.outputs.BucketName ?? '' };
   try {
     const missing: Source[] = [];
-    for (const source of sources) {
-      if ((await markInBucket(place, source.id)) !== markOf(source)) missing.push(source);
-    }
+    for (const source of sources) if (!(await isThere(place, source))) missing.push(source);
     const unmade = missing.filter(({ folder }) => !existsSync(folder)).map(({ id }) => id);
     if (unmade.length > 0) await make(join(cloud.dataDir, 'models'), unmade, signal);
-    for (const source of missing) {
+    for (const { id, folder } of missing) {
       signal?.throwIfAborted();
-      await upload(place, source);
+      const row = modelRow(id);
+      const origin = { source: row.source, importedAt: new Date() };
+      await uploadModel(place, row, folder, await describeFolder(folder, { signal }), origin, { signal });
     }
   } finally {
     s3.destroy();
@@ -87,33 +86,18 @@ function sourceOf(id: string, root: string, dataDir: string): Source {
   });
 }
 
-interface Bucket {
-  readonly s3: S3Client;
-  readonly bucket: string;
-}
-
-/** The last object of an upload; its absence says that the upload did not end. */
-const complete = (id: string): string => `${keys.model(id)}COMPLETE`;
-
-async function markInBucket({ s3, bucket }: Bucket, id: string): Promise<string | undefined> {
+/** Whether the bucket holds the model as it was brought in; of the repository's, whether it is still the same. */
+async function isThere(place: Bucket, { id, folder, shipped }: Source): Promise<boolean> {
   try {
-    const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: complete(id) }));
-    return await object.Body?.transformToString();
+    const { files } = requireModel(id, await heldInBucket(place, id));
+    if (!shipped) return true;
+    const contents = (of: readonly ModelFile[]) =>
+      of.map(({ path, sha256 }) => `${path} ${sha256}`).join('\n');
+    return contents(files) === contents(await describeFolder(folder));
   } catch (error) {
-    if (error instanceof NoSuchKey) return undefined;
+    if (error instanceof ProxytuneError) return false;
     throw error;
   }
-}
-
-/** What the last object holds. Weights of the repository may change with it, and are then uploaded anew. */
-function markOf({ id, folder, shipped }: Source): string {
-  if (!shipped) return `${id}\n`;
-  const hash = createHash('sha256');
-  for (const file of filesIn(folder)) {
-    const content = readFileSync(join(folder, file));
-    hash.update(`${file} ${content.length}\n`).update(content);
-  }
-  return `${id} ${hash.digest('hex')}\n`;
 }
 
 async function make(folder: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
@@ -140,32 +124,4 @@ function outOfDisk(folder: string, cause: unknown): ProxytuneError {
     remedy: 'make room, or choose a folder on another disk with --data, then call this again',
     cause,
   });
-}
-
-async function upload({ s3, bucket }: Bucket, source: Source): Promise<void> {
-  const { id, folder } = source;
-  const prefix = keys.model(id);
-  // A job that reads the folder meanwhile must not take a mixture for a whole model.
-  await removeOthers({ s3, bucket }, prefix, new Set());
-  for (const file of filesIn(folder)) {
-    const path = join(folder, file);
-    const ContentLength = (await stat(path)).size;
-    await s3.send(
-      new PutObjectCommand({
-        Bucket: bucket,
-        Key: prefix + file.split(sep).join('/'),
-        Body: createReadStream(path),
-        ContentLength,
-      }),
-    );
-  }
-  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: complete(id), Body: markOf(source) }));
-}
-
-/** Relative paths of the files of a folder, in one order everywhere. */
-function filesIn(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
-    .sort();
 }

@@ -112,6 +112,7 @@ const JOB = 'proxytune-my-dog-0a1b2c3d-evaluate-a1';
 /** Keys as core names them, one for each way in which a lambda touches the bucket. */
 const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['plan-run', 's3:GetObjectVersion', keys.request('my-dog')],
+  ['plan-run', 's3:GetObject', keys.modelManifest('sdxl')],
   ['plan-run', 's3:PutObject', keys.plan(RUN)],
   ['plan-run', 's3:PutObject', keys.chunk(RUN, 'synthesize', 7)],
   ['inspect-photos', 's3:GetObject', `${keys.photos('my-dog')}a+b 1.jpg`],

@@ -2,6 +2,7 @@
  * What the lambdas' tests share: the emulator with a bucket, a table and a topic, our Step Functions and SageMaker
  * services with a container of a few lines, and the environment that the stack gives a lambda.
  */
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,8 +23,9 @@ import type { handler as settleJob } from '../../lambdas/settle-job/handler.ts';
 import { dynamo, s3, sagemaker, sfn, sns } from '../../lambdas/shared/clients.ts';
 import { describeJob } from '../../lambdas/shared/jobs.ts';
 import { handler as startJob } from '../../lambdas/start-job/handler.ts';
-import { instanceTypes } from '../../lib/core/catalogue.ts';
+import { instanceTypes, model } from '../../lib/core/catalogue.ts';
 import { keys } from '../../lib/core/keys.ts';
+import { makeManifest } from '../../lib/core/model-manifest.ts';
 import { runId as runIdOf } from '../../lib/core/names.ts';
 import { outcomeOf } from '../../lib/core/outcome.ts';
 import { type JobStage, TRANSFORM_STAGES } from '../../lib/core/words.ts';
@@ -280,8 +282,17 @@ export class Bench {
     await s3().send(
       new PutBucketVersioningCommand({ Bucket: BUCKET, VersioningConfiguration: { Status: 'Enabled' } }),
     );
-    for (const model of ['sdxl-tiny', 'llamagen-tiny', 'clip-tiny', 'dino-tiny'])
-      await this.put(`${keys.model(model)}config.json`, '{}');
+    for (const id of ['sdxl-tiny', 'llamagen-tiny', 'clip-tiny', 'dino-tiny']) await this.putModel(id);
+  }
+
+  /** Brings a model of one small file in, as import-model would. */
+  async putModel(id: string): Promise<void> {
+    const content = '{}';
+    await this.put(`${keys.model(id)}config.json`, content);
+    const sum = (algorithm: string) => createHash(algorithm).update(content).digest('hex');
+    const file = { path: 'config.json', size: 2, sha256: sum('sha256'), etag: sum('md5'), modified: null };
+    const origin = { source: 'a test', importedAt: new Date() };
+    await this.put(keys.modelManifest(id), JSON.stringify(makeManifest(model(id), origin, [file])));
   }
 
   async #makeTable(): Promise<void> {

@@ -5,7 +5,9 @@ import {
   CreateBucketCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
+  PutBucketVersioningCommand,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
@@ -27,6 +29,9 @@ beforeAll(async () => {
   emulator = await startEmulator(emulatorOptions(folder));
   s3 = new S3Client({ ...clientConfig(emulator.endpoint), forcePathStyle: true });
   await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  await s3.send(
+    new PutBucketVersioningCommand({ Bucket: BUCKET, VersioningConfiguration: { Status: 'Enabled' } }),
+  );
 }, MINUTE);
 
 afterAll(async () => {
@@ -42,6 +47,14 @@ const ensure = (ids: readonly string[]) => {
 async function objects(prefix: string): Promise<string[]> {
   const page = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
   return (page.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length)).sort();
+}
+/** Key to version, of which every write makes a new one. */
+async function versionsOf(prefix: string): Promise<Record<string, string | undefined>> {
+  const entries = (await objects(prefix)).map(async (name) => {
+    const head = await s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key: prefix + name }));
+    return [name, head.VersionId] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
 }
 async function text(key: string): Promise<string | undefined> {
   const object = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }));
@@ -73,17 +86,25 @@ test(
     expect(localModels(root)).toContain('dino-miniature');
     await ensure(['dino-miniature']);
     const prefix = 'models/dino-miniature/';
-    expect(await objects(prefix)).toEqual(['COMPLETE', 'config.json', 'old.bin', 'unet/weights.bin']);
+    expect(await objects(prefix)).toEqual(['config.json', 'manifest.json', 'old.bin', 'unet/weights.bin']);
 
-    // What is there already is left alone, whatever happened to it.
+    // What is there already is left alone, but for what happened to it.
+    const before = await versionsOf(prefix);
+    await ensure(['dino-miniature']);
+    expect(await versionsOf(prefix)).toEqual(before);
     await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: `${prefix}config.json`, Body: 'touched' }));
     await ensure(['dino-miniature']);
-    expect(await text(`${prefix}config.json`)).toBe('touched');
+    expect(await text(`${prefix}config.json`)).toBe('first');
+    const after = await versionsOf(prefix);
+    expect(Object.keys(after).filter((key) => after[key] !== before[key])).toEqual([
+      'config.json',
+      'manifest.json',
+    ]);
 
     writeFileSync(join(shipped, 'unet/weights.bin'), 'other');
     rmSync(join(shipped, 'old.bin'));
     await ensure(['dino-miniature']);
-    expect(await objects(prefix)).toEqual(['COMPLETE', 'config.json', 'unet/weights.bin']);
+    expect(await objects(prefix)).toEqual(['config.json', 'manifest.json', 'unet/weights.bin']);
     expect(await text(`${prefix}unet/weights.bin`)).toBe('other');
     expect(await text(`${prefix}config.json`)).toBe('first');
   },
@@ -94,10 +115,10 @@ test(
   'an upload that was cut off is done again',
   async () => {
     const prefix = 'models/dino-miniature/';
-    for (const file of ['COMPLETE', 'config.json'])
+    for (const file of ['manifest.json', 'config.json'])
       await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: prefix + file }));
     await ensure(['dino-miniature']);
-    expect(await objects(prefix)).toEqual(['COMPLETE', 'config.json', 'unet/weights.bin']);
+    expect(await objects(prefix)).toEqual(['config.json', 'manifest.json', 'unet/weights.bin']);
   },
   MINUTE,
 );
@@ -107,7 +128,7 @@ test(
   async () => {
     await ensure(['dino-tiny']);
     expect(await objects('models/dino-tiny/')).toEqual(
-      expect.arrayContaining(['COMPLETE', 'model.safetensors']),
+      expect.arrayContaining(['manifest.json', 'model.safetensors']),
     );
     expect(existsSync(join(folder, 'models/sdxl-tiny'))).toBe(false);
     expect(await objects('models/sdxl-tiny/')).toEqual([]);

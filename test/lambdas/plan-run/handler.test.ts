@@ -115,17 +115,62 @@ test('what stands for an address and is none is nobody', async () => {
   expect(await addresses()).not.toContain('nobody');
 });
 
-test('ModelMissing names the empty folder', async () => {
-  const weights = `${keys.model('dino-tiny')}config.json`;
-  await bench.delete(weights);
-  const input = await bench.upload('unready');
-  await expect(handler(input)).rejects.toMatchObject({
-    name: 'ModelMissing',
-    message: expect.stringContaining('models/dino-tiny/ is empty'),
+describe('a model is looked at before any GPU is', () => {
+  const prefix = keys.model('dino-tiny');
+  const refused = async () => {
+    const input = await bench.upload('unready');
+    const error = await handler(input).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(await readRun(input.runId)).toMatchObject({ status: 'RUNNING' });
+    expect(await listKeys(keys.run(input.runId))).toEqual([]);
+    return `${error?.name}: ${error?.message}`;
+  };
+  afterEach(async () => {
+    await bench.delete(`${prefix}stray.safetensors`);
+    await bench.putModel('dino-tiny');
   });
-  expect(await readRun(input.runId)).toMatchObject({ status: 'RUNNING' });
-  expect(await listKeys(keys.run(input.runId))).toEqual([]);
-  await bench.put(weights, '{}');
+
+  test('an empty folder is named', async () => {
+    await bench.delete(`${prefix}config.json`);
+    await bench.delete(`${prefix}manifest.json`);
+    expect(await refused()).toContain(
+      'ModelMissing: The model dino-tiny is not there. Given: s3://lambdas-test/models/dino-tiny/ is empty.',
+    );
+  });
+
+  test('one that was brought in half has no manifest', async () => {
+    await bench.delete(`${prefix}manifest.json`);
+    expect(await refused()).toContain('holds 1 files and no manifest.json, its last one');
+  });
+
+  test.each([
+    ['a file that is gone', () => bench.delete(`${prefix}config.json`), 'config.json is gone'],
+    ['another size', () => bench.put(`${prefix}config.json`, '{ }'), 'has 3 bytes instead of 2'],
+    ['other content of the same size', () => bench.put(`${prefix}config.json`, '[]'), 'other content'],
+    [
+      'a new file',
+      () => bench.put(`${prefix}stray.safetensors`, 'x'),
+      'stray.safetensors was not brought in',
+    ],
+    [
+      'a spoilt manifest',
+      () => bench.put(`${prefix}manifest.json`, '{"version":1}'),
+      'manifest.json: it is of',
+    ],
+  ])('%s is a changed model', async (_, change, why) => {
+    await change();
+    const said = await refused();
+    expect(said).toMatch(/^ModelChanged: The model dino-tiny is not the one that was brought in\./);
+    expect(said).toContain(why);
+  });
+
+  test('a folder of the console is no file', async () => {
+    await bench.put(`${prefix}unet/`, '');
+    await expect(handler(await bench.upload('ready'))).resolves.toHaveProperty('planKey');
+    await bench.delete(`${prefix}unet/`);
+  });
 });
 
 test('a run that is taken up again runs again, and began when it first began', async () => {

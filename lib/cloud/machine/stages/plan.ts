@@ -3,7 +3,7 @@
  *
  * Enters: the execution's input, `{runId, bucket, subject, key, version}`.
  * Leaves: `{runId, bucket, planKey, photosPrefix, referencesPrefix}`.
- * Errors: `RequestInvalid`, `TokenWordUnusable`, `ModelUnknown`, `ModelMissing`, `OverBudget`.
+ * Errors: `RequestInvalid`, `TokenWordUnusable`, `ModelUnknown`, `ModelMissing`, `ModelChanged`, `OverBudget`.
  */
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';

@@ -1,0 +1,150 @@
+/** Base models in a bucket: what is held of one, and bringing a folder there, whole and only once. */
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import type { Model } from '../core/catalogue.ts';
+import { keys } from '../core/keys.ts';
+import {
+  type FoundFile,
+  type Held,
+  MANIFEST_FILE,
+  type ModelFile,
+  type ModelManifest,
+  makeManifest,
+  type Origin,
+} from '../core/model-manifest.ts';
+import { removeOthers } from './bucket.ts';
+import { PART_BYTES, uploadInParts } from './multipart.ts';
+
+export interface Bucket {
+  readonly s3: S3Client;
+  readonly bucket: string;
+}
+
+/** Metadata of an object that says what its content is: a multipart upload's ETag does not. */
+const SHA256 = 'sha256';
+/** Files at once. Large ones go in parts besides. */
+const FILES_AT_ONCE = 4;
+
+/** What the bucket holds of a model; one listing, and the manifest when there is one. */
+export async function heldInBucket({ s3, bucket }: Bucket, id: string): Promise<Held> {
+  const prefix = keys.model(id);
+  const files: FoundFile[] = [];
+  let complete = false;
+  for await (const page of paginateListObjectsV2({ client: s3 }, { Bucket: bucket, Prefix: prefix })) {
+    for (const { Key = '', Size = 0, ETag } of page.Contents ?? []) {
+      const path = Key.slice(prefix.length);
+      if (path === MANIFEST_FILE) complete = true;
+      // A key that ends in a slash is a folder of the S3 console.
+      else if (!path.endsWith('/') && path !== '') files.push({ path, size: Size, etag: unquoted(ETag) });
+    }
+  }
+  const where = `s3://${bucket}/${prefix}`;
+  if (!complete) return { where, files };
+  const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: keys.modelManifest(id) }));
+  return { where, files, manifest: (await object.Body?.transformToString()) ?? '' };
+}
+
+export interface UploadOptions {
+  /** Told of every file as its upload begins. @default - nobody is */
+  readonly tell?: (file: ModelFile, there: boolean) => void;
+  /** Ends the work between two parts; what is there stays, and is not brought again. @default - it goes on */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Brings a folder's files into the bucket and writes the manifest last. What is there already, with the same size and
+ * SHA-256, is left as it is; what does not belong to the model is removed.
+ * @param files - of the folder, as `describeFolder` gives them
+ */
+export async function uploadModel(
+  place: Bucket,
+  row: Model,
+  folder: string,
+  files: readonly ModelFile[],
+  origin: Origin,
+  { tell, signal }: UploadOptions = {},
+): Promise<ModelManifest> {
+  const { s3, bucket } = place;
+  const prefix = keys.model(row.id);
+  // From here on the model is not whole: a plan must not take a mixture for it.
+  await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: keys.modelManifest(row.id) }));
+  await removeOthers(place, prefix, new Set(files.map(({ path }) => prefix + path)));
+  const stored: ModelFile[] = [];
+  const queue = [...files];
+  const worker = async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      signal?.throwIfAborted();
+      const Key = prefix + file.path;
+      const there = await etagOfSame(place, Key, file);
+      tell?.(file, there !== undefined);
+      const etag = there ?? (await uploadFile(place, Key, join(folder, file.path), file, signal));
+      stored.push({ ...file, etag, modified: null });
+    }
+  };
+  await Promise.all(Array.from({ length: FILES_AT_ONCE }, worker));
+  const manifest = makeManifest(row, origin, stored);
+  await writeManifest(place, manifest);
+  return manifest;
+}
+
+/** Writes the manifest, after which the model is there. */
+export async function writeManifest({ s3, bucket }: Bucket, manifest: ModelManifest): Promise<void> {
+  await s3.send(
+    new PutObjectCommand({
+      Bucket: bucket,
+      Key: keys.modelManifest(manifest.model),
+      Body: JSON.stringify(manifest),
+      ContentType: 'application/json',
+    }),
+  );
+}
+
+/** The ETag of an object with just this content, when there is one. */
+async function etagOfSame({ s3, bucket }: Bucket, Key: string, file: ModelFile): Promise<string | undefined> {
+  try {
+    const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key }));
+    const same = head.ContentLength === file.size && head.Metadata?.[SHA256] === file.sha256;
+    return same ? unquoted(head.ETag) : undefined;
+  } catch (error) {
+    if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode === 404)
+      return undefined;
+    throw error;
+  }
+}
+
+async function uploadFile(
+  { s3, bucket }: Bucket,
+  Key: string,
+  path: string,
+  file: ModelFile,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const Metadata = { [SHA256]: file.sha256 };
+  const handle = await open(path);
+  try {
+    if (file.size > PART_BYTES) {
+      const target = { s3, Bucket: bucket, Key };
+      return unquoted(await uploadInParts(target, handle, file.size, Metadata, signal)) ?? '';
+    }
+    const Body = Buffer.alloc(file.size);
+    await handle.read(Body, 0, file.size, 0);
+    const { ETag } = await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body, Metadata }));
+    return unquoted(ETag) ?? createHash('md5').update(Body).digest('hex');
+  } finally {
+    await handle.close();
+  }
+}
+
+/** S3 gives ETags in quotation marks. */
+export function unquoted(etag: string | undefined): string | undefined {
+  return etag?.replaceAll('"', '');
+}

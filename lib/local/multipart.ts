@@ -1,0 +1,97 @@
+/** A large file to S3 in parts, some at once. What an earlier, broken off call has brought is not brought again. */
+import { createHash } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+  type Part,
+  paginateListParts,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+
+/** S3 takes at most 10,000 parts: enough for 312 GiB. Six of these are in memory at once. */
+export const PART_BYTES = 32 * 2 ** 20;
+const PARTS_AT_ONCE = 6;
+
+export interface Target {
+  readonly s3: S3Client;
+  readonly Bucket: string;
+  readonly Key: string;
+}
+
+/** @returns the ETag of the object, in quotation marks */
+export async function uploadInParts(
+  target: Target,
+  file: FileHandle,
+  size: number,
+  Metadata: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const { s3, Bucket, Key } = target;
+  const { UploadId, parts: there } = await begun(target, file, size, Metadata);
+  const numbers = Array.from({ length: Math.ceil(size / PART_BYTES) }, (_, at) => at + 1);
+  const done = new Map<number, CompletedPart>(there);
+  const queue = numbers.filter((number) => !done.has(number));
+  const worker = async () => {
+    for (let PartNumber = queue.shift(); PartNumber !== undefined; PartNumber = queue.shift()) {
+      signal?.throwIfAborted();
+      const Body = await partOf(file, size, PartNumber);
+      const { ETag, ChecksumCRC32 } = await s3.send(
+        new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body }),
+      );
+      done.set(PartNumber, { PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
+    }
+  };
+  await Promise.all(Array.from({ length: PARTS_AT_ONCE }, worker));
+  const Parts = numbers.map((number) => done.get(number) ?? {});
+  const { ETag } = await s3.send(
+    new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }),
+  );
+  return ETag;
+}
+
+/** The upload that was broken off, with the parts of it that are right, or a new one. */
+async function begun(target: Target, file: FileHandle, size: number, Metadata: Record<string, string>) {
+  const { s3, Bucket, Key } = target;
+  const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket, Prefix: Key }));
+  for (const { Key: other, UploadId } of Uploads) {
+    if (other !== Key || UploadId === undefined) continue;
+    const parts = await sameParts(target, UploadId, file, size);
+    if (parts.size > 0) return { UploadId, parts };
+    await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
+  }
+  const created = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key, Metadata }));
+  return { UploadId: created.UploadId, parts: new Map<number, CompletedPart>() };
+}
+
+/** Without a key of one's own a part's ETag is its MD5. */
+async function sameParts({ s3, Bucket, Key }: Target, UploadId: string, file: FileHandle, size: number) {
+  const found = new Map<number, CompletedPart>();
+  const listed: Part[] = [];
+  for await (const page of paginateListParts({ client: s3 }, { Bucket, Key, UploadId }))
+    listed.push(...(page.Parts ?? []));
+  for (const { PartNumber = 0, ETag, Size, ChecksumCRC32 } of listed) {
+    if (Size !== Math.min(PART_BYTES, size - (PartNumber - 1) * PART_BYTES)) continue;
+    const md5 = createHash('md5')
+      .update(await partOf(file, size, PartNumber))
+      .digest('hex');
+    if (ETag?.replaceAll('"', '') === md5)
+      found.set(PartNumber, { PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
+  }
+  return found;
+}
+
+async function partOf(file: FileHandle, size: number, part: number): Promise<Buffer> {
+  const from = (part - 1) * PART_BYTES;
+  const content = Buffer.alloc(Math.min(PART_BYTES, size - from));
+  for (let at = 0; at < content.length; ) {
+    const { bytesRead } = await file.read(content, at, content.length - at, from + at);
+    if (bytesRead === 0) throw new Error(`the file became shorter while it was read`);
+    at += bytesRead;
+  }
+  return content;
+}
