@@ -1,6 +1,15 @@
 /** Base models as a plan looks at them: one listing and a manifest, no weights. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { keys } from '../../lib/core/keys.ts';
-import { MANIFEST_FILE, requireModel } from '../../lib/core/model-manifest.ts';
+import {
+  type FoundFile,
+  type Held,
+  MANIFEST_FILE,
+  type ModelManifest,
+  requireManifest,
+  requireModel,
+} from '../../lib/core/model-manifest.ts';
 import { listObjects, readText } from './bucket.ts';
 import { setting } from './environment.ts';
 
@@ -9,16 +18,34 @@ import { setting } from './environment.ts';
  * @throws ModelMissing, ModelChanged
  */
 export async function requireModelInBucket(id: string): Promise<void> {
+  const held = await heldInBucket(id);
+  const { linked, files } = requireManifest(id, held);
+  // In an account a link leads nowhere: the bucket lacks every file, and is said to.
+  if (linked === null || setting('LINKED_MODELS') !== 'yes') requireModel(id, held);
+  else requireModel(id, { ...held, where: linked, files: await filesOnDisk(linked, files) });
+}
+
+async function heldInBucket(id: string): Promise<Held> {
   const prefix = keys.model(id);
-  const found = (await listObjects(prefix)).map(({ key, ...rest }) => ({
+  const found = (await listObjects(prefix)).map(({ key, size, etag }) => ({
     path: key.slice(prefix.length),
-    ...rest,
+    size,
+    etag,
   }));
   const complete = found.some(({ path }) => path === MANIFEST_FILE);
-  requireModel(id, {
+  return {
     where: `s3://${setting('BUCKET')}/${prefix}`,
     manifest: complete ? await readText(keys.modelManifest(id)) : undefined,
     // A key that ends in a slash is a folder of the S3 console.
     files: found.filter(({ path }) => path !== MANIFEST_FILE && path !== '' && !path.endsWith('/')),
+  };
+}
+
+/** Size and time of the files of a linked model; those that are gone are left out. */
+async function filesOnDisk(folder: string, files: ModelManifest['files']): Promise<FoundFile[]> {
+  const found = files.map(async ({ path }) => {
+    const seen = await stat(join(folder, path)).catch(() => undefined);
+    return seen && { path, size: seen.size, modified: Math.floor(seen.mtimeMs) };
   });
+  return (await Promise.all(found)).filter((file) => file !== undefined);
 }

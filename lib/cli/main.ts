@@ -5,6 +5,7 @@ import { ProxytuneError } from '../core/errors.ts';
 import { check } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { type GenerateOptions, generateCommand } from './generate.ts';
+import { type ImportOptions, importModelCommand } from './import-model.ts';
 import { localCommand } from './local.ts';
 import { makeOutput, type Output, tellError } from './output.ts';
 import { planCommand } from './plan.ts';
@@ -94,9 +95,10 @@ function makeProgram(done: (code: number) => void): Command {
     cloud('report [run]', 'bring the report of a run (the newest that has one by default) to this disk'),
   ).action(act((output, options, [run]) => reportCommand(run, options, output)));
   addGenerate(cloud, act);
-  cloud('local', 'start the cloud on this machine and print how to talk to it').action(
-    act((output, options) => localCommand(options, output)),
-  );
+  addImport(cloud, act);
+  cloud('local', 'start the cloud on this machine and print how to talk to it')
+    .addOption(fullSize())
+    .action(act((output, options) => localCommand(options, output)));
   cloud('demo', 'the method at work on a drawn subject, with small models that come with Proxytune').action(
     act((output, options) => demoCommand(options, output)),
   );
@@ -133,6 +135,7 @@ function addRun(cloud: (usage: string, text: string) => Command, act: Act): void
       'run on this machine (in an AWS account an upload starts a run)',
     ),
   )
+    .addOption(fullSize())
     .option('--subject <name>', "name of the subject (the folder's by default)")
     .option('--resume <run>', 'go on with a stopped run')
     .action(
@@ -140,6 +143,14 @@ function addRun(cloud: (usage: string, text: string) => Command, act: Act): void
         runCommand(dir, { ...options, fields: fieldsOf(options) }, output),
       ),
     );
+}
+
+/** Real models on one machine want a GPU, and must have been brought in. */
+function fullSize(): Option {
+  return new Option(
+    '--full-size',
+    'with the models themselves, brought in by import-model, instead of tiny ones in their place',
+  );
 }
 
 /** A command that looks at this machine, or where it is told to. */
@@ -169,6 +180,19 @@ function addGenerate(cloud: (usage: string, text: string) => Command, act: Act):
         generateCommand(run, prompt, options, output),
       ),
     );
+}
+
+function addImport(cloud: (usage: string, text: string) => Command, act: Act): void {
+  inAccount(
+    cloud(
+      'import-model <model>',
+      'bring a base model in once, whole and checked, and say what its licence allows',
+    ),
+  )
+    .requiredOption('--from <folder>', 'a folder on this disk: linked here, uploaded to an account')
+    .option('--accept-licence', "you have read the model's licence and keep to it")
+    .option('--local', 'for the cloud on this machine (the default)')
+    .action(act((output, options: ImportOptions, [id = '']) => importModelCommand(id, options, output)));
 }
 
 /** What a request may say, as options. */

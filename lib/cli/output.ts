@@ -101,6 +101,14 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${String(Math.floor((whole % 3600) / 60)).padStart(2, '0')} min`;
 }
 
+/** `13.8 GiB`, `605 MiB`, `12 KiB`. */
+export function fileSize(bytes: number): string {
+  const [unit, name] =
+    bytes >= 2 ** 30 ? [2 ** 30, 'GiB'] : bytes >= 2 ** 20 ? [2 ** 20, 'MiB'] : [2 ** 10, 'KiB'];
+  const amount = bytes / unit;
+  return `${amount < 10 ? amount.toFixed(1) : Math.round(amount)} ${name}`;
+}
+
 export function dollars(usd: number): string {
   return usd < 0.01 ? `$${usd.toFixed(4)}` : `$${usd.toFixed(2)}`;
 }

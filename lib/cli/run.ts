@@ -86,7 +86,7 @@ function prepare(dir: string | undefined, options: RunOptions): Upload {
   }
   const folder = openSubject(dir, options.subject);
   const request = { ...folder.request, ...options.fields };
-  const models = modelsFor(parseRequest(JSON.stringify(request)), 'tiny');
+  const models = modelsFor(parseRequest(JSON.stringify(request)), options.fullSize ? 'full' : 'tiny');
   return { folder, request, models: Object.values(models).map(({ id }) => id) };
 }
 

@@ -14,6 +14,8 @@ export interface CloudOptions {
   /** @default - `.proxytune` in the current folder */
   readonly data?: string;
   readonly heartbeatSeconds?: number;
+  /** Run the models that the request names, brought in by import-model. @default - tiny ones in their place */
+  readonly fullSize?: boolean;
   /** A stack in an AWS account, instead of the cloud on this machine. @default - this machine */
   readonly stack?: string;
 }
@@ -57,6 +59,7 @@ async function withStarted<T>(
   const cloud = await startLocalCloud({
     dataDir: dataFolder(options),
     signal,
+    models: options.fullSize ? 'full' : 'tiny',
     ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
   });
   const place = placeOf(cloud);

@@ -19,6 +19,8 @@ export interface MachineLambdasProps extends HandlerDefaults {
   readonly imageUri: string;
   readonly instanceTypes: readonly string[];
   readonly models: 'full' | 'tiny';
+  /** Whether lambdas run on the machine that models may be linked on, and can see their files. */
+  readonly linkedModels: boolean;
   /** Version of the product, for the records of its runs. */
   readonly version: string;
   /** Where events go that end-run could not deal with. */
@@ -55,7 +57,7 @@ function places({ bucket, table }: MachineLambdasProps): Record<string, string> 
 }
 
 function planRun(props: MachineLambdasProps): Own {
-  const { bucket, table, topic, models, version, instanceTypes } = props;
+  const { bucket, table, topic, models, linkedModels, version, instanceTypes } = props;
   return {
     name: 'plan-run',
     description: 'reads the request, plans the run, refuses what cannot be done',
@@ -65,6 +67,7 @@ function planRun(props: MachineLambdasProps): Own {
       ...places(props),
       TOPIC_ARN: topic.topicArn,
       MODEL_SCALE: models,
+      LINKED_MODELS: linkedModels ? 'yes' : 'no',
       VERSION: version,
       INSTANCE_TYPES: instanceTypes.join(','),
     },

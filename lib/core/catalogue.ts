@@ -51,6 +51,7 @@ const hub = z
     gated: z.boolean().describe('Whether its terms must be accepted on Hugging Face first'),
     files: z.array(z.string()).min(1).describe('What of the repository; `*` stands for anything but a slash'),
     gib: z.number().describe('About how much that is'),
+    pipeline: z.string().optional().describe("A teacher's class in diffusers, as model_index.json names it"),
   })
   .describe('Where import-model takes the model from');
 

@@ -30,6 +30,8 @@ const STOP_GRACE_SECONDS = 20;
 export interface LocalCloudOptions {
   /** Folder for everything that lasts. One local cloud at a time uses it. */
   readonly dataDir: string;
+  /** `full`: the models that a request names, which were brought in, instead of tiny ones. @default - tiny */
+  readonly models?: 'full' | 'tiny';
   /** Seconds without news after which a job is looked at. @default - 900, the stack's own default */
   readonly heartbeatSeconds?: number;
   /** Longest wait before a stage is tried again. @default - 5, as nothing here recovers by waiting */
@@ -197,7 +199,7 @@ async function synthesise(options: LocalCloudOptions): Promise<string> {
   const assemblyDir = join(options.dataDir, 'assembly');
   const context = {
     target: 'local',
-    models: 'tiny',
+    models: options.models ?? 'tiny',
     retrySeconds: options.retrySeconds ?? 5,
     ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
   };

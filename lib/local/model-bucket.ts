@@ -91,6 +91,7 @@ export async function uploadModel(
     }
   };
   await Promise.all(Array.from({ length: FILES_AT_ONCE }, worker));
+  signal?.throwIfAborted();
   const manifest = makeManifest(row, origin, stored);
   await writeManifest(place, manifest);
   return manifest;

@@ -38,16 +38,21 @@ export interface HashOptions {
 }
 
 /**
- * Size, time and SHA-256 of every file of a model folder.
- * @throws ModelMissing when the folder holds none
+ * Size, time and SHA-256 of files of a folder.
+ * @param files - those to read. @default - all
+ * @throws ModelMissing when there are none
  */
-export async function describeFolder(folder: string, options: HashOptions = {}): Promise<ModelFile[]> {
-  const files = existsSync(folder) ? await filesOf(folder) : [];
-  if (files.length === 0) throw noModel(folder);
+export async function describeFolder(
+  folder: string,
+  options: HashOptions = {},
+  files?: readonly FolderFile[],
+): Promise<ModelFile[]> {
+  const all = files ?? (existsSync(folder) ? await filesOf(folder) : []);
+  if (all.length === 0) throw noModel(folder);
   const known = new Map((options.known ?? []).map((file) => [file.path, file]));
   const described: ModelFile[] = [];
   // One after the other: a disk is no faster for being read in two places.
-  for (const { path, size, modified } of files) {
+  for (const { path, size, modified } of all) {
     const before = known.get(path);
     const same = before?.size === size && before.modified === modified;
     const sha256 = same ? before.sha256 : await sha256Of(join(folder, path), options.signal);

@@ -39,6 +39,12 @@ export function localModels(root = ROOT): string[] {
   });
 }
 
+/** Whether somebody has to bring the model in; the plan of a run says so when nobody has. */
+function broughtIn(id: string): boolean {
+  const { standInFor, shipped } = modelRow(id);
+  return standInFor === null && shipped === null;
+}
+
 /**
  * Puts the models that are missing into the bucket, each whole before the next begins; tiny ones are made first.
  *
@@ -49,7 +55,8 @@ export async function ensureModels(
   options: ModelsOptions = {},
 ): Promise<void> {
   const { root = ROOT, ids = localModels(root), signal } = options;
-  const sources = ids.map((id) => sourceOf(id, root, cloud.dataDir));
+  const own = ids.filter((id) => !broughtIn(id));
+  const sources = own.map((id) => sourceOf(id, root, cloud.dataDir));
   const s3 = new S3Client({
     endpoint: cloud.environment.AWS_ENDPOINT_URL ?? '',
     region: cloud.environment.AWS_REGION ?? '',

@@ -165,7 +165,7 @@ test('every command of proxytune in a document is a command, with options it kno
         env: { ...process.env, NODE_OPTIONS: '' },
       },
     );
-  const known = new Set([...help().matchAll(/^ {2}([a-z]+) /gm)].map((hit) => hit[1] ?? ''));
+  const known = new Set([...help().matchAll(/^ {2}([a-z-]+) /gm)].map((hit) => hit[1] ?? ''));
   const calls = documents.flatMap((file) =>
     [...read(file).matchAll(/npx proxytune ([^`\n]+)/g)].map((hit) => ({
       file,

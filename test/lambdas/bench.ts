@@ -87,6 +87,7 @@ export class Bench {
       BUCKET,
       TABLE: 'ledger',
       MODEL_SCALE: 'tiny',
+      LINKED_MODELS: 'yes',
       VERSION: '0.0.0-test',
       INSTANCE_TYPES: instanceTypes().join(','),
       JOB_ROLE_ARN: ROLE.replace('machine', 'jobs'),

@@ -1,7 +1,7 @@
 /** A real S3 (MiniStack), our service beside it with the fixture container, and clients of both. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,9 @@ import {
   DescribeTransformJobCommand,
   SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
+import { model } from '../../../lib/core/catalogue.ts';
+import { makeManifest } from '../../../lib/core/model-manifest.ts';
+import { describeFolder } from '../../../lib/local/model-folder.ts';
 import {
   type SageMakerEvent,
   type SageMakerService,
@@ -194,4 +197,16 @@ export function alive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** A model that is linked under a key of the bucket. @returns its folder */
+export async function linkedModel(bench: Bench, id: string): Promise<string> {
+  const folder = realpathSync(mkdtempSync(join(bench.folder, 'linked-')));
+  mkdirSync(join(folder, 'unet'));
+  writeFileSync(join(folder, 'config.json'), '{}');
+  writeFileSync(join(folder, 'unet/weights'), 'W');
+  const origin = { source: folder, importedAt: new Date(), linked: folder };
+  const manifest = makeManifest(model('dino-vits16'), origin, await describeFolder(folder));
+  await bench.put(`models/${id}/manifest.json`, JSON.stringify(manifest));
+  return folder;
 }

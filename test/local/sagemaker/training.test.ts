@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import { jobLogFile } from '../../../lib/local/sagemaker/index.ts';
 import { unpack } from '../../../lib/local/sagemaker/transfer/archive.ts';
-import { Bench, BUCKET, trainingRequest, until } from './support.ts';
+import { Bench, BUCKET, linkedModel, trainingRequest, until } from './support.ts';
 
 let bench: Bench;
 
@@ -122,6 +122,32 @@ test('a job gets its channels and config, and its artifacts, status, events and 
   expect(readFileSync(jobLogFile(bench.dataDir, 'report'), 'utf8')).toContain('report written');
   const tags = await bench.client.send(new ListTagsCommand({ ResourceArn: job.TrainingJobArn }));
   expect(tags.Tags).toEqual([{ Key: 'run', Value: 'r1' }]);
+}, 30_000);
+
+test('of a model that stays in its folder, the channel gets links', async () => {
+  const model = await linkedModel(bench, 'linked');
+  await create('linked', {
+    HyperParameters: { action: 'report' },
+    InputDataConfig: [
+      {
+        ChannelName: 'base',
+        DataSource: {
+          S3DataSource: { S3DataType: 'S3Prefix', S3Uri: `s3://${BUCKET}/models/linked/` },
+        },
+      },
+    ],
+  });
+  expect((await bench.trainingEnd('linked')).FailureReason).toBeUndefined();
+  const seen = await unpacked('out/linked/output/model.tar.gz', async (folder) =>
+    JSON.parse(await readFile(join(folder, 'weights/seen.json'), 'utf8')),
+  );
+  expect(seen.files).toEqual({
+    'base/config.json': '{}',
+    'base/unet/weights': 'W',
+    'base/manifest.json': expect.stringContaining(`"linked":"${model}"`),
+  });
+  // The job's folder is gone; what it linked to is not.
+  expect(readFileSync(join(model, 'unet/weights'), 'utf8')).toBe('W');
 }, 30_000);
 
 test('CompressionType NONE stores plain files, and an isolated container has no way to AWS', async () => {

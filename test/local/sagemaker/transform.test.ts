@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import { jobLogFile } from '../../../lib/local/sagemaker/index.ts';
 import { pack } from '../../../lib/local/sagemaker/transfer/archive.ts';
-import { alive, Bench, BUCKET, ROLE, until } from './support.ts';
+import { alive, Bench, BUCKET, linkedModel, ROLE, until } from './support.ts';
 
 let bench: Bench;
 
@@ -111,6 +111,22 @@ test('each object goes to the server with its headers and comes back as .out und
     DetailType: 'SageMaker Transform Job State Change',
     Resources: [job.TransformJobArn],
     Detail: { TransformStartTime: null, ModelName: 'plain', Tags: { run: 'r1' } },
+  });
+}, 30_000);
+
+test('the address of a model that stays in its folder is that of the folder', async () => {
+  const folder = await linkedModel(bench, 'stays');
+  await bench.put('models/copied/manifest.json', '{}');
+  await putInputs('link', { '0.json': 'zero' });
+  const Environment = {
+    FROM_MODEL: `s3://${BUCKET}/models/copied/`,
+    FROM_JOB: `s3://${BUCKET}/models/stays/`,
+  };
+  await create('link', { Environment });
+  expect((await bench.transformEnd('link')).FailureReason).toBeUndefined();
+  expect((await output('link', '0.json')).env).toMatchObject({
+    FROM_MODEL: Environment.FROM_MODEL,
+    FROM_JOB: `file://${folder}`,
   });
 }, 30_000);
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { JobFailure } from '../errors.ts';
 import type { TrainingRequest } from '../state/requests.ts';
 import { filesBelow, pack } from '../transfer/archive.ts';
+import { linkFiles } from '../transfer/linked.ts';
 import { fileBelow, formatLocation, inside, type Location, parseLocation } from '../transfer/location.ts';
 import type { Objects } from '../transfer/objects.ts';
 import { sourceObjects } from '../transfer/sources.ts';
@@ -24,6 +25,7 @@ export async function downloadChannels(
       for (const { location, name } of await sourceObjects(objects, source)) {
         await objects.download(location, fileBelow(folder, name));
       }
+      await linkFiles(folder);
     } catch (error) {
       if (error instanceof JobFailure) throw error;
       throw new JobFailure(`ClientError: Data download failed:${error} (channel ${channel.ChannelName})`);

@@ -10,6 +10,7 @@ import { JobFailure } from '../errors.ts';
 import { containersOf } from '../rules/model.ts';
 import type { ModelRequest, TransformRequest } from '../state/requests.ts';
 import { unpack } from '../transfer/archive.ts';
+import { withLinkedFolders } from '../transfer/linked.ts';
 import { inside, parseLocation } from '../transfer/location.ts';
 import type { SourceObject } from '../transfer/sources.ts';
 import { type JobContext, jobFolder, jobLogFile, noteInLog } from './context.ts';
@@ -69,9 +70,10 @@ export class TransformInstance {
     if (modelArchive) await unpack(modelArchive, join(this.#root, 'opt/ml/model'));
     this.#port = await freePort();
     if (signal.aborted) return;
+    const env = await this.#environment();
     this.#starting = Container.start({
       command: context.commands.serve,
-      env: this.#environment(),
+      env,
       folder: this.#root,
       logFile: jobLogFile(context.dataDir, request.TransformJobName),
       watchdog: context.watchdog,
@@ -109,14 +111,15 @@ export class TransformInstance {
     await rm(this.#root, { recursive: true, force: true });
   }
 
-  #environment(): Record<string, string> {
+  async #environment(): Promise<Record<string, string>> {
     const { context, request, model } = this.#options;
     const { MaxConcurrentTransforms: concurrent, MaxPayloadInMB: payload, BatchStrategy: strategy } = request;
+    const asked = { ...containersOf(model)[0]?.Environment, ...request.Environment };
     return containerEnvironment({
       root: this.#root,
       s3: context.s3,
       service: context.containerEnv,
-      request: { ...containersOf(model)[0]?.Environment, ...request.Environment },
+      request: await withLinkedFolders(context.objects, asked),
       platform: {
         SAGEMAKER_BATCH: 'true',
         // SageMaker always binds 8080; on one machine each server needs a port of its own.

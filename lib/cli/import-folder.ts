@@ -1,0 +1,62 @@
+/** A model from a folder on this disk: uploaded to an account, linked for the cloud on this machine. */
+import type { Model } from '../core/catalogue.ts';
+import { ProxytuneError } from '../core/errors.ts';
+import { keys } from '../core/keys.ts';
+import { type ModelManifest, makeManifest, requireManifest } from '../core/model-manifest.ts';
+import { removeOthers } from '../local/bucket.ts';
+import { heldInBucket, uploadModel, writeManifest } from '../local/model-bucket.ts';
+import { describeFolder, requireFolder } from '../local/model-folder.ts';
+import { layoutOf } from '../local/model-layout.ts';
+import type { Place } from './clients.ts';
+import { fileSize, type Output } from './output.ts';
+
+export interface FolderImport {
+  /** The files stay where they are, and only a manifest is written. */
+  readonly link: boolean;
+  /** Commit of the hub that the folder was taken from. @default - null: not known */
+  readonly revision?: string | null;
+  /** @default - the folder */
+  readonly source?: string;
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Brings a folder in; called again, it brings only what is not there yet.
+ * @throws ModelMissing when the folder or a part is not there, ModelMismatch when a file is damaged or of another model
+ */
+export async function importFolder(
+  place: Place,
+  row: Model,
+  named: string,
+  { link, revision = null, source, output, signal }: FolderImport,
+): Promise<ModelManifest> {
+  const folder = await requireFolder(named);
+  const { files, left } = await layoutOf(row, folder);
+  for (const path of left) output.say(`left out, as no job reads it: ${path}`);
+  const total = files.reduce((sum, file) => sum + file.size, 0);
+  output.say(`reading ${files.length} files, ${fileSize(total)}, for their SHA-256`);
+  const known = await knownFiles(place, row.id, folder);
+  const described = await describeFolder(folder, { known, signal }, files);
+  const origin = { source: source ?? folder, revision, importedAt: new Date(), linked: link ? folder : null };
+  if (!link) {
+    const tell = (file: { readonly path: string; readonly size: number }, there: boolean) =>
+      output.say(`${there ? 'there already' : 'uploading'}: ${file.path}, ${fileSize(file.size)}`);
+    return uploadModel(place, row, folder, described, origin, { tell, signal });
+  }
+  await removeOthers(place, keys.model(row.id), new Set());
+  const manifest = makeManifest(row, origin, described);
+  await writeManifest(place, manifest);
+  return manifest;
+}
+
+/** What an earlier import has read of the same folder: a file of the same size and time is not read again. */
+async function knownFiles(place: Place, id: string, folder: string) {
+  try {
+    const { linked, files } = requireManifest(id, await heldInBucket(place, id));
+    return linked === folder ? files : [];
+  } catch (error) {
+    if (error instanceof ProxytuneError) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/** Small model folders on disk, of the right layout, for tests that look at files and not at what they compute. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+/** A safetensors file of one tensor of so many bytes, which differ by `seed`. */
+export function safetensors(size: number, seed = 1): Buffer {
+  const header = Buffer.from(JSON.stringify({ x: { dtype: 'U8', shape: [size], data_offsets: [0, size] } }));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  const data = Buffer.alloc(size, Buffer.from([seed, 7, seed + 1]));
+  return Buffer.concat([length, header, data]);
+}
+
+/** Writes files under a folder, making it. */
+export function write(folder: string, files: Readonly<Record<string, string | Buffer>>): void {
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+}
+
+/** The files of an SDXL folder, with weights that are a few bytes, or of the size given for the U-Net. */
+export function sdxlFiles(unet = 64): Record<string, string | Buffer> {
+  const parts = {
+    scheduler: ['diffusers', 'EulerDiscreteScheduler'],
+    text_encoder: ['transformers', 'CLIPTextModel'],
+    text_encoder_2: ['transformers', 'CLIPTextModelWithProjection'],
+    tokenizer: ['transformers', 'CLIPTokenizer'],
+    tokenizer_2: ['transformers', 'CLIPTokenizer'],
+    unet: ['diffusers', 'UNet2DConditionModel'],
+    vae: ['diffusers', 'AutoencoderKL'],
+    image_encoder: [null, null],
+  };
+  const index = { _class_name: 'StableDiffusionXLPipeline', force_zeros_for_empty_prompt: true, ...parts };
+  const files: Record<string, string | Buffer> = {
+    'model_index.json': JSON.stringify(index),
+    'scheduler/scheduler_config.json': '{"a":1}',
+    'unet/diffusion_pytorch_model.safetensors': safetensors(unet, 5),
+    'vae/diffusion_pytorch_model.safetensors': safetensors(32, 6),
+  };
+  for (const part of ['text_encoder', 'text_encoder_2']) files[`${part}/model.safetensors`] = safetensors(48);
+  for (const part of ['text_encoder', 'text_encoder_2', 'unet', 'vae'])
+    files[`${part}/config.json`] = `{"of":"${part}"}`;
+  for (const part of ['tokenizer', 'tokenizer_2'])
+    for (const file of ['vocab.json', 'merges.txt', 'tokenizer_config.json', 'special_tokens_map.json'])
+      files[`${part}/${file}`] = `${part}${file}`;
+  return files;
+}
