@@ -1,4 +1,5 @@
 /** The whole road on one machine: real services, real lambdas, real trainings, and the troubles of a real cloud. */
+import { createHash } from 'node:crypto';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeTrainingJobCommand } from '@aws-sdk/client-sagemaker';
@@ -11,6 +12,8 @@ import {
 } from '@aws-sdk/client-sqs';
 import sharp from 'sharp';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import { keys } from '../../lib/core/keys.ts';
+import { modelManifest } from '../../lib/core/model-manifest.ts';
 import { endAll } from './commands.ts';
 import { expectGenerated, expectStopped, expectUnknown } from './generating.ts';
 import {
@@ -176,13 +179,8 @@ test(
   async () => {
     const queue = await mailbox();
     const request = { ...SMALL, notify: 'owner@example.com' };
-    // Weights that are no weights: the container finds out, nobody before it can.
-    const weights =
-      (await listKeys(road, 'models/sdxl-tiny/unet/')).find((key) => key.endsWith('.safetensors')) ?? '';
-    const sound = await readBytes(road, weights);
-    await road.s3.send(
-      new PutObjectCommand({ Bucket: road.bucket, Key: weights, Body: Buffer.from('no weights') }),
-    );
+    // Brought in as they are: the container finds out, nobody before it can.
+    const mend = await spoilWeights(true);
     try {
       await upload(road, 'crash', request);
       const run = await untilOver(road, 'crash');
@@ -196,11 +194,50 @@ test(
       expect(mail.Message).toContain(run.name);
       expect(Object.values(await jobsOf(road, run.name))).toEqual(['Failed']);
     } finally {
-      await road.s3.send(new PutObjectCommand({ Bucket: road.bucket, Key: weights, Body: sound }));
+      await mend();
     }
   },
   4 * MINUTE,
 );
+
+test(
+  'a model that was changed after it was brought in is found before any job exists',
+  async () => {
+    const mend = await spoilWeights(false);
+    try {
+      await upload(road, 'changed', SMALL);
+      const run = await untilOver(road, 'changed');
+      expect(run).toMatchObject({ status: 'FAILED', error: 'ModelChanged' });
+      expect(run.cause).toContain('unet/diffusion_pytorch_model.safetensors has 10 bytes instead of');
+      expect(await jobsOf(road, run.name)).toEqual({});
+    } finally {
+      await mend();
+    }
+  },
+  MINUTE,
+);
+
+/** Weights that are no weights. @param known - by the manifest too. @returns what puts the sound ones back */
+async function spoilWeights(known: boolean): Promise<() => Promise<void>> {
+  const model = keys.model('sdxl-tiny');
+  const path = 'unet/diffusion_pytorch_model.safetensors';
+  const put = (Key: string, Body: Uint8Array | string) =>
+    road.s3.send(new PutObjectCommand({ Bucket: road.bucket, Key, Body }));
+  const sound = await readBytes(road, model + path);
+  const manifest = (await readText(road, keys.modelManifest('sdxl-tiny'))) ?? '';
+  const { ETag } = await put(model + path, Buffer.from('no weights'));
+  if (known) {
+    const told = modelManifest.parse(JSON.parse(manifest));
+    const sha256 = createHash('sha256').update('no weights').digest('hex');
+    const entry = { path, size: 10, sha256, etag: ETag?.replaceAll('"', '') ?? '', modified: null };
+    const files = told.files.map((file) => (file.path === path ? entry : file));
+    await put(keys.modelManifest('sdxl-tiny'), JSON.stringify({ ...told, files }));
+  }
+  return async () => {
+    await put(model + path, sound);
+    await put(keys.modelManifest('sdxl-tiny'), manifest);
+  };
+}
 
 test(
   'a request that cannot be done is refused before any job exists',
