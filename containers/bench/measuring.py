@@ -6,6 +6,7 @@ measurements side by side outlives that, two separate measurements do not.
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import platform
 import resource
@@ -55,27 +56,38 @@ def in_turns(ours: Callable[[], object], reference: Callable[[], object], turns:
     return Comparison(seconds[ours], seconds[reference])
 
 
-def peak_mib(make: Callable[..., Callable[[], object]], *arguments: Any) -> float:
+def peak_mib(make: Callable[..., Callable[[], object]], *arguments: Any, whole: bool = False) -> float:
     """Memory that one run needs beyond what stands before it, in MiB.
 
     On a CPU in a process of its own, since a process never gives its peak back. `make(*arguments)` returns
     what is run; it must be importable, and is called once more in that process.
+
+    Args:
+        whole: count what `make` needs too.
     """
     if torch.cuda.is_available():
-        run = make(*arguments)
-        before = torch.cuda.memory_allocated()
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        run = make(*arguments)
+        if not whole:
+            before = torch.cuda.memory_allocated()
+            torch.cuda.reset_peak_memory_stats()
         run()
         return (torch.cuda.max_memory_allocated() - before) / MIB
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        return pool.apply(_peak_here, (make, arguments, torch.get_num_threads()))
+        return pool.apply(_peak_here, (make, arguments, torch.get_num_threads(), whole))
 
 
-def _peak_here(make: Callable[..., Callable[[], object]], arguments: tuple[Any, ...], threads: int) -> float:
+def _peak_here(
+    make: Callable[..., Callable[[], object]], arguments: tuple[Any, ...], threads: int, whole: bool
+) -> float:
     torch.set_num_threads(threads)
-    run = make(*arguments)
     before = _resident()
+    run = make(*arguments)
+    if not whole:
+        before = _resident()
     run()
     return max(0.0, _peak() - before) / MIB
 
@@ -133,3 +145,11 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return f"{len(names)} x {names[0]}" if names else platform.machine()
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, as an argument of a bench."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: allowed are whole numbers from 1 on")
+    return value

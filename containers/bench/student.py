@@ -73,9 +73,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--family", choices=sorted(FAMILIES), required=True)
     defaults = {"dim": 512, "layers": 8, "heads": 8, "image-tokens": 256, "caption-tokens": 9, "batch": 4}
     for name, default in defaults.items():
-        parser.add_argument(f"--{name}", type=_positive, default=default, help=f"default {default}")
-    parser.add_argument("--turns", type=_positive, default=5, help="measured turns of each side, default 5")
-    parser.add_argument("--threads", type=_positive, default=2, help="CPU threads, default 2")
+        parser.add_argument(f"--{name}", type=measuring.positive, default=default, help=f"default {default}")
+    parser.add_argument(
+        "--turns", type=measuring.positive, default=5, help="measured turns of each side, default 5"
+    )
+    parser.add_argument("--threads", type=measuring.positive, default=2, help="CPU threads, default 2")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     given = vars(parser.parse_args(arguments))
     if math.isqrt(given["image_tokens"]) ** 2 != given["image_tokens"]:
@@ -89,13 +91,6 @@ def main(arguments: list[str]) -> int:
     result = measure(given["family"], sizes, given["turns"])
     print(json.dumps(result) if given["json"] else table(result))
     return 0
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: allowed are whole numbers from 1 on")
-    return value
 
 
 if __name__ == "__main__":

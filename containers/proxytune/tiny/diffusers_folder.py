@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,26 @@ from proxytune.tiny import PICTURE_SIZE
 from proxytune.tiny.tokenizers import CLIP_LENGTH
 
 VAE_STRIDE = 8
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How large a model's parts are. What makes it that model is not among them.
+
+    Attributes:
+        clips: widths of the CLIP text encoders.
+        network: settings of the network that draws.
+        t5: width of the T5 encoder, where there is one.
+        t5_length: tokens that it reads.
+        t5_settings, vae: settings that differ from the tiny ones.
+    """
+
+    clips: tuple[int, ...]
+    network: Mapping[str, Any]
+    t5: int = 0
+    t5_length: int = 64
+    t5_settings: Mapping[str, Any] = field(default_factory=dict)
+    vae: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_pipeline(
@@ -53,20 +74,18 @@ def clip_text_encoder(tokenizer: Any, width: int, *, projection: bool) -> Any:
     return CLIPTextModelWithProjection(config) if projection else CLIPTextModel(config)
 
 
-def t5_text_encoder(tokenizer: Any, width: int) -> Any:
-    """A T5 encoder of two layers with fresh weights, in the form of T5 1.1 and flan-t5."""
+def t5_text_encoder(tokenizer: Any, width: int, **changes: Any) -> Any:
+    """A T5 encoder with fresh weights, as T5 1.1 and flan-t5 are; two layers if not said otherwise."""
     from transformers import T5Config, T5EncoderModel
 
+    sizes: dict[str, Any] = {"d_kv": 8, "d_ff": 2 * width, "num_layers": 2, "num_heads": 4}
     config = T5Config(
         vocab_size=len(tokenizer),
         d_model=width,
-        d_kv=8,
-        d_ff=2 * width,
-        num_layers=2,
-        num_heads=4,
         feed_forward_proj="gated-gelu",
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
+        **{**sizes, **changes},
     )
     return T5EncoderModel(config).eval()
 
@@ -83,4 +102,4 @@ def vae(**changes: Any) -> Any:
         "layers_per_block": 1,
         "norm_num_groups": 8,
     }
-    return AutoencoderKL(**sizes, **changes)
+    return AutoencoderKL(**{**sizes, **changes})

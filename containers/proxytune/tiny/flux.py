@@ -6,36 +6,40 @@ from pathlib import Path
 
 import torch
 
-from proxytune.tiny.diffusers_folder import clip_text_encoder, t5_text_encoder, vae, write_pipeline
+from proxytune.tiny.diffusers_folder import Sizes, clip_text_encoder, t5_text_encoder, vae, write_pipeline
 from proxytune.tiny.tokenizers import clip_tokenizer, t5_tokenizer
 
 SEED = 1007
-CLIP_WIDTH, T5_WIDTH = 32, 32
-T5_LENGTH = 64
 CHANNELS = 16
-HEAD_DIM, HEADS = 16, 4
+TINY = Sizes(
+    clips=(32,),
+    t5=32,
+    network={
+        "num_layers": 2,
+        "num_single_layers": 2,
+        "attention_head_dim": 16,
+        "num_attention_heads": 4,
+        "axes_dims_rope": (4, 6, 6),
+    },
+)
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, sizes: Sizes = TINY) -> None:
     """Write the model in diffusers' layout."""
     from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
     from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
-    tokenizers = [clip_tokenizer(), t5_tokenizer(T5_LENGTH)]
+    tokenizers = [clip_tokenizer(), t5_tokenizer(sizes.t5_length)]
     torch.manual_seed(SEED)
     parts = {
-        "text_encoder": clip_text_encoder(tokenizers[0], CLIP_WIDTH, projection=False),
-        "text_encoder_2": t5_text_encoder(tokenizers[1], T5_WIDTH),
+        "text_encoder": clip_text_encoder(tokenizers[0], sizes.clips[0], projection=False),
+        "text_encoder_2": t5_text_encoder(tokenizers[1], sizes.t5, **sizes.t5_settings),
         "transformer": FluxTransformer2DModel(
             in_channels=4 * CHANNELS,
-            num_layers=2,
-            num_single_layers=2,
-            attention_head_dim=HEAD_DIM,
-            num_attention_heads=HEADS,
-            joint_attention_dim=T5_WIDTH,
-            pooled_projection_dim=CLIP_WIDTH,
+            joint_attention_dim=sizes.t5,
+            pooled_projection_dim=sizes.clips[0],
             guidance_embeds=True,
-            axes_dims_rope=(4, 6, 6),
+            **sizes.network,
         ),
         "vae": vae(
             latent_channels=CHANNELS,
@@ -43,6 +47,7 @@ def write(folder: Path) -> None:
             shift_factor=0.1159,
             use_quant_conv=False,
             use_post_quant_conv=False,
+            **sizes.vae,
         ),
         "tokenizer": tokenizers[0],
         "tokenizer_2": tokenizers[1],
