@@ -5,7 +5,7 @@
 import { PublishCommand } from '@aws-sdk/client-sns';
 import type { EventBridgeEvent } from 'aws-lambda';
 import { failureMail, type RunError, readCause } from '../../lib/core/messages.ts';
-import type { RunRecord, RunStatus } from '../../lib/core/records.ts';
+import { identityOf, type RunRecord, type RunStatus } from '../../lib/core/records.ts';
 import { sns } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
 import { deleteModelOf, stopJob } from '../shared/jobs.ts';
@@ -74,7 +74,7 @@ async function stopJobs(runId: string): Promise<void> {
   const jobs = await jobsOf(runId);
   const results = await Promise.allSettled(
     jobs.map(async (job) => {
-      const identity = { run: runId, stage: job.stage, attempt: job.attempt };
+      const identity = identityOf(job);
       // A failure that nobody heard ended with the run: a run that is resumed makes the next attempt.
       if (job.state === 'FAILED' && !job.told) await markTold(identity);
       if (job.state !== 'WAITING') return;

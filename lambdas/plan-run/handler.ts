@@ -45,12 +45,14 @@ export async function handler(input: PlanRunInput) {
   await Promise.all(Object.values(plan.models).map(({ id }) => requireModelInBucket(id)));
   await writeChunks(plan);
   await writeJson(keys.plan(runId), plan);
+  await noteRun(runId, { curated: plan.curation !== null });
   return {
     runId,
     bucket,
     planKey: keys.plan(runId),
     photosPrefix: keys.photos(subject),
     referencesPrefix: keys.references(runId),
+    curated: plan.curation !== null,
   };
 }
 

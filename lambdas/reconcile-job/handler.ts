@@ -5,7 +5,7 @@
  */
 import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type Outcome, recordedOutcome } from '../../lib/core/outcome.ts';
-import type { JobRecord } from '../../lib/core/records.ts';
+import { identityOf, isOf, type JobRecord } from '../../lib/core/records.ts';
 import type { JobStage } from '../../lib/core/words.ts';
 import { deleteModelOf, endOf, lookAt, stopJob } from '../shared/jobs.ts';
 import { endJob, jobsOf, markTold } from '../shared/table.ts';
@@ -16,6 +16,8 @@ const OVERDUE = 1.25;
 export interface ReconcileJobInput {
   readonly runId: string;
   readonly stage: JobStage;
+  /** Which time the road comes by. @default - 1 */
+  readonly round?: number;
 }
 
 export type Reconciled =
@@ -23,11 +25,11 @@ export type Reconciled =
   | { readonly over: true; readonly output: { readonly jobName: string; readonly seconds: number } };
 
 /** @throws the job's own error by its name; StageTimedOut when it had to be stopped */
-export async function handler({ runId, stage }: ReconcileJobInput): Promise<Reconciled> {
-  const job = (await jobsOf(runId)).filter((entry) => entry.stage === stage).at(-1);
+export async function handler({ runId, stage, round = 1 }: ReconcileJobInput): Promise<Reconciled> {
+  const job = (await jobsOf(runId)).filter((entry) => isOf(entry, stage, round)).at(-1);
   // A failure that was told already is history: start-job makes the next attempt.
   if (job === undefined || (job.state === 'FAILED' && job.told)) return { over: false };
-  const identity = { run: runId, stage, attempt: job.attempt };
+  const identity = identityOf(job);
   const outcome = recordedOutcome(job) ?? (await lookAt(job));
   if (outcome.over) {
     // Settled already by an event whose answer nobody heard: what we say now is heard.

@@ -8,6 +8,7 @@ import {
   CreateTrainingJobCommand,
   CreateTransformJobCommand,
 } from '@aws-sdk/client-sagemaker';
+import { chunksUntil } from '../../lib/core/curation.ts';
 import { retryableNames } from '../../lib/core/errors.ts';
 import {
   drawingOf,
@@ -20,8 +21,8 @@ import { chunkName, keys } from '../../lib/core/keys.ts';
 import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { isTaken, JOB_OVER, refusal } from '../../lib/core/outcome.ts';
-import { type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
-import type { JobRecord } from '../../lib/core/records.ts';
+import { type Plan, stageOf, transformOf } from '../../lib/core/plan.ts';
+import { isOf, type JobRecord } from '../../lib/core/records.ts';
 import { isTransformStage, type JobStage, type TransformStage } from '../../lib/core/words.ts';
 import { readPlan, writeJson } from '../shared/bucket.ts';
 import { sagemaker } from '../shared/clients.ts';
@@ -37,15 +38,22 @@ const MOST_ATTEMPTS = 40;
 export interface StartJobInput {
   readonly runId: string;
   readonly stage: JobStage;
+  /** Which time the road comes by. @default - 1 */
+  readonly round?: number;
   readonly taskToken: string;
 }
 
-export async function handler({ runId, stage, taskToken }: StartJobInput): Promise<{ jobName: string }> {
+export async function handler({
+  runId,
+  stage,
+  round = 1,
+  taskToken,
+}: StartJobInput): Promise<{ jobName: string }> {
   const plan = await readPlan(runId);
   const jobs = await jobsOf(runId);
-  const attempt = nextAttempt(jobs.filter((job) => job.stage === stage));
-  const identity = { run: runId, stage, attempt };
-  await rememberJob(identity, record(identity, stageOf(plan, stage), taskToken));
+  const attempt = nextAttempt(jobs.filter((job) => isOf(job, stage, round)));
+  const identity = { run: runId, stage, attempt, round };
+  await rememberJob(identity, record(plan, identity, taskToken));
   try {
     await create(plan, identity, jobs);
   } catch (error) {
@@ -67,24 +75,33 @@ function nextAttempt(jobs: readonly JobRecord[]): number {
   throw jobError('JobFailed', jobMessage(latest, message));
 }
 
+/** The first round's records say nothing of rounds, as those of runs without any. */
+function roundOf({ round = 1 }: JobIdentity): { round?: number } {
+  return round > 1 ? { round } : {};
+}
+
 function jobOver({ jobName: name }: JobRecord): Error {
   return Object.assign(new Error(`The job ${name} is over already.`), { name: JOB_OVER });
 }
 
-function record(identity: JobIdentity, stage: StagePlan, token: string): Omit<JobRecord, 'pk' | 'sk'> {
+function record(plan: Plan, identity: JobIdentity, token: string): Omit<JobRecord, 'pk' | 'sk'> {
+  const stage = stageOf(plan, identity.stage);
   return {
     runId: identity.run,
     jobName: jobName(identity),
     stage: identity.stage,
     kind: stage.kind,
     attempt: identity.attempt,
+    ...roundOf(identity),
     state: 'WAITING',
     token,
     told: false,
     createdAt: new Date().toISOString(),
     instanceType: stage.instanceType,
     maxRuntimeSeconds: stage.maxRuntimeSeconds,
-    ...(stage.kind === 'transform' ? { chunks: stage.chunks } : {}),
+    ...(isTransformStage(identity.stage)
+      ? { chunks: chunksUntil(plan, identity.stage, identity.round ?? 1) }
+      : {}),
   };
 }
 
@@ -97,7 +114,7 @@ async function create(plan: Plan, identity: JobIdentity, jobs: readonly JobRecor
     );
     return;
   }
-  const wanted = await missingChunks(plan, stage);
+  const wanted = await missingChunks(plan, stage, identity.round ?? 1);
   const named = manifest(plan.bucket, keys.chunks(plan.runId, stage), wanted.map(chunkName));
   await writeJson(keys.manifest(plan.runId, jobName(identity)), named);
   const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, adapterJob(plan, stage, jobs))}`;
@@ -108,8 +125,8 @@ async function create(plan: Plan, identity: JobIdentity, jobs: readonly JobRecor
 }
 
 /** A later attempt draws only what no earlier one has drawn: each picture depends on its seed alone. */
-async function missingChunks(plan: Plan, stage: TransformStage): Promise<number[]> {
-  const all = Array.from({ length: transformOf(plan, stage).chunks }, (_, chunk) => chunk);
+async function missingChunks(plan: Plan, stage: TransformStage, round: number): Promise<number[]> {
+  const all = Array.from({ length: chunksUntil(plan, stage, round) }, (_, chunk) => chunk);
   const answered = await answeredChunks(plan.runId, stage);
   const missing = all.filter((chunk) => !answered.has(chunk));
   // SageMaker takes no empty manifest. Nothing is missing when a run was stopped after a stage's last output and then
@@ -126,8 +143,8 @@ function adapterJob(plan: Plan, stage: TransformStage, jobs: readonly JobRecord[
 }
 
 /** The run may have been stopped while its job was being created, when end-run could not yet stop it. */
-async function stopUnwanted({ run, stage, attempt }: JobIdentity): Promise<void> {
-  const job = (await jobsOf(run)).find((entry) => entry.stage === stage && entry.attempt === attempt);
+async function stopUnwanted(identity: JobIdentity): Promise<void> {
+  const job = (await jobsOf(identity.run)).find((entry) => entry.jobName === jobName(identity));
   if (job?.state !== 'FAILED') return;
   await stopJob(job);
   await deleteModelOf(job);

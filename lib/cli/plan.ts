@@ -8,6 +8,7 @@ import { makePlan } from '../core/make-plan.ts';
 import type { Plan } from '../core/plan.ts';
 import { parseRequest } from '../core/request.ts';
 import { dollars, duration, type Output, table } from './output.ts';
+import { curationLines } from './plan-curation.ts';
 import { modelLines } from './plan-models.ts';
 import { openSubject, readRequest, type SubjectFolder } from './subject.ts';
 import { VERSION } from './version.ts';
@@ -76,6 +77,7 @@ export function planLines(plan: Plan): string[] {
   return [
     `${plan.subject}: ${teacher.title} teaches ${student.title}`,
     proxiesLine(plan),
+    ...curationLines(plan),
     ...(plan.world.note === null ? [] : [plan.world.note]),
     '',
     ...table([['stage', 'instance', 'time', 'price', ''], ...rows]),

@@ -4,7 +4,7 @@ import { QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
 import { type Progress, progress as progressSchema } from '../core/contract/progress.ts';
 import { chunkOfOutput, keys } from '../core/keys.ts';
 import { JOB_SORT_PREFIX, type JobRecord, type RunRecord, runKey } from '../core/records.ts';
-import { isTransformStage, type JobStage, STAGES, type Stage } from '../core/words.ts';
+import { isOptionalStage, isTransformStage, type JobStage, STAGES, type Stage } from '../core/words.ts';
 import type { Place } from './clients.ts';
 
 export type StageState = 'waiting' | 'running' | 'done' | 'failed';
@@ -66,7 +66,8 @@ export async function readRunView(place: Place, runId: string): Promise<RunView 
   if (records === undefined) return undefined;
   const { run, jobs } = records;
   const stages: StageView[] = [];
-  for (const stage of STAGES) stages.push(await viewOf(place, run, jobs, stage));
+  for (const stage of STAGES)
+    if (run.curated || !isOptionalStage(stage)) stages.push(await viewOf(place, run, jobs, stage));
   return {
     runId,
     subject: run.subject,
@@ -128,6 +129,9 @@ async function viewOf(
   if (stage === 'publish') return lambda(stage, run.status === 'SUCCEEDED');
   const own = jobs.filter((job) => job.stage === stage);
   const view = await viewJob(place, own, stage);
+  // Over is only over when no further round of proxies comes after it.
+  if (stage === 'curate' && view.state === 'done' && !(await exists(place, keys.curationFile(run.runId))))
+    return { ...view, state: run.status === 'RUNNING' ? 'running' : 'failed', phase: 'weighing the proxies' };
   // What failed while the run goes on will be tried again, or the run is about to end.
   const again = view.state === 'failed' && run.status === 'RUNNING';
   return again
@@ -140,7 +144,7 @@ function lambda(stage: Stage, done: boolean): StageView {
 }
 
 async function viewJob(place: Place, jobs: readonly JobRecord[], stage: JobStage): Promise<StageView> {
-  const job = [...jobs].sort((a, b) => a.attempt - b.attempt).at(-1);
+  const job = [...jobs].sort((a, b) => (a.round ?? 1) - (b.round ?? 1) || a.attempt - b.attempt).at(-1);
   if (job === undefined) return { stage, ...idle, state: 'waiting' };
   const state: StageState =
     job.state === 'WAITING' ? 'running' : job.state === 'SUCCEEDED' ? 'done' : 'failed';
@@ -148,9 +152,10 @@ async function viewJob(place: Place, jobs: readonly JobRecord[], stage: JobStage
   if (isTransformStage(stage)) {
     const step = await outputsBelow(place, keys.pictures(job.runId, stage));
     const total = job.chunks ?? 0;
-    const attempt = keys.picturesOfAttempt(job.runId, stage, job.attempt);
-    const own = job.attempt === 1 ? step : await outputsBelow(place, attempt);
-    return { ...base, step, total, phase: 'drawing', unit: 'chunks', ...pace(job, own, total - step) };
+    const attempt = keys.picturesOfAttempt(job.runId, stage, job.attempt, job.round);
+    const own = job.attempt === 1 && job.round === undefined ? step : await outputsBelow(place, attempt);
+    const phase = job.round === undefined ? 'drawing' : `drawing, round ${job.round}`;
+    return { ...base, step, total, phase, unit: 'chunks', ...pace(job, own, total - step) };
   }
   const seen = await readProgress(place, job.runId, stage);
   if (seen === undefined) return { ...base, phase: 'starting' };
@@ -172,7 +177,9 @@ function settle(run: RunRecord, stages: readonly StageView[]): StageView[] {
   return stages.map((stage, at) => {
     if (stage.state !== 'waiting') return stage;
     if (at < last) return { ...stage, state: 'done' };
-    const next = at === last + 1 && (stages[last]?.state ?? 'done') === 'done';
+    // Where proxies are drawn in rounds, an earlier stage than the last known one may be at work again.
+    const atWork = stages.some(({ state }) => state === 'running');
+    const next = at === last + 1 && !atWork && (stages[last]?.state ?? 'done') === 'done';
     return next && run.status !== 'SUCCEEDED' ? { ...stage, state: ended } : stage;
   });
 }

@@ -15,6 +15,7 @@ const WHY: Readonly<Record<string, string>> = {
   inspect: 'look at every photo, as a bad one would spoil all that follows',
   teach: 'a diffusion teacher learns the subject from the photos, too few for an autoregressive model',
   synthesize: 'the teacher draws the proxies, many pictures of the subject in place of few photos',
+  curate: 'measure every proxy: which to keep, and whether more of them would add something',
   learn: 'the autoregressive student learns the subject from the proxies',
   'sample-teacher': 'teacher, tuned and untuned, draws the evaluation prompts, to be compared with',
   'sample-student': 'student, tuned and untuned, draws the same prompts',

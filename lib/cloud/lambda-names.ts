@@ -6,6 +6,7 @@ export const LAMBDA_NAMES = [
   'start-job',
   'settle-job',
   'reconcile-job',
+  'weigh-proxies',
   'end-run',
   'publish-run',
 ] as const;

@@ -34,6 +34,7 @@ export class MachineLambdas extends Construct {
   readonly inspectPhotos: HandlerFunction;
   readonly startJob: HandlerFunction;
   readonly reconcileJob: HandlerFunction;
+  readonly weighProxies: HandlerFunction;
   readonly endRun: HandlerFunction;
   readonly publishRun: HandlerFunction;
 
@@ -46,6 +47,7 @@ export class MachineLambdas extends Construct {
     this.inspectPhotos = make('InspectPhotos', inspectPhotos(props));
     this.startJob = make('StartJob', startJob(this, props));
     this.reconcileJob = make('ReconcileJob', reconcileJob(this, props));
+    this.weighProxies = make('WeighProxies', weighProxies(props));
     this.endRun = make('EndRun', endRun(this, props));
     this.publishRun = make('PublishRun', publishRun(props));
   }
@@ -137,6 +139,22 @@ function reconcileJob(scope: Construct, props: MachineLambdasProps): Own {
       ...describeJobs(scope),
       ...stopJobs(scope),
       deleteModels(scope),
+    ],
+  };
+}
+
+function weighProxies(props: MachineLambdasProps): Own {
+  const { bucket, table } = props;
+  return {
+    name: 'weigh-proxies',
+    description: 'says whether more proxies are drawn, and which the student learns from',
+    timeout: Duration.minutes(1),
+    memoryMiB: 512,
+    environment: places(props),
+    statements: [
+      onObjects(bucket, ['s3:GetObject'], ['runs/*/plan.json', 'runs/*/jobs/*']),
+      onObjects(bucket, ['s3:PutObject'], ['runs/*/curation/*']),
+      onTable(table, ['Query']),
     ],
   };
 }

@@ -95,6 +95,9 @@ function objects(stack: Stack): Acknowledgement[] {
     on('MachineLambdas/StartJob', 'runs/*/manifests/*', FILES_OF_A_RUN),
     on('MachineLambdas/ReconcileJob', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('EventLambdas/SettleJob', 'runs/*/failures/*', FILES_OF_A_RUN),
+    on('MachineLambdas/WeighProxies', 'runs/*/plan.json', OF_EVERY_RUN),
+    on('MachineLambdas/WeighProxies', 'runs/*/jobs/*', FILES_OF_A_RUN),
+    on('MachineLambdas/WeighProxies', 'runs/*/curation/*', FILES_OF_A_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/report/*', FILES_OF_A_RUN),
   ];
@@ -117,11 +120,13 @@ function jobs(): Acknowledgement[] {
 }
 
 function invocations(stack: Stack): Acknowledgement[] {
-  return ['PlanRun', 'InspectPhotos', 'StartJob', 'ReconcileJob', 'EndRun', 'PublishRun'].map((lambda) => ({
-    at: 'Machine',
-    finding: wildcard(`<${logicalId(stack, `MachineLambdas/${lambda}/Resource`)}.Arn>:*`),
-    reason: VERSIONS_OF_ONE_LAMBDA,
-  }));
+  return ['PlanRun', 'InspectPhotos', 'StartJob', 'ReconcileJob', 'WeighProxies', 'EndRun', 'PublishRun'].map(
+    (lambda) => ({
+      at: 'Machine',
+      finding: wildcard(`<${logicalId(stack, `MachineLambdas/${lambda}/Resource`)}.Arn>:*`),
+      reason: VERSIONS_OF_ONE_LAMBDA,
+    }),
+  );
 }
 
 const wildcard = (resource: string): string => `IAM5[Resource::${resource}]`;

@@ -3,7 +3,7 @@
  * every one against the official API model.
  */
 import { instance } from './catalogue.ts';
-import { toStrings } from './contract/hyperparameters.ts';
+import { type Hyperparameters, toStrings } from './contract/hyperparameters.ts';
 import { keys } from './keys.ts';
 import { type JobIdentity, jobName } from './names.ts';
 import { type Plan, stageOf, type TrainingPlan, type TransformPlan } from './plan.ts';
@@ -48,18 +48,19 @@ export interface Drawing {
 /** The drawing of a stage. */
 export function drawingOf(plan: Plan, identity: JobIdentity): Drawing {
   const how = stageOf(plan, identity.stage) as TransformPlan;
-  const { run, stage, attempt } = { ...identity, stage: how.stage };
-  return { name: jobName(identity), stage, how, output: keys.picturesOfAttempt(run, stage, attempt) };
+  const { run, stage, attempt, round } = { ...identity, stage: how.stage };
+  const output = keys.picturesOfAttempt(run, stage, attempt, round);
+  return { name: jobName(identity), stage, how, output };
 }
 
-/** CreateTrainingJob for teach, learn or evaluate. */
+/** CreateTrainingJob for a stage that is no transform. */
 export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: JobContext) {
   const stage = stageOf(plan, identity.stage) as TrainingPlan;
   return {
     TrainingJobName: jobName(identity),
     RoleArn: context.roleArn,
     AlgorithmSpecification: { TrainingImage: context.imageUri, TrainingInputMode: 'File' as const },
-    HyperParameters: toStrings(stage.hyperparameters),
+    HyperParameters: toStrings(inRound(stage.hyperparameters, identity)),
     InputDataConfig: Object.entries(stage.channels).map(([name, prefix]) =>
       channel(plan.bucket, name, prefix),
     ),
@@ -82,6 +83,11 @@ export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: J
     EnableNetworkIsolation: true,
     Tags: tags(plan, identity.stage),
   };
+}
+
+/** The plan is of the first round; a job knows its own. */
+function inRound(planned: Hyperparameters, { round = 1 }: JobIdentity): Hyperparameters {
+  return 'round' in planned ? { ...planned, round } : planned;
 }
 
 function channel(bucket: string, name: string, prefix: string) {

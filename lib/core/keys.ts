@@ -3,6 +3,7 @@ import { ProxytuneError } from './errors.ts';
 import type { JobStage, TransformStage } from './words.ts';
 
 export const REQUEST_FILE = 'subject.json';
+export const CURATION_FILE = 'curation.json';
 
 /** Letters, digits, `-` and `_`: what survives keys, names and URLs alike. */
 const SUBJECT = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}$/;
@@ -42,8 +43,11 @@ export const keys = {
   manifest: (run: string, job: string) => `runs/${run}/manifests/${job}.json`,
   /** All attempts of a stage; each writes below its own folder. */
   pictures: (run: string, stage: TransformStage) => `runs/${run}/pictures/${stage}/`,
-  picturesOfAttempt: (run: string, stage: TransformStage, attempt: number) =>
-    `runs/${run}/pictures/${stage}/a${attempt}/`,
+  picturesOfAttempt: (run: string, stage: TransformStage, attempt: number, round = 1) =>
+    `runs/${run}/pictures/${stage}/${round > 1 ? `r${round}-` : ''}a${attempt}/`,
+  /** Which proxies the student learns from; there once no more are drawn. */
+  curation: (run: string) => `runs/${run}/curation/`,
+  curationFile: (run: string) => `runs/${run}/curation/${CURATION_FILE}`,
   /** Kept over attempts, so that the next one resumes. */
   checkpoints: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/progress.json`,

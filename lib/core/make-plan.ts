@@ -1,9 +1,10 @@
 /** From a request to a plan. Pure: the same request, run and catalogue always give the same plan. */
 import { atScale, type Model, measuring, model, PRICES_AS_OF } from './catalogue.ts';
+import { planCuration } from './curation.ts';
 import { ProxytuneError } from './errors.ts';
 import { chosen, type Plan } from './plan.ts';
 import { round } from './plan-jobs.ts';
-import { type Parts, type PlanContext, planStages } from './plan-stages.ts';
+import { type Parts, type PlanContext, planStages, proxiesPerChunk } from './plan-stages.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from './prompts.ts';
 import type { Request } from './request.ts';
 import { checkTokenWord } from './token-word.ts';
@@ -62,6 +63,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
     },
     proxies: counts.proxies,
     proxiesInContext: counts.proxiesInContext,
+    curation: parts.curation,
     stages,
     estimate,
     versions: { proxytune: context.version },
@@ -91,6 +93,10 @@ function gather(request: Request, context: PlanContext): Parts {
     request,
     context,
     ...models,
+    curation: planCuration(request, world, {
+      proxies,
+      picturesPerChunk: proxiesPerChunk(request, models.teacher),
+    }),
     named: { world, tokenWord: request.tokenWord, category: request.category },
     counts: {
       proxies,

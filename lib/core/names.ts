@@ -37,11 +37,13 @@ export interface JobIdentity {
   readonly stage: JobStage;
   /** Counts from 1. */
   readonly attempt: number;
+  /** Which time the road comes by this stage, where proxies are drawn in rounds. @default - 1, the only one */
+  readonly round?: number | undefined;
 }
 
-/** At most 58 of the 63 characters that SageMaker allows. */
-export function jobName({ run, stage, attempt }: JobIdentity): string {
-  return `${JOB_PREFIX}${run}-${stage}-a${attempt}`;
+/** At most 58 of the 63 characters that SageMaker allows. Only rounds after the first are in the name. */
+export function jobName({ run, stage, attempt, round = 1 }: JobIdentity): string {
+  return `${JOB_PREFIX}${run}-${stage}${round > 1 ? `-r${round}` : ''}-a${attempt}`;
 }
 
 /** One prompt of a user's own, drawn by a run's adapter. */
@@ -68,9 +70,9 @@ export function generationJobStem(run: string, id: string): string {
 
 /** What a job's name says, or undefined when it is not one of ours. */
 export function parseJobName(name: string): JobIdentity | undefined {
-  const match = /^proxytune-(.+-[0-9a-f]{8})-(.+)-a(\d+)$/.exec(name);
-  const [, run, stage, attempt] = match ?? [];
+  const match = /^proxytune-(.+-[0-9a-f]{8})-(.+?)(?:-r(\d+))?-a(\d+)$/.exec(name);
+  const [, run, stage, round, attempt] = match ?? [];
   if (run === undefined || stage === undefined || attempt === undefined || !isJobStage(stage))
     return undefined;
-  return { run, stage, attempt: Number(attempt) };
+  return { run, stage, attempt: Number(attempt), ...(round === undefined ? {} : { round: Number(round) }) };
 }

@@ -35,15 +35,20 @@ export function transformPlan(
   role: 'teacher' | 'student',
   recipe: Recipe,
   picturesOfVariant: number,
-  rest: Pick<TransformPlan, 'sampler' | 'picturesPerChunk'> & { on: Instance; variants: 1 | 2 },
+  rest: Pick<TransformPlan, 'sampler' | 'picturesPerChunk'> & {
+    on: Instance;
+    variants: 1 | 2;
+    /** Jobs that share the pictures, at most; each loads the model. @default - 1 */
+    rounds?: number | undefined;
+  },
 ): TransformPlan {
-  const { on, variants, sampler, picturesPerChunk } = rest;
+  const { on, variants, sampler, picturesPerChunk, rounds } = rest;
   const pictures = picturesOfVariant * variants;
   return {
     stage,
     kind: 'transform',
     instanceType: on.type,
-    ...drawingTime(model, pictures, on),
+    ...drawingTime(model, pictures, on, rounds),
     adapterOf: role === 'teacher' ? 'teach' : 'learn',
     role,
     size: recipe.drawSize,
@@ -55,9 +60,9 @@ export function transformPlan(
   };
 }
 
-/** How long a transform that draws so many pictures takes, for how much, and when it is given up. */
-export function drawingTime(model: Model, pictures: number, on: Instance) {
-  return priced(model.minutes.load + pictures * model.minutes.perPicture, on);
+/** How long a transform that draws so many pictures takes, in all its rounds, for how much, and when it is given up. */
+export function drawingTime(model: Model, pictures: number, on: Instance, rounds = 1) {
+  return priced(rounds * model.minutes.load + pictures * model.minutes.perPicture, on);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What each stage does with a request: its settings, channels and pictures. */
 import { type Model, type Recipe, recipeOf } from './catalogue.ts';
+import type { CurationPlan } from './contract/curation.ts';
 import { keys } from './keys.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
 import { chooseInstance, trainingPlan, transformPlan } from './plan-jobs.ts';
@@ -27,6 +28,8 @@ export interface Parts {
   readonly clip: Model;
   readonly dino: Model;
   readonly named: Named;
+  /** null: every proxy is drawn and kept. */
+  readonly curation: CurationPlan | null;
   readonly counts: {
     proxies: number;
     /** Those of the proxies whose prompt names a context. */
@@ -41,6 +44,7 @@ export function planStages(parts: Parts): StagePlan[] {
   return [
     teach(parts),
     synthesize(parts),
+    ...(parts.curation === null ? [] : [curate(parts, parts.curation)]),
     learn(parts),
     sample(parts, 'teacher'),
     sample(parts, 'student'),
@@ -80,7 +84,29 @@ function priorOf(recipe: Recipe, named: Named, pictures: number | undefined) {
   return { prompt: classPrompt(named), pictures, weight: 1, steps, guidance };
 }
 
-function learn({ request, context, student, named, counts }: Parts): TrainingPlan {
+/**
+ * Measures the proxies with the encoders of the evaluation. Each round measures its own pictures only, but loads the
+ * encoders anew.
+ */
+function curate({ request, context, clip, dino, counts }: Parts, { rounds }: CurationPlan): TrainingPlan {
+  const run = context.runId;
+  const minutes =
+    rounds.length * clip.minutes.load + counts.proxies * (clip.minutes.perPicture + dino.minutes.perPicture);
+  const wanted = request.advanced.curate?.instanceType;
+  return trainingPlan('curate', chooseInstance(clip, 'training', wanted, context.instanceTypes), minutes, {
+    hyperparameters: { stage: 'curate', family: 'clip-dino', model: clip.id, seed: request.seed, round: 1 },
+    channels: {
+      plan: keys.plan(run),
+      references: keys.references(run),
+      proxies: keys.pictures(run, 'synthesize'),
+      clip: keys.model(clip.id),
+      dino: keys.model(dino.id),
+    },
+    compressed: false,
+  });
+}
+
+function learn({ request, context, student, named, counts, curation }: Parts): TrainingPlan {
   const override = request.advanced.learn ?? {};
   const recipe = tuned(recipeOf(student, request.preset), override);
   return trainingPlan(
@@ -96,13 +122,23 @@ function learn({ request, context, student, named, counts }: Parts): TrainingPla
         token_word: request.tokenWord,
         caption_dropout: recipe.captionDropout ?? 0.1,
         proxies: counts.proxies,
+        ...(curation === null ? {} : { curated: true }),
       },
-      channels: { base: keys.model(student.id), proxies: keys.pictures(context.runId, 'synthesize') },
+      channels: {
+        base: keys.model(student.id),
+        proxies: keys.pictures(context.runId, 'synthesize'),
+        ...curated(context, curation),
+      },
     },
   );
 }
 
-function evaluate({ request, context, clip, dino, counts }: Parts): TrainingPlan {
+/** The channel that says which proxies the student learns from. */
+function curated({ runId }: PlanContext, curation: CurationPlan | null): Record<string, string> {
+  return curation === null ? {} : { curation: keys.curation(runId) };
+}
+
+function evaluate({ request, context, clip, dino, counts, curation }: Parts): TrainingPlan {
   const run = context.runId;
   const pictures = counts.proxies + 4 * counts.prompts * counts.picturesPerPrompt;
   const minutes = clip.minutes.load + pictures * (clip.minutes.perPicture + dino.minutes.perPicture);
@@ -118,12 +154,18 @@ function evaluate({ request, context, clip, dino, counts }: Parts): TrainingPlan
       'samples-student': keys.pictures(run, 'sample-student'),
       clip: keys.model(clip.id),
       dino: keys.model(dino.id),
+      ...curated(context, curation),
     },
     compressed: false,
   });
 }
 
-function synthesize({ request, context, teacher, counts }: Parts): TransformPlan {
+/** Proxies a transform request. */
+export function proxiesPerChunk(request: Request, teacher: Model): number {
+  return request.advanced.synthesize?.picturesPerChunk ?? recipeOf(teacher, request.preset).picturesPerChunk;
+}
+
+function synthesize({ request, context, teacher, counts, curation }: Parts): TransformPlan {
   const recipe = recipeOf(teacher, request.preset);
   const override = request.advanced.synthesize ?? {};
   const drawn =
@@ -133,8 +175,9 @@ function synthesize({ request, context, teacher, counts }: Parts): TransformPlan
   return transformPlan('synthesize', teacher, 'teacher', recipe, counts.proxies, {
     on: chooseInstance(teacher, 'transform', override.instanceType, context.instanceTypes),
     sampler: { ...drawn, ...defined({ guidance: override.guidance }) },
-    picturesPerChunk: override.picturesPerChunk ?? recipe.picturesPerChunk,
+    picturesPerChunk: proxiesPerChunk(request, teacher),
     variants: 1,
+    rounds: curation?.rounds.length,
   });
 }
 

@@ -1,9 +1,10 @@
 /** The plan of a run: everything that will be done, where, for how long and for how much, before it is done. */
 import { z } from 'zod';
 import { licence, type Model } from './catalogue.ts';
+import { curationPlan } from './contract/curation.ts';
 import { hyperparameters } from './contract/hyperparameters.ts';
 import { sampler } from './contract/pictures.ts';
-import { JOB_STAGES, type JobStage, TRAINING_STAGES, TRANSFORM_STAGES } from './words.ts';
+import { JOB_STAGES, type JobStage, OPTIONAL_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from './words.ts';
 
 const chosenModel = z.strictObject({
   id: z.string(),
@@ -87,7 +88,11 @@ export const planSchema = z.strictObject({
   samples: z.strictObject({ picturesPerPrompt: z.int(), pictures: z.int().describe('Of one variant') }),
   proxies: z.int(),
   proxiesInContext: z.int().min(0).describe('Those whose prompt names a context, spread evenly over all'),
-  stages: z.array(stagePlan).length(JOB_STAGES.length),
+  curation: curationPlan.nullable().default(null).describe('null: every proxy is drawn and kept'),
+  stages: z
+    .array(stagePlan)
+    .min(JOB_STAGES.length - OPTIONAL_STAGES.length)
+    .max(JOB_STAGES.length),
   estimate: z.strictObject({ minutes: z.number(), usd: z.number(), pricesAsOf: z.string() }),
   versions: z.record(z.string(), z.string()),
 });
@@ -96,7 +101,7 @@ export type Plan = z.infer<typeof planSchema>;
 /** The plan of one stage. */
 export function stageOf(plan: Plan, stage: JobStage): StagePlan {
   const found = plan.stages.find((entry) => entry.stage === stage);
-  // The schema's length and the planner's order make this impossible for a plan that was parsed.
+  // The planner's order makes this impossible but for the optional stages, which only their own runs ask for.
   if (found === undefined) throw new Error(`the plan of ${plan.runId} lacks stage ${stage}`);
   return found;
 }

@@ -22,6 +22,8 @@ export interface RunRecord {
   readonly report?: string;
   readonly notify?: string;
   readonly usd?: number;
+  /** Whether the run has the stage curate. @default - it has not */
+  readonly curated?: boolean;
   /** Whether the notice of its end was sent; a crash between ending and sending is then repaired. */
   readonly told?: boolean;
 }
@@ -40,11 +42,13 @@ export interface JobRecord {
   readonly stage: JobStage;
   readonly kind: 'training' | 'transform';
   readonly attempt: number;
+  /** @default - 1 */
+  readonly round?: number;
   readonly state: JobState;
   readonly token: string;
   readonly createdAt: string;
   readonly instanceType: string;
-  /** Chunks of the whole stage, for a transform: it has only succeeded when each has its output. */
+  /** Chunks of the stage up to this round, for a transform: it has only succeeded when each has its output. */
   readonly chunks?: number;
   /** Longest the job may take; a transform has no limit of its own, so ours is kept here. */
   readonly maxRuntimeSeconds: number;
@@ -61,6 +65,18 @@ export const runKey = (runId: string) => ({ pk: `run#${runId}`, sk: 'run' as con
 export const jobKey = (identity: JobIdentity) => ({
   pk: `run#${identity.run}`,
   sk: `job#${jobName(identity)}`,
+});
+
+/** Whether a job is of a stage, and of a round of it. */
+export const isOf = (job: JobRecord, stage: JobStage, round: number): boolean =>
+  job.stage === stage && (job.round ?? 1) === round;
+
+/** What a job's record is known by. */
+export const identityOf = ({ runId, stage, attempt, round }: JobRecord): JobIdentity => ({
+  run: runId,
+  stage,
+  attempt,
+  round,
 });
 
 /** Prefix of the sort keys of a run's jobs. */

@@ -1,14 +1,17 @@
 /** What each stage took, for the report: only known once the last job is over, so publish fills it in. */
 import type { Metrics, StageOutcome } from './contract/metrics.ts';
 import type { JobRecord } from './records.ts';
-import { JOB_STAGES } from './words.ts';
+import { isOptionalStage, JOB_STAGES } from './words.ts';
 
 /** The place in index.html that the evaluation leaves for the table's rows. */
 export const STAGES_SLOT = '<!-- proxytune:stages -->';
 
-/** One outcome a stage, all its attempts added up. */
+/** One outcome a stage, all its attempts and rounds added up; a stage that the run does not have has none. */
 export function stageOutcomes(jobs: readonly JobRecord[]): StageOutcome[] {
-  return JOB_STAGES.map((stage) => {
+  const stages = JOB_STAGES.filter(
+    (stage) => !isOptionalStage(stage) || jobs.some((job) => job.stage === stage),
+  );
+  return stages.map((stage) => {
     const own = jobs.filter((job) => job.stage === stage);
     return {
       stage,

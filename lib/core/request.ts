@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { PRESETS, requestable } from './catalogue.ts';
 import { ProxytuneError } from './errors.ts';
 import { nearest } from './nearest.ts';
+import { curationFaults } from './request-curation.ts';
 import { worldFaults } from './request-world.ts';
 import { DEFAULT_TOKEN_WORD } from './token-word.ts';
 import { truth } from './truth.ts';
@@ -36,6 +37,8 @@ const guidance = z
   .max(30)
   .describe('Classifier-free guidance; 1 is none, and above 30 pictures burn out');
 
+const share = (text: string) => z.number().min(0).max(1).describe(text);
+
 const advanced = z.strictObject({
   teach: z
     .strictObject({
@@ -65,6 +68,44 @@ const advanced = z.strictObject({
     .partial()
     .optional()
     .describe('Drawing the proxies'),
+  curate: z
+    .strictObject({
+      fidelity: share(
+        'Least DINO likeness of a proxy to the photos, as share of that of the photos to each other',
+      ),
+      prompt: share(
+        'Least CLIP likeness of a proxy to its prompt, as share of that of the photos to the category',
+      ),
+      duplicates: share(
+        'A proxy nearer than this to a kept one is dropped; as share of the distance of photos',
+      ),
+      safety: z
+        .number()
+        .gt(0)
+        .max(1)
+        .describe('A proxy is dropped from this CLIP probability of an unsafe content on; 1 drops none'),
+      minimum: z
+        .int()
+        .min(1)
+        .max(5000)
+        .describe('Fewer kept proxies end the run before the student. Default: a tenth of them, at least 8'),
+      rounds: z
+        .int()
+        .min(2)
+        .max(20)
+        .describe('Rounds of an adaptive count, at most; each loads the teacher anew'),
+      reach: share(
+        'A proxy nearer to an earlier one than this share of their usual distance shows nothing new',
+      ),
+      newShare: share(
+        'More proxies add something while at least this share of a round’s shows something new',
+      ),
+      drift: share('More proxies add something while a round changes mean or spread by more than this'),
+      instanceType,
+    })
+    .partial()
+    .optional()
+    .describe('Dropping proxies, and an adaptive count of them'),
   learn: z.strictObject(training).partial().optional().describe('The student’s training'),
   sample: z
     .strictObject({
@@ -130,6 +171,16 @@ const fields = z.strictObject({
     .describe(
       'Share of the proxies whose prompt names a context. 0 is the paper’s way; 0.5 keeps the student following prompts where the photos show few contexts',
     ),
+  curation: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Drop proxies that miss the photos or their prompt, repeat another or look unsafe, each with its reason. The paper keeps all',
+    ),
+  adaptiveProxies: z
+    .boolean()
+    .default(false)
+    .describe('Draw proxies in rounds, and no more of them once they add nothing; proxies is then the most'),
   seed: z
     .int()
     .min(0)
@@ -162,7 +213,8 @@ const fields = z.strictObject({
 });
 
 export const requestSchema = fields.superRefine((request, context) => {
-  for (const { path, message } of worldFaults(request)) context.addIssue({ code: 'custom', path, message });
+  for (const { path, message } of [...worldFaults(request), ...curationFaults(request)])
+    context.addIssue({ code: 'custom', path, message });
 });
 
 /** A request with every default filled in. */

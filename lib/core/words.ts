@@ -6,6 +6,7 @@ export const STAGES = [
   'inspect',
   'teach',
   'synthesize',
+  'curate',
   'learn',
   'sample-teacher',
   'sample-student',
@@ -18,6 +19,7 @@ export type Stage = (typeof STAGES)[number];
 export const JOB_STAGES = [
   'teach',
   'synthesize',
+  'curate',
   'learn',
   'sample-teacher',
   'sample-student',
@@ -25,7 +27,10 @@ export const JOB_STAGES = [
 ] as const;
 export type JobStage = (typeof JOB_STAGES)[number];
 
-export const TRAINING_STAGES = ['teach', 'learn', 'evaluate'] as const;
+/** The job stages that only some runs have. */
+export const OPTIONAL_STAGES = ['curate'] as const satisfies readonly JobStage[];
+
+export const TRAINING_STAGES = ['teach', 'curate', 'learn', 'evaluate'] as const;
 export type TrainingStage = (typeof TRAINING_STAGES)[number];
 
 export const TRANSFORM_STAGES = ['synthesize', 'sample-teacher', 'sample-student'] as const;
@@ -37,6 +42,10 @@ export type Role = (typeof ROLES)[number];
 
 export function isJobStage(stage: string): stage is JobStage {
   return (JOB_STAGES as readonly string[]).includes(stage);
+}
+
+export function isOptionalStage(stage: string): boolean {
+  return (OPTIONAL_STAGES as readonly string[]).includes(stage);
 }
 
 export function isTransformStage(stage: string): stage is TransformStage {

@@ -74,11 +74,13 @@ test('has a job state for every stage that is a job, named to start-job as core 
   expect(stages.sort()).toEqual([...JOB_STAGES].sort());
 });
 
-test('gives start-job the run, the stage and this state’s own token', () => {
+test('gives start-job the run, the stage, the round where there are several, and this state’s own token', () => {
   for (const { state } of jobs) {
+    const { stage = '' } = (state.Arguments?.Payload ?? {}) as { stage?: string };
     expect(state.Arguments?.Payload).toEqual({
       runId: '{% $runId %}',
-      stage: expect.any(String),
+      stage,
+      ...(['synthesize', 'curate'].includes(stage) ? { round: '{% $round %}' } : {}),
       taskToken: '{% $states.context.Task.Token %}',
     });
   }
@@ -147,9 +149,13 @@ test('every error leads to end-run, and then to the end with the error’s name'
 test('walks the stages in the order of the road', () => {
   const branch = find('Run').Branches?.[0] as Block;
   const road: string[] = [];
-  for (let at: string | undefined = branch.StartAt; at !== undefined; at = branch.States[at]?.Next)
-    road.push(at);
-  expect(road).toEqual(['Plan', 'Inspect', 'Teach', 'Synthesize', 'Learn', 'Sample', 'Evaluate', 'Publish']);
+  const after = (name: string) => branch.States[name]?.Next ?? branch.States[name]?.Default;
+  for (let at: string | undefined = branch.StartAt; at !== undefined; at = after(at)) road.push(at);
+  const ahead = ['Plan', 'Inspect', 'Teach', 'Synthesize', 'Curate?', 'Proxies are ready'];
+  expect(road).toEqual([...ahead, 'Learn', 'Sample', 'Evaluate', 'Publish']);
+  expect(find('Curate?').Choices).toEqual([{ Condition: '{% $curated %}', Next: 'Curate' }]);
+  expect(find('Curate: more?').Default).toBe('Proxies are ready');
+  expect(find('Curate: next round').Next).toBe('Synthesize');
   expect(find('Sample').Branches?.map(({ StartAt }) => StartAt)).toEqual([
     'Sample teacher',
     'Sample student',

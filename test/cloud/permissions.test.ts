@@ -40,6 +40,7 @@ const ROLES: Record<LambdaName, string> = {
   'inspect-photos': 'MachineLambdasInspectPhotosRole',
   'start-job': 'MachineLambdasStartJobRole',
   'reconcile-job': 'MachineLambdasReconcileJobRole',
+  'weigh-proxies': 'MachineLambdasWeighProxiesRole',
   'end-run': 'MachineLambdasEndRunRole',
   'publish-run': 'MachineLambdasPublishRunRole',
 };
@@ -120,6 +121,9 @@ const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['inspect-photos', 's3:DeleteObject', `${keys.references(RUN)}findings.json`],
   ['start-job', 's3:GetObject', keys.plan(RUN)],
   ['start-job', 's3:PutObject', keys.manifest(RUN, JOB)],
+  ['weigh-proxies', 's3:GetObject', keys.plan(RUN)],
+  ['weigh-proxies', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}curation.json`],
+  ['weigh-proxies', 's3:PutObject', keys.curationFile(RUN)],
   ['publish-run', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}index.html`],
   ['publish-run', 's3:PutObject', keys.reportPage(RUN)],
   ['publish-run', 's3:PutObject', `${keys.report(RUN)}pictures/1.png`],
@@ -172,13 +176,13 @@ test.each(LAMBDA_NAMES)('%s has the settings that it reads, and no others', (nam
   expect(given.sort()).toEqual([...new Set(read)].sort());
 });
 
-test('the machine may invoke its six lambdas, and none that knows the machine', () => {
+test('the machine may invoke its seven lambdas, and none that knows the machine', () => {
   const [invoke] = statementsOf('MachineRole');
   const lambdas = [
     ...new Set(list(invoke?.Resource).map((arn) => plain(arn).replace(/^<(\w+?)[0-9A-F]{8}.*$/, '$1'))),
   ];
   expect(lambdas.sort()).toEqual(
-    ['EndRun', 'InspectPhotos', 'PlanRun', 'PublishRun', 'ReconcileJob', 'StartJob'].map(
+    ['EndRun', 'InspectPhotos', 'PlanRun', 'PublishRun', 'ReconcileJob', 'StartJob', 'WeighProxies'].map(
       (id) => `MachineLambdas${id}`,
     ),
   );

@@ -11,7 +11,15 @@ import {
 import { type Functions, Harness, named, ROLE, until } from '../local/states/harness.ts';
 import { definitionOf, removeTemporary, synthesize } from './synthesize.ts';
 
-const LAMBDAS = ['PlanRun', 'InspectPhotos', 'StartJob', 'ReconcileJob', 'EndRun', 'PublishRun'] as const;
+const LAMBDAS = [
+  'PlanRun',
+  'InspectPhotos',
+  'StartJob',
+  'ReconcileJob',
+  'WeighProxies',
+  'EndRun',
+  'PublishRun',
+] as const;
 type Lambda = (typeof LAMBDAS)[number];
 
 const definition = definitionOf(synthesize({ target: 'local' }).template);
@@ -28,6 +36,7 @@ const PLANNED = {
   planKey: 'runs/dog-1/plan.json',
   photosPrefix: 'subjects/dog/photos/',
   referencesPrefix: 'runs/dog-1/references/',
+  curated: false,
 };
 const PUBLISHED = { runId: 'dog-1', report: 's3://b/runs/dog-1/report/index.html', usd: 4.5 };
 const HEARTBEAT = 900;
@@ -52,6 +61,7 @@ async function run(script: Partial<Record<Lambda, (input: Call['input']) => unkn
     InspectPhotos: () => ({ accepted: 5, warnings: 0 }),
     StartJob: ({ stage }) => ({ jobName: `job-${stage}` }),
     ReconcileJob: () => ({ over: false }),
+    WeighProxies: () => ({ more: false }),
     EndRun: ({ error }) => ({ error: error.Error, cause: `told: ${error.Cause}` }),
     PublishRun: () => PUBLISHED,
   };
@@ -125,6 +135,55 @@ test('a good run walks the whole road and leaves what publish-run says', async (
   expect(calls.find(({ lambda }) => lambda === 'PublishRun')?.input).toEqual({ runId: 'dog-1' });
   expect(starts('teach')).toEqual([{ runId: 'dog-1', stage: 'teach', taskToken: expect.any(String) }]);
   expect(calls.filter(({ lambda }) => lambda === 'EndRun' || lambda === 'ReconcileJob')).toEqual([]);
+});
+
+const CURATED = { PlanRun: () => ({ ...PLANNED, curated: true }) };
+
+test('a run that asks for it has its proxies measured before the student learns', async () => {
+  await run(CURATED);
+  expect(await finish('teach', 'synthesize', 'curate', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
+  const weighed = calls.filter(({ lambda }) => lambda === 'WeighProxies').map(({ input }) => input);
+  expect(weighed).toEqual([{ runId: 'dog-1', round: 1 }]);
+  expect([...starts('synthesize'), ...starts('curate')].map(({ round }) => round)).toEqual([1, 1]);
+});
+
+test('proxies are drawn and measured in rounds, until no more are wanted', async () => {
+  await run({ ...CURATED, WeighProxies: ({ round }) => ({ more: round < 3 }) });
+  await succeed('teach');
+  for (const round of [1, 2, 3]) for (const stage of ['synthesize', 'curate']) await succeed(stage, round);
+  expect(await finish('learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
+  for (const stage of ['synthesize', 'curate'])
+    expect(starts(stage).map(({ round }) => round)).toEqual([1, 2, 3]);
+  expect(starts('learn')).toHaveLength(1);
+});
+
+test('a silent job of a later round is looked up as one of that round', async () => {
+  await run({ ...CURATED, WeighProxies: ({ round }) => ({ more: round < 2 }) });
+  for (const stage of ['teach', 'synthesize', 'curate']) await succeed(stage);
+  await token('synthesize', 2);
+  await pass(HEARTBEAT + 1);
+  await token('synthesize', 3);
+  expect(calls.find(({ lambda }) => lambda === 'ReconcileJob')?.input).toEqual({
+    runId: 'dog-1',
+    stage: 'synthesize',
+    round: 2,
+  });
+  await succeed('synthesize', 3);
+  await succeed('curate', 2);
+  expect(await finish('learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
+});
+
+test('too few proxies end the run before the student is started', async () => {
+  const few = named('ProxiesTooFew', 'Curation kept 2 of 8 proxies.');
+  await run({
+    ...CURATED,
+    WeighProxies: () => {
+      throw few;
+    },
+  });
+  for (const stage of ['teach', 'synthesize', 'curate']) await succeed(stage);
+  expect(await cloud.ended(arn)).toMatchObject({ status: 'FAILED', error: 'ProxiesTooFew' });
+  expect(starts('learn')).toEqual([]);
 });
 
 test('both samples are drawn at the same time', async () => {

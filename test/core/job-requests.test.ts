@@ -35,8 +35,11 @@ const CONTEXT = {
 const RUN = `${'a'.repeat(20)}-0a1b2c3d`;
 const BUCKET = 'b'.repeat(63);
 
+/** What every stage needs to be there. */
+const WHOLE = { category: 'dog', consent: true, maxUsd: 10_000, curation: true, adaptiveProxies: true };
+
 function plan(fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan {
-  const request = parseRequest(JSON.stringify({ category: 'dog', consent: true, maxUsd: 10_000, ...fields }));
+  const request = parseRequest(JSON.stringify({ ...WHOLE, ...fields }));
   return makePlan(request, { runId: RUN, subject: 's'.repeat(40), bucket: BUCKET, scale, version: '1' });
 }
 
@@ -127,6 +130,17 @@ describe('a training job', () => {
     const { S3Uri } = request('learn').CheckpointConfig;
     expect(S3Uri).toBe(`s3://${BUCKET}/runs/${RUN}/checkpoints/learn/`);
     expect(S3Uri).not.toContain('a2');
+  });
+
+  test('of a later round knows which, and is another job', () => {
+    const { HyperParameters, TrainingJobName } = trainingJobRequest(
+      plan(),
+      { run: RUN, stage: 'curate', attempt: 2, round: 3 },
+      CONTEXT,
+    );
+    expect(HyperParameters).toMatchObject({ stage: 'curate', round: '3' });
+    expect(TrainingJobName).toBe(`proxytune-${RUN}-curate-r3-a2`);
+    expect(request('curate').HyperParameters).toMatchObject({ round: '1' });
   });
 
   test('is given its hyperparameters as strings that parse to what was planned', () => {

@@ -29,6 +29,13 @@ describe('a job', () => {
     expect(parseJobName(name)).toEqual(identity);
   });
 
+  test('of a later round has it in its name, so that no two rounds share a job', () => {
+    const identity = { run: 'dog-00000000', stage: 'synthesize', attempt: 2, round: 20 } as const;
+    expect(jobName(identity)).toBe('proxytune-dog-00000000-synthesize-r20-a2');
+    expect(parseJobName(jobName(identity))).toEqual(identity);
+    expect(jobName({ ...identity, round: 1 })).toBe('proxytune-dog-00000000-synthesize-a2');
+  });
+
   test.each([
     '',
     'other-job',
@@ -49,6 +56,8 @@ describe('keys', () => {
       keys.chunks('r', 'synthesize'),
       keys.pictures('r', 'synthesize'),
       keys.picturesOfAttempt('r', 'synthesize', 1),
+      keys.picturesOfAttempt('r', 'synthesize', 1, 2),
+      keys.curation('r'),
       keys.checkpoints('r', 'teach'),
       keys.jobs('r'),
       keys.artifactFolder('r', 'j'),

@@ -8,7 +8,10 @@ import {
   totalUsd,
   withStages,
 } from '../../lib/core/report-stages.ts';
-import { JOB_STAGES } from '../../lib/core/words.ts';
+import { isOptionalStage, JOB_STAGES } from '../../lib/core/words.ts';
+
+/** Those of a run that asks for no more. */
+const STAGES = JOB_STAGES.filter((stage) => !isOptionalStage(stage));
 
 const job = (facts: Pick<JobRecord, 'stage' | 'attempt'> & Partial<JobRecord>): JobRecord => ({
   pk: 'run#r',
@@ -35,7 +38,7 @@ const JOBS = [
 
 test('every job stage has its outcome, in the order of the road, all attempts added up', () => {
   const outcomes = stageOutcomes(JOBS);
-  expect(outcomes.map(({ stage }) => stage)).toEqual([...JOB_STAGES]);
+  expect(outcomes.map(({ stage }) => stage)).toEqual(STAGES);
   expect(outcomes[0]).toEqual({
     stage: 'teach',
     attempts: 2,
@@ -49,6 +52,16 @@ test('every job stage has its outcome, in the order of the road, all attempts ad
   for (const outcome of outcomes) expect(stageOutcome.parse(outcome)).toEqual(outcome);
 });
 
+test('a stage that only some runs have is told of where it ran, its rounds added up', () => {
+  const rounds = [
+    job({ stage: 'curate', attempt: 1, seconds: 10, usd: 0.1 }),
+    job({ stage: 'curate', attempt: 1, round: 2, seconds: 5, usd: 0.05 }),
+  ];
+  const outcomes = stageOutcomes([...JOBS, ...rounds]);
+  expect(outcomes.map(({ stage }) => stage)).toEqual([...JOB_STAGES]);
+  expect(outcomes[2]).toMatchObject({ stage: 'curate', attempts: 2, seconds: 15, usd: 0.15 });
+});
+
 test('the sum is the sum of the stages', () => {
   expect(totalUsd(stageOutcomes(JOBS))).toBe(0.3001);
   expect(totalUsd([])).toBe(0);
@@ -58,7 +71,7 @@ test('the page gets a row a stage and one for all, in its slot and nowhere else'
   const page = `<table><tbody>${STAGES_SLOT}</tbody></table><p>after</p>`;
   const html = fillStages(page, stageOutcomes(JOBS));
   expect(html).toMatch(/^<table><tbody><tr>.*<\/tr><\/tbody><\/table><p>after<\/p>$/s);
-  expect(html.match(/<tr/g)).toHaveLength(JOB_STAGES.length + 1);
+  expect(html.match(/<tr/g)).toHaveLength(STAGES.length + 1);
   expect(html).toContain(
     '<th scope="row">teach</th><td>ml.g6e.xlarge</td><td>2</td><td>1100 s</td><td>$0.3000</td>',
   );
@@ -91,6 +104,6 @@ test('metrics with the stages still fit their schema, and the given ones stay as
   };
   const filled = withStages(metrics, stageOutcomes(JOBS));
   expect(metricsSchema.parse(filled)).toEqual(filled);
-  expect(filled.stages).toHaveLength(JOB_STAGES.length);
+  expect(filled.stages).toHaveLength(STAGES.length);
   expect(metrics.stages).toEqual([]);
 });

@@ -21,6 +21,8 @@ describe('a request', () => {
       preset: 'standard',
       tokenWord: 'ohwx',
       proxyContexts: 0,
+      curation: false,
+      adaptiveProxies: false,
       seed: 0,
       maxUsd: 25,
       advanced: {},

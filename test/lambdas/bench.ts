@@ -173,10 +173,10 @@ export class Bench {
   }
 
   /** Has a stage done, as if the machine had walked it, told by reconcile-job. @returns the job's name */
-  async finish(runId: string, stage: JobStage): Promise<string> {
-    const { jobName } = await startJob({ runId, stage, taskToken: 'nobody waits' });
+  async finish(runId: string, stage: JobStage, round = 1): Promise<string> {
+    const { jobName } = await startJob({ runId, stage, round, taskToken: 'nobody waits' });
     await this.jobEnd(jobName);
-    const { over } = await reconcileJob({ runId, stage });
+    const { over } = await reconcileJob({ runId, stage, round });
     if (!over) throw new Error(`${jobName} has ended and is not over`);
     return jobName;
   }
@@ -341,6 +341,6 @@ function noticeOf({ Subject, Message, MessageAttributes = {} }: Envelope): Notic
 }
 
 function kindOf(jobName: string): 'training' | 'transform' {
-  const drawing = [...TRANSFORM_STAGES.map((stage) => `-${stage}-a`), '-generate-'];
+  const drawing = [...TRANSFORM_STAGES.map((stage) => `-${stage}-`), '-generate-'];
   return drawing.some((part) => jobName.includes(part)) ? 'transform' : 'training';
 }

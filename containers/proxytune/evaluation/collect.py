@@ -11,16 +11,22 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.proxies import collection
 from proxytune.proxies import shard as shards
+from proxytune.proxies.kept import Judged, read_judged
 
 from .pictures import Picture
+from .prompts import plain_prompts
 from .scores import evenly
 
 MOST_PROXIES = 200
 """The mean of 200 proxies is known to about 0.01; more would only make the report heavy."""
 
 
-def collect(folders: Folders, plan: Mapping[str, Any]) -> list[Picture]:
+def collect(folders: Folders, plan: Mapping[str, Any], judged: Judged | None = None) -> list[Picture]:
     """Every picture that is scored: all references, all samples, and at most 200 proxies, evenly chosen.
+
+    Args:
+        judged: the proxies of a run with a curation, of which only those that are kept are scored; None for a
+            run without.
 
     Raises:
         ProxytuneError: ChannelMissing, ShardInvalid (samples that are incomplete or not of this plan),
@@ -28,10 +34,21 @@ def collect(folders: Folders, plan: Mapping[str, Any]) -> list[Picture]:
     """
     return [
         *references(folders.channel("references")),
-        *proxies(folders.channel("proxies"), plan),
+        *proxies(folders.channel("proxies"), plan, judged),
         *samples(folders.channel("samples-teacher"), plan, "teacher"),
         *samples(folders.channel("samples-student"), plan, "student"),
     ]
+
+
+def judged_proxies(folders: Folders, plan: Mapping[str, Any]) -> Judged | None:
+    """The proxies by their verdict; None where the plan asks for no curation.
+
+    Raises:
+        ProxytuneError: ChannelMissing, ProxiesIncomplete, ShardInvalid.
+    """
+    if plan.get("curation") is None:
+        return None
+    return read_judged(folders.channel("proxies"), folders.channel("curation"))
 
 
 def references(channel: Path) -> list[Picture]:
@@ -51,16 +68,14 @@ def references(channel: Path) -> list[Picture]:
     return [Picture("photos", index, None, None, None, file.read_bytes) for index, file in enumerate(files)]
 
 
-def proxies(channel: Path, plan: Mapping[str, Any]) -> list[Picture]:
+def proxies(channel: Path, plan: Mapping[str, Any], judged: Judged | None) -> list[Picture]:
     """At most MOST_PROXIES of the proxies, with the prompt that each was drawn from.
 
     Raises:
         ProxytuneError: ProxiesIncomplete, ShardInvalid.
     """
-    prompt = plan["prompts"]["proxy"]
-    found = collection.read_proxies(channel, plan["proxies"])
-    plain = {prompt: without(plan["tokenWord"], prompt)}
-    plain |= {entry["prompt"]: entry["plain"] for entry in plan["prompts"]["inContext"]}
+    plain = plain_prompts(plan)
+    found = collection.read_proxies(channel, plan["proxies"]) if judged is None else judged.kept
     return [_drawn("proxies", found[place], plain) for place in evenly(len(found), MOST_PROXIES)]
 
 
@@ -93,11 +108,6 @@ def samples(channel: Path, plan: Mapping[str, Any], role: str) -> list[Picture]:
                     f"{copies} pictures of every evaluation prompt, tuned and untuned",
                 )
     return pictures
-
-
-def without(word: str, prompt: str) -> str:
-    """The prompt without the token word: `a ohwx dog` -> `a dog`."""
-    return " ".join(part for part in prompt.split() if part != word)
 
 
 def _drawn(row: str, picture: shards.Picture, plain: Mapping[str, str]) -> Picture:

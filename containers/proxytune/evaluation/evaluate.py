@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
+from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile
 
-from .collect import collect
+from .collect import collect, judged_proxies
 from .encoders import ClipEncoder, DinoEncoder, Vectors
 from .exact import Judge, judge_of
 from .metrics import build_metrics, write_metrics
@@ -49,8 +48,8 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     here; the page is written last, so that a folder with index.html is whole.
 
     Args:
-        folders: channels plan, references, proxies, samples-teacher, samples-student, clip, dino; outputs go
-            to its model folder.
+        folders: channels plan, references, proxies, samples-teacher, samples-student, clip, dino, and
+            curation where the plan asks for one; outputs go to its model folder.
         hyperparameters: of stage evaluate; `seed` is that of the bootstrap.
         stop: not used, see above.
 
@@ -59,7 +58,8 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     """
     plan = read_plan(folders.channel("plan"))
     judge = judge_of(plan)
-    pictures = collect(folders, plan)
+    judged = judged_proxies(folders, plan)
+    pictures = collect(folders, plan, judged)
     report = folders.model
     report.mkdir(parents=True, exist_ok=True)
     progress = ProgressFile(folders.checkpoints, "evaluate", len(pictures))
@@ -78,23 +78,6 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     write_report(plan, metrics, references, scored, report)
     progress.write("report written", len(pictures))
     print(metrics["verdict"], flush=True)
-
-
-def read_plan(channel: Path) -> dict[str, Any]:
-    """The run's plan.
-
-    Raises:
-        ProxytuneError: ChannelMissing when plan.json is absent, is no JSON or does not fit its schema.
-    """
-    file = channel / "plan.json"
-    try:
-        plan: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except (FileNotFoundError, ValueError) as error:
-        raise _plan_unusable(f"it cannot be read: {error}") from error
-    wrong = schema.check("plan", plan)
-    if wrong is not None:
-        raise _plan_unusable(f"it does not fit its schema: {wrong}")
-    return plan
 
 
 @dataclass(frozen=True)
@@ -128,7 +111,7 @@ def encode(
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
         contents = [picture.read() for picture in batch]
-        opened = [_open(picture, content) for picture, content in zip(batch, contents, strict=True)]
+        opened = [open_picture(picture, content) for picture, content in zip(batch, contents, strict=True)]
         clip_parts.append(clip.pictures(opened, BATCH))
         dino_parts.append(dino.pictures(opened, BATCH))
         exact += judge(opened, [picture.prompt for picture in batch])
@@ -169,7 +152,12 @@ def _text_vectors(pictures: Sequence[Picture], clip: ClipEncoder) -> dict[str, V
     return dict(zip(plain, clip.texts(plain), strict=True))
 
 
-def _open(picture: Picture, content: bytes) -> Image.Image:
+def open_picture(picture: Picture, content: bytes) -> Image.Image:
+    """The decoded picture, RGB.
+
+    Raises:
+        ProxytuneError: ChannelMissing for a photo, ShardInvalid for any other that is no picture.
+    """
     try:
         with Image.open(io.BytesIO(content)) as opened:
             return opened.convert("RGB")
@@ -197,12 +185,3 @@ def _evaluator(
             "device": hardware,
         },
     }
-
-
-def _plan_unusable(what: str) -> ProxytuneError:
-    return ProxytuneError(
-        "ChannelMissing",
-        what=f"The channel 'plan' holds no usable plan.json; {what}",
-        allowed="the plan.json that the plan stage wrote, unchanged",
-        remedy="start the run again, so that plan and container are of the same version",
-    )

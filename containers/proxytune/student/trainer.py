@@ -12,6 +12,8 @@ from proxytune.contract.hyperparameters import settings_hash
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.proxies.collection import read_proxies
+from proxytune.proxies.kept import read_judged
+from proxytune.proxies.shard import Picture
 from proxytune.student import families
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training import loop
@@ -29,10 +31,10 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
         ProxytuneError: by its name; see the modules called here.
         SystemExit: 143 after SIGTERM.
     """
-    base, channel = folders.channel("base"), folders.channel("proxies")
+    base = folders.channel("base")
     progress = ProgressFile(folders.checkpoints, "learn", hyperparameters["steps"])
     progress.write("reading the proxies", 0)
-    proxies = ProxySet(read_proxies(channel, hyperparameters["proxies"]), hyperparameters["size"])
+    proxies = ProxySet(_proxies(folders, hyperparameters), hyperparameters["size"])
     store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, proxies.data))
     progress.write("loading the student", 0)
     seed_everything(hyperparameters["seed"])
@@ -48,6 +50,16 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     learner.save(folders.model)
     write_facts(folders.model, hyperparameters, proxies_sha256=proxies.digest)
     progress.write("done", hyperparameters["steps"])
+
+
+def _proxies(folders: Folders, hyperparameters: dict[str, Any]) -> list[Picture]:
+    """All that were planned, or those that the curation keeps."""
+    channel = folders.channel("proxies")
+    if not hyperparameters.get("curated", False):
+        return read_proxies(channel, hyperparameters["proxies"])
+    judged = read_judged(channel, folders.channel("curation"))
+    print(f"{len(judged.kept)} proxies are kept, {len(judged.dropped)} are dropped", flush=True)
+    return judged.kept
 
 
 def device() -> torch.device:

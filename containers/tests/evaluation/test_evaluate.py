@@ -11,8 +11,9 @@ from PIL import Image
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
+from proxytune.contract.plan_file import read_plan
 from proxytune.contract.signals import StopRequest
-from proxytune.evaluation.evaluate import evaluate, read_plan
+from proxytune.evaluation.evaluate import evaluate
 from proxytune.evaluation.pictures import Picture, save_view
 
 

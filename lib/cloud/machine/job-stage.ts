@@ -6,7 +6,7 @@
  *        v  │ └── still running, or failed in a way worth another try       │
  *     reconcile-job ──> over? ── yes: its outcome, told by nobody ──────────┘
  *
- * Enters: anything; the run is known by the variable `$runId`.
+ * Enters: anything; the run is known by the variable `$runId`, the round (where there are several) by `$round`.
  * Leaves: `{jobName, seconds}`.
  * Errors: the job's own by its name (`OutOfMemory`, `TrainingDiverged`, …), `QuotaZero`, `JobRefused`, `JobFailed`,
  * `JobStopped`, `StageTimedOut`, `States.Timeout`; the retryable ones once the tries are used up. They all leave this
@@ -50,6 +50,8 @@ export interface JobStageDefaults {
 export interface JobStageProps extends JobStageDefaults {
   readonly stage: JobStageName;
   readonly comment: string;
+  /** Whether the road may come by several times, in the rounds that `$round` counts. @default - false */
+  readonly inRounds?: boolean;
 }
 
 export class JobStage extends StateMachineFragment {
@@ -58,18 +60,15 @@ export class JobStage extends StateMachineFragment {
 
   constructor(scope: Construct, id: string, props: JobStageProps) {
     super(scope, id);
-    const { stage, comment, startJob, reconcileJob, heartbeat, retryWait } = props;
+    const { stage, comment, startJob, reconcileJob, heartbeat, retryWait, inRounds = false } = props;
+    const asked = { runId: '{% $runId %}', stage, ...(inRounds ? { round: '{% $round %}' } : {}) };
     const title = titleOf(stage);
     refuseLongHeartbeat(heartbeat);
     const start = LambdaInvoke.jsonata(this, title, {
       comment,
       lambdaFunction: startJob,
       integrationPattern: IntegrationPattern.WAIT_FOR_TASK_TOKEN,
-      payload: TaskInput.fromObject({
-        runId: '{% $runId %}',
-        stage,
-        taskToken: '{% $states.context.Task.Token %}',
-      }),
+      payload: TaskInput.fromObject({ ...asked, taskToken: '{% $states.context.Task.Token %}' }),
       heartbeatTimeout: Timeout.duration(heartbeat),
       taskTimeout: Timeout.duration(STAGE_TIMEOUT),
       retryOnServiceExceptions: false,
@@ -78,7 +77,7 @@ export class JobStage extends StateMachineFragment {
     const look = lambdaTask(this, `${title}: look it up`, {
       comment: 'Nothing was heard of the job for a while',
       lambda: reconcileJob,
-      payload: { runId: '{% $runId %}', stage },
+      payload: asked,
     });
     const unheard = Pass.jsonata(this, `${title}: over unheard`, { outputs: '{% $states.input.output %}' });
     start.addCatch(look, { errors: [Errors.HEARTBEAT_TIMEOUT, JOB_OVER] });

@@ -11,6 +11,8 @@ export interface LambdaStageProps {
   readonly lambda: IFunction;
   readonly comment: string;
   readonly payload: Record<string, unknown> | string;
+  /** Variables that the state sets. @default - none */
+  readonly assign?: Record<string, unknown>;
 }
 
 export class LambdaStage extends StateMachineFragment {

@@ -14,19 +14,22 @@ export interface LambdaTaskProps {
   readonly payload: Record<string, unknown> | string;
   /** What the state leaves. @default - the lambda's answer */
   readonly output?: unknown;
+  /** Variables that the state sets. @default - none */
+  readonly assign?: Record<string, unknown>;
 }
 
 /** Beyond the lambda's own time, for it to be started. */
 const START_SECONDS = 30;
 
 export function lambdaTask(scope: Construct, name: string, props: LambdaTaskProps): LambdaInvoke {
-  const { lambda, comment, payload, output = '{% $states.result.Payload %}' } = props;
+  const { lambda, comment, payload, output = '{% $states.result.Payload %}', assign } = props;
   const patience = (lambda as { timeout?: Duration }).timeout?.toSeconds() ?? 0;
   const task = LambdaInvoke.jsonata(scope, name, {
     comment,
     lambdaFunction: lambda,
     payload: typeof payload === 'string' ? TaskInput.fromText(payload) : TaskInput.fromObject(payload),
     outputs: output,
+    ...(assign === undefined ? {} : { assign }),
     taskTimeout: Timeout.duration(Duration.seconds(patience + START_SECONDS)),
     // CDK's own list of errors is not ours.
     retryOnServiceExceptions: false,

@@ -1,7 +1,8 @@
 /**
  * The state machine of a run, from request to report.
  *
- *     remember ─> [ plan ─> inspect ─> teach ─> synthesize ─> learn ─> sample ─> evaluate ─> publish ] ─> done
+ *     remember ─> [ plan ─> inspect ─> teach ─> synthesize ─> curate ─> learn ─> sample ─> evaluate ─> publish ] ─> done
+ *                   │                        ^ next round │
  *                   └────────────────────── any error ──────────────────────> end the run ─> failed
  *
  * The whole road is the one branch of a Parallel state, which serves as its `try`: one catcher for every state that is
@@ -31,6 +32,7 @@ import { RUN_TIMEOUT } from '../limits.ts';
 import type { MachineLambdas } from '../machine-lambdas.ts';
 import { FailurePath } from './failure-path.ts';
 import type { JobStageDefaults } from './job-stage.ts';
+import { CurateStage } from './stages/curate.ts';
 import { EvaluateStage } from './stages/evaluate.ts';
 import { InspectStage } from './stages/inspect.ts';
 import { LearnStage } from './stages/learn.ts';
@@ -88,10 +90,13 @@ export class RunMachine extends Construct {
       heartbeat,
       retryWait,
     };
+    const synthesize = new SynthesizeStage(this, 'SynthesizeStage', jobs);
+    const weighProxies = lambdas.weighProxies.lambda;
     return new PlanStage(this, 'PlanStage', { lambda: lambdas.planRun.lambda })
       .next(new InspectStage(this, 'InspectStage', { lambda: lambdas.inspectPhotos.lambda }))
       .next(new TeachStage(this, 'TeachStage', jobs))
-      .next(new SynthesizeStage(this, 'SynthesizeStage', jobs))
+      .next(synthesize)
+      .next(new CurateStage(this, 'CurateStage', { ...jobs, weighProxies, synthesize }))
       .next(new LearnStage(this, 'LearnStage', jobs))
       .next(new SampleStage(this, 'SampleStage', jobs))
       .next(new EvaluateStage(this, 'EvaluateStage', jobs))

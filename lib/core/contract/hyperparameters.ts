@@ -61,7 +61,17 @@ const learnHyperparameters = z.strictObject({
     .min(1)
     .describe('The word that stands for the subject; must survive the caption cleaner'),
   caption_dropout: z.number().min(0).max(1).describe('Share of steps trained without caption, for guidance'),
-  proxies: z.int().min(1).describe('Number of proxies that must be there'),
+  proxies: z
+    .int()
+    .min(1)
+    .describe('Number of proxies that must be there; with `curated` the most there may be'),
+  curated: z.boolean().optional().describe('The channel `curation` says which proxies are there and kept'),
+});
+
+const curateHyperparameters = z.strictObject({
+  stage: z.literal('curate'),
+  ...common,
+  round: z.int().min(1).describe('Which round of drawing is over; counts from 1'),
 });
 
 const evaluateHyperparameters = z.strictObject({
@@ -71,6 +81,7 @@ const evaluateHyperparameters = z.strictObject({
 
 export const hyperparameters = z.discriminatedUnion('stage', [
   teachHyperparameters,
+  curateHyperparameters,
   learnHyperparameters,
   evaluateHyperparameters,
 ]);

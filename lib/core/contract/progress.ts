@@ -3,9 +3,10 @@
  * that a run can be watched although its container has no network.
  */
 import { z } from 'zod';
+import { TRAINING_STAGES } from '../words.ts';
 
 export const progress = z.strictObject({
-  stage: z.enum(['teach', 'learn', 'evaluate']),
+  stage: z.enum(TRAINING_STAGES),
   job: z.string(),
   phase: z.string().describe('What the job does now, in a few words'),
   step: z.int().min(0),

@@ -32,6 +32,7 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
   expect(result).toEqual({
     runId,
     bucket: BUCKET,
+    curated: false,
     planKey: `runs/${runId}/plan.json`,
     photosPrefix: 'subjects/rex/photos/',
     referencesPrefix: `runs/${runId}/references/`,

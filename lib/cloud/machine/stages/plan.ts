@@ -2,7 +2,7 @@
  * Reads the request, plans the run, and refuses it before any money is spent.
  *
  * Enters: the execution's input, `{runId, bucket, subject, key, version}`.
- * Leaves: `{runId, bucket, planKey, photosPrefix, referencesPrefix}`.
+ * Leaves: `{runId, bucket, planKey, photosPrefix, referencesPrefix, curated}`, and the variables `$curated`, `$round`.
  * Errors: `RequestInvalid`, `TokenWordUnusable`, `ModelUnknown`, `ModelMissing`, `ModelChanged`, `OverBudget`.
  */
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -16,6 +16,8 @@ export class PlanStage extends LambdaStage {
       comment: 'Read the request and plan the run',
       lambda,
       payload: '{% $states.input %}',
+      // What the later states need to know of the plan; the rounds of proxies count from 1.
+      assign: { curated: '{% $states.result.Payload.curated %}', round: 1 },
     });
   }
 }

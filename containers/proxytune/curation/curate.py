@@ -1,0 +1,134 @@
+"""The curate job: from the proxies of a round to curation.json in the model folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+
+from proxytune.contract import schema
+from proxytune.contract.folders import Folders
+from proxytune.contract.plan_file import read_plan
+from proxytune.contract.progress import ProgressFile, replace_file
+from proxytune.evaluation.collect import references
+from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
+from proxytune.evaluation.evaluate import Stop, open_picture
+from proxytune.evaluation.prompts import plain_prompts
+from proxytune.proxies.collection import read_proxies
+from proxytune.proxies.kept import FILE
+from proxytune.proxies.shard import Picture
+
+from .coverage import Evidence, evidence
+from .criteria import CRITERIA, Limits, Texts, Verdict, judge, limits_for
+from .measured import Measured, measure
+
+
+def curate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> None:
+    """Measure the proxies that are there at the end of a round, and say which the student should learn from.
+
+    A second attempt and a later round compute only what is not in the checkpoint folder yet. SIGTERM needs no
+    answer here, as that folder is written along the way.
+
+    Args:
+        folders: channels plan, references, proxies, clip, dino; curation.json goes to its model folder.
+        hyperparameters: of stage curate; `round` says which round is over.
+        stop: not used, see above.
+
+    Raises:
+        ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch.
+    """
+    plan = read_plan(folders.channel("plan"))
+    asked, number = plan["curation"], hyperparameters["round"]
+    ends = asked["rounds"][:number]
+    proxies = read_proxies(folders.channel("proxies"), ends[-1])
+    progress = ProgressFile(folders.checkpoints, "curate", len(proxies))
+    progress.write("loading the encoders", 0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    clip = ClipEncoder(folders.channel("clip"), device)
+    dino = DinoEncoder(folders.channel("dino"), device)
+    progress.restart_rate(0)
+    photos = _photos(folders, clip, dino)
+    measured = measure(proxies, clip, dino, folders.checkpoints, progress)
+    plain = plain_prompts(plan)
+    texts = _texts(clip, sorted(set(plain.values())), asked["safety"])
+    limits = limits_for(asked, photos, texts.plain[plain[plan["prompts"]["proxy"]]][None])
+    verdicts = judge(measured, [plain[picture.record.prompt] for picture in proxies], photos, texts, limits)
+    found = None
+    if asked["adaptive"] is not None:
+        usable = [verdict.kept or verdict.repeats for verdict in verdicts]
+        kept = [verdict.kept for verdict in verdicts]
+        found = evidence(measured.dino, usable, kept, ends, asked["adaptive"])
+    record = _record(plan, number, proxies, verdicts, limits, found)
+    record["evaluator"] = {"clip_sha256": clip.sha256, "dino_sha256": dino.sha256}
+    _write(record, folders)
+    progress.write(f"kept {record['kept']} of {record['drawn']}", len(proxies))
+
+
+def _photos(folders: Folders, clip: ClipEncoder, dino: DinoEncoder) -> Measured:
+    images: list[Image.Image] = [
+        open_picture(picture, picture.read()) for picture in references(folders.channel("references"))
+    ]
+    return Measured(clip.pictures(images), dino.pictures(images))
+
+
+def _texts(clip: ClipEncoder, plain: Sequence[str], safety: Mapping[str, Any] | None) -> Texts:
+    unsafe, safe = ((), ()) if safety is None else (safety["unsafe"], safety["safe"])
+    return Texts(
+        plain=dict(zip(plain, clip.texts(plain), strict=True)),
+        unsafe=dict(zip(unsafe, clip.texts(unsafe), strict=True)),
+        safe=clip.texts(safe),
+        scale=float(clip.model.logit_scale.exp()),
+    )
+
+
+def _record(
+    plan: Mapping[str, Any],
+    number: int,
+    proxies: Sequence[Picture],
+    verdicts: Sequence[Verdict],
+    limits: Limits,
+    found: Evidence | None,
+) -> dict[str, Any]:
+    dropped = {
+        criterion: sum(any(name == criterion for name, _ in verdict.reasons) for verdict in verdicts)
+        for criterion in CRITERIA
+    }
+    return {
+        "version": 1,
+        "run": plan["runId"],
+        "round": number,
+        "rounds": len(plan["curation"]["rounds"]),
+        "drawn": len(proxies),
+        "kept": sum(verdict.kept for verdict in verdicts),
+        "dropped": dropped,
+        "limits": {name: None if limit is None else round(limit, 6) for name, limit in vars(limits).items()},
+        "pictures": [_picture(picture, verdict) for picture, verdict in zip(proxies, verdicts, strict=True)],
+        "adaptive": None if found is None else vars(found),
+    }
+
+
+def _picture(picture: Picture, verdict: Verdict) -> dict[str, Any]:
+    nearest, unsafe = verdict.nearest, verdict.unsafe
+    return {
+        "index": picture.record.index,
+        "sha256": picture.record.sha256,
+        "kept": verdict.kept,
+        "fidelity": verdict.fidelity,
+        "prompt": verdict.prompt,
+        # Proxies are read whole and in order, so that a place among them is an index.
+        "nearest": None if nearest is None else {"index": nearest[0], "distance": nearest[1]},
+        "unsafe": None if unsafe is None else {"concept": unsafe[0], "probability": unsafe[1]},
+        "reasons": [{"criterion": criterion, "why": why} for criterion, why in verdict.reasons],
+    }
+
+
+def _write(record: Mapping[str, Any], folders: Folders) -> None:
+    wrong = schema.check("curation", record)
+    if wrong is not None:
+        raise ValueError(f"the curation does not fit its schema: {wrong}")
+    folders.model.mkdir(parents=True, exist_ok=True)
+    content = (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
+    replace_file(folders.model / FILE, content)

@@ -1,0 +1,76 @@
+"""The proxies that a curation keeps: what the student learns from where the run asks for one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proxytune.contract import schema
+from proxytune.contract.errors import ProxytuneError
+from proxytune.proxies.collection import read_proxies
+from proxytune.proxies.shard import Picture
+
+FILE = "curation.json"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The proxies of a run by their verdict, each list in order of index; `curation` is the whole file."""
+
+    curation: dict[str, Any]
+    kept: list[Picture]
+    dropped: list[Picture]
+
+
+def read_curation(channel: Path) -> dict[str, Any]:
+    """What the stage curate found.
+
+    Raises:
+        ProxytuneError: ChannelMissing when curation.json is absent, is no JSON or does not fit its schema.
+    """
+    file = channel / FILE
+    try:
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, ValueError) as error:
+        raise _unusable(f"it cannot be read: {error}") from error
+    wrong = schema.check("curation", found)
+    if wrong is not None:
+        raise _unusable(f"it does not fit its schema: {wrong}")
+    return found
+
+
+def read_judged(proxies: Path, curation: Path) -> Judged:
+    """The proxies that are kept and those that are dropped.
+
+    Args:
+        proxies: the channel with all shards.
+        curation: the channel with curation.json.
+
+    Raises:
+        ProxytuneError: ProxiesIncomplete when those that were judged are not all there, or are others;
+            ChannelMissing, ShardInvalid.
+    """
+    found = read_curation(curation)
+    judged = Judged(found, [], [])
+    for picture, verdict in zip(read_proxies(proxies, found["drawn"]), found["pictures"], strict=True):
+        if picture.record.sha256 != verdict["sha256"]:
+            raise ProxytuneError(
+                "ProxiesIncomplete",
+                what=f"The proxy {picture.record.index} is another picture than the one that was judged",
+                given=f"SHA-256 {picture.record.sha256}",
+                allowed=verdict["sha256"],
+                remedy="run the stage curate again",
+            )
+        (judged.kept if verdict["kept"] else judged.dropped).append(picture)
+    return judged
+
+
+def _unusable(what: str) -> ProxytuneError:
+    return ProxytuneError(
+        "ChannelMissing",
+        what=f"The channel 'curation' holds no usable {FILE}; {what}",
+        allowed=f"the {FILE} that the stage curate wrote, unchanged",
+        remedy="start the run again, so that plan and container are of the same version",
+    )

@@ -1,0 +1,22 @@
+"""The encoders that come with the miniature world, and pictures of it whose right verdict is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
+
+MODELS = Path(__file__).parents[2] / "models" / "miniature"
+
+
+@pytest.fixture(scope="session")
+def clip() -> ClipEncoder:
+    return ClipEncoder(MODELS / "clip-miniature", torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def dino() -> DinoEncoder:
+    return DinoEncoder(MODELS / "dino-miniature", torch.device("cpu"))

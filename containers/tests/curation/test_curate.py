@@ -1,0 +1,134 @@
+"""The curate job as the container runs it, round after round, and what later stages read of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scenes import add_proxies, in_all_contexts, make_job, plan_of, true_pictures
+
+from proxytune.contract import hyperparameters, schema
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+from proxytune.contract.signals import StopRequest
+from proxytune.curation.curate import curate
+from proxytune.proxies.kept import read_curation, read_judged
+
+FIXTURE = Path(__file__).parent / "fixtures" / "curation.json"
+STRINGS = {"stage": "curate", "family": "clip-dino", "model": "clip-miniature", "seed": "7", "round": "1"}
+LAWN, NIGHT = true_pictures("on a green lawn")[0], true_pictures("at night")[0]
+OWN = "a ohwx car"
+PROXIES = [
+    (LAWN, OWN),
+    (NIGHT, "a ohwx car at night"),
+    (LAWN, OWN),
+    (in_all_contexts("tuning-fish")[0], OWN),
+    (true_pictures("on a sandy beach")[0], "a ohwx car at night"),
+    (true_pictures("in deep snow")[0], "a ohwx car in deep snow"),
+]
+WHY = [[], [], ["duplicates"], ["fidelity", "prompt"], ["prompt"], []]
+
+
+def run(folders: Folders, number: int = 1) -> dict[str, Any]:
+    given = hyperparameters.parse({**STRINGS, "round": str(number)})
+    curate(folders, given, StopRequest())
+    return json.loads((folders.model / "curation.json").read_text())
+
+
+def why(found: dict[str, Any]) -> list[list[str]]:
+    return [[reason["criterion"] for reason in picture["reasons"]] for picture in found["pictures"]]
+
+
+def test_the_fixture_fits_the_schema() -> None:
+    assert schema.check("curation", json.loads(FIXTURE.read_text())) is None
+
+
+def test_every_proxy_gets_its_verdict(tmp_path: Path) -> None:
+    found = run(make_job(tmp_path, plan_of(PROXIES), PROXIES))
+    assert schema.check("curation", found) is None
+    assert why(found) == WHY
+    assert [picture["kept"] for picture in found["pictures"]] == [not reasons for reasons in WHY]
+    assert (found["drawn"], found["kept"], found["adaptive"]) == (6, 3, None)
+    assert found["dropped"] == {"fidelity": 1, "prompt": 2, "duplicates": 1, "safety": 0}
+    assert found["limits"]["safety"] is None
+    progress = json.loads((tmp_path / "checkpoints" / "progress.json").read_text())
+    assert (progress["stage"], progress["phase"]) == ("curate", "kept 3 of 6")
+
+
+def test_what_is_read_of_it_are_the_kept_pictures(tmp_path: Path) -> None:
+    folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
+    run(folders)
+    judged = read_judged(folders.channel("proxies"), folders.model)
+    assert [picture.record.index for picture in judged.kept] == [0, 1, 5]
+    assert [picture.record.index for picture in judged.dropped] == [2, 3, 4]
+
+
+def test_rounds_come_to_the_same_as_one_look(tmp_path: Path) -> None:
+    adaptive = {"adaptive": {"reach": 0.4, "newShare": 0.1, "drift": 0.05}}
+    plan = plan_of(PROXIES, rounds=[2, 4, 6], **adaptive)
+    folders = make_job(tmp_path / "rounds", plan, PROXIES[:2])
+    run(folders, 1)
+    vectors = np.load(folders.checkpoints / "vectors.npz")["sha256"]
+    assert len(vectors) == 2
+    add_proxies(folders, PROXIES[2:4], 2)
+    run(folders, 2)
+    add_proxies(folders, PROXIES[4:], 4)
+    last = run(folders, 3)
+    at_once = run(make_job(tmp_path / "once", plan, PROXIES), 3)
+    assert last == at_once
+    assert [entry["drawn"] for entry in last["adaptive"]["rounds"]] == [2, 4, 6]
+    assert why(last) == WHY
+
+
+def test_a_later_job_computes_nothing_twice(tmp_path: Path) -> None:
+    """Vectors that an earlier job left are taken as they are, those of other encoders are not."""
+    folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
+    first = run(folders)
+    file = folders.checkpoints / "vectors.npz"
+    held = dict(np.load(file))
+    place = list(held["sha256"]).index(first["pictures"][3]["sha256"])
+    held["dino"][place] = held["dino"][list(held["sha256"]).index(first["pictures"][1]["sha256"])]
+    np.savez(file, **held)
+    swapped = run(folders)["pictures"]
+    assert swapped[3]["fidelity"] == swapped[1]["fidelity"] != first["pictures"][3]["fidelity"]
+    np.savez(file, **{**held, "evaluator": np.array("others")})
+    assert run(folders) == first
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
+def test_a_broken_file_of_vectors_is_no_hindrance(tmp_path: Path, content: bytes) -> None:
+    folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
+    folders.checkpoints.mkdir()
+    (folders.checkpoints / "vectors.npz").write_bytes(content)
+    assert why(run(folders)) == WHY
+
+
+def test_a_round_with_gaps_is_refused(tmp_path: Path) -> None:
+    folders = make_job(tmp_path, plan_of(PROXIES, rounds=[4, 6]), PROXIES[:2])
+    with pytest.raises(ProxytuneError) as caught:
+        run(folders)
+    assert caught.value.name == "ProxiesIncomplete"
+
+
+def test_other_pictures_than_those_judged_are_refused(tmp_path: Path) -> None:
+    folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
+    run(folders)
+    shutil.rmtree(folders.channel("proxies"))
+    (tmp_path / "input/data/proxies").mkdir()
+    add_proxies(folders, [*PROXIES[:5], (NIGHT, OWN)], 0)
+    with pytest.raises(ProxytuneError, match="another picture than the one that was judged"):
+        read_judged(folders.channel("proxies"), folders.model)
+
+
+@pytest.mark.parametrize("text", [None, "no JSON", '{"version": 1}'])
+def test_a_curation_that_cannot_be_used_is_named(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "curation.json").write_text(text)
+    with pytest.raises(ProxytuneError) as caught:
+        read_curation(tmp_path)
+    assert caught.value.name == "ChannelMissing"
+    assert "curation.json" in str(caught.value)
