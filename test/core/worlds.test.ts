@@ -98,7 +98,7 @@ describe('a request of the miniature world', () => {
     ],
     [
       { ...PHOTOGRAPHS, student: 'llamagen-miniature' },
-      /take the student llamagen-xl or lumina-mgpt-7b, or the teacher sdxl-miniature/,
+      /take the student llamagen-xl or lumina-mgpt-7b or janus-pro-1b, or the teacher sdxl-miniature/,
     ],
     [
       { ...MINIATURE, category: 'cat' },

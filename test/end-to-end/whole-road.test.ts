@@ -138,11 +138,12 @@ function small(bytes: Buffer): Promise<Buffer> {
 }
 
 test(
-  'a run survives a lost event, and a spot interruption half-way through a training',
+  'a run survives a lost event, and a spot interruption half-way through a training, with another student too',
   async () => {
     const restore = road.cloud.faults.dropEvents(({ Resources: [arn] }) => arn?.includes('-learn-') ?? false);
     await upload(road, 'spot', {
       ...SMALL,
+      student: 'janus-pro-1b',
       advanced: { ...SMALL.advanced, teach: { steps: 60, spot: true } },
     });
     const [execution] = await until(async () => {

@@ -2,7 +2,7 @@
 
 The files are peft's (adapter_model.safetensors, adapter_config.json) over the model's own module names, so
 that peft's own `PeftModel.from_pretrained` reads them too. The model says which of its modules carry the
-adapter: `lora_targets`.
+adapter: `lora_targets`, endings of their names, or one regular expression for the whole of them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def add_adapter(model: nn.Module, *, rank: int, alpha: int) -> PeftModel:
     """
     from peft import LoraConfig
 
-    return _wrap(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(_targets(model))))
+    return _wrap(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=_targets(model)))
 
 
 def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor]) -> PeftModel:
@@ -106,8 +106,9 @@ def with_adapter(model: nn.Module, *, on: bool) -> AbstractContextManager[None]:
     return cast("AbstractContextManager[None]", disable())
 
 
-def _targets(model: nn.Module) -> tuple[str, ...]:
-    return cast("tuple[str, ...]", bare(model).lora_targets)
+def _targets(model: nn.Module) -> list[str] | str:
+    targets = cast("tuple[str, ...] | str", bare(model).lora_targets)
+    return targets if isinstance(targets, str) else sorted(targets)
 
 
 def _wrap(model: nn.Module, config: Any) -> PeftModel:
@@ -130,8 +131,8 @@ def _write(model: PeftModel, folder: Path) -> None:
     )
     used: Any = model.peft_config["default"]
     config = LoraConfig(r=used.r, lora_alpha=used.lora_alpha, inference_mode=True)
-    # peft would hold them as a set, whose order changes from process to process; the file should not.
-    config.target_modules = sorted(_targets(model))
+    # peft would hold names as a set, whose order changes from process to process; the file should not.
+    config.target_modules = _targets(model)
     config.save_pretrained(str(folder))
 
 

@@ -33,6 +33,9 @@ FAMILIES = {
         "proxytune.student.lumina.learner:LuminaLearner",
         "proxytune.student.lumina.maker:LuminaMaker",
     ),
+    "janus": Family(
+        "proxytune.student.janus.learner:JanusLearner", "proxytune.student.janus.maker:JanusMaker"
+    ),
 }
 
 

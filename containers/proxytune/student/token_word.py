@@ -38,3 +38,14 @@ def refuse(reason: str, word: str, caption: str) -> None:
         allowed="a rare word of letters a-z, such as 'ohwx' or 'sks'",
         remedy="set tokenWord in subject.json to such a word",
     )
+
+
+def spells_marks(prompt: str, remedy: str) -> ProxytuneError:
+    """The error of a prompt in which a student reads parts of its own sequences."""
+    return ProxytuneError(
+        "HyperparameterInvalid",
+        what="The prompt spells words that this student reads as parts of pictures",
+        given=prompt,
+        allowed="prompts in plain words",
+        remedy=remedy,
+    )

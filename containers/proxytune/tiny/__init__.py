@@ -22,6 +22,7 @@ MODELS = {
     "flux-dev-tiny": "proxytune.tiny.flux:write",
     "llamagen-tiny": "proxytune.tiny.llamagen:write",
     "lumina-tiny": "proxytune.tiny.lumina:write",
+    "janus-pro-1b-tiny": "proxytune.tiny.janus:write",
     "clip-tiny": "proxytune.tiny.encoders:write_clip",
     "dino-tiny": "proxytune.tiny.encoders:write_dino",
 }

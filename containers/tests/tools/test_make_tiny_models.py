@@ -34,6 +34,7 @@ def test_every_call_writes_the_same_bytes_for_all_models(tmp_path):
         "flux-dev-tiny",
         "llamagen-tiny",
         "lumina-tiny",
+        "janus-pro-1b-tiny",
         "clip-tiny",
         "dino-tiny",
     }

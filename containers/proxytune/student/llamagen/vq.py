@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from proxytune.student.codebook import nearest
 from proxytune.student.llamagen.config import VQConfig
 from proxytune.student.llamagen.vq_layers import Decoder, Encoder
 
@@ -33,18 +34,13 @@ class Quantizer(nn.Module):
     def nearest(self, latents: Tensor) -> Tensor:
         """Return the ids of the codes nearest to normalised latents.
 
-        The squared distance is written out term by term as in the official code: of two codes that lie
-        closer together than float32 can tell, rounding decides, and must decide alike.
-
         Args:
             latents: (N, codebook_embed_dim).
 
         Returns:
             (N,) int64.
         """
-        latents, codes = F.normalize(latents, dim=-1), self.codes()
-        squares = latents.square().sum(dim=1, keepdim=True) + codes.square().sum(dim=1)
-        return torch.argmin(squares - 2 * torch.einsum("nd,dk->nk", latents, codes.T), dim=1)
+        return nearest(F.normalize(latents, dim=-1), self.codes())
 
 
 class VQTokenizer(nn.Module):

@@ -47,12 +47,8 @@ class PromptEncoder:
         text = token_word.text_ids(self.tokenizer, TEMPLATE.format(width=width, height=height, prompt=prompt))
         marks = self._layout.vocabulary.marks & set(text)
         if marks:
-            raise ProxytuneError(
-                "HyperparameterInvalid",
-                what="The prompt spells words that this student reads as parts of pictures",
-                given=prompt,
-                allowed="prompts in plain words",
-                remedy="leave out the words in angle brackets and those that begin with IMGIMG",
+            raise token_word.spells_marks(
+                prompt, "leave out the words in angle brackets and those that begin with IMGIMG"
             )
         return self._layout.prompt(text)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from proxytune.student.codebook import nearest
 from proxytune.student.llamagen.vq_layers import AttentionBlock, Downsample, ResBlock, Upsample, swish
 from proxytune.student.lumina.vq_config import VQGANConfig
 
@@ -114,10 +115,8 @@ class Quantizer(nn.Module):
         nn.init.uniform_(self.embedding.weight, -1 / config.n_embed, 1 / config.n_embed)
 
     def nearest(self, latents: Tensor) -> Tensor:
-        """The codes (N,) int64 nearest to latents (N, embed_dim), by the squared distance written out."""
-        codes = self.embedding.weight
-        squares = latents.square().sum(dim=1, keepdim=True) + codes.square().sum(dim=1)
-        return torch.argmin(squares - 2 * torch.einsum("nd,dk->nk", latents, codes.T), dim=1)
+        """The codes (N,) int64 nearest to latents (N, embed_dim)."""
+        return nearest(latents, self.embedding.weight)
 
 
 class VQGAN(nn.Module):
