@@ -1,5 +1,6 @@
 /** What `proxytune plan` says of the two models that learn: everything the catalogue knows that concerns the run. */
 import { type Instance, instance, type Model, model } from '../core/catalogue.ts';
+import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
 import { licenceWords } from '../core/licences.ts';
 import { type Plan, stageOf, transformOf } from '../core/plan.ts';
 import { table } from './output.ts';
@@ -40,8 +41,16 @@ function recipeWords(plan: Plan, role: Learner): string {
   return [
     `${plan.preset}: ${how.steps} steps of batch ${how.batch_size} at ${how.size} px`,
     `LoRA rank ${how.rank}, alpha ${how.alpha}, learning rate ${how.learning_rate}`,
+    handedOn(how),
     `drawing at ${draws.size} px with ${settings.join(', ')}`,
   ].join('; ');
+}
+
+function handedOn(how: Hyperparameters): string {
+  if (how.stage !== 'teach') return 'the last step is handed on';
+  if (how.samples === undefined) return 'no samples along the way, the last step is handed on';
+  const each = how.samples.pictures + (how.sample_prompts ?? []).length - 1;
+  return `${each} samples every ${how.checkpoint_every} steps, the best of these is handed on`;
 }
 
 /** What training and drawing need, and what the cards that they are planned on have. */

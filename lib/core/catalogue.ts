@@ -15,6 +15,18 @@ import { WORLDS, type World } from './worlds.ts';
 export const PRESETS = ['draft', 'standard', 'best'] as const;
 export type Preset = (typeof PRESETS)[number];
 
+const samples = z
+  .strictObject({
+    pictures: z
+      .int()
+      .min(2)
+      .describe('Of the subject alone: for fidelity, and against each other for diversity'),
+    contexts: z.int().min(1).describe('In a context each: for prompt following'),
+    keepPrompt: z.number().describe('Least share of the untuned model’s prompt following'),
+    keepDiversity: z.number().describe('Least share of the photos’ own diversity'),
+  })
+  .describe('Drawn by the teacher at every checkpoint; the best checkpoint is handed on');
+
 const recipe = z.strictObject({
   rank: z.int(),
   alpha: z.int(),
@@ -24,6 +36,7 @@ const recipe = z.strictObject({
   size: z.int(),
   checkpointEvery: z.int(),
   adapted: adapted.optional(),
+  samples: samples.optional(),
   captionDropout: z.number().optional(),
   sampler,
   drawSize: z.int(),

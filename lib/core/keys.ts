@@ -50,6 +50,8 @@ export const keys = {
   curationFile: (run: string) => `runs/${run}/curation/${CURATION_FILE}`,
   /** Kept over attempts, so that the next one resumes. */
   checkpoints: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/`,
+  /** What the teacher drew at its checkpoints, and which of these was chosen. */
+  teachSamples: (run: string) => `runs/${run}/checkpoints/teach/samples/`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/progress.json`,
   /** SageMaker adds `<job>/output/model.tar.gz` (or `model/…`, uncompressed). */
   jobs: (run: string) => `runs/${run}/jobs/`,

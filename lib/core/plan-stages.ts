@@ -6,6 +6,7 @@ import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
 import { chooseInstance, trainingPlan, transformPlan } from './plan-jobs.ts';
 import { classPrompt, instancePrompts, type Named, proxyPrompt } from './prompts.ts';
 import type { Request } from './request.ts';
+import { samplesDrawn, samplesOf } from './teach-samples.ts';
 
 export interface PlanContext {
   readonly runId: string;
@@ -52,16 +53,28 @@ export function planStages(parts: Parts): StagePlan[] {
   ];
 }
 
-function teach({ request, context, teacher, named }: Parts): TrainingPlan {
-  const override = request.advanced.teach ?? {};
+/** The teacher's recipe as the request wants it. */
+function teachRecipe({ request, teacher }: Parts): Recipe {
+  const { samples = true, ...override } = request.advanced.teach ?? {};
   const recipe = tuned(recipeOf(teacher, request.preset), override);
+  return samples ? recipe : { ...recipe, samples: undefined };
+}
+
+function teach(parts: Parts): TrainingPlan {
+  const { request, context, teacher, named, clip, dino } = parts;
+  const override = request.advanced.teach ?? {};
+  const recipe = teachRecipe(parts);
+  const samples = samplesOf(recipe, named);
   const { priorPictures } = override;
   // Each step then has as many pictures of the class as of the subject.
   const minutes = recipe.steps * teacher.minutes.perStep * (priorPictures === undefined ? 1 : 2);
   return trainingPlan(
     'teach',
     chooseInstance(teacher, 'training', override.instanceType, context.instanceTypes),
-    teacher.minutes.load + minutes + (priorPictures ?? 0) * teacher.minutes.perPicture,
+    teacher.minutes.load +
+      minutes +
+      (priorPictures ?? 0) * teacher.minutes.perPicture +
+      samplesDrawn(recipe) * (teacher.minutes.perPicture + clip.minutes.perPicture + dino.minutes.perPicture),
     {
       spot: override.spot,
       hyperparameters: {
@@ -71,8 +84,13 @@ function teach({ request, context, teacher, named }: Parts): TrainingPlan {
         prompts: instancePrompts(named),
         licence: teacher.licence.name,
         ...defined({ adapted: recipe.adapted, prior: priorOf(recipe, named, priorPictures) }),
+        ...samples,
       },
-      channels: { base: keys.model(teacher.id), references: keys.references(context.runId) },
+      channels: {
+        base: keys.model(teacher.id),
+        references: keys.references(context.runId),
+        ...(samples && { clip: keys.model(clip.id), dino: keys.model(dino.id) }),
+      },
     },
   );
 }
@@ -138,7 +156,8 @@ function curated({ runId }: PlanContext, curation: CurationPlan | null): Record<
   return curation === null ? {} : { curation: keys.curation(runId) };
 }
 
-function evaluate({ request, context, clip, dino, counts, curation }: Parts): TrainingPlan {
+function evaluate(parts: Parts): TrainingPlan {
+  const { request, context, clip, dino, counts, curation } = parts;
   const run = context.runId;
   const pictures = counts.proxies + 4 * counts.prompts * counts.picturesPerPrompt;
   const minutes = clip.minutes.load + pictures * (clip.minutes.perPicture + dino.minutes.perPicture);
@@ -152,6 +171,7 @@ function evaluate({ request, context, clip, dino, counts, curation }: Parts): Tr
       proxies: keys.pictures(run, 'synthesize'),
       'samples-teacher': keys.pictures(run, 'sample-teacher'),
       'samples-student': keys.pictures(run, 'sample-student'),
+      ...(teachRecipe(parts).samples && { 'teach-samples': keys.teachSamples(run) }),
       clip: keys.model(clip.id),
       dino: keys.model(dino.id),
       ...curated(context, curation),

@@ -26,6 +26,17 @@ export function classPrompt(named: Named): string {
   return filled(worldOf(named.world).proxy, named).plain;
 }
 
+/** What {s} stands for in prompts. */
+export function subjectWords({ tokenWord, category }: Named): string {
+  return `${tokenWord} ${category}`;
+}
+
+/** Templates of the pictures that a teacher draws along the way: the subject alone, then in contexts. */
+export function sampleTemplates({ world }: Named, contexts: number): string[] {
+  const { proxy, proxyContexts } = worldOf(world);
+  return [proxy, ...proxyContexts.slice(0, contexts)];
+}
+
 /** The paper's proxy prompt, `a S* {category}`. */
 export function proxyPrompt(named: Named): string {
   return filled(worldOf(named.world).proxy, named).prompt;
@@ -43,9 +54,9 @@ export function evaluationPrompts(named: Named, count: number): Prompt[] {
     .map((template) => filled(template, named));
 }
 
-function filled(template: string, { tokenWord, category }: Named): Prompt {
+function filled(template: string, named: Named): Prompt {
   return {
-    prompt: template.replace('{s}', `${tokenWord} ${category}`),
-    plain: template.replace('{s}', category),
+    prompt: template.replace('{s}', subjectWords(named)),
+    plain: template.replace('{s}', named.category),
   };
 }

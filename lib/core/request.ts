@@ -50,6 +50,11 @@ const advanced = z.strictObject({
         .describe(
           'Pictures of the category trained on beside the photos, so that it is not forgotten; helps with living beings',
         ),
+      samples: z
+        .boolean()
+        .describe(
+          'Draw a few pictures at every checkpoint and hand on the best one. Default true where the recipe has them; false hands on the last',
+        ),
     })
     .partial()
     .optional()

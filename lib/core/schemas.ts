@@ -1,5 +1,6 @@
 /** Every schema that crosses a wall, as JSON Schema. Python and editors read these files, never TypeScript. */
 import { z } from 'zod';
+import { choice } from './contract/choice.ts';
 import { curation } from './contract/curation.ts';
 import { hyperparameters } from './contract/hyperparameters.ts';
 import { metrics } from './contract/metrics.ts';
@@ -27,6 +28,7 @@ export function exportedFiles(): Record<string, unknown> {
       pictureRecord,
     ),
     [`${CONTAINER}/progress.schema.json`]: jsonSchema('progress.json of a training job', progress),
+    [`${CONTAINER}/choice.schema.json`]: jsonSchema('choice.json of the stage teach', choice),
     [`${CONTAINER}/metrics.schema.json`]: jsonSchema('metrics.json of a report', metrics),
     [`${CONTAINER}/model-manifest.schema.json`]: jsonSchema('manifest.json of a base model', modelManifest),
     [`${CONTAINER}/curation.schema.json`]: jsonSchema('curation.json of a run', curation),

@@ -39,6 +39,12 @@ test.each(LEARNERS.map((row) => [row.id, row] as const))('the plan tells all tha
     `standard: ${recipe.steps} steps of batch ${recipe.batchSize} at ${recipe.size} px`,
   );
   expect(said.recipe).toContain(`LoRA rank ${recipe.rank}, alpha ${recipe.alpha}`);
+  const { samples } = recipe;
+  expect(said.recipe).toContain(
+    samples === undefined
+      ? 'the last step is handed on'
+      : `${samples.pictures + samples.contexts} samples every ${recipe.checkpointEvery} steps, the best of these is handed on`,
+  );
   expect(said.recipe).toContain(`drawing at ${recipe.drawSize} px with `);
   expect(said.recipe).toContain(`guidance ${recipe.sampler.guidance}`);
   for (const type of [...row.instances.training, ...row.instances.transform]) {

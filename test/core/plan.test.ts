@@ -50,8 +50,9 @@ describe('a plan', () => {
 
   test('prices a stage by its minutes and the list price of its instance', () => {
     const teach = stageOf(plan(), 'teach');
-    // ml.g5.2xlarge lists at 1.515 USD an hour; the recipe takes 8 + 1000 x 0.013 minutes.
-    expect(teach.usd).toBeCloseTo((21 / 60) * 1.515, 4);
+    // ml.g5.2xlarge lists at 1.515 USD an hour; the recipe takes 8 + 1000 x 0.013 minutes, and draws 8 pictures,
+    // which two encoders read, at 6 of its steps.
+    expect(teach.usd).toBeCloseTo(((21 + 48 * (0.1 + 0.002 + 0.002)) / 60) * 1.515, 4);
   });
 
   test('puts every stage on the instance type that the request names for it', () => {
@@ -158,12 +159,50 @@ test('the class is preserved only when asked for, and costs its drawing and twic
   const teach = (fields: object) => stageOf(plan(fields), 'teach') as TrainingPlan;
   const without = teach({});
   expect(Object.keys(without.hyperparameters)).not.toContain('prior');
-  const preserving = teach({ category: 'dog', advanced: { teach: { priorPictures: 100 } } });
+  const preserving = teach({ category: 'dog', advanced: { teach: { priorPictures: 100, samples: false } } });
   expect(preserving.hyperparameters).toMatchObject({
     prior: { prompt: 'a dog', pictures: 100, weight: 1, steps: 25, guidance: 5 },
   });
   const { load, perStep, perPicture } = model('sdxl').minutes;
   expect(preserving.minutes).toBeCloseTo(load + 2 * 1000 * perStep + 100 * perPicture, 1);
+});
+
+describe('samples along the way', () => {
+  const jobs = (fields: object) => ({
+    teach: stageOf(plan(fields), 'teach') as TrainingPlan,
+    evaluate: stageOf(plan(fields), 'evaluate') as TrainingPlan,
+  });
+
+  test('are drawn as the proxies are, measured by the encoders, and told in the report', () => {
+    const { teach, evaluate } = jobs({});
+    expect(teach.hyperparameters).toMatchObject({
+      samples: { subject: 'ohwx dog', pictures: 4, steps: 25, guidance: 5 },
+      sample_prompts: [
+        'a {s}',
+        'a {s} on a kitchen counter',
+        ...Array(3).fill(expect.stringContaining('{s}')),
+      ],
+    });
+    expect(teach.channels).toMatchObject({ clip: 'models/clip-vit-b32/', dino: 'models/dino-vits16/' });
+    expect(evaluate.channels['teach-samples']).toBe('runs/dog-0a1b2c3d/checkpoints/teach/samples/');
+  });
+
+  test('no prompt of theirs is one of the evaluation', () => {
+    const made = plan();
+    const { hyperparameters: how } = stageOf(made, 'teach') as TrainingPlan;
+    const prompts = 'sample_prompts' in how ? (how.sample_prompts ?? []) : [];
+    const evaluated = made.prompts.evaluation.map(({ plain }) => plain);
+    expect(prompts).toHaveLength(5);
+    expect(prompts.filter((prompt) => evaluated.includes(prompt.replace('{s}', 'dog')))).toEqual([]);
+  });
+
+  test('can be left out: then the last checkpoint is handed on, and nothing is paid for them', () => {
+    const { teach, evaluate } = jobs({ advanced: { teach: { samples: false } } });
+    expect(Object.keys(teach.hyperparameters).filter((key) => key.includes('sample'))).toEqual([]);
+    expect(Object.keys(teach.channels)).toEqual(['base', 'references']);
+    expect(evaluate.channels).not.toHaveProperty('teach-samples');
+    expect(teach.minutes).toBeCloseTo(8 + 1000 * 0.013, 2);
+  });
 });
 
 describe('chunks', () => {

@@ -11,5 +11,6 @@ Import from the modules, not from here, so that a process loads only what it use
     exact           judge_of, exact_row: the same against the truth, where a request tells it
     verdict         verdict: the run in one sentence
     metrics         build_metrics, write_metrics: metrics.json and metrics.csv
+    development     read_development: the teacher's samples along the way, and which checkpoint was chosen
     report          write_report: index.html; its parts come from report_scores and report_facts
 """

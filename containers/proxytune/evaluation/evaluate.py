@@ -20,6 +20,7 @@ from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile
 
 from .collect import collect, judged_proxies
+from .development import read_development
 from .encoders import ClipEncoder, DinoEncoder, Vectors
 from .exact import Judge, judge_of
 from .metrics import build_metrics, write_metrics
@@ -49,7 +50,7 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
 
     Args:
         folders: channels plan, references, proxies, samples-teacher, samples-student, clip, dino, and
-            curation where the plan asks for one; outputs go to its model folder.
+            curation and teach-samples where the plan asks for them; outputs go to its model folder.
         hyperparameters: of stage evaluate; `seed` is that of the bootstrap.
         stop: not used, see above.
 
@@ -70,12 +71,16 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     progress.restart_rate(0)
     encoded = encode(pictures, clip, dino, judge, report, progress)
     scored = score(pictures, encoded, clip)
-    metrics = build_metrics(plan, scored, _evaluator(plan, clip, dino, device), hyperparameters["seed"])
+    development = read_development(folders, plan, report)
+    choice = None if development is None else development.record
+    metrics = build_metrics(
+        plan, scored, _evaluator(plan, clip, dino, device), hyperparameters["seed"], choice
+    )
     write_metrics(metrics, report)
     references = [
         view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"
     ]
-    write_report(plan, metrics, references, scored, report)
+    write_report(plan, metrics, references, scored, report, development)
     progress.write("report written", len(pictures))
     print(metrics["verdict"], flush=True)
 

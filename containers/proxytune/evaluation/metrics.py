@@ -51,7 +51,11 @@ EXACT_COLUMNS = _with_ends(EXACT)
 
 
 def build_metrics(
-    plan: Mapping[str, Any], pictures: Sequence[ScoredPicture], evaluator: Mapping[str, Any], seed: int
+    plan: Mapping[str, Any],
+    pictures: Sequence[ScoredPicture],
+    evaluator: Mapping[str, Any],
+    seed: int,
+    choice: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the evaluation measured, in the form of metrics.schema.json.
 
@@ -60,6 +64,7 @@ def build_metrics(
         pictures: all that were scored, in any order.
         evaluator: clip, dino, clip_sha256, dino_sha256, versions.
         seed: of the bootstrap.
+        choice: how the teacher developed, in the form of choice.schema.json, with the report's files.
 
     Raises:
         ValueError: the result does not fit the schema, which would be a fault of this code.
@@ -80,6 +85,7 @@ def build_metrics(
         "pictures": [_picture(scored) for scored in ordered],
         "verdict": verdict(dino, plan["models"]),
         "evaluator": dict(evaluator),
+        **({} if choice is None else {"choice": choice}),
         "stages": [],
     }
     wrong = schema.check("metrics", metrics)

@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from proxytune.contract.progress import replace_file
 
+from .development import Development, curves
 from .pictures import ScoredPicture, View
 from .report_facts import licence_lines, planned_stages, settings
 from .report_scores import exact_table, score_table, shares_kept
@@ -33,6 +34,7 @@ def write_report(
     references: Sequence[View],
     pictures: Sequence[ScoredPicture],
     report: Path,
+    development: Development | None = None,
 ) -> Path:
     """Write index.html; the pictures' files and the metrics already lie in the folder.
 
@@ -42,12 +44,13 @@ def write_report(
         references: all of them; a single one has no score, but is shown.
         pictures: all that were scored.
         report: the report's folder.
+        development: the teacher's, where there were samples along the way.
 
     Returns:
         The page's file.
     """
     page = report / "index.html"
-    replace_file(page, render(plan, metrics, references, pictures).encode())
+    replace_file(page, render(plan, metrics, references, pictures, development).encode())
     return page
 
 
@@ -56,6 +59,7 @@ def render(
     metrics: Mapping[str, Any],
     references: Sequence[View],
     pictures: Sequence[ScoredPicture],
+    development: Development | None = None,
 ) -> str:
     """The page's text."""
     rows = _by_row(pictures)
@@ -76,6 +80,8 @@ def render(
         references=references,
         table=score_table(metrics["rows"]),
         exact=exact_table(metrics["rows"]),
+        development=development,
+        curves=[] if development is None else curves(development.record),
         kept=shares_kept(metrics["rows"]),
         prompts=side_by_side(plan, rows),
         extremes=[

@@ -68,7 +68,7 @@ class Road:
     """The jobs of one subject, one after the other.
 
     Args:
-        models: holds the folders sdxl-miniature and llamagen-miniature.
+        models: holds the folders of the four miniature models.
         work: where the jobs' folders are made; must be empty.
     """
 
@@ -94,9 +94,34 @@ class Road:
     def _teach(self) -> None:
         references = self._work / "references"
         export_subject(self._subject, references)
-        folders = self._job("teach", base="sdxl-miniature", references=references / "photos")
+        folders = self._job(
+            "teach",
+            base="sdxl-miniature",
+            references=references / "photos",
+            clip=self._models / "clip-miniature",
+            dino=self._models / "dino-miniature",
+        )
+        recipe = self._settings.teacher
         prompts = [f"{frame} {self._named}" for frame in FRAMES]
-        self._train(teacher_trainer.train, folders, self._settings.teacher, "sdxl", prompts=prompts)
+        self._train(teacher_trainer.train, folders, recipe, "sdxl", prompts=prompts, **self._samples(recipe))
+
+    def _samples(self, recipe: Recipe) -> dict[str, Any]:
+        """What the teacher draws at its checkpoints, as lib/core/teach-samples.ts plans it."""
+        asked = recipe.get("samples")
+        if asked is None:
+            return {}
+        return {
+            "samples": {
+                "subject": self._named,
+                "pictures": asked["pictures"],
+                "steps": recipe["sampler"]["steps"],
+                "guidance": recipe["sampler"]["guidance"],
+                "keep_prompt": asked["keepPrompt"],
+                "keep_diversity": asked["keepDiversity"],
+            },
+            "sample_prompts": [f"{FRAMES[1]} {{s}}"]
+            + [f"{FRAMES[1]} {{s}} {context}" for context in CONTEXTS[: asked["contexts"]]],
+        }
 
     def _synthesize(self, maker: PictureMaker) -> None:
         settings = self._settings

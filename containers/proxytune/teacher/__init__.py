@@ -5,6 +5,9 @@ trainer     train(folders, hyperparameters, stop): the stage teach
 family      DiffusionFamily: what a family says
 sdxl, sd3, flux   the families
 diffusion   DiffusionTeacher, a training.loop.Trainee
+samples     SampleBook: what is drawn at the checkpoints, and their adapters
+choosing    choose_checkpoint(...): which of them is handed on, and why
+drawing     draw_batch(...): pictures of a network, whether it is being trained or not
 maker       DiffusionMaker, a proxies.maker.PictureMaker
 objectives  Denoising, FlowMatching: noisy input, target and weight of an error
 adapter     how an adapter is written, read back and proven to have an effect

@@ -15,7 +15,7 @@ READ_BYTES = 2**22
 
 
 def describe(
-    hyperparameters: dict[str, Any], *, architecture: str, photos: Sequence[str], base_sha256: str
+    hyperparameters: dict[str, Any], *, architecture: str, photos: Sequence[str], base_sha256: str, step: int
 ) -> dict[str, str]:
     """The header of an adapter's files: the keys of SAI's model spec, and everything of ours.
 
@@ -23,6 +23,7 @@ def describe(
         hyperparameters: those of stage teach.
         architecture: the family's name in the model spec.
         photos: SHA-256 of every photo.
+        step: the one whose adapter it is.
         base_sha256: as `weights_sha256` of the base network.
     """
     settings = {key: value for key, value in hyperparameters.items() if key not in WITHOUT_EFFECT}
@@ -37,6 +38,7 @@ def describe(
         "modelspec.resolution": size,
         "proxytune.base_model": hyperparameters["model"],
         "proxytune.base_sha256": base_sha256,
+        "proxytune.step": str(step),
         "proxytune.settings": json.dumps(settings, sort_keys=True),
         "proxytune.photos": json.dumps(list(photos)),
         "proxytune.versions": json.dumps(package_versions(RECORDED_PACKAGES), sort_keys=True),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -18,6 +19,7 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.teacher import memory
 from proxytune.teacher import token_word as token_words
 from proxytune.teacher.adapter import add_adapter, save_adapter
+from proxytune.teacher.drawing import draw_batch
 from proxytune.teacher.exports import write_kohya
 from proxytune.teacher.families import Lesson
 from proxytune.teacher.family import DiffusionFamily, View
@@ -25,6 +27,7 @@ from proxytune.teacher.fusing import read_layers
 from proxytune.teacher.latents import LatentSource, stride
 from proxytune.teacher.loading import load_part, part_folder
 from proxytune.teacher.photos import PhotoSet
+from proxytune.training.states import untouched
 
 
 class DiffusionTeacher:
@@ -54,9 +57,11 @@ class DiffusionTeacher:
         self._photos, self._lesson = photos, lesson
         encoders = family.load_texts(base, self._dtype).to(self._device)
         token_words.check(lesson.token_word, lesson.prompts, encoders.tokenizers)
-        # The class's prompt comes last, and only where it is used.
+        # After the lesson's own: the class's prompt, and those of samples, only where they are used.
         classes = [] if lesson.prior is None else [lesson.prior.prompt]
         self._texts = family.encode(encoders, [*lesson.prompts, *classes])
+        if lesson.samples:
+            self._sample_texts = family.encode(encoders, [*lesson.samples, ""])
         del encoders
         self._objective = family.objective(base, lesson.snr_gamma)
         self.latents = LatentSource(load_vae(family, base, self._dtype, self._device))
@@ -91,6 +96,21 @@ class DiffusionTeacher:
         if lesson.prior is None:
             return errors.mean()
         return errors[:count].mean() + lesson.prior.weight * errors[count:].mean()
+
+    @torch.no_grad()
+    def sample(self, number: int, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
+        """As `families.Teacher.sample`."""
+        family, texts = self._family, self._sample_texts
+        pipeline = family.pipeline(self._base, self.network, self.latents.vae)
+        pipeline.set_progress_bar_config(disable=True)
+        empty = texts.pick([-1]) if family.needs_empty(pipeline, sampler["guidance"]) else None
+        with untouched():
+            self.network.eval()
+            (picture,) = draw_batch(
+                family, pipeline, texts.pick([number]), empty, [seed], size=self._photos.size, sampler=sampler
+            )
+            self.network.train()
+        return picture
 
     @property
     def architecture(self) -> str:

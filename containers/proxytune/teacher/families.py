@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proxytune.training.families import imported, look_up
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
 
     from proxytune.proxies.maker import PictureMaker
     from proxytune.teacher.photos import PhotoSet
@@ -57,6 +58,7 @@ class Lesson:
         batch_size: pictures a step.
         seed: of the order in which the photos are used.
         adapted: which layers carry the adapter: `attention`, or `all` for feed-forward and convolutions too.
+        samples: prompts of the pictures that are drawn along the way, each once.
         prior: what to preserve; each step then has as many pictures of it as of the subject.
         snr_gamma: weigh noise levels by Min-SNR with this gamma; None weighs all alike.
     """
@@ -69,6 +71,7 @@ class Lesson:
     seed: int
     adapted: str = "attention"
     snr_gamma: float | None = None
+    samples: tuple[str, ...] = ()
     prior: Prior | None = None
 
 
@@ -90,6 +93,20 @@ class Teacher(Protocol):
     @property
     def weights(self) -> Path:
         """The folder of the weights that the adapter is for."""
+        ...
+
+    def named_parameters(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
+        """The adapter's, after `prepare`."""
+        ...
+
+    def sample(self, number: int, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
+        """A picture of what has been learnt so far; leaves the training as it was.
+
+        Args:
+            number: of its prompt among the lesson's `samples`.
+            seed: of its noise, on which alone it depends.
+            sampler: its `steps` and `guidance`.
+        """
         ...
 
     def save(self, folder: Path, about: Mapping[str, str] | None = None) -> None:

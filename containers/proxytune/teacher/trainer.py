@@ -19,6 +19,8 @@ from proxytune.teacher import families
 from proxytune.teacher.about import describe, weights_sha256
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.prior import class_pictures
+from proxytune.teacher.samples import FOLDER as SAMPLES
+from proxytune.teacher.samples import SampleBook, collector, wanted
 from proxytune.training import loop
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
@@ -52,16 +54,22 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     )
     # Reading tens of gigabytes for the sake of a line: beside the training, not after it.
     base_sha256 = _beside(lambda: weights_sha256(teacher.weights))
-    loop.run(trainee, settings, store, progress, stop)
+    book = _book(hyperparameters, folders, photos)
+    draw = None if book is None else collector(book, teacher, hyperparameters["samples"], progress, stop)
+    loop.run(trainee, settings, store, progress, stop, at_checkpoint=draw)
+    step = hyperparameters["steps"] if book is None else _hand_on(book, teacher, hyperparameters, folders)
     progress.write("saving the adapter", hyperparameters["steps"])
     about = describe(
         hyperparameters,
         architecture=teacher.architecture,
         photos=photos.sha256,
         base_sha256=base_sha256.result(),
+        step=step,
     )
     teacher.save(folders.model, about)
-    write_facts(folders.model, hyperparameters, photos=photos.sha256)
+    write_facts(folders.model, hyperparameters, photos=photos.sha256, chosen_step=step)
+    if book is not None:
+        book.keep_only(step)
     progress.write("done", hyperparameters["steps"])
 
 
@@ -90,8 +98,36 @@ def _prior(
     return families.Prior(prior["prompt"], PhotoSet(folder, hyperparameters["size"]), prior["weight"])
 
 
+def _book(hyperparameters: dict[str, Any], folders: Folders, photos: PhotoSet) -> SampleBook | None:
+    """Where samples and adapters of the checkpoints are kept; None where the last checkpoint is handed on."""
+    if "samples" not in hyperparameters:
+        print("no samples were asked for: the adapter of the last step is handed on", flush=True)
+        return None
+    settings = settings_hash(hyperparameters, photos.sha256)
+    return SampleBook(folders.checkpoints / SAMPLES, settings, wanted(hyperparameters))
+
+
+def _hand_on(
+    book: SampleBook, teacher: families.Teacher, hyperparameters: dict[str, Any], folders: Folders
+) -> int:
+    """Let the teacher be what it was at the best of its checkpoints; the step of that."""
+    # The encoders that measure are wanted here only.
+    from proxytune.teacher.choosing import choose_checkpoint
+
+    step = choose_checkpoint(book, hyperparameters, folders, device())
+    adapter = book.adapter(step)
+    with torch.no_grad():
+        for name, value in teacher.named_parameters():
+            value.copy_(adapter[name])
+    return step
+
+
 def _lesson(hyperparameters: dict[str, Any], prior: families.Prior | None) -> families.Lesson:
-    optional = {key: hyperparameters[key] for key in ("adapted", "snr_gamma") if key in hyperparameters}
+    optional: dict[str, Any] = {
+        key: hyperparameters[key] for key in ("adapted", "snr_gamma") if key in hyperparameters
+    }
+    if "samples" in hyperparameters:
+        optional["samples"] = tuple(dict.fromkeys(sample.prompt for sample in wanted(hyperparameters)))
     return families.Lesson(
         prompts=hyperparameters["prompts"],
         token_word=hyperparameters["token_word"],

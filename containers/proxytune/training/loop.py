@@ -153,6 +153,7 @@ def run(
     progress: ProgressFile,
     stop: StopRequest,
     *,
+    at_checkpoint: Callable[[int], None] | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> int:
     """Train until `settings.steps` are done, from the newest checkpoint when there is one.
@@ -160,6 +161,9 @@ def run(
     Seed the global states (`states.seed_everything`) and make the adapter before; resuming overwrites both.
 
     Args:
+        at_checkpoint: called with the number of steps done: at 0, whenever a regular checkpoint has just been
+            written, and again where an attempt begins with one, as the call before may have been cut off. It
+            must leave the training as it was.
         after_step: called with the number of steps done after each; for tests and measurements.
 
     Returns:
@@ -177,21 +181,29 @@ def run(
             progress.resumed_from = checkpoint.step
             print(f"resumed from the checkpoint of step {checkpoint.step}", flush=True)
         began_at = written_at = training.step
+        if at_checkpoint is not None and _regular(training.step, settings):
+            at_checkpoint(training.step)
         meter = _LossMeter()
         progress.restart_rate(training.step)
         while training.step < settings.steps and not stop.requested:
             meter.add(_step(trainee, training, settings))
             if after_step is not None:
                 after_step(training.step)
-            if training.step % settings.checkpoint_every == 0 or training.step == settings.steps:
+            if _regular(training.step, settings):
                 progress.write("training", training.step, meter.read(training.step))
                 store.write(training.step, training.state())
                 written_at = training.step
+                if at_checkpoint is not None:
+                    at_checkpoint(training.step)
             elif progress.due():
                 progress.write("training", training.step, meter.read(training.step))
         if stop.requested:
             _leave(training, written_at, meter, store, stop)
     return began_at
+
+
+def _regular(step: int, settings: LoopSettings) -> bool:
+    return step % settings.checkpoint_every == 0 or step == settings.steps
 
 
 def _step(trainee: Trainee, training: _Training, settings: LoopSettings) -> Tensor:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,16 @@ def save_states() -> dict[str, Any]:
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Whatever is drawn inside, afterwards all generators are as they were before."""
+    states = save_states()
+    try:
+        yield
+    finally:
+        restore_states(states)
 
 
 def restore_states(states: dict[str, Any]) -> None:

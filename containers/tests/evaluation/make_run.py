@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from drawings import draw, png
 from PIL import Image
 from tiny_encoders import make_clip, make_dino
@@ -26,10 +27,14 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.evaluation.evaluate import evaluate
 from proxytune.proxies import shard
+from proxytune.teacher.choosing import choose_checkpoint
+from proxytune.teacher.samples import SampleBook, wanted
 
 PLAN = Path(__file__).parent / "fixtures" / "plan.json"
 PICTURES_PER_SHARD = 16
 SUBJECT = 1
+# How much of the subject the teacher's samples show at its checkpoints; the last shows nothing else.
+TAUGHT = (0.0, 0.4, 0.75, 1.0)
 
 
 Draw = Callable[[str, str, str, int, int], Image.Image]
@@ -68,9 +73,28 @@ def make_run(
         for index in range(plan["proxies"])
     ]
     _write(data / "proxies" / "a1", proxies)
+    _teach(folders, plan)
     for role in ("teacher", "student"):
         _write(data / f"samples-{role}" / "a1", _samples(plan, drawn, role))
     return folders
+
+
+def _teach(folders: Folders, plan: Mapping[str, Any]) -> None:
+    """What the stage teach leaves of its checkpoints: ever more of the subject, at the end nothing else."""
+    jobs = {stage["stage"]: stage for stage in plan["stages"]}
+    if "teach-samples" not in jobs["evaluate"]["channels"]:
+        return
+    how = jobs["teach"]["hyperparameters"]
+    book = SampleBook(folders.base / "input" / "data" / "teach-samples", "settings", wanted(how))
+    for number, share in enumerate(TAUGHT):
+        step = number * how["checkpoint_every"]
+        for sample in book.samples:
+            other = draw(sample.seed, (how["size"], how["size"]))
+            subject = draw(SUBJECT, (how["size"], how["size"]))
+            book.keep(step, sample, Image.blend(other, subject, share))
+        if step > 0:
+            book.keep_adapter(step, {"weight": torch.zeros(1)})
+    choose_checkpoint(book, how, folders, torch.device("cpu"))
 
 
 def _samples(plan: Mapping[str, Any], drawn: Draw, role: str) -> list[tuple[bytes, dict[str, Any]]]:

@@ -34,6 +34,25 @@ const prior = z
   })
   .describe('Pictures of the class that are trained on too, so that it is not forgotten; JSON in the string');
 
+const samples = z
+  .strictObject({
+    subject: z.string().min(1).describe('What {s} stands for: the token word and the category'),
+    pictures: z.int().min(1).max(16).describe('Of the first prompt; the others get one each'),
+    steps: z.int().min(1).max(200).describe('Denoising steps'),
+    guidance: z.number().min(1).max(30),
+    keep_prompt: z
+      .number()
+      .min(0)
+      .max(1)
+      .describe('Share of the untuned model’s prompt following that a checkpoint must keep'),
+    keep_diversity: z
+      .number()
+      .min(0)
+      .max(1)
+      .describe('Share of the photos’ own diversity that a checkpoint must keep'),
+  })
+  .describe('What is drawn at every checkpoint to choose one of them; without it the last is handed on');
+
 const teachHyperparameters = z.strictObject({
   stage: z.literal('teach'),
   ...common,
@@ -42,6 +61,13 @@ const teachHyperparameters = z.strictObject({
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
   adapted: adapted.optional(),
   prior: prior.optional(),
+  samples: samples.optional(),
+  sample_prompts: z
+    .array(z.string().includes('{s}'))
+    .min(1)
+    .max(9)
+    .optional()
+    .describe('With samples: of the subject alone, then in a context each; JSON in the string'),
   licence: z.string().max(256).optional().describe("The base model's, written into the adapter's files"),
   snr_gamma: z
     .number()

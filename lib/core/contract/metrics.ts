@@ -1,5 +1,6 @@
 /** `metrics.json` of the report: what the evaluation measured, and (added by publish) what the run took. */
 import { z } from 'zod';
+import { choice } from './choice.ts';
 
 /** A mean over pictures; of cosine similarities in [-1, 1]. */
 const score = z.strictObject({
@@ -84,6 +85,9 @@ export const metrics = z.strictObject({
     dino_sha256: z.string(),
     versions: z.record(z.string(), z.string()),
   }),
+  choice: choice
+    .optional()
+    .describe('How the teacher developed; absent where its recipe asks for no samples along the way'),
   stages: z.array(stageOutcome).describe('Empty until publish adds them'),
 });
 export type Metrics = z.infer<typeof metrics>;

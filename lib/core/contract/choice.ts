@@ -1,0 +1,37 @@
+/**
+ * `choice.json`: how the teacher developed while it was trained, and which of its checkpoints was handed on. The
+ * stage teach writes it beside the samples that it speaks of; the report shows it.
+ */
+import { z } from 'zod';
+
+const sample = z.strictObject({
+  prompt: z.string(),
+  seed: z.int().min(0),
+  file: z.string().describe('Relative to the folder of the file that holds this'),
+});
+
+const point = z.strictObject({
+  step: z.int().min(0).describe('0 is the untuned model'),
+  fidelity: z.number().describe('DINO similarity of the samples to the references, their mean'),
+  prompt: z
+    .number()
+    .nullable()
+    .describe('CLIP similarity of the samples in a context to their prompt; null without such samples'),
+  diversity: z
+    .number()
+    .nullable()
+    .describe('1 less the DINO similarity of the samples of one prompt to each other; null of fewer than 2'),
+  guarded: z.boolean().describe('Whether it holds every guard'),
+  pictures: z.array(sample).min(1),
+});
+
+export const choice = z.strictObject({
+  version: z.literal(1),
+  chosen: z.int().min(1).describe('The step whose adapter was handed on'),
+  reason: z.string(),
+  guards: z
+    .strictObject({ prompt: z.number().nullable(), diversity: z.number().nullable() })
+    .describe('The least that was demanded; null where there was nothing to demand it from'),
+  points: z.array(point).min(1),
+});
+export type Choice = z.infer<typeof choice>;
