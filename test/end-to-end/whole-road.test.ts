@@ -102,6 +102,10 @@ async function expectReport(run: string): Promise<void> {
   const metrics = metricsSchema.parse(
     JSON.parse((await readText(road, `runs/${run}/report/metrics.json`)) ?? ''),
   );
+  // The teacher was looked at all along the way, and the report says which checkpoint was handed on.
+  const { chosen, points = [] } = metrics.choice ?? {};
+  expect(points.length).toBeGreaterThan(2);
+  expect(points.map(({ step }) => step).slice(1)).toContain(chosen);
   expect(metrics.rows.map((row) => row.name).sort()).toEqual([
     'photos',
     'proxies',

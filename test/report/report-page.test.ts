@@ -99,8 +99,8 @@ test('every picture loads and says what it shows', async () => {
     page,
     '[...document.images].map((image) => ({ src: image.src, width: image.naturalWidth, alt: image.alt }))',
   );
-  // 4 photos, 3 prompts of 4 pictures, best and worst of two models, 16 proxies.
-  expect(images).toHaveLength(4 + 12 + 4 + 16);
+  // 4 photos, 4 samples at 4 checkpoints, 3 prompts of 4 pictures, best and worst of two models, 16 proxies.
+  expect(images).toHaveLength(4 + 16 + 12 + 4 + 16);
   expect(images.filter(({ width, alt }) => width === 0 || alt === '')).toEqual([]);
   await page.close();
 }, 60_000);

@@ -212,7 +212,8 @@ def _record(book: SampleBook, point: Point, guards: Guards) -> dict[str, Any]:
 
 
 def _share(share: float, whole: float | None) -> float | None:
-    return None if whole is None else round(share * whole, 6)
+    # A share of nothing, or of less, would demand more than there was (encoders with random weights).
+    return None if whole is None or whole <= 0 else round(share * whole, 6)
 
 
 def _mean(values: Sequence[float]) -> float:
