@@ -20,8 +20,9 @@ from PIL import Image
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
 from proxytune.contract.progress import replace_file
-from proxytune.evaluation.collect import references, without
+from proxytune.evaluation.collect import references
 from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder, Vectors
+from proxytune.evaluation.prompts import without
 from proxytune.evaluation.scores import among_themselves, to_prompts, to_references
 from proxytune.teacher.samples import Sample, SampleBook
 
