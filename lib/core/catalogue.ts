@@ -37,6 +37,7 @@ const recipe = z.strictObject({
   checkpointEvery: z.int(),
   adapted: adapted.optional(),
   samples: samples.optional(),
+  snrGamma: z.number().optional().describe('Min-SNR; without it all noise levels count alike'),
   captionDropout: z.number().optional(),
   sampler,
   drawSize: z.int(),
@@ -80,6 +81,10 @@ const modelRow = z.strictObject({
   hub: hub.nullable().default(null),
   licence,
   size: z.int(),
+  objective: z
+    .enum(['noise', 'flow'])
+    .optional()
+    .describe('Of a teacher: whether it predicts noise at DDPM’s levels, or rectified flow'),
   captionRules: z.array(z.enum(['clip', 't5', 'caption-cleaner'])),
   instances: z.strictObject({ training: z.array(z.string()), transform: z.array(z.string()) }),
   memory: z

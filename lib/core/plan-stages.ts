@@ -2,6 +2,7 @@
 import { type Model, type Recipe, recipeOf } from './catalogue.ts';
 import type { CurationPlan } from './contract/curation.ts';
 import { keys } from './keys.ts';
+import { snrGammaOf } from './min-snr.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
 import { chooseInstance, trainingPlan, transformPlan } from './plan-jobs.ts';
 import { classPrompt, instancePrompts, type Named, proxyPrompt } from './prompts.ts';
@@ -83,7 +84,12 @@ function teach(parts: Parts): TrainingPlan {
         token_word: request.tokenWord,
         prompts: instancePrompts(named),
         licence: teacher.licence.name,
-        ...defined({ adapted: recipe.adapted, prior: priorOf(recipe, named, priorPictures) }),
+        ...defined({
+          adapted: recipe.adapted,
+          prior: priorOf(recipe, named, priorPictures),
+          snr_gamma: snrGammaOf(teacher, recipe, override.snrGamma),
+          flips: override.flips,
+        }),
         ...samples,
       },
       channels: {

@@ -50,6 +50,18 @@ const advanced = z.strictObject({
         .describe(
           'Pictures of the category trained on beside the photos, so that it is not forgotten; helps with living beings',
         ),
+      snrGamma: z
+        .number()
+        .gt(0)
+        .max(100)
+        .describe(
+          'Min-SNR: noise levels count by at most this ratio of signal to noise; 5 in its paper, above 100 it changes nothing. Teachers that predict noise only',
+        ),
+      flips: z
+        .boolean()
+        .describe(
+          'Mirror every second training picture. Default false: it spoils writing and whatever differs between left and right',
+        ),
       samples: z
         .boolean()
         .describe(

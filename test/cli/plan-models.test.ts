@@ -33,6 +33,8 @@ function planOf(row: Model) {
 test.each(LEARNERS.map((row) => [row.id, row] as const))('the plan tells all that %s needs', (_, row) => {
   const plan = planOf(row);
   expect(plan.models[row.role].id).toBe(row.id);
+  // What a request may ask of a teacher depends on it.
+  expect(row.objective !== undefined).toBe(row.role === 'teacher');
   const said = blockOf(modelLines(plan), row.role);
   const recipe = recipeOf(row, 'standard');
   expect(said.recipe).toContain(

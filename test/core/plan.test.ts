@@ -167,6 +167,38 @@ test('the class is preserved only when asked for, and costs its drawing and twic
   expect(preserving.minutes).toBeCloseTo(load + 2 * 1000 * perStep + 100 * perPicture, 1);
 });
 
+describe('Min-SNR', () => {
+  const gamma = (teacher: string) =>
+    stageOf(plan({ teacher, maxUsd: 100, advanced: { teach: { snrGamma: 5 } } }), 'teach');
+
+  test('weighs the noise levels of a teacher that predicts noise', () => {
+    expect(gamma('sdxl')).toMatchObject({ hyperparameters: { snr_gamma: 5 } });
+    expect(Object.keys((stageOf(plan(), 'teach') as TrainingPlan).hyperparameters)).not.toContain(
+      'snr_gamma',
+    );
+  });
+
+  test.each(['sd3-medium', 'sd3.5-large', 'flux-dev'])('is refused for %s, by its name', (teacher) => {
+    const error = refusal(() => gamma(teacher));
+    expect(error.name).toBe('RequestInvalid');
+    expect(error.message).toContain(model(teacher).title);
+    expect(error.message).toContain('Allowed: sdxl, sdxl-miniature.');
+  });
+});
+
+test('pictures are mirrored only when asked for', () => {
+  expect(Object.keys((stageOf(plan(), 'teach') as TrainingPlan).hyperparameters)).not.toContain('flips');
+  const flipping = stageOf(plan({ advanced: { teach: { flips: true } } }), 'teach');
+  expect(flipping).toMatchObject({ hyperparameters: { flips: true } });
+});
+
+test('the instance prompts hold the paper’s own, from which proxies are drawn', () => {
+  const made = plan();
+  expect(stageOf(made, 'teach')).toMatchObject({
+    hyperparameters: { prompts: ['a photo of a ohwx dog', made.prompts.proxy] },
+  });
+});
+
 describe('samples along the way', () => {
   const jobs = (fields: object) => ({
     teach: stageOf(plan(fields), 'teach') as TrainingPlan,

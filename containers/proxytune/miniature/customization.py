@@ -25,8 +25,8 @@ from proxytune.proxies.drawing import draw_shard
 from proxytune.proxies.maker import PictureMaker
 from proxytune.student import trainer as student_trainer
 from proxytune.student.llamagen.maker import LlamaGenMaker
+from proxytune.teacher import families as teachers
 from proxytune.teacher import trainer as teacher_trainer
-from proxytune.teacher.sdxl_maker import SDXLMaker
 
 # The default of requests (lib/core/token-word.ts).
 TOKEN_WORD = "ohwx"
@@ -79,7 +79,7 @@ class Road:
         """Pictures of teacher, student, teacher-base and student-base, with the same prompts and seeds."""
         self._teach()
         say("the teacher is trained")
-        teacher = self._maker(SDXLMaker(), "sdxl-miniature", "teach")
+        teacher = self._maker(teachers.picture_maker("sdxl"), "sdxl-miniature", "teach")
         self._synthesize(teacher)
         say("the proxies are drawn")
         self._learn()

@@ -1,4 +1,8 @@
-"""The references as training pictures: square crops, drawn anew for every use, few enough to be cached."""
+"""The references as training pictures: square crops, drawn anew for every use, few enough to be cached.
+
+They are mirrored only when asked for: a mirrored photo spoils writing and whatever differs between left and
+right, and teaches that the subject is symmetrical.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +24,12 @@ CROP_POSITIONS = 8
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of a photo that was scaled to cover it: which photo, and the square's corner in pixels."""
+    """A square of a photo that was scaled to cover it: which photo, and the corner in pixels."""
 
     photo: int
     top: int
     left: int
+    mirrored: bool = False
 
 
 class PhotoSet:
@@ -33,12 +38,13 @@ class PhotoSet:
     Args:
         folder: holds the PNGs that the inspection wrote (upright, sRGB, opaque).
         size: side of the square training picture in pixels.
+        flips: whether crops are mirrored, each as likely as not.
 
     Raises:
         ProxytuneError: ChannelMissing when the folder holds no PNG.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, *, flips: bool = False) -> None:
         paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".png")
         if not paths:
             raise ProxytuneError(
@@ -47,7 +53,7 @@ class PhotoSet:
                 given=str(folder),
                 remedy="let the inspection write the references again",
             )
-        self.size = size
+        self.size, self._flips = size, flips
         self.sha256 = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
         self.original_sizes: list[tuple[int, int]] = []
         self._pictures: list[Image.Image] = []
@@ -67,16 +73,18 @@ class PhotoSet:
         return int(order[place])
 
     def draw_crop(self, photo: int, draws: torch.Generator) -> Crop:
-        """One of the photo's crops, each as likely; always takes one draw."""
+        """One of the photo's crops, each as likely; always takes one draw, and one more where it may flip."""
         picture = self._pictures[photo]
         free_height, free_width = picture.height - self.size, picture.width - self.size
         share = int(torch.randint(CROP_POSITIONS, (), generator=draws)) / (CROP_POSITIONS - 1)
-        return Crop(photo, round(free_height * share), round(free_width * share))
+        mirrored = self._flips and bool(torch.randint(2, (), generator=draws))
+        return Crop(photo, round(free_height * share), round(free_width * share), mirrored)
 
     def pixels(self, crop: Crop) -> Tensor:
         """The crop as (3, size, size), float32 in [-1, 1]."""
         box = (crop.left, crop.top, crop.left + self.size, crop.top + self.size)
         values = np.asarray(self._pictures[crop.photo].crop(box), dtype=np.float32)
+        values = values[:, ::-1].copy() if crop.mirrored else values
         return torch.from_numpy(values).permute(2, 0, 1).contiguous() / 127.5 - 1.0
 
 

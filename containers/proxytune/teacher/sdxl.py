@@ -11,14 +11,11 @@ from torch import Tensor
 
 from proxytune.teacher.exports import Place
 from proxytune.teacher.family import Drawing, View
-from proxytune.teacher.latents import normalise_latents, restore_latents
 from proxytune.teacher.loading import load_named, model_index
 from proxytune.teacher.memory import Activations, unet_activations
 from proxytune.teacher.objectives import Denoising
 from proxytune.teacher.sdxl_text import KINDS, encode_prompts
 from proxytune.teacher.text import TextEncoders, Texts, load_encoders
-
-__all__ = ["SDXL", "normalise_latents", "restore_latents"]
 
 # The attention projections of diffusers' SDXL DreamBooth-LoRA script.
 ATTENTION = ("to_k", "to_out.0", "to_q", "to_v")

@@ -12,8 +12,8 @@ from proxytune.miniature.pretraining.folders import halve, size_of
 from proxytune.proxies.chunk import Chunk, PictureRequest
 from proxytune.student.llamagen import load_student, trim_caption
 from proxytune.student.llamagen.maker import LlamaGenMaker
-from proxytune.teacher.sdxl import normalise_latents, restore_latents
-from proxytune.teacher.sdxl_maker import SDXLMaker
+from proxytune.teacher import families as teachers
+from proxytune.teacher.latents import normalise_latents, restore_latents
 from proxytune.teacher.sdxl_text import encode_prompts, load_text_encoders
 
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ def test_the_product_draws_with_both_models(cut_off):
     _, models = cut_off
     drawings = []
     for maker, folder, sampler in (
-        (SDXLMaker(), "sdxl-miniature", {"kind": "diffusion", "steps": 4, "guidance": 3}),
+        (teachers.picture_maker("sdxl"), "sdxl-miniature", {"kind": "diffusion", "steps": 4, "guidance": 3}),
         (
             LlamaGenMaker(),
             "llamagen-miniature",

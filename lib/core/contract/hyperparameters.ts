@@ -61,6 +61,7 @@ const teachHyperparameters = z.strictObject({
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
   adapted: adapted.optional(),
   prior: prior.optional(),
+  flips: z.boolean().optional().describe('Whether training pictures are mirrored, each as likely as not'),
   samples: samples.optional(),
   sample_prompts: z
     .array(z.string().includes('{s}'))

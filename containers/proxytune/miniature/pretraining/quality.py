@@ -28,9 +28,9 @@ from proxytune.proxies.chunk import Chunk, PictureRequest
 from proxytune.proxies.maker import PictureMaker
 from proxytune.student.llamagen import load_student
 from proxytune.student.llamagen.maker import LlamaGenMaker
+from proxytune.teacher import families as teachers
+from proxytune.teacher.latents import normalise_latents
 from proxytune.teacher.loading import load_part
-from proxytune.teacher.sdxl import normalise_latents
-from proxytune.teacher.sdxl_maker import SDXLMaker
 
 CPU = torch.device("cpu")
 # The samplers of the trial, at which samples were cleanest.
@@ -114,7 +114,7 @@ def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
     figures = _shares("clip", _read_by_clip(ClipEncoder(models / "clip-miniature", CPU), truth), asked)
     wanted = [(category, context) for category in CATEGORIES for context in CONTEXTS for _ in range(count)]
     makers: tuple[tuple[str, PictureMaker, str, dict[str, Any]], ...] = (
-        ("teacher", SDXLMaker(), "sdxl-miniature", TEACHER_SAMPLER),
+        ("teacher", teachers.picture_maker("sdxl"), "sdxl-miniature", TEACHER_SAMPLER),
         ("student", LlamaGenMaker(), "llamagen-miniature", STUDENT_SAMPLER),
     )
     for name, maker, folder, sampler in makers:
