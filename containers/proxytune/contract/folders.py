@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.model_manifest import check_folder
 
 PLATFORM_BASE = PurePosixPath("/opt/ml")
 
@@ -55,10 +56,10 @@ class Folders:
         )
 
     def channel(self, name: str) -> Path:
-        """The folder of an input channel.
+        """The folder of an input channel; one that holds a base model is compared with its manifest.
 
         Raises:
-            ProxytuneError: ChannelMissing when the folder is absent or holds no file.
+            ProxytuneError: ChannelMissing when the folder is absent or holds no file, ModelChanged.
         """
         folder = self.base / "input" / "data" / name
         if not any(path.is_file() for path in folder.rglob("*")):
@@ -69,4 +70,5 @@ class Folders:
                 given=f"channels {', '.join(there) or 'none'}",
                 remedy="check that the S3 prefix of this channel in the job's request holds objects",
             )
+        check_folder(folder)
         return folder

@@ -16,6 +16,13 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.model_manifest import (
+    MANIFEST_FILE,
+    check_hash,
+    check_sizes,
+    parse,
+    sha256_of,
+)
 
 # Files at once, and ranged requests at once within a large one: enough to fill a 10 Gbit/s interface at the
 # roughly 85 MB/s that S3 gives a connection (S3's performance guidelines).
@@ -32,7 +39,8 @@ def fetch(uri: str) -> Iterator[Path]:
         uri: s3://bucket/prefix/ or file:///folder.
 
     Raises:
-        ProxytuneError: ModelMissing when there is nothing, HyperparameterInvalid for another kind of address.
+        ProxytuneError: ModelMissing when there is nothing, ModelChanged when it is not what was brought in,
+            HyperparameterInvalid for another kind of address.
     """
     parts = urlparse(uri)
     if parts.scheme == "file":
@@ -58,44 +66,71 @@ def fetch(uri: str) -> Iterator[Path]:
 
 
 def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
-    import boto3
-    from boto3.s3.transfer import TransferConfig
-    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
+    client = _client()
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        # A key that ends in a slash is a folder of the S3 console, not a file.
+        sizes = {
+            entry["Key"][len(prefix) :]: entry["Size"]
+            for page in pages
+            for entry in page.get("Contents", [])
+            if entry["Key"][-1] != "/"
+        }
+        if not sizes:
+            raise _missing(uri, "the prefix holds no object")
+        if sizes.pop(MANIFEST_FILE, None) is None:
+            raise _missing(uri, f"it has no {MANIFEST_FILE}, the last object of a whole one")
+        read = client.get_object(Bucket=bucket, Key=prefix + MANIFEST_FILE)["Body"].read()
+        manifest = parse(read.decode("utf-8"), uri)
+        check_sizes(manifest, sizes, uri)
+
+        def one(entry: dict[str, Any]) -> None:
+            _pull(client, bucket, prefix, entry, folder, uri)
+
+        # The largest first: the last one would otherwise come alone.
+        entries = sorted(manifest["files"], key=lambda entry: -entry["size"])
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+            list(pool.map(one, entries))
+    except (BotoCoreError, ClientError) as error:
+        raise _missing(uri, str(error)) from error
+
+
+def _client() -> Any:
+    import boto3
+    from botocore.config import Config
+
     # More patience than the SDK's three attempts: a GPU is already paid for while this waits.
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or 6)
-    client = boto3.client(
+    return boto3.client(
         "s3",
         config=Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
             max_pool_connections=FILES_AT_ONCE * RANGES_AT_ONCE,
         ),
     )
+
+
+def _pull(client: Any, bucket: str, prefix: str, entry: dict[str, Any], folder: Path, uri: str) -> None:
+    """One file, in ranges written to their places: the memory holds a few ranges, whatever the file's size.
+
+    A range that breaks off is asked for again, from its beginning, and only that range; the hash of the whole
+    shows whether the object was another one meanwhile.
+    """
+    from boto3.s3.transfer import TransferConfig
+
     transfer = TransferConfig(
         max_concurrency=RANGES_AT_ONCE, multipart_threshold=RANGE_BYTES, multipart_chunksize=RANGE_BYTES
     )
-
-    def one(entry: dict[str, Any]) -> None:
-        target = folder / entry["Key"][len(prefix) :]
-        if not target.resolve().is_relative_to(folder.resolve()):
-            raise _missing(uri, f"the key {entry['Key']} leads out of the folder")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        client.download_file(bucket, entry["Key"], str(target), Config=transfer)
-        if target.stat().st_size != entry["Size"]:
-            raise _missing(uri, f"{entry['Key']} came with {target.stat().st_size} of {entry['Size']} bytes")
-
-    try:
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        # A key that ends in a slash is a folder of the S3 console, not a file.
-        entries = [entry for page in pages for entry in page.get("Contents", []) if entry["Key"][-1] != "/"]
-        if not entries:
-            raise _missing(uri, "the prefix holds no object")
-        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-            list(pool.map(one, entries))
-    except (BotoCoreError, ClientError) as error:
-        raise _missing(uri, str(error)) from error
+    target = folder / entry["path"]
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise _missing(uri, f"the path {entry['path']} leads out of the folder")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    client.download_file(bucket, prefix + entry["path"], str(target), Config=transfer)
+    # Read back from the page cache: a gigabyte takes about a second, and hashing sets the interpreter free.
+    check_hash(entry, sha256_of(target), uri)
 
 
 def _missing(uri: str, why: str) -> ProxytuneError:
@@ -103,5 +138,5 @@ def _missing(uri: str, why: str) -> ProxytuneError:
         "ModelMissing",
         what=f"The base model cannot be read: {why}",
         given=uri,
-        remedy="upload the model to this address, and let the job's role read it",
+        remedy="bring the model in with npx proxytune import-model, and let the job's role read it",
     )

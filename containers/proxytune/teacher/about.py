@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from proxytune.contract.hyperparameters import WITHOUT_EFFECT
+from proxytune.contract.model_manifest import sha256_of
 from proxytune.training.lora import RECORDED_PACKAGES, package_versions
-
-READ_BYTES = 2**22
 
 
 def describe(
@@ -47,13 +46,5 @@ def describe(
 
 def weights_sha256(folder: Path) -> str:
     """Of a network's weights: the file's own when there is one, else that of all files' hashes by name."""
-    hashes = [_sha256(file) for file in sorted(folder.glob("*.safetensors"))]
+    hashes = [sha256_of(file) for file in sorted(folder.glob("*.safetensors"))]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as opened:
-        while block := opened.read(READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
