@@ -25,6 +25,7 @@ STAGES = {
     "curate": "proxytune.curation.curate:curate",
     "learn": "proxytune.student.trainer:train",
     "evaluate": "proxytune.evaluation.evaluate:evaluate",
+    "import-model": "proxytune.importing.job:import_model",
 }
 USAGE = "usage: python -m proxytune train|serve"
 

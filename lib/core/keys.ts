@@ -70,6 +70,10 @@ export const keys = {
   reportPage: (run: string) => `runs/${run}/report/index.html`,
   metrics: (run: string) => `runs/${run}/report/metrics.json`,
   model: (id: string) => `models/${id}/`,
+  /** Everything of the jobs that bring models in, but the models. SageMaker adds `<job>/output/…`. */
+  imports: 'imports/',
+  importOrder: (job: string) => `imports/${job}/order/`,
+  importProgress: (job: string) => `imports/${job}/progress/`,
   /** Written after the last file of the model; see model-manifest.ts. */
   modelManifest: (id: string) => `models/${id}/manifest.json`,
 } as const;

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { choice } from './contract/choice.ts';
 import { curation } from './contract/curation.ts';
-import { hyperparameters } from './contract/hyperparameters.ts';
+import { jobHyperparameters } from './contract/hyperparameters.ts';
+import { importOrder } from './contract/import-order.ts';
 import { metrics } from './contract/metrics.ts';
 import { chunk, pictureRecord } from './contract/pictures.ts';
 import { progress } from './contract/progress.ts';
@@ -20,7 +21,7 @@ export function exportedFiles(): Record<string, unknown> {
     [`${CONTAINER}/plan.schema.json`]: jsonSchema('plan.json of a run', planSchema),
     [`${CONTAINER}/hyperparameters.schema.json`]: jsonSchema(
       'hyperparameters of a training job',
-      hyperparameters,
+      jobHyperparameters,
     ),
     [`${CONTAINER}/chunk.schema.json`]: jsonSchema('one request for pictures', chunk),
     [`${CONTAINER}/picture-record.schema.json`]: jsonSchema(
@@ -30,6 +31,10 @@ export function exportedFiles(): Record<string, unknown> {
     [`${CONTAINER}/progress.schema.json`]: jsonSchema('progress.json of a training job', progress),
     [`${CONTAINER}/choice.schema.json`]: jsonSchema('choice.json of the stage teach', choice),
     [`${CONTAINER}/metrics.schema.json`]: jsonSchema('metrics.json of a report', metrics),
+    [`${CONTAINER}/import-order.schema.json`]: jsonSchema(
+      'what import-model orders from the hub',
+      importOrder,
+    ),
     [`${CONTAINER}/model-manifest.schema.json`]: jsonSchema('manifest.json of a base model', modelManifest),
     [`${CONTAINER}/curation.schema.json`]: jsonSchema('curation.json of a run', curation),
     [`${CONTAINER}/errors.json`]: errors,

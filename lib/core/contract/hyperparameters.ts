@@ -106,6 +106,20 @@ const evaluateHyperparameters = z.strictObject({
   ...common,
 });
 
+const importHyperparameters = z.strictObject({
+  stage: z.literal('import-model'),
+  model: z.string().describe('Catalogue id of the model that is brought in, for the log'),
+});
+
+/** What a training job of any kind may be told, the import of a base model included. */
+export const jobHyperparameters = z.discriminatedUnion('stage', [
+  teachHyperparameters,
+  curateHyperparameters,
+  learnHyperparameters,
+  evaluateHyperparameters,
+  importHyperparameters,
+]);
+
 export const hyperparameters = z.discriminatedUnion('stage', [
   teachHyperparameters,
   curateHyperparameters,

@@ -1,0 +1,90 @@
+"""The job of stage import-model: the one job with a network, which sees nothing but its order and the models.
+
+On one machine `containers/tools/import_model.py` does the same into a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+from proxytune.contract import schema
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+from proxytune.contract.progress import ProgressFile
+from proxytune.contract.signals import StopRequest
+from proxytune.importing.bring import bring
+from proxytune.importing.hub import Hub
+from proxytune.importing.targets import Bucket
+
+ORDER_FILE = "order.json"
+
+
+def import_model(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) -> None:
+    """Bring the ordered model into the bucket; what an earlier job has brought is not brought again.
+
+    Args:
+        hyperparameters: those of stage import-model, checked.
+        stop: not asked: the platform ends the process, and the next job goes on.
+
+    Raises:
+        ProxytuneError: ModelGated, HubFailed, ModelMismatch, HyperparameterInvalid.
+    """
+    order = read_order(folders.channel("order") / ORDER_FILE)
+    progress = ProgressFile(folders.checkpoints, "import-model", len(order["files"]))
+    progress.write("asking the hub", 0)
+    hub = Hub(order["repository"], order["revision"], token_of(order), order["gated"])
+    lock = threading.Lock()
+
+    def tell(line: str, done: int, total: int) -> None:
+        with lock:
+            progress.total = total
+            progress.write(line, done)
+
+    manifest = bring(order, hub, Bucket(order["bucket"], order["prefix"]), tell)
+    progress.write("done", len(manifest["files"]))
+    # SageMaker wants an artifact; the manifest says best what was made.
+    (folders.model / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+
+
+def read_order(file: Path) -> dict[str, Any]:
+    """The order, checked by its schema.
+
+    Raises:
+        ProxytuneError: HyperparameterInvalid.
+    """
+    order: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    fault = schema.check("import-order", order)
+    if fault is None:
+        return order
+    raise ProxytuneError(
+        "HyperparameterInvalid",
+        what=f"The order of an import does not fit its schema: {fault}",
+        given=file.name,
+        remedy="the stack and the command line are of different versions: deploy the stack again",
+    )
+
+
+def token_of(order: dict[str, Any]) -> str | None:
+    """The hub's token from Secrets Manager; None where none is needed, or none can be read.
+
+    A token that cannot be read is no error yet: the hub's refusal says all there is to do about it.
+    """
+    if order["secret"] is None:
+        return None
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=order["secret"])
+    except (BotoCoreError, ClientError) as error:
+        print(f"the token cannot be read from Secrets Manager: {error}", flush=True)
+        return None
+    # What was stored by hand often ends in a line break, and some store it as JSON.
+    text = str(secret.get("SecretString") or "").strip()
+    if text.startswith("{"):
+        values = [value for value in json.loads(text).values() if isinstance(value, str)]
+        text = values[0].strip() if len(values) == 1 else ""
+    return text or None

@@ -1,0 +1,190 @@
+"""Where the files of a model go: a folder of this machine, or a bucket. Both know what is there already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+from proxytune.contract.model_manifest import MANIFEST_FILE, sha256_of
+
+# S3 takes at most 10,000 parts: enough for 312 GiB. A file has at most five of these in memory.
+PART_BYTES = 32 * 2**20
+PARTS_AT_ONCE = 4
+
+
+class Target(Protocol):
+    """A place for the files of one model."""
+
+    def begin(self, paths: Iterable[str]) -> None:
+        """Take away the manifest, and what is none of the paths: from here on the model is not whole."""
+
+    def same(self, path: str, size: int, sha256: str | None) -> dict[str, Any] | None:
+        """The manifest's entry of a file that is there with this content; None when it is not, or unsure."""
+
+    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> dict[str, Any]:
+        """Write a file, whole or not at all. Returns: its entry in the manifest."""
+
+    def end(self, manifest: dict[str, Any]) -> None:
+        """Write the manifest, after which the model is there."""
+
+
+class Folder:
+    """A folder of this machine. Its manifest says `linked`, because the files stay in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+
+    def begin(self, paths: Iterable[str]) -> None:
+        """See Target."""
+        wanted = set(paths)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for file in self.folder.rglob("*"):
+            if file.is_file() and file.relative_to(self.folder).as_posix() not in wanted:
+                file.unlink()
+
+    def same(self, path: str, size: int, sha256: str | None) -> dict[str, Any] | None:
+        """See Target. A small file, whose SHA-256 the hub does not tell, is brought again."""
+        file = self.folder / path
+        if sha256 is None or not file.is_file() or file.stat().st_size != size:
+            return None
+        return self._entry(path, sha256) if sha256_of(file) == sha256 else None
+
+    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> dict[str, Any]:
+        """See Target."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.part")
+        digest = hashlib.sha256()
+        with partial.open("wb") as opened:
+            for block in content:
+                digest.update(block)
+                opened.write(block)
+        partial.replace(file)
+        return self._entry(path, digest.hexdigest())
+
+    def end(self, manifest: dict[str, Any]) -> None:
+        """See Target."""
+        text = json.dumps({**manifest, "linked": str(self.folder)})
+        (self.folder / MANIFEST_FILE).write_text(text, "utf-8")
+
+    def _entry(self, path: str, sha256: str) -> dict[str, Any]:
+        stat = (self.folder / path).stat()
+        # Whole milliseconds, cut off as lib/local/model-folder.ts does.
+        modified = stat.st_mtime_ns // 1_000_000
+        return {"path": path, "size": stat.st_size, "sha256": sha256, "etag": None, "modified": modified}
+
+
+class Bucket:
+    """A prefix of a bucket. An object's SHA-256 is in its metadata: the ETag of parts tells nothing."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        import boto3
+        from botocore.config import Config
+
+        self.bucket, self.prefix = bucket, prefix
+        retries = {"mode": "standard", "total_max_attempts": 8}
+        self.client = boto3.client("s3", config=Config(retries=retries, max_pool_connections=32))
+
+    def begin(self, paths: Iterable[str]) -> None:
+        """See Target."""
+        self.client.delete_object(Bucket=self.bucket, Key=self.prefix + MANIFEST_FILE)
+        wanted = {self.prefix + path for path in paths}
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.prefix)
+        for page in pages:
+            for entry in page.get("Contents", []):
+                if entry["Key"] not in wanted:
+                    self.client.delete_object(Bucket=self.bucket, Key=entry["Key"])
+
+    def same(self, path: str, size: int, sha256: str | None) -> dict[str, Any] | None:
+        """See Target."""
+        from botocore.exceptions import ClientError
+
+        try:
+            head = self.client.head_object(Bucket=self.bucket, Key=self.prefix + path)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return None
+            raise
+        known = head.get("Metadata", {}).get("sha256")
+        if head["ContentLength"] != size or known is None or known != sha256:
+            return None
+        return _entry(path, size, known, head["ETag"])
+
+    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> dict[str, Any]:
+        """See Target. One that is too large for a single request must have a known SHA-256."""
+        parts = _parts(content)
+        if size <= PART_BYTES:
+            body = b"".join(parts)
+            found = hashlib.sha256(body).hexdigest()
+            answer = self.client.put_object(
+                Bucket=self.bucket, Key=self.prefix + path, Body=body, Metadata={"sha256": found}
+            )
+            return _entry(path, len(body), found, answer["ETag"])
+        if sha256 is None:
+            raise ValueError(f"{path} is large and its SHA-256 is not known before it is sent")
+        return _entry(path, size, sha256, self._in_parts(self.prefix + path, sha256, parts))
+
+    def end(self, manifest: dict[str, Any]) -> None:
+        """See Target."""
+        self.client.put_object(
+            Bucket=self.bucket,
+            Key=self.prefix + MANIFEST_FILE,
+            Body=json.dumps({**manifest, "linked": None}).encode(),
+            ContentType="application/json",
+        )
+
+    def _in_parts(self, key: str, sha256: str, parts: Iterator[bytes]) -> str:
+        """Returns: the ETag. The content's end must have been checked when `parts` is at its own."""
+        at: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
+        created = self.client.create_multipart_upload(
+            **at, Metadata={"sha256": sha256}, ChecksumAlgorithm="CRC32"
+        )
+        upload = created["UploadId"]
+
+        def send(number: int, body: bytes) -> dict[str, Any]:
+            answer = self.client.upload_part(
+                **at, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32"
+            )
+            sums = {name: answer[name] for name in ("ETag", "ChecksumCRC32") if name in answer}
+            return {"PartNumber": number, **sums}
+
+        try:
+            with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
+                sent: list[Future[dict[str, Any]]] = []
+                for number, body in enumerate(parts, 1):
+                    sent.append(pool.submit(send, number, body))
+                    # The one before the last few must be away before more is read: the memory is bounded.
+                    if number > PARTS_AT_ONCE:
+                        sent[number - PARTS_AT_ONCE - 1].result()
+                done = [future.result() for future in sent]
+            completed = self.client.complete_multipart_upload(
+                **at, UploadId=upload, MultipartUpload={"Parts": done}
+            )
+        except BaseException:
+            self.client.abort_multipart_upload(**at, UploadId=upload)
+            raise
+        etag: str = completed["ETag"]
+        return etag
+
+
+def _entry(path: str, size: int, sha256: str, etag: str) -> dict[str, Any]:
+    return {"path": path, "size": size, "sha256": sha256, "etag": etag.strip('"'), "modified": None}
+
+
+def _parts(content: Iterable[bytes]) -> Iterator[bytes]:
+    """The content in parts of one size, the last one shorter."""
+    held: list[bytes] = []
+    size = 0
+    for block in content:
+        held.append(block)
+        size += len(block)
+        while size >= PART_BYTES:
+            joined = b"".join(held)
+            yield joined[:PART_BYTES]
+            held, size = [joined[PART_BYTES:]], size - PART_BYTES
+    if size > 0:
+        yield b"".join(held)

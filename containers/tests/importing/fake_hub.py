@@ -1,0 +1,170 @@
+"""As much of the Hugging Face hub as an import asks for: a stand-in for what tests cannot reach.
+
+Repositories are folders `owner/name`; paths, headers, redirects and error codes are the hub's. Large ones are
+handed on to another host, which refuses the hub's token, as the real one does.
+
+    python fake_hub.py FOLDER     prints its address; a file `gated` in a repository's folder holds the token
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+# The real hub keeps files in git up to 10 MB; a test wants both kinds in small.
+LARGE_BYTES = 2000
+GATE = "gated"
+
+
+@dataclass
+class State:
+    """What the server serves, and what it was asked for."""
+
+    folder: Path
+    asked: list[str] = field(default_factory=list)
+    # Path of a file -> how many bytes are sent before the connection breaks, once for each number.
+    break_after: dict[str, list[int]] = field(default_factory=dict)
+    # Path of a file -> other content than was announced.
+    instead: dict[str, bytes] = field(default_factory=dict)
+    # Statuses that are answered first, whatever was asked for.
+    refuse: list[int] = field(default_factory=list)
+    ranges: bool = True
+
+
+class FakeHub(http.server.ThreadingHTTPServer):
+    """The server, with its state."""
+
+    daemon_threads = True
+    state: State
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that a test breaks off is no news."""
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers one request."""
+
+    protocol_version = "HTTP/1.1"
+    server: FakeHub
+
+    def do_GET(self) -> None:
+        """The model's description, a file, or what a large file was handed on to."""
+        state = self.server.state
+        path = unquote(urlsplit(self.path).path)
+        state.asked.append(f"{path} {self.headers.get('Range', '')}".strip())
+        if state.refuse:
+            self.answer(state.refuse.pop(0), b"busy")
+            return
+        parts = path.strip("/").split("/")
+        if parts[:2] == ["api", "models"]:
+            self.describe("/".join(parts[2:4]), "/".join(parts[5:]) or "main")
+        elif parts[0] == "large":
+            self.hand_out("/".join(parts[1:3]), "/".join(parts[3:]))
+        else:
+            self.resolve("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
+
+    def describe(self, repository: str, revision: str) -> None:
+        """The answer to model_info with files_metadata."""
+        folder = self.server.state.folder / repository
+        if not folder.is_dir():
+            self.answer(401, b"Invalid username or password.", {"X-Error-Code": "RepoNotFound"})
+            return
+        if revision not in ("main", COMMIT):
+            self.answer(404, b"no such revision", {"X-Error-Code": "RevisionNotFound"})
+            return
+        files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != GATE)
+        described = {
+            "id": repository,
+            "modelId": repository,
+            "sha": COMMIT,
+            "private": False,
+            "gated": "auto" if (folder / GATE).exists() else False,
+            "tags": [],
+            "downloads": 0,
+            "siblings": [_sibling(file, folder) for file in files],
+        }
+        self.answer(200, json.dumps(described).encode(), {"Content-Type": "application/json"})
+
+    def resolve(self, repository: str, revision: str, path: str) -> None:
+        """A file by its path; large ones lie elsewhere."""
+        folder = self.server.state.folder / repository
+        gate = folder / GATE
+        if gate.exists() and self.headers.get("Authorization") != f"Bearer {gate.read_text().strip()}":
+            status = 403 if "Authorization" in self.headers else 401
+            self.answer(status, b"Access to this model is restricted", {"X-Error-Code": "GatedRepo"})
+        elif revision != COMMIT or not (folder / path).is_file():
+            self.answer(404, b"", {"X-Error-Code": "EntryNotFound"})
+        elif (folder / path).stat().st_size >= LARGE_BYTES:
+            # Another host, so that clients must not send the token on.
+            port = self.server.server_port
+            self.answer(
+                302, b"", {"Location": f"http://localhost:{port}/large/{repository}/{path}?signature=1"}
+            )
+        else:
+            self.hand_out(repository, path)
+
+    def hand_out(self, repository: str, path: str) -> None:
+        """Content, from where the range begins."""
+        state = self.server.state
+        if self.path.startswith("/large/") and "Authorization" in self.headers:
+            self.answer(400, b"Only one auth mechanism allowed")
+            return
+        content = state.instead.get(path, (state.folder / repository / path).read_bytes())
+        begin = 0
+        if state.ranges and "Range" in self.headers:
+            begin = int(self.headers["Range"].removeprefix("bytes=").split("-")[0])
+        part = content[begin:]
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Length", str(len(part)))
+        if begin:
+            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        if state.break_after.get(path):
+            self.wfile.write(part[: state.break_after[path].pop(0)])
+            self.close_connection = True
+            return
+        self.wfile.write(part)
+
+    def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        """A short answer."""
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Silence."""
+
+
+def _sibling(file: Path, folder: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    entry = {"rfilename": file.relative_to(folder).as_posix(), "size": len(content), "blobId": git}
+    if len(content) < LARGE_BYTES:
+        return entry
+    lfs = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 134}
+    return {**entry, "lfs": lfs}
+
+
+def serve(folder: Path) -> FakeHub:
+    """Start on a free port; `server_port` tells which."""
+    server = FakeHub(("127.0.0.1", 0), Handler)
+    server.state = State(folder)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server
+
+
+if __name__ == "__main__":
+    hub = serve(Path(sys.argv[1]))
+    print(f"http://127.0.0.1:{hub.server_port}", flush=True)
+    # Until whoever started it lets go.
+    sys.stdin.read()

@@ -1,0 +1,325 @@
+"""A model from a hub (its protocol on this machine) to a folder and to the emulator's S3."""
+
+import hashlib
+import json
+import pickle
+import uuid
+
+import pytest
+import torch
+from fake_hub import COMMIT, serve
+from huggingface_hub import constants
+
+from proxytune.contract import schema
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+from proxytune.evaluation.encoders import ClipEncoder
+from proxytune.importing import hub as hub_module
+from proxytune.importing import targets
+from proxytune.importing.bring import bring
+from proxytune.importing.hub import Hub
+from proxytune.importing.job import import_model, token_of
+from proxytune.importing.targets import Bucket, Folder
+
+REPOSITORY = "owner/tiny"
+LICENCE = {"name": "MIT", "url": "https://example.com", "commercial": "yes", "note": "none"}
+LARGE = bytes(range(250)) * 40
+FILES = {
+    "model_index.json": b'{"_class_name": "x"}',
+    "unet/config.json": b"{}",
+    "unet/model-00001-of-00002.safetensors": LARGE,
+    "unet/model-00002-of-00002.safetensors": LARGE[::-1],
+    "unet/model.fp16-00001-of-00002.safetensors": LARGE[:5000],
+    "unet/model.onnx": LARGE,
+    "tokenizer/vocab.json": b"[]",
+    "tokenizer/deeper/x.json": b"no",
+    "README.md": b"words",
+}
+WANTED = ["model_index.json", "unet/config.json", "unet/model-*.safetensors", "tokenizer/*"]
+CHOSEN = [
+    "model_index.json",
+    "tokenizer/vocab.json",
+    "unet/config.json",
+    "unet/model-00001-of-00002.safetensors",
+    "unet/model-00002-of-00002.safetensors",
+]
+FIRST = CHOSEN[3]
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """A hub with one repository; the library of the real one is sent there."""
+    folder = tmp_path / "hub" / REPOSITORY
+    for path, content in FILES.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    running = serve(tmp_path / "hub")
+    running.repository = folder
+    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{running.server_port}")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_module, "FIRST_WAIT_SECONDS", 0.0)
+    yield running
+    running.shutdown()
+    running.server_close()
+
+
+def order(**changes):
+    return {
+        "version": 1,
+        "model": "x",
+        "repository": REPOSITORY,
+        "revision": None,
+        "files": WANTED,
+        "licence": LICENCE,
+        "gated": False,
+        "secret": None,
+        "bucket": "b",
+        "prefix": "models/x/",
+        **changes,
+    }
+
+
+def bring_to(target, token=None, gated=False, **changes):
+    wanted = order(gated=gated, **changes)
+    lines = []
+    hub = Hub(wanted["repository"], wanted["revision"], token, gated)
+    manifest = bring(wanted, hub, target, lambda line, done, of: lines.append(f"{done}/{of} {line}"))
+    return manifest, lines
+
+
+def content_of(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "manifest.json"
+    }
+
+
+def large_requests(server):
+    return [entry for entry in server.state.asked if entry.startswith("/large/")]
+
+
+def test_what_the_patterns_name_comes_with_its_hashes_and_the_commit(server, tmp_path):
+    manifest, lines = bring_to(Folder(tmp_path / "out"))
+    assert content_of(tmp_path / "out") == {path: FILES[path] for path in CHOSEN}
+    assert manifest["revision"] == COMMIT
+    assert manifest["source"] == f"https://huggingface.co/{REPOSITORY}"
+    assert [entry["path"] for entry in manifest["files"]] == CHOSEN
+    for entry in manifest["files"]:
+        assert entry["sha256"] == hashlib.sha256(FILES[entry["path"]]).hexdigest()
+    written = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert schema.check("model-manifest", written) is None
+    assert written["linked"] == str((tmp_path / "out").resolve())
+    assert lines[-1].startswith("5/5 ")
+
+
+def test_called_again_it_brings_no_large_file_and_takes_away_what_is_no_more(server, tmp_path):
+    out = tmp_path / "out"
+    bring_to(Folder(out))
+    (out / "stray.safetensors").write_bytes(b"x")
+    (out / CHOSEN[4]).write_bytes(LARGE)
+    server.state.asked.clear()
+    bring_to(Folder(out))
+    assert content_of(out) == {path: FILES[path] for path in CHOSEN}
+    # The one that was changed, although its size is the same.
+    assert large_requests(server) == [f"/large/{REPOSITORY}/{CHOSEN[4]}"]
+
+
+def test_a_stream_that_breaks_off_goes_on_where_it_was(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(hub_module, "READ_BYTES", 500)
+    server.state.break_after[FIRST] = [3000, 0, 2500]
+    bring_to(Folder(tmp_path / "out"))
+    assert (tmp_path / "out" / FIRST).read_bytes() == LARGE
+    ranges = [entry.split(" ")[1] for entry in large_requests(server) if FIRST in entry and " " in entry]
+    assert ranges == ["bytes=3000-", "bytes=3000-", "bytes=5500-"]
+
+
+def test_a_server_that_knows_no_ranges_sends_all_again(server, tmp_path):
+    server.state.ranges = False
+    server.state.break_after[FIRST] = [3000]
+    bring_to(Folder(tmp_path / "out"))
+    assert (tmp_path / "out" / FIRST).read_bytes() == LARGE
+
+
+def test_one_that_never_comes_to_its_end_is_given_up(server, tmp_path):
+    server.state.break_after[FIRST] = [0] * 50
+    with pytest.raises(ProxytuneError, match="does not give") as caught:
+        bring_to(Folder(tmp_path / "out"))
+    assert caught.value.name == "HubFailed"
+    assert len([entry for entry in large_requests(server) if FIRST in entry]) == hub_module.ATTEMPTS
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("path", [FIRST, "unet/config.json"])
+def test_other_content_than_was_announced_is_refused(server, tmp_path, path):
+    server.state.instead[path] = b"[" + FILES[path][1:]
+    with pytest.raises(ProxytuneError, match=f"{path} came with other content") as caught:
+        bring_to(Folder(tmp_path / "out"))
+    assert caught.value.name == "HubFailed"
+    assert not (tmp_path / "out" / path).exists()
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_commit_is_asked_for_by_name(server, tmp_path):
+    manifest, _ = bring_to(Folder(tmp_path / "out"), revision=COMMIT)
+    assert manifest["revision"] == COMMIT
+    assert server.state.asked[0] == f"/api/models/{REPOSITORY}/revision/{COMMIT}"
+    with pytest.raises(ProxytuneError) as caught:
+        bring_to(Folder(tmp_path / "out"), revision="gone")
+    assert caught.value.name == "HubFailed"
+
+
+def test_a_repository_that_is_laid_out_otherwise_is_told(server, tmp_path):
+    with pytest.raises(ProxytuneError, match=r"has no vae/\*") as caught:
+        bring_to(Folder(tmp_path / "out"), files=["vae/*"])
+    assert caught.value.name == "HubFailed"
+    assert "it has README.md, model_index.json" in str(caught.value)
+
+
+def test_a_repository_that_does_not_exist(server, tmp_path):
+    with pytest.raises(ProxytuneError) as caught:
+        bring_to(Folder(tmp_path / "out"), repository="owner/none")
+    assert caught.value.name == "HubFailed"
+
+
+def test_a_gated_model_wants_the_token_of_somebody_who_may(server, tmp_path, capsys):
+    token = "hf_secret-of-mine"
+    (server.repository / "gated").write_text(token)
+    refusals = {None: "no token was given", "hf_of-another": "the token's account may not have it"}
+    for wrong, why in refusals.items():
+        with pytest.raises(ProxytuneError, match=why) as caught:
+            bring_to(Folder(tmp_path / "out"), token=wrong, gated=True)
+        assert caught.value.name == "ModelGated"
+        assert f"https://huggingface.co/{REPOSITORY}" in str(caught.value)
+        assert "aws secretsmanager create-secret --name proxytune/hugging-face-token" in str(caught.value)
+        assert "hf_of-another" not in str(caught.value)
+    # The other host, which large files are on, answers 400 to a token: it must not be sent on.
+    manifest, lines = bring_to(Folder(tmp_path / "out"), token=token, gated=True)
+    assert manifest["gated"]
+    assert content_of(tmp_path / "out") == {path: FILES[path] for path in CHOSEN}
+    printed = "".join(capsys.readouterr()) + "".join(lines) + json.dumps(manifest)
+    assert token not in printed
+
+
+@pytest.fixture
+def bucket(aws):
+    client = aws("s3")
+    name = f"import-{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    return client, name
+
+
+def objects(client, name):
+    listed = client.list_objects_v2(Bucket=name).get("Contents", [])
+    return {entry["Key"]: client.get_object(Bucket=name, Key=entry["Key"])["Body"].read() for entry in listed}
+
+
+def test_to_a_bucket_in_parts_and_only_once(server, bucket, monkeypatch):
+    client, name = bucket
+    monkeypatch.setattr(targets, "PART_BYTES", 3000)
+    client.put_object(Bucket=name, Key="models/x/stray.safetensors", Body=b"x")
+    client.put_object(Bucket=name, Key="models/xy/config.json", Body=b"another model")
+    manifest, _ = bring_to(Bucket(name, "models/x/"))
+    there = objects(client, name)
+    assert there.pop("models/xy/config.json") == b"another model"
+    assert json.loads(there.pop("models/x/manifest.json")) == manifest
+    assert there == {f"models/x/{path}": FILES[path] for path in CHOSEN}
+    listed = client.list_objects_v2(Bucket=name, Prefix="models/x/")["Contents"]
+    etags = {entry["Key"].removeprefix("models/x/"): entry["ETag"].strip('"') for entry in listed}
+    assert {entry["path"]: entry["etag"] for entry in manifest["files"]}.items() <= etags.items()
+    assert etags[FIRST].endswith("-4")
+    server.state.asked.clear()
+    assert bring_to(Bucket(name, "models/x/"))[0]["files"] == manifest["files"]
+    assert large_requests(server) == []
+
+
+def test_a_broken_import_to_a_bucket_leaves_no_manifest_and_no_upload(server, bucket, monkeypatch):
+    client, name = bucket
+    monkeypatch.setattr(targets, "PART_BYTES", 3000)
+    bring_to(Bucket(name, "models/x/"))
+    client.delete_object(Bucket=name, Key=f"models/x/{FIRST}")
+    server.state.instead[FIRST] = LARGE[:-1] + b"!"
+    with pytest.raises(ProxytuneError, match="other content"):
+        bring_to(Bucket(name, "models/x/"))
+    assert f"models/x/{FIRST}" not in objects(client, name)
+    assert "models/x/manifest.json" not in objects(client, name)
+    assert client.list_multipart_uploads(Bucket=name).get("Uploads", []) == []
+
+
+def test_a_pickle_becomes_safetensors_that_load(server, bucket, tmp_path, tiny_model, monkeypatch):
+    made = tiny_model("clip-tiny")
+    from transformers import CLIPModel
+
+    state = CLIPModel.from_pretrained(made).state_dict()
+    state["text_model.embeddings.position_ids"] = torch.arange(77)[None]
+    for file in made.iterdir():
+        if file.suffix in (".json", ".txt"):
+            (server.repository / file.name).write_bytes(file.read_bytes())
+    torch.save(state, server.repository / "pytorch_model.bin")
+    files = [*(file.name for file in made.iterdir() if file.suffix in (".json", ".txt")), "pytorch_model.bin"]
+    manifest, _ = bring_to(Folder(tmp_path / "out"), files=files)
+    assert "model.safetensors" in [entry["path"] for entry in manifest["files"]]
+    assert not (tmp_path / "out" / "pytorch_model.bin").exists()
+    ours, theirs = (ClipEncoder(of, torch.device("cpu")) for of in (tmp_path / "out", made))
+    for name, weight in theirs.model.state_dict().items():
+        assert torch.equal(weight, ours.model.state_dict()[name])
+    # The same bytes wherever it is made: in a bucket it is known again.
+    again, _ = bring_to(Bucket(bucket[1], "models/x/"), files=files)
+    sums = [{entry["path"]: entry["sha256"] for entry in one["files"]} for one in (manifest, again)]
+    assert sums[0] == sums[1]
+
+
+class Evil:
+    """Calls something as soon as it is unpickled."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('code of a pickle was run')",))
+
+
+@pytest.mark.parametrize("state", [Evil(), {"a": torch.ones(1), "b": "words"}], ids=["code", "words"])
+def test_a_pickle_with_more_than_tensors_is_refused(server, tmp_path, state):
+    with (server.repository / "pytorch_model.bin").open("wb") as opened:
+        if isinstance(state, dict):
+            torch.save(state, opened)
+        else:
+            pickle.dump(state, opened)
+    with pytest.raises(ProxytuneError) as caught:
+        bring_to(Folder(tmp_path / "out"), files=["pytorch_model.bin"])
+    assert caught.value.name == "ModelMismatch"
+
+
+def test_the_job_reads_the_token_from_the_secret_and_leaves_it_nowhere(server, bucket, aws, tmp_path, capsys):
+    client, name = bucket
+    token = f"hf_{uuid.uuid4().hex}"
+    secret = f"proxytune/test-{uuid.uuid4().hex}"
+    (server.repository / "gated").write_text(token)
+    aws("secretsmanager").create_secret(Name=secret, SecretString=f"{token}\n")
+    given = order(gated=True, secret=secret, bucket=name)
+    job = Folders(tmp_path / "ml")
+    channel = tmp_path / "ml" / "input" / "data" / "order"
+    for folder in (channel, job.model):
+        folder.mkdir(parents=True)
+    (channel / "order.json").write_text(json.dumps(given))
+    import_model(job, {"stage": "import-model", "model": "x"}, None)
+    assert set(objects(client, name)) == {f"models/x/{path}" for path in [*CHOSEN, "manifest.json"]}
+    progress = json.loads((job.checkpoints / "progress.json").read_text())
+    assert schema.check("progress", progress) is None
+    assert (progress["stage"], progress["step"], progress["total"]) == ("import-model", 5, 5)
+    left = "".join(capsys.readouterr()) + "".join(
+        path.read_text("utf-8") for path in (tmp_path / "ml").rglob("*") if path.is_file()
+    )
+    assert token not in left
+
+
+@pytest.mark.parametrize(
+    ("stored", "token"), [('{"token": "hf_x"}', "hf_x"), ("hf_y\n", "hf_y"), (" ", None)]
+)
+def test_a_token_as_people_store_it(aws, stored, token):
+    secret = f"proxytune/test-{uuid.uuid4().hex}"
+    aws("secretsmanager").create_secret(Name=secret, SecretString=stored)
+    assert token_of({"secret": secret}) == token
+
+
+def test_a_secret_that_is_not_there_is_left_to_the_hub(aws):
+    assert token_of({"secret": f"proxytune/none-{uuid.uuid4().hex}"}) is None
+    assert token_of({"secret": None}) is None
