@@ -11,6 +11,7 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import sharp from 'sharp';
+import { curation as curationSchema } from '../../lib/core/contract/curation.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/model-manifest.ts';
@@ -142,13 +143,14 @@ function small(bytes: Buffer): Promise<Buffer> {
 }
 
 test(
-  'a run survives a lost event, and a spot interruption half-way through a training, with another student too',
+  'a run with the third student survives a lost event and a spot interruption; its proxies are curated, in rounds',
   async () => {
     const restore = road.cloud.faults.dropEvents(({ Resources: [arn] }) => arn?.includes('-learn-') ?? false);
     await upload(road, 'spot', {
       ...SMALL,
+      ...CURATED,
       student: 'janus-pro-1b',
-      advanced: { ...SMALL.advanced, teach: { steps: 60, spot: true } },
+      advanced: { ...SMALL.advanced, ...CURATED.advanced, teach: { steps: 60, spot: true } },
     });
     const [execution] = await until(async () => {
       const found = await executionsOf(road, 'spot');
@@ -175,9 +177,52 @@ test(
     expect(SecondaryStatusTransitions.map(({ Status }) => Status)).toEqual(
       expect.arrayContaining(['Interrupted', 'Restarting', 'Completed']),
     );
+    await expectCurated(run.name);
   },
   8 * MINUTE,
 );
+
+/**
+ * Three chunks of four proxies, one a round. The first leaves too few; after the second any share of new pictures is
+ * little enough, so that the third is never drawn.
+ */
+const CURATED = {
+  curation: true,
+  adaptiveProxies: true,
+  advanced: {
+    curate: {
+      fidelity: 0,
+      prompt: 0,
+      duplicates: 0,
+      safety: 1,
+      minimum: 5,
+      rounds: 3,
+      reach: 1,
+      newShare: 1,
+      drift: 1,
+    },
+  },
+};
+
+async function expectCurated(run: string): Promise<void> {
+  const found = curationSchema.parse(
+    JSON.parse((await readText(road, `runs/${run}/curation/curation.json`)) ?? ''),
+  );
+  expect(found).toMatchObject({ round: 2, rounds: 3, drawn: 8, adaptive: { satisfied: true } });
+  expect(found.kept).toBeGreaterThanOrEqual(5);
+  const jobs = Object.keys(await jobsOf(road, run)).map((name) => name.slice(`proxytune-${run}-`.length));
+  const drawnAndMeasured = ['synthesize-a1', 'synthesize-r2-a1', 'curate-a1', 'curate-r2-a1'];
+  expect(jobs.filter((name) => /^(synthesize|curate)/.test(name)).sort()).toEqual(drawnAndMeasured.sort());
+  const page = (await readText(road, `runs/${run}/report/index.html`)) ?? '';
+  expect(page).toContain(`${found.kept} of 8 were kept`);
+  expect(page).toContain('Drawing ended after 8 of at most 12 proxies');
+  const metrics = metricsSchema.parse(
+    JSON.parse((await readText(road, `runs/${run}/report/metrics.json`)) ?? ''),
+  );
+  expect(metrics.curation).toMatchObject({ drawn: 8, kept: found.kept, rounds: 2, satisfied: true });
+  expect(metrics.rows.find(({ name }) => name === 'proxies')?.pictures).toBe(found.kept);
+  expect(metrics.stages.find(({ stage }) => stage === 'curate')).toMatchObject({ attempts: 2 });
+}
 
 test(
   'a trainer that crashes ends the run with its own message, and the user is told why and what to do',

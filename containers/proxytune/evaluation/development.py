@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +19,13 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 
 from .pictures import Picture, View, save_view
+from .report_curves import curve
 
 CHANNEL = "teach-samples"
 RECORD = "choice.json"
 # What the report calls the folder of these pictures.
 ROW = "teacher-samples"
 
-# Of each curve in the page, in the units of its SVG; points keep a distance from the edges.
-WIDTH, HEIGHT, EDGE = 320, 96, 8
 CURVES = {
     "fidelity": ("Likeness to the photos", "DINO"),
     "prompt": ("Prompt following", "CLIP-T, in contexts"),
@@ -85,58 +84,28 @@ def _shown(channel: Path, sample: Mapping[str, Any], index: int, report: Path) -
 
 
 def curves(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Of each measure that was taken the curve over the steps: its points, its guard, its scale.
-
-    Returns:
-        `title`, `what`, `low` and `high` (ends of the scale), `line` (points of an SVG polyline), `points`
-        (x, y, step, value, chosen, guarded), `guard` (its y and value, or None).
-    """
+    """Of each measure that was taken the curve over the steps, with its guard; see `report_curves.curve`."""
     points = record["points"]
     found = []
     for key, (title, what) in CURVES.items():
-        values = [point[key] for point in points]
-        if None in values:
+        if any(point[key] is None for point in points):
             continue
         guard = record["guards"].get(key)
-        low, high = _scale([*values, *([] if guard is None else [guard])])
-        places = [
-            {
-                "x": _along(point["step"], points[-1]["step"]),
-                "y": _up(point[key], low, high),
-                "step": point["step"],
-                "value": point[key],
-                "chosen": point["step"] == record["chosen"],
-                "guarded": point["guarded"],
-            }
-            for point in points
-        ]
         found.append(
-            {
-                "title": title,
-                "what": what,
-                "low": low,
-                "high": high,
-                "line": " ".join(f"{place['x']},{place['y']}" for place in places),
-                "points": places,
-                "guard": None if guard is None else {"y": _up(guard, low, high), "value": guard},
-            }
+            curve(
+                title,
+                what,
+                [(point["step"], point[key], _mark(point, record)) for point in points],
+                None if guard is None else ("at least", guard),
+            )
         )
     return found
 
 
-def _scale(values: Sequence[float]) -> tuple[float, float]:
-    """A little more than what is shown, so that no curve runs along an edge."""
-    low, high = min(values), max(values)
-    room = max(0.02, (high - low) * 0.1)
-    return round(low - room, 2), round(high + room, 2)
-
-
-def _along(step: int, last: int) -> float:
-    return round(EDGE + (WIDTH - 2 * EDGE) * step / max(1, last), 1)
-
-
-def _up(value: float, low: float, high: float) -> float:
-    return round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * (value - low) / (high - low), 1)
+def _mark(point: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+    if point["step"] == record["chosen"]:
+        return "chosen"
+    return "held" if point["guarded"] else "failed"
 
 
 def _unusable(why: str) -> ProxytuneError:

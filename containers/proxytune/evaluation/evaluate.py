@@ -26,6 +26,7 @@ from .exact import Judge, judge_of
 from .metrics import build_metrics, write_metrics
 from .pictures import Picture, ScoredPicture, View, save_view
 from .report import write_report
+from .report_curation import show_curation, summary
 from .scores import among_themselves, to_prompts, to_references
 
 if TYPE_CHECKING:
@@ -72,15 +73,22 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     encoded = encode(pictures, clip, dino, judge, report, progress)
     scored = score(pictures, encoded, clip)
     development = read_development(folders, plan, report)
-    choice = None if development is None else development.record
+    curated = None if judged is None else show_curation(judged, report)
     metrics = build_metrics(
-        plan, scored, _evaluator(plan, clip, dino, device), hyperparameters["seed"], choice
+        plan,
+        scored,
+        _evaluator(plan, clip, dino, device),
+        hyperparameters["seed"],
+        {
+            **({} if development is None else {"choice": development.record}),
+            **({} if curated is None else {"curation": summary(curated.record)}),
+        },
     )
     write_metrics(metrics, report)
     references = [
         view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"
     ]
-    write_report(plan, metrics, references, scored, report, development)
+    write_report(plan, metrics, references, scored, report, development, curated)
     progress.write("report written", len(pictures))
     print(metrics["verdict"], flush=True)
 

@@ -55,7 +55,7 @@ def build_metrics(
     pictures: Sequence[ScoredPicture],
     evaluator: Mapping[str, Any],
     seed: int,
-    choice: Mapping[str, Any] | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the evaluation measured, in the form of metrics.schema.json.
 
@@ -64,7 +64,7 @@ def build_metrics(
         pictures: all that were scored, in any order.
         evaluator: clip, dino, clip_sha256, dino_sha256, versions.
         seed: of the bootstrap.
-        choice: how the teacher developed, in the form of choice.schema.json, with the report's files.
+        beside: fields of the schema that only some runs have.
 
     Raises:
         ValueError: the result does not fit the schema, which would be a fault of this code.
@@ -85,7 +85,7 @@ def build_metrics(
         "pictures": [_picture(scored) for scored in ordered],
         "verdict": verdict(dino, plan["models"]),
         "evaluator": dict(evaluator),
-        **({} if choice is None else {"choice": choice}),
+        **(beside or {}),
         "stages": [],
     }
     wrong = schema.check("metrics", metrics)

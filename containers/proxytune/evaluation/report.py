@@ -18,6 +18,7 @@ from proxytune.contract.progress import replace_file
 
 from .development import Development, curves
 from .pictures import ScoredPicture, View
+from .report_curation import Curated, new_curve, reasons_table
 from .report_facts import licence_lines, planned_stages, settings
 from .report_scores import exact_table, score_table, shares_kept
 from .verdict import stand_ins
@@ -35,6 +36,7 @@ def write_report(
     pictures: Sequence[ScoredPicture],
     report: Path,
     development: Development | None = None,
+    curated: Curated | None = None,
 ) -> Path:
     """Write index.html; the pictures' files and the metrics already lie in the folder.
 
@@ -45,12 +47,13 @@ def write_report(
         pictures: all that were scored.
         report: the report's folder.
         development: the teacher's, where there were samples along the way.
+        curated: the curation, where the run has one.
 
     Returns:
         The page's file.
     """
     page = report / "index.html"
-    replace_file(page, render(plan, metrics, references, pictures, development).encode())
+    replace_file(page, render(plan, metrics, references, pictures, development, curated).encode())
     return page
 
 
@@ -60,6 +63,7 @@ def render(
     references: Sequence[View],
     pictures: Sequence[ScoredPicture],
     development: Development | None = None,
+    curated: Curated | None = None,
 ) -> str:
     """The page's text."""
     rows = _by_row(pictures)
@@ -89,10 +93,24 @@ def render(
             for name in ("student", "teacher")
         ],
         proxies=rows["proxies"],
+        **_curation(plan, curated),
         planned=planned_stages(plan),
         settings=settings(plan),
         licences=licence_lines(plan),
     )
+
+
+def _curation(plan: Mapping[str, Any], curated: Curated | None) -> dict[str, Any]:
+    """What the template says of a curation, and how many proxies the student learnt from."""
+    if curated is None:
+        return {"curated": None, "learnt": plan["proxies"]}
+    asked = plan["curation"]["adaptive"]
+    return {
+        "curated": curated,
+        "learnt": curated.record["kept"],
+        "reasons": reasons_table(curated.record),
+        "curve": None if asked is None else new_curve(curated.record, asked["newShare"]),
+    }
 
 
 def side_by_side(

@@ -17,8 +17,15 @@ FILE = "curation.json"
 
 @dataclass(frozen=True)
 class Judged:
-    """The proxies of a run by their verdict, each list in order of index; `curation` is the whole file."""
+    """The proxies of a run by their verdict.
 
+    Attributes:
+        file: curation.json.
+        curation: what it says.
+        kept, dropped: in order of their index.
+    """
+
+    file: Path
     curation: dict[str, Any]
     kept: list[Picture]
     dropped: list[Picture]
@@ -53,7 +60,7 @@ def read_judged(proxies: Path, curation: Path) -> Judged:
             ChannelMissing, ShardInvalid.
     """
     found = read_curation(curation)
-    judged = Judged(found, [], [])
+    judged = Judged(curation / FILE, found, [], [])
     for picture, verdict in zip(read_proxies(proxies, found["drawn"]), found["pictures"], strict=True):
         if picture.record.sha256 != verdict["sha256"]:
             raise ProxytuneError(

@@ -92,7 +92,7 @@ def test_curves_rise_upwards_between_the_edges_and_leave_out_what_was_not_measur
     heights = [at["y"] for at in fidelity["points"]]
     assert heights == sorted(heights, reverse=True)
     assert all(8 <= height <= 88 for height in heights)
-    assert [at["chosen"] for at in fidelity["points"]] == [False, False, True]
+    assert [at["mark"] for at in fidelity["points"]] == ["held", "held", "chosen"]
     assert fidelity["guard"] is None
     # A higher value stands higher, which in SVG is less.
     assert diversity["guard"]["y"] > diversity["points"][0]["y"]

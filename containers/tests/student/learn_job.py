@@ -14,6 +14,7 @@ from PIL import Image
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.proxies import shard
+from proxytune.proxies.collection import read_all
 
 CAPTION = "a photo of ohwx dog"
 HYPERPARAMETERS = {
@@ -50,6 +51,23 @@ def write_shard(file: Path, indexes, size: int = 64, **changes) -> None:
         for index in indexes
     )
     file.write_bytes(shard.write(pictures))
+
+
+def write_curation(folders: Folders, keep: set[int]) -> dict:
+    """The channel `curation` of a job: a verdict on each of its proxies; those of `keep` are kept."""
+    fixture = Path(__file__).parents[1] / "curation" / "fixtures" / "curation.json"
+    found = json.loads(fixture.read_text())
+    like = found["pictures"][0]
+    proxies = read_all(folders.channel("proxies"))
+    found["pictures"] = [
+        {**like, "index": one.record.index, "sha256": one.record.sha256, "kept": one.record.index in keep}
+        for one in proxies
+    ]
+    found |= {"drawn": len(proxies), "kept": len(keep)}
+    channel = folders.base / "input" / "data" / "curation"
+    channel.mkdir()
+    (channel / "curation.json").write_text(json.dumps(found))
+    return found
 
 
 def make_job(base: Path, student: Path, hyperparameters: dict) -> Folders:

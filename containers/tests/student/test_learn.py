@@ -1,5 +1,6 @@
 """The stage learn: what it leaves, how it resumes, what it refuses."""
 
+import hashlib
 import json
 import math
 
@@ -12,6 +13,7 @@ from learn_job import (
     make_job,
     start,
     terminate_while_training,
+    write_curation,
     write_shard,
 )
 from safetensors.torch import load_file
@@ -52,6 +54,32 @@ def test_a_job_leaves_its_adapter_and_what_it_was_made_of(trained):
     assert (facts["rank"], facts["alpha"], facts["token_word"]) == (4, 8, "ohwx")
     assert len(facts["proxies_sha256"]) == 64
     assert facts["versions"]["peft"]
+
+
+def test_a_curated_job_learns_from_the_kept_proxies_only(job):
+    folders, given = job(steps=1, curated=True)
+    keep = {3, 5, 20, 41, 60}
+    judged = write_curation(folders, keep)
+    train(folders, given, StopRequest())
+    facts = json.loads((folders.model / "adapter.json").read_text())
+    kept = [picture["sha256"] for picture in judged["pictures"] if picture["kept"]]
+    assert len(kept) == len(keep)
+    assert facts["proxies_sha256"] == hashlib.sha256("\n".join(kept).encode()).hexdigest()
+
+
+def test_a_curated_job_of_fewer_proxies_than_the_most_is_whole(job):
+    """An adaptive count may end early: what was judged must be there, not what was planned at most."""
+    folders, given = job(steps=1, curated=True, proxies=1000)
+    write_curation(folders, set(range(64)))
+    train(folders, given, StopRequest())
+    assert (folders.model / "adapter.json").exists()
+
+
+def test_a_curated_job_without_its_curation_is_refused(job):
+    folders, given = job(steps=1, curated=True)
+    with pytest.raises(ProxytuneError) as caught:
+        train(folders, given, StopRequest())
+    assert (caught.value.name, "'curation'" in str(caught.value)) == ("ChannelMissing", True)
 
 
 def test_the_loss_falls_below_that_of_guessing(job):

@@ -77,6 +77,16 @@ export const metrics = z.strictObject({
   category: z.string(),
   rows: z.array(metricsRow).min(1),
   pictures: z.array(pictureScore),
+  curation: z
+    .strictObject({
+      drawn: z.int().min(1),
+      kept: z.int().min(0),
+      dropped: z.record(z.string(), z.int().min(0)).describe('Proxies a reason'),
+      rounds: z.int().min(1).describe('In which they were drawn'),
+      satisfied: z.boolean().nullable().describe('Whether more would add nothing; null where nobody asked'),
+    })
+    .optional()
+    .describe('Only where the run asks for a curation or an adaptive count'),
   verdict: z.string().describe('One sentence: teacher, student, floor, ceiling'),
   evaluator: z.strictObject({
     clip: z.string(),

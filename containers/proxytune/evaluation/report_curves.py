@@ -1,0 +1,63 @@
+"""A curve of the report as numbers for its SVG: points in units of its view box, scale, a line to hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+# Of the view box in templates/curve.html; points keep a distance from the edges.
+WIDTH, HEIGHT, EDGE = 320, 96, 8
+
+
+def curve(
+    title: str,
+    what: str,
+    points: Sequence[tuple[int, float, str]],
+    guard: tuple[str, float] | None = None,
+) -> dict[str, Any]:
+    """What the macro `figure` of templates/curve.html draws.
+
+    Args:
+        title: of the curve.
+        what: it shows, in a few words.
+        points: at least one (place along, value, mark), the last one the farthest along; a mark is `chosen`,
+            `held` or `failed`.
+        guard: what is said of a value to hold (`at least`), and the value.
+
+    Returns:
+        `title`, `what`, `low` and `high` (ends of the scale), `line` (points of an SVG polyline), `points`
+        (x, y, at, value, mark), `guard` (y, word, value; or None).
+    """
+    low, high = _scale([value for _, value, _ in points] + ([] if guard is None else [guard[1]]))
+    places = [
+        {
+            "x": round(EDGE + (WIDTH - 2 * EDGE) * at / max(1, points[-1][0]), 1),
+            "y": _up(value, low, high),
+            "at": at,
+            "value": value,
+            "mark": mark,
+        }
+        for at, value, mark in points
+    ]
+    return {
+        "title": title,
+        "what": what,
+        "low": low,
+        "high": high,
+        "line": " ".join(f"{place['x']},{place['y']}" for place in places),
+        "points": places,
+        "guard": None
+        if guard is None
+        else {"y": _up(guard[1], low, high), "word": guard[0], "value": guard[1]},
+    }
+
+
+def _scale(values: Sequence[float]) -> tuple[float, float]:
+    """A little more than what is shown, so that no curve runs along an edge."""
+    low, high = min(values), max(values)
+    room = max(0.02, (high - low) * 0.1)
+    return round(low - room, 2), round(high + room, 2)
+
+
+def _up(value: float, low: float, high: float) -> float:
+    return round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * (value - low) / (high - low), 1)
