@@ -3,8 +3,9 @@ import { PublishCommand } from '@aws-sdk/client-sns';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { successMail } from '../../lib/core/messages.ts';
+import { stageOf } from '../../lib/core/plan.ts';
 import { fillStages, stageOutcomes, totalUsd, withStages } from '../../lib/core/report-stages.ts';
-import { copyObject, listKeys, readText, writeText } from '../shared/bucket.ts';
+import { copyObject, listKeys, readPlan, readText, writeText } from '../shared/bucket.ts';
 import { sns } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
 import { endRun, jobsOf, noteRun, readRun } from '../shared/table.ts';
@@ -42,11 +43,26 @@ export async function handler({
   const page = fillStages(await readText(`${from}index.html`), outcomes);
   await writeText(keys.reportPage(runId), page, CONTENT_TYPES.html ?? '');
 
+  await shareClassPictures(runId);
   const report = `s3://${setting('BUCKET')}/${keys.reportPage(runId)}`;
   const usd = totalUsd(outcomes);
   await endRun(runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report, usd });
   await notify(runId, report, usd, metrics.verdict);
   return { runId, report, usd };
+}
+
+/**
+ * The pictures of the category that the teacher drew do not depend on the photos: other runs may use them. Two runs
+ * that share at once write the same pictures, each as one object, so that nobody reads a part.
+ */
+async function shareClassPictures(runId: string): Promise<void> {
+  const teach = stageOf(await readPlan(runId), 'teach');
+  const prefix = teach.kind === 'training' ? teach.optionalChannels?.class : undefined;
+  if (prefix === undefined) return;
+  const drawn = await listKeys(keys.drawnClass(runId), 1);
+  const shared = await listKeys(prefix, 1);
+  if (drawn.length === 0 || shared.length > 0) return;
+  await copyObject(keys.drawnClass(runId), keys.classArchive(prefix), 'application/x-tar');
 }
 
 async function copyFiles(from: string, to: string): Promise<void> {

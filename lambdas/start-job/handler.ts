@@ -21,10 +21,10 @@ import { chunkName, keys } from '../../lib/core/keys.ts';
 import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { isTaken, JOB_OVER, refusal } from '../../lib/core/outcome.ts';
-import { type Plan, stageOf, transformOf } from '../../lib/core/plan.ts';
+import { type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
 import { isOf, type JobRecord } from '../../lib/core/records.ts';
 import { isTransformStage, type JobStage, type TransformStage } from '../../lib/core/words.ts';
-import { readPlan, writeJson } from '../shared/bucket.ts';
+import { listKeys, readPlan, writeJson } from '../shared/bucket.ts';
 import { sagemaker } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
 import { answeredChunks, deleteModelOf, stopJob } from '../shared/jobs.ts';
@@ -109,9 +109,9 @@ async function create(plan: Plan, identity: JobIdentity, jobs: readonly JobRecor
   const context = { roleArn: setting('JOB_ROLE_ARN'), imageUri: setting('IMAGE_URI') };
   const { stage } = identity;
   if (!isTransformStage(stage)) {
-    await adopting(
-      sagemaker().send(new CreateTrainingJobCommand(trainingJobRequest(plan, identity, context) as never)),
-    );
+    const found = await filledChannels(stageOf(plan, stage));
+    const request = trainingJobRequest(plan, identity, { ...context, found });
+    await adopting(sagemaker().send(new CreateTrainingJobCommand(request as never)));
     return;
   }
   const wanted = await missingChunks(plan, stage, identity.round ?? 1);
@@ -122,6 +122,16 @@ async function create(plan: Plan, identity: JobIdentity, jobs: readonly JobRecor
   const model = modelRequest(plan, drawing, { ...context, artifactUri });
   await adopting(sagemaker().send(new CreateModelCommand(model)));
   await adopting(sagemaker().send(new CreateTransformJobCommand(transformJobRequest(plan, drawing))));
+}
+
+/** SageMaker refuses a channel that nothing lies in: of the optional ones those that have something. */
+async function filledChannels(stage: StagePlan): Promise<string[]> {
+  const optional = stage.kind === 'training' ? (stage.optionalChannels ?? {}) : {};
+  const found: string[] = [];
+  for (const [name, prefix] of Object.entries(optional)) {
+    if ((await listKeys(prefix, 1)).length > 0) found.push(name);
+  }
+  return found;
 }
 
 /** A later attempt draws only what no earlier one has drawn: each picture depends on its seed alone. */

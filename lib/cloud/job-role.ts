@@ -1,6 +1,7 @@
 /**
- * The role that SageMaker's jobs run under. A job reads the base models and what its run has made so far, and writes
- * where jobs write. It can neither read the photos as they were uploaded nor touch requests, plans or reports.
+ * The role that SageMaker's jobs run under. A job reads the base models, the class pictures that runs share, and what
+ * its run has made so far, and writes where jobs write. It can neither read the photos as they were uploaded nor touch
+ * requests, plans or reports.
  */
 
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -37,8 +38,8 @@ export class JobRole extends Construct {
   }
 
   private allowData(bucket: Bucket): void {
-    this.role.addToPolicy(listObjects(bucket, ['models/*', 'runs/*']));
-    this.role.addToPolicy(onObjects(bucket, ['s3:GetObject'], ['models/*', 'runs/*']));
+    this.role.addToPolicy(listObjects(bucket, ['models/*', 'runs/*', 'class-pictures/*']));
+    this.role.addToPolicy(onObjects(bucket, ['s3:GetObject'], ['models/*', 'runs/*', 'class-pictures/*']));
     const written = [
       'runs/*/jobs/*',
       'runs/*/checkpoints/*',

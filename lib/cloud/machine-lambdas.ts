@@ -113,7 +113,7 @@ function startJob(scope: Construct, props: MachineLambdasProps): Own {
     environment: { ...places(props), JOB_ROLE_ARN: jobRole.roleArn, IMAGE_URI: imageUri },
     statements: [
       onObjects(bucket, ['s3:GetObject'], ['runs/*/plan.json']),
-      listObjects(bucket, ['runs/*/pictures/*']),
+      listObjects(bucket, ['runs/*/pictures/*', 'class-pictures/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/manifests/*']),
       onTable(table, ['Query', 'PutItem', 'UpdateItem']),
       ...createJobs(scope, { jobRoleArn: jobRole.roleArn, instanceTypes }),
@@ -187,9 +187,13 @@ function publishRun(props: MachineLambdasProps): Own {
     memoryMiB: 512,
     environment: { ...places(props), TOPIC_ARN: topic.topicArn },
     statements: [
-      onObjects(bucket, ['s3:GetObject'], ['runs/*/jobs/*']),
-      listObjects(bucket, ['runs/*/jobs/*']),
-      onObjects(bucket, ['s3:PutObject'], ['runs/*/report/*']),
+      onObjects(
+        bucket,
+        ['s3:GetObject'],
+        ['runs/*/plan.json', 'runs/*/jobs/*', 'runs/*/checkpoints/teach/prior/*'],
+      ),
+      listObjects(bucket, ['runs/*/jobs/*', 'runs/*/checkpoints/teach/prior/*', 'class-pictures/*']),
+      onObjects(bucket, ['s3:PutObject'], ['runs/*/report/*', 'class-pictures/*']),
       onTable(table, ['GetItem', 'Query', 'UpdateItem']),
       allow(['sns:Publish'], [topic.topicArn]),
     ],

@@ -30,6 +30,8 @@ const NO_RESOURCE_FOR_LOG_DELIVERY =
   'very statements).';
 const SAGEMAKER_NAMES_STREAMS = 'SageMaker names a log stream after each job; the log group is fixed.';
 const OF_EVERY_RUN = 'The `*` is the run’s or subject’s name, which is not known before it is uploaded.';
+const SHARED_BY_RUNS =
+  'Pictures of a category, which no photo went into, for every run that wants the same; the `*` is which.';
 const FILES_OF_A_RUN =
   'A run makes many files below this one folder; the `*` are the run’s name and the file’s.';
 const FILES_OF_A_PROMPT =
@@ -75,6 +77,7 @@ function objects(stack: Stack): Acknowledgement[] {
   });
   return [
     on('JobRole', 'models/*', 'A job reads the files of a base model; models are there for every run.'),
+    on('JobRole', 'class-pictures/*', SHARED_BY_RUNS),
     on(
       'JobRole',
       'runs/*',
@@ -98,7 +101,10 @@ function objects(stack: Stack): Acknowledgement[] {
     on('MachineLambdas/WeighProxies', 'runs/*/plan.json', OF_EVERY_RUN),
     on('MachineLambdas/WeighProxies', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('MachineLambdas/WeighProxies', 'runs/*/curation/*', FILES_OF_A_RUN),
+    on('MachineLambdas/PublishRun', 'runs/*/plan.json', OF_EVERY_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/jobs/*', FILES_OF_A_RUN),
+    on('MachineLambdas/PublishRun', 'runs/*/checkpoints/teach/prior/*', FILES_OF_A_RUN),
+    on('MachineLambdas/PublishRun', 'class-pictures/*', SHARED_BY_RUNS),
     on('MachineLambdas/PublishRun', 'runs/*/report/*', FILES_OF_A_RUN),
   ];
 }

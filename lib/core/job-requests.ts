@@ -9,6 +9,8 @@ import { type JobIdentity, jobName } from './names.ts';
 import { type Plan, stageOf, type TrainingPlan, type TransformPlan } from './plan.ts';
 
 export interface JobContext {
+  /** The optional channels of the stage that there is something for. @default - none */
+  readonly found?: readonly string[];
   /** Role that SageMaker takes on. */
   readonly roleArn: string;
   readonly imageUri: string;
@@ -61,7 +63,7 @@ export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: J
     RoleArn: context.roleArn,
     AlgorithmSpecification: { TrainingImage: context.imageUri, TrainingInputMode: 'File' as const },
     HyperParameters: toStrings(inRound(stage.hyperparameters, identity)),
-    InputDataConfig: Object.entries(stage.channels).map(([name, prefix]) =>
+    InputDataConfig: Object.entries(channelsOf(stage, context)).map(([name, prefix]) =>
       channel(plan.bucket, name, prefix),
     ),
     OutputDataConfig: {
@@ -88,6 +90,10 @@ export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: J
 /** The plan is of the first round; a job knows its own. */
 function inRound(planned: Hyperparameters, { round = 1 }: JobIdentity): Hyperparameters {
   return 'round' in planned ? { ...planned, round } : planned;
+}
+
+function channelsOf({ channels, optionalChannels = {} }: TrainingPlan, { found = [] }: JobContext) {
+  return { ...channels, ...Object.fromEntries(found.map((name) => [name, optionalChannels[name] ?? ''])) };
 }
 
 function channel(bucket: string, name: string, prefix: string) {

@@ -29,6 +29,17 @@ export function requireSubjectName(folder: string): void {
   });
 }
 
+/** What pictures of a category are drawn from. */
+export interface ClassPictures {
+  readonly model: string;
+  /** Small letters and spaces only, as categories have them. */
+  readonly prompt: string;
+  readonly size: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly pictures: number;
+}
+
 export const keys = {
   request: (subject: string) => `subjects/${subject}/${REQUEST_FILE}`,
   photos: (subject: string) => `subjects/${subject}/photos/`,
@@ -52,6 +63,12 @@ export const keys = {
   checkpoints: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/`,
   /** What the teacher drew at its checkpoints, and which of these was chosen. */
   teachSamples: (run: string) => `runs/${run}/checkpoints/teach/samples/`,
+  /** Pictures of the category that the teacher drew in this run, as one archive; only where it drew all. */
+  drawnClass: (run: string) => `runs/${run}/checkpoints/teach/prior/pictures.tar`,
+  /** The same for every run that wants the same: everything that decides the pictures is in the key. */
+  classPictures: ({ model, prompt, size, steps, guidance, pictures }: ClassPictures) =>
+    `class-pictures/${model}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
+  classArchive: (prefix: string) => `${prefix}pictures.tar`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/progress.json`,
   /** SageMaker adds `<job>/output/model.tar.gz` (or `model/…`, uncompressed). */
   jobs: (run: string) => `runs/${run}/jobs/`,

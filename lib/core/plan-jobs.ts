@@ -22,6 +22,7 @@ export function trainingPlan(
   rest: Pick<TrainingPlan, 'hyperparameters' | 'channels'> & {
     readonly spot?: boolean | undefined;
     readonly compressed?: boolean;
+    readonly optionalChannels?: Record<string, string> | undefined;
   },
 ): TrainingPlan {
   const { spot = false, compressed = true, ...job } = rest;

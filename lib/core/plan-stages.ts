@@ -67,6 +67,7 @@ function teach(parts: Parts): TrainingPlan {
   const recipe = teachRecipe(parts);
   const samples = samplesOf(recipe, named);
   const { priorPictures } = override;
+  const prior = priorOf(recipe, named, priorPictures);
   // Each step then has as many pictures of the class as of the subject.
   const minutes = recipe.steps * teacher.minutes.perStep * (priorPictures === undefined ? 1 : 2);
   return trainingPlan(
@@ -86,7 +87,7 @@ function teach(parts: Parts): TrainingPlan {
         licence: teacher.licence.name,
         ...defined({
           adapted: recipe.adapted,
-          prior: priorOf(recipe, named, priorPictures),
+          prior,
           snr_gamma: snrGammaOf(teacher, recipe, override.snrGamma),
           flips: override.flips,
         }),
@@ -97,6 +98,9 @@ function teach(parts: Parts): TrainingPlan {
         references: keys.references(context.runId),
         ...(samples && { clip: keys.model(clip.id), dino: keys.model(dino.id) }),
       },
+      ...(prior && {
+        optionalChannels: { class: keys.classPictures({ ...prior, model: teacher.id, size: recipe.size }) },
+      }),
     },
   );
 }

@@ -35,6 +35,10 @@ const trainingPlan = z.strictObject({
   spot: z.boolean(),
   hyperparameters,
   channels: z.record(z.string(), z.string()).describe('Channel name to key prefix'),
+  optionalChannels: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe('Those that the job is given only when there is something below the prefix'),
   compressed: z.boolean().describe('model.tar.gz, or the files as they are'),
 });
 

@@ -110,6 +110,7 @@ test.each(LAMBDA_NAMES)('%s may do what it does, and nothing else', (name) => {
 
 const RUN = 'my-dog-0a1b2c3d';
 const JOB = 'proxytune-my-dog-0a1b2c3d-evaluate-a1';
+const CLASS = { model: 'sdxl', prompt: 'a dog', size: 1024, steps: 25, guidance: 3.5, pictures: 200 };
 /** Keys as core names them, one for each way in which a lambda touches the bucket. */
 const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['plan-run', 's3:GetObjectVersion', keys.request('my-dog')],
@@ -125,6 +126,9 @@ const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['weigh-proxies', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}curation.json`],
   ['weigh-proxies', 's3:PutObject', keys.curationFile(RUN)],
   ['publish-run', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}index.html`],
+  ['publish-run', 's3:GetObject', keys.plan(RUN)],
+  ['publish-run', 's3:GetObject', keys.drawnClass(RUN)],
+  ['publish-run', 's3:PutObject', keys.classArchive(keys.classPictures(CLASS))],
   ['publish-run', 's3:PutObject', keys.reportPage(RUN)],
   ['publish-run', 's3:PutObject', `${keys.report(RUN)}pictures/1.png`],
 ];
@@ -141,6 +145,9 @@ test.each([
   ['settle-job', keys.pictures(RUN, 'sample-student')],
   ['reconcile-job', keys.pictures(RUN, 'sample-teacher')],
   ['publish-run', keys.artifactFolder(RUN, JOB)],
+  ['publish-run', keys.drawnClass(RUN)],
+  ['publish-run', keys.classPictures(CLASS)],
+  ['start-job', keys.classPictures(CLASS)],
 ] as const)('%s may list %s', (name, prefix) => {
   const listing = statementsOf(ROLES[name]).find(({ Action }) => Action === 's3:ListBucket');
   const patterns = list(listing?.Condition?.StringLike?.['s3:prefix'] as string | string[]);
@@ -217,7 +224,7 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
     objects
       .filter(({ Action }) => list(Action).includes(action))
       .flatMap(({ Resource }) => list(Resource).map((arn) => plain(arn).replace(/^<\w+\.Arn>\//, '')));
-  expect(allowedOn('s3:GetObject').sort()).toEqual(['models/*', 'runs/*']);
+  expect(allowedOn('s3:GetObject').sort()).toEqual(['class-pictures/*', 'models/*', 'runs/*']);
   expect(allowedOn('s3:PutObject').sort()).toEqual([
     'runs/*/checkpoints/*',
     'runs/*/failures/*',
@@ -229,7 +236,9 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   expect(allowedOn('s3:PutObject').some((pattern) => matches(pattern, `${generated}x.out`))).toBe(true);
   expect(allowedOn('s3:DeleteObject')).toEqual(['runs/*/checkpoints/*']);
   const listing = objects.find(({ Action }) => Action === 's3:ListBucket');
-  expect(listing?.Condition).toEqual({ StringLike: { 's3:prefix': ['models/*', 'runs/*'] } });
+  expect(listing?.Condition).toEqual({
+    StringLike: { 's3:prefix': ['models/*', 'runs/*', 'class-pictures/*'] },
+  });
 });
 
 test('services take on a role only on behalf of this account', () => {

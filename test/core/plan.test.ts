@@ -163,6 +163,15 @@ test('the class is preserved only when asked for, and costs its drawing and twic
   expect(preserving.hyperparameters).toMatchObject({
     prior: { prompt: 'a dog', pictures: 100, weight: 1, steps: 25, guidance: 5 },
   });
+  expect(preserving.optionalChannels).toEqual({
+    class: 'class-pictures/sdxl/a-dog/1024px-25-steps-guidance-5-100/',
+  });
+  // What is drawn otherwise lies elsewhere.
+  const other = teach({ category: 'big dog', preset: 'draft', advanced: { teach: { priorPictures: 99 } } });
+  expect(other.optionalChannels).toEqual({
+    class: 'class-pictures/sdxl/a-big-dog/768px-20-steps-guidance-5-99/',
+  });
+  expect(teach({}).optionalChannels).toBeUndefined();
   const { load, perStep, perPicture } = model('sdxl').minutes;
   expect(preserving.minutes).toBeCloseTo(load + 2 * 1000 * perStep + 100 * perPicture, 1);
 });

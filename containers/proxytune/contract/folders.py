@@ -55,6 +55,11 @@ class Folders:
             self.base / path.relative_to(PLATFORM_BASE) if path.is_relative_to(PLATFORM_BASE) else Path(path)
         )
 
+    def optional_channel(self, name: str) -> Path | None:
+        """The folder of an input channel that a job may be given or not."""
+        folder = self.base / "input" / "data" / name
+        return folder if folder.is_dir() else None
+
     def channel(self, name: str) -> Path:
         """The folder of an input channel; one that holds a base model is compared with its manifest.
 

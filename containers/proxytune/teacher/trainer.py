@@ -93,7 +93,7 @@ def _prior(
     if "prior" not in hyperparameters:
         return None
     progress.write("drawing the class", 0)
-    folder = class_pictures(base, hyperparameters, folders.checkpoints, device())
+    folder = class_pictures(base, hyperparameters, folders, device())
     prior = hyperparameters["prior"]
     return families.Prior(prior["prompt"], PhotoSet(folder, hyperparameters["size"]), prior["weight"])
 

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 from jobs import TEACH
-from PIL import Image
 from teaching import CPU, photo_set, prepared
 
 from proxytune.contract import hyperparameters
+from proxytune.contract.folders import Folders
 from proxytune.teacher import families, prior
 
 PRIOR = {"prompt": "a photo of dog", "pictures": 3, "weight": 0.5, "steps": 2, "guidance": 3.0}
@@ -22,20 +22,74 @@ def contents(folder):
     return {file.name: file.read_bytes() for file in sorted(folder.glob("*.png"))}
 
 
-def test_pictures_are_drawn_once_and_what_was_cut_off_is_drawn_again(tiny_model, tmp_path, monkeypatch):
-    base = tiny_model("sdxl-tiny")
-    folder = prior.class_pictures(base, settings(), tmp_path, CPU)
-    first = contents(folder)
-    assert list(first) == ["0000.png", "0001.png", "0002.png"]
-    assert len(set(first.values())) == 3
-    assert Image.open(folder / "0000.png").size == (64, 64)
-    (folder / "0001.png").unlink()
-    assert contents(prior.class_pictures(base, settings(), tmp_path, CPU)) == first
-    # All there: no model is even loaded.
+def job(base, shared=None):
+    """A job's folders, with the class's pictures of another run or without."""
+    (base / "input" / "data").mkdir(parents=True)
+    if shared is not None:
+        (base / "input" / "data" / "class").symlink_to(shared)
+    return Folders(base)
+
+
+def no_maker(monkeypatch):
     monkeypatch.setattr(families, "picture_maker", None)
-    assert prior.class_pictures(tmp_path / "no model", settings(pictures=2), tmp_path, CPU) == folder
-    with pytest.raises(TypeError):
-        prior.class_pictures(base, settings(prompt="a photo of cat"), tmp_path, CPU)
+
+
+def test_pictures_are_drawn_once_and_an_attempt_that_was_cut_off_is_gone_on_with(
+    tiny_model, tmp_path, monkeypatch, capsys
+):
+    base, first = tiny_model("sdxl-tiny"), job(tmp_path / "first")
+    drawn = contents(prior.class_pictures(base, settings(), first, CPU))
+    assert list(drawn) == ["0000.png", "0001.png", "0002.png"]
+    assert len(set(drawn.values())) == 3
+    capsys.readouterr()
+    # Another job was cut off after the second of three.
+    half = job(tmp_path / "half")
+    begun = half.checkpoints / "prior" / "drawn"
+    begun.mkdir(parents=True)
+    for name in ("0000.png", "0001.png"):
+        (begun / name).write_bytes(drawn[name])
+    assert contents(prior.class_pictures(base, settings(), half, CPU)) == drawn
+    assert capsys.readouterr().out.count("class pictures: ") == 1
+    # All there: no model is even loaded, and beside the checkpoints is one file only.
+    no_maker(monkeypatch)
+    assert contents(prior.class_pictures(tmp_path / "no model", settings(), first, CPU)) == drawn
+    assert [path.name for path in (first.checkpoints / "prior").iterdir()] == ["pictures.tar"]
+
+
+def test_another_runs_pictures_are_taken_and_the_same_ones_make_the_same_file(
+    tiny_model, tmp_path, monkeypatch
+):
+    base, first = tiny_model("sdxl-tiny"), job(tmp_path / "first")
+    drawn = contents(prior.class_pictures(base, settings(), first, CPU))
+    archive = (first.checkpoints / "prior" / "pictures.tar").read_bytes()
+    again = job(tmp_path / "again")
+    prior.class_pictures(base, settings(), again, CPU)
+    assert (again.checkpoints / "prior" / "pictures.tar").read_bytes() == archive
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "pictures.tar").write_bytes(archive)
+    no_maker(monkeypatch)
+    second = job(tmp_path / "second", shared)
+    assert contents(prior.class_pictures(tmp_path / "no model", settings(), second, CPU)) == drawn
+    # Nothing of it is mirrored into this run.
+    assert not (second.checkpoints / "prior").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut off", "too few", "no archive"])
+def test_pictures_that_are_not_whole_are_drawn_anew(tiny_model, tmp_path, damage):
+    base, shared = tiny_model("sdxl-tiny"), tmp_path / "shared"
+    first = job(tmp_path / "first")
+    drawn = contents(prior.class_pictures(base, settings(pictures=2), first, CPU))
+    archive = (first.checkpoints / "prior" / "pictures.tar").read_bytes()
+    shared.mkdir()
+    (shared / "pictures.tar").write_bytes(
+        {"cut off": archive[:3000], "too few": archive, "no archive": b"no tar"}[damage]
+    )
+    wanted = 3 if damage == "too few" else 2
+    second = job(tmp_path / "second", shared)
+    found = contents(prior.class_pictures(base, settings(pictures=wanted), second, CPU))
+    assert len(found) == wanted
+    assert {name: found[name] for name in drawn} == drawn
 
 
 def test_the_loss_is_the_subjects_and_its_share_of_the_classs(tiny_model, tmp_path):

@@ -40,7 +40,9 @@ let runId: string;
 
 beforeAll(async () => {
   bench = await Bench.start();
-  runId = await bench.plan('rex', { ...REQUEST, notify: 'owner@example.com' });
+  const advanced = { ...REQUEST.advanced, teach: { priorPictures: 3 } };
+  runId = await bench.plan('rex', { ...REQUEST, advanced, notify: 'owner@example.com' });
+  await bench.put(keys.drawnClass(runId), 'drawn by this run');
   bench.control(`proxytune-${runId}-evaluate-a1`, { files: FILES });
   await failDearly();
   for (const stage of STAGES) await bench.finish(runId, stage);
@@ -117,6 +119,14 @@ test('the report lies where the user looks for it, whole, shown as what it is, a
       attributes: { run: runId, status: 'SUCCEEDED', notify: 'owner@example.com' },
     },
   ]);
+});
+
+test('what the teacher drew of the category is shared, and not replaced by another run’s', async () => {
+  const shared = 'class-pictures/sdxl-tiny/a-dog/64px-6-steps-guidance-3-3/pictures.tar';
+  expect(await bench.get(shared)).toEqual({ text: 'drawn by this run', type: 'application/x-tar' });
+  await bench.put(shared, 'shared by another run');
+  await handler({ runId });
+  expect((await bench.get(shared)).text).toBe('shared by another run');
 });
 
 test('a repeat changes nothing and tells nobody again', async () => {

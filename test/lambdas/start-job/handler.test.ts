@@ -1,12 +1,16 @@
 /** Starting jobs in a real SageMaker service of ours, with a container of a few lines. */
-import { DescribeModelCommand, DescribeTransformJobCommand } from '@aws-sdk/client-sagemaker';
+import {
+  DescribeModelCommand,
+  DescribeTrainingJobCommand,
+  DescribeTransformJobCommand,
+} from '@aws-sdk/client-sagemaker';
 import { listKeys } from '../../../lambdas/shared/bucket.ts';
 import { sagemaker } from '../../../lambdas/shared/clients.ts';
 import { endJob, jobsOf, readJob, rememberJob } from '../../../lambdas/shared/table.ts';
 import { handler } from '../../../lambdas/start-job/handler.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
-import { Bench, BUCKET } from '../bench.ts';
+import { Bench, BUCKET, REQUEST } from '../bench.ts';
 
 let bench: Bench;
 
@@ -44,6 +48,23 @@ test('the token lies in the table before the job is created', async () => {
   await expect(start(runId, 'teach')).rejects.toMatchObject({ name: 'QuotaBusy' });
   expect(bench.gate.called('CreateTrainingJob')).toEqual([]);
   expect(await jobs(runId, 'teach')).toMatchObject([{ token: 'token-1', state: 'WAITING', attempt: 1 }]);
+});
+
+test('class pictures of an earlier run come in as a channel, once there are some', async () => {
+  const request = { ...REQUEST, advanced: { ...REQUEST.advanced, teach: { priorPictures: 3 } } };
+  const channels = async (subject: string) => {
+    const runId = await bench.plan(subject, request);
+    bench.control(`proxytune-${runId}-teach-a1`, { hang: true });
+    const { jobName } = await start(runId, 'teach');
+    const job = await sagemaker().send(new DescribeTrainingJobCommand({ TrainingJobName: jobName }));
+    return Object.fromEntries(
+      (job.InputDataConfig ?? []).map((c) => [c.ChannelName, c.DataSource?.S3DataSource?.S3Uri]),
+    );
+  };
+  const prefix = 'class-pictures/sdxl-tiny/a-dog/64px-6-steps-guidance-3-3/';
+  expect(Object.keys(await channels('first')).sort()).toEqual(['base', 'clip', 'dino', 'references']);
+  await bench.put(`${prefix}pictures.tar`, 'pictures');
+  expect(await channels('second')).toMatchObject({ class: `s3://${BUCKET}/${prefix}` });
 });
 
 test('a second call adopts the job and leaves the new token', async () => {
