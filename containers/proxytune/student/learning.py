@@ -42,8 +42,13 @@ class AdapterLearner(ABC):
         base: the model folder.
         size: side of the training picture in pixels; must be the model's own.
         device: where to train; bfloat16 on a GPU, float32 elsewhere.
+
+    Attributes:
+        optimizer: of the official training.
+        proxy_codes: (proxies, codes a picture) int64 on the CPU, which `load` leaves.
     """
 
+    proxy_codes: Tensor
     optimizer: ClassVar[Optimizer]
 
     def __init__(self, base: Path, size: int, device: torch.device) -> None:
@@ -105,7 +110,7 @@ class AdapterLearner(ABC):
 
     @abstractmethod
     def load(self) -> nn.Module:
-        """Read the model folder and encode `captions` and proxies; only the transformer, bare, stays.
+        """Read the model folder, encode `captions`, set `proxy_codes`; return the transformer, bare.
 
         Raises:
             ProxytuneError: ModelMismatch; TokenWordUnusable for a caption that loses its token word.

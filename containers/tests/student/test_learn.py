@@ -100,19 +100,6 @@ def test_progress_fits_its_schema(trained):
     assert (progress["stage"], progress["phase"], progress["step"]) == ("learn", "done", 12)
 
 
-@pytest.mark.parametrize("step", [3, 4, 9])
-def test_resuming_gives_the_same_bits(job, trained, step):
-    folders, given = job()
-    with pytest.raises(SystemExit) as stopped:
-        train(folders, given, StopBefore(step))
-    assert stopped.value.code == 143
-    assert not list(folders.model.iterdir())
-    assert list(folders.checkpoints.glob(f"step-{step:08d}.checkpoint"))
-    train(folders, given, StopRequest())
-    assert same_weights(folders.model, trained.model)
-    assert json.loads((folders.checkpoints / "progress.json").read_text())["resumed_from"] == step
-
-
 def test_the_seed_decides(job, trained):
     folders, given = job(seed=8)
     train(folders, given, StopRequest())

@@ -1,23 +1,19 @@
-"""LlamaGen's adapter: files, reading back, and that a picture can be learnt by heart."""
+"""LlamaGen's adapter: its files, reading back, and what is refused."""
 
 import json
 import shutil
 
 import pytest
 import torch
-from learn_job import CAPTION, HYPERPARAMETERS, make_job, write_shard
+from learn_job import CAPTION
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
+from students import kept_bytes
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.contract.signals import StopRequest
-from proxytune.proxies.collection import read_proxies
 from proxytune.student.adapters import add_adapter, load_adapter, save_adapter
-from proxytune.student.learning import tokenise
 from proxytune.student.llamagen import load_student, memory, sample_tokens, trim_caption
 from proxytune.student.llamagen.sampling import bare
-from proxytune.student.proxy_set import ProxySet
-from proxytune.student.trainer import train
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -104,42 +100,6 @@ def test_a_file_that_does_not_give_the_trained_model_back_is_refused(tiny_studen
     assert refused.value.name == "ModelMismatch"
 
 
-def test_one_picture_is_learnt_by_heart(tmp_path, tiny_student):
-    sure = tmp_path / "student"
-    shutil.copytree(tiny_student, sure)
-    config = json.loads((sure / "config.json").read_text())
-    config["gpt"] |= {f"{part}_dropout_p": 0.0 for part in ("token", "resid", "ffn")}
-    (sure / "config.json").write_text(json.dumps(config))
-    given = {
-        **HYPERPARAMETERS,
-        "proxies": 1,
-        "batch_size": 1,
-        "rank": 16,
-        "alpha": 16,
-        "steps": 90,
-        "learning_rate": 1e-2,
-        "caption_dropout": 0.0,
-        "checkpoint_every": 90,
-    }
-    folders = make_job(tmp_path / "ml", sure, given)
-    channel = folders.channel("proxies")
-    for file in channel.rglob("*.out"):
-        file.unlink()
-    write_shard(channel / "0.json.out", [0])
-    train(folders, given, StopRequest())
-    student = load_student(sure)
-    wanted = tokenise(
-        student.vq.encode, ProxySet(read_proxies(channel, 1), 64), torch.device("cpu"), at_once=1
-    )
-    assert len(wanted.unique()) > 8
-    features, mask = student.captions.encode([CAPTION])
-    before = sample_tokens(student.gpt, features, mask, [0], guidance=1.0, temperature=0)
-    tuned = load_adapter(student.gpt, folders.model)
-    after = sample_tokens(tuned, features, mask, [0], guidance=1.0, temperature=0)
-    assert torch.equal(after, wanted)
-    assert not torch.equal(before, wanted)
-
-
 def test_on_a_bfloat16_model_the_adapter_is_float32(tiny_student, tmp_path):
     student = load_student(tiny_student, dtype=torch.bfloat16, text_dtype=torch.bfloat16)
     features, _ = trim_caption(*student.captions.encode([CAPTION]))
@@ -182,16 +142,8 @@ def test_the_estimate_of_activations_is_near_what_torch_keeps():
     # GPT-XL's proportions at half its width.
     config = LlamaGenConfig(dim=640, n_layer=2, n_head=10, block_size=16, vocab_size=16, caption_dim=8)
     model = add_adapter(LlamaGen(config).to(torch.bfloat16), rank=16, alpha=16).train()
-    own = {value.untyped_storage().data_ptr() for value in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = model.get_base_model().loss(torch.zeros(2, 16, dtype=torch.long), torch.ones(2, 4, 8))
-    assert loss.requires_grad
-    assert sum(kept.values()) == pytest.approx(memory.activation_bytes(config, 2, 4), rel=0.15)
+    kept = kept_bytes(
+        model,
+        lambda: bare(model).loss(torch.zeros(2, 16, dtype=torch.long), torch.ones(2, 4, 8)),
+    )
+    assert kept == pytest.approx(memory.activation_bytes(config, 2, 4), rel=0.15)

@@ -34,12 +34,12 @@ class JanusLearner(AdapterLearner):
         self._prompts = [known[caption] for caption in self._proxies.prompts]
         self._without_words = [encoder.without_words(prompt) for prompt in self._prompts]
         encode = student.vq.encode_pictures
-        self._codes = tokenise(encode, self._proxies, self._device, at_once=TOKENISED_AT_ONCE)
+        self.proxy_codes = tokenise(encode, self._proxies, self._device, at_once=TOKENISED_AT_ONCE)
         return student.lm
 
     def fit(self, model: nn.Module) -> None:
         """Recompute activations that would not fit."""
-        longest = max(len(prompt) for prompt in self._prompts) + self._codes.shape[1] - 1
+        longest = max(len(prompt) for prompt in self._prompts) + self.proxy_codes.shape[1] - 1
         memory.fit(cast("Janus", model), self._lesson.batch_size, longest, self._device)
 
     def loss_of(self, numbers: Tensor, dropped: Tensor) -> Tensor:
@@ -49,9 +49,9 @@ class JanusLearner(AdapterLearner):
             for number, without in zip(numbers.tolist(), dropped.tolist(), strict=True)
         ]
         lm = cast("Janus", bare(self._model))
-        return lm.loss(prompts, self._codes[numbers].to(self._device))
+        return lm.loss(prompts, self.proxy_codes[numbers].to(self._device))
 
     def probe(self) -> Callable[[Janus], Tensor]:
         """What the layers make of the first proxy."""
-        prompts, codes = self._prompts[:1], self._codes[:1].to(self._device)
+        prompts, codes = self._prompts[:1], self.proxy_codes[:1].to(self._device)
         return lambda lm: lm.hidden_before(prompts, codes)

@@ -36,7 +36,7 @@ class LlamaGenLearner(AdapterLearner):
             self._base, image_size=self._size, dtype=self._dtype, text_dtype=self._dtype, device=self._device
         )
         self._captions = self._encode_captions(student)
-        self._tokens = tokenise(student.vq.encode, self._proxies, self._device, at_once=TOKENISED_AT_ONCE)
+        self.proxy_codes = tokenise(student.vq.encode, self._proxies, self._device, at_once=TOKENISED_AT_ONCE)
         self._layers = list(student.gpt.layers)
         return student.gpt
 
@@ -56,7 +56,7 @@ class LlamaGenLearner(AdapterLearner):
     def loss_of(self, numbers: Tensor, dropped: Tensor) -> Tensor:
         """Mean cross-entropy of some proxies under their captions, or under the null caption."""
         return bare(self._model).loss(
-            self._tokens[numbers].to(self._device),
+            self.proxy_codes[numbers].to(self._device),
             *self._captions.batch(numbers),
             drop_caption=dropped.to(self._device),
         )
@@ -69,7 +69,7 @@ class LlamaGenLearner(AdapterLearner):
     def probe(self) -> Callable[[LlamaGen], Tensor]:
         """The logits of the first proxy."""
         caption, _ = self._captions.batch(torch.tensor([0]))
-        tokens = self._tokens[:1, :-1].to(self._device)
+        tokens = self.proxy_codes[:1, :-1].to(self._device)
         return lambda gpt: gpt(tokens, caption)
 
     def _encode_captions(self, student: Student) -> ProxyCaptions:

@@ -32,7 +32,7 @@ class LuminaLearner(AdapterLearner):
         student = load_student(self._base, image_size=self._size, dtype=self._dtype, device=self._device)
         self._layout, self._grid = student.layout, student.grid
         self._prompts = self._encode_prompts(student)
-        self._codes = tokenise(student.vq.encode, self._proxies, self._device, at_once=TOKENISED_AT_ONCE)
+        self.proxy_codes = tokenise(student.vq.encode, self._proxies, self._device, at_once=TOKENISED_AT_ONCE)
         return student.lm
 
     def fit(self, model: nn.Module) -> None:
@@ -48,12 +48,12 @@ class LuminaLearner(AdapterLearner):
         """
         pairs = zip(numbers.tolist(), dropped.tolist(), strict=True)
         prompts = [[] if without else self._prompts[number] for number, without in pairs]
-        ids, labels = training_batch(self._layout, self._grid, prompts, self._codes[numbers])
+        ids, labels = training_batch(self._layout, self._grid, prompts, self.proxy_codes[numbers])
         return self._lumina().loss(ids.to(self._device), labels.to(self._device))
 
     def probe(self) -> Callable[[Lumina], Tensor]:
         """What the layers make of the first proxy."""
-        ids, _ = training_batch(self._layout, self._grid, self._prompts[:1], self._codes[:1])
+        ids, _ = training_batch(self._layout, self._grid, self._prompts[:1], self.proxy_codes[:1])
         ids = ids.to(self._device)
         return lambda lm: lm.hidden(ids)
 

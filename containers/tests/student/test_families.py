@@ -1,0 +1,186 @@
+"""What holds for every student family, through its interface alone: learning, resuming, saving, drawing."""
+
+import json
+from contextlib import ExitStack
+
+import pytest
+import torch
+from learn_job import CAPTION, HYPERPARAMETERS, StopBefore, make_job
+from peft import PeftModel
+from safetensors.torch import load_file
+from students import CPU, SAMPLER, TINY, chunk, pixels, prepared, proxy_set
+
+from proxytune.contract.checkpoints import CheckpointStore
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.progress import ProgressFile
+from proxytune.contract.signals import StopRequest
+from proxytune.proxies import shard
+from proxytune.proxies.drawing import draw_shard
+from proxytune.serving.server import load_maker
+from proxytune.serving.settings import Settings
+from proxytune.student import families
+from proxytune.student.adapters import load_adapter
+from proxytune.student.modules import bare, evaluating
+from proxytune.student.trainer import train
+from proxytune.training import loop
+
+WEIGHTS = "adapter_model.safetensors"
+# Half as many are enough for every family.
+STEPS = 160
+GREEDY = {"guidance": 1.0, "temperature": 0.0, "top_k": 0, "top_p": 1.0, "rows": None}
+
+
+@pytest.fixture(scope="module", params=sorted(families.FAMILIES))
+def family(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def base(family, tiny_model):
+    return tiny_model(TINY[family])
+
+
+@pytest.fixture(scope="module")
+def given(family):
+    return {**HYPERPARAMETERS, "family": family, "model": TINY[family], "steps": 6, "checkpoint_every": 3}
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory, base, given):
+    """A job on 64 proxies, trained in one go."""
+    folders = make_job(tmp_path_factory.mktemp("learnt") / "ml", base, given)
+    train(folders, given, StopRequest())
+    return folders
+
+
+def test_a_job_leaves_an_adapter_and_what_it_was_made_of(family, learnt):
+    weights = load_file(learnt.model / WEIGHTS)
+    assert all(value.dtype == torch.float32 and value.any() for value in weights.values())
+    facts = json.loads((learnt.model / "adapter.json").read_text())
+    assert (facts["family"], facts["rank"], len(facts["proxies_sha256"])) == (family, 4, 64)
+
+
+@pytest.mark.parametrize("step", [3, 4])
+def test_resuming_gives_the_same_bits(learnt, base, given, tmp_path, step):
+    folders = make_job(tmp_path / "ml", base, given)
+    with pytest.raises(SystemExit) as stopped:
+        train(folders, given, StopBefore(step))
+    assert stopped.value.code == 143
+    assert not list(folders.model.iterdir())
+    train(folders, given, StopRequest())
+    assert json.loads((folders.checkpoints / "progress.json").read_text())["resumed_from"] == step
+    assert (folders.model / WEIGHTS).read_bytes() == (learnt.model / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "words"),
+    [
+        ({"size": 32}, "ModelMismatch", "64"),
+        ({"token_word": "sks"}, "TokenWordUnusable", CAPTION),
+    ],
+)
+def test_what_is_refused(base, given, tmp_path, changes, name, words):
+    with pytest.raises(ProxytuneError) as refused:
+        train(make_job(tmp_path / "ml", base, given), {**given, **changes}, StopRequest())
+    assert refused.value.name == name
+    assert words in str(refused.value)
+
+
+def test_an_adapter_reads_back_as_by_peft_and_merges(family, base, learnt, tmp_path):
+    learner = prepared(family, base, proxy_set(tmp_path))
+    probe = learner.probe()
+
+    def numbers(model):
+        with torch.no_grad(), evaluating(model):
+            return probe(bare(model))
+
+    untuned = numbers(learner.load())
+    tuned = numbers(load_adapter(learner.load(), learnt.model))
+    assert torch.equal(tuned, numbers(PeftModel.from_pretrained(learner.load(), str(learnt.model))))
+    merged = load_adapter(learner.load(), learnt.model).merge_and_unload()
+    assert torch.allclose(tuned, numbers(merged), rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(tuned, untuned, rtol=1e-3, atol=1e-3)
+
+
+def test_one_picture_is_learnt_by_heart(family, base, tmp_path, monkeypatch):
+    # Dropout, which every family has in places of its own, would shake one code in many until the last step.
+    monkeypatch.setattr(torch.nn.functional, "dropout", lambda values, *_, **__: values)
+    learner = prepared(family, base, proxy_set(tmp_path / "proxies"), rank=32, alpha=32)
+    settings = learner.loop_settings(steps=STEPS, checkpoint_every=STEPS, learning_rate=5e-3)
+    store = CheckpointStore(tmp_path / "checkpoints", "by heart")
+    loop.run(learner, settings, store, ProgressFile(tmp_path, "learn", STEPS), StopRequest())
+    learner.save(tmp_path / "adapter")
+    assert len(learner.proxy_codes.unique()) > 8
+    maker = families.picture_maker(family)
+    maker.load(base, tmp_path / "adapter", CPU)
+    drawn = {}
+    for name in ("base", "tuned"):
+        with maker.variant(name):
+            drawn[name] = maker.codes([CAPTION], [0], GREEDY)
+    assert torch.equal(drawn["tuned"], learner.proxy_codes)
+    assert not torch.equal(drawn["base"], learner.proxy_codes)
+
+
+@pytest.fixture(scope="module")
+def maker(family, base, learnt):
+    made = families.picture_maker(family)
+    made.load(base, learnt.model, CPU)
+    return made
+
+
+@pytest.fixture(scope="module")
+def four(maker):
+    return pixels(maker.draw(chunk()))
+
+
+def test_pictures_are_squares_that_differ(maker, four):
+    (image,) = maker.draw(chunk(1))
+    assert (image.mode, image.size) == ("RGB", (64, 64))
+    assert len(set(four)) == 4
+    assert maker.sampler_kind == "autoregressive"
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_batch_and_neighbours_change_no_picture(maker, four, batch_size):
+    assert pixels(maker.draw(chunk(batch_size=batch_size))) == four
+    assert pixels(maker.draw(chunk(2, first=2))) == four[2:]
+
+
+def test_the_server_loads_it_and_draws_the_same_pictures(family, base, learnt, four, tmp_path):
+    settings = Settings(
+        role="student",
+        family=family,
+        model=TINY[family],
+        base_model=base.as_uri(),
+        adapter=learnt.model,
+        host="127.0.0.1",
+        port=0,
+    )
+    file = tmp_path / "0.json.out"
+    file.write_bytes(draw_shard(load_maker(settings, ExitStack()), chunk(), settings.model))
+    read = shard.read(file)
+    assert pixels(picture.image() for picture in read) == four
+    assert {picture.record.variant for picture in read} == {"tuned"}
+
+
+def test_the_variant_base_is_the_untuned_model(family, maker, four, base):
+    untuned = families.picture_maker(family)
+    untuned.load(base, None, CPU)
+    drawn = pixels(maker.draw(chunk(2, variant="base")))
+    assert drawn == pixels(untuned.draw(chunk(2, variant="base")))
+    assert drawn != four[:2]
+    assert pixels(maker.draw(chunk())) == four
+    for one, words in ((chunk(), "no adapter"), (chunk(variant="base", size=32), "one size only")):
+        with pytest.raises(ProxytuneError, match=words) as refused:
+            untuned.draw(one)
+        assert refused.value.name == "HyperparameterInvalid"
+
+
+def test_every_family_has_a_tiny_stand_in():
+    assert set(TINY) == set(families.FAMILIES)
+
+
+def test_a_chunk_whose_settings_mean_nothing_is_refused():
+    with pytest.raises(ProxytuneError, match="does not fit its schema") as refused:
+        chunk(sampler={**SAMPLER, "guidance": 0.5})
+    assert refused.value.name == "HyperparameterInvalid"
