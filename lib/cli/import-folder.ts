@@ -5,7 +5,7 @@ import { keys } from '../core/keys.ts';
 import { type ModelManifest, makeManifest, requireManifest } from '../core/model-manifest.ts';
 import { removeOthers } from '../local/bucket.ts';
 import { heldInBucket, uploadModel, writeManifest } from '../local/model-bucket.ts';
-import { describeFolder, requireFolder } from '../local/model-folder.ts';
+import { describeFolder, manifestIn, requireFolder } from '../local/model-folder.ts';
 import { layoutOf } from '../local/model-layout.ts';
 import type { Place } from './clients.ts';
 import { fileSize, type Output } from './output.ts';
@@ -50,8 +50,10 @@ export async function importFolder(
   return manifest;
 }
 
-/** What an earlier import has read of the same folder: a file of the same size and time is not read again. */
+/** What an earlier import, or the download, has read: a file of the same size and time is not read again. */
 async function knownFiles(place: Place, id: string, folder: string) {
+  const own = manifestIn(folder);
+  if (own?.linked === folder) return own.files;
   try {
     const { linked, files } = requireManifest(id, await heldInBucket(place, id));
     return linked === folder ? files : [];

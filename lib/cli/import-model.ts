@@ -2,21 +2,27 @@
 import { type Model, model, modelIds } from '../core/catalogue.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { licenceWords } from '../core/licences.ts';
-import type { ModelManifest } from '../core/model-manifest.ts';
+import { type ModelManifest, requireModel } from '../core/model-manifest.ts';
+import { heldInBucket } from '../local/model-bucket.ts';
+import type { Place } from './clients.ts';
 import { importFolder } from './import-folder.ts';
+import { importFromHub } from './import-hub.ts';
+import { importByJob } from './import-job.ts';
 import { fileSize, type Output } from './output.ts';
 import { type CloudOptions, dataFolder, withWork } from './session.ts';
 
 export interface ImportOptions extends CloudOptions {
-  /** A folder on this disk. */
+  /** A folder on this disk. @default - the hub */
   readonly from?: string;
+  /** Commit, branch or tag of the hub; of a folder, the commit it was taken from. @default - the catalogue's */
+  readonly revision?: string;
   /** The licence's restrictions are known and will be kept. @default - not said */
   readonly acceptLicence?: boolean;
   /** This machine, which is what happens anyway without `stack`. @default - not said */
   readonly local?: boolean;
 }
 
-/** @throws ModelUnknown, UsageInvalid, LicenceNotAccepted, ModelMissing, ModelMismatch */
+/** @throws ModelUnknown, UsageInvalid, LicenceNotAccepted, ModelMissing, ModelMismatch, ModelGated, HubFailed */
 export async function importModelCommand(
   id: string,
   options: ImportOptions,
@@ -27,15 +33,56 @@ export async function importModelCommand(
   output.say(`${row.title}, from ${row.source}`);
   output.say(`licence: ${licenceWords(row.licence)} ${row.licence.url}`);
   requireAccepted(row, options.acceptLicence ?? false);
+  requireSource(row, options);
   const manifest = await withWork(options, output, (place, signal) =>
-    importFolder(place, row, options.from ?? '', {
-      link: options.stack === undefined,
-      output,
-      signal,
-    }),
+    bring(place, row, options, output, signal),
   );
   tell(manifest, options, output);
   return 0;
+}
+
+/** From a folder, or from the hub: in an account by a job there, on this machine by the same code here. */
+async function bring(
+  place: Place,
+  row: Model,
+  options: ImportOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<ModelManifest> {
+  const { from, revision = null, stack } = options;
+  const local = stack === undefined;
+  if (from !== undefined) return importFolder(place, row, from, { link: local, revision, output, signal });
+  if (local) return importFromHub(place, row, { revision, dataDir: dataFolder(options), output, signal });
+  const there = await alreadyThere(place, row, revision);
+  if (there !== undefined) output.say('it is there already, whole and as it was brought in');
+  return there ?? importByJob(place, row, { revision, output, signal });
+}
+
+/** What the bucket holds, when that is what the hub would give: no instance need be started to see it. */
+async function alreadyThere(
+  place: Place,
+  row: Model,
+  revision: string | null,
+): Promise<ModelManifest | undefined> {
+  try {
+    const manifest = requireModel(row.id, await heldInBucket(place, row.id));
+    const wanted = revision ?? row.hub?.revision ?? manifest.revision;
+    return manifest.revision !== null && manifest.revision === wanted ? manifest : undefined;
+  } catch (error) {
+    if (error instanceof ProxytuneError) return undefined;
+    throw error;
+  }
+}
+
+/** @throws UsageInvalid for a model that is on no hub as the jobs read it */
+function requireSource({ id, title, hub }: Model, { from }: ImportOptions): void {
+  if (from !== undefined || hub !== null) return;
+  throw new ProxytuneError('UsageInvalid', {
+    what: `${title} is on no hub in the layout that the jobs read`,
+    given: `import-model ${id} without --from`,
+    allowed: '--from FOLDER, which a tool makes of the published files',
+    remedy: `make it as docs/models.md shows under ${id}`,
+  });
 }
 
 /** A model that somebody has to bring in. @throws ModelUnknown, UsageInvalid */
@@ -73,9 +120,10 @@ function bothPlaces(): ProxytuneError {
 }
 
 function tell(manifest: ModelManifest, options: ImportOptions, output: Output): void {
-  const { model: id, files, bytes, linked } = manifest;
+  const { model: id, files, bytes, linked, revision } = manifest;
   output.data(manifest);
   output.say(`${id}: ${files.length} files, ${fileSize(bytes)}, each with its SHA-256 in the manifest`);
+  if (revision !== null) output.say(`commit ${revision}`);
   if (linked !== null) {
     output.say(`linked, not copied: it stays in ${linked}; do not move or change it`);
     output.say(`a run with it: npx proxytune run --local --full-size --data ${dataFolder(options)} DIR`);

@@ -189,7 +189,11 @@ function addImport(cloud: (usage: string, text: string) => Command, act: Act): v
       'bring a base model in once, whole and checked, and say what its licence allows',
     ),
   )
-    .requiredOption('--from <folder>', 'a folder on this disk: linked here, uploaded to an account')
+    .option(
+      '--from <folder>',
+      'a folder on this disk: linked here, uploaded to an account (default: the Hugging Face hub)',
+    )
+    .option('--revision <commit>', "commit, branch or tag of the hub (default: the catalogue's)")
     .option('--accept-licence', "you have read the model's licence and keep to it")
     .option('--local', 'for the cloud on this machine (the default)')
     .action(act((output, options: ImportOptions, [id = '']) => importModelCommand(id, options, output)));

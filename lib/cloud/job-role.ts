@@ -4,37 +4,29 @@
  * requests, plans or reports.
  */
 
-import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import type { Role } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
-import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { JobImage } from './job-image.ts';
-import { allow, listObjects, onObjects } from './permissions.ts';
+import { listObjects, onObjects } from './permissions.ts';
+import { sageMakerRole } from './sagemaker-role.ts';
 
 export interface JobRoleProps {
   readonly bucket: Bucket;
   readonly image: JobImage;
 }
 
-/** Log groups and metrics of SageMaker's two kinds of jobs; it makes them itself, one for the whole account. */
-const JOB_LOGS = ['/aws/sagemaker/TrainingJobs', '/aws/sagemaker/TransformJobs'];
-
 export class JobRole extends Construct {
   readonly role: Role;
 
   constructor(scope: Construct, id: string, { bucket, image }: JobRoleProps) {
     super(scope, id);
-    const stack = Stack.of(this);
-    this.role = new Role(this, 'Resource', {
+    this.role = sageMakerRole(this, 'Resource', {
       description: 'Proxytune: what a SageMaker job may do',
-      // Only on behalf of this account: the service must not be talked into it by another one.
-      assumedBy: new ServicePrincipal('sagemaker.amazonaws.com', {
-        conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
-      }),
+      image,
+      kinds: ['TrainingJobs', 'TransformJobs'],
     });
     this.allowData(bucket);
-    this.allowLogs(stack);
-    image.grantPull(this.role);
   }
 
   private allowData(bucket: Bucket): void {
@@ -51,20 +43,5 @@ export class JobRole extends Construct {
     this.role.addToPolicy(onObjects(bucket, ['s3:PutObject', 's3:AbortMultipartUpload'], written));
     // SageMaker mirrors the checkpoint folder, and so also what the container deletes in it.
     this.role.addToPolicy(onObjects(bucket, ['s3:DeleteObject'], ['runs/*/checkpoints/*']));
-  }
-
-  private allowLogs(stack: Stack): void {
-    this.role.addToPolicy(
-      allow(
-        ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents'],
-        JOB_LOGS.map(
-          (name) => `arn:${stack.partition}:logs:${stack.region}:${stack.account}:log-group:${name}:*`,
-        ),
-      ),
-    );
-    this.role.addToPolicy(
-      // PutMetricData has no resource to name; the namespace is the only fence there is.
-      allow(['cloudwatch:PutMetricData'], ['*'], { StringEquals: { 'cloudwatch:namespace': JOB_LOGS } }),
-    );
   }
 }

@@ -52,6 +52,7 @@ export function acknowledgements(stack: Stack): Acknowledgement[] {
     { at: 'MissedEvents', finding: 'SQS3', reason: IS_A_DEAD_LETTER_QUEUE },
     { at: 'Machine', finding: 'SF2', reason: NO_TRACE },
     { at: 'JobRole', finding: wildcard('*'), reason: NO_RESOURCE_FOR_METRICS },
+    { at: 'ImportRole', finding: wildcard('*'), reason: NO_RESOURCE_FOR_METRICS },
     { at: 'Machine', finding: wildcard('*'), reason: NO_RESOURCE_FOR_LOG_DELIVERY },
     ...jobLogs(),
     ...objects(stack),
@@ -61,11 +62,16 @@ export function acknowledgements(stack: Stack): Acknowledgement[] {
 }
 
 function jobLogs(): Acknowledgement[] {
-  return ['TrainingJobs', 'TransformJobs'].map((kind) => ({
-    at: 'JobRole',
+  const logs = (at: string, kind: string): Acknowledgement => ({
+    at,
     finding: wildcard(`${arn('logs')}:log-group:/aws/sagemaker/${kind}:*`),
     reason: SAGEMAKER_NAMES_STREAMS,
-  }));
+  });
+  return [
+    logs('JobRole', 'TrainingJobs'),
+    logs('JobRole', 'TransformJobs'),
+    logs('ImportRole', 'TrainingJobs'),
+  ];
 }
 
 function objects(stack: Stack): Acknowledgement[] {
@@ -88,6 +94,8 @@ function objects(stack: Stack): Acknowledgement[] {
     on('JobRole', 'runs/*/pictures/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/generated/*/pictures/*', FILES_OF_A_PROMPT),
     on('JobRole', 'runs/*/failures/*', FILES_OF_A_RUN),
+    on('ImportRole', 'models/*', 'It is there to write any model of the catalogue, and nothing else.'),
+    on('ImportRole', 'imports/*', 'The `*` is the job, and the files of its order and progress.'),
     on('MachineLambdas/PlanRun', 'subjects/*/subject.json', OF_EVERY_RUN),
     on('MachineLambdas/PlanRun', 'models/*/manifest.json', 'The `*` is a model, which the request names.'),
     on('MachineLambdas/PlanRun', 'runs/*/plan.json', OF_EVERY_RUN),

@@ -13,12 +13,13 @@ export interface OutputsProps {
   readonly topic: ITopic;
   readonly machine: IStateMachine;
   readonly jobRole: IRole;
+  readonly importRole: IRole;
   readonly imageUri: string;
 }
 
 /** Adds the outputs to the stack; their keys are part of what the product promises. */
 export function addOutputs(stack: Stack, props: OutputsProps): void {
-  const { bucket, table, topic, machine, jobRole, imageUri } = props;
+  const { bucket, table, topic, machine, jobRole, importRole, imageUri } = props;
   const subject = `s3://${bucket.bucketName}/subjects/my-dog`;
   const add = (key: string, value: string, description: string) =>
     new CfnOutput(stack, key, { key, value, description });
@@ -27,6 +28,7 @@ export function addOutputs(stack: Stack, props: OutputsProps): void {
   add('StateMachineArn', machine.stateMachineArn, 'Each run is an execution of this');
   add('TopicArn', topic.topicArn, 'Says how runs ended');
   add('JobRoleArn', jobRole.roleArn, 'The role of the SageMaker jobs');
+  add('ImportRoleArn', importRole.roleArn, 'The role of the job that brings base models in');
   add('ImageUri', imageUri, 'The container image of the SageMaker jobs');
   add(
     'UploadPhotosCommand',

@@ -7,6 +7,7 @@ import type { LambdaBundles } from './bundle-lambdas.ts';
 import { DataBucket } from './data-bucket.ts';
 import { EventLambdas } from './event-lambdas.ts';
 import { Events, MissedEvents } from './events.ts';
+import { ImportRole } from './import-role.ts';
 import { imageFrom, localImage } from './job-image.ts';
 import { JobRole } from './job-role.ts';
 import { Ledger } from './ledger.ts';
@@ -48,6 +49,7 @@ export class ProxytuneStack extends Stack {
     const image =
       settings.target === 'local' ? localImage : imageFrom(this, 'Image', join(root, 'containers'));
     const { role: jobRole } = new JobRole(this, 'JobRole', { bucket, image });
+    const { role: importRole } = new ImportRole(this, 'ImportRole', { bucket, image });
 
     const lambdas = new MachineLambdas(this, 'MachineLambdas', {
       ...logs,
@@ -89,7 +91,7 @@ export class ProxytuneStack extends Stack {
       endRun: lambdas.endRun.lambda,
       missed,
     });
-    addOutputs(this, { bucket, table, topic, machine, jobRole, imageUri: image.uri });
+    addOutputs(this, { bucket, table, topic, machine, jobRole, importRole, imageUri: image.uri });
     Tags.of(this).add('proxytune:stack', id);
     Tags.of(this).add('proxytune:environment', settings.environment);
   }

@@ -1,11 +1,11 @@
 /** A model folder on this disk: what is in it, and whether it still is what it was. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ProxytuneError } from '../core/errors.ts';
-import { MANIFEST_FILE, type ModelFile } from '../core/model-manifest.ts';
+import { MANIFEST_FILE, type ModelFile, type ModelManifest, modelManifest } from '../core/model-manifest.ts';
 
 /** A file of a folder, by itself. */
 export interface FolderFile {
@@ -59,6 +59,16 @@ export async function describeFolder(
     described.push({ path, size, sha256, etag: null, modified });
   }
   return described;
+}
+
+/** The manifest that a download has left in its folder. @returns undefined when there is none that can be read */
+export function manifestIn(folder: string): ModelManifest | undefined {
+  try {
+    const read = modelManifest.safeParse(JSON.parse(readFileSync(join(folder, MANIFEST_FILE), 'utf8')));
+    return read.success ? read.data : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** SHA-256 of a file, in hexadecimal digits. */

@@ -241,6 +241,36 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   });
 });
 
+test('the job with a network writes models, reads one secret, and sees nothing of any run', () => {
+  const statements = statementsOf('ImportRole');
+  const objects = statements.filter(({ Action }) => list(Action).includes('s3:PutObject'));
+  const patterns = objects.flatMap(({ Resource }) =>
+    list(Resource).map((arn) => plain(arn).replace(/^<\w+\.Arn>\//, '')),
+  );
+  expect(patterns.sort()).toEqual(['imports/*', 'models/*']);
+  const keysOfOthers = [keys.photos('my-dog'), keys.references(RUN), keys.artifact(RUN, JOB), keys.plan(RUN)];
+  expect(keysOfOthers.filter((key) => patterns.some((pattern) => matches(pattern, key)))).toEqual([]);
+  const secret = statements.filter(({ Action }) => list(Action).some((a) => a.startsWith('secretsmanager:')));
+  expect(secret.map(({ Action }) => Action)).toEqual(['secretsmanager:GetSecretValue']);
+  expect(list(secret[0]?.Resource).map(plain)).toEqual([
+    'arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:proxytune/hugging-face-token-??????',
+  ]);
+  expect(actionsOf(statements)).not.toContain('iam:PassRole');
+});
+
+test('no lambda can start a job under the role that has a network, and no other role reads the secret', () => {
+  const policies = resourcesOf(template, 'AWS::IAM::Policy').map(([id, { Properties }]) => ({
+    id,
+    text: JSON.stringify(Properties.PolicyDocument),
+  }));
+  const [roleId = ''] =
+    resourcesOf(template, 'AWS::IAM::Role').find(([id]) => id.startsWith('ImportRole')) ?? [];
+  expect(roleId).not.toBe('');
+  expect(policies.filter(({ text }) => text.includes(`"${roleId}"`))).toEqual([]);
+  const readers = policies.filter(({ text }) => text.includes('secretsmanager:'));
+  expect(readers.map(({ id }) => id)).toEqual([expect.stringMatching(/^ImportRole/)]);
+});
+
 test('services take on a role only on behalf of this account', () => {
   for (const service of ['sagemaker.amazonaws.com', 'states.amazonaws.com']) {
     const [role] = resourcesOf(template, 'AWS::IAM::Role')

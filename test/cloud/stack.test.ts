@@ -217,6 +217,7 @@ test('the outputs can be pasted', () => {
     'BucketName',
     'FetchReportCommand',
     'ImageUri',
+    'ImportRoleArn',
     'JobRoleArn',
     'StartCommand',
     'StateMachineArn',

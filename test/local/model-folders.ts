@@ -1,6 +1,7 @@
 /** Small model folders on disk, of the right layout, for tests that look at files and not at what they compute. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Model } from '../../lib/core/catalogue.ts';
 
 /** A safetensors file of one tensor of so many bytes, which differ by `seed`. */
 export function safetensors(size: number, seed = 1): Buffer {
@@ -44,5 +45,18 @@ export function sdxlFiles(unet = 64): Record<string, string | Buffer> {
   for (const part of ['tokenizer', 'tokenizer_2'])
     for (const file of ['vocab.json', 'merges.txt', 'tokenizer_config.json', 'special_tokens_map.json'])
       files[`${part}/${file}`] = `${part}${file}`;
+  return files;
+}
+
+/** What the hub has of a model, as far as the catalogue asks for it, and some that it does not ask for. */
+export function hubFiles({ hub }: Model): Record<string, string | Buffer> {
+  const files: Record<string, string | Buffer> = { 'README.md': 'words', 'unet/model.onnx': safetensors(9) };
+  for (const pattern of hub?.files ?? []) {
+    const path = pattern.replace('*', pattern.endsWith('/*') ? 'vocab.json' : '00001-of-00001');
+    files[path] = path.endsWith('.safetensors') ? safetensors(5000, path.length) : `{"of":"${path}"}`;
+  }
+  for (const path of Object.keys(files))
+    if (path.endsWith('.safetensors.index.json')) files[path] = '{"weight_map":{}}';
+  files['model_index.json'] = JSON.stringify({ _class_name: hub?.pipeline });
   return files;
 }

@@ -3,7 +3,9 @@
 Repositories are folders `owner/name`; paths, headers, redirects and error codes are the hub's. Large ones are
 handed on to another host, which refuses the hub's token, as the real one does.
 
-    python fake_hub.py FOLDER     prints its address; a file `gated` in a repository's folder holds the token
+    python fake_hub.py FOLDER     prints its address
+
+A file `gated` in a repository's folder holds the token that it wants, a file `commit` its commit.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from urllib.parse import unquote, urlsplit
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # The real hub keeps files in git up to 10 MB; a test wants both kinds in small.
 LARGE_BYTES = 2000
-GATE = "gated"
+GATE, HEAD = "gated", "commit"
 
 
 @dataclass
@@ -77,14 +79,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if not folder.is_dir():
             self.answer(401, b"Invalid username or password.", {"X-Error-Code": "RepoNotFound"})
             return
-        if revision not in ("main", COMMIT):
+        commit = self.commit(folder)
+        if revision not in ("main", commit):
             self.answer(404, b"no such revision", {"X-Error-Code": "RevisionNotFound"})
             return
-        files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != GATE)
+        files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name not in (GATE, HEAD))
         described = {
             "id": repository,
             "modelId": repository,
-            "sha": COMMIT,
+            "sha": commit,
             "private": False,
             "gated": "auto" if (folder / GATE).exists() else False,
             "tags": [],
@@ -93,6 +96,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         }
         self.answer(200, json.dumps(described).encode(), {"Content-Type": "application/json"})
 
+    def commit(self, folder: Path) -> str:
+        """Of the main branch."""
+        head = folder / HEAD
+        return head.read_text().strip() if head.exists() else COMMIT
+
     def resolve(self, repository: str, revision: str, path: str) -> None:
         """A file by its path; large ones lie elsewhere."""
         folder = self.server.state.folder / repository
@@ -100,7 +108,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if gate.exists() and self.headers.get("Authorization") != f"Bearer {gate.read_text().strip()}":
             status = 403 if "Authorization" in self.headers else 401
             self.answer(status, b"Access to this model is restricted", {"X-Error-Code": "GatedRepo"})
-        elif revision != COMMIT or not (folder / path).is_file():
+        elif revision != self.commit(folder) or not (folder / path).is_file():
             self.answer(404, b"", {"X-Error-Code": "EntryNotFound"})
         elif (folder / path).stat().st_size >= LARGE_BYTES:
             # Another host, so that clients must not send the token on.

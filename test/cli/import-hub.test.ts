@@ -1,0 +1,266 @@
+/**
+ * `proxytune import-model` from the hub: in an account by a job, which is the real container as a process, and on one
+ * machine into the data folder. The hub is its protocol on this machine; the bucket, the secret and the stack are the
+ * emulator's.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  waitUntilStackCreateComplete,
+} from '@aws-sdk/client-cloudformation';
+import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  DescribeTrainingJobCommand,
+  ListTrainingJobsCommand,
+  SageMakerClient,
+} from '@aws-sdk/client-sagemaker';
+import { requireModelInBucket } from '../../lambdas/shared/models.ts';
+import { type Place, placeOf } from '../../lib/cli/clients.ts';
+import { importFromHub } from '../../lib/cli/import-hub.ts';
+import { importModelCommand } from '../../lib/cli/import-model.ts';
+import type { Output } from '../../lib/cli/output.ts';
+import { model } from '../../lib/core/catalogue.ts';
+import { TOKEN_SECRET } from '../../lib/core/import-job.ts';
+import { modelManifest } from '../../lib/core/model-manifest.ts';
+import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
+import { jobLogFile, type SageMakerService, startSageMakerService } from '../../lib/local/sagemaker/index.ts';
+import { awsJson, clientConfig, emulatorOptions, PYTHON } from '../local/emulator/helpers.ts';
+import { hubFiles, write } from '../local/model-folders.ts';
+
+const MINUTE = 60_000;
+const BUCKET = 'import-test';
+const TOKEN = 'hf_0123456789secret';
+const FAKE_HUB = join(import.meta.dirname, '../../containers/tests/importing/fake_hub.py');
+const [SDXL, FLUX] = [model('sdxl'), model('flux-dev')];
+const before = { ...process.env };
+let folder: string;
+let emulator: Emulator;
+let service: SageMakerService;
+let hub: ChildProcess;
+let s3: S3Client;
+let sagemaker: SageMakerClient;
+let place: Place;
+
+beforeAll(async () => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'proxytune-hub-')));
+  await startHub();
+  emulator = await startEmulator(emulatorOptions(join(folder, 'emulator')));
+  const access = clientConfig(emulator.endpoint);
+  service = await startSageMakerService({
+    dataDir: join(folder, 'sagemaker'),
+    s3: access,
+    commands: { train: [PYTHON, '-m', 'proxytune', 'train'], serve: [PYTHON, '-m', 'proxytune', 'serve'] },
+    containerEnv: { OMP_NUM_THREADS: '1', HF_HUB_OFFLINE: '1' },
+    stopGraceSeconds: 2,
+  });
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: emulator.endpoint,
+    AWS_ENDPOINT_URL_SAGEMAKER: service.endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+    BUCKET,
+    LINKED_MODELS: 'no',
+  });
+  s3 = new S3Client({ ...access, forcePathStyle: true });
+  sagemaker = new SageMakerClient({ ...access, endpoint: service.endpoint });
+  await s3.send(new CreateBucketCommand({ Bucket: BUCKET }));
+  await deploy(access);
+}, 2 * MINUTE);
+
+afterAll(async () => {
+  for (const client of [s3, sagemaker]) client?.destroy();
+  place?.close();
+  await service?.close();
+  await emulator?.close();
+  hub?.kill();
+  for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
+  Object.assign(process.env, before);
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+}, MINUTE);
+
+/** Two repositories at the catalogue's commits; the second one's terms have to be accepted. */
+async function startHub(): Promise<void> {
+  for (const row of [SDXL, FLUX]) {
+    const gate = row.hub?.gated ? { gated: TOKEN } : {};
+    const files = { ...hubFiles(row), ...gate, commit: row.hub?.revision ?? '' };
+    write(join(folder, 'hub', row.hub?.repository ?? ''), files);
+  }
+  hub = spawn(PYTHON, [FAKE_HUB, join(folder, 'hub')], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [address] = (await once(hub.stdout ?? hub, 'data')) as [Buffer];
+  process.env.HF_ENDPOINT = address.toString().trim();
+  process.env.HF_HOME = join(folder, 'no-token-of-the-user');
+  delete process.env.HF_TOKEN;
+}
+
+/** A stack with the outputs of ours, as the command line finds them in an account. */
+async function deploy(access: ReturnType<typeof clientConfig>): Promise<void> {
+  const outputs = {
+    BucketName: BUCKET,
+    TableName: 'none',
+    StateMachineArn: 'none',
+    ImportRoleArn: 'arn:aws:iam::000000000000:role/imports',
+    ImageUri: '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local',
+  };
+  place = placeOf({ environment: process.env as Record<string, string>, outputs });
+  const Outputs = Object.fromEntries(Object.entries(outputs).map(([name, Value]) => [name, { Value }]));
+  const Resources = {
+    P: { Type: 'AWS::SSM::Parameter', Properties: { Name: 'p', Type: 'String', Value: 'v' } },
+  };
+  const client = new CloudFormationClient(access);
+  const TemplateBody = JSON.stringify({ Resources, Outputs });
+  await client.send(new CreateStackCommand({ StackName: 'Hub', TemplateBody }));
+  await waitUntilStackCreateComplete(
+    { client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 },
+    { StackName: 'Hub' },
+  );
+  client.destroy();
+}
+
+async function command(id: string, options: object = {}): Promise<{ said: string[]; told: unknown[] }> {
+  const said: string[] = [];
+  const told: unknown[] = [];
+  await importModelCommand(id, { stack: 'Hub', ...options }, listener(said, told));
+  return { said, told };
+}
+
+function listener(said: string[], told: unknown[] = []): Output {
+  const say = (line: string) => said.push(line);
+  return {
+    json: false,
+    terminal: false,
+    debug: false,
+    say,
+    data: (value) => told.push(value),
+    write: () => {},
+  };
+}
+
+async function jobs(): Promise<string[]> {
+  const { TrainingJobSummaries = [] } = await sagemaker.send(new ListTrainingJobsCommand({}));
+  return TrainingJobSummaries.map(({ TrainingJobName = '' }) => TrainingJobName).reverse();
+}
+
+/** Everything that a job leaves for others to see: its description, its log, and all small objects. */
+async function leftBy(job: string): Promise<string> {
+  const description = await sagemaker.send(new DescribeTrainingJobCommand({ TrainingJobName: job }));
+  const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET }));
+  const objects = await Promise.all(
+    Contents.map(async ({ Key }) => {
+      const { Body } = await s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }));
+      return Buffer.from((await Body?.transformToByteArray()) ?? []).toString('latin1');
+    }),
+  );
+  const log = readFileSync(jobLogFile(join(folder, 'sagemaker'), job), 'utf8');
+  return [JSON.stringify(description), log, ...objects].join('\n');
+}
+
+test(
+  'in an account a job brings the catalogue’s commit, and a second call starts none',
+  async () => {
+    const { said, told } = await command('sdxl');
+    const manifest = modelManifest.parse(told[0]);
+    expect(manifest).toMatchObject({
+      model: 'sdxl',
+      revision: SDXL.hub?.revision,
+      source: `https://huggingface.co/${SDXL.hub?.repository}`,
+      linked: null,
+    });
+    expect(manifest.files.map(({ path }) => path)).not.toContain('unet/model.onnx');
+    await requireModelInBucket('sdxl');
+    expect(said.join('\n')).toMatch(/ml\.m5\.xlarge, about .* and \$0\.\d\d at list prices/);
+    expect(said.join('\n')).toContain('commercial use is allowed');
+    const [job = ''] = await jobs();
+    expect(job).toMatch(/^proxytune-import-sdxl-[0-9a-z]+$/);
+    const description = await sagemaker.send(new DescribeTrainingJobCommand({ TrainingJobName: job }));
+    expect(description).toMatchObject({
+      RoleArn: 'arn:aws:iam::000000000000:role/imports',
+      EnableNetworkIsolation: false,
+      HyperParameters: { stage: 'import-model', model: 'sdxl' },
+    });
+    const again = await command('sdxl');
+    expect(again.said.join('\n')).toContain('it is there already');
+    expect(again.told).toEqual(told);
+    expect(await jobs()).toEqual([job]);
+  },
+  MINUTE,
+);
+
+test(
+  'a gated model without a token is refused in words; with one in the secret it comes, and the token is nowhere',
+  async () => {
+    await expect(command('flux-dev')).rejects.toMatchObject({ name: 'LicenceNotAccepted' });
+    const accepted = { acceptLicence: true };
+    const words = [
+      'no token was given',
+      `accept the terms at https://huggingface.co/${FLUX.hub?.repository}`,
+      `aws secretsmanager create-secret --name ${TOKEN_SECRET}`,
+    ];
+    const refusal = await command('flux-dev', accepted).catch((error: Error) => error);
+    expect(refusal).toMatchObject({ name: 'ModelGated' });
+    for (const word of words) expect((refusal as Error).message).toContain(word);
+    await expect(requireModelInBucket('flux-dev')).rejects.toMatchObject({ name: 'ModelMissing' });
+
+    await awsJson(emulator.endpoint, 'secretsmanager.CreateSecret', {
+      Name: TOKEN_SECRET,
+      SecretString: TOKEN,
+    });
+    // Names of jobs count in seconds.
+    await new Promise((done) => setTimeout(done, 1100));
+    const { told } = await command('flux-dev', accepted);
+    expect(modelManifest.parse(told[0])).toMatchObject({ gated: true, revision: FLUX.hub?.revision });
+    await requireModelInBucket('flux-dev');
+    const left = await leftBy((await jobs()).at(-1) ?? '');
+    expect(left).toContain('import-model');
+    expect(left).not.toContain(TOKEN);
+  },
+  2 * MINUTE,
+);
+
+test(
+  'on one machine it comes into the data folder and is linked from there, with the user’s own token',
+  async () => {
+    const dataDir = join(folder, 'data');
+    const said: string[] = [];
+    const options = {
+      revision: null,
+      dataDir,
+      output: listener(said),
+      signal: new AbortController().signal,
+    };
+    await expect(importFromHub(place, FLUX, options)).rejects.toMatchObject({ name: 'ModelGated' });
+    process.env.HF_TOKEN = TOKEN;
+    const manifest = await importFromHub(place, FLUX, options);
+    delete process.env.HF_TOKEN;
+    expect(manifest).toMatchObject({
+      linked: join(dataDir, 'models/flux-dev'),
+      revision: FLUX.hub?.revision,
+    });
+    expect(said.join('\n')).not.toContain(TOKEN);
+    process.env.LINKED_MODELS = 'yes';
+    await requireModelInBucket('flux-dev');
+    const file = join(dataDir, 'models/flux-dev/vae/diffusion_pytorch_model.safetensors');
+    const before = statSync(file).mtimeMs;
+    writeFileSync(file, 'cut');
+    await expect(requireModelInBucket('flux-dev')).rejects.toMatchObject({ name: 'ModelChanged' });
+    process.env.HF_TOKEN = TOKEN;
+    const mended = await importFromHub(place, FLUX, options);
+    delete process.env.HF_TOKEN;
+    expect(mended.files.map(({ sha256 }) => sha256)).toEqual(manifest.files.map(({ sha256 }) => sha256));
+    expect(statSync(file).mtimeMs).toBeGreaterThan(before);
+    await requireModelInBucket('flux-dev');
+  },
+  MINUTE,
+);
+
+test('a model that is on no hub as the jobs read it wants a folder', async () => {
+  await expect(command('llamagen-xl', { acceptLicence: true })).rejects.toMatchObject({
+    name: 'UsageInvalid',
+    message: expect.stringContaining('--from FOLDER'),
+  });
+});
