@@ -1,6 +1,6 @@
 /**
  * The job that brings a base model from the hub into the bucket, without a detour over anybody's laptop. It is the one
- * job with a network, and so it has a role of its own, sees no photo, no run and no adapter (docs/adr/0009).
+ * job with a network, and so it has a role of its own, sees no photo, no run and no adapter (ADR 10).
  */
 import { instance, type Model } from './catalogue.ts';
 import type { ImportOrder } from './contract/import-order.ts';

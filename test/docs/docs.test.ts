@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { model, modelIds } from '../../lib/core/catalogue.ts';
 import { errorNames, exitCode, retryableNames } from '../../lib/core/errors.ts';
+import { importEstimate } from '../../lib/core/import-job.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
 import { parseRequest, requestSchema } from '../../lib/core/request.ts';
 
@@ -184,6 +186,30 @@ test('every command of proxytune in a document is a command, with options it kno
   expect(wrong).toEqual([]);
   // Each command's help is a process of its own.
 }, 120_000);
+
+test('the table of models says what the catalogue says: commit, size, time, price, gate, licence', () => {
+  const table = rows('docs/models.md');
+  const asked = modelIds().filter((id) => model(id).standInFor === null && model(id).shipped === null);
+  expect([...table.keys()].sort()).toEqual([...asked].sort());
+  const words = { yes: 'yes', no: 'no', mixed: 'on conditions' };
+  for (const id of asked) {
+    const { hub, licence } = model(id);
+    const [commit, size, effort, gated, commercial = ''] = table.get(id) ?? [];
+    expect([id, commercial.split(/[,:;]/)[0]]).toEqual([id, words[licence.commercial]]);
+    if (hub === null) {
+      expect([id, commit]).toEqual([id, 'by `--from`']);
+      continue;
+    }
+    const { minutes, usd } = importEstimate(model(id));
+    expect([id, commit, size, effort, gated]).toEqual([
+      id,
+      hub.revision === null ? 'main branch' : 'pinned',
+      `${hub.gib} GiB`,
+      `${Math.round(minutes)} min, $${usd.toFixed(2)}`,
+      hub.gated ? 'yes' : 'no',
+    ]);
+  }
+});
 
 test('every npm script in a document is a script', () => {
   const scripts = Object.keys(JSON.parse(read('package.json')).scripts);
