@@ -5,13 +5,16 @@ import type { Plan } from '../core/plan.ts';
 export function curationLines({ curation, request }: Plan): string[] {
   if (curation === null) return [];
   const { fidelity, prompt, duplicates, safety, minimum, adaptive, rounds } = curation;
-  const checked =
+  const limits = [
+    fidelity === null ? 'fidelity not asked' : `fidelity below ${fidelity} of what the photos score`,
+    prompt === null ? 'prompt not asked' : `prompt below ${prompt} of it`,
+    duplicates === null
+      ? 'duplicates not asked'
+      : `duplicates nearer than ${duplicates} of the photos' distance`,
     safety === null
-      ? 'safety not checked, as this world has no words for it'
-      : `safety from ${safety.probability}`;
-  const limits =
-    `fidelity below ${fidelity} and prompt below ${prompt} of what the photos score, duplicates nearer than ` +
-    `${duplicates} of the distance of the photos, ${checked}`;
+      ? 'safety not checked, as the CLIP here knows no words for it'
+      : `safety from ${safety.probability}`,
+  ].join(', ');
   return [
     ...(request.curation
       ? [`Proxies are dropped for: ${limits}; fewer than ${minimum} left end the run`]

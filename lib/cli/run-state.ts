@@ -129,14 +129,19 @@ async function viewOf(
   if (stage === 'publish') return lambda(stage, run.status === 'SUCCEEDED');
   const own = jobs.filter((job) => job.stage === stage);
   const view = await viewJob(place, own, stage);
-  // Over is only over when no further round of proxies comes after it.
-  if (stage === 'curate' && view.state === 'done' && !(await exists(place, keys.curationFile(run.runId))))
-    return { ...view, state: run.status === 'RUNNING' ? 'running' : 'failed', phase: 'weighing the proxies' };
+  if (stage === 'curate' && view.state === 'done') return weighed(place, run, view);
   // What failed while the run goes on will be tried again, or the run is about to end.
   const again = view.state === 'failed' && run.status === 'RUNNING';
   return again
     ? { ...view, state: 'running', phase: 'waiting to be tried again', rate: null, etaSeconds: null }
     : view;
+}
+
+/** A curation is over when its proxies were weighed: a further round may come, or too few may be left. */
+async function weighed(place: Place, run: RunRecord, view: StageView): Promise<StageView> {
+  if (run.error === 'ProxiesTooFew') return { ...view, state: 'failed' };
+  if (await exists(place, keys.curationFile(run.runId))) return view;
+  return { ...view, state: run.status === 'RUNNING' ? 'running' : 'failed', phase: 'weighing the proxies' };
 }
 
 function lambda(stage: Stage, done: boolean): StageView {

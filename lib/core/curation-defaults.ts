@@ -1,25 +1,28 @@
-/** Thresholds of curation, a row a world, as they depend on the encoders that measure there. */
+/** Thresholds of curation, a row a CLIP: they mean something only for the encoders (it and its DINO) that measure. */
 import { z } from 'zod';
 import data from './data/curation.json' with { type: 'json' };
-import { WORLDS, type World } from './worlds.ts';
 
 const number = z.strictObject({ value: z.number(), source: z.string().min(1) });
 const texts = z.array(z.string().min(1)).min(1).nullable();
 const row = z.strictObject({
-  fidelity: number,
-  prompt: number,
-  duplicates: number,
-  safety: number.nullable().describe('null when the world’s CLIP knows no words for what is unsafe'),
+  fidelity: number
+    .nullable()
+    .describe('null, here and below: these encoders cannot tell, so it is not asked'),
+  prompt: number.nullable(),
+  duplicates: number.nullable(),
+  safety: number.nullable().describe('null when this CLIP knows no words for what is unsafe'),
   likeness: number,
   unsafe: texts,
   safe: texts,
 });
-const rows: ReadonlyMap<World, z.infer<typeof row>> = new Map(
-  WORLDS.map((name) => [name, row.parse(data[name])]),
+const rows: ReadonlyMap<string, z.infer<typeof row>> = new Map(
+  Object.entries(data).map(([clip, entry]) => [clip, row.parse(entry)]),
 );
 
-/** The default thresholds of a world, with their sources. */
-export function curationOf(world: World): z.infer<typeof row> {
-  // Every name of the type is a key of the data.
-  return rows.get(world) as z.infer<typeof row>;
+/** The default thresholds where this CLIP measures, with their sources. */
+export function curationBy(clip: string): z.infer<typeof row> {
+  const found = rows.get(clip);
+  // A test holds the catalogue against the rows.
+  if (found === undefined) throw new Error(`there are no thresholds of curation for ${clip}`);
+  return found;
 }

@@ -1,12 +1,11 @@
 /** When proxies are dropped, in how many rounds they are drawn, and what is decided at the end of each. */
 import { CRITERIA, type Curation, type CurationPlan } from './contract/curation.ts';
-import { curationOf } from './curation-defaults.ts';
+import { curationBy } from './curation-defaults.ts';
 import { ProxytuneError } from './errors.ts';
 import { keys } from './keys.ts';
 import type { Plan } from './plan.ts';
 import type { Request } from './request.ts';
 import type { TransformStage } from './words.ts';
-import type { World } from './worlds.ts';
 
 /** The share of the wanted proxies that must be left, and the fewest that teach anything (`proxies` in the request). */
 const LEAST_SHARE = 0.1;
@@ -26,19 +25,20 @@ export function isCurated(request: Pick<Request, 'curation' | 'adaptiveProxies'>
 
 /**
  * What a request's curation asks for; null when it asks for none.
+ * @param clip - catalogue id of the CLIP that measures
  * @param proxies - the most that are drawn
  * @param picturesPerChunk - a round ends with a whole chunk
  */
 export function planCuration(
   request: Request,
-  world: World,
+  clip: string,
   { proxies, picturesPerChunk }: { readonly proxies: number; readonly picturesPerChunk: number },
 ): CurationPlan | null {
   if (!isCurated(request)) return null;
-  const standard = curationOf(world);
+  const standard = curationBy(clip);
   const asked = request.advanced.curate ?? {};
   const least = (name: 'fidelity' | 'prompt' | 'duplicates') =>
-    request.curation ? (asked[name] ?? standard[name].value) : null;
+    request.curation ? (asked[name] ?? standard[name]?.value ?? null) : null;
   const { unsafe, safe } = standard;
   const probability = asked.safety ?? standard.safety?.value;
   const checked = request.curation && probability !== undefined && unsafe !== null && safe !== null;

@@ -93,7 +93,7 @@ function gather(request: Request, context: PlanContext): Parts {
     request,
     context,
     ...models,
-    curation: planCuration(request, world, {
+    curation: planCuration(request, models.clip.id, {
       proxies,
       picturesPerChunk: proxiesPerChunk(request, models.teacher),
     }),

@@ -1,6 +1,6 @@
 /** What the fields about curation must have in common: settings of what is not asked for would have no effect. */
-import { model } from './catalogue.ts';
-import { curationOf } from './curation-defaults.ts';
+import { measuring, model } from './catalogue.ts';
+import { curationBy } from './curation-defaults.ts';
 import { worldOf } from './worlds.ts';
 
 interface Asked {
@@ -24,7 +24,7 @@ export function curationFaults({ teacher, curation, adaptiveProxies, advanced }:
     if (!curation && !adaptiveProxies)
       return [{ path, message: 'needs curation or adaptiveProxies to be true' }];
     const { world } = model(teacher);
-    if (name === 'safety' && curationOf(world).unsafe === null)
+    if (name === 'safety' && curationBy(measuring(world, 'clip').id).unsafe === null)
       return [
         {
           path,

@@ -1,9 +1,9 @@
 /** What `status` tells of a run, read from a real table and bucket as the lambdas leave them. */
-import { beginRun, endRun, rememberJob } from '../../lambdas/shared/table.ts';
+import { beginRun, endJob, endRun, noteRun, rememberJob } from '../../lambdas/shared/table.ts';
 import { type Place, placeOf } from '../../lib/cli/clients.ts';
 import { readRunView } from '../../lib/cli/run-state.ts';
 import { chunkName, keys } from '../../lib/core/keys.ts';
-import { jobName } from '../../lib/core/names.ts';
+import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
 
 let bench: Bench;
@@ -111,4 +111,62 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
   expect(view?.rate).toBeCloseTo(0.01, 3);
   expect(view?.etaSeconds).toBeGreaterThan(490);
   expect(view?.etaSeconds).toBeLessThan(600);
+}, 30_000);
+
+/** A job that runs, as start-job leaves it. */
+async function remember(identity: JobIdentity, facts: { readonly chunks?: number } = {}): Promise<void> {
+  await rememberJob(identity, {
+    runId: identity.run,
+    jobName: jobName(identity),
+    stage: identity.stage,
+    kind: facts.chunks === undefined ? 'training' : 'transform',
+    attempt: identity.attempt,
+    ...(identity.round === undefined ? {} : { round: identity.round }),
+    state: 'WAITING',
+    token: 't',
+    told: false,
+    createdAt: new Date().toISOString(),
+    instanceType: 'ml.m5.large',
+    maxRuntimeSeconds: 3600,
+    ...facts,
+  });
+}
+
+test('proxies in rounds: the newest round is shown, and learning waits until the last is weighed', async () => {
+  const run = 'rex-00000005';
+  await begin(run);
+  expect(Object.keys(await states(run))).not.toContain('curate');
+  await noteRun(run, { curated: true });
+  const done = { state: 'SUCCEEDED', told: true, seconds: 5 } as const;
+  const round = async (number: number, chunks: number) => {
+    const which = number === 1 ? {} : { round: number };
+    for (const stage of ['synthesize', 'curate'] as const) {
+      const identity = { run, stage, attempt: 1, ...which };
+      await remember(identity, stage === 'synthesize' ? { chunks } : {});
+      await endJob(identity, done);
+    }
+  };
+  await round(1, 2);
+  expect(await states(run)).toMatchObject({ synthesize: 'done', curate: 'running', learn: 'waiting' });
+  await remember({ run, stage: 'synthesize', attempt: 1, round: 2 }, { chunks: 4 });
+  await bench.put(`${keys.picturesOfAttempt(run, 'synthesize', 1, 2)}${chunkName(2)}.out`, 'x');
+  const view = (await readRunView(place, run))?.stages.find(({ stage }) => stage === 'synthesize');
+  expect(view).toMatchObject({ state: 'running', phase: 'drawing, round 2', total: 4, attempt: 1 });
+  await endJob({ run, stage: 'synthesize', attempt: 1, round: 2 }, done);
+  await remember({ run, stage: 'curate', attempt: 1, round: 2 });
+  await endJob({ run, stage: 'curate', attempt: 1, round: 2 }, done);
+  expect(await states(run)).toMatchObject({ curate: 'running', learn: 'waiting' });
+  await bench.put(keys.curationFile(run), '{}');
+  expect(await states(run)).toMatchObject({ curate: 'done', learn: 'running' });
+}, 30_000);
+
+test('a run that too few proxies ended failed in its curation', async () => {
+  const run = 'rex-00000006';
+  await begin(run);
+  await noteRun(run, { curated: true });
+  await remember({ run, stage: 'curate', attempt: 1 });
+  await endJob({ run, stage: 'curate', attempt: 1 }, { state: 'SUCCEEDED', told: true, seconds: 5 });
+  await bench.put(keys.curationFile(run), '{}');
+  await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'ProxiesTooFew' });
+  expect(await states(run)).toMatchObject({ curate: 'failed', learn: 'waiting' });
 }, 30_000);

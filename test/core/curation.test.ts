@@ -1,14 +1,14 @@
 /** Curation and the adaptive count: what is planned, what it costs, and what is decided after each round. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { modelsOf } from '../../lib/core/catalogue.ts';
 import { chunksOf } from '../../lib/core/chunks.ts';
 import { type Curation, curation } from '../../lib/core/contract/curation.ts';
 import { chunksUntil, requireEnough, wantsMore } from '../../lib/core/curation.ts';
-import { curationOf } from '../../lib/core/curation-defaults.ts';
+import { curationBy } from '../../lib/core/curation-defaults.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
 import { type Plan, planSchema, stageOf, transformOf } from '../../lib/core/plan.ts';
 import { parseRequest } from '../../lib/core/request.ts';
-import { WORLDS } from '../../lib/core/worlds.ts';
 
 const context = { runId: 'dog-0a1b2c3d', subject: 'dog', bucket: 'b', scale: 'full', version: '1' } as const;
 const MINIATURE = { teacher: 'sdxl-miniature', student: 'llamagen-miniature', category: 'car' };
@@ -105,6 +105,12 @@ describe('a plan', () => {
     );
   });
 
+  test('asks stand-ins with random weights only for what they cannot get wrong', () => {
+    const request = parseRequest(JSON.stringify({ category: 'dog', consent: true, curation: true }));
+    const made = makePlan(request, { ...context, scale: 'tiny' });
+    expect(made.curation).toMatchObject({ prompt: null, safety: null, fidelity: 0.5 });
+  });
+
   test.each([
     [{ advanced: { curate: { fidelity: 0.5 } } }, 'needs curation to be true'],
     [{ curation: true, advanced: { curate: { rounds: 3 } } }, 'needs adaptiveProxies to be true'],
@@ -114,11 +120,15 @@ describe('a plan', () => {
   });
 });
 
-test.each(WORLDS)('the thresholds of %s say where they are from', (world) => {
-  const { fidelity, prompt, duplicates, likeness, safety } = curationOf(world);
-  for (const row of [fidelity, prompt, duplicates, likeness, ...(safety === null ? [] : [safety])])
-    expect(row.source.length).toBeGreaterThan(20);
-});
+test.each(modelsOf('clip').map(({ id }) => id))(
+  'there are thresholds for %s, and they say where they are from',
+  (clip) => {
+    const { fidelity, prompt, duplicates, likeness, safety, unsafe, safe } = curationBy(clip);
+    for (const row of [fidelity, prompt, duplicates, likeness, safety])
+      expect(row?.source.length ?? 21).toBeGreaterThan(20);
+    expect([unsafe === null, safe === null]).toEqual([safety === null, safety === null]);
+  },
+);
 
 /** As the container writes it; its own tests read the same file. */
 const FIXTURE: Curation = curation.parse(

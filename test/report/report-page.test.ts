@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import chromium from '@sparticuz/chromium';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { curation as curationSchema } from '../../lib/core/contract/curation.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
 import { parseRequest } from '../../lib/core/request.ts';
@@ -22,7 +23,14 @@ const planned = makePlan(
       preset: 'draft',
       proxies: 16,
       consent: true,
-      advanced: { sample: { prompts: 3, picturesPerPrompt: 1 } },
+      curation: true,
+      adaptiveProxies: true,
+      advanced: {
+        sample: { prompts: 3, picturesPerPrompt: 1 },
+        synthesize: { picturesPerChunk: 4 },
+        // The encoders have random weights: limits that drop some pictures, not the right ones.
+        curate: { fidelity: 0.97, duplicates: 0.3 },
+      },
     }),
   ),
   { runId: 'rex-0a1b2c3d', subject: 'rex', bucket: 'photos', scale: 'tiny', version: '0.1.0' },
@@ -99,7 +107,8 @@ test('every picture loads and says what it shows', async () => {
     page,
     '[...document.images].map((image) => ({ src: image.src, width: image.naturalWidth, alt: image.alt }))',
   );
-  // 4 photos, 4 samples at 4 checkpoints, 3 prompts of 4 pictures, best and worst of two models, 16 proxies.
+  // 4 photos, 4 samples at 4 checkpoints, 3 prompts of 4 pictures, best and worst of two models, and 16 proxies, of
+  // which those that were dropped stand in a strip of their own.
   expect(images).toHaveLength(4 + 16 + 12 + 4 + 16);
   expect(images.filter(({ width, alt }) => width === 0 || alt === '')).toEqual([]);
   await page.close();
@@ -120,6 +129,25 @@ test('the page tells what happened, and that stand-ins took part', async () => {
     expect(text).toContain(wanted);
   }
   expect(metrics.rows.map((row) => row.name)).toContain('student');
+  await page.close();
+}, 60_000);
+
+test('what was dropped is shown with its reasons, and what each round added as a curve', async () => {
+  const { page } = await visit(join(report, 'index.html'));
+  const found = curationSchema.parse(JSON.parse(readFileSync(join(report, 'curation.json'), 'utf8')));
+  const dropped = found.pictures.filter(({ kept }) => !kept);
+  expect([found.kept > 0, dropped.length > 0]).toEqual([true, true]);
+  const captions = await ask<string[]>(
+    page,
+    "[...document.querySelectorAll('.dropped figcaption')].map((caption) => caption.innerText)",
+  );
+  expect(captions).toHaveLength(dropped.length);
+  for (const [at, { reasons }] of dropped.entries())
+    for (const { why } of reasons) expect(captions[at]).toContain(why);
+  const rounds = found.adaptive?.rounds.length ?? 0;
+  expect(rounds).toBeGreaterThan(1);
+  const shown = (what: string) => ask<number>(page, `document.querySelectorAll('#curation ${what}').length`);
+  expect([await shown('circle'), await shown('.rounds tbody tr')]).toEqual([rounds, rounds]);
   await page.close();
 }, 60_000);
 

@@ -16,7 +16,8 @@ from proxytune.proxies import shard
 
 MODELS = Path(__file__).parents[2] / "models" / "miniature"
 PLAN = Path(__file__).parents[1] / "evaluation" / "fixtures" / "plan.json"
-DEFAULTS = json.loads((Path(__file__).parents[3] / "lib/core/data/curation.json").read_text())["miniature"]
+THRESHOLDS = Path(__file__).parents[3] / "lib" / "core" / "data" / "curation.json"
+DEFAULTS = json.loads(THRESHOLDS.read_text())["clip-miniature"]
 SUBJECT = "demo-car"
 PER_SHARD = 2
 

@@ -4,8 +4,9 @@ As a command, for the test that opens the report in a browser:
 
     python make_run.py PLAN.json BASE [PHOTOS]
 
-makes the job's folders under BASE for that plan, evaluates, and leaves the report in BASE/model. Samples and
-proxies are drawn here, not by models: the tuned ones resemble the references, the untuned ones do not.
+makes the job's folders under BASE for that plan, curates where it asks for that, evaluates, and leaves the
+report in BASE/model. Samples and proxies are drawn here, not by models: the tuned ones resemble the
+references, the untuned ones do not.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from tiny_encoders import make_clip, make_dino
 
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
+from proxytune.curation.curate import curate
 from proxytune.evaluation.evaluate import evaluate
 from proxytune.proxies import shard
 from proxytune.teacher.choosing import choose_checkpoint
@@ -138,14 +140,27 @@ def _write(folder: Path, pictures: list[tuple[bytes, dict[str, Any]]]) -> None:
         (folder / f"chunk-{number:04d}.json.out").write_bytes(content)
 
 
+def judge_proxies(folders: Folders, number: int) -> dict[str, Any]:
+    """Have the stage curate judge the proxies after a round, and make what it says a channel."""
+    curate(folders, {"stage": "curate", "round": number}, StopRequest())
+    channel = folders.base / "input" / "data" / "curation"
+    channel.mkdir()
+    shutil.move(folders.model / "curation.json", channel / "curation.json")
+    found: dict[str, Any] = json.loads((channel / "curation.json").read_text())
+    return found
+
+
 def _jpegs(folder: str) -> list[Path]:
     return sorted(Path(folder).glob("*.jpg"))
 
 
 if __name__ == "__main__":
+    asked = json.loads(Path(sys.argv[1]).read_text())
     run = make_run(
         Path(sys.argv[2]),
-        json.loads(Path(sys.argv[1]).read_text()),
+        asked,
         photos=[Image.open(file).convert("RGB") for folder in sys.argv[3:] for file in _jpegs(folder)],
     )
+    if asked.get("curation") is not None:
+        judge_proxies(run, len(asked["curation"]["rounds"]))
     evaluate(run, {"stage": "evaluate", "seed": 7}, StopRequest())

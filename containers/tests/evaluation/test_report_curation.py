@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from make_run import PLAN, make_run
+from make_run import PLAN, judge_proxies, make_run
 
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
-from proxytune.curation.curate import curate
 from proxytune.evaluation.evaluate import evaluate
 from proxytune.evaluation.report_curves import curve
 
@@ -40,13 +38,9 @@ def evaluated_with(base: Path, models: Path, **changes: Any) -> tuple[Folders, d
     plan["curation"] = CURATION | changes
     plan["request"] |= {"curation": True, "adaptiveProxies": plan["curation"]["adaptive"] is not None}
     folders = make_run(base, plan, models)
-    rounds = len(plan["curation"]["rounds"])
-    curate(folders, {"stage": "curate", "round": rounds}, StopRequest())
-    channel = base / "input" / "data" / "curation"
-    channel.mkdir()
-    shutil.move(folders.model / "curation.json", channel / "curation.json")
+    found = judge_proxies(folders, len(plan["curation"]["rounds"]))
     evaluate(folders, {"stage": "evaluate", "seed": 7}, StopRequest())
-    return folders, json.loads((channel / "curation.json").read_text())
+    return folders, found
 
 
 @pytest.fixture(scope="session")
@@ -114,10 +108,7 @@ def test_a_count_that_ended_early_says_so(tmp_path: Path, models: Path) -> None:
     plan["request"] |= {"curation": False, "adaptiveProxies": True}
     folders = make_run(tmp_path, json.loads(PLAN.read_text()), models)
     (tmp_path / "input/data/plan/plan.json").write_text(json.dumps(plan))
-    curate(folders, {"stage": "curate", "round": 1}, StopRequest())
-    channel = tmp_path / "input" / "data" / "curation"
-    channel.mkdir()
-    shutil.move(folders.model / "curation.json", channel / "curation.json")
+    judge_proxies(folders, 1)
     evaluate(folders, {"stage": "evaluate", "seed": 7}, StopRequest())
     page = (folders.model / "index.html").read_text()
     assert "Drawing ended after 24 of at most 48 proxies" in page
