@@ -44,6 +44,20 @@ def test_gradients_agree_with_differences():
     )
 
 
+@pytest.mark.parametrize("rows", [4, 100])
+def test_a_bias_counts_as_in_the_plain_one(monkeypatch, rows):
+    monkeypatch.setattr(cross_entropy, "AT_ONCE", rows * 20)
+    hidden, weight, targets, share = inputs()
+    bias = torch.linspace(-1, 1, 20, dtype=torch.float64).requires_grad_()
+    loss = linear_cross_entropy(hidden, weight, targets, share, bias=bias)
+    logits = hidden @ weight.T + bias
+    wanted = (F.cross_entropy(logits, targets, reduction="none") * share).sum()
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-12)
+    given = (hidden, weight, bias)
+    for mine, other in zip(torch.autograd.grad(loss, given), torch.autograd.grad(wanted, given), strict=True):
+        assert (mine - other).abs().max() < 1e-12
+
+
 def test_a_frozen_output_layer_gets_no_gradient_and_a_frozen_model_none_at_all():
     hidden, weight, targets, share = inputs()
     linear_cross_entropy(hidden, weight.detach(), targets, share).backward()

@@ -30,6 +30,9 @@ def crop_sizes(size: int) -> list[tuple[int, int]]:
 def best_crop(size: int, width: int, height: int) -> tuple[int, int]:
     """The (width, height) of `crop_sizes` that loses least of a picture of `width` x `height` pixels.
 
+    For squares it is the square: so the proxies, which are squares, are learnt as the official training would
+    crop them, and nothing needs to be chosen when they are encoded.
+
     The picture is scaled until it covers the crop; what is left of it then is the smaller of the two ratios
     of sides by the larger.
     """

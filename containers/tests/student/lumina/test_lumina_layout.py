@@ -6,7 +6,7 @@ from lumina_tiny import CODES, LAYOUT, VOCABULARY
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.golden.lumina_lm import LAYOUT as OFFICIAL
-from proxytune.student.lumina.crops import crop_sizes
+from proxytune.student.lumina.crops import best_crop, crop_sizes
 from proxytune.student.lumina.layout import Grid
 from proxytune.student.lumina.vocabulary import Vocabulary, code_name
 
@@ -83,3 +83,9 @@ def test_a_vocabulary_without_one_of_the_names_is_refused(name):
 
 def test_marks_are_all_that_no_text_may_hold():
     assert {0, *range(30, 72), *range(80, 90)} == VOCABULARY.marks
+
+
+@pytest.mark.parametrize("size", [64, 512, 768, 1024])
+def test_square_proxies_are_cropped_to_the_square_that_they_are_learnt_as(size):
+    for side in (size, size + 1, 3 * size // 2, 2 * size):
+        assert best_crop(size, side, side) == (size, size)
