@@ -22,6 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Stage -> the function that does it: (folders, hyperparameters, stop) -> None. Imported only when chosen.
 STAGES = {
     "teach": "proxytune.teacher.trainer:train",
+    "synthesize": "proxytune.proxies.synthesis:synthesize",
     "curate": "proxytune.curation.curate:curate",
     "learn": "proxytune.student.trainer:train",
     "evaluate": "proxytune.evaluation.evaluate:evaluate",

@@ -87,7 +87,8 @@ export async function deleteModelOf(job: Pick<JobRecord, 'kind' | 'jobName'>): P
 
 /** What the table keeps of an outcome. */
 export function endOf(job: JobRecord, outcome: Outcome & { over: true }) {
-  const bill = { seconds: outcome.seconds, usd: usdFor(outcome.seconds, instance(job.instanceType)) };
+  const { seconds } = outcome;
+  const bill = { seconds, usd: usdFor(seconds, instance(job.instanceType), job.instances) };
   return outcome.ok
     ? { state: 'SUCCEEDED' as const, ...bill }
     : { state: 'FAILED' as const, ...bill, error: outcome.error, message: outcome.message };

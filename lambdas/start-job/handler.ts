@@ -12,8 +12,10 @@ import { chunksUntil } from '../../lib/core/curation.ts';
 import { retryableNames } from '../../lib/core/errors.ts';
 import {
   drawingOf,
+  type JobContext,
   manifest,
   modelRequest,
+  spotDrawingRequest,
   trainingJobRequest,
   transformJobRequest,
 } from '../../lib/core/job-requests.ts';
@@ -21,9 +23,9 @@ import { chunkName, keys } from '../../lib/core/keys.ts';
 import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { isTaken, JOB_OVER, refusal } from '../../lib/core/outcome.ts';
-import { type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
+import { draws, type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
 import { isOf, type JobRecord } from '../../lib/core/records.ts';
-import { isTransformStage, type JobStage, type TransformStage } from '../../lib/core/words.ts';
+import { JOB_KINDS, type JobStage } from '../../lib/core/words.ts';
 import { listKeys, readPlan, writeJson } from '../shared/bucket.ts';
 import { sagemaker } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
@@ -90,7 +92,7 @@ function record(plan: Plan, identity: JobIdentity, token: string): Omit<JobRecor
     runId: identity.run,
     jobName: jobName(identity),
     stage: identity.stage,
-    kind: stage.kind,
+    kind: JOB_KINDS[stage.kind],
     attempt: identity.attempt,
     ...roundOf(identity),
     state: 'WAITING',
@@ -99,29 +101,46 @@ function record(plan: Plan, identity: JobIdentity, token: string): Omit<JobRecor
     createdAt: new Date().toISOString(),
     instanceType: stage.instanceType,
     maxRuntimeSeconds: stage.maxRuntimeSeconds,
-    ...(isTransformStage(identity.stage)
-      ? { chunks: chunksUntil(plan, identity.stage, identity.round ?? 1) }
+    ...(draws(stage)
+      ? { chunks: chunksUntil(plan, stage.stage, identity.round ?? 1), instances: stage.instances }
       : {}),
   };
 }
 
 async function create(plan: Plan, identity: JobIdentity, jobs: readonly JobRecord[]): Promise<void> {
   const context = { roleArn: setting('JOB_ROLE_ARN'), imageUri: setting('IMAGE_URI') };
-  const { stage } = identity;
-  if (!isTransformStage(stage)) {
-    const found = await filledChannels(stageOf(plan, stage));
-    const request = trainingJobRequest(plan, identity, { ...context, found });
-    await adopting(sagemaker().send(new CreateTrainingJobCommand(request as never)));
-    return;
-  }
-  const wanted = await missingChunks(plan, stage, identity.round ?? 1);
-  const named = manifest(plan.bucket, keys.chunks(plan.runId, stage), wanted.map(chunkName));
-  await writeJson(keys.manifest(plan.runId, jobName(identity)), named);
-  const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, adapterJob(plan, stage, jobs))}`;
-  const drawing = drawingOf(plan, identity);
-  const model = modelRequest(plan, drawing, { ...context, artifactUri });
-  await adopting(sagemaker().send(new CreateModelCommand(model)));
-  await adopting(sagemaker().send(new CreateTransformJobCommand(transformJobRequest(plan, drawing))));
+  await CREATORS[stageOf(plan, identity.stage).kind](plan, identity, context, jobs);
+}
+
+type Create = (
+  plan: Plan,
+  identity: JobIdentity,
+  context: JobContext,
+  jobs: readonly JobRecord[],
+) => Promise<void>;
+
+const CREATORS: Readonly<Record<StagePlan['kind'], Create>> = {
+  async training(plan, identity, context) {
+    const found = await filledChannels(stageOf(plan, identity.stage));
+    await createTraining(trainingJobRequest(plan, identity, { ...context, found }));
+  },
+  async spot(plan, identity, context, jobs) {
+    const adapter = adapterJob(plan, identity.stage, jobs);
+    await createTraining(spotDrawingRequest(plan, identity, { ...context, adapterJob: adapter }));
+  },
+  async transform(plan, identity, context, jobs) {
+    const drawing = drawingOf(plan, identity);
+    const named = manifest(plan.bucket, drawing.chunks, (await missingChunks(plan, identity)).map(chunkName));
+    await writeJson(keys.manifest(plan.runId, drawing.name), named);
+    const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, adapterJob(plan, identity.stage, jobs))}`;
+    const model = modelRequest(plan, drawing, { ...context, artifactUri });
+    await adopting(sagemaker().send(new CreateModelCommand(model)));
+    await adopting(sagemaker().send(new CreateTransformJobCommand(transformJobRequest(plan, drawing))));
+  },
+};
+
+async function createTraining(request: object): Promise<void> {
+  await adopting(sagemaker().send(new CreateTrainingJobCommand(request as never)));
 }
 
 /** SageMaker refuses a channel that nothing lies in: of the optional ones those that have something. */
@@ -135,7 +154,8 @@ async function filledChannels(stage: StagePlan): Promise<string[]> {
 }
 
 /** A later attempt draws only what no earlier one has drawn: each picture depends on its seed alone. */
-async function missingChunks(plan: Plan, stage: TransformStage, round: number): Promise<number[]> {
+async function missingChunks(plan: Plan, { stage: of, round = 1 }: JobIdentity): Promise<number[]> {
+  const { stage } = transformOf(plan, of);
   const all = Array.from({ length: chunksUntil(plan, stage, round) }, (_, chunk) => chunk);
   const answered = await answeredChunks(plan.runId, stage);
   const missing = all.filter((chunk) => !answered.has(chunk));
@@ -145,7 +165,7 @@ async function missingChunks(plan: Plan, stage: TransformStage, round: number): 
 }
 
 /** The job whose adapter draws the pictures of a stage. */
-function adapterJob(plan: Plan, stage: TransformStage, jobs: readonly JobRecord[]): string {
+function adapterJob(plan: Plan, stage: JobStage, jobs: readonly JobRecord[]): string {
   const from = transformOf(plan, stage).adapterOf;
   const job = jobs.find((entry) => entry.stage === from && entry.state === 'SUCCEEDED');
   if (job === undefined) throw new Error(`stage ${stage} was started before ${from} had succeeded`);

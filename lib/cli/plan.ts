@@ -1,12 +1,14 @@
 /** `proxytune plan DIR|subject.json`: what a run would do, where, how long and for how much. Starts nothing. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { SPOT_SAVING } from '../core/catalogue.ts';
 import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { REQUEST_FILE } from '../core/keys.ts';
 import { makePlan } from '../core/make-plan.ts';
-import type { Plan } from '../core/plan.ts';
+import { draws, type Plan, type TransformPlan } from '../core/plan.ts';
 import { parseRequest } from '../core/request.ts';
+import { SYNTHESES } from '../core/words.ts';
 import { dollars, duration, type Output, table } from './output.ts';
 import { curationLines } from './plan-curation.ts';
 import { modelLines } from './plan-models.ts';
@@ -69,9 +71,7 @@ export function planLines(plan: Plan): string[] {
     stage.instanceType,
     duration(stage.minutes * 60),
     dollars(stage.usd),
-    stage.kind === 'transform'
-      ? `${stage.pictures} pictures in ${stage.chunks} chunks`
-      : steps(stage.hyperparameters),
+    draws(stage) ? drawn(stage) : steps(stage.hyperparameters),
   ]);
   const { teacher, student } = plan.models;
   return [
@@ -83,7 +83,29 @@ export function planLines(plan: Plan): string[] {
     ...table([['stage', 'instance', 'time', 'price', ''], ...rows]),
     '',
     `About ${duration(plan.estimate.minutes * 60)} and ${dollars(plan.estimate.usd)} (list prices of ${plan.estimate.pricesAsOf}).`,
+    ...plan.stages.filter(draws).flatMap(eitherLine),
     ...modelLines(plan),
+  ];
+}
+
+function drawn({ pictures, chunks, instances, kind }: TransformPlan): string {
+  const shared = instances > 1 ? ` on ${instances} instances` : '';
+  return `${pictures} pictures in ${chunks} chunks${shared}${kind === 'spot' ? ', on spot' : ''}`;
+}
+
+/** What a stage costs as a batch transform and on managed spot, side by side. */
+function eitherLine({ stage, kind, either }: TransformPlan): string[] {
+  if (either === undefined) return [];
+  const ways = SYNTHESES.map((way) => {
+    const priced = either[way];
+    const price =
+      priced === null
+        ? 'not on this instance type'
+        : `${dollars(priced.usd)} in ${duration(priced.minutes * 60)} on ${priced.instanceType}`;
+    return `${way} ${price}${way === kind ? ' (chosen)' : ''}`;
+  });
+  return [
+    `${stage} either way: ${ways.join('; ')}. Spot is reckoned at ${SPOT_SAVING * 100} % off, which nobody promises, and may pause.`,
   ];
 }
 

@@ -41,7 +41,9 @@ export class JobRole extends Construct {
       'runs/*/failures/*',
     ];
     this.role.addToPolicy(onObjects(bucket, ['s3:PutObject', 's3:AbortMultipartUpload'], written));
-    // SageMaker mirrors the checkpoint folder, and so also what the container deletes in it.
-    this.role.addToPolicy(onObjects(bucket, ['s3:DeleteObject'], ['runs/*/checkpoints/*']));
+    // SageMaker mirrors the checkpoint folder, and so also what the container deletes in it; that of a job which draws
+    // on spot is the prefix of the pictures.
+    const mirrored = ['runs/*/checkpoints/*', 'runs/*/pictures/synthesize/*'];
+    this.role.addToPolicy(onObjects(bucket, ['s3:DeleteObject'], mirrored));
   }
 }

@@ -128,6 +128,9 @@ const instances: ReadonlyMap<string, Instance> = new Map(
 /** When and where the prices were read. */
 export const PRICES_AS_OF = `${instanceData.asOf}, ${instanceData.region}`;
 
+/** Share of the list price that a managed-spot job usually saves; nobody promises it. */
+export const SPOT_SAVING = instanceData.spot.saving;
+
 /** The rows of a role, in the catalogue's order. */
 export function modelsOf(role: Role): Model[] {
   return [...models.values()].filter((row) => row.role === role);

@@ -144,6 +144,7 @@ export function generationDrawing(plan: Plan, { id, how }: Generation, attempt: 
     name: generationJobName({ run, id, attempt }),
     stage: 'generate',
     how,
+    chunks: keys.generationChunks(run, id),
     output: keys.generatedPicturesOfAttempt(run, id, attempt),
   };
 }

@@ -4,9 +4,10 @@
  */
 import { instance } from './catalogue.ts';
 import { type Hyperparameters, toStrings } from './contract/hyperparameters.ts';
-import { keys } from './keys.ts';
+import { chunksUntil } from './curation.ts';
+import { attemptFolder, keys } from './keys.ts';
 import { type JobIdentity, jobName } from './names.ts';
-import { type Plan, stageOf, type TrainingPlan, type TransformPlan } from './plan.ts';
+import { type Plan, stageOf, type TrainingPlan, type TransformPlan, transformOf } from './plan.ts';
 
 export interface JobContext {
   /** The optional channels of the stage that there is something for. @default - none */
@@ -43,44 +44,105 @@ export interface Drawing {
   readonly stage: string;
   /** Who draws, how and where. */
   readonly how: TransformPlan;
+  /** Prefix of the chunk objects. */
+  readonly chunks: string;
   /** Prefix of the outputs. */
   readonly output: string;
 }
 
 /** The drawing of a stage. */
 export function drawingOf(plan: Plan, identity: JobIdentity): Drawing {
-  const how = stageOf(plan, identity.stage) as TransformPlan;
+  const how = transformOf(plan, identity.stage);
   const { run, stage, attempt, round } = { ...identity, stage: how.stage };
-  const output = keys.picturesOfAttempt(run, stage, attempt, round);
-  return { name: jobName(identity), stage, how, output };
+  return {
+    name: jobName(identity),
+    stage,
+    how,
+    chunks: keys.chunks(run, stage),
+    output: keys.picturesOfAttempt(run, stage, attempt, round),
+  };
 }
 
 /** CreateTrainingJob for a stage that is no transform. */
 export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: JobContext) {
   const stage = stageOf(plan, identity.stage) as TrainingPlan;
+  const checkpoints = keys.checkpoints(plan.runId, identity.stage);
+  return trainingRequest(plan, identity, context, {
+    ...stage,
+    channels: channelsOf(stage, context),
+    instances: 1,
+    checkpoints,
+  });
+}
+
+/**
+ * CreateTrainingJob for a stage that draws on managed spot. Its checkpoint folder is the prefix of the pictures: shards
+ * go there as they are written, and what any attempt drew is there again when the job starts or goes on.
+ *
+ * @param adapterJob - the job whose adapter draws
+ */
+export function spotDrawingRequest(
+  plan: Plan,
+  identity: JobIdentity,
+  context: JobContext & { adapterJob: string },
+) {
+  const { stage, role, ...how } = transformOf(plan, identity.stage);
+  const { family, id: model } = plan.models[role];
+  const run = plan.runId;
+  return trainingRequest(plan, identity, context, {
+    ...how,
+    spot: true,
+    compressed: true,
+    hyperparameters: {
+      stage: 'synthesize',
+      family,
+      model,
+      seed: plan.seed,
+      folder: attemptFolder(identity.attempt, identity.round),
+      chunks: chunksUntil(plan, stage, identity.round ?? 1),
+    },
+    channels: {
+      base: keys.model(model),
+      adapter: keys.artifacts(run, context.adapterJob),
+      chunks: keys.chunks(run, stage),
+    },
+    checkpoints: keys.pictures(run, stage),
+  });
+}
+
+/** What a training job is made of, whatever it does. */
+type Training = Pick<
+  TrainingPlan,
+  'hyperparameters' | 'channels' | 'compressed' | 'spot' | 'instanceType' | 'maxRuntimeSeconds'
+> & {
+  readonly instances: number;
+  /** Prefix that is kept equal to the job's checkpoint folder. */
+  readonly checkpoints: string;
+};
+
+function trainingRequest(plan: Plan, identity: JobIdentity, context: JobContext, job: Training) {
   return {
     TrainingJobName: jobName(identity),
     RoleArn: context.roleArn,
     AlgorithmSpecification: { TrainingImage: context.imageUri, TrainingInputMode: 'File' as const },
-    HyperParameters: toStrings(inRound(stage.hyperparameters, identity)),
-    InputDataConfig: Object.entries(channelsOf(stage, context)).map(([name, prefix]) =>
-      channel(plan.bucket, name, prefix),
-    ),
+    HyperParameters: toStrings(inRound(job.hyperparameters, identity)),
+    InputDataConfig: Object.entries(job.channels).map(([name, prefix]) => channel(plan.bucket, name, prefix)),
     OutputDataConfig: {
       S3OutputPath: s3(plan.bucket, keys.jobs(plan.runId)),
-      CompressionType: stage.compressed ? ('GZIP' as const) : ('NONE' as const),
+      CompressionType: job.compressed ? ('GZIP' as const) : ('NONE' as const),
     },
-    ResourceConfig: { InstanceType: stage.instanceType, InstanceCount: 1, VolumeSizeInGB: VOLUME_GIB },
+    ResourceConfig: {
+      InstanceType: job.instanceType,
+      InstanceCount: job.instances,
+      VolumeSizeInGB: VOLUME_GIB,
+    },
     StoppingCondition: {
-      MaxRuntimeInSeconds: stage.maxRuntimeSeconds,
+      MaxRuntimeInSeconds: job.maxRuntimeSeconds,
       // Refused when spot is off, so it is only there when it is on.
-      ...(stage.spot ? { MaxWaitTimeInSeconds: stage.maxRuntimeSeconds + SPOT_WAIT_SECONDS } : {}),
+      ...(job.spot ? { MaxWaitTimeInSeconds: job.maxRuntimeSeconds + SPOT_WAIT_SECONDS } : {}),
     },
-    CheckpointConfig: {
-      S3Uri: s3(plan.bucket, keys.checkpoints(plan.runId, identity.stage)),
-      LocalPath: '/opt/ml/checkpoints',
-    },
-    EnableManagedSpotTraining: stage.spot,
+    CheckpointConfig: { S3Uri: s3(plan.bucket, job.checkpoints), LocalPath: '/opt/ml/checkpoints' },
+    EnableManagedSpotTraining: job.spot,
     // Everything comes in through channels, so the container needs no network at all.
     EnableNetworkIsolation: true,
     Tags: tags(plan, identity.stage),
@@ -111,7 +173,7 @@ function channel(bucket: string, name: string, prefix: string) {
 
 /** CreateModel for a transform: the adapter alone; base weights are pulled from the bucket at start. */
 export function modelRequest(plan: Plan, drawing: Drawing, context: JobContext & { artifactUri: string }) {
-  const { name, stage, how } = drawing;
+  const { name, stage, how, chunks } = drawing;
   const model = plan.models[how.role];
   return {
     ModelName: name,
@@ -124,6 +186,8 @@ export function modelRequest(plan: Plan, drawing: Drawing, context: JobContext &
         PROXYTUNE_FAMILY: model.family,
         PROXYTUNE_MODEL: model.id,
         PROXYTUNE_BASE_MODEL: s3(plan.bucket, keys.model(model.id)),
+        // Whose prompts are read at once, so that what reads them need not stay in memory.
+        PROXYTUNE_CHUNKS: s3(plan.bucket, chunks),
         PROXYTUNE_FAILURE_NOTE: s3(plan.bucket, keys.failureNote(plan.runId, name)),
       },
     },
@@ -160,7 +224,7 @@ export function transformJobRequest(plan: Plan, { name, stage, how, output }: Dr
     },
     TransformResources: {
       InstanceType: how.instanceType as never,
-      InstanceCount: 1,
+      InstanceCount: how.instances,
       ...(gpu ? { TransformAmiVersion: TRANSFORM_AMI } : {}),
     },
     Tags: tags(plan, stage),

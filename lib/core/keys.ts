@@ -55,7 +55,7 @@ export const keys = {
   /** All attempts of a stage; each writes below its own folder. */
   pictures: (run: string, stage: TransformStage) => `runs/${run}/pictures/${stage}/`,
   picturesOfAttempt: (run: string, stage: TransformStage, attempt: number, round = 1) =>
-    `runs/${run}/pictures/${stage}/${round > 1 ? `r${round}-` : ''}a${attempt}/`,
+    `runs/${run}/pictures/${stage}/${attemptFolder(attempt, round)}/`,
   /** Which proxies the student learns from; there once no more are drawn. */
   curation: (run: string) => `runs/${run}/curation/`,
   curationFile: (run: string) => `runs/${run}/curation/${CURATION_FILE}`,
@@ -73,6 +73,8 @@ export const keys = {
   /** SageMaker adds `<job>/output/model.tar.gz` (or `model/…`, uncompressed). */
   jobs: (run: string) => `runs/${run}/jobs/`,
   artifact: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model.tar.gz`,
+  /** The folder of the one that is packed. */
+  artifacts: (run: string, job: string) => `runs/${run}/jobs/${job}/output/`,
   artifactFolder: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model/`,
   /** Why a transform failed, in its container's own words. */
   failureNote: (run: string, job: string) => `runs/${run}/failures/${job}.txt`,
@@ -94,6 +96,11 @@ export const keys = {
   /** Written after the last file of the model; see model-manifest.ts. */
   modelManifest: (id: string) => `models/${id}/manifest.json`,
 } as const;
+
+/** The folder of an attempt's pictures. */
+export function attemptFolder(attempt: number, round = 1): string {
+  return `${round > 1 ? `r${round}-` : ''}a${attempt}`;
+}
 
 /** Fixed width, so that listing order is chunk order. */
 export function chunkName(chunk: number): string {

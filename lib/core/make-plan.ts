@@ -3,7 +3,7 @@ import { atScale, type Model, measuring, model, PRICES_AS_OF } from './catalogue
 import { planCuration } from './curation.ts';
 import { ProxytuneError } from './errors.ts';
 import { chosen, type Plan } from './plan.ts';
-import { round } from './plan-jobs.ts';
+import { listUsd, round } from './plan-jobs.ts';
 import { type Parts, type PlanContext, planStages, proxiesPerChunk } from './plan-stages.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from './prompts.ts';
 import type { Request } from './request.ts';
@@ -43,7 +43,9 @@ export function makePlan(request: Request, context: PlanContext): Plan {
     usd: sum(stages.map((stage) => stage.usd)),
     pricesAsOf: PRICES_AS_OF,
   };
-  if (estimate.usd > request.maxUsd) throw overBudget(estimate.usd, request.maxUsd);
+  // A fence holds also where spot saves nothing.
+  const most = sum(stages.map(listUsd));
+  if (most > request.maxUsd) throw overBudget(most, request.maxUsd);
   return {
     version: 1,
     runId: context.runId,

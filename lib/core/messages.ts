@@ -1,5 +1,6 @@
 /** What a user reads when a run is over: by mail, in the table and on the command line. */
 import { isErrorName, ProxytuneError } from './errors.ts';
+import type { JobKind } from './words.ts';
 
 export interface RunError {
   /** Name of the error, as the state machine caught it. */
@@ -46,7 +47,7 @@ function unknownRemedy(type: string): string {
  * @param then - what to do once the log was read
  */
 export function jobMessage(
-  job: { jobName: string; kind: 'training' | 'transform' },
+  job: { jobName: string; kind: JobKind },
   message: string,
   then = 'upload subject.json again',
 ): string {

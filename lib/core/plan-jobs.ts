@@ -1,9 +1,9 @@
 /** The plan of one job: on which instance, for how long, for how much. */
-import { type Instance, instance, instanceTypes, type Model, type Recipe } from './catalogue.ts';
+import { type Instance, instance, instanceTypes, type Model, type Recipe, SPOT_SAVING } from './catalogue.ts';
 import { usdFor } from './cost.ts';
 import { ProxytuneError } from './errors.ts';
-import type { TrainingPlan, TransformPlan } from './plan.ts';
-import type { TrainingStage, TransformStage } from './words.ts';
+import { draws, type StagePlan, type TrainingPlan, type TransformPlan } from './plan.ts';
+import type { JobKind, TrainingStage, TransformStage } from './words.ts';
 
 /** A run that takes this many times its estimate is not slow but stuck. */
 const PATIENCE = 4;
@@ -26,44 +26,73 @@ export function trainingPlan(
   },
 ): TrainingPlan {
   const { spot = false, compressed = true, ...job } = rest;
-  return { stage, kind: 'training', instanceType: on.type, ...priced(minutes, on), spot, compressed, ...job };
+  return {
+    stage,
+    kind: 'training',
+    instanceType: on.type,
+    ...priced(minutes, on, { spot }),
+    spot,
+    compressed,
+    ...job,
+  };
 }
 
-/** A batch transform that draws `picturesOfVariant` pictures of each variant. */
+/** A job that draws `picturesOfVariant` pictures of each variant. */
 export function transformPlan(
   stage: TransformStage,
   model: Model,
   role: 'teacher' | 'student',
   recipe: Recipe,
   picturesOfVariant: number,
-  rest: Pick<TransformPlan, 'sampler' | 'picturesPerChunk'> & {
+  rest: Pick<TransformPlan, 'kind' | 'sampler' | 'picturesPerChunk'> & {
     on: Instance;
     variants: 1 | 2;
+    /** As many as asked for, but never more than there are chunks. @default - 1 */
+    instances?: number | undefined;
     /** Jobs that share the pictures, at most; each loads the model. @default - 1 */
     rounds?: number | undefined;
   },
 ): TransformPlan {
-  const { on, variants, sampler, picturesPerChunk, rounds } = rest;
+  const { kind, on, variants, sampler, picturesPerChunk, rounds } = rest;
+  const chunks = Math.ceil(picturesOfVariant / picturesPerChunk) * variants;
+  const instances = Math.min(rest.instances ?? 1, chunks);
   const pictures = picturesOfVariant * variants;
   return {
     stage,
-    kind: 'transform',
+    kind,
+    instances,
     instanceType: on.type,
-    ...drawingTime(model, pictures, on, rounds),
+    ...drawingTime(model, pictures, on, { instances, rounds, spot: kind === 'spot' }),
     adapterOf: role === 'teacher' ? 'teach' : 'learn',
     role,
     size: recipe.drawSize,
     batchSize: recipe.drawBatch,
     sampler,
-    chunks: Math.ceil(picturesOfVariant / picturesPerChunk) * variants,
+    chunks,
     pictures,
     picturesPerChunk,
   };
 }
 
-/** How long a transform that draws so many pictures takes, in all its rounds, for how much, and when it is given up. */
-export function drawingTime(model: Model, pictures: number, on: Instance, rounds = 1) {
-  return priced(rounds * model.minutes.load + pictures * model.minutes.perPicture, on);
+/** How pictures are shared out, and at which price. */
+interface Shared {
+  /** At once; each loads the model and draws its share. @default - 1 */
+  readonly instances?: number | undefined;
+  /** One after another; each loads the model. @default - 1 */
+  readonly rounds?: number | undefined;
+  /** @default - false */
+  readonly spot?: boolean | undefined;
+}
+
+/** How long jobs that draw so many pictures take, in all their rounds, for how much, and when one is given up. */
+export function drawingTime(model: Model, pictures: number, on: Instance, how: Shared = {}) {
+  const { instances = 1, rounds = 1 } = how;
+  return priced(rounds * model.minutes.load + (pictures / instances) * model.minutes.perPicture, on, how);
+}
+
+/** What a stage costs where spot saves nothing: the most that its expected minutes can cost. */
+export function listUsd(stage: StagePlan): number {
+  return usdFor(stage.minutes * 60, instance(stage.instanceType), draws(stage) ? stage.instances : 1);
 }
 
 /**
@@ -74,7 +103,7 @@ export function drawingTime(model: Model, pictures: number, on: Instance, rounds
  */
 export function chooseInstance(
   model: Model,
-  kind: 'training' | 'transform',
+  kind: JobKind,
   wanted?: string,
   offered: readonly string[] = instanceTypes(),
 ): Instance {
@@ -103,10 +132,14 @@ function unsuited(what: string, given: string, allowed: readonly string[]): Prox
   });
 }
 
-function priced(minutes: number, on: Instance) {
+function priced(
+  minutes: number,
+  on: Instance,
+  { instances = 1, spot = false }: Pick<Shared, 'instances' | 'spot'> = {},
+) {
   return {
     minutes: round(minutes, 2),
-    usd: usdFor(minutes * 60, on),
+    usd: round(usdFor(minutes * 60, on, instances) * (spot ? 1 - SPOT_SAVING : 1), 4),
     maxRuntimeSeconds: Math.min(
       LONGEST_RUNTIME_SECONDS,
       Math.max(LEAST_RUNTIME_SECONDS, Math.ceil(minutes * 60 * PATIENCE)),

@@ -1,6 +1,7 @@
 /** What each stage does with a request: its settings, channels and pictures. */
 import { type Model, type Recipe, recipeOf } from './catalogue.ts';
 import type { CurationPlan } from './contract/curation.ts';
+import { ProxytuneError } from './errors.ts';
 import { keys } from './keys.ts';
 import { snrGammaOf } from './min-snr.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
@@ -8,6 +9,7 @@ import { chooseInstance, trainingPlan, transformPlan } from './plan-jobs.ts';
 import { classPrompt, instancePrompts, type Named, proxyPrompt } from './prompts.ts';
 import type { Request } from './request.ts';
 import { samplesDrawn, samplesOf } from './teach-samples.ts';
+import { JOB_KINDS, type Synthesis } from './words.ts';
 
 export interface PlanContext {
   readonly runId: string;
@@ -202,13 +204,31 @@ function synthesize({ request, context, teacher, counts, curation }: Parts): Tra
     recipe.sampler.kind === 'diffusion'
       ? { ...recipe.sampler, ...defined({ steps: override.steps }) }
       : recipe.sampler;
-  return transformPlan('synthesize', teacher, 'teacher', recipe, counts.proxies, {
-    on: chooseInstance(teacher, 'transform', override.instanceType, context.instanceTypes),
-    sampler: { ...drawn, ...defined({ guidance: override.guidance }) },
-    picturesPerChunk: proxiesPerChunk(request, teacher),
-    variants: 1,
-    rounds: curation?.rounds.length,
-  });
+  const as = (kind: Synthesis) =>
+    transformPlan('synthesize', teacher, 'teacher', recipe, counts.proxies, {
+      kind,
+      on: chooseInstance(teacher, JOB_KINDS[kind], override.instanceType, context.instanceTypes),
+      sampler: { ...drawn, ...defined({ guidance: override.guidance }) },
+      picturesPerChunk: proxiesPerChunk(request, teacher),
+      variants: 1,
+      instances: override.instances,
+      rounds: curation?.rounds.length,
+    });
+  return {
+    ...as(request.synthesis),
+    either: { transform: priceOf(as, 'transform'), spot: priceOf(as, 'spot') },
+  };
+}
+
+/** What the stage would take as a kind of job, or null where its instance type is not offered for that. */
+function priceOf(as: (kind: Synthesis) => TransformPlan, kind: Synthesis) {
+  try {
+    const { instanceType, minutes, usd } = as(kind);
+    return { instanceType, minutes, usd };
+  } catch (error) {
+    if (error instanceof ProxytuneError && error.name === 'RequestInvalid') return null;
+    throw error;
+  }
 }
 
 function sample(parts: Parts, role: 'teacher' | 'student'): TransformPlan {
@@ -217,6 +237,7 @@ function sample(parts: Parts, role: 'teacher' | 'student'): TransformPlan {
   const model = role === 'teacher' ? teacher : student;
   const recipe = recipeOf(model, request.preset);
   return transformPlan(`sample-${role}`, model, role, recipe, counts.prompts * counts.picturesPerPrompt, {
+    kind: 'transform',
     on: chooseInstance(model, 'transform', override.instanceType, context.instanceTypes),
     sampler: { ...recipe.sampler, ...defined({ guidance: override.guidance }) },
     picturesPerChunk: recipe.picturesPerChunk,

@@ -4,7 +4,14 @@ import { licence, type Model } from './catalogue.ts';
 import { curationPlan } from './contract/curation.ts';
 import { hyperparameters } from './contract/hyperparameters.ts';
 import { sampler } from './contract/pictures.ts';
-import { JOB_STAGES, type JobStage, OPTIONAL_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from './words.ts';
+import {
+  JOB_STAGES,
+  type JobStage,
+  OPTIONAL_STAGES,
+  SYNTHESES,
+  TRAINING_STAGES,
+  TRANSFORM_STAGES,
+} from './words.ts';
 
 const chosenModel = z.strictObject({
   id: z.string(),
@@ -24,7 +31,7 @@ const prompt = z.strictObject({
 const stageCommon = {
   instanceType: z.string(),
   minutes: z.number().min(0).describe('Expected billable minutes'),
-  usd: z.number().min(0).describe('Expected price of these minutes'),
+  usd: z.number().min(0).describe('Expected price of these minutes; on spot with the saving that is usual'),
   maxRuntimeSeconds: z.int().min(60).describe('A training stops then; a transform is stopped then'),
 };
 
@@ -42,10 +49,19 @@ const trainingPlan = z.strictObject({
   compressed: z.boolean().describe('model.tar.gz, or the files as they are'),
 });
 
+const price = z.strictObject({ instanceType: z.string(), minutes: z.number(), usd: z.number() });
+
 const transformPlan = z.strictObject({
   ...stageCommon,
   stage: z.enum(TRANSFORM_STAGES),
-  kind: z.literal('transform'),
+  kind: z
+    .enum(SYNTHESES)
+    .describe('A batch transform, or a managed-spot training job that writes the same shards'),
+  instances: z.int().min(1).describe('They share the chunks; minutes are those of each'),
+  either: z
+    .strictObject({ transform: price.nullable(), spot: price.nullable() })
+    .optional()
+    .describe('What the stage would take either way; null where the instance type is not offered for it'),
   adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter draws'),
   role: z.enum(['teacher', 'student']),
   size: z.int(),
@@ -110,10 +126,15 @@ export function stageOf(plan: Plan, stage: JobStage): StagePlan {
   return found;
 }
 
+/** Whether a stage draws pictures, as whichever kind of job. */
+export function draws(stage: StagePlan): stage is TransformPlan {
+  return stage.kind !== 'training';
+}
+
 /** The plan of a stage that draws pictures. */
-export function transformOf(plan: Plan, stage: (typeof TRANSFORM_STAGES)[number]): TransformPlan {
+export function transformOf(plan: Plan, stage: JobStage): TransformPlan {
   const found = stageOf(plan, stage);
-  if (found.kind !== 'transform') throw new Error(`stage ${stage} of ${plan.runId} draws no pictures`);
+  if (!draws(found)) throw new Error(`stage ${stage} of ${plan.runId} draws no pictures`);
   return found;
 }
 

@@ -2,7 +2,7 @@
 import type { ErrorName } from './errors.ts';
 import type { JobIdentity } from './names.ts';
 import { jobName } from './names.ts';
-import type { JobStage } from './words.ts';
+import type { JobKind, JobStage } from './words.ts';
 
 export type RunStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'STOPPED';
 
@@ -40,7 +40,7 @@ export interface JobRecord {
   readonly runId: string;
   readonly jobName: string;
   readonly stage: JobStage;
-  readonly kind: 'training' | 'transform';
+  readonly kind: JobKind;
   readonly attempt: number;
   /** @default - 1 */
   readonly round?: number;
@@ -48,7 +48,9 @@ export interface JobRecord {
   readonly token: string;
   readonly createdAt: string;
   readonly instanceType: string;
-  /** Chunks of the stage up to this round, for a transform: it has only succeeded when each has its output. */
+  /** How many of them; each is billed for the job's seconds. @default - 1 */
+  readonly instances?: number;
+  /** Chunks of the stage up to this round, for a job that draws: it has only succeeded when each has its output. */
   readonly chunks?: number;
   /** Longest the job may take; a transform has no limit of its own, so ours is kept here. */
   readonly maxRuntimeSeconds: number;

@@ -10,6 +10,7 @@ import { curationFaults } from './request-curation.ts';
 import { worldFaults } from './request-world.ts';
 import { DEFAULT_TOKEN_WORD } from './token-word.ts';
 import { truth } from './truth.ts';
+import { SYNTHESES } from './words.ts';
 import { WORLDS, worldOf } from './worlds.ts';
 
 /** Of the world that has most; fewer of the others are held by its own rule. */
@@ -81,6 +82,11 @@ const advanced = z.strictObject({
         .max(64)
         .describe('Proxies a transform request; a request may last an hour'),
       instanceType,
+      instances: z
+        .int()
+        .min(1)
+        .max(8)
+        .describe('Instances that share the chunks; each loads the model, and more than 8 mostly load it'),
     })
     .partial()
     .optional()
@@ -198,6 +204,12 @@ const fields = z.strictObject({
     .boolean()
     .default(false)
     .describe('Draw proxies in rounds, and no more of them once they add nothing; proxies is then the most'),
+  synthesis: z
+    .enum(SYNTHESES)
+    .default('transform')
+    .describe(
+      'How the proxies are drawn. transform: a batch transform. spot: a managed-spot training job, cheaper, may pause; the same pictures',
+    ),
   seed: z
     .int()
     .min(0)

@@ -33,8 +33,17 @@ export const OPTIONAL_STAGES = ['curate'] as const satisfies readonly JobStage[]
 export const TRAINING_STAGES = ['teach', 'curate', 'learn', 'evaluate'] as const;
 export type TrainingStage = (typeof TRAINING_STAGES)[number];
 
+/** The stages that draw pictures; the plan says as which kind of job. */
 export const TRANSFORM_STAGES = ['synthesize', 'sample-teacher', 'sample-student'] as const;
 export type TransformStage = (typeof TRANSFORM_STAGES)[number];
+
+/** How pictures are drawn: by a batch transform, or by a managed-spot training job that writes the same shards. */
+export const SYNTHESES = ['transform', 'spot'] as const;
+export type Synthesis = (typeof SYNTHESES)[number];
+
+/** Which of SageMaker's kinds of jobs a kind of planned stage becomes. */
+export const JOB_KINDS = { training: 'training', transform: 'transform', spot: 'training' } as const;
+export type JobKind = (typeof JOB_KINDS)[keyof typeof JOB_KINDS];
 
 /** What a model is used as. */
 export const ROLES = ['teacher', 'student', 'clip', 'dino'] as const;

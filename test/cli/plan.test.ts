@@ -67,6 +67,20 @@ test('what check judges is what run uploads, but for what check ignores', async 
   expect(judged).toEqual(['.DS_Store', 'Thumbs.db', 'a.jpg', 'more/b.jpg', 'subject.json']);
 });
 
+test('the lines of a plan tell both ways to draw the proxies and their prices, and which is chosen', () => {
+  for (const synthesis of ['transform', 'spot']) {
+    const lines = planLines(plan(dir, { category: 'dog', consent: true, synthesis }));
+    const [either = ''] = lines.filter((line) => line.startsWith('synthesize either way: '));
+    expect(either).toMatch(
+      /transform \$\d+\.\d\d in .* on ml\.g5\.2xlarge.*; spot \$\d+\.\d\d in .* on ml\.g5\.2xlarge.*65 % off/,
+    );
+    expect(either.match(/(\w+) \$[^;]*\(chosen\)/)?.[1]).toBe(synthesis);
+    expect(lines.find((line) => line.startsWith('synthesize '))?.endsWith('on spot')).toBe(
+      synthesis === 'spot',
+    );
+  }
+});
+
 test('the lines of a plan say what proxies there will be, and in which world', () => {
   const lines = planLines(plan(dir, { category: 'dog', consent: true, preset: 'draft' }));
   expect(lines[1]).toBe('200 proxies of "a ohwx dog", none in a context, as in the paper');

@@ -128,11 +128,15 @@ test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', 
   applyRules([...transformRules, ...transformLimits], transform as never);
   expect(transform.ModelName).toBe(wanted.ModelName);
   expect(transform.Tags).toContainEqual({ Key: 'proxytune:stage', Value: 'generate' });
-  // The same container and environment as the stage of the run, but for the place of its note.
+  // The same container and environment as the stage of the run, but for the places of its note and its chunks.
   const { Environment: own } = wanted.PrimaryContainer;
   const stage = drawingOf(made, { run: RUN, stage: `sample-${of}`, attempt: 1 });
   const { Environment: sample } = modelRequest(made, stage, context).PrimaryContainer;
-  expect({ ...own, PROXYTUNE_FAILURE_NOTE: '' }).toEqual({ ...sample, PROXYTUNE_FAILURE_NOTE: '' });
+  const places = { PROXYTUNE_FAILURE_NOTE: '', PROXYTUNE_CHUNKS: '' };
+  expect({ ...own, ...places }).toEqual({ ...sample, ...places });
+  expect(own.PROXYTUNE_CHUNKS).toBe(
+    `s3://${made.bucket}/runs/${RUN}/generated/${generation({ of, count: 64 }, made).id}/chunks/`,
+  );
 });
 
 function studentOf(world: string): string {

@@ -1,10 +1,12 @@
 /** Every request that a plan can lead to, held against SageMaker's API model and the rules that no model states. */
 import { model as catalogueRow, instance, PRESETS, requestable } from '../../lib/core/catalogue.ts';
 import { hyperparameters } from '../../lib/core/contract/hyperparameters.ts';
+import { chunksUntil } from '../../lib/core/curation.ts';
 import {
   drawingOf,
   manifest,
   modelRequest,
+  spotDrawingRequest,
   trainingJobRequest,
   transformJobRequest,
 } from '../../lib/core/job-requests.ts';
@@ -46,8 +48,13 @@ function plan(fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan {
 /** As SageMaker would: the API model first, then its own rules, then what our service cannot do. */
 function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
   const identity: JobIdentity = { run: RUN, stage, attempt: 40 };
-  if (stageOf(made, stage).kind === 'training') {
-    const request = trainingJobRequest(made, identity, CONTEXT);
+  const { kind } = stageOf(made, stage);
+  if (kind !== 'transform') {
+    const adapterJob = jobName({ ...identity, stage: 'teach' });
+    const request =
+      kind === 'spot'
+        ? spotDrawingRequest(made, identity, { ...CONTEXT, adapterJob })
+        : trainingJobRequest(made, identity, CONTEXT);
     checkRequest('CreateTrainingJob', request);
     applyRules(trainingRules, request as never);
     applyRules(trainingLimits, request as never);
@@ -87,6 +94,12 @@ describe('overrides', () => {
     const made = plan({ advanced: { teach: on, learn: on } });
     for (const stage of JOB_STAGES) check(made, stage);
     expect(stageOf(made, 'teach').instanceType).toBe(instanceType);
+  });
+
+  test.each(['ml.g5.xlarge', 'ml.p5.4xlarge'])('draw on %s, on spot, eight at once', (instanceType) => {
+    const made = plan({ synthesis: 'spot', advanced: { synthesize: { instanceType, instances: 8 } } });
+    for (const stage of JOB_STAGES) check(made, stage);
+    expect(stageOf(made, 'synthesize')).toMatchObject({ kind: 'spot', instanceType, instances: 8 });
   });
 
   test('the longest words there may be', () => {
@@ -176,6 +189,67 @@ describe('a training job', () => {
   });
 });
 
+describe('a stage that draws on spot', () => {
+  const adapterJob = jobName({ run: RUN, stage: 'teach', attempt: 2 });
+  const made = plan({ synthesis: 'spot', seed: 7, advanced: { synthesize: { instances: 3 } } });
+  const request = spotDrawingRequest(
+    made,
+    { run: RUN, stage: 'synthesize', attempt: 2 },
+    { ...CONTEXT, adapterJob },
+  );
+
+  test('reads base, adapter and chunks through channels, without network', () => {
+    expect(
+      Object.fromEntries(
+        request.InputDataConfig.map(({ ChannelName, DataSource }) => [
+          ChannelName,
+          DataSource.S3DataSource.S3Uri,
+        ]),
+      ),
+    ).toEqual({
+      base: `s3://${BUCKET}/models/sdxl/`,
+      adapter: `s3://${BUCKET}/runs/${RUN}/jobs/${adapterJob}/output/`,
+      chunks: `s3://${BUCKET}/runs/${RUN}/chunks/synthesize/`,
+    });
+    expect(request.EnableNetworkIsolation).toBe(true);
+  });
+
+  test('writes its shards where a transform of the same attempt would, and finds those of all attempts', () => {
+    const { S3Uri, LocalPath } = request.CheckpointConfig;
+    expect(LocalPath).toBe('/opt/ml/checkpoints');
+    const asTransform = plan();
+    const { S3OutputPath } = transformJobRequest(
+      asTransform,
+      drawingOf(asTransform, { run: RUN, stage: 'synthesize', attempt: 2 }),
+    ).TransformOutput;
+    expect(`${S3Uri}a2/`).toBe(S3OutputPath);
+    const chunks = chunksUntil(made, 'synthesize', 1);
+    const parsed = { ...request.HyperParameters, seed: 7, chunks };
+    expect(hyperparameters.parse(parsed)).toEqual({
+      stage: 'synthesize',
+      family: 'sdxl',
+      model: 'sdxl',
+      seed: 7,
+      folder: 'a2',
+      chunks,
+    });
+    expect(request.HyperParameters.chunks).toBe(String(chunks));
+    const later = { run: RUN, stage: 'synthesize', attempt: 3, round: 2 } as const;
+    expect(spotDrawingRequest(made, later, { ...CONTEXT, adapterJob }).HyperParameters).toMatchObject({
+      folder: 'r2-a3',
+      chunks: String(chunksUntil(made, 'synthesize', 2)),
+    });
+    expect(drawingOf(made, later).output).toBe(`runs/${RUN}/pictures/synthesize/r2-a3/`);
+  });
+
+  test('shares the chunks among instances, and waits for spot', () => {
+    expect(request.ResourceConfig.InstanceCount).toBe(3);
+    expect(request.EnableManagedSpotTraining).toBe(true);
+    const { MaxRuntimeInSeconds, MaxWaitTimeInSeconds = 0 } = request.StoppingCondition;
+    expect(MaxWaitTimeInSeconds).toBeGreaterThanOrEqual(MaxRuntimeInSeconds);
+  });
+});
+
 describe('a transform job', () => {
   const identity = (stage: (typeof TRANSFORM_STAGES)[number], attempt = 1) => ({ run: RUN, stage, attempt });
 
@@ -187,6 +261,16 @@ describe('a transform job', () => {
       expect(gpu).toBe(scale === 'full');
       expect(on.TransformAmiVersion).toBe(gpu ? 'al2-ami-sagemaker-batch-gpu-535' : undefined);
     }
+  });
+
+  test('shares its chunks among as many instances as are asked for, never more than there are chunks', () => {
+    const on = (fields: object) => {
+      const made = plan(fields);
+      return transformJobRequest(made, drawingOf(made, identity('synthesize'))).TransformResources;
+    };
+    expect(on({}).InstanceCount).toBe(1);
+    expect(on({ advanced: { synthesize: { instances: 4 } } }).InstanceCount).toBe(4);
+    expect(on({ proxies: 20, advanced: { synthesize: { instances: 4 } } }).InstanceCount).toBe(2);
   });
 
   test('writes under its attempt, outside of what it reads', () => {
@@ -226,6 +310,7 @@ describe('a transform job', () => {
       PROXYTUNE_FAMILY: made.models[role].family,
       PROXYTUNE_MODEL: made.models[role].id,
       PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/${made.models[role].id}/`,
+      PROXYTUNE_CHUNKS: `s3://${BUCKET}/runs/${RUN}/chunks/${stage}/`,
       PROXYTUNE_FAILURE_NOTE: `s3://${made.bucket}/${keys.failureNote(made.runId, jobName(identity(stage)))}`,
     });
   });

@@ -112,6 +112,50 @@ describe('a plan', () => {
   });
 });
 
+describe('drawing the proxies', () => {
+  const drawing = (fields: object) => transformOf(plan({ maxUsd: 1000, ...fields }), 'synthesize');
+
+  test('is priced as a transform and on spot, whichever is chosen', () => {
+    const transform = drawing({});
+    const spot = drawing({ synthesis: 'spot' });
+    expect([transform.kind, spot.kind]).toEqual(['transform', 'spot']);
+    expect(transform.either).toEqual(spot.either);
+    const prices = transform.either;
+    expect(prices?.transform?.usd).toBe(transform.usd);
+    expect(prices?.spot?.usd).toBe(spot.usd);
+    // ml.g5.2xlarge lists at 1.515 USD an hour; spot saves 65 %.
+    expect(transform.usd).toBeCloseTo((transform.minutes / 60) * 1.515, 3);
+    expect(spot.usd).toBeCloseTo(0.35 * transform.usd, 3);
+    expect(spot).toMatchObject({
+      chunks: transform.chunks,
+      size: transform.size,
+      sampler: transform.sampler,
+    });
+  });
+
+  test('says where an instance type is offered for one of the two only', () => {
+    const on = { advanced: { synthesize: { instanceType: 'ml.p5.4xlarge' } } };
+    const { either } = drawing({ synthesis: 'spot', ...on });
+    expect(either).toMatchObject({ transform: null, spot: { instanceType: 'ml.p5.4xlarge' } });
+    expect(refusal(() => drawing(on)).message).toContain('for no transform job. Given: ml.p5.4xlarge.');
+  });
+
+  test('on more instances takes less time, and costs as many models loaded', () => {
+    const { load } = model('sdxl').minutes;
+    const one = drawing({});
+    const four = drawing({ advanced: { synthesize: { instances: 4 } } });
+    expect(four.minutes).toBeCloseTo(load + (one.minutes - load) / 4, 2);
+    expect(four.usd).toBeCloseTo(one.usd + ((3 * load) / 60) * 1.515, 3);
+  });
+
+  test('on spot is held against maxUsd as if spot saved nothing', () => {
+    const list = plan({ maxUsd: 1000 }).estimate.usd;
+    const spot = plan({ maxUsd: 1000, synthesis: 'spot' }).estimate.usd;
+    expect(spot).toBeLessThan(list - 1);
+    expect(refusal(() => plan({ maxUsd: list - 0.5, synthesis: 'spot' })).name).toBe('OverBudget');
+  });
+});
+
 describe('the token word', () => {
   test.each([
     'S*',

@@ -125,11 +125,11 @@ export async function untilOver(road: Road, subject: string): Promise<Ended> {
 }
 
 /** Waits until `look` finds something. */
-export async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
+export async function until<T>(look: () => Promise<T | undefined>, everyMs = 250): Promise<T> {
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
-    await sleep(250);
+    await sleep(everyMs);
   }
 }
 

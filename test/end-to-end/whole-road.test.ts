@@ -1,7 +1,9 @@
 /** The whole road on one machine: real services, real lambdas, real trainings, and the troubles of a real cloud. */
 import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeTrainingJobCommand } from '@aws-sdk/client-sagemaker';
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import {
@@ -15,6 +17,7 @@ import { curation as curationSchema } from '../../lib/core/contract/curation.ts'
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/model-manifest.ts';
+import { jobLogFile } from '../../lib/local/sagemaker/index.ts';
 import { endAll } from './commands.ts';
 import { expectGenerated, expectStopped, expectUnknown } from './generating.ts';
 import {
@@ -143,14 +146,21 @@ function small(bytes: Buffer): Promise<Buffer> {
 }
 
 test(
-  'a run with the third student survives a lost event and a spot interruption; its proxies are curated, in rounds',
+  'a run with the third student survives a lost event and spot interruptions; its proxies are drawn on spot and curated, in rounds',
   async () => {
     const restore = road.cloud.faults.dropEvents(({ Resources: [arn] }) => arn?.includes('-learn-') ?? false);
     await upload(road, 'spot', {
       ...SMALL,
       ...CURATED,
       student: 'janus-pro-1b',
-      advanced: { ...SMALL.advanced, ...CURATED.advanced, teach: { steps: 60, spot: true } },
+      synthesis: 'spot',
+      advanced: {
+        ...SMALL.advanced,
+        ...CURATED.advanced,
+        teach: { steps: 60, spot: true },
+        // Two instances, and chunks that take long enough to be cut off between two of them.
+        synthesize: { picturesPerChunk: 1, instances: 2, steps: 60 },
+      },
     });
     const [execution] = await until(async () => {
       const found = await executionsOf(road, 'spot');
@@ -165,9 +175,23 @@ test(
     });
     // No grace at all: what is lost is what spot may take.
     await road.cloud.faults.interrupt(job, 0);
+    const shards = `runs/${execution?.name}/pictures/synthesize/`;
+    const drawing = `proxytune-${execution?.name}-synthesize-a1`;
+    const log = jobLogFile(join(road.cloud.dataDir, 'sagemaker'), drawing);
+    await until(
+      async () => (existsSync(log) && readFileSync(log, 'utf8').includes('chunk 1 of 2')) || undefined,
+      20,
+    );
+    await road.cloud.faults.interrupt(drawing, 0);
+    // What was drawn is in the bucket before the job starts again.
+    const dates = await until(async () => {
+      const drawn = (await listKeys(road, shards)).filter((key) => key.endsWith('.out'));
+      return drawn.length > 0 ? datesOf(drawn) : undefined;
+    });
     const run = await untilOver(road, 'spot');
     restore();
     expect(run).toMatchObject({ status: 'SUCCEEDED', error: undefined });
+    await expectDrawnOnSpot(drawing, shards, dates);
     const seen = JSON.parse((await readText(road, progress)) ?? '{}');
     expect(seen).toMatchObject({ step: 60, total: 60, job });
     expect(seen.resumed_from).toBeGreaterThanOrEqual(10);
@@ -183,7 +207,7 @@ test(
 );
 
 /**
- * Three chunks of four proxies, one a round. The first leaves too few; after the second any share of new pictures is
+ * Four proxies a round, three rounds at most. The first leaves too few; after the second any share of new pictures is
  * little enough, so that the third is never drawn.
  */
 const CURATED = {
@@ -222,6 +246,32 @@ async function expectCurated(run: string): Promise<void> {
   expect(metrics.curation).toMatchObject({ drawn: 8, kept: found.kept, rounds: 2, satisfied: true });
   expect(metrics.rows.find(({ name }) => name === 'proxies')?.pictures).toBe(found.kept);
   expect(metrics.stages.find(({ stage }) => stage === 'curate')).toMatchObject({ attempts: 2 });
+}
+
+/** When objects were written. */
+async function datesOf(keys: readonly string[]): Promise<Record<string, number | undefined>> {
+  const found: Record<string, number | undefined> = {};
+  for (const Key of keys) {
+    const { LastModified } = await road.s3.send(new HeadObjectCommand({ Bucket: road.bucket, Key }));
+    found[Key] = LastModified?.getTime();
+  }
+  return found;
+}
+
+/** The proxies lie where and as a transform would have put them, and what was drawn before the stop was kept. */
+async function expectDrawnOnSpot(
+  job: string,
+  shards: string,
+  before: Record<string, number | undefined>,
+): Promise<void> {
+  const described = await road.sagemaker.send(new DescribeTrainingJobCommand({ TrainingJobName: job }));
+  expect(described).toMatchObject({ TrainingJobStatus: 'Completed', ResourceConfig: { InstanceCount: 2 } });
+  expect(described.SecondaryStatusTransitions?.map(({ Status }) => Status)).toContain('Interrupted');
+  const drawn = (await listKeys(road, shards)).filter((key) => key.endsWith('.out'));
+  expect(drawn).toEqual(
+    Array.from({ length: 8 }, (_, at) => `${shards}${at < 4 ? 'a1' : 'r2-a1'}/chunk-000${at}.json.out`),
+  );
+  expect(await datesOf(Object.keys(before))).toEqual(before);
 }
 
 test(

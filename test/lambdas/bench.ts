@@ -28,7 +28,7 @@ import { keys } from '../../lib/core/keys.ts';
 import { makeManifest } from '../../lib/core/model-manifest.ts';
 import { runId as runIdOf } from '../../lib/core/names.ts';
 import { outcomeOf } from '../../lib/core/outcome.ts';
-import { type JobStage, TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import type { JobStage } from '../../lib/core/words.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import {
   type SageMakerEvent,
@@ -183,19 +183,19 @@ export class Bench {
 
   async jobEnd(jobName: string): Promise<void> {
     await eventually(async () => {
-      const description = await describeJob({ kind: kindOf(jobName), jobName });
+      const description = await describeEither(jobName);
       return description && outcomeOf(description).over ? true : undefined;
     }, 30);
   }
 
   async jobStatus(jobName: string): Promise<string | undefined> {
-    const description = await describeJob({ kind: kindOf(jobName), jobName });
+    const description = await describeEither(jobName);
     return description?.TrainingJobStatus ?? description?.TransformJobStatus;
   }
 
   async jobRuns(jobName: string): Promise<void> {
     await eventually(async () => {
-      const description = await describeJob({ kind: kindOf(jobName), jobName });
+      const description = await describeEither(jobName);
       const runs = description?.SecondaryStatus === 'Training' || description?.TransformStartTime;
       return runs ? true : undefined;
     }, 30);
@@ -340,7 +340,7 @@ function noticeOf({ Subject, Message, MessageAttributes = {} }: Envelope): Notic
   return { subject: Subject, text: Message, attributes: Object.fromEntries(attributes) };
 }
 
-function kindOf(jobName: string): 'training' | 'transform' {
-  const drawing = [...TRANSFORM_STAGES.map((stage) => `-${stage}-`), '-generate-'];
-  return drawing.some((part) => jobName.includes(part)) ? 'transform' : 'training';
+/** A job of either kind: a stage that draws is a transform or, on spot, a training. */
+async function describeEither(jobName: string) {
+  return (await describeJob({ kind: 'training', jobName })) ?? describeJob({ kind: 'transform', jobName });
 }

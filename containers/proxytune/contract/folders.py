@@ -60,6 +60,16 @@ class Folders:
         folder = self.base / "input" / "data" / name
         return folder if folder.is_dir() else None
 
+    def host(self) -> tuple[int, int]:
+        """The number of this instance among those of the job, from 0, and how many there are."""
+        config = self.base / "input" / "config" / "resourceconfig.json"
+        if not config.exists():
+            return 0, 1
+        resources = json.loads(config.read_text("utf-8"))
+        # Sorted by number: algo-10 comes after algo-2.
+        hosts = sorted(resources["hosts"], key=lambda name: (len(name), name))
+        return hosts.index(resources["current_host"]), len(hosts)
+
     def channel(self, name: str) -> Path:
         """The folder of an input channel; one that holds a base model is compared with its manifest.
 

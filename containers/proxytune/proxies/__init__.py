@@ -5,4 +5,5 @@ maker        PictureMaker: what every family's sampler offers; maker_for(role, f
 drawing      draw_shard(maker, chunk, model) -> bytes: pictures are packed while others are drawn
 shard        write(pictures) -> bytes, read(path) -> pictures: tar, WebDataset layout, same bytes every time
 collection   read_all(folder), read_proxies(folder, count): many shards as one set
+synthesis    synthesize(folders, ...): the proxies drawn by a training job, for managed spot
 """

@@ -11,6 +11,9 @@ from typing import Any
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 
+# What the objects are called (`chunkName` in lib/core/keys.ts).
+CHUNK_PATTERN = "chunk-*.json"
+
 
 @dataclass(frozen=True)
 class PictureRequest:
@@ -81,7 +84,7 @@ def read_chunks(folder: Path) -> list[tuple[str, Chunk]]:
     Raises:
         ProxytuneError: HyperparameterInvalid.
     """
-    return [(file.name, parse(file.read_bytes())) for file in sorted(folder.glob("chunk-*.json"))]
+    return [(file.name, parse(file.read_bytes())) for file in sorted(folder.glob(CHUNK_PATTERN))]
 
 
 def prompts_of(chunks: Iterable[tuple[str, Chunk]]) -> list[str]:

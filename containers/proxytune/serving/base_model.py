@@ -69,7 +69,7 @@ def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
     from botocore.exceptions import BotoCoreError, ClientError
 
     prefix = prefix if prefix.endswith("/") or not prefix else f"{prefix}/"
-    client = _client()
+    client = s3_client()
     try:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         # A key that ends in a slash is a folder of the S3 console, not a file.
@@ -98,7 +98,8 @@ def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
         raise _missing(uri, str(error)) from error
 
 
-def _client() -> Any:
+def s3_client() -> Any:
+    """S3, for many requests at once."""
     import boto3
     from botocore.config import Config
 

@@ -15,12 +15,12 @@ import uvicorn
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
-from proxytune.proxies.chunk import prompts_of, read_chunks
 from proxytune.proxies.maker import PictureMaker, StreamingMaker, load_onto_device, maker_for
 from proxytune.serving.app import Loaded, make_app
 from proxytune.serving.base_model import fetch
 from proxytune.serving.failure_note import leave_note
 from proxytune.serving.settings import Settings
+from proxytune.serving.upcoming import upcoming_prompts
 
 # What is being drawn at SIGTERM is lost anyway; the platform kills soon after.
 SECONDS_TO_FINISH = 5
@@ -90,15 +90,5 @@ def load_maker(settings: Settings, kept: ExitStack) -> PictureMaker:
     base = kept.enter_context(fetch(settings.base_model))
     load_onto_device(maker, base, adapter, f"{settings.role} {settings.model}")
     if settings.chunks and isinstance(maker, StreamingMaker):
-        maker.expect(_prompts_to_come(settings.chunks))
+        maker.expect(upcoming_prompts(settings.chunks))
     return maker
-
-
-def _prompts_to_come(chunks: str) -> list[str]:
-    """The prompts of the chunks at an address; none when it cannot be read, as they come again one by one."""
-    try:
-        with fetch(chunks) as folder:
-            return prompts_of(read_chunks(folder))
-    except ProxytuneError as error:
-        print(f"The prompts are read as they come: {error}", flush=True)
-        return []

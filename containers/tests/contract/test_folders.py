@@ -39,3 +39,12 @@ def test_a_channel_that_is_absent_or_empty_is_named(tmp_path):
         assert caught.value.name == "ChannelMissing"
     (data / "base" / "unet" / "config.json").write_text("{}")
     assert Folders(tmp_path).channel("base") == data / "base"
+
+
+def test_an_instance_knows_its_number_and_how_many_there_are(tmp_path):
+    assert Folders(tmp_path).host() == (0, 1)
+    config = tmp_path / "input" / "config"
+    config.mkdir(parents=True)
+    hosts = [f"algo-{number}" for number in (10, 1, 2)]
+    (config / "resourceconfig.json").write_text(json.dumps({"current_host": "algo-10", "hosts": hosts}))
+    assert Folders(tmp_path).host() == (2, 3)

@@ -78,6 +78,16 @@ const teachHyperparameters = z.strictObject({
     .describe('Weigh noise levels by Min-SNR with this gamma; DDPM teachers only'),
 });
 
+const synthesizeHyperparameters = z.strictObject({
+  stage: z.literal('synthesize'),
+  ...common,
+  folder: z
+    .string()
+    .regex(/^[a-z0-9-]+$/)
+    .describe('Where this attempt’s shards go; what lies in those of others is not drawn again'),
+  chunks: z.int().min(1).describe('How many chunks are wanted so far, from the first on'),
+});
+
 const learnHyperparameters = z.strictObject({
   stage: z.literal('learn'),
   ...common,
@@ -111,21 +121,18 @@ const importHyperparameters = z.strictObject({
   model: z.string().describe('Catalogue id of the model that is brought in, for the log'),
 });
 
-/** What a training job of any kind may be told, the import of a base model included. */
-export const jobHyperparameters = z.discriminatedUnion('stage', [
+const planned = [
   teachHyperparameters,
+  synthesizeHyperparameters,
   curateHyperparameters,
   learnHyperparameters,
   evaluateHyperparameters,
-  importHyperparameters,
-]);
+] as const;
 
-export const hyperparameters = z.discriminatedUnion('stage', [
-  teachHyperparameters,
-  curateHyperparameters,
-  learnHyperparameters,
-  evaluateHyperparameters,
-]);
+/** What a training job of any kind may be told, the import of a base model included. */
+export const jobHyperparameters = z.discriminatedUnion('stage', [...planned, importHyperparameters]);
+
+export const hyperparameters = z.discriminatedUnion('stage', planned);
 export type Hyperparameters = z.infer<typeof hyperparameters>;
 
 /** The strings SageMaker wants: numbers in decimal, lists as JSON. */

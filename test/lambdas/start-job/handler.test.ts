@@ -4,6 +4,7 @@ import {
   DescribeTrainingJobCommand,
   DescribeTransformJobCommand,
 } from '@aws-sdk/client-sagemaker';
+import { handler as reconcileJob } from '../../../lambdas/reconcile-job/handler.ts';
 import { listKeys } from '../../../lambdas/shared/bucket.ts';
 import { sagemaker } from '../../../lambdas/shared/clients.ts';
 import { endJob, jobsOf, readJob, rememberJob } from '../../../lambdas/shared/table.ts';
@@ -265,6 +266,60 @@ describe('a stage that draws', () => {
     expect(await start(runId, 'sample-teacher', 'token-2')).toEqual({ jobName });
     expect(await jobs(runId, 'sample-teacher')).toMatchObject([{ attempt: 1, chunks: 2, token: 'token-2' }]);
     await bench.jobEnd(jobName);
+  });
+});
+
+describe('a stage that draws on spot', () => {
+  const spot = { ...REQUEST, synthesis: 'spot' };
+  const shards = (runId: string, places: readonly (readonly [attempt: number, chunk: number])[]) =>
+    places.map(
+      ([attempt, chunk]) => `${keys.pictures(runId, 'synthesize')}a${attempt}/chunk-000${chunk}.json.out`,
+    );
+
+  test('is a spot training that writes the shards of a transform; only what is missing is drawn again', async () => {
+    const runId = await bench.plan('spot', spot);
+    await bench.finish(runId, 'teach');
+    bench.control(`proxytune-${runId}-synthesize-a1`, { refuse: [1, 2] });
+    const { jobName } = await start(runId, 'synthesize');
+    expect(await jobs(runId, 'synthesize')).toMatchObject([{ kind: 'training', chunks: 4, instances: 1 }]);
+    const described = await sagemaker().send(new DescribeTrainingJobCommand({ TrainingJobName: jobName }));
+    expect(described).toMatchObject({ EnableManagedSpotTraining: true, EnableNetworkIsolation: true });
+    await bench.jobEnd(jobName);
+    expect(await bench.jobStatus(jobName)).toBe('Completed');
+    // SageMaker calls it done; what counts is that every chunk has its shard.
+    await expect(reconcileJob({ runId, stage: 'synthesize' })).rejects.toMatchObject({
+      name: 'ChunksMissing',
+      message: expect.stringContaining('2 of 4 chunks have no output'),
+    });
+    const { jobName: second } = await start(runId, 'synthesize', 'token-2');
+    expect(second).toMatch(/-synthesize-a2$/);
+    await bench.jobEnd(second);
+    expect(await reconcileJob({ runId, stage: 'synthesize' })).toMatchObject({ over: true });
+    const outputs = await listKeys(keys.pictures(runId, 'synthesize'));
+    expect(outputs).toEqual(
+      shards(runId, [
+        [1, 0],
+        [1, 3],
+        [2, 1],
+        [2, 2],
+      ]),
+    );
+    // Nothing of it is left to tidy up, and what follows finds its pictures.
+    await start(runId, 'learn');
+  });
+
+  test('on two instances is billed for both', async () => {
+    const runId = await bench.plan('pair', {
+      ...spot,
+      advanced: { ...REQUEST.advanced, synthesize: { picturesPerChunk: 2, instances: 2 } },
+    });
+    await bench.finish(runId, 'teach');
+    await bench.finish(runId, 'synthesize');
+    const [job] = await jobs(runId, 'synthesize');
+    expect(job).toMatchObject({ state: 'SUCCEEDED', instances: 2 });
+    // ml.m5.large lists at 0.115 USD an hour.
+    expect(job?.usd).toBeCloseTo((2 * (job?.seconds ?? 0) * 0.115) / 3600, 3);
+    expect(job?.usd).toBeGreaterThan(((job?.seconds ?? 0) * 0.115) / 3600);
   });
 });
 

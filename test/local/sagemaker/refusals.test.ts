@@ -169,8 +169,8 @@ test.each<[string, object, RegExp]>([
     /The local SageMaker service does not do Pipe mode/,
   ],
   [
-    'two instances, which is ours to refuse',
-    resources({ InstanceCount: 2 }),
+    'nine instances, which is ours to refuse',
+    resources({ InstanceCount: 9 }),
     /The local SageMaker service does not do/,
   ],
   [

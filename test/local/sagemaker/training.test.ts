@@ -234,6 +234,38 @@ test('an interrupted spot job starts again in a fresh folder from its mirrored c
   expect(await bench.keys('checkpoints/spot/')).toEqual(['checkpoints/spot/step.json']);
 }, 30_000);
 
+describe('a job of two instances', () => {
+  const TWO = {
+    ResourceConfig: { InstanceType: 'ml.g5.xlarge', InstanceCount: 2, VolumeSizeInGB: 30 },
+  } as const;
+
+  test('has its checkpoints in one place, and after an interruption each finds those of all', async () => {
+    await create('pair', { ...act('pair', 'share'), ...SPOT, ...TWO });
+    const both = ['checkpoints/pair/algo-1.json', 'checkpoints/pair/algo-2.json'];
+    await until('both are mirrored', async () => (await bench.keys('checkpoints/pair/')).length === 2);
+    expect(await bench.keys('checkpoints/pair/')).toEqual(both);
+    await bench.service.faults.interrupt('pair', 0);
+    expect(await bench.trainingEnd('pair')).toMatchObject({ TrainingJobStatus: 'Completed' });
+    for (const key of both)
+      expect(JSON.parse((await bench.get(key)).toString())).toEqual({
+        hosts: ['algo-1', 'algo-2'],
+        found: ['algo-1.json', 'algo-2.json'],
+      });
+    const host = await unpacked('out/pair/output/model.tar.gz', (folder) =>
+      readFile(join(folder, 'host.txt'), 'utf8'),
+    );
+    expect(host).toBe('algo-1');
+  }, 30_000);
+
+  test('fails when one of them does, with its message, and the other ends', async () => {
+    await create('half', { ...act('half', 'share', { crashes: 'algo-2' }), ...TWO });
+    expect(await bench.trainingEnd('half')).toMatchObject({
+      TrainingJobStatus: 'Failed',
+      FailureReason: 'AlgorithmError: TeacherDiverged: loss is NaN at step 7, exit code: 3',
+    });
+  }, 30_000);
+});
+
 test('a job on demand cannot be interrupted, nor one nobody created', async () => {
   await create('on-demand');
   await expect(bench.service.faults.interrupt('on-demand')).rejects.toThrow('not a managed spot job');

@@ -3,8 +3,6 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Channel, TrainingRequest } from '../state/requests.ts';
 
-const HOST = 'algo-1';
-
 /** Makes the folder anew, empty but for what every container finds. */
 export async function freshRoot(root: string): Promise<void> {
   await rm(root, { recursive: true, force: true });
@@ -30,8 +28,17 @@ export function checkpointFolder(root: string, request: TrainingRequest): string
   return hostPath(root, (request.CheckpointConfig?.LocalPath ?? '/opt/ml/checkpoints').replace(/\/+$/, ''));
 }
 
-/** Writes hyperparameters.json and its neighbours. */
-export async function writeTrainingConfig(root: string, request: TrainingRequest): Promise<void> {
+/** The name of an instance of a job, counted from 0. */
+export function hostName(index: number): string {
+  return `algo-${index + 1}`;
+}
+
+/** Writes hyperparameters.json and its neighbours, for one of the job's instances. */
+export async function writeTrainingConfig(
+  root: string,
+  request: TrainingRequest,
+  { host, hosts }: { readonly host: string; readonly hosts: readonly string[] },
+): Promise<void> {
   const put = (name: string, content: unknown) =>
     writeFile(join(root, 'opt/ml/input/config', `${name}.json`), JSON.stringify(content, null, 1));
   const instanceType =
@@ -39,13 +46,11 @@ export async function writeTrainingConfig(root: string, request: TrainingRequest
   await put('hyperparameters', request.HyperParameters ?? {});
   await put('inputdataconfig', inputDataConfig(request));
   await put('resourceconfig', {
-    current_host: HOST,
+    current_host: host,
     current_instance_type: instanceType,
     current_group_name: 'homogeneousCluster',
-    hosts: [HOST],
-    instance_groups: [
-      { instance_group_name: 'homogeneousCluster', instance_type: instanceType, hosts: [HOST] },
-    ],
+    hosts,
+    instance_groups: [{ instance_group_name: 'homogeneousCluster', instance_type: instanceType, hosts }],
     network_interface_name: 'lo',
   });
   // The path as this machine knows it: a container that believes the file finds the folder.

@@ -1,22 +1,12 @@
 /** One training job, from waiting for a slot to its last status. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Container } from '../container/container.ts';
-import { containerEnvironment } from '../container/environment.ts';
-import { checkpointFolder, failureMessage, freshRoot, writeTrainingConfig } from '../container/folder.ts';
+import { hostName } from '../container/folder.ts';
 import { failureReason, JobFailure } from '../errors.ts';
 import type { SecondaryStatus, TrainingRecord } from '../state/records.ts';
-import { CheckpointMirror } from '../transfer/checkpoint-mirror.ts';
-import { parseLocation } from '../transfer/location.ts';
-import {
-  CLOSE_GRACE_SECONDS,
-  type JobContext,
-  type JobRun,
-  jobFolder,
-  jobLogFile,
-  noteInLog,
-} from './context.ts';
-import { downloadChannels, uploadArtifacts } from './training-data.ts';
+import { CLOSE_GRACE_SECONDS, type JobContext, type JobRun, jobFolder, noteInLog } from './context.ts';
+import { uploadArtifacts } from './training-data.ts';
+import { TrainingInstance } from './training-instance.ts';
 import { moveTraining } from './training-record.ts';
 
 /** Why a container is ended from outside. */
@@ -37,11 +27,12 @@ export class TrainingRun implements JobRun {
   readonly done: Promise<void>;
   readonly #context: JobContext;
   readonly #job: TrainingRecord;
-  readonly #root: string;
+  /** One folder an instance. */
+  readonly #roots: readonly string[];
   /** Aborts once the job is to end; an interruption does not count, the job goes on after it. */
   readonly #ended = new AbortController();
   #ending: Ending | undefined;
-  #container: Container | undefined;
+  #instances: readonly TrainingInstance[] = [];
   #grace = 0;
   #trainedMilliseconds = 0;
   #billedMilliseconds = 0;
@@ -49,7 +40,12 @@ export class TrainingRun implements JobRun {
   constructor(context: JobContext, job: TrainingRecord) {
     this.#context = context;
     this.#job = job;
-    this.#root = join(jobFolder(context.dataDir, job.name), 'root');
+    const { InstanceCount, InstancePreferences } = job.request.ResourceConfig;
+    const count = InstanceCount ?? InstancePreferences?.[0]?.InstanceCount ?? 1;
+    const folder = jobFolder(context.dataDir, job.name);
+    this.#roots = Array.from({ length: count }, (_, at) =>
+      join(folder, at === 0 ? 'root' : `root-${at + 1}`),
+    );
     this.done = this.#run();
   }
 
@@ -69,7 +65,7 @@ export class TrainingRun implements JobRun {
         `${name} is not a managed spot job, so it cannot be interrupted. Set EnableManagedSpotTraining.`,
       );
     }
-    if (!this.#container?.running || this.#ending) {
+    if (!this.#instances.some((instance) => instance.running) || this.#ending) {
       throw new Error(
         `${name} is ${secondary}; only a job that is Training can be interrupted. Wait for it.`,
       );
@@ -81,7 +77,7 @@ export class TrainingRun implements JobRun {
     // Whatever ended the job before, its container gets no more time than closing allows.
     this.#ending = 'close';
     this.#ended.abort();
-    await this.#container?.stop(CLOSE_GRACE_SECONDS);
+    await this.#stopAll(CLOSE_GRACE_SECONDS);
     await this.done;
   }
 
@@ -91,7 +87,11 @@ export class TrainingRun implements JobRun {
     this.#ending = ending;
     this.#grace = graceSeconds;
     if (ending !== 'interrupt') this.#ended.abort();
-    await this.#container?.stop(graceSeconds);
+    await this.#stopAll(graceSeconds);
+  }
+
+  async #stopAll(graceSeconds: number): Promise<void> {
+    await Promise.all(this.#instances.map((instance) => instance.stop(graceSeconds)));
   }
 
   async #run(): Promise<void> {
@@ -105,7 +105,7 @@ export class TrainingRun implements JobRun {
     } finally {
       stopWaiting();
       release?.();
-      await rm(this.#root, { recursive: true, force: true });
+      for (const root of this.#roots) await rm(root, { recursive: true, force: true });
     }
   }
 
@@ -126,81 +126,83 @@ export class TrainingRun implements JobRun {
   }
 
   async #attempt(): Promise<void> {
-    const { request } = this.#job;
     if (this.#ending) return;
     moveTraining(this.#context, this.#job, 'Downloading');
-    await freshRoot(this.#root);
-    await writeTrainingConfig(this.#root, request);
-    await downloadChannels(this.#context.objects, request, this.#root);
-    const mirror = this.#checkpointMirror();
-    await mirror?.restore();
+    const hosts = this.#roots.map((_, at) => hostName(at));
+    const instances = this.#roots.map(
+      (root, at) =>
+        new TrainingInstance({
+          context: this.#context,
+          job: this.#job,
+          root,
+          host: hostName(at),
+          hosts,
+          warn: (message) => this.#note(message),
+        }),
+    );
+    await allOver(instances.map((instance) => instance.prepare()));
     // Asked again, since a stop may have come while data was on its way.
     if (this.#ending) return;
+    this.#instances = instances;
     moveTraining(this.#context, this.#job, 'Training');
-    mirror?.start();
     try {
-      const exitCode = await this.#train();
+      const failed = await this.#train();
       if (this.#ending === 'close') return;
-      await mirror?.finish();
-      if (!this.#ending && exitCode !== 0) throw await this.#algorithmError(exitCode);
+      for (const instance of instances) await instance.finish();
+      if (!this.#ending && failed) throw await this.#algorithmError(failed);
     } finally {
-      await mirror?.abandon();
+      for (const instance of instances) await instance.abandon();
     }
   }
 
-  async #train(): Promise<number> {
-    const { request, name, arn } = this.#job;
-    const { dataDir, watchdog, commands, s3, containerEnv } = this.#context;
-    const env = containerEnvironment({
-      root: this.#root,
-      s3,
-      service: containerEnv,
-      request: request.Environment ?? {},
-      platform: { TRAINING_JOB_NAME: name, TRAINING_JOB_ARN: arn },
-      isolated: request.EnableNetworkIsolation ?? false,
-    });
-    const logFile = jobLogFile(dataDir, name);
-    this.#container = await Container.start({
-      command: commands.train,
-      env,
-      folder: this.#root,
-      logFile,
-      watchdog,
-    });
+  /** Runs all containers to their ends. @returns the first that failed, which ends the others too */
+  async #train(): Promise<{ instance: TrainingInstance; exitCode: number } | undefined> {
     const begun = Date.now();
     const timer = this.#limitRuntime();
-    // An ending that came while the process was being started found no container to stop.
-    if (this.#ending) void this.#container.stop(this.#ending === 'close' ? CLOSE_GRACE_SECONDS : this.#grace);
+    let failed: { instance: TrainingInstance; exitCode: number } | undefined;
+    const run = async (instance: TrainingInstance) => {
+      try {
+        await instance.start();
+      } catch (error) {
+        void this.#stopAll(this.#context.stopGraceSeconds);
+        throw error;
+      }
+      // An ending that came while the process was being started found no container to stop.
+      if (this.#ending) void instance.stop(this.#ending === 'close' ? CLOSE_GRACE_SECONDS : this.#grace);
+      const exitCode = await instance.ended();
+      if (exitCode === 0 || failed || this.#ending) return;
+      failed = { instance, exitCode };
+      await this.#stopAll(this.#context.stopGraceSeconds);
+    };
     try {
-      return await this.#container.exited;
+      await allOver(this.#instances.map(run));
+      return failed;
     } finally {
       clearTimeout(timer);
       this.#trainedMilliseconds += Date.now() - begun;
     }
   }
 
-  #checkpointMirror(): CheckpointMirror | undefined {
-    const config = this.#job.request.CheckpointConfig;
-    if (!config) return undefined;
-    const folder = checkpointFolder(this.#root, this.#job.request);
-    return new CheckpointMirror(this.#context.objects, folder, parseLocation(config.S3Uri), (message) =>
-      this.#note(message),
-    );
-  }
-
-  async #algorithmError(exitCode: number): Promise<JobFailure> {
-    const message = (await failureMessage(this.#root)) || 'See job logs for more information';
-    const tail = `, exit code: ${exitCode}`;
+  async #algorithmError(failed: { instance: TrainingInstance; exitCode: number }): Promise<JobFailure> {
+    const message = (await failed.instance.failure()) || 'See job logs for more information';
+    const tail = `, exit code: ${failed.exitCode}`;
     // The exit code is what a long message must not push out of the 1024 characters.
     return new JobFailure(`AlgorithmError: ${message}`.slice(0, 1024 - tail.length) + tail);
   }
 
-  /** Artifacts go up after success and also after a stop or a limit: what is saved is never thrown away. */
+  /**
+   * Artifacts go up after success and also after a stop or a limit: what is saved is never thrown away. Those of the
+   * first instance, where jobs of several save them.
+   */
   async #conclude(ending: Ending | undefined): Promise<void> {
     const ran = this.#job.transitions.some(({ status }) => status === 'Training');
     if (ran) {
       moveTraining(this.#context, this.#job, 'Uploading');
-      this.#job.artifacts = await uploadArtifacts(this.#context.objects, this.#job.request, this.#root);
+      this.#job.artifacts = await uploadArtifacts(
+        this.#context.objects,
+        this.#job.request,
+        this.#roots[0] ?? '',
+      );
     }
     this.#countBilling();
     moveTraining(this.#context, this.#job, (ending && LAST_STATUS[ending]) ?? 'Completed');
@@ -242,4 +244,10 @@ export class TrainingRun implements JobRun {
     noteInLog(this.#context.dataDir, this.#job.name, message);
     this.#context.log(`${this.#job.name}: ${message}`);
   }
+}
+
+/** Waits for all, also when one fails: what is on its way must not go on in a folder that is taken away. */
+async function allOver(work: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
 }

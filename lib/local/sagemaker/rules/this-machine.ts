@@ -25,10 +25,15 @@ function commandIsTheServices({ AlgorithmSpecification: algorithm }: TrainingReq
   );
 }
 
-function oneInstanceTrains({ ResourceConfig: resources }: TrainingRequest): string | undefined {
-  if (resources.InstanceGroups) return refused('InstanceGroups', 'give InstanceType and InstanceCount 1.');
+/** Each is a process of its own here, all on the cores of this machine. */
+const MOST_INSTANCES = 8;
+
+function fewInstancesTrain({ ResourceConfig: resources }: TrainingRequest): string | undefined {
+  if (resources.InstanceGroups) return refused('InstanceGroups', 'give InstanceType and InstanceCount.');
   const count = resources.InstanceCount ?? resources.InstancePreferences?.[0]?.InstanceCount ?? 1;
-  return count > 1 ? refused(`training on ${count} instances`, 'use one.') : undefined;
+  return count > MOST_INSTANCES
+    ? refused(`training on ${count} instances`, `use at most ${MOST_INSTANCES}.`)
+    : undefined;
 }
 
 function channelsAreFiles(request: TrainingRequest): string | undefined {
@@ -72,7 +77,7 @@ export function modelIsOneContainer(model: ModelRequest): string | undefined {
 export const trainingLimits: readonly Rule<TrainingRequest>[] = [
   jobIsNotServerless,
   commandIsTheServices,
-  oneInstanceTrains,
+  fewInstancesTrain,
   channelsAreFiles,
   checkpointsAreUnderOptMl,
 ];

@@ -1,0 +1,109 @@
+"""Drawing the proxies as a training job: for managed spot, which a batch transform cannot have.
+
+Chunks come through a channel, and the checkpoint folder is the bucket's prefix of the pictures: a shard that
+is written there goes up at once, under the key and in the form that a transform would give it. What any
+attempt has drawn lies there again when the job starts or goes on after an interruption.
+"""
+
+from __future__ import annotations
+
+import tarfile
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.folders import Folders
+from proxytune.contract.progress import replace_file
+from proxytune.contract.signals import StopRequest
+from proxytune.proxies import shard
+from proxytune.proxies.chunk import Chunk, invalid, prompts_of, read_chunks
+from proxytune.proxies.drawing import draw_shard
+from proxytune.proxies.maker import StreamingMaker, load_onto_device, maker_for
+
+ROLE = "teacher"
+ARCHIVE = "model.tar.gz"
+# What a batch transform appends to the name of an object that it answers.
+ENDING = ".out"
+
+
+def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopRequest) -> None:
+    """Draw this instance's share of the chunks that no attempt has drawn yet.
+
+    SIGTERM ends it at once: shards are written whole or not at all, so what is lost is a chunk at most.
+
+    Raises:
+        ProxytuneError: ChannelMissing, HyperparameterInvalid, ModelMissing, ModelMismatch, ModelUnknown.
+    """
+    chunks = read_chunks(folders.channel("chunks"))
+    wanted = hyperparameters["chunks"]
+    if len(chunks) < wanted:
+        raise invalid(
+            "The channel chunks holds fewer chunk objects than are wanted",
+            given=str(len(chunks)),
+            allowed=str(wanted),
+        )
+    share = _share(chunks[:wanted], folders)
+    drawn = _drawn(folders.checkpoints, {name + ENDING for name, _ in share})
+    missing = [(name, chunk) for name, chunk in share if name + ENDING not in drawn]
+    print(f"{len(missing)} of {wanted} chunks are to be drawn here", flush=True)
+    if not missing:
+        return
+    model = hyperparameters["model"]
+    with tempfile.TemporaryDirectory(prefix="proxytune-adapter-") as place:
+        adapter = _unpacked(folders.channel("adapter"), Path(place))
+        maker = maker_for(ROLE, hyperparameters["family"], model, adapter)
+        load_onto_device(maker, folders.channel("base"), adapter, f"{ROLE} {model}")
+    if isinstance(maker, StreamingMaker):
+        maker.expect(prompts_of(missing))
+    target = folders.checkpoints / hyperparameters["folder"]
+    target.mkdir(parents=True, exist_ok=True)
+    for number, (name, chunk) in enumerate(missing, start=1):
+        replace_file(target / (name + ENDING), draw_shard(maker, chunk, model))
+        print(f"drawing: chunk {number} of {len(missing)}, {name}", flush=True)
+
+
+def _share(chunks: list[tuple[str, Chunk]], folders: Folders) -> list[tuple[str, Chunk]]:
+    """Every n-th chunk for one of n instances: of all, drawn or not, so that no two ever take the same."""
+    place, count = folders.host()
+    return chunks[place::count]
+
+
+def _drawn(folder: Path, names: set[str]) -> set[str]:
+    """Which of these shards are there; one that cannot be read is removed, to be drawn again."""
+    found = set()
+    for path in sorted(folder.rglob(f"*{ENDING}")):
+        if path.name not in names:
+            continue
+        try:
+            shard.read(path)
+        except ProxytuneError as error:
+            print(f"drawn again: {error}", flush=True)
+            path.unlink()
+        else:
+            found.add(path.name)
+    return found
+
+
+def _unpacked(channel: Path, target: Path) -> Path:
+    """The adapter: the channel's folder, or what its archive holds.
+
+    Raises:
+        ProxytuneError: ModelMismatch for an archive that is none, or whose paths lead out.
+    """
+    archive = channel / ARCHIVE
+    if not archive.exists():
+        return channel
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(target, filter="data")
+    except (tarfile.TarError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's own, such as a full disk
+        raise ProxytuneError(
+            "ModelMismatch",
+            what=f"The teacher's adapter cannot be unpacked: {error}",
+            allowed=f"the {ARCHIVE} of a stage that trains",
+            remedy="give the job the artifact of the stage teach",
+        ) from error
+    return target
