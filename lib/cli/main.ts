@@ -125,6 +125,8 @@ const FIELDS = [
   'proxies',
   'seed',
   'maxUsd',
+  'curation',
+  'adaptiveProxies',
   'consent',
 ];
 
@@ -219,6 +221,8 @@ function addFields(command: Command): Command {
       wholeNumber,
     )
     .option('--max-usd <n>', 'refuse a plan that costs more (default: 25)', positive)
+    .option('--curation', 'drop proxies that miss the subject or prompt, repeat another or look unsafe')
+    .option('--adaptive-proxies', 'draw proxies in rounds, and no more once they add nothing')
     .option('--consent', 'you may use these photos for this purpose')
     .option('--set <field=value...>', 'any other field, such as advanced.learn.steps=100');
 }

@@ -18,11 +18,6 @@ const ROUNDS = 4;
  */
 const ADAPTIVE = { reach: 0.4, newShare: 0.1, drift: 0.05 };
 
-/** Whether the run has the stage curate. */
-export function isCurated(request: Pick<Request, 'curation' | 'adaptiveProxies'>): boolean {
-  return request.curation || request.adaptiveProxies;
-}
-
 /**
  * What a request's curation asks for; null when it asks for none.
  * @param clip - catalogue id of the CLIP that measures
@@ -34,7 +29,7 @@ export function planCuration(
   clip: string,
   { proxies, picturesPerChunk }: { readonly proxies: number; readonly picturesPerChunk: number },
 ): CurationPlan | null {
-  if (!isCurated(request)) return null;
+  if (!request.curation && !request.adaptiveProxies) return null;
   const standard = curationBy(clip);
   const asked = request.advanced.curate ?? {};
   const least = (name: 'fidelity' | 'prompt' | 'duplicates') =>

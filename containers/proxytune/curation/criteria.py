@@ -110,25 +110,29 @@ def judge(
     fidelity = to_references(proxies.dino, photos.dino)
     likeness = to_prompts(proxies.clip, np.stack([texts.plain[prompt] for prompt in prompts]))
     kept: list[int] = []
+    # Filled row by row: gathering the kept rows anew for each of thousands of proxies would copy gigabytes.
+    held = np.empty_like(proxies.dino)
     verdicts = []
     for place, prompt in enumerate(prompts):
         verdict = Verdict(
             fidelity[place],
             likeness[place],
-            _nearest(proxies.dino, place, kept),
+            _nearest(proxies.dino[place], held[: len(kept)], kept),
             _unsafe(proxies.clip[place], texts.plain[prompt], texts),
         )
         verdict.reasons += _reasons(verdict, prompt, limits)
         if verdict.kept:
+            held[len(kept)] = proxies.dino[place]
             kept.append(place)
         verdicts.append(verdict)
     return verdicts
 
 
-def _nearest(dino: Vectors, place: int, kept: Sequence[int]) -> tuple[int, float] | None:
+def _nearest(picture: Vectors, held: Vectors, kept: Sequence[int]) -> tuple[int, float] | None:
+    """Place and distance of the most like of the kept proxies, whose vectors are `held` (K, D)."""
     if not kept:
         return None
-    cosines = dino[list(kept)] @ dino[place]
+    cosines = held @ picture
     best = int(np.argmax(cosines))
     return kept[best], round(max(0.0, 1 - float(cosines[best])), 6)
 
