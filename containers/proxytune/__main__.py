@@ -48,11 +48,15 @@ def train() -> int:
     from proxytune.contract import failure, hyperparameters
     from proxytune.contract.folders import Folders
     from proxytune.contract.signals import StopRequest
+    from proxytune.training.launching import launch, processes_for
 
     folders = Folders.from_environment()
     try:
         stop = StopRequest().install()
         given = hyperparameters.read(folders)
+        processes = processes_for(given)
+        if processes > 1:
+            return launch(processes)
         folders.model.mkdir(parents=True, exist_ok=True)
         resolve(STAGES[given["stage"]])(folders, given, stop)
     except Exception as error:

@@ -3,6 +3,7 @@ import { type Instance, instance, type Model, model } from '../core/catalogue.ts
 import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
 import { licenceWords } from '../core/licences.ts';
 import { type Plan, stageOf, transformOf } from '../core/plan.ts';
+import { sharing } from '../core/plan-jobs.ts';
 import { table } from './output.ts';
 
 const ROLES = {
@@ -39,11 +40,18 @@ function recipeWords(plan: Plan, role: Learner): string {
     .filter(([name]) => name !== 'kind')
     .map(([name, value]) => `${name.replace('_', ' ')} ${value}`);
   return [
-    `${plan.preset}: ${how.steps} steps of batch ${how.batch_size} at ${how.size} px`,
+    `${plan.preset}: ${how.steps} steps of batch ${how.batch_size}${shared(plan, role)} at ${how.size} px`,
     `LoRA rank ${how.rank}, alpha ${how.alpha}, learning rate ${how.learning_rate}`,
     handedOn(how),
     `drawing at ${draws.size} px with ${settings.join(', ')}`,
   ].join('; ');
+}
+
+/** Only a teacher's training uses more than one GPU. */
+function shared(plan: Plan, role: Learner): string {
+  const { hyperparameters: how, instanceType } = trainingOf(plan, role);
+  const gpus = how.stage === 'teach' ? sharing(instance(instanceType), how.batch_size) : 1;
+  return gpus === 1 ? '' : ` on ${gpus} GPUs`;
 }
 
 function handedOn(how: Hyperparameters): string {

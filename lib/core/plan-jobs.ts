@@ -14,6 +14,16 @@ const LEAST_RUNTIME_SECONDS = 3600;
  */
 export const LONGEST_RUNTIME_SECONDS = 72 * 3600;
 
+/**
+ * How many GPUs share a teacher's batch: as many as can do so evenly. The container decides by the same rule
+ * (containers/proxytune/training/launching.py).
+ */
+export function sharing({ gpus }: Instance, batchSize: number): number {
+  let count = Math.max(1, Math.min(gpus, batchSize));
+  while (batchSize % count !== 0) count -= 1;
+  return count;
+}
+
 /** A training job on an instance. */
 export function trainingPlan(
   stage: TrainingStage,

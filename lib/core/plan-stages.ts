@@ -5,7 +5,7 @@ import { ProxytuneError } from './errors.ts';
 import { keys } from './keys.ts';
 import { snrGammaOf } from './min-snr.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
-import { chooseInstance, trainingPlan, transformPlan } from './plan-jobs.ts';
+import { chooseInstance, sharing, trainingPlan, transformPlan } from './plan-jobs.ts';
 import { classPrompt, instancePrompts, type Named, proxyPrompt } from './prompts.ts';
 import type { Request } from './request.ts';
 import { samplesDrawn, samplesOf } from './teach-samples.ts';
@@ -70,11 +70,13 @@ function teach(parts: Parts): TrainingPlan {
   const samples = samplesOf(recipe, named);
   const { priorPictures } = override;
   const prior = priorOf(recipe, named, priorPictures);
+  const on = chooseInstance(teacher, 'training', override.instanceType, context.instanceTypes);
   // Each step then has as many pictures of the class as of the subject.
-  const minutes = recipe.steps * teacher.minutes.perStep * (priorPictures === undefined ? 1 : 2);
+  const pictures = perStep(parts, recipe) * (priorPictures === undefined ? 1 : 2);
+  const minutes = (recipe.steps * teacher.minutes.perStep * pictures) / sharing(on, recipe.batchSize);
   return trainingPlan(
     'teach',
-    chooseInstance(teacher, 'training', override.instanceType, context.instanceTypes),
+    on,
     teacher.minutes.load +
       minutes +
       (priorPictures ?? 0) * teacher.minutes.perPicture +
@@ -105,6 +107,11 @@ function teach(parts: Parts): TrainingPlan {
       }),
     },
   );
+}
+
+/** A step's pictures in units of those that the teacher's minutes are for. */
+function perStep({ request, teacher }: Parts, { batchSize }: Recipe): number {
+  return batchSize / recipeOf(teacher, request.preset).batchSize;
 }
 
 /** DreamBooth's prior preservation, with its weight of 1; drawn as the proxies are. */

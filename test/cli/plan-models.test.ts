@@ -89,6 +89,9 @@ test('a request’s own settings are told, and a card that is too small for them
     advanced: { teach: { rank: 4, instanceType: 'ml.g5.2xlarge' } },
   });
   const said = blockOf(modelLines(plan), 'teacher');
+  const four = { batchSize: 4, instanceType: 'ml.g6e.12xlarge' };
+  const wide = planWith({ teacher: 'flux-dev', advanced: { teach: four } });
+  expect(blockOf(modelLines(wide), 'teacher').recipe).toContain('steps of batch 4 on 4 GPUs at 768 px');
   expect(said.recipe).toContain('LoRA rank 4, alpha 4');
   expect(said.memory).toContain('the A10G of ml.g5.2xlarge has 24: TOO LITTLE, expect OutOfMemory');
   expect(said.licence).toContain('commercial use is not allowed');

@@ -220,6 +220,18 @@ test('the class is preserved only when asked for, and costs its drawing and twic
   expect(preserving.minutes).toBeCloseTo(load + 2 * 1000 * perStep + 100 * perPicture, 1);
 });
 
+test('a larger batch takes longer, and the GPUs of one instance share it', () => {
+  const minutes = (batchSize: number, instanceType?: string) =>
+    stageOf(plan({ maxUsd: 100, advanced: { teach: { batchSize, instanceType, samples: false } } }), 'teach')
+      .minutes;
+  const { load, perStep } = model('sdxl').minutes;
+  expect(minutes(4)).toBeCloseTo(load + 1000 * perStep * 4, 1);
+  expect(minutes(4, 'ml.g5.12xlarge')).toBeCloseTo(load + 1000 * perStep, 1);
+  // Three of four GPUs can share six pictures evenly.
+  expect(minutes(6, 'ml.g5.12xlarge')).toBeCloseTo(load + 1000 * perStep * 2, 1);
+  expect(minutes(1, 'ml.g5.12xlarge')).toBeCloseTo(load + 1000 * perStep, 1);
+});
+
 describe('Min-SNR', () => {
   const gamma = (teacher: string) =>
     stageOf(plan({ teacher, maxUsd: 100, advanced: { teach: { snrGamma: 5 } } }), 'teach');

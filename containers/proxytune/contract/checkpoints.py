@@ -36,13 +36,15 @@ class CheckpointStore:
     Args:
         folder: made when absent.
         settings: hash of everything that decides what is trained (`hyperparameters.settings_hash`).
+        clear: whether files that a killed process left half-written are removed; of several processes that
+            share the folder only one may, as another could be writing.
     """
 
-    def __init__(self, folder: Path, settings: str) -> None:
+    def __init__(self, folder: Path, settings: str, *, clear: bool = True) -> None:
         self.folder = folder
         self._settings = settings
         folder.mkdir(parents=True, exist_ok=True)
-        for left_over in folder.glob(".*.tmp"):
+        for left_over in folder.glob(".*.tmp") if clear else ():
             left_over.unlink(missing_ok=True)
 
     def write(self, step: int, state: dict[str, Any]) -> Path:

@@ -24,7 +24,11 @@ def report(error: BaseException, folders: Folders) -> int:
     print(line, file=sys.stderr, flush=True)
     try:
         folders.failure.parent.mkdir(parents=True, exist_ok=True)
-        folders.failure.write_text(line, "utf-8")
+        # Of several processes the first to fail knows why; the others only miss it.
+        with folders.failure.open("x", encoding="utf-8") as file:
+            file.write(line)
+    except FileExistsError:
+        pass
     except OSError as second:
         # With a full disk the file cannot be written; the log above still says why the job ended.
         print(f"The failure file could not be written: {second}", flush=True)

@@ -27,6 +27,7 @@ from proxytune.teacher.fusing import read_layers
 from proxytune.teacher.latents import LatentSource, stride
 from proxytune.teacher.loading import load_part, part_folder
 from proxytune.teacher.photos import PhotoSet
+from proxytune.training import compiling
 from proxytune.training.states import untouched
 
 
@@ -45,6 +46,7 @@ class DiffusionTeacher:
         self, family: DiffusionFamily, base: Path, device: torch.device, dtype: torch.dtype | None = None
     ) -> None:
         self._family, self._base, self._device = family, base, device
+        self._blocks: list[torch.nn.Module] = []
         self._dtype = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
 
     def prepare(self, photos: PhotoSet, lesson: Lesson) -> DiffusionTeacher:
@@ -77,7 +79,10 @@ class DiffusionTeacher:
         return [(name, value) for name, value in self.network.named_parameters() if value.requires_grad]
 
     def loss(self, step: int, draws: torch.Generator) -> Tensor:
-        """Mean of the pictures' weighted squared errors, of the subject and of what is to be preserved."""
+        """Mean of the pictures' weighted squared errors, of the subject and of what is to be preserved.
+
+        Of several processes each makes all draws, and computes its own share of the pictures.
+        """
         lesson, count = self._lesson, self._lesson.batch_size
         slots = range(step * count, (step + 1) * count)
         pairs = [self._draw(self._photos, slot, draws) for slot in slots]
@@ -86,16 +91,17 @@ class DiffusionTeacher:
             pairs += [self._draw(lesson.prior.pictures, slot, draws) for slot in slots]
             prompts += [len(lesson.prompts)] * count
         latents = torch.cat([latents for latents, _ in pairs])
-        texts = self._texts.pick(prompts)
         noise = torch.randn(latents.shape, generator=draws).to(self._device)
         noised = self._objective.noised(latents, noise, draws)
-        views = [view for _, view in pairs]
-        answer = self._family.answer(self.network, noised.latents, noised.times, texts, views)
-        errors = (answer.float() - noised.target).square().flatten(1).mean(1)
-        errors = errors * noised.weights
+        own = list(range(count))[lesson.processes.share(count)]
+        rows = own if lesson.prior is None else own + [count + row for row in own]
+        texts, views = self._texts.pick([prompts[row] for row in rows]), [pairs[row][1] for row in rows]
+        answer = self._family.answer(self.network, noised.latents[rows], noised.times[rows], texts, views)
+        errors = (answer.float() - noised.target[rows]).square().flatten(1).mean(1)
+        errors = errors * noised.weights[rows]
         if lesson.prior is None:
             return errors.mean()
-        return errors[:count].mean() + lesson.prior.weight * errors[count:].mean()
+        return errors[: len(own)].mean() + lesson.prior.weight * errors[len(own) :].mean()
 
     @torch.no_grad()
     def sample(self, number: int, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
@@ -104,7 +110,8 @@ class DiffusionTeacher:
         pipeline = family.pipeline(self._base, self.network, self.latents.vae)
         pipeline.set_progress_bar_config(disable=True)
         empty = texts.pick([-1]) if family.needs_empty(pipeline, sampler["guidance"]) else None
-        with untouched():
+        # Drawing has other shapes than training, for a few pictures: not worth compiling for.
+        with untouched(), compiling.eagerly():
             self.network.eval()
             (picture,) = draw_batch(
                 family, pipeline, texts.pick([number]), empty, [seed], size=self._photos.size, sampler=sampler
@@ -129,21 +136,31 @@ class DiffusionTeacher:
             ProxytuneError: ModelMismatch when what was written does not give the trained network back.
         """
         family, network, about = self._family, self.network, about or {}
+        compiling.undo(self._blocks)
         save_adapter(network, family.network, family.loader(), folder, self._probe, about)
         layers = read_layers(folder, family.network)
         write_kohya(folder, layers, lambda layer: family.place(layer, network.config), dict(about))
 
     def _plan_memory(self) -> None:
-        """Decide by the GPU's memory whether activations are kept, and say so."""
+        """Decide by memory and steps whether activations are kept and blocks compiled, and say so."""
         network, lesson = self.network, self._lesson
-        count = lesson.batch_size * (1 if lesson.prior is None else 2)
+        count = lesson.batch_size // lesson.processes.count * (1 if lesson.prior is None else 2)
         one = self._family.activations(network.config, self._photos.size, self._texts.states.shape[1])
         batch = memory.Activations(count * one.kept, count * one.anew)
         available = memory.gpu_bytes(self._device)
-        plan = memory.plan(network.parameters(), self.latents.vae.parameters(), batch, available)
+        compiled = compiling.possible(self._device) and lesson.steps >= compiling.WORTHWHILE_STEPS
+        others = self.latents.vae.parameters()
+        plan = memory.plan(network.parameters(), others, batch, available, compiled=compiled)
         if plan.anew:
             network.enable_gradient_checkpointing()
+        if compiled:
+            self.compile()
         print(plan, flush=True)
+
+    def compile(self, backend: str = "inductor") -> None:
+        """Compile the blocks that the network repeats, for this training's one shape."""
+        self._blocks = compiling.layers_of(self.network, self._family.blocks)
+        compiling.compile_layers(self._blocks, backend=backend, fixed=True)
 
     def _draw(self, photos: PhotoSet, slot: int, draws: torch.Generator) -> tuple[Tensor, View]:
         """The latents of one training picture, and what part of which photo they are."""

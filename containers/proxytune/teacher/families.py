@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from proxytune.training.families import imported, look_up
+from proxytune.training.processes import ALONE, Processes
 
 if TYPE_CHECKING:
     import torch
@@ -59,6 +60,8 @@ class Lesson:
         seed: of the order in which the photos are used.
         adapted: which layers carry the adapter: `attention`, or `all` for feed-forward and convolutions too.
         samples: prompts of the pictures that are drawn along the way, each once.
+        steps: of the whole training; long ones are compiled.
+        processes: that share each batch; `batch_size` counts the pictures of all.
         prior: what to preserve; each step then has as many pictures of it as of the subject.
         snr_gamma: weigh noise levels by Min-SNR with this gamma; None weighs all alike.
     """
@@ -72,6 +75,8 @@ class Lesson:
     adapted: str = "attention"
     snr_gamma: float | None = None
     samples: tuple[str, ...] = ()
+    processes: Processes = ALONE
+    steps: int = 0
     prior: Prior | None = None
 
 

@@ -43,6 +43,7 @@ class MemoryPlan:
     Attributes:
         available: of the GPU; None on the CPU.
         anew: whether activations are computed anew.
+        compiled: whether the network's blocks are compiled.
     """
 
     weights: int
@@ -50,6 +51,7 @@ class MemoryPlan:
     activations: int
     available: int | None
     anew: bool
+    compiled: bool
 
     def __str__(self) -> str:
         parts = " + ".join(
@@ -63,11 +65,17 @@ class MemoryPlan:
         total = (self.weights + self.adapter + self.activations) / GIB
         where = "on the CPU" if self.available is None else f"of {self.available / GIB:.1f} GiB"
         how = "activations computed anew" if self.anew else "activations kept"
-        return f"memory plan: {parts} = {total:.1f} GiB {where}; {how}; not compiled"
+        made = "blocks compiled" if self.compiled else "not compiled"
+        return f"memory plan: {parts} = {total:.1f} GiB {where}; {how}; {made}"
 
 
 def plan(
-    parameters: Iterable[Tensor], others: Iterable[Tensor], activations: Activations, available: int | None
+    parameters: Iterable[Tensor],
+    others: Iterable[Tensor],
+    activations: Activations,
+    available: int | None,
+    *,
+    compiled: bool = False,
 ) -> MemoryPlan:
     """Decide.
 
@@ -76,6 +84,7 @@ def plan(
         others: what else stays on the device: the VAE's parameters.
         activations: of one batch.
         available: bytes of the GPU; None on the CPU, where nothing is computed anew.
+        compiled: whether blocks are compiled, which changes nothing of the estimate.
     """
     parameters = list(parameters)
     frozen = [value for value in parameters if not value.requires_grad]
@@ -83,7 +92,7 @@ def plan(
     adapter = BYTES_A_TRAINED_PARAMETER * sum(value.numel() for value in parameters if value.requires_grad)
     anew = available is not None and weights + adapter + activations.kept > USABLE * available
     chosen = activations.anew if anew else activations.kept
-    return MemoryPlan(weights, adapter, chosen, available, anew)
+    return MemoryPlan(weights, adapter, chosen, available, anew, compiled)
 
 
 def transformer_activations(tokens: int, width: int, blocks: int) -> Activations:

@@ -23,6 +23,8 @@ from proxytune.teacher import families
 
 FOLDER, ARCHIVE = "prior", "pictures.tar"
 CHANNEL = "class"
+# Below the job's base: not mirrored.
+CLASS_PICTURES = "class-pictures"
 
 
 def class_pictures(
@@ -38,7 +40,7 @@ def class_pictures(
         ProxytuneError: ModelMissing, ModelMismatch; HyperparameterInvalid for a size that cannot be drawn.
     """
     count, kept = hyperparameters["prior"]["pictures"], folders.checkpoints / FOLDER
-    whole = folders.base / "class-pictures"
+    whole = folders.base / CLASS_PICTURES
     shared = folders.optional_channel(CHANNEL)
     for archive in ([] if shared is None else [shared / ARCHIVE]) + [kept / ARCHIVE]:
         if _unpack(archive, whole, count):

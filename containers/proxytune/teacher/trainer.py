@@ -18,11 +18,12 @@ from proxytune.contract.signals import StopRequest
 from proxytune.teacher import families
 from proxytune.teacher.about import describe, weights_sha256
 from proxytune.teacher.photos import PhotoSet
-from proxytune.teacher.prior import class_pictures
+from proxytune.teacher.prior import CLASS_PICTURES, class_pictures
 from proxytune.teacher.samples import FOLDER as SAMPLES
 from proxytune.teacher.samples import SampleBook, collector, wanted
 from proxytune.training import loop
 from proxytune.training.lora import write_facts
+from proxytune.training.processes import Processes, join, leave
 from proxytune.training.states import seed_everything
 
 
@@ -36,27 +37,35 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
         ProxytuneError: by its name; see the modules called here.
         SystemExit: 143 after SIGTERM.
     """
+    processes = join()
     base, references = folders.channel("base"), folders.channel("references")
     progress = ProgressFile(folders.checkpoints, "teach", hyperparameters["steps"])
-    progress.write("loading the teacher", 0)
+    if processes.first:
+        progress.write("loading the teacher", 0)
     photos = PhotoSet(references, hyperparameters["size"], flips=hyperparameters.get("flips", False))
-    store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, photos.sha256))
+    settings_of_all = settings_hash(hyperparameters, photos.sha256)
+    store = CheckpointStore(folders.checkpoints, settings_of_all, clear=processes.first)
     teacher = families.teacher(hyperparameters["family"], base, device())
-    prior = _prior(base, hyperparameters, folders, progress)
+    prior = _prior(base, hyperparameters, folders, progress, processes)
     # Drawing the class's pictures, in this attempt or an earlier one, leaves no trace in the training.
     seed_everything(hyperparameters["seed"])
-    trainee = teacher.prepare(photos, _lesson(hyperparameters, prior))
+    trainee = teacher.prepare(photos, _lesson(hyperparameters, prior, processes))
     settings = loop.LoopSettings(
         steps=hyperparameters["steps"],
         checkpoint_every=hyperparameters["checkpoint_every"],
         learning_rate=hyperparameters["learning_rate"],
         seed=hyperparameters["seed"],
     )
+    if not processes.first:
+        loop.run(trainee, settings, store, progress, stop, processes=processes)
+        leave(processes)
+        return
     # Reading tens of gigabytes for the sake of a line: beside the training, not after it.
     base_sha256 = _beside(lambda: weights_sha256(teacher.weights))
     book = _book(hyperparameters, folders, photos)
     draw = None if book is None else collector(book, teacher, hyperparameters["samples"], progress, stop)
-    loop.run(trainee, settings, store, progress, stop, at_checkpoint=draw)
+    loop.run(trainee, settings, store, progress, stop, processes=processes, at_checkpoint=draw)
+    leave(processes)
     step = hyperparameters["steps"] if book is None else _hand_on(book, teacher, hyperparameters, folders)
     progress.write("saving the adapter", hyperparameters["steps"])
     about = describe(
@@ -88,12 +97,19 @@ def _beside(work: Callable[[], str]) -> Future[str]:
 
 
 def _prior(
-    base: Path, hyperparameters: dict[str, Any], folders: Folders, progress: ProgressFile
+    base: Path,
+    hyperparameters: dict[str, Any],
+    folders: Folders,
+    progress: ProgressFile,
+    processes: Processes,
 ) -> families.Prior | None:
     if "prior" not in hyperparameters:
         return None
-    progress.write("drawing the class", 0)
-    folder = class_pictures(base, hyperparameters, folders, device())
+    if processes.first:
+        progress.write("drawing the class", 0)
+        class_pictures(base, hyperparameters, folders, device())
+    processes.wait()
+    folder = folders.base / CLASS_PICTURES
     prior = hyperparameters["prior"]
     return families.Prior(prior["prompt"], PhotoSet(folder, hyperparameters["size"]), prior["weight"])
 
@@ -122,7 +138,9 @@ def _hand_on(
     return step
 
 
-def _lesson(hyperparameters: dict[str, Any], prior: families.Prior | None) -> families.Lesson:
+def _lesson(
+    hyperparameters: dict[str, Any], prior: families.Prior | None, processes: Processes
+) -> families.Lesson:
     optional: dict[str, Any] = {
         key: hyperparameters[key] for key in ("adapted", "snr_gamma") if key in hyperparameters
     }
@@ -136,6 +154,8 @@ def _lesson(hyperparameters: dict[str, Any], prior: families.Prior | None) -> fa
         batch_size=hyperparameters["batch_size"],
         seed=hyperparameters["seed"],
         prior=prior,
+        steps=hyperparameters["steps"],
+        processes=processes,
         **optional,
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -37,6 +38,13 @@ def compile_layers(layers: Iterable[nn.Module], *, backend: str = "inductor", fi
     torch._dynamo.config.suppress_errors = True
     for layer in layers:
         layer.compile(backend=backend, dynamic=False if fixed else None)
+
+
+@contextmanager
+def eagerly() -> Iterator[None]:
+    """Inside, what is compiled computes as written, and nothing is compiled anew."""
+    with torch.compiler.set_stance("force_eager"):
+        yield
 
 
 def undo(layers: Iterable[nn.Module]) -> None:

@@ -19,6 +19,7 @@ from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
+from proxytune.training.processes import ALONE, Processes
 from proxytune.training.states import restore_states, save_states
 
 
@@ -75,6 +76,8 @@ class _Training:
             betas=settings.betas,
             eps=settings.eps,
             weight_decay=settings.weight_decay,
+            # One kernel for all parameters; on the CPU the sums would come in another order than before.
+            fused=all(value.is_cuda for value in self.parameters.values()),
         )
         warmup = max(1, settings.warmup)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -153,6 +156,7 @@ def run(
     progress: ProgressFile,
     stop: StopRequest,
     *,
+    processes: Processes = ALONE,
     at_checkpoint: Callable[[int], None] | None = None,
     after_step: Callable[[int], None] | None = None,
 ) -> int:
@@ -161,6 +165,7 @@ def run(
     Seed the global states (`states.seed_everything`) and make the adapter before; resuming overwrites both.
 
     Args:
+        processes: that compute this training together, in step; the first of them writes and tells.
         at_checkpoint: called with the number of steps done: at 0, whenever a regular checkpoint has just been
             written, and again where an attempt begins with one, as the call before may have been cut off. It
             must leave the training as it was.
@@ -185,20 +190,28 @@ def run(
             at_checkpoint(training.step)
         meter = _LossMeter()
         progress.restart_rate(training.step)
-        while training.step < settings.steps and not stop.requested:
-            meter.add(_step(trainee, training, settings))
+        while training.step < settings.steps and not processes.any(stop.requested):
+            meter.add(_step(trainee, training, settings, processes))
             if after_step is not None:
                 after_step(training.step)
             if _regular(training.step, settings):
-                progress.write("training", training.step, meter.read(training.step))
-                store.write(training.step, training.state())
+                mean = meter.read(training.step)
+                if processes.first:
+                    progress.write("training", training.step, mean)
+                    store.write(training.step, training.state())
                 written_at = training.step
                 if at_checkpoint is not None:
                     at_checkpoint(training.step)
-            elif progress.due():
+            elif processes.first and progress.due():
                 progress.write("training", training.step, meter.read(training.step))
-        if stop.requested:
-            _leave(training, written_at, meter, store, stop)
+        if processes.any(stop.requested):
+            meter.read(training.step)
+            if processes.first and training.step > written_at:
+                store.write(training.step, training.state())
+            # No process may end, and with it the others, before the checkpoint is there.
+            processes.wait()
+            print(f"stopped by SIGTERM after step {training.step}; its checkpoint is written", flush=True)
+            stop.leave()
     return began_at
 
 
@@ -206,23 +219,13 @@ def _regular(step: int, settings: LoopSettings) -> bool:
     return step % settings.checkpoint_every == 0 or step == settings.steps
 
 
-def _step(trainee: Trainee, training: _Training, settings: LoopSettings) -> Tensor:
+def _step(trainee: Trainee, training: _Training, settings: LoopSettings, processes: Processes) -> Tensor:
     loss = trainee.loss(training.step, training.draws)
     loss.backward()
+    loss = processes.average(training.parameters.values(), loss)
     torch.nn.utils.clip_grad_norm_(training.parameters.values(), settings.clip)
     training.optimizer.step()
     training.schedule.step()
     training.optimizer.zero_grad(set_to_none=True)
     training.step += 1
     return loss
-
-
-def _leave(
-    training: _Training, written_at: int, meter: _LossMeter, store: CheckpointStore, stop: StopRequest
-) -> None:
-    """Keep what was done, unless it is kept already, and end."""
-    meter.read(training.step)
-    if training.step > written_at:
-        store.write(training.step, training.state())
-    print(f"stopped by SIGTERM after step {training.step}; its checkpoint is written", flush=True)
-    stop.leave()

@@ -46,3 +46,9 @@ def test_torch_without_memory_on_the_cpu_is_out_of_memory():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50)
     assert named(caught.value).name == "OutOfMemory"
+
+
+def test_of_several_processes_the_first_to_fail_tells_why(tmp_path):
+    report(ProxytuneError("TokenWordUnusable", what="It is lost", remedy="choose another"), Folders(tmp_path))
+    report(RuntimeError("connection closed by peer"), Folders(tmp_path))
+    assert (tmp_path / "output" / "failure").read_text().startswith("TokenWordUnusable: It is lost")

@@ -1,0 +1,61 @@
+"""Starting one process a GPU by torchrun, where an instance has several and the batch can be shared."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from proxytune.contract.signals import EXIT_CODE
+
+# Stages whose trainee knows how to compute a share of a batch.
+SHARED = frozenset({"teach"})
+
+
+def processes_for(hyperparameters: Mapping[str, Any]) -> int:
+    """How many processes a job is given: as many GPUs as can share its batch evenly.
+
+    PROXYTUNE_PROCESSES stands for the number of GPUs where it is set, as on machines without any.
+    """
+    if hyperparameters["stage"] not in SHARED or "RANK" in os.environ:
+        return 1
+    wanted = os.environ.get("PROXYTUNE_PROCESSES")
+    if wanted is None:
+        import torch
+
+        places = torch.cuda.device_count()
+    else:
+        places = int(wanted)
+    batch = int(hyperparameters["batch_size"])
+    return max(count for count in range(1, max(1, min(places, batch)) + 1) if batch % count == 0)
+
+
+def launch(count: int) -> int:
+    """Run this job in `count` processes.
+
+    SIGTERM is passed on; every process then ends after the same step, and the first has written a checkpoint.
+
+    Returns:
+        The exit code: 0, 143 after SIGTERM, else 1.
+    """
+    # On one instance nothing leaves the machine, and an isolated container has no other network.
+    environment = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo", **os.environ}
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
+    print(f"one training in {count} processes, which share each batch", flush=True)
+    child = subprocess.Popen(
+        [*torchrun, "--nproc-per-node", str(count), "-m", "proxytune", "train"], env=environment
+    )
+    stopped = False
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        child.send_signal(signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    code = child.wait()
+    return EXIT_CODE if stopped else min(code, 1) if code >= 0 else 1

@@ -1,0 +1,45 @@
+"""A compiled teacher learns and draws the same; traced here, since kernels are only compiled on a GPU."""
+
+import numpy as np
+import pytest
+import torch
+from teaching import photo_set, prepared
+from torch._dynamo.utils import counters
+
+from proxytune.teacher.adapter import WEIGHTS_FILE
+
+SAMPLER = {"steps": 1, "guidance": 3.0}
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    torch._dynamo.reset()
+    counters.clear()
+    yield
+    torch._dynamo.reset()
+
+
+def gradients(teacher, step):
+    loss = teacher.loss(step, torch.Generator().manual_seed(1))
+    loss.backward()
+    values = [value.grad.clone() for _, value in teacher.named_parameters()]
+    for _, value in teacher.named_parameters():
+        value.grad = None
+    return torch.cat([loss.detach().view(1), *(value.flatten() for value in values)])
+
+
+@pytest.mark.parametrize("model", ["sdxl-tiny", "sd3.5-large-tiny", "flux-dev-tiny"])
+def test_compiled_blocks_change_no_gradient_and_drawing_compiles_nothing(tiny_model, tmp_path, model):
+    photos = photo_set(tmp_path / "photos")
+    plain, compiled = (prepared(tiny_model(model), photos, samples=("a ohwx dog",)) for _ in range(2))
+    compiled.compile(backend="eager")
+    assert torch.allclose(gradients(compiled, 0), gradients(plain, 0), atol=1e-5)
+    graphs = counters["stats"]["unique_graphs"]
+    assert graphs > 0
+    pictures = [np.asarray(each.sample(0, 5, SAMPLER), dtype=int) for each in (plain, compiled)]
+    assert np.abs(pictures[0] - pictures[1]).max() <= 1
+    assert torch.allclose(gradients(compiled, 1), gradients(plain, 1), atol=1e-5)
+    # One shape: nothing was compiled for drawing, nor anew afterwards.
+    assert counters["stats"]["unique_graphs"] == graphs
+    compiled.save(tmp_path / "adapter")
+    assert (tmp_path / "adapter" / WEIGHTS_FILE).is_file()
