@@ -5,7 +5,7 @@ LlamaGen's own transformer has its own decoder (`llamagen.decoding`), with the o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +15,17 @@ from proxytune.student.cache import WindowCache
 
 # From inputs (rows, S, ...), mask (rows, 1, S, places), positions (rows, S) and cache to (rows, S, width).
 Run = Callable[[Tensor, Tensor, Tensor, Cache], Tensor]
+
+
+def padded(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows of ids filled on the left.
+
+    Returns:
+        (rows, longest) int64, and (rows,) how many ids of each are filler: what `Decoder` takes as padding.
+    """
+    longest = max(len(row) for row in rows)
+    ids = [[filler] * (longest - len(row)) + list(row) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor([longest - len(row) for row in rows], device=device)
 
 
 class Decoder:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+
+Value = TypeVar("Value")
 
 # From guided logits (pictures, V) and the number of the token (a tensor (1,) on the device where a CUDA graph
 # is recorded) to the tokens (pictures,) int64. What calls it never waits for the device, so it should not.
@@ -92,6 +95,11 @@ def chooser(
         return draw(kept, here)
 
     return choose
+
+
+def filled(values: Sequence[Value], rows: int) -> list[Value]:
+    """Repeat the last one until there are `rows`."""
+    return [*values, *[values[-1]] * (rows - len(values))]
 
 
 def check_settings(

@@ -1,4 +1,4 @@
-"""What a training step of Janus keeps for the way back, and how it keeps less."""
+"""What a training step of Janus keeps for the way back."""
 
 from __future__ import annotations
 
@@ -25,9 +25,6 @@ def activation_bytes(config: JanusConfig, batch_size: int, length: int) -> int:
 
 def fit(lm: Janus, batch_size: int, length: int, device: torch.device) -> None:
     """Recompute activations, layer by layer, where keeping them would take too much of the GPU's memory."""
-    memory.fit(lm, activation_bytes(lm.config, batch_size, length), device, lambda: recompute_activations(lm))
-
-
-def recompute_activations(lm: Janus) -> None:
-    """Let every layer keep its input only; the numbers stay the same."""
-    lm.activation_checkpointing_enable({"use_reentrant": False})
+    memory.fit(
+        lm, activation_bytes(lm.config, batch_size, length), device, lambda: memory.recompute_layers(lm)
+    )

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from proxytune.student.decoding import Decoder
-from proxytune.student.drawing import check_settings, chooser
+from proxytune.student.decoding import Decoder, padded
+from proxytune.student.drawing import check_settings, chooser, filled
 from proxytune.student.janus.transformer import Janus
 from proxytune.student.modules import bare, evaluating
-
-Value = TypeVar("Value")
 
 
 @torch.no_grad()
@@ -60,9 +57,9 @@ def sample_codes(
         top_k=top_k,
         top_p=top_p,
     )
-    before = [*_filled(prompts, rows), *([] if guidance == 1.0 else _filled(without_words, rows))]
+    before = [*filled(prompts, rows), *([] if guidance == 1.0 else filled(without_words, rows))]
     length, device = lm.codes_a_picture, lm.device
-    choose = chooser(_filled(seeds, rows), length, device, temperature=temperature, top_k=top_k, top_p=top_p)
+    choose = chooser(filled(seeds, rows), length, device, temperature=temperature, top_k=top_k, top_p=top_p)
     drawn = torch.empty(rows, length, dtype=torch.long, device=device)
     with evaluating(model):
         decoder, hidden = _begin(lm, before, guidance)
@@ -75,21 +72,15 @@ def sample_codes(
 
 def _begin(lm: Janus, before: Sequence[Sequence[int]], guidance: float) -> tuple[Decoder, Tensor]:
     """Feed what stands before the pictures; return the decoder, and what the model makes of it."""
-    longest = max(len(row) for row in before)
-    ids = [[0] * (longest - len(row)) + list(row) for row in before]
+    ids, padding = padded(before, 0, lm.device)
     decoder = Decoder(
         lambda fed, mask, positions, cache: lm.hidden(fed, mask=mask, positions=positions, cache=cache),
         layers=lm.config.text_config.num_hidden_layers,
-        padding=torch.tensor([longest - len(row) for row in before], device=lm.device),
-        length=longest + lm.codes_a_picture - 1,
+        padding=padding,
+        length=ids.shape[1] + lm.codes_a_picture - 1,
         guidance=guidance,
     )
-    return decoder, decoder.feed(lm.embed_text(torch.tensor(ids, device=lm.device)))
-
-
-def _filled(values: Sequence[Value], rows: int) -> list[Value]:
-    """Repeat the last one until there are `rows`."""
-    return [*values, *[values[-1]] * (rows - len(values))]
+    return decoder, decoder.feed(lm.embed_text(ids))
 
 
 def _janus(model: nn.Module) -> Janus:

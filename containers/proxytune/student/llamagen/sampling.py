@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from proxytune.student import modules
-from proxytune.student.drawing import check_settings, chooser, filtered_probabilities
+from proxytune.student.drawing import check_settings, chooser, filled, filtered_probabilities
 from proxytune.student.llamagen.decoding import Decoder, decode, decode_by_graph
 from proxytune.student.llamagen.transformer import LlamaGen, trim_caption
 from proxytune.student.modules import evaluating
@@ -96,8 +96,8 @@ def sample_tokens(
     features, mask = _spread(caption_features, rows), None if mask is None else _spread(mask, rows)
     if trim:
         features, mask = trim_caption(features, mask)
-    padded = [*seeds, *([seeds[-1]] * (rows - count))]
-    choose = chooser(padded, length, device, temperature=temperature, top_k=top_k, top_p=top_p)
+    seeds = filled(seeds, rows)
+    choose = chooser(seeds, length, device, temperature=temperature, top_k=top_k, top_p=top_p)
     graph = inner.output.weight.is_cuda
     mask = None if mask is None else mask.to(device)
     with evaluating(model), packed(inner) if trim else nullcontext():

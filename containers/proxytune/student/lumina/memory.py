@@ -1,4 +1,4 @@
-"""What a training step of Lumina keeps for the way back, and how it keeps less."""
+"""What a training step of Lumina keeps for the way back."""
 
 from __future__ import annotations
 
@@ -24,9 +24,6 @@ def activation_bytes(config: ChameleonConfig, batch_size: int, length: int) -> i
 
 def fit(lm: Lumina, batch_size: int, length: int, device: torch.device) -> None:
     """Recompute activations, layer by layer, where keeping them would take too much of the GPU's memory."""
-    memory.fit(lm, activation_bytes(lm.config, batch_size, length), device, lambda: recompute_activations(lm))
-
-
-def recompute_activations(lm: Lumina) -> None:
-    """Let every layer keep its input only; the numbers stay the same, those of dropout too."""
-    lm.activation_checkpointing_enable({"use_reentrant": False})
+    memory.fit(
+        lm, activation_bytes(lm.config, batch_size, length), device, lambda: memory.recompute_layers(lm)
+    )

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from proxytune.student.adapters import bare
-from proxytune.student.decoding import Decoder
-from proxytune.student.drawing import Choose, check_settings, chooser
+from proxytune.student.decoding import Decoder, padded
+from proxytune.student.drawing import Choose, check_settings, chooser, filled
 from proxytune.student.lumina.layout import Grid, Layout
 from proxytune.student.lumina.transformer import Lumina
 from proxytune.student.modules import evaluating
@@ -32,10 +32,7 @@ def _rows(
     rows = [[*prompt, *header] for prompt in prompts]
     if guidance != 1.0:
         rows += [header] * len(prompts)
-    longest = max(len(row) for row in rows)
-    filler = layout.vocabulary.begin
-    ids = torch.tensor([[filler] * (longest - len(row)) + row for row in rows], device=device)
-    return ids, torch.tensor([longest - len(row) for row in rows], device=device)
+    return padded(rows, layout.vocabulary.begin, device)
 
 
 @torch.no_grad()
@@ -83,8 +80,7 @@ def sample_codes(
         top_k=top_k,
         top_p=top_p,
     )
-    more = rows - count
-    prompts, seeds = [*prompts, *[prompts[-1]] * more], [*seeds, *[seeds[-1]] * more]
+    prompts, seeds = filled(prompts, rows), filled(seeds, rows)
     choose = chooser(
         seeds, grid.codes, _lumina(model).device, temperature=temperature, top_k=top_k, top_p=top_p
     )

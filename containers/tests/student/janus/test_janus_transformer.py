@@ -10,6 +10,7 @@ from transformers import JanusConfig, JanusForConditionalGeneration
 from proxytune.student.adapters import add_adapter, bare
 from proxytune.student.janus import memory
 from proxytune.student.janus.transformer import Janus
+from proxytune.student.memory import recompute_layers
 
 LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
@@ -89,7 +90,7 @@ def test_recomputed_activations_change_no_number(student, lesson):
             torch.nn.init.normal_(value, std=0.1)
     for recompute in (False, True):
         if recompute:
-            memory.recompute_activations(bare(model))
+            recompute_layers(bare(model))
         loss = bare(model).loss(*lesson)
         loss.backward()
         results.append([loss.detach(), *(p.grad.clone() for p in model.parameters() if p.requires_grad)])

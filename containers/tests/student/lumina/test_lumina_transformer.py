@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from transformers import ChameleonConfig, ChameleonForConditionalGeneration
 
 from proxytune.golden.lumina_lm import official_shapes
-from proxytune.student.lumina import memory
+from proxytune.student import memory
 from proxytune.student.lumina.transformer import Lumina, chameleon_config
 from proxytune.student.lumina.weights import expand_norms
 
@@ -141,7 +141,7 @@ def test_recomputed_layers_give_the_same_gradients(sequences):
     for recompute in (False, True):
         model = tiny_lumina(dropout=0.3).train()
         if recompute:
-            memory.recompute_activations(model)
+            memory.recompute_layers(model)
         torch.manual_seed(2)
         model.loss(ids, labels).backward()
         gradients.append([parameter.grad for parameter in model.parameters()])
