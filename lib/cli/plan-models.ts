@@ -87,8 +87,9 @@ function ladderWords({ instances }: Model): string {
   return `training on ${ladder(instances.training)}; drawing on ${ladder(instances.transform)}`;
 }
 
-function minutesWords({ minutes }: Model): string {
-  return `${minutes.load} to load, ${minutes.perStep} a step, ${minutes.perPicture} a picture (${minutes.source})`;
+function minutesWords({ minutes, draw }: Model): string {
+  const size = draw === undefined ? '' : ` of ${draw.timedAt} px`;
+  return `${minutes.load} to load, ${minutes.perStep} a step, ${minutes.perPicture} a picture${size} (${minutes.source})`;
 }
 
 function trainingOf(plan: Plan, role: Learner) {

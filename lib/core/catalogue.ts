@@ -40,7 +40,6 @@ const recipe = z.strictObject({
   snrGamma: z.number().optional().describe('Min-SNR; without it all noise levels count alike'),
   captionDropout: z.number().optional(),
   sampler,
-  drawSize: z.int(),
   drawBatch: z.int(),
   picturesPerChunk: z.int(),
 });
@@ -91,6 +90,14 @@ const modelRow = z.strictObject({
     .strictObject({ training: z.number(), transform: z.number(), source: z.string() })
     .optional()
     .describe('GiB of GPU memory that its jobs need at the standard recipe'),
+  draw: z
+    .strictObject({
+      least: z.int().describe('The smallest side in pixels at which it still draws well'),
+      timedAt: z.int().describe('The side to which minutes.perPicture belongs'),
+      source: z.string(),
+    })
+    .optional()
+    .describe('Of a teacher, which draws at the size that the student needs'),
   minutes: z.strictObject({
     load: z.number(),
     perStep: z.number(),

@@ -86,7 +86,7 @@ export function planGeneration(
   const sample = transformOf(plan, `sample-${of}`);
   const how: TransformPlan = {
     ...sample,
-    ...drawingTime(painter, count, instance(sample.instanceType)),
+    ...drawingTime(painter, { pictures: count, size: sample.size }, instance(sample.instanceType)),
     pictures: count,
     chunks: Math.ceil(count / sample.picturesPerChunk),
   };

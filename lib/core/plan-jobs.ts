@@ -54,7 +54,7 @@ export function transformPlan(
   role: 'teacher' | 'student',
   recipe: Recipe,
   picturesOfVariant: number,
-  rest: Pick<TransformPlan, 'kind' | 'sampler' | 'picturesPerChunk'> & {
+  rest: Pick<TransformPlan, 'kind' | 'size' | 'sampler' | 'picturesPerChunk'> & {
     on: Instance;
     variants: 1 | 2;
     /** As many as asked for, but never more than there are chunks. @default - 1 */
@@ -63,7 +63,7 @@ export function transformPlan(
     rounds?: number | undefined;
   },
 ): TransformPlan {
-  const { kind, on, variants, sampler, picturesPerChunk, rounds } = rest;
+  const { kind, size, on, variants, sampler, picturesPerChunk, rounds } = rest;
   const chunks = Math.ceil(picturesOfVariant / picturesPerChunk) * variants;
   const instances = Math.min(rest.instances ?? 1, chunks);
   const pictures = picturesOfVariant * variants;
@@ -72,10 +72,10 @@ export function transformPlan(
     kind,
     instances,
     instanceType: on.type,
-    ...drawingTime(model, pictures, on, { instances, rounds, spot: kind === 'spot' }),
+    ...drawingTime(model, { pictures, size }, on, { instances, rounds, spot: kind === 'spot' }),
     adapterOf: role === 'teacher' ? 'teach' : 'learn',
     role,
-    size: recipe.drawSize,
+    size,
     batchSize: recipe.drawBatch,
     sampler,
     chunks,
@@ -95,9 +95,25 @@ interface Shared {
 }
 
 /** How long jobs that draw so many pictures take, in all their rounds, for how much, and when one is given up. */
-export function drawingTime(model: Model, pictures: number, on: Instance, how: Shared = {}) {
+export function drawingTime(
+  model: Model,
+  { pictures, size }: { readonly pictures: number; readonly size: number },
+  on: Instance,
+  how: Shared = {},
+) {
   const { instances = 1, rounds = 1 } = how;
-  return priced(rounds * model.minutes.load + (pictures / instances) * model.minutes.perPicture, on, how);
+  const minutes = rounds * model.minutes.load + (pictures / instances) * minutesPerPicture(model, size);
+  return priced(minutes, on, how);
+}
+
+/** The side at which a teacher draws: what the student needs, unless that is too small for it. */
+export function teacherDrawSize(teacher: Model, student: Recipe): number {
+  return Math.max(student.size, teacher.draw?.least ?? 0);
+}
+
+/** A picture's minutes, in proportion to its area where the model draws several sizes. */
+export function minutesPerPicture({ minutes, draw }: Model, size: number): number {
+  return minutes.perPicture * (draw === undefined ? 1 : (size / draw.timedAt) ** 2);
 }
 
 /** What a stage costs where spot saves nothing: the most that its expected minutes can cost. */

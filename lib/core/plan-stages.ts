@@ -5,7 +5,14 @@ import { ProxytuneError } from './errors.ts';
 import { keys } from './keys.ts';
 import { snrGammaOf } from './min-snr.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
-import { chooseInstance, sharing, trainingPlan, transformPlan } from './plan-jobs.ts';
+import {
+  chooseInstance,
+  minutesPerPicture,
+  sharing,
+  teacherDrawSize,
+  trainingPlan,
+  transformPlan,
+} from './plan-jobs.ts';
 import { classPrompt, instancePrompts, type Named, proxyPrompt } from './prompts.ts';
 import type { Request } from './request.ts';
 import { samplesDrawn, samplesOf } from './teach-samples.ts';
@@ -68,6 +75,8 @@ function teach(parts: Parts): TrainingPlan {
   const override = request.advanced.teach ?? {};
   const recipe = teachRecipe(parts);
   const samples = samplesOf(recipe, named);
+  // Of the class and of samples, both drawn at the size of the training.
+  const perPicture = minutesPerPicture(teacher, recipe.size);
   const { priorPictures } = override;
   const prior = priorOf(recipe, named, priorPictures);
   const on = chooseInstance(teacher, 'training', override.instanceType, context.instanceTypes);
@@ -79,8 +88,8 @@ function teach(parts: Parts): TrainingPlan {
     on,
     teacher.minutes.load +
       minutes +
-      (priorPictures ?? 0) * teacher.minutes.perPicture +
-      samplesDrawn(recipe) * (teacher.minutes.perPicture + clip.minutes.perPicture + dino.minutes.perPicture),
+      (priorPictures ?? 0) * perPicture +
+      samplesDrawn(recipe) * (perPicture + clip.minutes.perPicture + dino.minutes.perPicture),
     {
       spot: override.spot,
       hyperparameters: {
@@ -204,7 +213,7 @@ export function proxiesPerChunk(request: Request, teacher: Model): number {
   return request.advanced.synthesize?.picturesPerChunk ?? recipeOf(teacher, request.preset).picturesPerChunk;
 }
 
-function synthesize({ request, context, teacher, counts, curation }: Parts): TransformPlan {
+function synthesize({ request, context, teacher, student, counts, curation }: Parts): TransformPlan {
   const recipe = recipeOf(teacher, request.preset);
   const override = request.advanced.synthesize ?? {};
   const drawn =
@@ -214,6 +223,7 @@ function synthesize({ request, context, teacher, counts, curation }: Parts): Tra
   const as = (kind: Synthesis) =>
     transformPlan('synthesize', teacher, 'teacher', recipe, counts.proxies, {
       kind,
+      size: teacherDrawSize(teacher, recipeOf(student, request.preset)),
       on: chooseInstance(teacher, JOB_KINDS[kind], override.instanceType, context.instanceTypes),
       sampler: { ...drawn, ...defined({ guidance: override.guidance }) },
       picturesPerChunk: proxiesPerChunk(request, teacher),
@@ -243,8 +253,10 @@ function sample(parts: Parts, role: 'teacher' | 'student'): TransformPlan {
   const override = request.advanced.sample ?? {};
   const model = role === 'teacher' ? teacher : student;
   const recipe = recipeOf(model, request.preset);
+  const drawn = recipeOf(student, request.preset);
   return transformPlan(`sample-${role}`, model, role, recipe, counts.prompts * counts.picturesPerPrompt, {
     kind: 'transform',
+    size: role === 'teacher' ? teacherDrawSize(teacher, drawn) : drawn.size,
     on: chooseInstance(model, 'transform', override.instanceType, context.instanceTypes),
     sampler: { ...recipe.sampler, ...defined({ guidance: override.guidance }) },
     picturesPerChunk: recipe.picturesPerChunk,

@@ -224,7 +224,7 @@ const fields = z.strictObject({
     .max(10_000)
     .default(25)
     .describe(
-      'The run is refused before any GPU when its plan costs more; 25 is about four standard runs. Above 10000 it would guard nothing',
+      'The run is refused before any GPU when its plan costs more; 25 is about six standard runs. Above 10000 it would guard nothing',
     ),
   notify: z
     .email()

@@ -2,6 +2,7 @@
 import { modelLines } from '../../lib/cli/plan-models.ts';
 import { instance, type Model, modelsOf, recipeOf, requestable } from '../../lib/core/catalogue.ts';
 import { makePlan, modelsFor } from '../../lib/core/make-plan.ts';
+import { transformOf } from '../../lib/core/plan.ts';
 import { parseRequest } from '../../lib/core/request.ts';
 
 const LEARNERS = [...modelsOf('teacher'), ...modelsOf('student')];
@@ -47,13 +48,15 @@ test.each(LEARNERS.map((row) => [row.id, row] as const))('the plan tells all tha
       ? 'the last step is handed on'
       : `${samples.pictures + samples.contexts} samples every ${recipe.checkpointEvery} steps, the best of these is handed on`,
   );
-  expect(said.recipe).toContain(`drawing at ${recipe.drawSize} px with `);
+  const draws = transformOf(plan, row.role === 'teacher' ? 'synthesize' : 'sample-student');
+  expect(said.recipe).toContain(`drawing at ${draws.size} px with `);
   expect(said.recipe).toContain(`guidance ${recipe.sampler.guidance}`);
   for (const type of [...row.instances.training, ...row.instances.transform]) {
     expect(said.instances).toContain(type);
   }
   const { load, perStep, perPicture, source } = row.minutes;
-  expect(said.minutes).toBe(`${load} to load, ${perStep} a step, ${perPicture} a picture (${source})`);
+  const size = row.draw === undefined ? '' : ` of ${row.draw.timedAt} px`;
+  expect(said.minutes).toBe(`${load} to load, ${perStep} a step, ${perPicture} a picture${size} (${source})`);
   expect(said.licence).toContain(`${row.licence.name}: commercial use is `);
   expect(said.licence).toContain(row.licence.note);
   expect(said.licence).toContain(row.licence.url);

@@ -1,4 +1,4 @@
-import { model } from '../../lib/core/catalogue.ts';
+import { model, PRESETS, recipeOf, requestable } from '../../lib/core/catalogue.ts';
 import { chunksOf } from '../../lib/core/chunks.ts';
 import { hyperparameters, toStrings } from '../../lib/core/contract/hyperparameters.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
@@ -6,6 +6,7 @@ import { makePlan } from '../../lib/core/make-plan.ts';
 import { type Plan, planSchema, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan.ts';
 import { parseRequest } from '../../lib/core/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import { worldOf } from '../../lib/core/worlds.ts';
 
 const context = {
   runId: 'dog-0a1b2c3d',
@@ -109,6 +110,37 @@ describe('a plan', () => {
     const made = plan({}, 'tiny');
     expect(made.models.teacher).toMatchObject({ id: 'sdxl-tiny', standInFor: 'sdxl' });
     expect(made.models.student).toMatchObject({ id: 'llamagen-tiny', standInFor: 'llamagen-xl' });
+  });
+});
+
+describe('the teacher draws at the size that the student needs, where it can', () => {
+  const pairs = requestable('teacher').flatMap((teacher) =>
+    requestable('student')
+      .filter((student) => model(student).world === model(teacher).world)
+      .flatMap((student) => (['full', 'tiny'] as const).map((scale) => ({ teacher, student, scale }))),
+  );
+
+  test.each(pairs)('$teacher for $student, $scale', ({ scale, ...chosen }) => {
+    const category = worldOf(model(chosen.teacher).world).categories?.[0] ?? 'dog';
+    for (const preset of PRESETS) {
+      const made = plan({ ...chosen, category, preset, maxUsd: 10_000 }, scale);
+      const teacher = model(made.models.teacher.id);
+      const wanted = recipeOf(model(made.models.student.id), preset).size;
+      const drawing = transformOf(made, 'synthesize');
+      expect(drawing.size).toBe(Math.max(wanted, teacher.draw?.least ?? Number.NaN));
+      expect(transformOf(made, 'sample-teacher').size).toBe(drawing.size);
+      expect(transformOf(made, 'sample-student').size).toBe(wanted);
+      // Whatever the latents and the patches of a network, in pixels.
+      expect(drawing.size % 16).toBe(0);
+      const { load, perPicture } = teacher.minutes;
+      const area = (drawing.size / (teacher.draw?.timedAt ?? Number.NaN)) ** 2;
+      expect(drawing.minutes).toBeCloseTo(load + drawing.pictures * perPicture * area, 1);
+    }
+  });
+
+  test('SDXL, which draws badly at 512 px, draws larger than a student of 512 px needs', () => {
+    expect(transformOf(plan(), 'synthesize').size).toBe(768);
+    expect(transformOf(plan({ teacher: 'flux-dev', maxUsd: 100 }), 'synthesize').size).toBe(512);
   });
 });
 

@@ -173,7 +173,7 @@ class Road:
 
     def _chunk(self, stage: str, variant: str, recipe: Recipe, requests: list[PictureRequest]) -> Chunk:
         sampler, batch = dict(recipe["sampler"]), recipe["drawBatch"]
-        return Chunk(stage, 0, variant, recipe["drawSize"], batch, sampler, tuple(requests))
+        return Chunk(stage, 0, variant, recipe["size"], batch, sampler, tuple(requests))
 
     def _maker(self, maker: PictureMaker, model: str, job: str) -> PictureMaker:
         maker.load(self._models / model, self._work / job / "model", torch.device("cpu"))
