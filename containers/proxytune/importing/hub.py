@@ -113,7 +113,12 @@ class Hub:
             raise _failed(f"{file.path} came with other content than the hub announced", self.repository)
 
     def _blocks(self, file: HubFile, at: int) -> Iterator[bytes]:
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
+        # The library makes its names known at run time only.
+        from huggingface_hub.utils import (  # type: ignore[attr-defined]
+            build_hf_headers,
+            hf_raise_for_status,
+            http_stream_backoff,
+        )
 
         url = f"{self.api.endpoint}/{self.repository}/resolve/{self.commit}/{quote(file.path)}"
         headers = build_hf_headers(token=self.token or False)
@@ -173,7 +178,7 @@ def _file(entry: Any) -> HubFile:
 
 def _passing(error: BaseException) -> bool:
     """Whether the same request may succeed a moment later."""
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError
+    from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
     if isinstance(error, HfHubHTTPError):
         return error.response.status_code in (408, 429) or error.response.status_code >= 500
