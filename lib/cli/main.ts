@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PRESETS, requestable } from '../core/catalogue.ts';
 import { ProxytuneError } from '../core/errors.ts';
+import { SYNTHESES } from '../core/words.ts';
 import { check } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { type GenerateOptions, generateCommand } from './generate.ts';
@@ -125,6 +126,7 @@ const FIELDS = [
   'proxies',
   'seed',
   'maxUsd',
+  'synthesis',
   'curation',
   'adaptiveProxies',
   'consent',
@@ -221,6 +223,12 @@ function addFields(command: Command): Command {
       wholeNumber,
     )
     .option('--max-usd <n>', 'refuse a plan that costs more (default: 25)', positive)
+    .addOption(
+      new Option(
+        '--synthesis <way>',
+        'how proxies are drawn: transform (default), or spot: managed spot, cheaper, may pause',
+      ).choices([...SYNTHESES]),
+    )
     .option('--curation', 'drop proxies that miss the subject or prompt, repeat another or look unsafe')
     .option('--adaptive-proxies', 'draw proxies in rounds, and no more once they add nothing')
     .option('--consent', 'you may use these photos for this purpose')
