@@ -4,6 +4,7 @@ import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
 import { licenceWords } from '../core/licences.ts';
 import { type Plan, stageOf, transformOf } from '../core/plan.ts';
 import { sharing } from '../core/plan-jobs.ts';
+import { trainingFit } from '../core/quantized.ts';
 import { table } from './output.ts';
 
 const ROLES = {
@@ -62,14 +63,20 @@ function handedOn(how: Hyperparameters): string {
 }
 
 /** What training and drawing need, and what the cards that they are planned on have. */
-function memoryWords({ memory }: Model, plan: Plan, role: Learner): string {
+function memoryWords(row: Model, plan: Plan, role: Learner): string {
+  const { memory } = row;
   const training = instance(trainingOf(plan, role).instanceType);
   const drawing = instance(transformOf(plan, ROLES[role].draws[0]).instanceType);
   if (memory === undefined) {
     return `small enough for a machine without GPU (${training.type}: ${training.memoryGiB} GiB)`;
   }
+  const fit = trainingFit(row, training) ?? { needs: memory.training };
   const parts = [
-    cardWords('training', memory.training, training),
+    cardWords(
+      fit.bits === undefined ? 'training' : `training on ${fit.bits}-bit weights`,
+      fit.needs,
+      training,
+    ),
     cardWords('drawing', memory.transform, drawing),
   ];
   return `${parts.join('; ')} (${memory.source})`;

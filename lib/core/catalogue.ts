@@ -87,7 +87,15 @@ const modelRow = z.strictObject({
   captionRules: z.array(z.enum(['clip', 't5', 'caption-cleaner'])),
   instances: z.strictObject({ training: z.array(z.string()), transform: z.array(z.string()) }),
   memory: z
-    .strictObject({ training: z.number(), transform: z.number(), source: z.string() })
+    .strictObject({
+      training: z.number(),
+      quantized: z
+        .array(z.strictObject({ bits: z.union([z.literal(8), z.literal(4)]), training: z.number() }))
+        .optional()
+        .describe('What training needs with the frozen base in so many bits, from the most bits on'),
+      transform: z.number(),
+      source: z.string(),
+    })
     .optional()
     .describe('GiB of GPU memory that its jobs need at the standard recipe'),
   draw: z

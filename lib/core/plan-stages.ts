@@ -14,6 +14,7 @@ import {
   transformPlan,
 } from './plan-jobs.ts';
 import { classPrompt, instancePrompts, type Named, proxyPrompt } from './prompts.ts';
+import { trainingFit } from './quantized.ts';
 import type { Request } from './request.ts';
 import { samplesDrawn, samplesOf } from './teach-samples.ts';
 import { JOB_KINDS, type Synthesis } from './words.ts';
@@ -103,6 +104,7 @@ function teach(parts: Parts): TrainingPlan {
           prior,
           snr_gamma: snrGammaOf(teacher, recipe, override.snrGamma),
           flips: override.flips,
+          bits: trainingFit(teacher, on)?.bits,
         }),
         ...samples,
       },

@@ -96,6 +96,13 @@ test('a request’s own settings are told, and a card that is too small for them
   const wide = planWith({ teacher: 'flux-dev', advanced: { teach: four } });
   expect(blockOf(modelLines(wide), 'teacher').recipe).toContain('steps of batch 4 on 4 GPUs at 768 px');
   expect(said.recipe).toContain('LoRA rank 4, alpha 4');
-  expect(said.memory).toContain('the A10G of ml.g5.2xlarge has 24: TOO LITTLE, expect OutOfMemory');
+  expect(said.memory).toContain(
+    'training on 8-bit weights needs about 18 GiB, the A10G of ml.g5.2xlarge has 24',
+  );
+  const small = { learn: { instanceType: 'ml.g5.2xlarge' } };
+  const tight = planWith({ student: 'lumina-mgpt-7b', advanced: small });
+  expect(blockOf(modelLines(tight), 'student').memory).toContain(
+    'training needs about 32 GiB, the A10G of ml.g5.2xlarge has 24: TOO LITTLE, expect OutOfMemory',
+  );
   expect(said.licence).toContain('commercial use is not allowed');
 });

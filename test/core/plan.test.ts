@@ -264,6 +264,25 @@ test('a larger batch takes longer, and the GPUs of one instance share it', () =>
   expect(minutes(1, 'ml.g5.12xlarge')).toBeCloseTo(load + 1000 * perStep, 1);
 });
 
+describe('the base of a teacher in fewer bits', () => {
+  const bits = (teacher: string, instanceType?: string) => {
+    const made = plan({ teacher, maxUsd: 100, advanced: { teach: { instanceType } } });
+    const { hyperparameters: how } = stageOf(made, 'teach') as TrainingPlan;
+    return 'bits' in how ? how.bits : undefined;
+  };
+
+  test.each([
+    ['flux-dev', undefined, undefined],
+    ['flux-dev', 'ml.g5.2xlarge', 8],
+    ['flux-dev', 'ml.g4dn.xlarge', 4],
+    ['sd3.5-large', 'ml.g5.2xlarge', 8],
+    ['sd3.5-large', 'ml.g6e.xlarge', undefined],
+    ['sdxl', 'ml.g5.2xlarge', undefined],
+  ] as const)('%s on %s: %s', (teacher, type, expected) => {
+    expect(bits(teacher, type)).toBe(expected);
+  });
+});
+
 describe('Min-SNR', () => {
   const gamma = (teacher: string) =>
     stageOf(plan({ teacher, maxUsd: 100, advanced: { teach: { snrGamma: 5 } } }), 'teach');

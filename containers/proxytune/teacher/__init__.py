@@ -14,6 +14,7 @@ adapter     how an adapter is written, read back and proven to have an effect
 exports     a second file of the adapter, with kohya's and ComfyUI's keys
 about       describe(...): what an adapter's files say about themselves
 fusing      FusedAdapter: an adapter in a network's weights, for drawing
+quantizing  the frozen network in 8 or 4 bits
 memory      plan(...): whether a GPU keeps activations or computes them anew
 latents     LatentSource: crops as samples of what the VAE said once
 prior       class_pictures(...): what prior preservation trains on beside the photos

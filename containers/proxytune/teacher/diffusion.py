@@ -27,6 +27,7 @@ from proxytune.teacher.fusing import read_layers
 from proxytune.teacher.latents import LatentSource, stride
 from proxytune.teacher.loading import load_part, part_folder
 from proxytune.teacher.photos import PhotoSet
+from proxytune.teacher.quantizing import quantize_blocks
 from proxytune.training import compiling
 from proxytune.training.states import untouched
 
@@ -69,6 +70,10 @@ class DiffusionTeacher:
         self.latents = LatentSource(load_vae(family, base, self._dtype, self._device))
         self._check_size(photos.size)
         network = load_part(family.network_class(), base, family.network, self._dtype)
+        if lesson.bits is not None:
+            blocks = compiling.layers_of(network, family.blocks)
+            count = quantize_blocks(blocks, lesson.bits)
+            print(f"{count} layers of the frozen network are held in {lesson.bits} bits", flush=True)
         add_adapter(network, rank=lesson.rank, alpha=lesson.alpha, targets=family.targets[lesson.adapted])
         self.network = network.to(self._device).train()
         self._plan_memory()

@@ -59,6 +59,7 @@ class Lesson:
         batch_size: pictures a step.
         seed: of the order in which the photos are used.
         adapted: which layers carry the adapter: `attention`, or `all` for feed-forward and convolutions too.
+        bits: of a weight of the frozen network, 8 or 4; None for the 16 or 32 of its type.
         samples: prompts of the pictures that are drawn along the way, each once.
         steps: of the whole training; long ones are compiled.
         processes: that share each batch; `batch_size` counts the pictures of all.
@@ -74,6 +75,7 @@ class Lesson:
     seed: int
     adapted: str = "attention"
     snr_gamma: float | None = None
+    bits: int | None = None
     samples: tuple[str, ...] = ()
     processes: Processes = ALONE
     steps: int = 0

@@ -142,7 +142,7 @@ def _lesson(
     hyperparameters: dict[str, Any], prior: families.Prior | None, processes: Processes
 ) -> families.Lesson:
     optional: dict[str, Any] = {
-        key: hyperparameters[key] for key in ("adapted", "snr_gamma") if key in hyperparameters
+        key: hyperparameters[key] for key in ("adapted", "snr_gamma", "bits") if key in hyperparameters
     }
     if "samples" in hyperparameters:
         optional["samples"] = tuple(dict.fromkeys(sample.prompt for sample in wanted(hyperparameters)))

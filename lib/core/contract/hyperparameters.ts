@@ -61,6 +61,10 @@ const teachHyperparameters = z.strictObject({
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
   adapted: adapted.optional(),
   prior: prior.optional(),
+  bits: z
+    .union([z.literal(8), z.literal(4)])
+    .optional()
+    .describe('Of a weight of the frozen base; without it those of its type'),
   flips: z.boolean().optional().describe('Whether training pictures are mirrored, each as likely as not'),
   samples: samples.optional(),
   sample_prompts: z
