@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -89,12 +90,12 @@ class DiffusionMaker:
             self._adapter.switch(tuned=chunk.variant == "tuned")
         empty = self._family.needs_empty(self._pipeline, chunk.sampler["guidance"])
         self._encode([picture.prompt for picture in chunk.pictures] + ([""] if empty else []))
-        self._compile(chunk)
+        compiled = self._compile(chunk)
         waiting = chunk.pictures
         while waiting:
             count = min(chunk.batch_size, self._most or chunk.batch_size)
             batch = waiting[:count]
-            images = self._attempt(batch, chunk, count, empty=empty)
+            images = self._attempt(batch, chunk, count, empty=empty, compiled=compiled)
             if images is None:
                 self._most = (min(count, len(batch)) + 1) // 2
                 print(
@@ -123,20 +124,29 @@ class DiffusionMaker:
         del encoders
         _give_back(self._device)
 
-    def _compile(self, chunk: Chunk) -> None:
-        """Compile the network once, for jobs that draw enough."""
-        if self._compiled:
-            return
+    def _compile(self, chunk: Chunk) -> bool:
+        """Whether a chunk is drawn compiled; the first one of these has the network compiled.
+
+        The chunk alone decides: kernels round in their own ways, and its pictures must not depend on what
+        this instance drew before.
+        """
         worthwhile = len(chunk.pictures) * chunk.sampler["steps"] >= WORTHWHILE_STEPS
         wanted = compiling.possible(self._device) and worthwhile if self._wanted is None else self._wanted
-        if wanted:
+        if wanted and not self._compiled:
             layers = compiling.layers_of(self._network, self._family.blocks)
             compiling.compile_layers(layers, backend=self._backend, fixed=True)
             print(f"{len(layers)} blocks are compiled at the first batch", flush=True)
             self._compiled = True
+        return wanted
 
     def _attempt(
-        self, batch: tuple[PictureRequest, ...], chunk: Chunk, count: int, *, empty: bool
+        self,
+        batch: tuple[PictureRequest, ...],
+        chunk: Chunk,
+        count: int,
+        *,
+        empty: bool,
+        compiled: bool,
     ) -> list[Image.Image] | None:
         """The pictures of a batch; None when the memory is not enough, but would be for fewer.
 
@@ -144,9 +154,10 @@ class DiffusionMaker:
             count: of a whole batch. What is compiled is so for one shape: a smaller batch is filled up with
                 its last picture.
         """
-        filled = batch + (batch[-1],) * (count - len(batch)) if self._compiled else batch
+        filled = batch + (batch[-1],) * (count - len(batch)) if compiled else batch
         try:
-            return self._draw_batch(filled, chunk, len(batch), empty=empty)
+            with nullcontext() if compiled else compiling.eagerly():
+                return self._draw_batch(filled, chunk, len(batch), empty=empty)
         except torch.OutOfMemoryError:
             if len(batch) == 1 and count == 1:
                 raise

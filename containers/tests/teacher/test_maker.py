@@ -23,6 +23,7 @@ from torch._dynamo.utils import counters
 from proxytune.contract.errors import ProxytuneError
 from proxytune.teacher.adapter import WEIGHTS_FILE
 from proxytune.teacher.maker import DiffusionMaker
+from proxytune.training import compiling
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -142,6 +143,26 @@ def test_compiled_once_for_one_shape_it_draws_the_same(drawn):
         again = pixels(compiled.draw(chunk(seeds=(0,), batch_size=2, variant="base")))
         assert np.abs(again - untuned).max() <= 1
     assert counters["stats"]["unique_graphs"] == graphs
+    torch._dynamo.reset()
+
+
+def test_the_chunk_alone_decides_whether_it_is_drawn_compiled(tiny_model, tmp_path, monkeypatch):
+    base = tiny_model("sdxl-tiny")
+    adapter = write_strong_adapter(base, tmp_path)
+    monkeypatch.setattr(compiling, "possible", lambda _: True)
+    torch._dynamo.reset()
+    counters.clear()
+    maker = DiffusionMaker(family_of(base.name), backend="eager")
+    maker.load(base, adapter, CPU)
+    small, large = chunk(seeds=(1,), batch_size=2), chunk(seeds=(1, 2), batch_size=2, steps=100)
+    first = pixels(maker.draw(small))
+    assert counters["stats"]["unique_graphs"] == 0
+    maker.draw(large)
+    frames = counters["frames"]["total"]
+    assert counters["stats"]["unique_graphs"] >= 1
+    # Neither compiled nor filled up, although the network is compiled by now.
+    assert (pixels(maker.draw(small)) == first).all()
+    assert counters["frames"]["total"] == frames
     torch._dynamo.reset()
 
 
