@@ -30,7 +30,7 @@ export async function importModelCommand(
 ): Promise<number> {
   const row = requireImportable(id);
   if (options.local && options.stack !== undefined) throw bothPlaces();
-  output.say(`${row.title}, from ${row.source}`);
+  output.say(`${row.title}, from ${options.from ?? row.source}`);
   output.say(`licence: ${licenceWords(row.licence)} ${row.licence.url}`);
   requireAccepted(row, options.acceptLicence ?? false);
   requireSource(row, options);
@@ -100,13 +100,13 @@ function requireImportable(id: string): Model {
 }
 
 /** Restrictions are agreed to by a flag, never by a question: a script has nobody to ask. */
-function requireAccepted({ id, title, licence }: Model, accepted: boolean): void {
+function requireAccepted({ title, licence }: Model, accepted: boolean): void {
   if (accepted || licence.commercial === 'yes') return;
   throw new ProxytuneError('LicenceNotAccepted', {
     what: `The licence of ${title} restricts what may be done with it and its pictures`,
     given: licenceWords(licence),
     allowed: `what ${licence.url} allows`,
-    remedy: `read it, and when you will keep to it, call npx proxytune import-model ${id} --accept-licence`,
+    remedy: 'read it, and when you will keep to it, call this again with --accept-licence',
   });
 }
 
@@ -126,6 +126,10 @@ function tell(manifest: ModelManifest, options: ImportOptions, output: Output): 
   if (revision !== null) output.say(`commit ${revision}`);
   if (linked !== null) {
     output.say(`linked, not copied: it stays in ${linked}; do not move or change it`);
-    output.say(`a run with it: npx proxytune run --local --full-size --data ${dataFolder(options)} DIR`);
+    const { role } = model(id);
+    const flag = role === 'teacher' || role === 'student' ? ` --${role} ${id}` : '';
+    output.say(
+      `a run with it: npx proxytune run --local --full-size${flag} --data ${dataFolder(options)} DIR`,
+    );
   }
 }

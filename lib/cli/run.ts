@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';
-import { modelsFor } from '../core/make-plan.ts';
+import { modelsFor, scaleOf } from '../core/make-plan.ts';
 import { jobError } from '../core/messages.ts';
 import type { Plan } from '../core/plan.ts';
 import { parseRequest } from '../core/request.ts';
@@ -44,8 +44,7 @@ export async function runCommand(
   const upload = options.resume === undefined ? prepare(dir, options) : undefined;
   return withLocalCloud(options, output, async (session) => {
     const { place, signal } = session;
-    const asked =
-      upload === undefined ? await resume(session, options.resume ?? '') : await begin(session, upload);
+    const asked = upload === undefined ? await resume(session, options) : await begin(session, upload);
     const { runId, before } = asked;
     output.say(`run ${runId}: ${before === null ? 'photos uploaded, the upload starts it' : 'going on'}`);
     // Not cut short by a Ctrl-C: what was asked for must first exist to be stopped.
@@ -104,7 +103,10 @@ async function begin(session: Session, { folder, request, models }: Upload): Pro
 }
 
 /** Starts the machine again on the same run: stages that are done are found done, trainings resume. */
-async function resume({ place, cloud, signal }: Session, named: string): Promise<Asked> {
+async function resume(
+  { place, cloud, signal }: Session,
+  { resume: named = '', fullSize = false }: RunOptions,
+): Promise<Asked> {
   const runId = await chooseRun(place, named);
   const before = (await readRunView(place, runId))?.begunAt ?? null;
   const plan = await readObject(place, keys.plan(runId));
@@ -116,6 +118,7 @@ async function resume({ place, cloud, signal }: Session, named: string): Promise
     });
   }
   const { bucket, subject, models } = JSON.parse(plan) as Pick<Plan, 'bucket' | 'subject' | 'models'>;
+  requireSameScale(runId, models, fullSize);
   await ensureModels(cloud, { ids: Object.values(models).map(({ id }) => id), signal });
   signal.throwIfAborted();
   const input = { runId, bucket, subject, key: keys.request(subject), version: '' };
@@ -127,6 +130,19 @@ async function resume({ place, cloud, signal }: Session, named: string): Promise
     }),
   );
   return { runId, before };
+}
+
+/** Its jobs would be taken for those of other models. @throws UsageInvalid */
+export function requireSameScale(runId: string, models: Plan['models'], fullSize: boolean): void {
+  const scale = scaleOf(models);
+  if (scale === undefined || (scale === 'full') === fullSize) return;
+  const flag = scale === 'full' ? ' --full-size' : '';
+  throw new ProxytuneError('UsageInvalid', {
+    what: `The run was begun ${fullSize ? 'with tiny models' : 'with the models themselves'}`,
+    given: `--resume ${runId} ${fullSize ? 'with' : 'without'} --full-size`,
+    allowed: `npx proxytune run --local${flag} --resume ${runId}`,
+    remedy: 'go on with it as it was begun',
+  });
 }
 
 /** A refused run may be over before it was ever seen running, so any sight of it will do. */

@@ -86,6 +86,13 @@ export function modelsFor(
   };
 }
 
+/** The scale that a plan was made at; undefined where its models are the same at both. */
+export function scaleOf(models: Plan['models']): PlanContext['scale'] | undefined {
+  const rows = Object.values(models).map(({ id }) => model(id));
+  if (rows.some(({ standInFor }) => standInFor !== null)) return 'tiny';
+  return rows.some(({ tiny }) => tiny !== null) ? 'full' : undefined;
+}
+
 function gather(request: Request, context: PlanContext): Parts {
   const preset = PRESET_COUNTS[request.preset];
   const models = modelsFor(request, context.scale);

@@ -16,6 +16,8 @@ import {
 /** S3 takes at most 10,000 parts: enough for 312 GiB. Six of these are in memory at once. */
 export const PART_BYTES = 32 * 2 ** 20;
 const PARTS_AT_ONCE = 6;
+/** Said for the upload and for each part: S3 refuses parts with a checksum of a kind that the upload does not have. */
+const ChecksumAlgorithm = 'CRC32';
 
 export interface Target {
   readonly s3: S3Client;
@@ -41,7 +43,7 @@ export async function uploadInParts(
       signal?.throwIfAborted();
       const Body = await partOf(file, size, PartNumber);
       const { ETag, ChecksumCRC32 } = await s3.send(
-        new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body }),
+        new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body, ChecksumAlgorithm }),
       );
       done.set(PartNumber, { PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
     }
@@ -64,7 +66,9 @@ async function begun(target: Target, file: FileHandle, size: number, Metadata: R
     if (parts.size > 0) return { UploadId, parts };
     await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
   }
-  const created = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key, Metadata }));
+  const created = await s3.send(
+    new CreateMultipartUploadCommand({ Bucket, Key, Metadata, ChecksumAlgorithm }),
+  );
   return { UploadId: created.UploadId, parts: new Map<number, CompletedPart>() };
 }
 

@@ -1,6 +1,8 @@
 import { makeOutput } from '../../lib/cli/output.ts';
-import { afterFailure, runCommand } from '../../lib/cli/run.ts';
+import { afterFailure, requireSameScale, runCommand } from '../../lib/cli/run.ts';
 import type { RunView } from '../../lib/cli/run-state.ts';
+import { modelsFor } from '../../lib/core/make-plan.ts';
+import { chosen } from '../../lib/core/plan.ts';
 
 const view = (error: string, message: string) => ({ error, message }) as RunView;
 
@@ -27,4 +29,25 @@ test.each([
   ).rejects.toMatchObject({
     name: 'UsageInvalid',
   });
+});
+
+test.each([
+  ['sdxl', 'full', true],
+  ['sdxl', 'tiny', false],
+  ['sdxl-miniature', 'full', null],
+] as const)('a run of %s at scale %s goes on with models of that scale alone', (teacher, scale, only) => {
+  const student = teacher === 'sdxl' ? 'llamagen-xl' : 'llamagen-miniature';
+  const rows = modelsFor({ teacher, student }, scale);
+  const models = {
+    teacher: chosen(rows.teacher),
+    student: chosen(rows.student),
+    clip: chosen(rows.clip),
+    dino: chosen(rows.dino),
+  };
+  for (const fullSize of [true, false]) {
+    const going = () => requireSameScale('dog-0a1b2c3d', models, fullSize);
+    if (only === null || only === fullSize) expect(going).not.toThrow();
+    else
+      expect(going).toThrow(`npx proxytune run --local${only ? ' --full-size' : ''} --resume dog-0a1b2c3d`);
+  }
 });
