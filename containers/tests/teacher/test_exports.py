@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from teaching import family_of, pixels, plain_picture, plain_pipeline, write_strong_adapter
 
-from proxytune.teacher.adapter import WEIGHTS_FILE
+from proxytune.teacher.adapter import WEIGHTS_FILE, add_adapter, save_adapter
 from proxytune.teacher.exports import KOHYA_FILE, write_kohya
 from proxytune.teacher.flux import Flux
 from proxytune.teacher.fusing import LowRank, read_layers
@@ -44,6 +44,7 @@ class Rest(dict):
 def test_sd3s_second_file_changes_the_authors_checkpoint_as_the_first_changes_diffusers(
     tiny_model, tmp_path, model
 ):
+    """Weight by weight and not by pictures: diffusers' SD3 pipeline does not read files with kohya's keys."""
     from diffusers.loaders.single_file_utils import convert_sd3_transformer_checkpoint_to_diffusers
 
     adapter = write_strong_adapter(tiny_model(model), tmp_path, adapted="all")
@@ -104,6 +105,59 @@ def test_fluxs_second_file_is_read_by_diffusers_as_the_first_is(tmp_path):
     # What is left is the part of the single block's matrix that nothing adapts.
     assert all("proj_mlp" in key for key in read)
     assert not any(bool(value.any()) for key, value in read.items() if "lora_B" in key)
+
+
+def wide_flux(base):
+    """diffusers' pipeline of a tiny folder with a transformer of full width, of one block of each kind."""
+    from diffusers import FluxTransformer2DModel
+
+    pipe = plain_pipeline(base)
+    small = pipe.transformer.config
+    given = {key: small[key] for key in ("joint_attention_dim", "pooled_projection_dim", "in_channels")}
+    with torch.device("meta"):
+        network = FluxTransformer2DModel(num_layers=1, num_single_layers=1, guidance_embeds=True, **given)
+    network = network.to_empty(device="cpu").requires_grad_(False).eval()
+    # Half a billion numbers: the same noise again and again, which is quick.
+    noise = 0.02 * torch.randn(104_729, generator=torch.Generator().manual_seed(1))
+    for value in network.parameters():
+        times = -(-value.numel() // len(noise))
+        value.copy_(noise.repeat(times)[: value.numel()].view_as(value))
+    pipe.register_modules(transformer=network)
+    return pipe
+
+
+def test_fluxs_second_file_draws_the_same_in_diffusers_own_pipeline(tiny_model, tmp_path):
+    """At full width, which diffusers' reader of such files takes for granted."""
+    pipe, family = wide_flux(tiny_model("flux-dev-tiny")), Flux()
+    network = pipe.transformer
+
+    def picture():
+        return pixels([plain_picture(pipe, 11, steps=1)])
+
+    untuned = picture()
+    add_adapter(network, rank=3, alpha=6, targets=family.targets["attention"])
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            if ".lora_" in name:
+                value.normal_(std=0.1, generator=torch.Generator().manual_seed(len(name)))
+    # One layer's answer is enough to prove that the first file came back; whole pictures take seconds here.
+    given = torch.randn(2, network.inner_dim, generator=torch.Generator().manual_seed(2))
+    query = "transformer_blocks.0.attn.to_q"
+    save_adapter(
+        network,
+        "transformer",
+        family.loader(),
+        tmp_path,
+        lambda: network.get_submodule(query)(given).detach(),
+        {},
+    )
+    tuned = picture()
+    layers = read_layers(tmp_path, "transformer")
+    write_kohya(tmp_path, layers, lambda layer: family.place(layer, network.config), {})
+    network.delete_adapters("default")
+    pipe.load_lora_weights(str(tmp_path), weight_name=KOHYA_FILE)
+    assert np.abs(tuned - untuned).max() > 20
+    assert np.abs(picture() - tuned).max() <= 1
 
 
 def test_both_files_say_what_they_are(tiny_model, tmp_path):
