@@ -191,6 +191,8 @@ test(
     const run = await untilOver(road, 'spot');
     restore();
     expect(run).toMatchObject({ status: 'SUCCEEDED', error: undefined });
+    const page = await readText(road, `runs/${run.name}/report/index.html`);
+    expect(page).toContain('Janus classes at tiny size');
     await expectDrawnOnSpot(drawing, shards, dates);
     const seen = JSON.parse((await readText(road, progress)) ?? '{}');
     expect(seen).toMatchObject({ step: 60, total: 60, job });
