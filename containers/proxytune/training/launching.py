@@ -46,16 +46,21 @@ def launch(count: int) -> int:
     environment = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo", **os.environ}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
     print(f"one training in {count} processes, which share each batch", flush=True)
-    child = subprocess.Popen(
-        [*torchrun, "--nproc-per-node", str(count), "-m", "proxytune", "train"], env=environment
-    )
     stopped = False
+    child: subprocess.Popen[bytes] | None = None
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         nonlocal stopped
         stopped = True
-        child.send_signal(signal.SIGTERM)
+        if child is not None:
+            child.send_signal(signal.SIGTERM)
 
+    # Before there is anything to pass it on to, so that no moment is without.
     signal.signal(signal.SIGTERM, stop)
+    child = subprocess.Popen(
+        [*torchrun, "--nproc-per-node", str(count), "-m", "proxytune", "train"], env=environment
+    )
+    if stopped:
+        child.send_signal(signal.SIGTERM)
     code = child.wait()
     return EXIT_CODE if stopped else min(code, 1) if code >= 0 else 1
