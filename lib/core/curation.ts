@@ -23,6 +23,7 @@ const ADAPTIVE = { reach: 0.4, newShare: 0.1, drift: 0.05 };
  * @param clip - catalogue id of the CLIP that measures
  * @param proxies - the most that are drawn
  * @param picturesPerChunk - a round ends with a whole chunk
+ * @throws RequestInvalid when more are to be left than are drawn
  */
 export function planCuration(
   request: Request,
@@ -43,7 +44,7 @@ export function planCuration(
     duplicates: least('duplicates'),
     safety: checked ? { probability, unsafe, safe } : null,
     likeness: standard.likeness.value,
-    minimum: asked.minimum ?? Math.min(proxies, Math.max(LEAST, Math.ceil(proxies * LEAST_SHARE))),
+    minimum: leastKept(proxies, asked.minimum),
     adaptive: request.adaptiveProxies
       ? {
           reach: asked.reach ?? ADAPTIVE.reach,
@@ -53,6 +54,18 @@ export function planCuration(
       : null,
     rounds: request.adaptiveProxies ? roundsOf(proxies, picturesPerChunk, asked.rounds ?? ROUNDS) : [proxies],
   };
+}
+
+/** @throws RequestInvalid when more are to be left than are drawn, which would only be found after they were paid for */
+function leastKept(proxies: number, asked: number | undefined): number {
+  const minimum = asked ?? Math.min(proxies, Math.max(LEAST, Math.ceil(proxies * LEAST_SHARE)));
+  if (minimum <= proxies) return minimum;
+  throw new ProxytuneError('RequestInvalid', {
+    what: 'More proxies are to be left than are drawn',
+    given: `advanced.curate.minimum ${minimum} of ${proxies} proxies`,
+    allowed: `at most ${proxies}`,
+    remedy: 'lower the minimum, or raise proxies',
+  });
 }
 
 /** Proxies at the end of each round: whole chunks, as even as they go, all of them at the end of the last. */

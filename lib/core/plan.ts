@@ -57,7 +57,11 @@ const transformPlan = z.strictObject({
   kind: z
     .enum(SYNTHESES)
     .describe('A batch transform, or a managed-spot training job that writes the same shards'),
-  instances: z.int().min(1).describe('They share the chunks; minutes are those of each'),
+  instances: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe('They share the chunks; minutes are those of each. Plans of before have one'),
   either: z
     .strictObject({ transform: price.nullable(), spot: price.nullable() })
     .optional()

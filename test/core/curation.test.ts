@@ -98,6 +98,12 @@ describe('a plan', () => {
     });
   });
 
+  test('cannot leave more than are drawn', () => {
+    const asked = { curation: true, proxies: 50, advanced: { curate: { minimum: 51 } } };
+    expect(() => plan(asked)).toThrow(/minimum 51 of 50 proxies/);
+    expect(plan({ ...asked, proxies: 51 }).curation).toMatchObject({ minimum: 51 });
+  });
+
   test('of a world whose CLIP knows no words for it says that safety is not checked', () => {
     expect(plan({ ...MINIATURE, curation: true }).curation).toMatchObject({ safety: null });
     expect(() => plan({ ...MINIATURE, curation: true, advanced: { curate: { safety: 0.5 } } })).toThrow(
