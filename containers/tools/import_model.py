@@ -16,7 +16,8 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "0"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
-from proxytune.contract.failure import named
+from proxytune.contract.failure import DISK_FULL, named
+from proxytune.importing.alone import alone, full
 from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
 from proxytune.importing.job import read_order
@@ -31,9 +32,15 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         order = read_order(given.order)
-        hub = Hub(order["repository"], order["revision"], token(), order["gated"])
-        print(f"commit {hub.commit}", flush=True)
-        bring(order, hub, Folder(given.out), lambda line, done, of: print(f"{done}/{of} {line}", flush=True))
+        with alone(given.out):
+            hub = Hub(order["repository"], order["revision"], token(), order["gated"])
+            print(f"commit {hub.commit}", flush=True)
+            bring(
+                order, hub, Folder(given.out), lambda line, done, of: print(f"{done}/{of} {line}", flush=True)
+            )
+    except OSError as error:
+        print((full(given.out, error) if error.errno in DISK_FULL else named(error)).line, file=sys.stderr)
+        return 1
     except Exception as error:
         print(named(error).line, file=sys.stderr, flush=True)
         return 1

@@ -11,6 +11,8 @@ from proxytune.contract.folders import Folders
 
 # SageMaker takes the first 1024 characters of the failure file as FailureReason (its training contract).
 MOST_CHARACTERS = 1024
+# The disk itself, or what a user may have of it.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def report(error: BaseException, folders: Folders) -> int:
@@ -45,7 +47,7 @@ def named(error: BaseException) -> ProxytuneError:
             what=f"The memory was not enough: {_first_line(error)}",
             remedy="lower batchSize in `advanced`, or choose an instanceType with more memory there",
         )
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
         return ProxytuneError(
             "OutOfDisk",
             what=f"The disk is full: {_first_line(error)}",

@@ -20,6 +20,8 @@ TIMEOUT_SECONDS = 60.0
 READ_BYTES = 2**20
 # One name for all places: stacks of one account share it.
 TOKEN_SECRET = "proxytune/hugging-face-token"
+# What a header may carry: a line break or a letter with an accent is of a paste that went wrong.
+TOKEN = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,29 @@ class Hub:
         from huggingface_hub import HfApi
 
         self.repository, self.token, self.gated = repository, token, gated
+        # Before anything is sent: what refuses such a header quotes it, and the token would stand in the log.
+        if token is not None and not TOKEN.fullmatch(token):
+            raise self._gated(revision or "main", "the token holds blanks or signs that no token has")
         # False keeps the library from looking for a token of its own that nobody meant.
         self.api = HfApi(token=token or False)
-        try:
-            info = self.api.model_info(repository, revision=revision, files_metadata=True)
-        except Exception as error:
-            raise self.named(error, revision or "main") from error
+        info = self._info(revision)
         if info.sha is None:
             raise _failed(f"The hub names no commit of {repository}", revision or "main")
         self.commit: str = info.sha
         self.files = [_file(entry) for entry in info.siblings or []]
+
+    def _info(self, revision: str | None) -> Any:
+        """What the hub tells of the revision; one that is busy is asked again, as for content."""
+        wait = FIRST_WAIT_SECONDS
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self.api.model_info(self.repository, revision=revision, files_metadata=True)
+            except Exception as error:
+                if attempt == ATTEMPTS or not _passing(error):
+                    raise self.named(error, revision or "main") from error
+            time.sleep(wait)
+            wait *= 2
+        raise AssertionError("the last attempt returns or raises")
 
     def chosen(self, patterns: Sequence[str]) -> list[HubFile]:
         """The files that the patterns name; `*` stands for anything but a slash.
@@ -150,12 +165,12 @@ class Hub:
         status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
         # A repository that nobody may see is answered like one that does not exist.
         if isinstance(error, GatedRepoError) or (self.gated and status in (401, 403, 404)):
-            return self._gated(what)
+            have = "no token was given" if self.token is None else "the token's account may not have it"
+            return self._gated(what, have)
         line = str(error).strip().splitlines() or [type(error).__name__]
         return _failed(f"The hub does not give {self.repository}: {line[0]}", what)
 
-    def _gated(self, what: str) -> ProxytuneError:
-        have = "no token was given" if self.token is None else "the token's account may not have it"
+    def _gated(self, what: str, have: str) -> ProxytuneError:
         return ProxytuneError(
             "ModelGated",
             what=f"{self.repository} is given only to those who have accepted its terms: {have}",

@@ -84,7 +84,17 @@ def token_of(order: dict[str, Any]) -> str | None:
         return None
     # What was stored by hand often ends in a line break, and some store it as JSON.
     text = str(secret.get("SecretString") or "").strip()
-    if text.startswith("{"):
+    return (_only_value(text) if text.startswith("{") else text) or None
+
+
+def _only_value(text: str) -> str:
+    """The one string of a JSON object; nothing where there are several, or it is damaged."""
+    try:
         values = [value for value in json.loads(text).values() if isinstance(value, str)]
-        text = values[0].strip() if len(values) == 1 else ""
-    return text or None
+    except json.JSONDecodeError:
+        # The error would quote the secret in the log.
+        values = []
+    if len(values) == 1:
+        return values[0].strip()
+    print("the secret of the hub's token is neither a token nor JSON with one value", flush=True)
+    return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 from proxytune.contract.errors import ProxytuneError
@@ -27,9 +26,14 @@ def to_safetensors(file: Path, out: Path) -> None:
     try:
         # The restricted unpickler makes tensors and plain containers, and calls nothing.
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise _unfit(file, str(error).strip().splitlines()[0]) from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    except OSError:
+        raise
+    except Exception as error:
+        # Bytes that are no pickle end in whatever their first one stands for: KeyError, ValueError and more.
+        raise _unfit(file, (str(error).strip().splitlines() or [type(error).__name__])[0]) from error
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise _unfit(file, "it holds more than tensors by name")
     weights = {
         name: value.detach().clone().contiguous()

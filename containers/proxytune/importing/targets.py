@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from proxytune.contract.model_manifest import MANIFEST_FILE, sha256_of
+from proxytune.contract.progress import replace_file
 
 # S3 takes at most 10,000 parts: enough for 312 GiB. A file has at most five of these in memory.
 PART_BYTES = 32 * 2**20
@@ -59,17 +60,22 @@ class Folder:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_name(f".{file.name}.part")
         digest = hashlib.sha256()
-        with partial.open("wb") as opened:
-            for block in content:
-                digest.update(block)
-                opened.write(block)
-        partial.replace(file)
+        try:
+            with partial.open("wb") as opened:
+                for block in content:
+                    digest.update(block)
+                    opened.write(block)
+            partial.replace(file)
+        except BaseException:
+            # Of a full disk above all: half a file would keep it full.
+            partial.unlink(missing_ok=True)
+            raise
         return self._entry(path, digest.hexdigest())
 
     def end(self, manifest: dict[str, Any]) -> None:
         """See Target."""
         text = json.dumps({**manifest, "linked": str(self.folder)})
-        (self.folder / MANIFEST_FILE).write_text(text, "utf-8")
+        replace_file(self.folder / MANIFEST_FILE, text.encode())
 
     def _entry(self, path: str, sha256: str) -> dict[str, Any]:
         stat = (self.folder / path).stat()

@@ -1,9 +1,16 @@
 """A model from a hub (its protocol on this machine) to a folder and to the emulator's S3."""
 
+import errno
 import hashlib
 import json
+import os
 import pickle
+import subprocess
+import sys
+import traceback
 import uuid
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,11 +23,14 @@ from proxytune.contract.folders import Folders
 from proxytune.evaluation.encoders import ClipEncoder
 from proxytune.importing import hub as hub_module
 from proxytune.importing import targets
+from proxytune.importing.alone import alone, full
 from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
 from proxytune.importing.job import import_model, token_of
+from proxytune.importing.pickled import to_safetensors
 from proxytune.importing.targets import Bucket, Folder
 
+CONTAINERS = Path(__file__).parents[2]
 REPOSITORY = "owner/tiny"
 LICENCE = {"name": "MIT", "url": "https://example.com", "commercial": "yes", "note": "none"}
 LARGE = bytes(range(250)) * 40
@@ -323,3 +333,82 @@ def test_a_token_as_people_store_it(aws, stored, token):
 def test_a_secret_that_is_not_there_is_left_to_the_hub(aws):
     assert token_of({"secret": f"proxytune/none-{uuid.uuid4().hex}"}) is None
     assert token_of({"secret": None}) is None
+
+
+@pytest.mark.parametrize("stored", ['{"token": "hf_x"', '{"a": "hf_x", "b": "hf_y"}', "{}"])
+def test_a_secret_that_holds_no_token_is_told_without_its_content(aws, stored, capsys):
+    secret = f"proxytune/test-{uuid.uuid4().hex}"
+    aws("secretsmanager").create_secret(Name=secret, SecretString=stored)
+    assert token_of({"secret": secret}) is None
+    printed = "".join(capsys.readouterr())
+    assert "neither a token nor JSON" in printed
+    assert "hf_" not in printed
+
+
+@pytest.mark.parametrize("token", ["hf_mine\nhf_other", "hf_m\u00efne", "hf_mi ne", "hf_mine\0"])
+def test_a_token_that_no_header_takes_is_refused_unseen(server, token):
+    with pytest.raises(ProxytuneError, match="no token has") as caught:
+        Hub(REPOSITORY, None, token, gated=True)
+    assert caught.value.name == "ModelGated"
+    assert server.state.asked == []
+    # The log holds the traceback, with all that the error came from.
+    assert "hf_m" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_hub_that_is_busy_is_asked_again(server, tmp_path, status):
+    server.state.refuse = [status, status]
+    manifest, _ = bring_to(Folder(tmp_path / "out"))
+    assert [entry["path"] for entry in manifest["files"]] == CHOSEN
+    server.state.refuse = [status] * 50
+    with pytest.raises(ProxytuneError, match=str(status)) as caught:
+        bring_to(Folder(tmp_path / "out"))
+    assert caught.value.name == "HubFailed"
+
+
+def test_a_full_disk_leaves_nothing_half(tmp_path):
+    def content():
+        yield LARGE
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = Folder(tmp_path / "out")
+    with pytest.raises(OSError, match="No space left"):
+        folder.write("unet/config.json", 2 * len(LARGE), None, content())
+    assert [path for path in folder.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle at all", b"\x80\x02.", b"PK\x03\x04"])
+def test_a_pickle_that_is_none_is_refused_by_name(tmp_path, content):
+    (tmp_path / "pytorch_model.bin").write_bytes(content)
+    with pytest.raises(ProxytuneError) as caught:
+        to_safetensors(tmp_path / "pytorch_model.bin", tmp_path / "model.safetensors")
+    assert caught.value.name == "ModelMismatch"
+
+
+def test_two_imports_into_one_folder_do_not_mix(server, tmp_path):
+    out, given = tmp_path / "models" / "x", tmp_path / "order.json"
+    given.write_text(json.dumps(order()))
+    command = [sys.executable, "tools/import_model.py", "--order", str(given), "--out", str(out)]
+    # As it is started on one machine: a process, whose reading of the hub's address is its own.
+    tool = partial(
+        subprocess.run,
+        command,
+        cwd=CONTAINERS,
+        env={**os.environ, "HF_ENDPOINT": constants.ENDPOINT},
+        capture_output=True,
+        text=True,
+    )
+    with alone(out):
+        refused = tool()
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("RunActive: Another import")
+    assert not out.exists()
+    assert tool().returncode == 0
+    assert content_of(out) == {path: FILES[path] for path in CHOSEN}
+
+
+def test_a_full_disk_here_is_told_without_a_word_of_instances(tmp_path):
+    told = full(tmp_path, OSError(errno.ENOSPC, "No space left on device")).line
+    assert told.startswith("OutOfDisk: The disk is full: No space left")
+    assert "--data" in told
+    assert "instance" not in told
