@@ -1,12 +1,13 @@
 /** `proxytune plan DIR|subject.json`: what a run would do, where, how long and for how much. Starts nothing. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { SPOT_SAVING } from '../core/catalogue.ts';
+import { instance, SPOT_SAVING } from '../core/catalogue.ts';
 import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { REQUEST_FILE } from '../core/keys.ts';
 import { makePlan } from '../core/make-plan.ts';
 import { draws, type Plan, type TransformPlan } from '../core/plan.ts';
+import { lanesOf } from '../core/plan-jobs.ts';
 import { parseRequest } from '../core/request.ts';
 import { SYNTHESES } from '../core/words.ts';
 import { dollars, duration, type Output, table } from './output.ts';
@@ -88,8 +89,10 @@ export function planLines(plan: Plan): string[] {
   ];
 }
 
-function drawn({ pictures, chunks, instances, kind }: TransformPlan): string {
-  const shared = instances > 1 ? ` on ${instances} instances` : '';
+function drawn({ pictures, chunks, instances, instanceType, kind }: TransformPlan): string {
+  const { gpus } = instance(instanceType);
+  const own = gpus > 1 ? `, on ${lanesOf(kind, instance(instanceType))} of ${gpus} GPUs` : '';
+  const shared = `${instances > 1 ? ` on ${instances} instances` : ''}${own}`;
   return `${pictures} pictures in ${chunks} chunks${shared}${kind === 'spot' ? ', on spot' : ''}`;
 }
 

@@ -72,7 +72,12 @@ export function transformPlan(
     kind,
     instances,
     instanceType: on.type,
-    ...drawingTime(model, { pictures, size }, on, { instances, rounds, spot: kind === 'spot' }),
+    ...drawingTime(model, { pictures, size }, on, {
+      instances,
+      lanes: Math.min(instances * lanesOf(kind, on), chunks),
+      rounds,
+      spot: kind === 'spot',
+    }),
     adapterOf: role === 'teacher' ? 'teach' : 'learn',
     role,
     size,
@@ -84,10 +89,17 @@ export function transformPlan(
   };
 }
 
+/** GPUs of an instance that draw: a training job has a process for each, a batch transform one server. */
+export function lanesOf(kind: TransformPlan['kind'], on: Instance): number {
+  return kind === 'spot' ? Math.max(1, on.gpus) : 1;
+}
+
 /** How pictures are shared out, and at which price. */
 interface Shared {
-  /** At once; each loads the model and draws its share. @default - 1 */
+  /** At once; each is paid for. @default - 1 */
   readonly instances?: number | undefined;
+  /** GPUs that draw at once, each with the model loaded. @default - one an instance */
+  readonly lanes?: number | undefined;
   /** One after another; each loads the model. @default - 1 */
   readonly rounds?: number | undefined;
   /** @default - false */
@@ -101,8 +113,8 @@ export function drawingTime(
   on: Instance,
   how: Shared = {},
 ) {
-  const { instances = 1, rounds = 1 } = how;
-  const minutes = rounds * model.minutes.load + (pictures / instances) * minutesPerPicture(model, size);
+  const { instances = 1, lanes = instances, rounds = 1 } = how;
+  const minutes = rounds * model.minutes.load + (pictures / lanes) * minutesPerPicture(model, size);
   return priced(minutes, on, how);
 }
 

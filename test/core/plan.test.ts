@@ -180,6 +180,18 @@ describe('drawing the proxies', () => {
     expect(four.usd).toBeCloseTo(one.usd + ((3 * load) / 60) * 1.515, 3);
   });
 
+  test('on spot uses all GPUs of an instance, as a transform one', () => {
+    const on = { advanced: { synthesize: { instanceType: 'ml.g5.12xlarge' } } };
+    const { load } = model('sdxl').minutes;
+    const one = drawing(on).minutes;
+    expect(one).toBeCloseTo(drawing({}).minutes, 2);
+    expect(drawing({ synthesis: 'spot', ...on }).minutes).toBeCloseTo(load + (one - load) / 4, 2);
+    // Never more of them than there are chunks.
+    const few = drawing({ synthesis: 'spot', proxies: 20, ...on });
+    expect(few.chunks).toBe(2);
+    expect(few.minutes).toBeCloseTo(load + (drawing({ proxies: 20 }).minutes - load) / 2, 1);
+  });
+
   test('on spot is held against maxUsd as if spot saved nothing', () => {
     const list = plan({ maxUsd: 1000 }).estimate.usd;
     const spot = plan({ maxUsd: 1000, synthesis: 'spot' }).estimate.usd;

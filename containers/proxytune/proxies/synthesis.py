@@ -20,6 +20,7 @@ from proxytune.proxies import shard
 from proxytune.proxies.chunk import Chunk, invalid, prompts_of, read_chunks
 from proxytune.proxies.drawing import draw_shard
 from proxytune.proxies.maker import StreamingMaker, load_onto_device, maker_for
+from proxytune.training.processes import place
 
 ROLE = "teacher"
 ARCHIVE = "model.tar.gz"
@@ -50,8 +51,8 @@ def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopReq
     if not missing:
         return
     model = hyperparameters["model"]
-    with tempfile.TemporaryDirectory(prefix="proxytune-adapter-") as place:
-        adapter = _unpacked(folders.channel("adapter"), Path(place))
+    with tempfile.TemporaryDirectory(prefix="proxytune-adapter-") as temporary:
+        adapter = _unpacked(folders.channel("adapter"), Path(temporary))
         maker = maker_for(ROLE, hyperparameters["family"], model, adapter)
         load_onto_device(maker, folders.channel("base"), adapter, f"{ROLE} {model}")
     if isinstance(maker, StreamingMaker):
@@ -64,9 +65,10 @@ def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopReq
 
 
 def _share(chunks: list[tuple[str, Chunk]], folders: Folders) -> list[tuple[str, Chunk]]:
-    """Every n-th chunk for one of n instances: of all, drawn or not, so that no two ever take the same."""
-    place, count = folders.host()
-    return chunks[place::count]
+    """Every n-th chunk for one of n GPUs: of all, drawn or not, so that no two ever take the same."""
+    host, hosts = folders.host()
+    process, processes = place()
+    return chunks[host * processes + process :: hosts * processes]
 
 
 def _drawn(folder: Path, names: set[str]) -> set[str]:

@@ -12,12 +12,24 @@ from typing import Any
 
 from proxytune.contract.signals import EXIT_CODE
 
-# Stages whose trainee knows how to compute a share of a batch.
-SHARED = frozenset({"teach"})
+
+def _of_a_batch(hyperparameters: Mapping[str, Any], places: int) -> int:
+    """As many as can share a batch evenly."""
+    batch = int(hyperparameters["batch_size"])
+    return max(count for count in range(1, max(1, min(places, batch)) + 1) if batch % count == 0)
+
+
+def _of_chunks(hyperparameters: Mapping[str, Any], places: int) -> int:
+    """No more than there are chunks."""
+    return max(1, min(places, int(hyperparameters["chunks"])))
+
+
+# Stages that several processes can share, and how many of so many places each takes.
+SHARED = {"teach": _of_a_batch, "synthesize": _of_chunks}
 
 
 def processes_for(hyperparameters: Mapping[str, Any]) -> int:
-    """How many processes a job is given: as many GPUs as can share its batch evenly.
+    """How many processes a job is given: as many GPUs as can share its batch evenly, or its chunks.
 
     PROXYTUNE_PROCESSES stands for the number of GPUs where it is set, as on machines without any.
     """
@@ -30,8 +42,7 @@ def processes_for(hyperparameters: Mapping[str, Any]) -> int:
         places = torch.cuda.device_count()
     else:
         places = int(wanted)
-    batch = int(hyperparameters["batch_size"])
-    return max(count for count in range(1, max(1, min(places, batch)) + 1) if batch % count == 0)
+    return SHARED[hyperparameters["stage"]](hyperparameters, places)
 
 
 def launch(count: int) -> int:
@@ -45,7 +56,7 @@ def launch(count: int) -> int:
     # On one instance nothing leaves the machine, and an isolated container has no other network.
     environment = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo", **os.environ}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
-    print(f"one training in {count} processes, which share each batch", flush=True)
+    print(f"one job in {count} processes, which share its work", flush=True)
     stopped = False
     child: subprocess.Popen[bytes] | None = None
 

@@ -82,6 +82,14 @@ class Processes:
 ALONE = Processes()
 
 
+def place() -> tuple[int, int]:
+    """Which of how many processes this is, where each works alone: on a GPU of its own, without a word."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count > 1 and torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    return int(os.environ.get("RANK", "0")), count
+
+
 def join() -> Processes:
     """The processes that torchrun started, this one among them; ALONE without it."""
     count = int(os.environ.get("WORLD_SIZE", "1"))

@@ -107,6 +107,24 @@ def test_two_instances_share_the_chunks_and_write_what_a_transform_would(job, tm
     assert len(read_proxies(pictures, 10)) == 10
 
 
+def test_the_gpus_of_all_instances_share_the_chunks(job, tmp_path, monkeypatch):
+    folder, shards = job
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    shares = []
+    for host in (0, 1):
+        folders = instance(folder, tmp_path / f"host-{host}", pictures, host, 2)
+        for rank in (0, 1):
+            # As torchrun tells each of its processes.
+            monkeypatch.setenv("RANK", str(rank))
+            monkeypatch.setenv("WORLD_SIZE", "2")
+            before = set(drawn(pictures))
+            draw(folders)
+            shares.append(len(set(drawn(pictures)) - before))
+    assert shares == [2, 1, 1, 1]
+    assert drawn(pictures) == {f"a1/{name}": content for name, content in shards.items()}
+
+
 def test_stopped_by_sigterm_it_goes_on_with_what_is_missing(job, tmp_path, monkeypatch):
     folder, shards = job
     pictures = tmp_path / "pictures"

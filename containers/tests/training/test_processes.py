@@ -54,7 +54,7 @@ def test_two_processes_stopped_and_resumed_give_the_adapter_of_one(tiny_model, t
         first.send_signal(signal.SIGTERM)
         output = first.communicate(timeout=240)[0]
         assert first.returncode == 143, output
-        assert "one training in 2 processes" in output
+        assert "one job in 2 processes" in output
         # One tells what both do.
         assert output.count("stopped by SIGTERM after step") == 1
     finally:
@@ -86,6 +86,12 @@ def test_two_processes_stopped_and_resumed_give_the_adapter_of_one(tiny_model, t
 def test_as_many_processes_as_can_share_the_batch(monkeypatch, places, batch, processes):
     monkeypatch.setenv("PROXYTUNE_PROCESSES", str(places))
     assert processes_for(hyperparameters.parse({**TEACH, "batch_size": str(batch)})) == processes
+
+
+@pytest.mark.parametrize(("places", "chunks", "processes"), [(4, 63, 4), (4, 3, 3), (0, 5, 1)])
+def test_as_many_processes_as_have_chunks_to_draw(monkeypatch, places, chunks, processes):
+    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(places))
+    assert processes_for({"stage": "synthesize", "chunks": chunks}) == processes
 
 
 def test_inside_of_torchrun_and_in_other_stages_there_is_one(monkeypatch):
