@@ -93,3 +93,14 @@ def _cover(picture: Image.Image, size: int) -> Image.Image:
     scale = size / min(picture.width, picture.height)
     width, height = max(size, round(picture.width * scale)), max(size, round(picture.height * scale))
     return picture.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def is_picture(file: Path) -> bool:
+    """Whether a file can be decoded to its end."""
+    try:
+        with Image.open(file) as opened:
+            opened.load()
+    except Exception:
+        # Spoilt bytes end in OSError, SyntaxError or ValueError, depending on which of them are wrong.
+        return False
+    return True

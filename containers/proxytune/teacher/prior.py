@@ -20,6 +20,7 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.progress import replace_file
 from proxytune.proxies.chunk import Chunk, PictureRequest
 from proxytune.teacher import families
+from proxytune.teacher.photos import is_picture
 
 FOLDER, ARCHIVE = "prior", "pictures.tar"
 CHANNEL = "class"
@@ -56,11 +57,11 @@ def class_pictures(
 
 
 def _draw(base: Path, hyperparameters: dict[str, Any], folder: Path, device: torch.device) -> None:
-    """Draw those of the class's pictures that are missing in the folder."""
+    """Draw those of the class's pictures that are missing in the folder, or brought back in part."""
     prior, size = hyperparameters["prior"], hyperparameters["size"]
     sampler = {"kind": "diffusion", "steps": prior["steps"], "guidance": prior["guidance"]}
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [number for number in range(prior["pictures"]) if not _file(folder, number).exists()]
+    missing = [number for number in range(prior["pictures"]) if not is_picture(_file(folder, number))]
     if missing:
         maker = families.picture_maker(hyperparameters["family"])
         maker.load(base, None, device)
@@ -93,7 +94,8 @@ def _unpack(archive: Path, folder: Path, count: int) -> bool:
     folder.mkdir(parents=True)
     wanted = [_file(folder, number) for number in range(count)]
     try:
-        with tarfile.open(archive) as opened:
+        # Never packed: by itself the library would try to unpack spoilt bytes, with errors of its own.
+        with tarfile.open(archive, "r:") as opened:
             # By name: an archive says nothing of where on this disk its entries go.
             for file in wanted:
                 entry = opened.extractfile(file.name)
@@ -101,6 +103,9 @@ def _unpack(archive: Path, folder: Path, count: int) -> bool:
                 if len(content) != opened.getmember(file.name).size:
                     return False
                 file.write_bytes(content)
+                # A spoilt one would stop every run that shares it, until somebody removes it by hand.
+                if not is_picture(file):
+                    return False
     except (FileNotFoundError, KeyError, tarfile.TarError):
         return False
     return True

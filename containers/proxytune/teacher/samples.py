@@ -22,6 +22,7 @@ from torch import Tensor
 
 from proxytune.contract.progress import ProgressFile, replace_file
 from proxytune.contract.signals import StopRequest
+from proxytune.teacher.photos import is_picture
 
 FOLDER = "samples"
 # Above the seeds of proxies and of the evaluation's samples (lib/core/chunks.ts): a checkpoint is not chosen
@@ -123,9 +124,7 @@ class SampleBook:
     def _remove_broken(self) -> None:
         """What the mirror brought back in part is not there."""
         for file in (*self.folder.glob("step-*/*.png"), *self.folder.glob("step-*/*.safetensors")):
-            try:
-                load_file(file) if file.suffix == ".safetensors" else Image.open(file).load()
-            except (OSError, SafetensorError):
+            if not (_is_adapter(file) if file.suffix == ".safetensors" else is_picture(file)):
                 print(f"{file.relative_to(self.folder)} is not whole and is removed", flush=True)
                 file.unlink()
 
@@ -134,6 +133,14 @@ class SampleBook:
 
     def _adapter(self, step: int) -> Path:
         return self._of(step) / "adapter.safetensors"
+
+
+def _is_adapter(file: Path) -> bool:
+    try:
+        load_file(file)
+    except (OSError, SafetensorError):
+        return False
+    return True
 
 
 class Artist(Protocol):

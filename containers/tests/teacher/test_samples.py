@@ -223,3 +223,15 @@ def test_without_samples_the_last_is_handed_on_and_the_log_says_so(tiny_model, t
     assert "no samples were asked for: the adapter of the last step is handed on" in capsys.readouterr().out
     assert not (folders.checkpoints / "samples").exists()
     assert json.loads((folders.model / "adapter.json").read_text())["chosen_step"] == 2
+
+
+def test_what_came_back_spoilt_is_drawn_again(tmp_path):
+    samples = book(tmp_path / "samples")
+    for sample in samples.samples:
+        samples.keep(0, sample, Image.new("RGB", (16, 16), (sample.number, 2, 3)))
+    first, second, *_ = samples.samples
+    whole = samples.file(0, first).read_bytes()
+    # One bit of the first chunk's length: the decoder's error is a ValueError, and none of the system.
+    samples.file(0, first).write_bytes(whole.replace(b"\x0dIHDR", b"\x0cIHDR"))
+    samples.file(0, second).write_bytes(whole[: len(whole) // 2])
+    assert book(tmp_path / "samples").missing(0) == [first, second]
