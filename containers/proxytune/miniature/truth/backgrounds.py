@@ -18,6 +18,8 @@ _ROWS = 2
 _MOST_OFF = 2 * BRIGHTNESS
 # A pixel further off than this (root mean square over its channels, in levels) is no background: the object.
 _FOREIGN = 40.0
+# A pixel this far off is wrong, and no more wrong when it is further off.
+_WRONG = 60.0
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,8 @@ class Scene:
     Attributes:
         context: of CONTEXTS.
         levels: (SIZE, SIZE, 3) sRGB levels, at the brightness that fits.
-        error: root mean square difference to the picture, in levels, over the pixels that were asked about.
+        error: root mean square difference to the picture, in levels, over the pixels that were asked about;
+            each pixel counts for `_WRONG` at most, so that a moon in the wrong place spoils little.
     """
 
     context: str
@@ -61,6 +64,7 @@ class Scenery:
     """
 
     def __init__(self, picture: Floats) -> None:
+        self._picture = picture
         self._contexts, self._levels = all_backgrounds()
         off = (picture - self._levels).reshape(len(self._levels), -1, 3)
         # Per background and pixel, over the channels.
@@ -77,7 +81,7 @@ class Scenery:
         brightness = np.clip(off, -_MOST_OFF, _MOST_OFF)
         errors = self._square @ flat - 2 * brightness * off + brightness**2
         best = int(errors.argmin())
-        return self._scene(best, float(brightness[best]), float(errors[best]))
+        return self._scene(best, float(brightness[best]), weights)
 
     @cached_property
     def first_guesses(self) -> list[Scene]:
@@ -91,13 +95,14 @@ class Scenery:
         best: dict[str, int] = {}
         for number in np.argsort(unexplained, kind="stable"):
             best.setdefault(self._contexts[number], int(number))
-        return [
-            self._scene(number, float(brightness[number]), float(unexplained[number]))
-            for number in best.values()
-        ]
+        everywhere = np.ones(self._picture.shape[:2], np.float32)
+        return [self._scene(number, float(brightness[number]), everywhere) for number in best.values()]
 
-    def _scene(self, number: int, brightness: float, squared: float) -> Scene:
+    def _scene(self, number: int, brightness: float, weights: Floats) -> Scene:
         bright = min(_MOST_OFF, max(-_MOST_OFF, brightness))
-        return Scene(
-            self._contexts[number], self._levels[number] + np.float32(bright), max(squared, 0) ** 0.5
-        )
+        levels = self._levels[number] + np.float32(bright)
+        off = np.minimum(np.square(self._picture - levels).mean(2), _WRONG**2)
+        seen = float(weights.sum())
+        # Where nothing of the background is seen, nothing speaks for it.
+        error = float((off * weights).sum() / seen) ** 0.5 if seen > 0 else _WRONG
+        return Scene(self._contexts[number], levels, error)

@@ -23,13 +23,14 @@ _COMPARED_AT, _BLURS = 0.7, (0.0, 0.5, 0.75, 1.0, 1.25, 1.5)
 # how often it goes on at the same step while that still helps.
 _STEPS = ((2, 3, 1 / 6), (1, 2, 1 / 12), (1, 1, 1 / 24))
 _ROUNDS = 4
-# Least CIEDE2000 to the body at which a mark or a trim is seen to differ; in the world it is 20.
+# Least CIEDE2000 between body and mark at which there is a pattern; in the world it is 20.
 _CONTRAST = 10.0
-# Levels, root mean square, from which a picture does not look like what was found; and the share of what the
-# background leaves unexplained that an object may leave. The models' own pictures, whose colours bleed, reach
-# 37 and 0.6, 37 in their surroundings where the moon is misplaced; noise and cut-up pictures of the world lie
-# above 40 and 0.5, 43, pictures in one colour have no trim that differs (tests/miniature/truth).
-_UNLIKE, _UNEXPLAINED, _UNLIKE_SCENE = 28.0, 0.45, 30.0
+# Levels from which surroundings look like no context (`Scene.error`): pictures of the models reach 17, also
+# those of an untuned student, whose colours bleed; noise, gradients and cut-up pictures begin at 25.
+_UNLIKE_SCENE = 21.0
+# Least that an object must change of the bare background, in levels, and the share of that which it may leave
+# unexplained: objects of the models change 33 at least and leave .67 at most, noise changes 12 and leaves .8.
+_LEAST_CHANGE, _UNEXPLAINED = 20.0, 0.75
 # Another category is looked at closer too when its coarse error is less than this many times the best.
 _CLOSE = 1.4
 
@@ -58,10 +59,9 @@ class Finding:
 
     @property
     def category(self) -> str | None:
-        """The object's category; None where it explains too little, or its parts do not differ."""
-        explained = self.error < _UNLIKE and self.error < _UNEXPLAINED * self.empty_error
-        apart = float(ciede2000(to_lab(self.body), to_lab(self.trim))) >= _CONTRAST
-        return self.place.form.category if explained and apart else None
+        """The likeliest category of the object; None where there is none, or nothing looks like the world."""
+        there = self.empty_error > _LEAST_CHANGE and self.error < _UNEXPLAINED * self.empty_error
+        return self.place.form.category if there and self.context is not None else None
 
     @property
     def pattern(self) -> str | None:
