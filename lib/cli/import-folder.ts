@@ -2,7 +2,7 @@
 import type { Model } from '../core/catalogue.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';
-import { type ModelManifest, makeManifest, requireManifest } from '../core/model-manifest.ts';
+import { MANIFEST_FILE, type ModelManifest, makeManifest, requireManifest } from '../core/model-manifest.ts';
 import { removeOthers } from '../local/bucket.ts';
 import { heldInBucket, uploadModel, writeManifest } from '../local/model-bucket.ts';
 import { describeFolder, manifestIn, requireFolder } from '../local/model-folder.ts';
@@ -32,6 +32,7 @@ export async function importFolder(
   { link, revision = null, source, output, signal }: FolderImport,
 ): Promise<ModelManifest> {
   const folder = await requireFolder(named);
+  requireOwn(row, folder);
   const { files, left } = await layoutOf(row, folder);
   for (const path of left) output.say(`left out, as no job reads it: ${path}`);
   const total = files.reduce((sum, file) => sum + file.size, 0);
@@ -48,6 +49,21 @@ export async function importFolder(
   const manifest = makeManifest(row, origin, described);
   await writeManifest(place, manifest);
   return manifest;
+}
+
+/**
+ * A folder that the hub's files of another model were brought into: models of one family may have the same layout.
+ * @throws ModelMismatch
+ */
+function requireOwn(row: Model, folder: string): void {
+  const own = manifestIn(folder);
+  if (own === undefined || own.model === row.id) return;
+  throw new ProxytuneError('ModelMismatch', {
+    what: `The folder is not of ${row.title}`,
+    given: `${folder}, whose ${MANIFEST_FILE} says that it is ${own.model}`,
+    allowed: `a folder of ${row.id}`,
+    remedy: `name that folder, or bring this one as ${own.model}`,
+  });
 }
 
 /** What an earlier import, or the download, has read: a file of the same size and time is not read again. */

@@ -47,8 +47,15 @@ export async function importByJob(
   { revision, output, signal }: JobImport,
 ): Promise<ModelManifest> {
   const running = await runningJob(place, row.id);
-  const name = running ?? (await begin(place, row, revision, output));
-  output.say(running === undefined ? `job ${name} is started` : `job ${name} is at it already`);
+  if (running !== undefined) {
+    output.say(`job ${running} is at it already; it goes on if you stop watching it here`);
+    await untilOver(place, running, output, signal);
+    const manifest = requireModel(row.id, await heldInBucket(place, row.id));
+    if (isOfRevision(manifest, row, revision)) return manifest;
+    output.say(`that was commit ${manifest.revision}, and another one is wanted`);
+  }
+  const name = await begin(place, row, revision, output);
+  output.say(`job ${name} is started`);
   try {
     await untilOver(place, name, output, signal);
   } catch (error) {
@@ -57,6 +64,12 @@ export async function importByJob(
     throw error;
   }
   return requireModel(row.id, await heldInBucket(place, row.id));
+}
+
+/** Whether what is there is what the hub would give; a branch or tag may have moved on, so only a commit tells. */
+export function isOfRevision(manifest: ModelManifest, { hub }: Model, revision: string | null): boolean {
+  const wanted = revision ?? hub?.revision ?? manifest.revision;
+  return manifest.revision !== null && manifest.revision === wanted;
 }
 
 /** Of a call in another terminal, or one that was broken off hard. */

@@ -7,7 +7,7 @@ import { heldInBucket } from '../local/model-bucket.ts';
 import type { Place } from './clients.ts';
 import { importFolder } from './import-folder.ts';
 import { importFromHub } from './import-hub.ts';
-import { importByJob } from './import-job.ts';
+import { importByJob, isOfRevision } from './import-job.ts';
 import { fileSize, type Output } from './output.ts';
 import { type CloudOptions, dataFolder, withWork } from './session.ts';
 
@@ -66,8 +66,7 @@ async function alreadyThere(
 ): Promise<ModelManifest | undefined> {
   try {
     const manifest = requireModel(row.id, await heldInBucket(place, row.id));
-    const wanted = revision ?? row.hub?.revision ?? manifest.revision;
-    return manifest.revision !== null && manifest.revision === wanted ? manifest : undefined;
+    return isOfRevision(manifest, row, revision) ? manifest : undefined;
   } catch (error) {
     if (error instanceof ProxytuneError) return undefined;
     throw error;

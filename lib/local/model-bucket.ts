@@ -1,6 +1,6 @@
 /** Base models in a bucket: what is held of one, and bringing a folder there, whole and only once. */
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   DeleteObjectCommand,
@@ -22,7 +22,9 @@ import {
   type Origin,
 } from '../core/model-manifest.ts';
 import { removeOthers } from './bucket.ts';
-import { PART_BYTES, uploadInParts } from './multipart.ts';
+import { inTurns } from './in-turns.ts';
+import { requireUnchanged } from './model-folder.ts';
+import { PART_BYTES, readFrom, uploadInParts } from './multipart.ts';
 
 export interface Bucket {
   readonly s3: S3Client;
@@ -64,6 +66,7 @@ export interface UploadOptions {
  * Brings a folder's files into the bucket and writes the manifest last. What is there already, with the same size and
  * SHA-256, is left as it is; what does not belong to the model is removed.
  * @param files - of the folder, as `describeFolder` gives them
+ * @throws ModelMismatch when a file is written to meanwhile
  */
 export async function uploadModel(
   place: Bucket,
@@ -79,19 +82,13 @@ export async function uploadModel(
   await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: keys.modelManifest(row.id) }));
   await removeOthers(place, prefix, new Set(files.map(({ path }) => prefix + path)));
   const stored: ModelFile[] = [];
-  const queue = [...files];
-  const worker = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      signal?.throwIfAborted();
-      const Key = prefix + file.path;
-      const there = await etagOfSame(place, Key, file);
-      tell?.(file, there !== undefined);
-      const etag = there ?? (await uploadFile(place, Key, join(folder, file.path), file, signal));
-      stored.push({ ...file, etag, modified: null });
-    }
-  };
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, worker));
-  signal?.throwIfAborted();
+  await inTurns(files, FILES_AT_ONCE, signal, async (file, either) => {
+    const Key = prefix + file.path;
+    const there = await etagOfSame(place, Key, file);
+    tell?.(file, there !== undefined);
+    const etag = there ?? (await uploadFile(place, Key, join(folder, file.path), file, either));
+    stored.push({ ...file, etag, modified: null });
+  });
   const manifest = makeManifest(row, origin, stored);
   await writeManifest(place, manifest);
   return manifest;
@@ -123,26 +120,45 @@ async function etagOfSame({ s3, bucket }: Bucket, Key: string, file: ModelFile):
 }
 
 async function uploadFile(
-  { s3, bucket }: Bucket,
+  place: Bucket,
   Key: string,
   path: string,
   file: ModelFile,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<string> {
-  const Metadata = { [SHA256]: file.sha256 };
   const handle = await open(path);
   try {
-    if (file.size > PART_BYTES) {
-      const target = { s3, Bucket: bucket, Key };
-      return unquoted(await uploadInParts(target, handle, file.size, Metadata, signal)) ?? '';
-    }
-    const Body = Buffer.alloc(file.size);
-    await handle.read(Body, 0, file.size, 0);
-    const { ETag } = await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body, Metadata }));
-    return unquoted(ETag) ?? createHash('md5').update(Body).digest('hex');
+    const etag = await send(place, Key, handle, file, signal).catch(async (error) => {
+      // Why it failed, when it became shorter meanwhile.
+      await requireUnchanged(path, file);
+      throw error;
+    });
+    await requireUnchanged(path, file).catch(async (error) => {
+      // The object says that it has the content of before.
+      await place.s3.send(new DeleteObjectCommand({ Bucket: place.bucket, Key }));
+      throw error;
+    });
+    return etag;
   } finally {
     await handle.close();
   }
+}
+
+async function send(
+  { s3, bucket }: Bucket,
+  Key: string,
+  handle: FileHandle,
+  file: ModelFile,
+  signal: AbortSignal,
+): Promise<string> {
+  const Metadata = { [SHA256]: file.sha256 };
+  if (file.size > PART_BYTES) {
+    const target = { s3, Bucket: bucket, Key };
+    return unquoted(await uploadInParts(target, handle, file.size, Metadata, signal)) ?? '';
+  }
+  const Body = await readFrom(handle, 0, file.size);
+  const { ETag } = await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body, Metadata }));
+  return unquoted(ETag) ?? createHash('md5').update(Body).digest('hex');
 }
 
 /** S3 gives ETags in quotation marks. */

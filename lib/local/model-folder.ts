@@ -1,8 +1,8 @@
 /** A model folder on this disk: what is in it, and whether it still is what it was. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, readFileSync } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ProxytuneError } from '../core/errors.ts';
 import { MANIFEST_FILE, type ModelFile, type ModelManifest, modelManifest } from '../core/model-manifest.ts';
@@ -13,21 +13,34 @@ export interface FolderFile {
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modified: number;
+  /** A link that leads nowhere, or what can never be read to its end, such as a pipe. @default - a file */
+  readonly lost?: boolean;
 }
 
-/** The files of a model folder in one order everywhere; links are followed, a manifest and hidden files left out. */
+/**
+ * The files of a model folder in one order everywhere; links to files and folders are followed, a manifest and hidden
+ * files left out.
+ */
 export async function filesOf(folder: string): Promise<FolderFile[]> {
-  const paths = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-    .filter((path) => path !== MANIFEST_FILE && !path.split('/').some((part) => part.startsWith('.')))
-    .sort();
-  return Promise.all(
-    paths.map(async (path) => {
-      const { size, mtimeMs } = await stat(join(folder, path));
-      return { path, size, modified: Math.floor(mtimeMs) };
-    }),
-  );
+  const files = await below(folder, '', []);
+  return files
+    .filter(({ path }) => path !== MANIFEST_FILE)
+    .sort((one, two) => (one.path < two.path ? -1 : 1));
+}
+
+/** @param above - the folders that this one lies in, without links: a link to one of them has no end */
+async function below(folder: string, prefix: string, above: readonly string[]): Promise<FolderFile[]> {
+  const here = await realpath(folder);
+  if (above.includes(here)) return [];
+  const names = (await readdir(folder)).filter((name) => !name.startsWith('.'));
+  const found = names.map(async (name): Promise<FolderFile[]> => {
+    const path = prefix + name;
+    const seen = await stat(join(folder, name)).catch(() => undefined);
+    if (seen?.isDirectory()) return below(join(folder, name), `${path}/`, [...above, here]);
+    if (!seen?.isFile()) return [{ path, size: 0, modified: 0, lost: true }];
+    return [{ path, size: seen.size, modified: Math.floor(seen.mtimeMs) }];
+  });
+  return (await Promise.all(found)).flat();
 }
 
 export interface HashOptions {
@@ -40,7 +53,7 @@ export interface HashOptions {
 /**
  * Size, time and SHA-256 of files of a folder.
  * @param files - those to read. @default - all
- * @throws ModelMissing when there are none
+ * @throws ModelMissing when there are none, ModelMismatch when one is written to meanwhile
  */
 export async function describeFolder(
   folder: string,
@@ -56,9 +69,28 @@ export async function describeFolder(
     const before = known.get(path);
     const same = before?.size === size && before.modified === modified;
     const sha256 = same ? before.sha256 : await sha256Of(join(folder, path), options.signal);
+    if (!same) await requireUnchanged(join(folder, path), { size, modified });
     described.push({ path, size, sha256, etag: null, modified });
   }
   return described;
+}
+
+/**
+ * Whether a file still is as it was when its hash was taken, as far as size and time tell.
+ * @throws ModelMismatch
+ */
+export async function requireUnchanged(
+  file: string,
+  { size, modified }: Pick<ModelFile, 'size' | 'modified'>,
+): Promise<void> {
+  const seen = await stat(file).catch(() => undefined);
+  if (seen?.size === size && (modified === null || Math.floor(seen.mtimeMs) === modified)) return;
+  throw new ProxytuneError('ModelMismatch', {
+    what: 'A file of the model was written to while it was read',
+    given: file,
+    allowed: 'a folder that nothing else writes to',
+    remedy: 'wait until the download or copy is done, then call this again; what was brought in stays',
+  });
 }
 
 /** The manifest that a download has left in its folder. @returns undefined when there is none that can be read */

@@ -27,6 +27,9 @@ export async function layoutOf(row: Model, folder: string): Promise<Layout> {
   const all = existsSync(folder) ? await filesOf(folder) : [];
   const used = ({ path }: FolderFile) => READ.test(path) && !VARIANT.test(path);
   const files = all.filter(used);
+  const lost = files.find((file) => file.lost);
+  if (lost !== undefined)
+    throw absent(row, folder, `no file at ${lost.path}, only a link to nothing, or a pipe`);
   const paths = new Set(files.map(({ path }) => path));
   const weights = files.filter(({ path }) => path.endsWith('.safetensors'));
   if (row.role === 'teacher') requireParts(row, folder, paths);

@@ -6,12 +6,14 @@ import {
   type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  HeadObjectCommand,
   ListMultipartUploadsCommand,
   type Part,
   paginateListParts,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
+import { inTurns } from './in-turns.ts';
 
 /** S3 takes at most 10,000 parts: enough for 312 GiB. Six of these are in memory at once. */
 export const PART_BYTES = 32 * 2 ** 20;
@@ -33,22 +35,53 @@ export async function uploadInParts(
   Metadata: Record<string, string>,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
+  const before = await begun(target, file, size);
+  if (before === undefined) return anew(target, file, size, Metadata, signal);
+  const ETag = await finish(target, before, file, size, signal);
+  // The metadata is that of whoever began: of another file, perhaps, of which this one has the same first parts.
   const { s3, Bucket, Key } = target;
-  const { UploadId, parts: there } = await begun(target, file, size, Metadata);
+  const head = await s3.send(new HeadObjectCommand({ Bucket, Key }));
+  const own = Object.entries(Metadata).every(([name, value]) => head.Metadata?.[name] === value);
+  return own ? ETag : anew(target, file, size, Metadata, signal);
+}
+
+async function anew(
+  target: Target,
+  file: FileHandle,
+  size: number,
+  Metadata: Record<string, string>,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const { s3, Bucket, Key } = target;
+  const { UploadId } = await s3.send(
+    new CreateMultipartUploadCommand({ Bucket, Key, Metadata, ChecksumAlgorithm }),
+  );
+  return finish(target, { UploadId, parts: new Map() }, file, size, signal);
+}
+
+interface Upload {
+  readonly UploadId: string | undefined;
+  /** Those that are right, by number. */
+  readonly parts: ReadonlyMap<number, CompletedPart>;
+}
+
+async function finish(
+  { s3, Bucket, Key }: Target,
+  { UploadId, parts: there }: Upload,
+  file: FileHandle,
+  size: number,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
   const numbers = Array.from({ length: Math.ceil(size / PART_BYTES) }, (_, at) => at + 1);
   const done = new Map<number, CompletedPart>(there);
-  const queue = numbers.filter((number) => !done.has(number));
-  const worker = async () => {
-    for (let PartNumber = queue.shift(); PartNumber !== undefined; PartNumber = queue.shift()) {
-      signal?.throwIfAborted();
-      const Body = await partOf(file, size, PartNumber);
-      const { ETag, ChecksumCRC32 } = await s3.send(
-        new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body, ChecksumAlgorithm }),
-      );
-      done.set(PartNumber, { PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
-    }
-  };
-  await Promise.all(Array.from({ length: PARTS_AT_ONCE }, worker));
+  const missing = numbers.filter((number) => !done.has(number));
+  await inTurns(missing, PARTS_AT_ONCE, signal, async (PartNumber) => {
+    const Body = await partOf(file, size, PartNumber);
+    const { ETag, ChecksumCRC32 } = await s3.send(
+      new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body, ChecksumAlgorithm }),
+    );
+    done.set(PartNumber, { PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
+  });
   const Parts = numbers.map((number) => done.get(number) ?? {});
   const { ETag } = await s3.send(
     new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }),
@@ -56,8 +89,8 @@ export async function uploadInParts(
   return ETag;
 }
 
-/** The upload that was broken off, with the parts of it that are right, or a new one. */
-async function begun(target: Target, file: FileHandle, size: number, Metadata: Record<string, string>) {
+/** The upload that was broken off, with the parts of it that are right. */
+async function begun(target: Target, file: FileHandle, size: number): Promise<Upload | undefined> {
   const { s3, Bucket, Key } = target;
   const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket, Prefix: Key }));
   for (const { Key: other, UploadId } of Uploads) {
@@ -66,10 +99,7 @@ async function begun(target: Target, file: FileHandle, size: number, Metadata: R
     if (parts.size > 0) return { UploadId, parts };
     await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
   }
-  const created = await s3.send(
-    new CreateMultipartUploadCommand({ Bucket, Key, Metadata, ChecksumAlgorithm }),
-  );
-  return { UploadId: created.UploadId, parts: new Map<number, CompletedPart>() };
+  return undefined;
 }
 
 /** Without a key of one's own a part's ETag is its MD5. */
@@ -89,9 +119,14 @@ async function sameParts({ s3, Bucket, Key }: Target, UploadId: string, file: Fi
   return found;
 }
 
-async function partOf(file: FileHandle, size: number, part: number): Promise<Buffer> {
+function partOf(file: FileHandle, size: number, part: number): Promise<Buffer> {
   const from = (part - 1) * PART_BYTES;
-  const content = Buffer.alloc(Math.min(PART_BYTES, size - from));
+  return readFrom(file, from, Math.min(PART_BYTES, size - from));
+}
+
+/** So many bytes of a file: one call may give fewer. */
+export async function readFrom(file: FileHandle, from: number, length: number): Promise<Buffer> {
+  const content = Buffer.alloc(length);
   for (let at = 0; at < content.length; ) {
     const { bytesRead } = await file.read(content, at, content.length - at, from + at);
     if (bytesRead === 0) throw new Error(`the file became shorter while it was read`);

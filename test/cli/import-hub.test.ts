@@ -13,7 +13,13 @@ import {
   CreateStackCommand,
   waitUntilStackCreateComplete,
 } from '@aws-sdk/client-cloudformation';
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import {
   DescribeTrainingJobCommand,
   ListTrainingJobsCommand,
@@ -22,10 +28,12 @@ import {
 import { requireModelInBucket } from '../../lambdas/shared/models.ts';
 import { type Place, placeOf } from '../../lib/cli/clients.ts';
 import { importFromHub } from '../../lib/cli/import-hub.ts';
+import { importByJob } from '../../lib/cli/import-job.ts';
 import { importModelCommand } from '../../lib/cli/import-model.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { model } from '../../lib/core/catalogue.ts';
 import { TOKEN_SECRET } from '../../lib/core/import-job.ts';
+import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/model-manifest.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import { jobLogFile, type SageMakerService, startSageMakerService } from '../../lib/local/sagemaker/index.ts';
@@ -187,6 +195,37 @@ test(
     expect(again.said.join('\n')).toContain('it is there already');
     expect(again.told).toEqual(told);
     expect(await jobs()).toEqual([job]);
+  },
+  MINUTE,
+);
+
+test(
+  'who stops watching a job that somebody else has begun does not stop it',
+  async () => {
+    await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: keys.modelManifest('sdxl') }));
+    await new Promise((done) => setTimeout(done, 1100));
+    const stop = new AbortController();
+    let watched: Promise<unknown> | undefined;
+    const second = listener([]);
+    const watching = {
+      ...second,
+      say: (line: string) => {
+        if (line.includes('is at it already')) stop.abort(new Error('no more'));
+      },
+    };
+    const first = listener([]);
+    const began = {
+      ...first,
+      say: (line: string) => {
+        if (!line.endsWith('is started')) return;
+        const options = { revision: null, output: watching, signal: stop.signal };
+        watched = importByJob(place, SDXL, options).catch((error: Error) => error.message);
+      },
+    };
+    const options = { revision: null, output: began, signal: new AbortController().signal };
+    expect(await importByJob(place, SDXL, options)).toMatchObject({ model: 'sdxl' });
+    expect(await watched).toBe('no more');
+    expect((await jobs()).length).toBe(2);
   },
   MINUTE,
 );

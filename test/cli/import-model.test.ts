@@ -1,9 +1,18 @@
 /** `proxytune import-model --from FOLDER`, into the emulator's bucket, judged by the very look that a plan takes. */
-import { mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import { CreateMultipartUploadCommand, HeadObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import { listObjects } from '../../lambdas/shared/bucket.ts';
 import { requireModelInBucket } from '../../lambdas/shared/models.ts';
 import { type Place, placeOf } from '../../lib/cli/clients.ts';
@@ -115,7 +124,11 @@ test('a large file goes in parts, and of one that was broken off only the missin
   const name = 'unet/diffusion_pytorch_model.safetensors';
   const folder = folderOf('large', sdxlFiles(2 * PART_BYTES + 1000));
   const Key = keys.model('sdxl') + name;
-  const { UploadId } = await place.s3.send(new CreateMultipartUploadCommand({ Bucket: BUCKET, Key }));
+  const sha256 = createHash('sha256')
+    .update(readFileSync(join(folder, name)))
+    .digest('hex');
+  const begin = new CreateMultipartUploadCommand({ Bucket: BUCKET, Key, Metadata: { sha256 } });
+  const { UploadId } = await place.s3.send(begin);
   const file = await open(join(folder, name));
   const Body = Buffer.alloc(PART_BYTES);
   await file.read(Body, 0, PART_BYTES, PART_BYTES);
@@ -136,6 +149,87 @@ test('a large file goes in parts, and of one that was broken off only the missin
   expect(object.text.length).toBeGreaterThan(2 * PART_BYTES);
   expect(files.find(({ path }) => path === name)?.etag).toMatch(/-3$/);
 }, 60_000);
+
+test('an upload that was begun for another file with the same first part keeps nothing of it', async () => {
+  const name = 'unet/diffusion_pytorch_model.safetensors';
+  const folder = folderOf('tuned', sdxlFiles(PART_BYTES + 500));
+  const Key = keys.model('sdxl') + name;
+  const Metadata = { sha256: '0'.repeat(64) };
+  const { UploadId } = await place.s3.send(
+    new CreateMultipartUploadCommand({ Bucket: BUCKET, Key, Metadata, ChecksumAlgorithm: 'CRC32' }),
+  );
+  const Body = readFileSync(join(folder, name)).subarray(0, PART_BYTES);
+  const part = { Bucket: BUCKET, Key, UploadId, PartNumber: 1, Body, ChecksumAlgorithm: 'CRC32' } as const;
+  await place.s3.send(new UploadPartCommand(part));
+  const { files } = await bring(folder);
+  const held = await place.s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key }));
+  // Otherwise the other file would be taken for this one's content when it is brought in next.
+  expect(held.Metadata?.sha256).toBe(files.find(({ path }) => path === name)?.sha256);
+  await requireModelInBucket('sdxl');
+}, 60_000);
+
+test.each([false, true])(
+  'a file that is written to meanwhile is not brought in, linked: %s',
+  async (link) => {
+    const name = 'vae/diffusion_pytorch_model.safetensors';
+    const folder = folderOf('written', { ...sdxlFiles(), [name]: safetensors(32, 55) });
+    const file = join(folder, name);
+    await bench.delete(keys.modelManifest('sdxl'));
+    const meddling: Output = {
+      ...output,
+      say: (line) => {
+        if (line.startsWith(link ? 'reading ' : 'uploading: vae/diff'))
+          writeFileSync(file, safetensors(32, 77));
+      },
+    };
+    const options = { link, output: meddling, signal: new AbortController().signal };
+    await expect(importFolder(place, SDXL, folder, options)).rejects.toMatchObject({
+      name: 'ModelMismatch',
+      message: expect.stringContaining('written to while it was read'),
+    });
+    await expect(requireModelInBucket('sdxl')).rejects.toMatchObject({ name: 'ModelMissing' });
+    const { files } = await bring(folder, { link });
+    const hash = createHash('sha256').update(readFileSync(file)).digest('hex');
+    expect(files.find(({ path }) => path.startsWith('vae/diff'))?.sha256).toBe(hash);
+  },
+  60_000,
+);
+
+describe('links in a folder', () => {
+  test('to files and folders elsewhere are followed, and one to a folder above has no end', async () => {
+    const elsewhere = folderOf('elsewhere');
+    const folder = folderOf('links');
+    for (const path of ['vae', 'unet/config.json']) {
+      rmSync(join(folder, path), { recursive: true });
+      symlinkSync(join(elsewhere, path), join(folder, path));
+    }
+    symlinkSync('..', join(folder, 'unet/loop'));
+    symlinkSync(join(folder, 'nowhere'), join(folder, 'README.md'));
+    const { files } = await bring(folder, { link: true });
+    expect(files.map(({ path }) => path)).toEqual(Object.keys(sdxlFiles()).sort());
+    await requireModelInBucket('sdxl');
+  });
+
+  test.each(['tokenizer/merges.txt', 'vae/diffusion_pytorch_model.safetensors'])(
+    'to nothing are told: %s',
+    async (path) => {
+      const folder = folderOf('pruned');
+      rmSync(join(folder, path));
+      symlinkSync(join(folder, 'blobs/0123'), join(folder, path));
+      const why = { name: 'ModelMissing', message: expect.stringContaining(`no file at ${path}`) };
+      await expect(bring(folder)).rejects.toMatchObject(why);
+      expect(sent).toEqual([]);
+    },
+  );
+});
+
+test('a folder that another model was brought into is refused, though its layout would do', async () => {
+  const folder = folderOf('other');
+  const other = { ...(await bring(folder, { link: true })), model: 'sd3-medium' };
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(other));
+  const why = { name: 'ModelMismatch', message: expect.stringContaining('it is sd3-medium') };
+  await expect(bring(folder, { link: true })).rejects.toMatchObject(why);
+});
 
 test('an import that was stopped left no manifest, and the next one goes on', async () => {
   const folder = folderOf('stopped');
