@@ -5,7 +5,7 @@ import { keys } from '../../lib/core/keys.ts';
 import { successMail } from '../../lib/core/messages.ts';
 import { stageOf } from '../../lib/core/plan.ts';
 import { fillStages, stageOutcomes, totalUsd, withStages } from '../../lib/core/report-stages.ts';
-import { copyObject, listKeys, readPlan, readText, writeText } from '../shared/bucket.ts';
+import { copyObject, listKeys, listObjects, readPlan, readText, writeText } from '../shared/bucket.ts';
 import { sns } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
 import { endRun, jobsOf, noteRun, readRun } from '../shared/table.ts';
@@ -53,16 +53,17 @@ export async function handler({
 
 /**
  * The pictures of the category that the teacher drew do not depend on the photos: other runs may use them. Two runs
- * that share at once write the same pictures, each as one object, so that nobody reads a part.
+ * that share at once write the same pictures, each as one object, so that nobody reads a part. What was there before
+ * this run drew was of no use to it, or it would not have drawn: a spoilt archive does not stay.
  */
 async function shareClassPictures(runId: string): Promise<void> {
   const teach = stageOf(await readPlan(runId), 'teach');
   const prefix = teach.kind === 'training' ? teach.optionalChannels?.class : undefined;
   if (prefix === undefined) return;
-  const drawn = await listKeys(keys.drawnClass(runId), 1);
-  const shared = await listKeys(prefix, 1);
-  if (drawn.length === 0 || shared.length > 0) return;
-  await copyObject(keys.drawnClass(runId), keys.classArchive(prefix), 'application/x-tar');
+  const [drawn] = await listObjects(keys.drawnClass(runId), 1);
+  const [shared] = await listObjects(keys.classArchive(prefix), 1);
+  if (drawn === undefined || (shared !== undefined && shared.written >= drawn.written)) return;
+  await copyObject(drawn.key, keys.classArchive(prefix), 'application/x-tar');
 }
 
 async function copyFiles(from: string, to: string): Promise<void> {

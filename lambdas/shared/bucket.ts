@@ -36,6 +36,8 @@ export interface Listed {
   readonly size: number;
   /** Without quotation marks. */
   readonly etag: string;
+  /** Milliseconds since 1970, in whole seconds. */
+  readonly written: number;
 }
 
 /** Every object below a prefix. @param most - stop after so many. @default - all */
@@ -51,8 +53,11 @@ export async function listObjects(prefix: string, most = Number.POSITIVE_INFINIT
         MaxKeys: Math.min(1000, most),
       }),
     );
-    for (const { Key, Size = 0, ETag = '' } of page.Contents ?? [])
-      if (Key !== undefined) found.push({ key: Key, size: Size, etag: ETag.replaceAll('"', '') });
+    for (const { Key, Size = 0, ETag = '', LastModified } of page.Contents ?? []) {
+      if (Key === undefined) continue;
+      const written = LastModified?.getTime() ?? 0;
+      found.push({ key: Key, size: Size, etag: ETag.replaceAll('"', ''), written });
+    }
     token = page.NextContinuationToken;
   } while (token !== undefined && found.length < most);
   return found;

@@ -57,7 +57,7 @@ export function transformPlan(
   rest: Pick<TransformPlan, 'kind' | 'size' | 'sampler' | 'picturesPerChunk'> & {
     on: Instance;
     variants: 1 | 2;
-    /** As many as asked for, but never more than there are chunks. @default - 1 */
+    /** As many as asked for, but never more than a round has chunks. @default - 1 */
     instances?: number | undefined;
     /** Jobs that share the pictures, at most; each loads the model. @default - 1 */
     rounds?: number | undefined;
@@ -65,7 +65,8 @@ export function transformPlan(
 ): TransformPlan {
   const { kind, size, on, variants, sampler, picturesPerChunk, rounds } = rest;
   const chunks = Math.ceil(picturesOfVariant / picturesPerChunk) * variants;
-  const instances = Math.min(rest.instances ?? 1, chunks);
+  // One that finds no chunk would load the model, wait for the others, and be paid.
+  const instances = Math.min(rest.instances ?? 1, Math.ceil(chunks / (rounds ?? 1)));
   const pictures = picturesOfVariant * variants;
   return {
     stage,

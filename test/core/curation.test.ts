@@ -17,6 +17,14 @@ const plan = (fields: object = {}): Plan =>
 const stages = (made: Plan) => made.stages.map(({ stage }) => stage);
 
 describe('a plan', () => {
+  test('takes no more instances than a round has chunks, and so no instance that only waits', () => {
+    const asked = { proxies: 20, advanced: { synthesize: { instances: 4, picturesPerChunk: 4 } } };
+    expect(transformOf(plan(asked), 'synthesize').instances).toBe(4);
+    const adaptive = transformOf(plan({ ...asked, adaptiveProxies: true }), 'synthesize');
+    // Five chunks in four rounds: no round has more than two.
+    expect(adaptive.instances).toBe(2);
+  });
+
   test('has neither by default, as in the paper', () => {
     const made = plan();
     expect(made.curation).toBeNull();

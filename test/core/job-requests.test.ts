@@ -270,7 +270,10 @@ describe('a transform job', () => {
     };
     expect(on({}).InstanceCount).toBe(1);
     expect(on({ advanced: { synthesize: { instances: 4 } } }).InstanceCount).toBe(4);
-    expect(on({ proxies: 20, advanced: { synthesize: { instances: 4 } } }).InstanceCount).toBe(2);
+    const few = { proxies: 20, advanced: { synthesize: { instances: 4 } } };
+    expect(on({ ...few, adaptiveProxies: false }).InstanceCount).toBe(2);
+    // Two rounds of one chunk each.
+    expect(on(few).InstanceCount).toBe(1);
   });
 
   test('writes under its attempt, outside of what it reads', () => {
