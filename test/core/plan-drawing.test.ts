@@ -1,0 +1,114 @@
+/** How the pictures of a plan are drawn: at which size, as which job, on how many instances, for how much. */
+import { model, PRESETS, recipeOf, requestable } from '../../lib/core/catalogue.ts';
+import { makePlan } from '../../lib/core/make-plan.ts';
+import { type Plan, transformOf } from '../../lib/core/plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
+import { worldOf } from '../../lib/core/worlds.ts';
+
+const context = {
+  runId: 'dog-0a1b2c3d',
+  subject: 'dog',
+  bucket: 'bucket',
+  scale: 'full',
+  version: '1',
+} as const;
+const plan = (fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan =>
+  makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, ...fields })), {
+    ...context,
+    scale,
+  });
+const refusal = (make: () => unknown): Error => {
+  try {
+    make();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('it was not refused');
+};
+
+describe('the teacher draws at the size that the student needs, where it can', () => {
+  const pairs = requestable('teacher').flatMap((teacher) =>
+    requestable('student')
+      .filter((student) => model(student).world === model(teacher).world)
+      .flatMap((student) => (['full', 'tiny'] as const).map((scale) => ({ teacher, student, scale }))),
+  );
+
+  test.each(pairs)('$teacher for $student, $scale', ({ scale, ...chosen }) => {
+    const category = worldOf(model(chosen.teacher).world).categories?.[0] ?? 'dog';
+    for (const preset of PRESETS) {
+      const made = plan({ ...chosen, category, preset, maxUsd: 10_000 }, scale);
+      const teacher = model(made.models.teacher.id);
+      const wanted = recipeOf(model(made.models.student.id), preset).size;
+      const drawing = transformOf(made, 'synthesize');
+      expect(drawing.size).toBe(Math.max(wanted, teacher.draw?.least ?? Number.NaN));
+      expect(transformOf(made, 'sample-teacher').size).toBe(drawing.size);
+      expect(transformOf(made, 'sample-student').size).toBe(wanted);
+      // Whatever the latents and the patches of a network, in pixels.
+      expect(drawing.size % 16).toBe(0);
+      const { load, perPicture } = teacher.minutes;
+      const area = (drawing.size / (teacher.draw?.timedAt ?? Number.NaN)) ** 2;
+      expect(drawing.minutes).toBeCloseTo(load + drawing.pictures * perPicture * area, 1);
+    }
+  });
+
+  test('SDXL, which draws badly at 512 px, draws larger than a student of 512 px needs', () => {
+    expect(transformOf(plan(), 'synthesize').size).toBe(768);
+    expect(transformOf(plan({ teacher: 'flux-dev', maxUsd: 100 }), 'synthesize').size).toBe(512);
+  });
+});
+
+describe('drawing the proxies', () => {
+  const drawing = (fields: object) => transformOf(plan({ maxUsd: 1000, ...fields }), 'synthesize');
+
+  test('is priced as a transform and on spot, whichever is chosen', () => {
+    const transform = drawing({});
+    const spot = drawing({ synthesis: 'spot' });
+    expect([transform.kind, spot.kind]).toEqual(['transform', 'spot']);
+    expect(transform.either).toEqual(spot.either);
+    const prices = transform.either;
+    expect(prices?.transform?.usd).toBe(transform.usd);
+    expect(prices?.spot?.usd).toBe(spot.usd);
+    // ml.g5.2xlarge lists at 1.515 USD an hour; spot saves 65 %.
+    expect(transform.usd).toBeCloseTo((transform.minutes / 60) * 1.515, 3);
+    expect(spot.usd).toBeCloseTo(0.35 * transform.usd, 3);
+    expect(spot).toMatchObject({
+      chunks: transform.chunks,
+      size: transform.size,
+      sampler: transform.sampler,
+    });
+  });
+
+  test('says where an instance type is offered for one of the two only', () => {
+    const on = { advanced: { synthesize: { instanceType: 'ml.p5.4xlarge' } } };
+    const { either } = drawing({ synthesis: 'spot', ...on });
+    expect(either).toMatchObject({ transform: null, spot: { instanceType: 'ml.p5.4xlarge' } });
+    expect(refusal(() => drawing(on)).message).toContain('for no transform job. Given: ml.p5.4xlarge.');
+  });
+
+  test('on more instances takes less time, and costs as many models loaded', () => {
+    const { load } = model('sdxl').minutes;
+    const one = drawing({});
+    const four = drawing({ advanced: { synthesize: { instances: 4 } } });
+    expect(four.minutes).toBeCloseTo(load + (one.minutes - load) / 4, 2);
+    expect(four.usd).toBeCloseTo(one.usd + ((3 * load) / 60) * 1.515, 3);
+  });
+
+  test('on spot uses all GPUs of an instance, as a transform one', () => {
+    const on = { advanced: { synthesize: { instanceType: 'ml.g5.12xlarge' } } };
+    const { load } = model('sdxl').minutes;
+    const one = drawing(on).minutes;
+    expect(one).toBeCloseTo(drawing({}).minutes, 2);
+    expect(drawing({ synthesis: 'spot', ...on }).minutes).toBeCloseTo(load + (one - load) / 4, 2);
+    // Never more of them than there are chunks.
+    const few = drawing({ synthesis: 'spot', proxies: 20, ...on });
+    expect(few.chunks).toBe(2);
+    expect(few.minutes).toBeCloseTo(load + (drawing({ proxies: 20 }).minutes - load) / 2, 1);
+  });
+
+  test('on spot is held against maxUsd as if spot saved nothing', () => {
+    const list = plan({ maxUsd: 1000 }).estimate.usd;
+    const spot = plan({ maxUsd: 1000, synthesis: 'spot' }).estimate.usd;
+    expect(spot).toBeLessThan(list - 1);
+    expect(refusal(() => plan({ maxUsd: list - 0.5, synthesis: 'spot' })).name).toBe('OverBudget');
+  });
+});
