@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import measuring
 import official_llamagen
 import torch
 from torch import Tensor
@@ -28,7 +29,6 @@ def training(side: str, sizes: dict[str, int]) -> Run:
     features, mask, tokens = _inputs(gpt, sizes, device)
     model = add_adapter(gpt, rank=RANK, alpha=RANK).train()
     parameters = [value for value in model.parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=1e-4)
     dropped = torch.zeros(sizes["batch"], dtype=torch.bool, device=device)
     slots = sizes["caption_tokens"]
 
@@ -37,13 +37,7 @@ def training(side: str, sizes: dict[str, int]) -> Run:
             return bare(model).loss(tokens, features[:, -slots:], drop_caption=dropped)
         return official_llamagen.train_loss(bare(model), tokens, features, mask, dropped)
 
-    def step() -> None:
-        loss().backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    return step
+    return measuring.optimizer_step(parameters, loss)
 
 
 def sampling(side: str, sizes: dict[str, int]) -> Run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import measuring
 import official_lumina
 import torch
 from torch import Tensor
@@ -36,7 +37,6 @@ def training(side: str, sizes: dict[str, int]) -> Run:
     ids, labels = ids.to(lm.device), labels.to(lm.device)
     model = add_adapter(lm, rank=RANK, alpha=RANK).train()
     parameters = [value for value in model.parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=1e-4)
 
     def loss() -> Tensor:
         inner: Lumina = bare(model)  # type: ignore[assignment]
@@ -44,13 +44,7 @@ def training(side: str, sizes: dict[str, int]) -> Run:
             return inner.loss(ids, labels)
         return official_lumina.train_loss(inner, ids, labels)
 
-    def step() -> None:
-        loss().backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-
-    return step
+    return measuring.optimizer_step(parameters, loss)
 
 
 def sampling(side: str, sizes: dict[str, int]) -> Run:

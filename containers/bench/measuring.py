@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 MIB = 2**20
 
@@ -124,6 +125,19 @@ def _seconds(side: Callable[[], object]) -> float:
 def _wait() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+
+
+def optimizer_step(parameters: list[torch.nn.Parameter], loss: Callable[[], Tensor]) -> Callable[[], None]:
+    """One step of training, as every side takes it: AdamW, gradients clipped."""
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4)
+
+    def step() -> None:
+        loss().backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
 
 
 def machine() -> dict[str, Any]:

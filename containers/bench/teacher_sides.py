@@ -7,6 +7,7 @@ adapter loaded, called once a picture. A test shows that both compute the same l
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import statistics
 import tempfile
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import measuring
 import numpy as np
 import torch
 from PIL import Image
@@ -58,18 +60,10 @@ def training(side: str, folder: Path, sizes: dict[str, Any]) -> Run:
     """`sizes["steps"]` optimizer steps; `side` is ours or plain. Weights and draws are the same."""
     made: OurTraining | PlainTraining = (OurTraining if side == "ours" else PlainTraining)(folder, sizes)
     parameters = [value for value in made.network.parameters() if value.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=1e-4)
     draws = torch.Generator().manual_seed(5)
-    done = iter(range(10**9))
-
-    def run() -> None:
-        for _ in range(sizes["steps"]):
-            made.loss(next(done), draws).backward()
-            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-
-    return run
+    numbers = itertools.count()
+    step = measuring.optimizer_step(parameters, lambda: made.loss(next(numbers), draws))
+    return lambda: [step() for _ in range(sizes["steps"])]
 
 
 class OurTraining:
