@@ -77,7 +77,7 @@ def _shown(channel: Path, sample: Mapping[str, Any], index: int, report: Path) -
         content = (channel / sample["file"]).read_bytes()
         with Image.open(io.BytesIO(content)) as opened:
             picture = opened.convert("RGB")
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise _unusable(f"its picture {sample['file']} cannot be opened: {error}") from error
     asked = Picture(ROW, index, sample["prompt"], None, sample["seed"], lambda: content)
     return save_view(asked, content, picture, report)

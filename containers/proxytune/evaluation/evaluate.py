@@ -174,7 +174,7 @@ def open_picture(picture: Picture, content: bytes) -> Image.Image:
     try:
         with Image.open(io.BytesIO(content)) as opened:
             return opened.convert("RGB")
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise ProxytuneError(
             "ChannelMissing" if picture.row == "photos" else "ShardInvalid",
             what=f"A picture cannot be opened: {error}",

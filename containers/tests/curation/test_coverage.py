@@ -29,6 +29,16 @@ def test_a_round_that_only_repeats_adds_nothing() -> None:
     assert result.satisfied
 
 
+@pytest.mark.parametrize("reach", [0.0, 0.4, 1.0])
+def test_of_pictures_that_are_all_the_same_none_is_new(reach: float) -> None:
+    # As float32 comes from an encoder: the cosine of such a vector with itself is not quite 1.
+    many = np.random.default_rng(0).normal(size=(1, 384)).astype(np.float32)
+    one = many / np.linalg.norm(many)
+    result = found(np.repeat(one, 16, axis=0), [8, 16], reach=reach)
+    assert [entry["new_share"] for entry in result.rounds] == [0, 0]
+    assert result.satisfied
+
+
 def test_a_round_of_something_else_adds_all_of_it() -> None:
     result = found(np.concatenate([unit([0, 20, 40, 60] * 2), unit([180, 200, 220, 240] * 2)]), [8, 16])
     assert result.rounds[1]["new_share"] == 1

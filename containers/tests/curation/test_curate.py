@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
@@ -99,7 +100,21 @@ def test_a_later_job_computes_nothing_twice(tmp_path: Path) -> None:
     assert run(folders) == first
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 half a file"])
+def packed(change: bytes) -> bytes:
+    """An archive in which the first entry's packing is another one, or its content locked."""
+    buffer = io.BytesIO()
+    np.savez(buffer, evaluator=np.array("x"))
+    raw = buffer.getvalue()
+    # Flags and packing of the entry in the archive's list: bytes 8 to 11 (PKWARE's APPNOTE 4.3.12).
+    at = raw.index(b"PK\x01\x02") + 8
+    return raw[:at] + change + raw[at + 4 :]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04 half a file", packed(b"\0\0\x63\0"), packed(b"\x01\0\0\0")],
+    ids=["empty", "half", "unknown packing", "locked"],
+)
 def test_a_broken_file_of_vectors_is_no_hindrance(tmp_path: Path, content: bytes) -> None:
     folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
     folders.checkpoints.mkdir()
