@@ -26,7 +26,7 @@ from proxytune.importing import targets
 from proxytune.importing.alone import alone, full
 from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
-from proxytune.importing.job import import_model, token_of
+from proxytune.importing.job import import_model
 from proxytune.importing.pickled import to_safetensors
 from proxytune.importing.targets import Bucket, Folder
 
@@ -319,30 +319,6 @@ def test_the_job_reads_the_token_from_the_secret_and_leaves_it_nowhere(server, b
         path.read_text("utf-8") for path in (tmp_path / "ml").rglob("*") if path.is_file()
     )
     assert token not in left
-
-
-@pytest.mark.parametrize(
-    ("stored", "token"), [('{"token": "hf_x"}', "hf_x"), ("hf_y\n", "hf_y"), (" ", None)]
-)
-def test_a_token_as_people_store_it(aws, stored, token):
-    secret = f"proxytune/test-{uuid.uuid4().hex}"
-    aws("secretsmanager").create_secret(Name=secret, SecretString=stored)
-    assert token_of({"secret": secret}) == token
-
-
-def test_a_secret_that_is_not_there_is_left_to_the_hub(aws):
-    assert token_of({"secret": f"proxytune/none-{uuid.uuid4().hex}"}) is None
-    assert token_of({"secret": None}) is None
-
-
-@pytest.mark.parametrize("stored", ['{"token": "hf_x"', '{"a": "hf_x", "b": "hf_y"}', "{}"])
-def test_a_secret_that_holds_no_token_is_told_without_its_content(aws, stored, capsys):
-    secret = f"proxytune/test-{uuid.uuid4().hex}"
-    aws("secretsmanager").create_secret(Name=secret, SecretString=stored)
-    assert token_of({"secret": secret}) is None
-    printed = "".join(capsys.readouterr())
-    assert "neither a token nor JSON" in printed
-    assert "hf_" not in printed
 
 
 @pytest.mark.parametrize("token", ["hf_mine\nhf_other", "hf_m\u00efne", "hf_mi ne", "hf_mine\0"])
