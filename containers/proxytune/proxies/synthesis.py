@@ -45,7 +45,7 @@ def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopReq
             allowed=str(wanted),
         )
     share = _share(chunks[:wanted], folders)
-    drawn = _drawn(folders.checkpoints, {name + ENDING for name, _ in share})
+    drawn, spoilt = _drawn(folders.checkpoints, {name + ENDING for name, _ in share})
     missing = [(name, chunk) for name, chunk in share if name + ENDING not in drawn]
     print(f"{len(missing)} of {wanted} chunks are to be drawn here", flush=True)
     if not missing:
@@ -60,7 +60,9 @@ def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopReq
     target = folders.checkpoints / hyperparameters["folder"]
     target.mkdir(parents=True, exist_ok=True)
     for number, (name, chunk) in enumerate(missing, start=1):
-        replace_file(target / (name + ENDING), draw_shard(maker, chunk, model))
+        content = draw_shard(maker, chunk, model)
+        for file in spoilt.get(name + ENDING, [target / (name + ENDING)]):
+            replace_file(file, content)
         print(f"drawing: chunk {number} of {len(missing)}, {name}", flush=True)
 
 
@@ -71,9 +73,14 @@ def _share(chunks: list[tuple[str, Chunk]], folders: Folders) -> list[tuple[str,
     return chunks[host * processes + process :: hosts * processes]
 
 
-def _drawn(folder: Path, names: set[str]) -> set[str]:
-    """Which of these shards are there; one that cannot be read is removed, to be drawn again."""
-    found = set()
+def _drawn(folder: Path, names: set[str]) -> tuple[set[str], dict[str, list[Path]]]:
+    """Which of these shards are there, and where those lie that cannot be read.
+
+    A spoilt one is to be replaced where it lies, also when another attempt drew it: the folder's mirror in
+    the bucket forgets no file, and whoever reads all shards would find it there.
+    """
+    found: set[str] = set()
+    spoilt: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob(f"*{ENDING}")):
         if path.name not in names:
             continue
@@ -81,10 +88,10 @@ def _drawn(folder: Path, names: set[str]) -> set[str]:
             shard.read(path)
         except ProxytuneError as error:
             print(f"drawn again: {error}", flush=True)
-            path.unlink()
+            spoilt.setdefault(path.name, []).append(path)
         else:
             found.add(path.name)
-    return found
+    return found - spoilt.keys(), spoilt
 
 
 def _unpacked(channel: Path, target: Path) -> Path:

@@ -154,6 +154,13 @@ def test_stopped_by_sigterm_it_goes_on_with_what_is_missing(job, tmp_path, monke
     assert asked == [1, 2, 3, 4]
     assert {path.rpartition("/")[2]: content for path, content in drawn(pictures).items()} == shards
     assert {path.partition("/")[0] for path in drawn(pictures)} == {"a1", "a2"}
+    # Where it lay: removed here it would still lie in the bucket, and end the stages that read all shards.
+    assert "a1/chunk-0001.json.out" in drawn(pictures)
+    (pictures / "a1" / "chunk-0003.json.out").write_bytes(b"half")
+    asked.clear()
+    draw(folders, folder="a3")
+    assert asked == [3]
+    assert len(read_proxies(pictures, 10)) == 10
     asked.clear()
     draw(folders, folder="a3")
     assert asked == []
