@@ -46,7 +46,7 @@ def check_folder(folder: Path) -> None:
     file = folder / MANIFEST_FILE
     if not file.is_file():
         return
-    manifest = parse(file.read_text("utf-8"), str(folder))
+    manifest = parse(file.read_text("utf-8", "replace"), str(folder))
     sizes = {
         path.relative_to(folder).as_posix(): path.stat().st_size
         for path in folder.rglob("*")

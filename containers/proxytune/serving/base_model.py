@@ -84,7 +84,7 @@ def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
         if sizes.pop(MANIFEST_FILE, None) is None:
             raise _missing(uri, f"it has no {MANIFEST_FILE}, the last object of a whole one")
         read = client.get_object(Bucket=bucket, Key=prefix + MANIFEST_FILE)["Body"].read()
-        manifest = parse(read.decode("utf-8"), uri)
+        manifest = parse(read.decode("utf-8", "replace"), uri)
         check_sizes(manifest, sizes, uri)
 
         def one(entry: dict[str, Any]) -> None:

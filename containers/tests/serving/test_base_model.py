@@ -171,8 +171,9 @@ def test_a_file_of_several_ranges_comes_from_s3_whole(stored):
         ({"stray.safetensors": lambda _: b"x"}, "stray.safetensors was not brought in"),
         ({"manifest.json": lambda _: b"{"}, "manifest.json is no JSON"),
         ({"manifest.json": lambda _: b"{}"}, "manifest.json is of another version"),
+        ({"manifest.json": lambda _: b"\xff\xfe{"}, "manifest.json is no JSON"),
     ],
-    ids=["truncated", "one-bit", "small-file", "new-file", "cut-manifest", "other-manifest"],
+    ids=["truncated", "one-bit", "small-file", "new-file", "cut-manifest", "other-manifest", "no-text"],
 )
 def test_a_changed_object_is_a_changed_model(stored, change, why):
     uri = stored(**{path: make(stored.large) for path, make in change.items()})
@@ -207,6 +208,10 @@ def test_a_channel_with_a_changed_model_is_refused(tmp_path):
     assert Folders(tmp_path).channel("base") == base
     (base / "unet" / "weights").write_bytes(b"Weights")
     with pytest.raises(ProxytuneError, match="unet/weights has other content") as caught:
+        Folders(tmp_path).channel("base")
+    assert caught.value.name == "ModelChanged"
+    (base / "manifest.json").write_bytes(b"\xff\xfe{")
+    with pytest.raises(ProxytuneError, match=r"manifest\.json is no JSON") as caught:
         Folders(tmp_path).channel("base")
     assert caught.value.name == "ModelChanged"
 
