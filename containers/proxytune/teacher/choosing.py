@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -37,12 +39,14 @@ class Point:
         fidelity: mean DINO similarity to the photos.
         prompt: mean CLIP similarity of those in a context to their prompt; None without any.
         diversity: 1 less the mean DINO similarity of the others to each other; None of fewer than 2.
+        each: every sample's own likeness, in one order at all steps; its mean is `fidelity`.
     """
 
     step: int
     fidelity: float
     prompt: float | None
     diversity: float | None
+    each: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,15 @@ def choose(points: Sequence[Point], guards: Guards) -> tuple[Point, str]:
             f"step {best.step} of {last}: no checkpoint both follows prompts and varies enough "
             f"({_demands(guards)}); this one comes nearest to it ({_has(best)})"
         )
-    best = max(held, key=lambda point: (point.fidelity, -point.step))
+    most = max(held, key=lambda point: (point.fidelity, point.step))
+    best = max((point for point in held if _as_alike(point, most)), key=lambda point: point.step)
     reason = f"step {best.step} of {last}: most like the photos (DINO {best.fidelity:.3f})"
+    if best.step != most.step:
+        reason = (
+            f"step {best.step} of {last}: as far as {len(best.each)} samples tell it is as much like the "
+            f"photos (DINO {best.fidelity:.3f}) as step {most.step} ({most.fidelity:.3f}), and trained "
+            "longer; chosen"
+        )
     if len(held) == len(trained):
         return (
             best,
@@ -93,6 +104,18 @@ def choose(points: Sequence[Point], guards: Guards) -> tuple[Point, str]:
             f"{_has(passed_over)}"
         )
     return best, reason
+
+
+def _as_alike(point: Point, most: Point) -> bool:
+    """Whether a point is less alike than the most alike one by no more than the standard error of that.
+
+    Samples of one seed are compared with each other. A few pictures scatter by far more than two checkpoints
+    differ; without this an undertrained one would often be chosen by chance.
+    """
+    differences = np.subtract(most.each, point.each)
+    if len(differences) < 2:
+        return bool(differences.sum() <= 0)
+    return bool(differences.mean() <= differences.std(ddof=1) / math.sqrt(len(differences)))
 
 
 def _demands(guards: Guards) -> str:
@@ -180,11 +203,13 @@ def _measured(
     seen = dino.pictures(pictures)
     alone = [sample.number for sample in book.samples if not sample.in_context]
     in_context = [sample for sample in book.samples if sample.in_context]
+    each = to_references(seen, photos)
     return Point(
         step,
-        _mean(to_references(seen, photos)),
+        _mean(each),
         _obedience([pictures[sample.number] for sample in in_context], in_context, texts, clip),
         diversity_of(seen[alone]),
+        tuple(each),
     )
 
 
@@ -198,13 +223,16 @@ def _obedience(
 
 
 def _record(book: SampleBook, point: Point, guards: Guards) -> dict[str, Any]:
+    measured = asdict(point)
+    each = measured.pop("each")
     return {
-        **asdict(point),
+        **measured,
         "guarded": guards.held(point),
         "pictures": [
             {
                 "prompt": sample.prompt,
                 "seed": sample.seed,
+                "fidelity": each[sample.number],
                 "file": book.file(point.step, sample).relative_to(book.folder).as_posix(),
             }
             for sample in book.samples

@@ -119,7 +119,11 @@ def test_seeds_prompts_and_contexts_of_the_samples():
 
 
 def points(*values):
-    return [Point(100 * number, *each) for number, each in enumerate(values)]
+    # Four samples that differ alike at every step: a difference of means is then beyond any doubt.
+    spread = (-0.03, -0.01, 0.01, 0.03)
+    return [
+        Point(100 * number, *each, tuple(each[0] + by for by in spread)) for number, each in enumerate(values)
+    ]
 
 
 UNTUNED = (0.3, 0.30, 0.6)
@@ -129,8 +133,9 @@ GUARDS = Guards(prompt=0.27, diversity=0.11)
 @pytest.mark.parametrize(
     ("values", "step", "words"),
     [
-        # All hold: the most alike, and of equals the earlier.
-        ([(0.6, 0.3, 0.3), (0.7, 0.29, 0.2), (0.7, 0.29, 0.2)], 200, "of all 3 checkpoints"),
+        # All hold: the most alike, and of equals the later.
+        ([(0.6, 0.3, 0.3), (0.7, 0.29, 0.2), (0.7, 0.29, 0.2)], 300, "of all 3 checkpoints"),
+        ([(0.6, 0.3, 0.3), (0.7, 0.29, 0.2), (0.65, 0.29, 0.2)], 200, "of all 3 checkpoints"),
         # The last draws one picture only.
         ([(0.6, 0.3, 0.3), (0.7, 0.29, 0.2), (0.9, 0.28, 0.05)], 200, "step 300 is more alike (DINO 0.900)"),
         # The last no longer follows prompts.
@@ -146,6 +151,23 @@ def test_the_most_alike_checkpoint_that_holds_the_guards_is_chosen(values, step,
     best, reason = choose(points(UNTUNED, *values), guards)
     assert best.step == step
     assert words in reason
+
+
+def test_an_earlier_checkpoint_is_chosen_only_where_the_samples_leave_no_doubt():
+    # Samples that scatter as those of the miniature world do.
+    at_80 = (0.69, 0.67, 0.42, 0.69)
+
+    def choice(at_120):
+        pair = [
+            Point(step, sum(each) / 4, 0.3, 0.3, each)
+            for step, each in zip((80, 120), (at_80, at_120), strict=True)
+        ]
+        return choose(pair, GUARDS)
+
+    best, reason = choice((0.55, 0.70, 0.50, 0.60))
+    assert best.step == 120
+    assert "as far as 4 samples tell it is as much like the photos" in reason
+    assert choice((0.59, 0.60, 0.30, 0.60))[0].step == 80
 
 
 def test_the_untuned_model_is_never_chosen():
@@ -208,7 +230,9 @@ def test_what_an_attempt_chose_before_it_was_cut_off_stays_chosen(tiny_model, tm
         "chosen": 2,
         "reason": "a reason",
         "guards": {"prompt": None, "diversity": None},
-        "points": [{"step": 2, **point, "pictures": [{"prompt": "a", "seed": 0, "file": "b"}]}],
+        "points": [
+            {"step": 2, **point, "pictures": [{"prompt": "a", "seed": 0, "fidelity": 0.5, "file": "b"}]}
+        ],
     }
     (kept / "choice.json").write_text(json.dumps(record))
     trainer.train(folders, given, StopRequest())

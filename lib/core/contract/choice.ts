@@ -7,6 +7,7 @@ import { z } from 'zod';
 const sample = z.strictObject({
   prompt: z.string(),
   seed: z.int().min(0),
+  fidelity: z.number().describe('DINO similarity to the references, their mean'),
   file: z.string().describe('Relative to the folder of the file that holds this'),
 });
 
