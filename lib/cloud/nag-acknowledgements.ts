@@ -92,6 +92,7 @@ function objects(stack: Stack): Acknowledgement[] {
     on('JobRole', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/checkpoints/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/pictures/*', FILES_OF_A_RUN),
+    on('JobRole', 'runs/*/pictures/synthesize/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/generated/*/pictures/*', FILES_OF_A_PROMPT),
     on('JobRole', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('ImportRole', 'models/*', 'It is there to write any model of the catalogue, and nothing else.'),

@@ -41,18 +41,23 @@ function ask(method: 'GET' | 'POST', path: string, body = ''): Promise<Answer> {
 }
 
 /** An error as Lambda reports it: its name becomes `errorType`, which Retry and Catch match. */
-function asFailure(error: unknown): string {
+function asFailure(error: unknown): object {
   if (error instanceof Error) {
     const { name, message, stack } = error;
-    return JSON.stringify({ errorType: name, errorMessage: message, trace: (stack ?? '').split('\n') });
+    return { errorType: name, errorMessage: message, trace: (stack ?? '').split('\n') };
   }
-  return JSON.stringify({ errorType: typeof error, errorMessage: String(error), trace: [] });
+  return { errorType: typeof error, errorMessage: String(error), trace: [] };
 }
 
-async function fail(error: unknown): Promise<void> {
+/**
+ * @param ends - this process takes no further event. The emulator must know it before it hears of the failure:
+ *   until the process is gone it would take it for a free one. `repairs/node_functions.py` reads the word.
+ */
+async function fail(error: unknown, { ends }: { ends: boolean }): Promise<void> {
   const failure = asFailure(error);
-  console.error(`ERROR\tInvoke Error\t${failure}`);
-  await ask('POST', `invocation/${requestId}/error`, failure);
+  console.error(`ERROR\tInvoke Error\t${JSON.stringify(failure)}`);
+  const body = JSON.stringify(ends ? { ...failure, environmentEnds: true } : failure);
+  await ask('POST', `invocation/${requestId}/error`, body);
 }
 
 function contextOf(headers: Answer['headers']): object {
@@ -117,14 +122,14 @@ async function serveOne(loading: Promise<Handler>): Promise<boolean> {
     handler = await loading;
   } catch (error) {
     // A module that does not load fails each invocation under its own name, in a fresh environment each time.
-    await fail(error);
+    await fail(error, { ends: true });
     return false;
   }
   try {
     const result = await handler(JSON.parse(body), contextOf(headers));
     await ask('POST', `invocation/${requestId}/response`, JSON.stringify(result ?? null));
   } catch (error) {
-    await fail(error);
+    await fail(error, { ends: false });
   }
   requestId = undefined;
   return true;
@@ -134,7 +139,8 @@ async function serveOne(loading: Promise<Handler>): Promise<boolean> {
 function endOn(error: unknown, name: string): void {
   const cause = error instanceof Error ? error : new Error(String(error));
   const failure = Object.assign(new Error(`${cause.name}: ${cause.message}`), { name, stack: cause.stack });
-  const told = requestId === undefined ? Promise.resolve() : fail(failure).catch(() => undefined);
+  const told =
+    requestId === undefined ? Promise.resolve() : fail(failure, { ends: true }).catch(() => undefined);
   void told.then(() => process.exit(1));
 }
 

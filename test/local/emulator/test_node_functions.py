@@ -87,7 +87,7 @@ def test_a_function_without_code_fails_and_other_runtimes_are_left_alone():
     result = node_functions.execute({"config": {"Runtime": "nodejs22.x", "FunctionName": "f"}}, {}, "id")
     assert result["body"]["errorType"] == "Runtime.InvalidEntrypoint"
     assert lambda_runtime._worker_class_for({"Runtime": "python3.13"}) is lambda_runtime.Worker
-    assert lambda_runtime._worker_class_for({"Runtime": "nodejs22.x"}) is lambda_runtime.ProvidedWorker
+    assert lambda_runtime._worker_class_for({"Runtime": "nodejs22.x"}) is node_functions.NodeWorker
 
 
 def test_a_package_with_its_own_bootstrap_keeps_it():
@@ -97,3 +97,21 @@ def test_a_package_with_its_own_bootstrap_keeps_it():
     path = Path(lambda_svc._provided_runtime_code_dir(blob.getvalue())) / "bootstrap"
     assert "its own" in path.read_text()
     assert os.access(path, os.X_OK)
+
+
+@pytest.mark.parametrize(
+    "ended", ["Promise.reject(new Error('r'))", "setTimeout(() => { throw new Error('r'); })"]
+)
+def test_an_environment_that_ends_slowly_takes_no_further_event(ended):
+    source = f"""
+        process.on("exit", () => {{ const until = Date.now() + 700; while (Date.now() < until); }});
+        export const handler = async ({{ end }}) => {{
+          if (!end) return "fresh";
+          {ended};
+          await new Promise((resolve) => setTimeout(resolve, 5000));
+        }};"""
+    made = function(source)
+    ended = lambda_svc._execute_function(made, {"end": True})
+    assert "r" in ended["body"]["errorMessage"]
+    assert "environmentEnds" not in ended["body"]
+    assert lambda_svc._execute_function(made, {"end": False})["body"] == "fresh"

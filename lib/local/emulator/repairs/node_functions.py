@@ -6,6 +6,10 @@ by a stand-in when the package has none. For ``provided.*`` runtimes it serves t
 the error that the runtime reports, and kills what overruns its timeout. This repair therefore gives Node
 functions the second road: every package gets a ``bootstrap`` that starts our small runtime (``lambda-
 runtime.ts``).
+
+MiniStack takes an environment whose process is still there for a free one, also when that process has just
+told of an error that ends it. The next event then went to a process that was ending, and failed: the more
+often, the busier the machine. Our runtime says so in its report, and the environment goes with it.
 """
 
 from __future__ import annotations
@@ -26,6 +30,18 @@ _stock_execute = lambda_svc._execute_function_warm
 _stock_code_dir = lambda_svc._provided_runtime_code_dir
 
 
+class NodeWorker(lambda_runtime.ProvidedWorker):
+    """An execution environment of our runtime."""
+
+    def invoke(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Run one invocation; an environment that ends with it is gone before anyone hears its answer."""
+        answer = super().invoke(*args, **kwargs)
+        payload = answer.get("error_payload")
+        if isinstance(payload, dict) and payload.pop("environmentEnds", False):
+            self._teardown()
+        return answer
+
+
 def is_node(config: dict[str, Any]) -> bool:
     """Whether a function's configuration names a Node runtime."""
     return str(config.get("Runtime", "")).startswith("nodejs")
@@ -33,7 +49,7 @@ def is_node(config: dict[str, Any]) -> bool:
 
 def worker_class_for(config: dict[str, Any]) -> type:
     """The execution environment of a function: that of custom runtimes for Node too."""
-    return lambda_runtime.ProvidedWorker if is_node(config) else _stock_worker_class(config)
+    return NodeWorker if is_node(config) else _stock_worker_class(config)
 
 
 def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
