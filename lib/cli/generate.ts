@@ -12,6 +12,7 @@ import {
   planGeneration,
 } from '../core/generation.ts';
 import { keys } from '../core/keys.ts';
+import { scaleOf } from '../core/make-plan.ts';
 import { type Plan, planSchema } from '../core/plan.ts';
 import { WORLDS, worldOf } from '../core/worlds.ts';
 import type { Place } from './clients.ts';
@@ -125,6 +126,9 @@ function vocabularyOf({ world }: Plan): readonly string[] | null {
   return name === undefined ? null : worldOf(name).vocabulary;
 }
 
+/** A price of tiny models is not that of the models they stand for. */
+const asStandIn = ({ models }: Plan): string => (scaleOf(models) === 'tiny' ? ', of this tiny stand-in' : '');
+
 /** What will be drawn, for how much, and what is odd about it. */
 function before(
   plan: Plan,
@@ -137,8 +141,10 @@ function before(
   const where = `${how.instanceType}, about ${duration(how.minutes * 60)}`;
   return [
     `the ${asked.of} of ${plan.runId} (${plan.models[asked.of].title}) draws "${prompt}", ${how.pictures} ${how.pictures === 1 ? 'picture' : 'pictures'}`,
-    stack === undefined ? `on AWS: ${where}, ${price}; here it costs nothing` : `${where}, ${price}`,
     ...generationNotes(plan, generation, vocabulary),
+    stack === undefined
+      ? `on AWS${asStandIn(plan)}: ${where}, ${price}; here it costs nothing`
+      : `${where}, ${price}`,
   ];
 }
 

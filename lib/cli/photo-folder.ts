@@ -22,7 +22,7 @@ async function filesBelow(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true, recursive: true }).catch((error: unknown) => {
     throw new ProxytuneError('FolderMissing', {
       what: `There is no folder ${dir} that can be read`,
-      given: error instanceof Error ? error.message : String(error),
+      given: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such folder' : String(error),
       allowed: 'a folder with photos of the subject',
       remedy: 'check the path',
       cause: error,

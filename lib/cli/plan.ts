@@ -5,7 +5,7 @@ import { instance, SPOT_SAVING } from '../core/catalogue.ts';
 import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { REQUEST_FILE } from '../core/keys.ts';
-import { makePlan } from '../core/make-plan.ts';
+import { makePlan, scaleOf } from '../core/make-plan.ts';
 import { draws, type Plan, type TransformPlan } from '../core/plan.ts';
 import { lanesOf } from '../core/plan-jobs.ts';
 import { parseRequest } from '../core/request.ts';
@@ -61,7 +61,9 @@ function openRequest(path: string, fields: Fields): Pick<SubjectFolder, 'subject
     what: there ? 'The folder holds no request, and no field was given' : 'There is no such request',
     given: path,
     allowed: `a ${REQUEST_FILE}, a folder that holds one, or a folder and --category`,
-    remedy: `say what it is: npx proxytune plan ${path} --category dog --consent`,
+    remedy: there
+      ? `say what it is: npx proxytune plan ${path} --category dog --consent`
+      : 'check the path; the folder need not hold photos yet',
   });
 }
 
@@ -85,6 +87,7 @@ export function planLines(plan: Plan): string[] {
     '',
     `About ${duration(plan.estimate.minutes * 60)} and ${dollars(plan.estimate.usd)} (list prices of ${plan.estimate.pricesAsOf}).`,
     ...plan.stages.filter(draws).flatMap(eitherLine),
+    ...importLine(plan),
     ...modelLines(plan),
   ];
 }
@@ -109,6 +112,15 @@ function eitherLine({ stage, kind, either }: TransformPlan): string[] {
   });
   return [
     `${stage} either way: ${ways.join('; ')}. Spot is reckoned at ${SPOT_SAVING * 100} % off, which nobody promises, and may pause.`,
+  ];
+}
+
+/** What must have been done before, for models that are not made or shipped here. */
+function importLine({ models }: Plan): string[] {
+  if (scaleOf(models) !== 'full') return [];
+  const ids = Object.values(models).map(({ id }) => id);
+  return [
+    `Before the first run each model is brought in once, by npx proxytune import-model MODEL: ${ids.join(', ')} (docs/models.md).`,
   ];
 }
 

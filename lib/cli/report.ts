@@ -5,7 +5,7 @@ import { type Metrics, metrics as metricsSchema } from '../core/contract/metrics
 import { ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';
 import type { Place } from './clients.ts';
-import { listKeys, listRuns, readBytes, readObject } from './run-state.ts';
+import { listKeys, listRuns, readBytes, readObject, readRunView } from './run-state.ts';
 
 export interface LocalReport {
   /** The page, as an absolute path. */
@@ -19,7 +19,7 @@ export interface LocalReport {
  */
 export async function fetchReport(place: Place, runId: string, dataDir: string): Promise<LocalReport> {
   const text = await readObject(place, keys.metrics(runId));
-  if (text === undefined) throw noReport(runId);
+  if (text === undefined) throw noReport(runId, (await readRunView(place, runId))?.status);
   const folder = resolve(dataDir, keys.report(runId));
   const incoming = `${folder}.incoming`;
   await rm(incoming, { recursive: true, force: true });
@@ -53,10 +53,13 @@ export async function chooseReported(place: Place, named: string | undefined): P
   return runs.find((run) => run.status === 'SUCCEEDED')?.runId ?? chooseRun(place, undefined);
 }
 
-function noReport(runId: string): ProxytuneError {
+function noReport(runId: string, status: string | undefined): ProxytuneError {
+  const running = status === 'RUNNING';
   return new ProxytuneError('RunUnknown', {
-    what: 'The run has no report',
-    given: runId,
-    remedy: `see how far it came: npx proxytune status ${runId}; go on with it: npx proxytune run --local --resume ${runId}`,
+    what: running ? 'The run has no report yet' : 'The run has no report',
+    given: `${runId}${status === undefined ? '' : `, which is ${status}`}`,
+    remedy: running
+      ? `wait until it is over; how far it is: npx proxytune status ${runId}`
+      : `see how far it came: npx proxytune status ${runId}; go on with it: npx proxytune run --local --resume ${runId}`,
   });
 }

@@ -10,10 +10,12 @@ import { parseRequest } from '../core/request.ts';
 import { ensureModels } from '../local/models.ts';
 import type { Place } from './clients.ts';
 import { logOf } from './job-log.ts';
-import { dollars, type Output } from './output.ts';
+import type { Output } from './output.ts';
+import { planOf } from './plan.ts';
 import { chooseRun, fetchReport } from './report.ts';
 import { type RunView, readObject, readRunView } from './run-state.ts';
 import { type CloudOptions, type Session, withLocalCloud } from './session.ts';
+import { costLine, standInLines } from './stand-ins.ts';
 import { stopRuns } from './stop.ts';
 import { openSubject, type SubjectFolder, uploadSubject } from './subject.ts';
 import { watchRun } from './watch.ts';
@@ -30,6 +32,9 @@ export interface RunOptions extends CloudOptions {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+/** As subject.json allows it. */
+const LARGEST_BUDGET = 10_000;
+
 /** How long an upload may take to become a run; it takes a second on an idle machine. */
 const START_PATIENCE_MS = 60_000;
 
@@ -42,6 +47,7 @@ export async function runCommand(
   if (!options.local) throw onlyLocal();
   if (options.resume !== undefined) requireNothingElse(dir, options.fields);
   const upload = options.resume === undefined ? prepare(dir, options) : undefined;
+  for (const line of upload?.notice ?? []) output.say(line);
   return withLocalCloud(options, output, async (session) => {
     const { place, signal } = session;
     const asked = upload === undefined ? await resume(session, options) : await begin(session, upload);
@@ -72,6 +78,8 @@ interface Upload {
   readonly request: Record<string, unknown>;
   /** Catalogue ids of the models that it needs on this machine. */
   readonly models: readonly string[];
+  /** What to say before it begins. */
+  readonly notice: readonly string[];
 }
 
 /** Refuses a wrong request before anything is started; the cloud would say the same, only later. */
@@ -85,8 +93,12 @@ function prepare(dir: string | undefined, options: RunOptions): Upload {
   }
   const folder = openSubject(dir, options.subject);
   const request = { ...folder.request, ...options.fields };
-  const models = modelsFor(parseRequest(JSON.stringify(request)), options.fullSize ? 'full' : 'tiny');
-  return { folder, request, models: Object.values(models).map(({ id }) => id) };
+  const scale = options.fullSize ? 'full' : 'tiny';
+  const models = modelsFor(parseRequest(JSON.stringify(request)), scale);
+  // No budget is spent here, so none refuses the price that is told.
+  const fields = { ...options.fields, maxUsd: LARGEST_BUDGET };
+  const notice = scaleOf(models) === 'tiny' ? standInLines(planOf(dir, { fields })) : [];
+  return { folder, request, models: Object.values(models).map(({ id }) => id), notice };
 }
 
 /** A run that was asked for, and when an execution of it began before; null when none did. */
@@ -174,7 +186,8 @@ async function conclude(
   const { page, metrics } = await fetchReport(place, runId, cloud.dataDir);
   output.say('');
   output.say(metrics.verdict);
-  output.say(`On AWS these jobs would have cost ${dollars(view.usd)}; here they cost nothing.`);
+  const plan = await readObject(place, keys.plan(runId));
+  output.say(costLine((JSON.parse(plan ?? '') as Pick<Plan, 'models'>).models, view.usd));
   if (next !== undefined) output.say(next(runId));
   output.data({ runId, status: view.status, report: page, usd: view.usd });
   output.say(page);

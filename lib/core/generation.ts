@@ -133,7 +133,10 @@ export function adapterOf(
     what: `The run has no adapter of its ${of} yet`,
     given: `${run.runId}, which is ${run.status}`,
     allowed: `a run whose ${of} has been trained`,
-    remedy: `see how far it came (npx proxytune status ${run.runId}) and let it go on (npx proxytune run --local --resume ${run.runId})${other}`,
+    remedy:
+      run.status === 'RUNNING'
+        ? `wait until it is (npx proxytune status ${run.runId} tells how far it is)${other}`
+        : `see how far it came (npx proxytune status ${run.runId}) and let it go on (npx proxytune run --local --resume ${run.runId})${other}`,
   });
 }
 

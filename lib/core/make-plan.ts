@@ -2,7 +2,7 @@
 import { atScale, type Model, measuring, model, PRICES_AS_OF } from './catalogue.ts';
 import { planCuration } from './curation.ts';
 import { ProxytuneError } from './errors.ts';
-import { chosen, type Plan } from './plan.ts';
+import { chosen, type Plan, type StagePlan } from './plan.ts';
 import { listUsd, round } from './plan-jobs.ts';
 import { type Parts, type PlanContext, planStages, proxiesPerChunk } from './plan-stages.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from './prompts.ts';
@@ -39,7 +39,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
   );
   const stages = planStages(parts);
   const estimate = {
-    minutes: sum(stages.map((stage) => stage.minutes)),
+    minutes: roadMinutes(stages),
     usd: sum(stages.map((stage) => stage.usd)),
     pricesAsOf: PRICES_AS_OF,
   };
@@ -123,6 +123,14 @@ function overBudget(usd: number, maxUsd: number): ProxytuneError {
     allowed: `${maxUsd.toFixed(2)} USD`,
     remedy: 'raise maxUsd, or choose preset draft, fewer proxies or fewer samples',
   });
+}
+
+/** Minutes from the first stage to the last: both models draw their samples at once. */
+function roadMinutes(stages: readonly StagePlan[]): number {
+  const minutes = (of: (stage: string) => boolean): number[] =>
+    stages.filter(({ stage }) => of(stage)).map((stage) => stage.minutes);
+  const sampling = (stage: string): boolean => stage === 'sample-teacher' || stage === 'sample-student';
+  return sum([...minutes((stage) => !sampling(stage)), Math.max(...minutes(sampling))]);
 }
 
 const sum = (values: number[]): number =>

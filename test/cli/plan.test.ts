@@ -41,10 +41,16 @@ test('a folder of photos alone is planned from the flags, which win over the fil
   expect(plan(dir, { category: 'dog' })).toMatchObject({ category: 'dog', proxies: 50 });
 });
 
-test('without any request the remedy shows one; a broken one is told apart', () => {
-  for (const path of [dir, join(dir, 'subject.json')]) {
-    expect(() => plan(path)).toThrow('--category dog --consent');
-  }
+test('models that must be brought in first are named, those of this repository are not', () => {
+  const full = planLines(plan(dir, { category: 'dog', consent: true, student: 'janus-pro-1b' })).join('\n');
+  expect(full).toContain('import-model MODEL: sdxl, janus-pro-1b, clip-vit-b32, dino-vits16');
+  const drawn = { teacher: 'sdxl-miniature', student: 'llamagen-miniature', category: 'car', consent: true };
+  expect(planLines(plan(dir, drawn)).join('\n')).not.toContain('import-model');
+});
+
+test('without any request the remedy shows one; a wrong path and a broken one are told apart', () => {
+  expect(() => plan(dir)).toThrow('--category dog --consent');
+  expect(() => plan(join(dir, 'subject.json'))).toThrow('check the path');
   writeFileSync(join(dir, 'subject.json'), '{"category": ');
   for (const path of [dir, join(dir, 'subject.json')]) {
     expect(() => plan(path)).toThrow(expect.objectContaining({ name: 'RequestInvalid' }));

@@ -1,8 +1,10 @@
 import { makeOutput } from '../../lib/cli/output.ts';
 import { afterFailure, requireSameScale, runCommand } from '../../lib/cli/run.ts';
 import type { RunView } from '../../lib/cli/run-state.ts';
-import { modelsFor } from '../../lib/core/make-plan.ts';
+import { costLine, standInLines } from '../../lib/cli/stand-ins.ts';
+import { makePlan, modelsFor } from '../../lib/core/make-plan.ts';
 import { chosen } from '../../lib/core/plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
 
 const view = (error: string, message: string) => ({ error, message }) as RunView;
 
@@ -50,4 +52,30 @@ test.each([
     else
       expect(going).toThrow(`npx proxytune run --local${only ? ' --full-size' : ''} --resume dog-0a1b2c3d`);
   }
+});
+
+describe('the price of a run', () => {
+  const planAt = (scale: 'full' | 'tiny', more = {}) =>
+    makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, ...more })), {
+      runId: 'planned-00000000',
+      subject: 'dog',
+      bucket: 'planned',
+      scale,
+      version: '0',
+    });
+
+  test('that stand-ins had is not told as that of the models', () => {
+    expect(costLine(planAt('tiny').models, 0.003)).toMatch(
+      /these stand-ins .*What the models themselves cost/,
+    );
+    const drawn = { teacher: 'sdxl-miniature', student: 'llamagen-miniature', category: 'car' };
+    expect(costLine(planAt('tiny', drawn).models, 0.03)).not.toContain('stand-ins');
+  });
+
+  test('of the models themselves is told before stand-ins begin', () => {
+    const full = planAt('full');
+    const told = standInLines(full).join('\n');
+    expect(told).toContain('the pictures will be noise');
+    expect(told).toContain(`$${full.estimate.usd.toFixed(2)}`);
+  });
 });

@@ -240,6 +240,12 @@ describe('the adapter', () => {
     expect(missing([job('teach', 'FAILED')], 'teacher')).toContain(`--resume ${RUN}`);
     expect(missing([job('teach', 'SUCCEEDED'), job('learn', 'FAILED')], 'student')).toContain('--of teacher');
   });
+
+  test('of a run that goes on by itself is to be waited for', () => {
+    const going = { ...run, status: 'RUNNING' };
+    expect(() => adapterOf(going, [], 'student')).toThrow('wait until it is');
+    expect(() => adapterOf(going, [], 'student')).not.toThrow('--resume');
+  });
 });
 
 describe('the prompt', () => {

@@ -46,6 +46,12 @@ describe('a plan', () => {
     const usd = made.stages.reduce((sum, stage) => sum + stage.usd, 0);
     expect(made.estimate.usd).toBeCloseTo(usd, 3);
     expect(made.estimate.usd).toBeGreaterThan(1);
+    const [first = 0, second = 0] = made.stages
+      .filter(({ stage }) => stage.startsWith('sample-'))
+      .map(({ minutes }) => minutes);
+    const all = made.stages.reduce((total, { minutes }) => total + minutes, 0);
+    // Both draw their samples at once.
+    expect(made.estimate.minutes).toBeCloseTo(all - Math.min(first, second), 3);
   });
 
   test('prices a stage by its minutes and the list price of its instance', () => {
