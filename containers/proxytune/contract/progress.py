@@ -67,7 +67,8 @@ class ProgressFile:
             "total": self.total,
             "loss": loss,
             "rate": rate,
-            "eta_seconds": None if rate is None else (self.total - step) / rate,
+            # After the last step other work follows, whose time no step tells: "0 s left" would be wrong.
+            "eta_seconds": None if rate is None or step >= self.total else (self.total - step) / rate,
             "peak_memory_mib": peak_memory_mib(),
             "resumed_from": self.resumed_from,
             "updated_at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

@@ -27,17 +27,18 @@ def verdict(dino: Mapping[str, Score], models: Models) -> str:
         models: of the plan.
     """
     kept = retained(dino["student"].mean, dino["teacher"].mean)
-    share = "" if kept is None else f" ({kept * 100:.0f} % kept)"
+    # A share of noise would be read as a success.
+    share = "" if kept is None or stand_ins(models) else f" ({kept * 100:.0f} % kept)"
     floor = f"a floor of {_two(dino['student-base'].mean)} and {_two(dino['teacher-base'].mean)}"
     ceiling = (
         f"a ceiling of {_two(dino['photos'].mean)} (photos among themselves)"
         if "photos" in dino
         else "no ceiling, as there is only one photo"
     )
+    student, teacher = _two(dino["student"].mean), _two(dino["teacher"].mean)
     return (
-        f"{_judgement(dino, models)}: DINO is {_two(dino['student'].mean)} for the student and "
-        f"{_two(dino['teacher'].mean)} for its teacher{share}, against {floor} (the same models untuned) and "
-        f"{ceiling}."
+        f"{_judgement(dino, models)}: likeness to the photos (DINO) is {student} for the student and "
+        f"{teacher} for its teacher{share}, against {floor} (the same models untuned) and {ceiling}."
     )
 
 

@@ -32,6 +32,17 @@ def test_it_fits_the_schema_and_tells_rate_and_eta(tmp_path, monkeypatch):
     assert record["peak_memory_mib"] > 10
 
 
+def test_after_the_last_step_nobody_knows_what_is_left(tmp_path):
+    clock = Clock()
+    progress = ProgressFile(tmp_path, "teach", 4, clock=clock)
+    progress.write("training", 2, 0.5)
+    clock.now = 10
+    progress.write("training", 4, 0.5)
+    record = json.loads((tmp_path / "progress.json").read_text())
+    assert record["rate"] == pytest.approx(0.2)
+    assert record["eta_seconds"] is None
+
+
 def test_before_the_first_step_rate_and_eta_are_unknown(tmp_path):
     ProgressFile(tmp_path, "learn", 10).write("loading", 0)
     record = json.loads((tmp_path / "progress.json").read_text())

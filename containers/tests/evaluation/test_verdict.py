@@ -24,9 +24,9 @@ def dino(**changes: Score) -> dict[str, Score]:
 
 def test_the_whole_sentence() -> None:
     assert verdict(dino(), TRAINED) == (
-        "Teacher and student both learnt the subject: DINO is 0.57 for the student and 0.60 for its teacher "
-        "(95 % kept), against a floor of 0.28 and 0.30 (the same models untuned) and a ceiling of 0.77 "
-        "(photos among themselves)."
+        "Teacher and student both learnt the subject: likeness to the photos (DINO) is 0.57 for the student "
+        "and 0.60 for its teacher (95 % kept), against a floor of 0.28 and 0.30 (the same models "
+        "untuned) and a ceiling of 0.77 (photos among themselves)."
     )
 
 
@@ -45,9 +45,9 @@ def test_intervals_that_overlap_show_nothing(changes: dict[str, Score], beginnin
 def test_nothing_is_judged_with_a_stand_in() -> None:
     models: dict[str, Any] = TRAINED | {"clip": {"standInFor": "clip-vit-b32"}}
     assert stand_ins(models) == [models["clip"]]
-    assert verdict(dino(), models).startswith(
-        "No judgement, as stand-ins with random weights took part: DINO"
-    )
+    text = verdict(dino(), models)
+    assert text.startswith("No judgement, as stand-ins with random weights took part: likeness to the photos")
+    assert "kept" not in text
 
 
 def test_one_photo_gives_no_ceiling() -> None:
