@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--family", choices=sorted(families), help="default: all, one after another")
     parser.add_argument("--scale", choices=("tiny", "small"), default="small", help="default small")
     parser.add_argument("--guidance", type=float, default=5.0, help="default 5; 1 is none")
-    defaults = {"batch": 1, "pictures": 8, "draw-batch": 4, "draw-steps": 8, "turns": 5, "threads": 2}
+    defaults = {"batch": 1, "pictures": 4, "draw-batch": 4, "draw-steps": 4, "turns": 3, "threads": 2}
     for name, default in defaults.items():
         parser.add_argument(f"--{name}", type=measuring.positive, default=default, help=f"default {default}")
     parser.add_argument("--json", action="store_true", help="print JSON, an object a line, instead of tables")
