@@ -48,13 +48,13 @@ def in_turns(ours: Callable[[], object], reference: Callable[[], object], turns:
 
     Whoever is first in one turn is second in the next.
     """
-    seconds: dict[Callable[[], object], list[float]] = {ours: [], reference: []}
+    turns_of: dict[Callable[[], object], list[float]] = {ours: [], reference: []}
     for turn in range(-1, turns):
         for side in (ours, reference) if turn % 2 else (reference, ours):
-            took = _seconds(side)
+            took = seconds(side)
             if turn >= 0:
-                seconds[side].append(took)
-    return Comparison(seconds[ours], seconds[reference])
+                turns_of[side].append(took)
+    return Comparison(turns_of[ours], turns_of[reference])
 
 
 def peak_mib(make: Callable[..., Callable[[], object]], *arguments: Any, whole: bool = False) -> float:
@@ -114,7 +114,8 @@ def _resident() -> int:
     return pages * resource.getpagesize()
 
 
-def _seconds(side: Callable[[], object]) -> float:
+def seconds(side: Callable[[], object]) -> float:
+    """How long one run takes, with all that a GPU was asked for."""
     _wait()
     began = time.perf_counter()
     side()

@@ -11,7 +11,6 @@ import itertools
 import shutil
 import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,7 +88,7 @@ class PlainTraining:
 
     def __init__(self, folder: Path, sizes: dict[str, Any]) -> None:
         self._family, self._lesson, self._sizes = family_of(sizes), lesson(sizes), sizes
-        self._photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
+        self.photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
         seed_everything(1)
         self._pipe = plain_pipeline(folder / "model")
         self._objective = self._family.objective(folder / "model", None)
@@ -103,7 +102,7 @@ class PlainTraining:
 
     def loss(self, step: int, draws: torch.Generator) -> Tensor:
         """As our teacher's loss, everything computed anew."""
-        count, photos = self._lesson.batch_size, self._photos
+        count, photos = self._lesson.batch_size, self.photos
         slots = range(step * count, (step + 1) * count)
         crops, latents = [], []
         for slot in slots:
@@ -193,13 +192,14 @@ def parts(folder: Path, sizes: dict[str, Any], turns: int) -> dict[str, float]:
     """Median milliseconds of what the plain loop does in every step and ours does not."""
     plain = PlainTraining(folder, sizes)
     count, draws = sizes["batch"], torch.Generator().manual_seed(0)
-    pixels = [plain._photos.pixels(plain._photos.draw_crop(0, draws)) for _ in range(count)]
+    pixels = [plain.photos.pixels(plain.photos.draw_crop(0, draws)) for _ in range(count)]
     works: dict[str, Run] = {
         "texts": lambda: plain.encode_texts([PROMPTS[0]] * count),
         "pictures": lambda: [plain.encode_picture(one, draws) for one in pixels],
     }
     return {
-        name: 1000 * statistics.median(_seconds(work) for _ in range(turns)) for name, work in works.items()
+        name: 1000 * statistics.median(measuring.seconds(work) for _ in range(turns))
+        for name, work in works.items()
     }
 
 
@@ -229,14 +229,6 @@ def plain_pipeline(base: Path) -> Any:
 def device() -> torch.device:
     """The GPU when there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _seconds(work: Run) -> float:
-    began = time.perf_counter()
-    work()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - began
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:

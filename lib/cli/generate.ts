@@ -13,7 +13,7 @@ import {
 } from '../core/generation.ts';
 import { keys } from '../core/keys.ts';
 import { scaleOf } from '../core/make-plan.ts';
-import { type Plan, planSchema } from '../core/plan.ts';
+import type { Plan } from '../core/plan.ts';
 import { WORLDS, worldOf } from '../core/worlds.ts';
 import type { Place } from './clients.ts';
 import { type Drawn, draw } from './drawing.ts';
@@ -21,7 +21,8 @@ import { logOf } from './job-log.ts';
 import { dollars, duration, type Output } from './output.ts';
 import { requireOwnFolder, writePictures } from './picture-folder.ts';
 import { chooseRun } from './report.ts';
-import { readBytes, readObject, readRecords } from './run-state.ts';
+import { readPlan } from './run-plan.ts';
+import { readBytes, readRecords } from './run-state.ts';
 import { type CloudOptions, dataFolder, withWork } from './session.ts';
 import { type Picture, readShard } from './shard.ts';
 
@@ -97,21 +98,6 @@ function bothPlaces(): ProxytuneError {
     given: '--local and --stack',
     allowed: '--local (this machine, also without saying so), or --stack NAME in an AWS account',
     remedy: 'leave one of them out',
-  });
-}
-
-async function readPlan(place: Place, runId: string): Promise<Plan> {
-  const text = await readObject(place, keys.plan(runId));
-  const read = planSchema.safeParse(text === undefined ? undefined : JSON.parse(text));
-  if (read.success) return read.data;
-  throw new ProxytuneError('RunUnknown', {
-    what:
-      text === undefined
-        ? 'The run was never planned'
-        : 'The run was planned by another version of Proxytune',
-    given: runId,
-    remedy: text === undefined ? 'start it anew' : 'draw with that version, or start the run anew',
-    cause: read.error,
   });
 }
 

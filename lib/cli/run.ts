@@ -13,6 +13,7 @@ import { logOf } from './job-log.ts';
 import type { Output } from './output.ts';
 import { planOf } from './plan.ts';
 import { chooseRun, fetchReport } from './report.ts';
+import { readPlan } from './run-plan.ts';
 import { type RunView, readObject, readRunView } from './run-state.ts';
 import { type CloudOptions, type Session, withLocalCloud } from './session.ts';
 import { costLine, standInLines } from './stand-ins.ts';
@@ -186,8 +187,7 @@ async function conclude(
   const { page, metrics } = await fetchReport(place, runId, cloud.dataDir);
   output.say('');
   output.say(metrics.verdict);
-  const plan = await readObject(place, keys.plan(runId));
-  output.say(costLine((JSON.parse(plan ?? '') as Pick<Plan, 'models'>).models, view.usd));
+  output.say(costLine((await readPlan(place, runId)).models, view.usd));
   if (next !== undefined) output.say(next(runId));
   output.data({ runId, status: view.status, report: page, usd: view.usd });
   output.say(page);

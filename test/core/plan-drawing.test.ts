@@ -1,30 +1,8 @@
 /** How the pictures of a plan are drawn: at which size, as which job, on how many instances, for how much. */
 import { model, PRESETS, recipeOf, requestable } from '../../lib/core/catalogue.ts';
-import { makePlan } from '../../lib/core/make-plan.ts';
-import { type Plan, transformOf } from '../../lib/core/plan.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { transformOf } from '../../lib/core/plan.ts';
 import { worldOf } from '../../lib/core/worlds.ts';
-
-const context = {
-  runId: 'dog-0a1b2c3d',
-  subject: 'dog',
-  bucket: 'bucket',
-  scale: 'full',
-  version: '1',
-} as const;
-const plan = (fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan =>
-  makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, ...fields })), {
-    ...context,
-    scale,
-  });
-const refusal = (make: () => unknown): Error => {
-  try {
-    make();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error('it was not refused');
-};
+import { plan, refusal } from './planning.ts';
 
 describe('the teacher draws at the size that the student needs, where it can', () => {
   const pairs = requestable('teacher').flatMap((teacher) =>

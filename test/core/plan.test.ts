@@ -3,30 +3,10 @@ import { chunksOf } from '../../lib/core/chunks.ts';
 import { hyperparameters, toStrings } from '../../lib/core/contract/hyperparameters.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
-import { type Plan, planSchema, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan.ts';
+import { planSchema, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan.ts';
 import { parseRequest } from '../../lib/core/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
-
-const context = {
-  runId: 'dog-0a1b2c3d',
-  subject: 'dog',
-  bucket: 'bucket',
-  scale: 'full',
-  version: '1',
-} as const;
-const plan = (fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan =>
-  makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, ...fields })), {
-    ...context,
-    scale,
-  });
-const refusal = (make: () => unknown): Error => {
-  try {
-    make();
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error('it was not refused');
-};
+import { context, plan, refusal } from './planning.ts';
 
 describe('a plan', () => {
   test('fits its schema at every preset and scale', () => {

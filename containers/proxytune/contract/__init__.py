@@ -5,6 +5,7 @@ Import from the modules, not from here, so that a process loads only what it use
     errors            ProxytuneError, the one error class with a name; catalogue()
     folders           Folders: every path under SAGEMAKER_BASE_DIR
     schema            check(name, value): validation by the JSON Schemas that lib/core exports
+    records           read_record(folder, file, kind, ...): what an earlier stage wrote, checked
     hyperparameters   read(folders) -> dict with real types, settings_hash(...)
     progress          ProgressFile: progress.json, at most once a second
     checkpoints       CheckpointStore: atomic, complete, bound to the settings

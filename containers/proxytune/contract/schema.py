@@ -23,8 +23,7 @@ def check(name: str, value: object) -> str | None:
     Returns:
         None when it fits, else one line that names the place and what is wrong there.
     """
-    error = first_error(load(name), value)
-    return None if error is None else error
+    return first_error(load(name), value)
 
 
 def first_error(schema: dict[str, Any], value: object) -> str | None:

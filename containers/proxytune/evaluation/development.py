@@ -6,7 +6,6 @@ The stage teach measured and chose (`teacher.choosing`); here record and picture
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +13,16 @@ from typing import Any
 
 from PIL import Image
 
-from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
+from proxytune.contract.records import read_record
 
 from .pictures import Picture, View, save_view
 from .report_curves import curve
 
 CHANNEL = "teach-samples"
 RECORD = "choice.json"
+ALLOWED, REMEDY = "what the stage teach left of its samples", "run the stage teach again"
 # What the report calls the folder of these pictures.
 ROW = "teacher-samples"
 
@@ -62,14 +62,7 @@ def read_development(folders: Folders, plan: Mapping[str, Any], report: Path) ->
 
 
 def _read(channel: Path) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((channel / RECORD).read_text("utf-8"))
-    except (FileNotFoundError, ValueError) as error:
-        raise _unusable(f"it cannot be read: {error}") from error
-    wrong = schema.check("choice", record)
-    if wrong is not None:
-        raise _unusable(f"it does not fit its schema: {wrong}")
-    return record
+    return read_record(channel, RECORD, "choice", channel=CHANNEL, allowed=ALLOWED, remedy=REMEDY)
 
 
 def _shown(channel: Path, sample: Mapping[str, Any], index: int, report: Path) -> View:
@@ -112,6 +105,6 @@ def _unusable(why: str) -> ProxytuneError:
     return ProxytuneError(
         "ChannelMissing",
         what=f"The channel '{CHANNEL}' holds no usable {RECORD}; {why}",
-        allowed="what the stage teach left of its samples",
-        remedy="run the stage teach again",
+        allowed=ALLOWED,
+        remedy=REMEDY,
     )

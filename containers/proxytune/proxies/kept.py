@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.records import START_AGAIN, read_record
 from proxytune.proxies.collection import read_proxies
 from proxytune.proxies.shard import Picture
 
@@ -37,15 +36,14 @@ def read_curation(channel: Path) -> dict[str, Any]:
     Raises:
         ProxytuneError: ChannelMissing when curation.json is absent, is no JSON or does not fit its schema.
     """
-    file = channel / FILE
-    try:
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except (FileNotFoundError, ValueError) as error:
-        raise _unusable(f"it cannot be read: {error}") from error
-    wrong = schema.check("curation", found)
-    if wrong is not None:
-        raise _unusable(f"it does not fit its schema: {wrong}")
-    return found
+    return read_record(
+        channel,
+        FILE,
+        "curation",
+        channel="curation",
+        allowed=f"the {FILE} that the stage curate wrote, unchanged",
+        remedy=START_AGAIN,
+    )
 
 
 def read_judged(proxies: Path, curation: Path) -> Judged:
@@ -72,12 +70,3 @@ def read_judged(proxies: Path, curation: Path) -> Judged:
             )
         (judged.kept if verdict["kept"] else judged.dropped).append(picture)
     return judged
-
-
-def _unusable(what: str) -> ProxytuneError:
-    return ProxytuneError(
-        "ChannelMissing",
-        what=f"The channel 'curation' holds no usable {FILE}; {what}",
-        allowed=f"the {FILE} that the stage curate wrote, unchanged",
-        remedy="start the run again, so that plan and container are of the same version",
-    )

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
+from proxytune.student.adapters import load_adapter, with_adapter
 from proxytune.student.pictures import full_precision, to_image
 
 
@@ -116,3 +117,28 @@ class CodeMaker(ABC):
     @abstractmethod
     def pixels(self, codes: Tensor) -> Tensor:
         """Pictures (B, 3, H, W), about [-1, 1], of codes (B, codes a picture)."""
+
+
+class SwitchedMaker(CodeMaker):
+    """A `CodeMaker` of one language model, on which the adapter is switched on and off."""
+
+    student: Any
+    lm: nn.Module
+
+    @abstractmethod
+    def student_of(self, base: Path, dtype: torch.dtype, device: torch.device) -> Any:
+        """The family's student: a `lm`, its `image_size`, and what else the family needs."""
+
+    def read(self, base: Path, dtype: torch.dtype, device: torch.device) -> int:
+        """As `CodeMaker.read`."""
+        self.student = self.student_of(base, dtype, device)
+        self.lm = self.student.lm
+        return int(self.student.image_size)
+
+    def put_on(self, adapter: Path) -> None:
+        """As `CodeMaker.put_on`."""
+        self.lm = load_adapter(self.lm, adapter)
+
+    def variant(self, name: str) -> AbstractContextManager[None]:
+        """As `CodeMaker.variant`."""
+        return with_adapter(self.lm, on=name == "tuned")

@@ -35,8 +35,6 @@ def redrawn_by_the_student(levels):
     ("redrawn", "palette"), [(redrawn_by_the_teacher, 3.0), (redrawn_by_the_student, 5.0)]
 )
 def test_redrawn_pictures_are_read_right(redrawn, palette):
-    if not MODELS.is_dir():
-        pytest.skip(f"the trained models are not in {MODELS}")
     world = pictures_of_the_world(COUNT, seed=11)
     levels = torch.from_numpy(np.stack([one.pixels for one in world])).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.inference_mode():

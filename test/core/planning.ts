@@ -1,0 +1,28 @@
+/** Plans as the tests of the core make them. */
+import { makePlan } from '../../lib/core/make-plan.ts';
+import type { Plan } from '../../lib/core/plan.ts';
+import { parseRequest } from '../../lib/core/request.ts';
+
+export const context = {
+  runId: 'dog-0a1b2c3d',
+  subject: 'dog',
+  bucket: 'bucket',
+  scale: 'full',
+  version: '1',
+} as const;
+
+export const plan = (fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan =>
+  makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, ...fields })), {
+    ...context,
+    scale,
+  });
+
+/** The error that making something ends in. */
+export function refusal(make: () => unknown): Error {
+  try {
+    make();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('it was not refused');
+}
