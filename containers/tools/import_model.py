@@ -28,7 +28,12 @@ def main(arguments: list[str]) -> int:
     """Import; the return value is the exit code."""
     parser = argparse.ArgumentParser(description="Bring a model from the Hugging Face hub into a folder.")
     parser.add_argument("--order", type=Path, required=True, help="JSON of schema import-order")
-    parser.add_argument("--out", type=Path, required=True, help="the model folder; made, or made good")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="the model folder: made, or made good; what else it holds of an earlier import is removed",
+    )
     given = parser.parse_args(arguments)
     try:
         order = read_order(given.order)

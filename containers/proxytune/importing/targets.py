@@ -9,12 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.model_manifest import MANIFEST_FILE, sha256_of
 from proxytune.contract.progress import replace_file
 
 # S3 takes at most 10,000 parts: enough for 312 GiB. A file has at most five of these in memory.
 PART_BYTES = 32 * 2**20
 PARTS_AT_ONCE = 4
+# A file that is being written here.
+PARTIAL = ".part"
 
 
 class Target(Protocol):
@@ -40,12 +43,30 @@ class Folder:
         self.folder = folder.resolve()
 
     def begin(self, paths: Iterable[str]) -> None:
-        """See Target."""
+        """See Target.
+
+        Raises:
+            ProxytuneError: ModelMismatch for a folder of something else, whose files would be removed.
+        """
         wanted = set(paths)
         self.folder.mkdir(parents=True, exist_ok=True)
-        for file in self.folder.rglob("*"):
-            if file.is_file() and file.relative_to(self.folder).as_posix() not in wanted:
+        found = {file: file.relative_to(self.folder).as_posix() for file in self._files()}
+        ours = {MANIFEST_FILE, *wanted}
+        others = [path for file, path in found.items() if path not in ours and file.suffix != PARTIAL]
+        if others and ours.isdisjoint(found.values()):
+            raise ProxytuneError(
+                "ModelMismatch",
+                what="The folder holds files, and none of them is of this model",
+                given=f"{self.folder}, with {others[0]}",
+                allowed="a folder that is empty, absent, or that an earlier import has begun",
+                remedy="name another folder",
+            )
+        for file, path in found.items():
+            if path not in wanted:
                 file.unlink()
+
+    def _files(self) -> list[Path]:
+        return sorted(file for file in self.folder.rglob("*") if file.is_file())
 
     def same(self, path: str, size: int, sha256: str | None) -> dict[str, Any] | None:
         """See Target. A small file, whose SHA-256 the hub does not tell, is brought again."""
@@ -58,7 +79,7 @@ class Folder:
         """See Target."""
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.part")
+        partial = file.with_name(f".{file.name}{PARTIAL}")
         digest = hashlib.sha256()
         try:
             with partial.open("wb") as opened:

@@ -1,6 +1,5 @@
 """A model from a hub (its protocol on this machine) to a folder and to the emulator's S3."""
 
-import errno
 import hashlib
 import json
 import os
@@ -23,11 +22,10 @@ from proxytune.contract.folders import Folders
 from proxytune.evaluation.encoders import ClipEncoder
 from proxytune.importing import hub as hub_module
 from proxytune.importing import targets
-from proxytune.importing.alone import alone, full
+from proxytune.importing.alone import alone
 from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
 from proxytune.importing.job import import_model
-from proxytune.importing.pickled import to_safetensors
 from proxytune.importing.targets import Bucket, Folder
 
 CONTAINERS = Path(__file__).parents[2]
@@ -342,25 +340,6 @@ def test_a_hub_that_is_busy_is_asked_again(server, tmp_path, status):
     assert caught.value.name == "HubFailed"
 
 
-def test_a_full_disk_leaves_nothing_half(tmp_path):
-    def content():
-        yield LARGE
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    folder = Folder(tmp_path / "out")
-    with pytest.raises(OSError, match="No space left"):
-        folder.write("unet/config.json", 2 * len(LARGE), None, content())
-    assert [path for path in folder.folder.rglob("*") if path.is_file()] == []
-
-
-@pytest.mark.parametrize("content", [b"", b"no pickle at all", b"\x80\x02.", b"PK\x03\x04"])
-def test_a_pickle_that_is_none_is_refused_by_name(tmp_path, content):
-    (tmp_path / "pytorch_model.bin").write_bytes(content)
-    with pytest.raises(ProxytuneError) as caught:
-        to_safetensors(tmp_path / "pytorch_model.bin", tmp_path / "model.safetensors")
-    assert caught.value.name == "ModelMismatch"
-
-
 def test_two_imports_into_one_folder_do_not_mix(server, tmp_path):
     out, given = tmp_path / "models" / "x", tmp_path / "order.json"
     given.write_text(json.dumps(order()))
@@ -381,10 +360,3 @@ def test_two_imports_into_one_folder_do_not_mix(server, tmp_path):
     assert not out.exists()
     assert tool().returncode == 0
     assert content_of(out) == {path: FILES[path] for path in CHOSEN}
-
-
-def test_a_full_disk_here_is_told_without_a_word_of_instances(tmp_path):
-    told = full(tmp_path, OSError(errno.ENOSPC, "No space left on device")).line
-    assert told.startswith("OutOfDisk: The disk is full: No space left")
-    assert "--data" in told
-    assert "instance" not in told

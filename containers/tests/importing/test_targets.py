@@ -1,0 +1,58 @@
+"""Where models are brought to on this machine, without a hub: full disks, damaged files, foreign folders."""
+
+import errno
+
+import pytest
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.importing.alone import full
+from proxytune.importing.pickled import to_safetensors
+from proxytune.importing.targets import Folder
+
+LARGE = bytes(range(256)) * 64
+
+
+def test_a_full_disk_leaves_nothing_half(tmp_path):
+    def content():
+        yield LARGE
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = Folder(tmp_path / "out")
+    with pytest.raises(OSError, match="No space left"):
+        folder.write("unet/config.json", 2 * len(LARGE), None, content())
+    assert [path for path in folder.folder.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle at all", b"\x80\x02.", b"PK\x03\x04"])
+def test_a_pickle_that_is_none_is_refused_by_name(tmp_path, content):
+    (tmp_path / "pytorch_model.bin").write_bytes(content)
+    with pytest.raises(ProxytuneError) as caught:
+        to_safetensors(tmp_path / "pytorch_model.bin", tmp_path / "model.safetensors")
+    assert caught.value.name == "ModelMismatch"
+
+
+def test_a_full_disk_here_is_told_without_a_word_of_instances(tmp_path):
+    told = full(tmp_path, OSError(errno.ENOSPC, "No space left on device")).line
+    assert told.startswith("OutOfDisk: The disk is full: No space left")
+    assert "--data" in told
+    assert "instance" not in told
+
+
+def test_a_folder_of_something_else_keeps_its_files(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "dog.jpg").write_bytes(b"dog")
+    with pytest.raises(ProxytuneError, match="none of them is of this model") as caught:
+        Folder(tmp_path).begin(["unet/config.json"])
+    assert caught.value.name == "ModelMismatch"
+    assert (tmp_path / "photos" / "dog.jpg").read_bytes() == b"dog"
+
+
+@pytest.mark.parametrize("begun", ["unet/config.json", "manifest.json", "unet/.config.json.part"])
+def test_an_import_that_was_begun_goes_on_and_is_rid_of_the_rest(tmp_path, begun):
+    (tmp_path / "unet").mkdir()
+    (tmp_path / begun).write_bytes(b"x")
+    if not begun.endswith(".part"):
+        (tmp_path / "stray.safetensors").write_bytes(b"x")
+    Folder(tmp_path).begin(["unet/config.json"])
+    left = [file.relative_to(tmp_path).as_posix() for file in tmp_path.rglob("*") if file.is_file()]
+    assert left == (["unet/config.json"] if begun == "unet/config.json" else [])
