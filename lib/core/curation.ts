@@ -3,7 +3,7 @@ import { CRITERIA, type Curation, type CurationPlan } from './contract/curation.
 import { curationBy } from './curation-defaults.ts';
 import { ProxytuneError } from './errors.ts';
 import { keys } from './keys.ts';
-import type { Plan } from './plan.ts';
+import { type Plan, transformOf } from './plan.ts';
 import type { Request } from './request.ts';
 import type { TransformStage } from './words.ts';
 
@@ -79,11 +79,7 @@ function roundsOf(proxies: number, picturesPerChunk: number, wanted: number): nu
 
 /** How many chunks of a stage are wanted by the end of a round: all, but for proxies that are drawn in several. */
 export function chunksUntil(plan: Plan, stage: TransformStage, round: number): number {
-  const { chunks, pictures, picturesPerChunk } = plan.stages.find((entry) => entry.stage === stage) as {
-    chunks: number;
-    pictures: number;
-    picturesPerChunk: number;
-  };
+  const { chunks, pictures, picturesPerChunk } = transformOf(plan, stage);
   if (stage !== 'synthesize') return chunks;
   return Math.ceil((plan.curation?.rounds[round - 1] ?? pictures) / picturesPerChunk);
 }

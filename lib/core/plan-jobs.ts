@@ -57,9 +57,9 @@ export function transformPlan(
   rest: Pick<TransformPlan, 'kind' | 'size' | 'sampler' | 'picturesPerChunk'> & {
     on: Instance;
     variants: 1 | 2;
-    /** As many as asked for, but never more than a round has chunks. @default - 1 */
+    /** They share the pictures; never more than a round has chunks. @default - 1 */
     instances?: number | undefined;
-    /** Jobs that share the pictures, at most; each loads the model. @default - 1 */
+    /** Jobs one after another, at most; each loads the model. @default - 1 */
     rounds?: number | undefined;
   },
 ): TransformPlan {
