@@ -7,8 +7,10 @@ import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
 import { type Place, placeInAccount, placeOf } from './clients.ts';
 import type { Output } from './output.ts';
 
-/** Signals closer together than this are one wish of the user. */
-const ONE_PRESS_MS = 500;
+/** Signals closer together than this are one wish of the user; a busy machine delivers them that far apart. */
+const ONE_PRESS_MS = 1000;
+/** As shells count a process that SIGINT ended. */
+const INTERRUPTED = 130;
 
 export interface CloudOptions {
   /** @default - `.proxytune` in the current folder */
@@ -133,7 +135,10 @@ function listenForInterruption(output: Output): { signal: AbortSignal; end: () =
   const onSignal = () => {
     // A terminal, npm and our own door may each pass on the same Ctrl-C.
     if (controller.signal.aborted && Date.now() - first < ONE_PRESS_MS) return;
-    if (controller.signal.aborted) process.exit(130);
+    if (controller.signal.aborted) {
+      process.stderr.write('ended at once; what still ran is ended by its own guard\n');
+      process.exit(INTERRUPTED);
+    }
     first = Date.now();
     controller.abort(interruptedError());
     output.say('\ninterrupted: stopping what runs (once more to end at once)');
@@ -143,6 +148,8 @@ function listenForInterruption(output: Output): { signal: AbortSignal; end: () =
   return {
     signal: controller.signal,
     end: () => {
+      // The other signals of the press that ended the command may come while it still says so.
+      if (controller.signal.aborted) return;
       for (const name of signals) process.off(name, onSignal);
     },
   };

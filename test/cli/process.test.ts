@@ -1,6 +1,6 @@
 /** The command line as a process that loses its reader, its parent or the user's patience. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { on, once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +27,16 @@ async function ended(child: ChildProcess): Promise<{ code: number | null; err: s
   return { code, err };
 }
 
+/** Waits until the command has said a line; its output goes on to flow. */
+async function said(child: ChildProcess, line: string): Promise<void> {
+  let out = '';
+  for await (const [text] of on(child.stdout as NodeJS.ReadableStream, 'data', { close: ['close'] })) {
+    out += text;
+    if (out.includes(line)) return;
+  }
+  throw new Error(`It ended without "${line}": ${out}`);
+}
+
 /** Numbers of the processes in whose arguments the data folder stands. */
 function processes(): string[] {
   return readdirSync('/proc').filter((pid) => {
@@ -49,7 +59,7 @@ test('a reader that goes away ends a command without a word', async () => {
 test('Ctrl-C while the cloud starts ends it at once, and names no other fault', async () => {
   const child = start('bin/proxytune.mjs', 'run', '--local', example, '--data', data);
   const over = ended(child);
-  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  await said(child, 'starting the cloud');
   child.kill('SIGINT');
   // The terminal sends it to the door and to the child behind it; both are one wish.
   await sleep(100);
@@ -65,7 +75,7 @@ onLinux(
   'a door that is killed takes what it opened along',
   async () => {
     const door = start('bin/proxytune.mjs', 'local', '--data', data);
-    await once(door.stdout as NodeJS.ReadableStream, 'data');
+    await said(door, 'starting the cloud');
     expect(processes().length).toBeGreaterThan(1);
     door.kill('SIGKILL');
     const deadline = Date.now() + 30_000;
