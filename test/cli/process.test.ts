@@ -54,7 +54,7 @@ test('a reader that goes away ends a command without a word', async () => {
   child.stdout?.destroy();
   const { code, err } = await ended(child);
   expect({ code, trace: /\n\s+at /.test(err) }).toEqual({ code: 141, trace: false });
-}, 30_000);
+});
 
 test('Ctrl-C while the cloud starts ends it at once, and names no other fault', async () => {
   const child = start('bin/proxytune.mjs', 'run', '--local', example, '--data', data);

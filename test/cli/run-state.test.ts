@@ -42,7 +42,7 @@ test('a run that begins is planning, then inspecting until the findings are ther
   expect(await states(run)).toMatchObject({ plan: 'done', inspect: 'running', teach: 'waiting' });
   await bench.put(keys.findings(run), '{}');
   expect(await states(run)).toMatchObject({ inspect: 'done', teach: 'running', synthesize: 'waiting' });
-}, 30_000);
+});
 
 test('photos that were refused fail the inspection, not the teacher', async () => {
   const run = 'rex-00000002';
@@ -51,7 +51,7 @@ test('photos that were refused fail the inspection, not the teacher', async () =
   await bench.put(keys.findings(run), '{}');
   await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'PhotosRejected' });
   expect(await states(run)).toMatchObject({ plan: 'done', inspect: 'failed', teach: 'waiting' });
-}, 30_000);
+});
 
 test('a job that failed while its run goes on waits to be tried again', async () => {
   const run = 'rex-00000009';
@@ -74,14 +74,14 @@ test('a job that failed while its run goes on waits to be tried again', async ()
   expect(await teach()).toMatchObject({ state: 'running', phase: 'waiting to be tried again', attempt: 1 });
   await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'JobFailed' });
   expect(await teach()).toMatchObject({ state: 'failed' });
-}, 30_000);
+});
 
 test('a request that was refused fails the plan', async () => {
   const run = 'rex-00000003';
   await begin(run);
   await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'OverBudget' });
   expect(await states(run)).toMatchObject({ plan: 'failed', inspect: 'waiting' });
-}, 30_000);
+});
 
 test('a second attempt at drawing counts all chunks, and its pace is that of its own', async () => {
   const run = 'rex-00000004';
@@ -111,7 +111,7 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
   expect(view?.rate).toBeCloseTo(0.01, 3);
   expect(view?.etaSeconds).toBeGreaterThan(490);
   expect(view?.etaSeconds).toBeLessThan(600);
-}, 30_000);
+});
 
 /** A job that runs, as start-job leaves it. */
 async function remember(identity: JobIdentity, facts: { readonly chunks?: number } = {}): Promise<void> {
@@ -158,7 +158,7 @@ test('proxies in rounds: the newest round is shown, and learning waits until the
   expect(await states(run)).toMatchObject({ curate: 'running', learn: 'waiting' });
   await bench.put(keys.curationFile(run), '{}');
   expect(await states(run)).toMatchObject({ curate: 'done', learn: 'running' });
-}, 30_000);
+});
 
 test('a run that too few proxies ended failed in its curation', async () => {
   const run = 'rex-00000006';
@@ -169,4 +169,4 @@ test('a run that too few proxies ended failed in its curation', async () => {
   await bench.put(keys.curationFile(run), '{}');
   await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'ProxiesTooFew' });
   expect(await states(run)).toMatchObject({ curate: 'failed', learn: 'waiting' });
-}, 30_000);
+});

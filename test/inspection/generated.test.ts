@@ -193,10 +193,8 @@ describe('what is refused', () => {
   });
 
   test('a bomb, by its header alone', async () => {
-    const started = performance.now();
     // 900 million pixels could not be decoded from this: that it is named shows that nobody tried.
     expect(await verdictOf(bombPng(30_000, 30_000))).toEqual(['reject', ['too-many-pixels']]);
-    expect(performance.now() - started).toBeLessThan(2000);
     expect(await verdictOf(bombPng(600, 600))).toEqual(['reject', ['truncated']]);
   });
 

@@ -76,7 +76,7 @@ test('what still runs is stopped, the reason recorded and told, with what to do'
   ]);
   // The stopped job says so too; nobody is told of it as a failure of its own.
   expect(await settleJob(await bench.lastEvent(running[0] ?? ''))).toEqual({ answered: false });
-}, 20_000);
+});
 
 test('both jobs of a stage that samples are stopped', async () => {
   const runId = await bench.plan('pair');
@@ -89,7 +89,7 @@ test('both jobs of a stage that samples are stopped', async () => {
     await bench.jobEnd(job);
     expect(await bench.jobStatus(job)).toBe('Stopped');
   }
-}, 20_000);
+});
 
 test('a cause in Lambda’s JSON is told in its own words', async () => {
   const runId = await bench.plan('wrapped');

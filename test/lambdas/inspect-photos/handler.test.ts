@@ -42,7 +42,7 @@ afterAll(async () => {
   s3().destroy();
   await emulator?.close();
   await rm(dataDir, { recursive: true, force: true });
-}, 30_000);
+});
 
 beforeEach(async () => {
   for (const key of await keys('')) await s3().send(new DeleteObjectCommand({ Bucket, Key: key }));

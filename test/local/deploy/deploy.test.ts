@@ -100,7 +100,7 @@ afterAll(async () => {
   await emulator?.close();
   await states?.close();
   rmSync(folder, { recursive: true, force: true });
-}, 30_000);
+});
 
 describe('a synthesised template in the local cloud', () => {
   it('gives outputs with real names, and makes the state machine in our service', async () => {
@@ -186,7 +186,7 @@ describe('a synthesised template in the local cloud', () => {
       errorMessage: 'TypeError: nobody waits for me',
     });
     expect((await invoke({ do: 'echo' })).answer).toEqual({ heard: { do: 'echo' } });
-  }, 20_000);
+  });
 
   it('writes what a function prints to its log group', async () => {
     await invoke({ mark: 'for the log' });
@@ -209,7 +209,7 @@ describe('a synthesised template in the local cloud', () => {
       requestPayload: { detail: { object: { key: 'rex/photo.bad' } } },
       responsePayload: { errorType: 'PhotosRejected', errorMessage: 'bad photo' },
     });
-  }, 20_000);
+  });
 
   it('updates in place, the new environment reaching the function', async () => {
     const updated = await deploy(synthesise('updated'));
@@ -217,7 +217,7 @@ describe('a synthesised template in the local cloud', () => {
     expect(updated.outputs).toEqual(outputs);
     expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
     expect(JSON.parse((await describeMachine()).definition ?? '{}').Comment).toBe('updated');
-  }, 30_000);
+  });
 
   it('stands as it was after the emulator ended and started again', async () => {
     await emulator.close();
@@ -229,7 +229,7 @@ describe('a synthesised template in the local cloud', () => {
     expect((await nextMessage(emulator.endpoint, outputs.InboxOut ?? '')).Body).toBe(
       'recorded rex/after.json',
     );
-  }, 30_000);
+  });
 
   it('fails with the machine that was refused, and stands as before', async () => {
     const failing = deploy(synthesise('bad-machine'));
@@ -239,11 +239,11 @@ describe('a synthesised template in the local cloud', () => {
     await expect(failing).rejects.toMatchObject({ name: 'LocalCloudFailed' });
     expect(JSON.parse((await describeMachine()).definition ?? '{}').Comment).toBe('updated');
     expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
-  }, 30_000);
+  });
 
   it('refuses a type that it cannot make, by its name', async () => {
     await expect(deploy(synthesise('unsupported'))).rejects.toThrow('AWS::Strange::Thing');
-  }, 30_000);
+  });
 
   it('refuses references that lead nowhere before it touches anything', async () => {
     const broken = join(folder, 'assembly-broken');

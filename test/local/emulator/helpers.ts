@@ -23,7 +23,7 @@ export function clientConfig(endpoint: string) {
 }
 
 /** Ask until the answer is there, for at most `seconds`. */
-export async function eventually<T>(ask: () => Promise<T | undefined>, seconds = 15): Promise<T> {
+export async function eventually<T>(ask: () => Promise<T | undefined>, seconds = 30): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();

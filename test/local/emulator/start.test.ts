@@ -102,14 +102,13 @@ describe('startEmulator', () => {
     expect(alive(functionPid)).toBe(true);
     // An invocation that would last a minute holds nothing up.
     const client = clients(first.endpoint).lambda;
-    const cut = client
-      .send(new InvokeCommand({ FunctionName: 'pid', Payload: '{"wait":1}' }))
-      .catch(() => 'cut');
+    const cut = client.send(new InvokeCommand({ FunctionName: 'pid', Payload: '{"wait":1}' })).then(
+      ({ FunctionError }) => FunctionError ?? 'answered',
+      () => 'cut off',
+    );
     await sleep(300);
-    const asked = Date.now();
     await first.close();
-    expect(Date.now() - asked).toBeLessThan(10_000);
-    expect(await cut).toBeDefined();
+    expect(['Unhandled', 'cut off']).toContain(await cut);
     expect(alive(first.pid)).toBe(false);
     expect(alive(functionPid)).toBe(false);
     const second = await startEmulator(options);
@@ -175,7 +174,7 @@ describe('startEmulator', () => {
     } finally {
       await first.close();
     }
-  }, 30_000);
+  });
 
   it('refuses state that is cut off, rather than forget it, and a port that is none does not matter', async () => {
     const options = emulatorOptions(join(folder, 'broken'));
@@ -189,7 +188,7 @@ describe('startEmulator', () => {
     });
     rmSync(file);
     await (await startEmulator(options)).close();
-  }, 30_000);
+  });
 
   it('takes another port when the last one is taken, and says so when it was told which', async () => {
     const options = emulatorOptions(join(folder, 'taken'));
@@ -209,7 +208,7 @@ describe('startEmulator', () => {
     } finally {
       other.close();
     }
-  }, 30_000);
+  });
 
   it('refuses any other version of MiniStack, with the command that installs the right one', async () => {
     const other = join(folder, 'other/ministack-1.6.0.dist-info');
@@ -233,5 +232,5 @@ describe('startEmulator', () => {
     } finally {
       await emulator.close();
     }
-  }, 30_000);
+  });
 });

@@ -59,7 +59,7 @@ test('closing ends every process; the next service finds the job and fails it', 
   expect(bench.events.map(({ Detail }) => Detail.TrainingJobStatus)).toEqual(['Failed']);
   expect(existsSync(join(bench.dataDir, 'jobs/closed/root'))).toBe(false);
   await bench.service.close();
-}, 30_000);
+});
 
 test('when the service is killed, its containers end within seconds', async () => {
   const { putEvent, ...options } = bench.serviceOptions({ dataDir: join(bench.folder, 'killed') });
@@ -80,7 +80,7 @@ test('when the service is killed, its containers end within seconds', async () =
   child.kill('SIGKILL');
   await gone;
   await until('all processes are gone', () => !pids.some(alive), 5);
-}, 30_000);
+});
 
 test('jobs beyond maxConcurrentJobs wait, and can be stopped or run out of time while they wait', async () => {
   await bench.startService({ maxConcurrentJobs: 1 });
@@ -102,7 +102,7 @@ test('jobs beyond maxConcurrentJobs wait, and can be stopped or run out of time 
   await bench.client.send(new StopTrainingJobCommand({ TrainingJobName: 'first' }));
   expect((await bench.trainingEnd('fourth')).TrainingJobStatus).toBe('Completed');
   await bench.service.close();
-}, 30_000);
+});
 
 test('another process can ask for faults over HTTP', async () => {
   await bench.startService();
@@ -123,4 +123,4 @@ test('another process can ask for faults over HTTP', async () => {
   expect(seen).toEqual(walked.flatMap((status) => [status, status]));
   const refused = await faults({ Interrupt: { TrainingJobName: 'nobody' } });
   expect(refused.status).toBe(500);
-}, 30_000);
+});

@@ -122,7 +122,7 @@ test('a job gets its channels and config, and its artifacts, status, events and 
   expect(readFileSync(jobLogFile(bench.dataDir, 'report'), 'utf8')).toContain('report written');
   const tags = await bench.client.send(new ListTagsCommand({ ResourceArn: job.TrainingJobArn }));
   expect(tags.Tags).toEqual([{ Key: 'run', Value: 'r1' }]);
-}, 30_000);
+});
 
 test('of a model that stays in its folder, the channel gets links', async () => {
   const model = await linkedModel(bench, 'linked');
@@ -148,7 +148,7 @@ test('of a model that stays in its folder, the channel gets links', async () => 
   });
   // The job's folder is gone; what it linked to is not.
   expect(readFileSync(join(model, 'unet/weights'), 'utf8')).toBe('W');
-}, 30_000);
+});
 
 test('CompressionType NONE stores plain files, and an isolated container has no way to AWS', async () => {
   await create('plain', {
@@ -164,7 +164,7 @@ test('CompressionType NONE stores plain files, and an isolated container has no 
   ]);
   const seen = JSON.parse((await bench.get('out/plain/output/model/weights/seen.json')).toString());
   expect(Object.keys(seen.env).filter((name) => name.startsWith('AWS_'))).toEqual([]);
-}, 30_000);
+});
 
 test("a crash ends the job Failed with the container's own message and exit code", async () => {
   await create('crash', act('crash', 'crash'));
@@ -179,7 +179,7 @@ test("a crash ends the job Failed with the container's own message and exit code
   expect(last?.Detail).toMatchObject({ TrainingJobStatus: 'Failed', FailureReason: reason });
   expect(await bench.keys('out/crash/')).toEqual([]);
   expect(await bench.keys('checkpoints/crash')).toEqual([]);
-}, 30_000);
+});
 
 test('a stopped job keeps its model and checkpoints, by force when it does not listen', async () => {
   await create('stubborn', act('stubborn', 'hang', { stubborn: 'true' }));
@@ -196,14 +196,14 @@ test('a stopped job keeps its model and checkpoints, by force when it does not l
     name: 'ValidationException',
     message: expect.stringContaining('in status Stopped'),
   });
-}, 30_000);
+});
 
 test('MaxRuntimeInSeconds ends a job as Stopped with MaxRuntimeExceeded', async () => {
   await create('long', { ...act('long', 'hang'), StoppingCondition: { MaxRuntimeInSeconds: 1 } });
   const job = await bench.trainingEnd('long');
   expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' });
   expect(job.ModelArtifacts?.S3ModelArtifacts).toBeDefined();
-}, 30_000);
+});
 
 test('an interrupted spot job starts again in a fresh folder from its mirrored checkpoint', async () => {
   await create('spot', { ...act('spot', 'steps', { steps: '14', pause: '0.25' }), ...SPOT });
@@ -232,7 +232,7 @@ test('an interrupted spot job starts again in a fresh folder from its mirrored c
   );
   expect(result.began).toBeGreaterThanOrEqual(3);
   expect(await bench.keys('checkpoints/spot/')).toEqual(['checkpoints/spot/step.json']);
-}, 30_000);
+});
 
 describe('a job of two instances', () => {
   const TWO = {
@@ -255,7 +255,7 @@ describe('a job of two instances', () => {
       readFile(join(folder, 'host.txt'), 'utf8'),
     );
     expect(host).toBe('algo-1');
-  }, 30_000);
+  });
 
   test('fails when one of them does, with its message, and the other ends', async () => {
     await create('half', { ...act('half', 'share', { crashes: 'algo-2' }), ...TWO });
@@ -263,7 +263,7 @@ describe('a job of two instances', () => {
       TrainingJobStatus: 'Failed',
       FailureReason: 'AlgorithmError: TeacherDiverged: loss is NaN at step 7, exit code: 3',
     });
-  }, 30_000);
+  });
 });
 
 test('a job on demand cannot be interrupted, nor one nobody created', async () => {
@@ -271,7 +271,7 @@ test('a job on demand cannot be interrupted, nor one nobody created', async () =
   await expect(bench.service.faults.interrupt('on-demand')).rejects.toThrow('not a managed spot job');
   await expect(bench.service.faults.interrupt('nobody')).rejects.toThrow('No training job nobody');
   await bench.trainingEnd('on-demand');
-}, 30_000);
+});
 
 test('events can be lost and repeated', async () => {
   const restore = bench.service.faults.dropEvents(({ Detail }) => Detail.TrainingJobStatus === 'Completed');
@@ -283,7 +283,7 @@ test('events can be lost and repeated', async () => {
   expect(statuses('noisy')).toEqual(
     ['Starting', 'Downloading', 'Training', 'Uploading'].flatMap((status) => [status, status, status]),
   );
-}, 30_000);
+});
 
 test('jobs are listed by name and status, page by page, and an ended one can be deleted and its name reused', async () => {
   const list = (input: object) => bench.client.send(new ListTrainingJobsCommand(input));
@@ -304,7 +304,7 @@ test('jobs are listed by name and status, page by page, and an ended one can be 
   await expect(bench.describeTraining('list-a')).rejects.toMatchObject({ name: 'ValidationException' });
   await create('list-a');
   expect((await bench.trainingEnd('list-a')).TrainingJobStatus).toBe('Completed');
-}, 30_000);
+});
 
 test('a channel that names nothing is refused when the job is created', async () => {
   const nothing = { S3DataSource: { S3DataType: 'S3Prefix' as const, S3Uri: `s3://${BUCKET}/nowhere/` } };

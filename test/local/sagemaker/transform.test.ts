@@ -112,7 +112,7 @@ test('each object goes to the server with its headers and comes back as .out und
     Resources: [job.TransformJobArn],
     Detail: { TransformStartTime: null, ModelName: 'plain', Tags: { run: 'r1' } },
   });
-}, 30_000);
+});
 
 test('the address of a model that stays in its folder is that of the folder', async () => {
   const folder = await linkedModel(bench, 'stays');
@@ -128,7 +128,7 @@ test('the address of a model that stays in its folder is that of the folder', as
     FROM_MODEL: Environment.FROM_MODEL,
     FROM_JOB: `file://${folder}`,
   });
-}, 30_000);
+});
 
 test('a failing object leaves no .out, the others are stored, and the job is Failed', async () => {
   await putInputs('partly', {
@@ -146,7 +146,7 @@ test('a failing object leaves no .out, the others are stored, and the job is Fai
   expect(await bench.keys('out/partly/')).toEqual(['out/partly/a.json.out', 'out/partly/c.json.out']);
   expect(await output('partly', 'c.json')).toMatchObject({ tries: 2 });
   expect(log('partly')).toContain('in/partly/b.json: Bad HTTP status received from algorithm: 500 no thanks');
-}, 30_000);
+});
 
 test('an invocation over its time and a server that dies fail the job and leave no process', async () => {
   await putInputs('slow', { 'a.json': 'fine', 'b.json': 'sleep 20' });
@@ -162,7 +162,7 @@ test('an invocation over its time and a server that dies fail the job and leave 
     TransformJobStatus: 'Failed',
     FailureReason: expect.stringContaining('the container has ended, exit code: 7'),
   });
-}, 30_000);
+});
 
 test('a server that ends before it is ready fails the job at once', async () => {
   await putInputs('unready', { 'a.json': 'x' });
@@ -175,7 +175,7 @@ test('a server that ends before it is ready fails the job at once', async () => 
     /^AlgorithmError: .* ended before it answered \/ping with 200, exit code: 5$/,
   );
   expect(log('unready')).toContain('cannot load the adapter');
-}, 30_000);
+});
 
 test('instances share the objects of a manifest, and the container may set its own concurrency', async () => {
   const files = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}.json`);
@@ -197,7 +197,7 @@ test('instances share the objects of a manifest, and the container may set its o
   const seen = await Promise.all(files.map((file) => output('shared', `shared/${file}`)));
   expect(new Set(seen.map(({ pid }) => pid)).size).toBe(2);
   expect(Math.max(...seen.map(({ busiest }) => busiest))).toBe(2);
-}, 30_000);
+});
 
 test('a stopped job discards its outputs', async () => {
   await putInputs('stopped', { 'a.json': 'fine', 'b.json': 'sleep 20' });
@@ -210,7 +210,7 @@ test('a stopped job discards its outputs', async () => {
   expect(job).toMatchObject({ TransformJobStatus: 'Stopped' });
   expect(await bench.keys('out/stopped/')).toEqual([]);
   expect(alive(pid)).toBe(false);
-}, 30_000);
+});
 
 test('an archive with a path that leads out is refused', async () => {
   const archive = readFileSync(new URL('./fixtures/leads-out.tar.gz', import.meta.url));
@@ -221,7 +221,7 @@ test('an archive with a path that leads out is refused', async () => {
   expect((await bench.transformEnd('bad')).FailureReason).toBe(
     'ClientError: Model data could not be unpacked: the path ../outside.txt leads out of its folder.',
   );
-}, 30_000);
+});
 
 test('ModelDataSource makes a model, but no transform job', async () => {
   const S3DataSource = { S3Uri: `s3://${BUCKET}/models/`, S3DataType: 'S3Prefix', CompressionType: 'None' };

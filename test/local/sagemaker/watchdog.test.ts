@@ -19,7 +19,7 @@ test('a guard that is killed has a successor that knows what it watched', async 
   // A closed watchdog ends what is still watched, as one whose service died does.
   await watchdog.close();
   expect((await ended)[1]).toBe('SIGTERM');
-}, 20_000);
+});
 
 /** Numbers of this process's guards. */
 async function guards(): Promise<number[]> {

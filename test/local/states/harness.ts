@@ -138,7 +138,7 @@ export class Harness {
 
   /** Waits, in real time, for the end of an execution that needs no more of the clock. */
   async ended(executionArn: string): Promise<DescribeExecutionCommandOutput> {
-    const deadline = Date.now() + 15_000;
+    const deadline = Date.now() + 30_000;
     for (;;) {
       const execution = await this.describe(executionArn);
       if (execution.status !== 'RUNNING') return execution;
@@ -176,9 +176,9 @@ export class Harness {
 
 /** Waits, in real time, until something has happened in the service. */
 export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5000;
+  const deadline = Date.now() + 30_000;
   while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('what the test waits for did not happen within 5 s');
+    if (Date.now() > deadline) throw new Error('what the test waits for did not happen within half a minute');
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
