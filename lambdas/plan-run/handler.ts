@@ -3,6 +3,7 @@ import { SubscribeCommand } from '@aws-sdk/client-sns';
 import { chunksOf } from '../../lib/core/chunks.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { makePlan } from '../../lib/core/make-plan.ts';
+import { contentOf } from '../../lib/core/model-manifest.ts';
 import type { Plan } from '../../lib/core/plan.ts';
 import { parseRequest, requestSchema } from '../../lib/core/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
@@ -34,15 +35,17 @@ export async function handler(input: PlanRunInput) {
   requireSubjectName(subject);
   const request = parseRequest(text);
   const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
-  const plan = makePlan(request, {
+  const context = {
     runId,
     subject,
     bucket,
     scale,
     version: setting('VERSION'),
     instanceTypes: setting('INSTANCE_TYPES').split(','),
-  });
-  await Promise.all(Object.values(plan.models).map(({ id }) => requireModelInBucket(id)));
+  } as const;
+  // Twice: what is wrong with the request itself is said first, and the whole plan needs to know the models.
+  const contents = await contentsOf(makePlan(request, context).models);
+  const plan = makePlan(request, { ...context, contents });
   await writeChunks(plan);
   await writeJson(keys.plan(runId), plan);
   await noteRun(runId, { curated: plan.curation !== null });
@@ -54,6 +57,12 @@ export async function handler(input: PlanRunInput) {
     referencesPrefix: keys.references(runId),
     curated: plan.curation !== null,
   };
+}
+
+/** What was brought in of each model. @throws ModelMissing, ModelChanged */
+async function contentsOf(models: Plan['models']): Promise<Record<string, string>> {
+  const manifests = await Promise.all(Object.values(models).map(({ id }) => requireModelInBucket(id)));
+  return Object.fromEntries(manifests.map((manifest) => [manifest.model, contentOf(manifest)]));
 }
 
 /** Read on its own, so that a request that is refused for something else still reaches its author. */

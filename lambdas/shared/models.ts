@@ -17,12 +17,12 @@ import { setting } from './environment.ts';
  * Finds out before any GPU whether a model is there, whole, and as it was brought in.
  * @throws ModelMissing, ModelChanged
  */
-export async function requireModelInBucket(id: string): Promise<void> {
+export async function requireModelInBucket(id: string): Promise<ModelManifest> {
   const held = await heldInBucket(id);
   const { linked, files } = requireManifest(id, held);
   // In an account a link leads nowhere: the bucket lacks every file, and is said to.
-  if (linked === null || setting('LINKED_MODELS') !== 'yes') requireModel(id, held);
-  else requireModel(id, { ...held, where: linked, files: await filesOnDisk(linked, files) });
+  if (linked === null || setting('LINKED_MODELS') !== 'yes') return requireModel(id, held);
+  return requireModel(id, { ...held, where: linked, files: await filesOnDisk(linked, files) });
 }
 
 async function heldInBucket(id: string): Promise<Held> {

@@ -29,9 +29,11 @@ export function requireSubjectName(folder: string): void {
   });
 }
 
-/** What pictures of a category are drawn from. */
+/** What pictures of a category are drawn from. Their seeds are their numbers. */
 export interface ClassPictures {
   readonly model: string;
+  /** Of the model's files, as `contentOf` gives it: another revision draws other pictures. */
+  readonly content: string;
   /** Small letters and spaces only, as categories have them. */
   readonly prompt: string;
   readonly size: number;
@@ -66,8 +68,8 @@ export const keys = {
   /** Pictures of the category that the teacher drew in this run, as one archive; only where it drew all. */
   drawnClass: (run: string) => `runs/${run}/checkpoints/teach/prior/pictures.tar`,
   /** The same for every run that wants the same: everything that decides the pictures is in the key. */
-  classPictures: ({ model, prompt, size, steps, guidance, pictures }: ClassPictures) =>
-    `class-pictures/${model}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
+  classPictures: ({ model, content, prompt, size, steps, guidance, pictures }: ClassPictures) =>
+    `class-pictures/${model}/${content}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
   classArchive: (prefix: string) => `${prefix}pictures.tar`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/progress.json`,
   /** SageMaker adds `<job>/output/model.tar.gz` (or `model/…`, uncompressed). */

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { licence, type Model, model } from './catalogue.ts';
 import { ProxytuneError } from './errors.ts';
 import { keys } from './keys.ts';
+import { digest } from './names.ts';
 
 /** Last part of the manifest's key, and its name in a folder. */
 export const MANIFEST_FILE = 'manifest.json';
@@ -68,6 +69,15 @@ export function makeManifest(row: Model, origin: Origin, files: readonly ModelFi
     linked,
     files: [...files].sort((a, b) => (a.path < b.path ? -1 : 1)),
   });
+}
+
+/**
+ * A model's files in eight digits: the same wherever and whenever the same files were brought in, another one for
+ * another revision of the same model.
+ */
+export function contentOf({ files }: Pick<ModelManifest, 'files'>): string {
+  const lines = files.map(({ path, sha256 }) => `${sha256} ${path}\n`);
+  return digest(lines.sort().join(''));
 }
 
 /** What is held of a model in one place. */

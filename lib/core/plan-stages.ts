@@ -2,7 +2,7 @@
 import { type Model, type Recipe, recipeOf } from './catalogue.ts';
 import type { CurationPlan } from './contract/curation.ts';
 import { ProxytuneError } from './errors.ts';
-import { keys } from './keys.ts';
+import { type ClassPictures, keys } from './keys.ts';
 import { snrGammaOf } from './min-snr.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from './plan.ts';
 import {
@@ -29,6 +29,11 @@ export interface PlanContext {
   readonly version: string;
   /** The only instance types that may be planned. @default - all of the catalogue */
   readonly instanceTypes?: readonly string[] | undefined;
+  /**
+   * What was brought in of each model, by id, as `contentOf` gives it.
+   * @default - not known, as before anything is brought in; runs then share nothing that such a model has drawn
+   */
+  readonly contents?: Readonly<Record<string, string>>;
 }
 
 /** A request with its models and counts looked up. */
@@ -113,9 +118,7 @@ function teach(parts: Parts): TrainingPlan {
         references: keys.references(context.runId),
         ...(samples && { clip: keys.model(clip.id), dino: keys.model(dino.id) }),
       },
-      ...(prior && {
-        optionalChannels: { class: keys.classPictures({ ...prior, model: teacher.id, size: recipe.size }) },
-      }),
+      ...(prior && sharedClass(context, { ...prior, model: teacher.id, size: recipe.size })),
     },
   );
 }
@@ -130,6 +133,14 @@ function priorOf(recipe: Recipe, named: Named, pictures: number | undefined) {
   if (pictures === undefined || recipe.sampler.kind !== 'diffusion') return undefined;
   const { steps, guidance } = recipe.sampler;
   return { prompt: classPrompt(named), pictures, weight: 1, steps, guidance };
+}
+
+/** Where the pictures of the class lie that other runs have drawn, and where those of this one go. */
+function sharedClass({ contents }: PlanContext, drawn: Omit<ClassPictures, 'content'>) {
+  const content = contents?.[drawn.model];
+  return content === undefined
+    ? {}
+    : { optionalChannels: { class: keys.classPictures({ ...drawn, content }) } };
 }
 
 /**

@@ -110,7 +110,15 @@ test.each(LAMBDA_NAMES)('%s may do what it does, and nothing else', (name) => {
 
 const RUN = 'my-dog-0a1b2c3d';
 const JOB = 'proxytune-my-dog-0a1b2c3d-evaluate-a1';
-const CLASS = { model: 'sdxl', prompt: 'a dog', size: 1024, steps: 25, guidance: 3.5, pictures: 200 };
+const CLASS = {
+  model: 'sdxl',
+  content: '0a1b2c3d',
+  prompt: 'a dog',
+  size: 1024,
+  steps: 25,
+  guidance: 3.5,
+  pictures: 200,
+};
 /** Keys as core names them, one for each way in which a lambda touches the bucket. */
 const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['plan-run', 's3:GetObjectVersion', keys.request('my-dog')],

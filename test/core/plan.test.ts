@@ -142,7 +142,8 @@ test('a recipe says which layers carry LoRA; where it is silent, so is the job',
 });
 
 test('the class is preserved only when asked for, and costs its drawing and twice the steps', () => {
-  const teach = (fields: object) => stageOf(plan(fields), 'teach') as TrainingPlan;
+  const contents = { sdxl: '0a1b2c3d' };
+  const teach = (fields: object) => stageOf(plan(fields, 'full', { contents }), 'teach') as TrainingPlan;
   const without = teach({});
   expect(Object.keys(without.hyperparameters)).not.toContain('prior');
   const preserving = teach({ category: 'dog', advanced: { teach: { priorPictures: 100, samples: false } } });
@@ -150,14 +151,18 @@ test('the class is preserved only when asked for, and costs its drawing and twic
     prior: { prompt: 'a dog', pictures: 100, weight: 1, steps: 25, guidance: 5 },
   });
   expect(preserving.optionalChannels).toEqual({
-    class: 'class-pictures/sdxl/a-dog/1024px-25-steps-guidance-5-100/',
+    class: 'class-pictures/sdxl/0a1b2c3d/a-dog/1024px-25-steps-guidance-5-100/',
   });
   // What is drawn otherwise lies elsewhere.
   const other = teach({ category: 'big dog', preset: 'draft', advanced: { teach: { priorPictures: 99 } } });
   expect(other.optionalChannels).toEqual({
-    class: 'class-pictures/sdxl/a-big-dog/768px-20-steps-guidance-5-99/',
+    class: 'class-pictures/sdxl/0a1b2c3d/a-big-dog/768px-20-steps-guidance-5-99/',
   });
   expect(teach({}).optionalChannels).toBeUndefined();
+  // Of a model that nobody has looked at nothing is shared.
+  const unseen = stageOf(plan({ advanced: { teach: { priorPictures: 100 } } }), 'teach') as TrainingPlan;
+  expect(unseen.hyperparameters).toMatchObject({ prior: { pictures: 100 } });
+  expect(unseen.optionalChannels).toBeUndefined();
   const { load, perStep, perPicture } = model('sdxl').minutes;
   expect(preserving.minutes).toBeCloseTo(load + 2 * 1000 * perStep + 100 * perPicture, 1);
 });

@@ -1,6 +1,7 @@
 /** Plans as the tests of the core make them. */
 import { makePlan } from '../../lib/core/make-plan.ts';
 import type { Plan } from '../../lib/core/plan.ts';
+import type { PlanContext } from '../../lib/core/plan-stages.ts';
 import { parseRequest } from '../../lib/core/request.ts';
 
 export const context = {
@@ -11,10 +12,15 @@ export const context = {
   version: '1',
 } as const;
 
-export const plan = (fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan =>
+export const plan = (
+  fields: object = {},
+  scale: 'full' | 'tiny' = 'full',
+  more: Partial<PlanContext> = {},
+): Plan =>
   makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, ...fields })), {
     ...context,
     scale,
+    ...more,
   });
 
 /** The error that making something ends in. */

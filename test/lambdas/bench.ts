@@ -25,7 +25,7 @@ import { describeJob } from '../../lambdas/shared/jobs.ts';
 import { handler as startJob } from '../../lambdas/start-job/handler.ts';
 import { instanceTypes, model } from '../../lib/core/catalogue.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { makeManifest } from '../../lib/core/model-manifest.ts';
+import { contentOf, makeManifest } from '../../lib/core/model-manifest.ts';
 import { runId as runIdOf } from '../../lib/core/names.ts';
 import { outcomeOf } from '../../lib/core/outcome.ts';
 import type { JobStage } from '../../lib/core/words.ts';
@@ -286,14 +286,21 @@ export class Bench {
     for (const id of ['sdxl-tiny', 'llamagen-tiny', 'clip-tiny', 'dino-tiny']) await this.putModel(id);
   }
 
-  /** Brings a model of one small file in, as import-model would. */
-  async putModel(id: string): Promise<void> {
-    const content = '{}';
+  /** Brings a model of one small file in, as import-model would. @returns what its files are called together */
+  async putModel(id: string, content = '{}'): Promise<string> {
     await this.put(`${keys.model(id)}config.json`, content);
     const sum = (algorithm: string) => createHash(algorithm).update(content).digest('hex');
-    const file = { path: 'config.json', size: 2, sha256: sum('sha256'), etag: sum('md5'), modified: null };
+    const file = {
+      path: 'config.json',
+      size: content.length,
+      sha256: sum('sha256'),
+      etag: sum('md5'),
+      modified: null,
+    };
     const origin = { source: 'a test', importedAt: new Date() };
-    await this.put(keys.modelManifest(id), JSON.stringify(makeManifest(model(id), origin, [file])));
+    const manifest = makeManifest(model(id), origin, [file]);
+    await this.put(keys.modelManifest(id), JSON.stringify(manifest));
+    return contentOf(manifest);
   }
 
   async #makeTable(): Promise<void> {

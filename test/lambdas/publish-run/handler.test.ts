@@ -122,7 +122,8 @@ test('the report lies where the user looks for it, whole, shown as what it is, a
 });
 
 test('what the teacher drew of the category is shared, and not replaced by another run’s', async () => {
-  const shared = 'class-pictures/sdxl-tiny/a-dog/64px-6-steps-guidance-3-3/pictures.tar';
+  const content = await bench.putModel('sdxl-tiny');
+  const shared = `class-pictures/sdxl-tiny/${content}/a-dog/64px-6-steps-guidance-3-3/pictures.tar`;
   expect(await bench.get(shared)).toEqual({ text: 'drawn by this run', type: 'application/x-tar' });
   await bench.put(shared, 'shared by another run');
   await handler({ runId });

@@ -62,10 +62,16 @@ test('class pictures of an earlier run come in as a channel, once there are some
       (job.InputDataConfig ?? []).map((c) => [c.ChannelName, c.DataSource?.S3DataSource?.S3Uri]),
     );
   };
-  const prefix = 'class-pictures/sdxl-tiny/a-dog/64px-6-steps-guidance-3-3/';
+  const content = await bench.putModel('sdxl-tiny');
+  const prefix = `class-pictures/sdxl-tiny/${content}/a-dog/64px-6-steps-guidance-3-3/`;
   expect(Object.keys(await channels('first')).sort()).toEqual(['base', 'clip', 'dino', 'references']);
   await bench.put(`${prefix}pictures.tar`, 'pictures');
   expect(await channels('second')).toMatchObject({ class: `s3://${BUCKET}/${prefix}` });
+  // Another revision under the same id would draw others; the same one, brought in again, would not.
+  expect(await bench.putModel('sdxl-tiny', '{"revision": 2}')).not.toBe(content);
+  expect(await channels('third')).not.toHaveProperty('class');
+  expect(await bench.putModel('sdxl-tiny')).toBe(content);
+  expect(await channels('fourth')).toHaveProperty('class');
 });
 
 test('a second call adopts the job and leaves the new token', async () => {

@@ -1,0 +1,32 @@
+import { model } from '../../lib/core/catalogue.ts';
+import { contentOf, type ModelFile, makeManifest, type Origin } from '../../lib/core/model-manifest.ts';
+
+describe('a model’s files in eight digits', () => {
+  const file = (path: string, digit: string): ModelFile => ({
+    path,
+    size: 3,
+    sha256: digit.repeat(64),
+    etag: null,
+    modified: null,
+  });
+  const files = [file('unet/a.safetensors', '1'), file('vae/b.safetensors', '2')];
+  const brought = (of: readonly ModelFile[], origin: Partial<Origin> = {}) =>
+    contentOf(makeManifest(model('sdxl'), { source: 'hub', importedAt: new Date(0), ...origin }, of));
+
+  test('are the same however the same files were brought in', () => {
+    expect(brought(files)).toMatch(/^[0-9a-f]{8}$/);
+    const linked = [...files].reverse().map((entry) => ({ ...entry, modified: 7 }));
+    expect(brought(linked, { source: '/disk', linked: '/disk', importedAt: new Date(9) })).toBe(
+      brought(files),
+    );
+  });
+
+  test.each([
+    ['content', [file('unet/a.safetensors', '3'), file('vae/b.safetensors', '2')]],
+    ['name', [file('unet/c.safetensors', '1'), file('vae/b.safetensors', '2')]],
+    ['number', files.slice(0, 1)],
+    ['place of the same contents', [file('unet/a.safetensors', '2'), file('vae/b.safetensors', '1')]],
+  ])('differ with a file’s %s', (_of, other) => {
+    expect(brought(other)).not.toBe(brought(files));
+  });
+});
