@@ -24,6 +24,7 @@ import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { isTaken, JOB_OVER, refusal } from '../../lib/core/outcome.ts';
 import { draws, type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
+import { instancesFor } from '../../lib/core/plan-jobs.ts';
 import { isOf, type JobRecord } from '../../lib/core/records.ts';
 import { JOB_KINDS, type JobStage } from '../../lib/core/words.ts';
 import { listKeys, readPlan, writeJson } from '../shared/bucket.ts';
@@ -55,9 +56,10 @@ export async function handler({
   const jobs = await jobsOf(runId);
   const attempt = nextAttempt(jobs.filter((job) => isOf(job, stage, round)));
   const identity = { run: runId, stage, attempt, round };
-  await rememberJob(identity, record(plan, identity, taskToken));
+  const work = await workOf(plan, identity, jobs);
+  await rememberJob(identity, record(plan, identity, taskToken, work));
   try {
-    await create(plan, identity, jobs);
+    await create(plan, identity, jobs, work);
   } catch (error) {
     await refused(identity, error as Error);
   }
@@ -86,7 +88,32 @@ function jobOver({ jobName: name }: JobRecord): Error {
   return Object.assign(new Error(`The job ${name} is over already.`), { name: JOB_OVER });
 }
 
-function record(plan: Plan, identity: JobIdentity, token: string): Omit<JobRecord, 'pk' | 'sk'> {
+/** What is left to a job that draws. */
+interface Work {
+  readonly chunks: readonly number[];
+  readonly instances: number;
+}
+
+/** @returns undefined for a stage that does not draw */
+async function workOf(
+  plan: Plan,
+  identity: JobIdentity,
+  jobs: readonly JobRecord[],
+): Promise<Work | undefined> {
+  const stage = stageOf(plan, identity.stage);
+  if (!draws(stage)) return undefined;
+  const chunks = await missingChunks(plan, identity);
+  // A job that exists already is billed for those that it was created with.
+  const begun = jobs.find((job) => job.jobName === jobName(identity))?.instances;
+  return { chunks, instances: begun ?? instancesFor(stage, chunks.length) };
+}
+
+function record(
+  plan: Plan,
+  identity: JobIdentity,
+  token: string,
+  work: Work | undefined,
+): Omit<JobRecord, 'pk' | 'sk'> {
   const stage = stageOf(plan, identity.stage);
   return {
     runId: identity.run,
@@ -101,15 +128,20 @@ function record(plan: Plan, identity: JobIdentity, token: string): Omit<JobRecor
     createdAt: new Date().toISOString(),
     instanceType: stage.instanceType,
     maxRuntimeSeconds: stage.maxRuntimeSeconds,
-    ...(draws(stage)
-      ? { chunks: chunksUntil(plan, stage.stage, identity.round ?? 1), instances: stage.instances }
+    ...(draws(stage) && work
+      ? { chunks: chunksUntil(plan, stage.stage, identity.round ?? 1), instances: work.instances }
       : {}),
   };
 }
 
-async function create(plan: Plan, identity: JobIdentity, jobs: readonly JobRecord[]): Promise<void> {
+async function create(
+  plan: Plan,
+  identity: JobIdentity,
+  jobs: readonly JobRecord[],
+  work: Work = { chunks: [], instances: 1 },
+): Promise<void> {
   const context = { roleArn: setting('JOB_ROLE_ARN'), imageUri: setting('IMAGE_URI') };
-  await CREATORS[stageOf(plan, identity.stage).kind](plan, identity, context, jobs);
+  await CREATORS[stageOf(plan, identity.stage).kind](plan, identity, context, jobs, work);
 }
 
 type Create = (
@@ -117,6 +149,7 @@ type Create = (
   identity: JobIdentity,
   context: JobContext,
   jobs: readonly JobRecord[],
+  work: Work,
 ) => Promise<void>;
 
 const CREATORS: Readonly<Record<StagePlan['kind'], Create>> = {
@@ -124,18 +157,19 @@ const CREATORS: Readonly<Record<StagePlan['kind'], Create>> = {
     const found = await filledChannels(stageOf(plan, identity.stage));
     await createTraining(trainingJobRequest(plan, identity, { ...context, found }));
   },
-  async spot(plan, identity, context, jobs) {
+  async spot(plan, identity, context, jobs, { instances }) {
     const adapter = adapterJob(plan, identity.stage, jobs);
-    await createTraining(spotDrawingRequest(plan, identity, { ...context, adapterJob: adapter }));
+    await createTraining(spotDrawingRequest(plan, identity, { ...context, adapterJob: adapter, instances }));
   },
-  async transform(plan, identity, context, jobs) {
+  async transform(plan, identity, context, jobs, { chunks, instances }) {
     const drawing = drawingOf(plan, identity);
-    const named = manifest(plan.bucket, drawing.chunks, (await missingChunks(plan, identity)).map(chunkName));
+    const named = manifest(plan.bucket, drawing.chunks, chunks.map(chunkName));
     await writeJson(keys.manifest(plan.runId, drawing.name), named);
     const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, adapterJob(plan, identity.stage, jobs))}`;
     const model = modelRequest(plan, drawing, { ...context, artifactUri });
     await adopting(sagemaker().send(new CreateModelCommand(model)));
-    await adopting(sagemaker().send(new CreateTransformJobCommand(transformJobRequest(plan, drawing))));
+    const transform = transformJobRequest(plan, drawing, instances);
+    await adopting(sagemaker().send(new CreateTransformJobCommand(transform)));
   },
 };
 

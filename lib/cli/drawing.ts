@@ -28,6 +28,7 @@ import {
   transformOutcome,
 } from '../core/outcome.ts';
 import type { Plan } from '../core/plan.ts';
+import { instancesFor } from '../core/plan-jobs.ts';
 import type { Place } from './clients.ts';
 import { duration, type Output } from './output.ts';
 import { listKeys, readObject } from './run-state.ts';
@@ -110,7 +111,8 @@ async function begin(
   const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, generation.adapterJob)}`;
   const model = modelRequest(plan, drawing, { ...context, artifactUri });
   await creating(place.sagemaker.send(new CreateModelCommand(model)));
-  await creating(place.sagemaker.send(new CreateTransformJobCommand(transformJobRequest(plan, drawing))));
+  const transform = transformJobRequest(plan, drawing, instancesFor(drawing.how, missing.length));
+  await creating(place.sagemaker.send(new CreateTransformJobCommand(transform)));
 }
 
 /** The highest attempt that SageMaker knows, 0 when there is none. */

@@ -80,17 +80,19 @@ export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: J
  * go there as they are written, and what any attempt drew is there again when the job starts or goes on.
  *
  * @param adapterJob - the job whose adapter draws
+ * @param instances - as `instancesFor` gives them for what is left to draw
  */
 export function spotDrawingRequest(
   plan: Plan,
   identity: JobIdentity,
-  context: JobContext & { adapterJob: string },
+  context: JobContext & { adapterJob: string; instances: number },
 ) {
   const { stage, role, ...how } = transformOf(plan, identity.stage);
   const { family, id: model } = plan.models[role];
   const run = plan.runId;
   return trainingRequest(plan, identity, context, {
     ...how,
+    instances: context.instances,
     spot: true,
     compressed: true,
     hyperparameters: {
@@ -196,8 +198,11 @@ export function modelRequest(plan: Plan, drawing: Drawing, context: JobContext &
   };
 }
 
-/** CreateTransformJob over the manifest of the chunks that are still wanted. */
-export function transformJobRequest(plan: Plan, { name, stage, how, output }: Drawing) {
+/**
+ * CreateTransformJob over the manifest of the chunks that are still wanted.
+ * @param instances - as `instancesFor` gives them for these
+ */
+export function transformJobRequest(plan: Plan, { name, stage, how, output }: Drawing, instances: number) {
   const gpu = instance(how.instanceType).gpus > 0;
   return {
     TransformJobName: name,
@@ -224,7 +229,7 @@ export function transformJobRequest(plan: Plan, { name, stage, how, output }: Dr
     },
     TransformResources: {
       InstanceType: how.instanceType as never,
-      InstanceCount: how.instances,
+      InstanceCount: instances,
       ...(gpu ? { TransformAmiVersion: TRANSFORM_AMI } : {}),
     },
     Tags: tags(plan, stage),

@@ -57,7 +57,7 @@ export function transformPlan(
   rest: Pick<TransformPlan, 'kind' | 'size' | 'sampler' | 'picturesPerChunk'> & {
     on: Instance;
     variants: 1 | 2;
-    /** They share the pictures; never more than a round has chunks. @default - 1 */
+    /** They share the pictures; never more than find a chunk in a round. @default - 1 */
     instances?: number | undefined;
     /** Jobs one after another, at most; each loads the model. @default - 1 */
     rounds?: number | undefined;
@@ -65,8 +65,9 @@ export function transformPlan(
 ): TransformPlan {
   const { kind, size, on, variants, sampler, picturesPerChunk, rounds } = rest;
   const chunks = Math.ceil(picturesOfVariant / picturesPerChunk) * variants;
-  // One that finds no chunk would load the model, wait for the others, and be paid.
-  const instances = Math.min(rest.instances ?? 1, Math.ceil(chunks / (rounds ?? 1)));
+  const inRound = Math.ceil(chunks / (rounds ?? 1));
+  const asked = { kind, instanceType: on.type, instances: rest.instances ?? 1 };
+  const instances = instancesFor(asked, inRound);
   const pictures = picturesOfVariant * variants;
   return {
     stage,
@@ -75,7 +76,7 @@ export function transformPlan(
     instanceType: on.type,
     ...drawingTime(model, { pictures, size }, on, {
       instances,
-      lanes: Math.min(instances * lanesOf(kind, on), chunks),
+      lanes: Math.min(instances * lanesOf(kind, on), inRound),
       rounds,
       spot: kind === 'spot',
     }),
@@ -93,6 +94,17 @@ export function transformPlan(
 /** GPUs of an instance that draw: a training job has a process for each, a batch transform one server. */
 export function lanesOf(kind: TransformPlan['kind'], on: Instance): number {
   return kind === 'spot' ? Math.max(1, on.gpus) : 1;
+}
+
+/**
+ * How many of a stage's instances find something to draw where so many chunks are left: one that finds nothing would
+ * load the model, wait for the others, and be paid.
+ */
+export function instancesFor(
+  { kind, instanceType, instances }: Pick<TransformPlan, 'kind' | 'instanceType' | 'instances'>,
+  chunks: number,
+): number {
+  return Math.max(1, Math.min(instances, Math.ceil(chunks / lanesOf(kind, instance(instanceType)))));
 }
 
 /** How pictures are shared out, and at which price. */

@@ -123,7 +123,7 @@ test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', 
   const wanted = modelRequest(made, drawing, context);
   checkRequest('CreateModel', wanted);
   applyRules([...modelRules, modelIsPacked, modelIsOneContainer], wanted as never);
-  const transform = transformJobRequest(made, drawing);
+  const transform = transformJobRequest(made, drawing, drawing.how.instances);
   checkRequest('CreateTransformJob', transform);
   applyRules([...transformRules, ...transformLimits], transform as never);
   expect(transform.ModelName).toBe(wanted.ModelName);

@@ -53,7 +53,7 @@ function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
     const adapterJob = jobName({ ...identity, stage: 'teach' });
     const request =
       kind === 'spot'
-        ? spotDrawingRequest(made, identity, { ...CONTEXT, adapterJob })
+        ? spotDrawingRequest(made, identity, { ...CONTEXT, adapterJob, instances: 8 })
         : trainingJobRequest(made, identity, CONTEXT);
     checkRequest('CreateTrainingJob', request);
     applyRules(trainingRules, request as never);
@@ -64,7 +64,7 @@ function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
   const model = modelRequest(made, drawingOf(made, identity), { ...CONTEXT, artifactUri });
   checkRequest('CreateModel', model);
   applyRules([...modelRules, modelIsPacked, modelIsOneContainer], model as never);
-  const transform = transformJobRequest(made, drawingOf(made, identity));
+  const transform = transformJobRequest(made, drawingOf(made, identity), 8);
   checkRequest('CreateTransformJob', transform);
   applyRules([...transformRules, ...transformLimits], transform as never);
   expect(transform.ModelName).toBe(model.ModelName);
@@ -195,7 +195,7 @@ describe('a stage that draws on spot', () => {
   const request = spotDrawingRequest(
     made,
     { run: RUN, stage: 'synthesize', attempt: 2 },
-    { ...CONTEXT, adapterJob },
+    { ...CONTEXT, adapterJob, instances: 3 },
   );
 
   test('reads base, adapter and chunks through channels, without network', () => {
@@ -221,6 +221,7 @@ describe('a stage that draws on spot', () => {
     const { S3OutputPath } = transformJobRequest(
       asTransform,
       drawingOf(asTransform, { run: RUN, stage: 'synthesize', attempt: 2 }),
+      1,
     ).TransformOutput;
     expect(`${S3Uri}a2/`).toBe(S3OutputPath);
     const chunks = chunksUntil(made, 'synthesize', 1);
@@ -235,7 +236,9 @@ describe('a stage that draws on spot', () => {
     });
     expect(request.HyperParameters.chunks).toBe(String(chunks));
     const later = { run: RUN, stage: 'synthesize', attempt: 3, round: 2 } as const;
-    expect(spotDrawingRequest(made, later, { ...CONTEXT, adapterJob }).HyperParameters).toMatchObject({
+    expect(
+      spotDrawingRequest(made, later, { ...CONTEXT, adapterJob, instances: 1 }).HyperParameters,
+    ).toMatchObject({
       folder: 'r2-a3',
       chunks: String(chunksUntil(made, 'synthesize', 2)),
     });
@@ -256,24 +259,21 @@ describe('a transform job', () => {
   test('asks for a host whose driver knows CUDA 12, where there is a GPU', () => {
     for (const scale of ['full', 'tiny'] as const) {
       const made = plan({}, scale);
-      const { TransformResources: on } = transformJobRequest(made, drawingOf(made, identity('synthesize')));
+      const { TransformResources: on } = transformJobRequest(
+        made,
+        drawingOf(made, identity('synthesize')),
+        1,
+      );
       const gpu = instance(stageOf(made, 'synthesize').instanceType).gpus > 0;
       expect(gpu).toBe(scale === 'full');
       expect(on.TransformAmiVersion).toBe(gpu ? 'al2-ami-sagemaker-batch-gpu-535' : undefined);
     }
   });
 
-  test('shares its chunks among as many instances as are asked for, never more than there are chunks', () => {
-    const on = (fields: object) => {
-      const made = plan(fields);
-      return transformJobRequest(made, drawingOf(made, identity('synthesize'))).TransformResources;
-    };
-    expect(on({}).InstanceCount).toBe(1);
-    expect(on({ advanced: { synthesize: { instances: 4 } } }).InstanceCount).toBe(4);
-    const few = { proxies: 20, advanced: { synthesize: { instances: 4 } } };
-    expect(on({ ...few, adaptiveProxies: false }).InstanceCount).toBe(2);
-    // Two rounds of one chunk each.
-    expect(on(few).InstanceCount).toBe(1);
+  test('shares its chunks among as many instances as it is told', () => {
+    const made = plan();
+    const drawing = drawingOf(made, identity('synthesize'));
+    expect(transformJobRequest(made, drawing, 4).TransformResources.InstanceCount).toBe(4);
   });
 
   test('writes under its attempt, outside of what it reads', () => {
@@ -281,6 +281,7 @@ describe('a transform job', () => {
     const { TransformInput, TransformOutput } = transformJobRequest(
       made,
       drawingOf(made, identity('synthesize', 3)),
+      1,
     );
     expect(TransformOutput.S3OutputPath).toBe(`s3://${BUCKET}/runs/${RUN}/pictures/synthesize/a3/`);
     expect(TransformInput.DataSource.S3DataSource).toEqual({
@@ -324,7 +325,7 @@ test('every job is tagged with its run, so that a bill can be read by run', () =
   const tagged = (stage: StagePlan) =>
     stage.kind === 'training'
       ? trainingJobRequest(made, { run: RUN, stage: stage.stage, attempt: 1 }, CONTEXT).Tags
-      : transformJobRequest(made, drawingOf(made, { run: RUN, stage: stage.stage, attempt: 1 })).Tags;
+      : transformJobRequest(made, drawingOf(made, { run: RUN, stage: stage.stage, attempt: 1 }), 1).Tags;
   for (const stage of made.stages)
     expect(tagged(stage)).toEqual([
       { Key: 'proxytune:run', Value: RUN },

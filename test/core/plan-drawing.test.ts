@@ -1,6 +1,7 @@
 /** How the pictures of a plan are drawn: at which size, as which job, on how many instances, for how much. */
 import { model, PRESETS, recipeOf, requestable } from '../../lib/core/catalogue.ts';
 import { transformOf } from '../../lib/core/plan.ts';
+import { instancesFor } from '../../lib/core/plan-jobs.ts';
 import { worldOf } from '../../lib/core/worlds.ts';
 import { plan, refusal } from './planning.ts';
 
@@ -69,6 +70,38 @@ describe('drawing the proxies', () => {
     const four = drawing({ advanced: { synthesize: { instances: 4 } } });
     expect(four.minutes).toBeCloseTo(load + (one.minutes - load) / 4, 2);
     expect(four.usd).toBeCloseTo(one.usd + ((3 * load) / 60) * 1.515, 3);
+  });
+
+  test('asks for no more instances than find a chunk to draw', () => {
+    const instances = (fields: object, more: object = {}) => {
+      const advanced = { synthesize: { instances: 4, ...more } };
+      return drawing({ advanced, ...fields }).instances;
+    };
+    expect(drawing({}).instances).toBe(1);
+    expect(instances({})).toBe(4);
+    // Two chunks; with rounds, one in each.
+    expect(instances({ proxies: 20 })).toBe(2);
+    expect(instances({ proxies: 20, adaptiveProxies: true })).toBe(1);
+    // Eight chunks. On spot all four GPUs of an instance draw, in a transform one of them.
+    const gpus = { instanceType: 'ml.g5.12xlarge' };
+    expect(instances({ proxies: 128 }, gpus)).toBe(4);
+    expect(instances({ proxies: 128, synthesis: 'spot' }, gpus)).toBe(2);
+    expect(instances({ proxies: 16, synthesis: 'spot' }, gpus)).toBe(1);
+  });
+
+  test.each([
+    [0, 1],
+    [1, 1],
+    [2, 2],
+    [3, 3],
+    [40, 3],
+  ])('what is left of %i chunks is asked for on %i of three instances', (chunks, instances) => {
+    const how = drawing({ advanced: { synthesize: { instances: 3 } } });
+    expect(instancesFor(how, chunks)).toBe(instances);
+    const [teacher, student] = (['sample-teacher', 'sample-student'] as const).map((stage) =>
+      instancesFor(transformOf(plan({ maxUsd: 1000 }), stage), chunks),
+    );
+    expect([teacher, student]).toEqual([1, 1]);
   });
 
   test('on spot uses all GPUs of an instance, as a transform one', () => {

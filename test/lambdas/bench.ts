@@ -15,6 +15,7 @@ import {
   PutBucketVersioningCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
+import type { DescribeTrainingJobResponse, DescribeTransformJobResponse } from '@aws-sdk/client-sagemaker';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { CreateTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
 import { handler as planRun } from '../../lambdas/plan-run/handler.ts';
@@ -191,6 +192,15 @@ export class Bench {
   async jobStatus(jobName: string): Promise<string | undefined> {
     const description = await describeEither(jobName);
     return description?.TrainingJobStatus ?? description?.TransformJobStatus;
+  }
+
+  /** How many instances SageMaker was asked for. */
+  async instancesOf(jobName: string): Promise<number | undefined> {
+    const found = await describeEither(jobName);
+    if (found === undefined) return undefined;
+    const { ResourceConfig, TransformResources } = found as DescribeTrainingJobResponse &
+      DescribeTransformJobResponse;
+    return (ResourceConfig ?? TransformResources)?.InstanceCount;
   }
 
   async jobRuns(jobName: string): Promise<void> {

@@ -44,7 +44,7 @@ def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopReq
             given=str(len(chunks)),
             allowed=str(wanted),
         )
-    share = _share(chunks[:wanted], folders)
+    share = _share(chunks[:wanted], folders, hyperparameters["folder"])
     drawn, spoilt = _drawn(folders.checkpoints, {name + ENDING for name, _ in share})
     missing = [(name, chunk) for name, chunk in share if name + ENDING not in drawn]
     print(f"{len(missing)} of {wanted} chunks are to be drawn here", flush=True)
@@ -66,11 +66,21 @@ def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopReq
         print(f"drawing: chunk {number} of {len(missing)}, {name}", flush=True)
 
 
-def _share(chunks: list[tuple[str, Chunk]], folders: Folders) -> list[tuple[str, Chunk]]:
-    """Every n-th chunk for one of n GPUs: of all, drawn or not, so that no two ever take the same."""
+def _share(chunks: list[tuple[str, Chunk]], folders: Folders, own: str) -> list[tuple[str, Chunk]]:
+    """Every n-th chunk for one of n GPUs.
+
+    Those that no earlier attempt has a shard of are dealt first, so that each GPU has as much to draw; then
+    the others, one of which may be spoilt. What this attempt itself has drawn counts for nothing: instances
+    start at different times and must deal alike, so that no two ever take the same.
+
+    Args:
+        own: the folder of this attempt's shards.
+    """
+    earlier = {path.name for path in folders.checkpoints.rglob(f"*{ENDING}") if path.parent.name != own}
+    dealt = sorted(chunks, key=lambda chunk: chunk[0] + ENDING in earlier)
     host, hosts = folders.host()
     process, processes = place()
-    return chunks[host * processes + process :: hosts * processes]
+    return sorted(dealt[host * processes + process :: hosts * processes], key=lambda chunk: chunk[0])
 
 
 def _drawn(folder: Path, names: set[str]) -> tuple[set[str], dict[str, list[Path]]]:

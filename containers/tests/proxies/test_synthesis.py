@@ -166,6 +166,36 @@ def test_stopped_by_sigterm_it_goes_on_with_what_is_missing(job, tmp_path, monke
     assert asked == []
 
 
+@pytest.mark.parametrize("missing", [(1, 3), (0, 4), (3, 4)])
+def test_what_an_earlier_attempt_left_is_shared_evenly(job, tmp_path, missing):
+    folder, shards = job
+    pictures = tmp_path / "pictures"
+    (pictures / "a1").mkdir(parents=True)
+    for number, (name, content) in enumerate(sorted(shards.items())):
+        if number not in missing:
+            (pictures / "a1" / name).write_bytes(content)
+    shares = []
+    for host in (0, 1):
+        before = set(drawn(pictures))
+        draw(instance(folder, tmp_path / f"host-{host}", pictures, host, 2), folder="a2")
+        shares.append(len(set(drawn(pictures)) - before))
+    # The second one started when the first had drawn, which must not change who draws what.
+    assert shares == [1, 1]
+    assert {path.rpartition("/")[2]: content for path, content in drawn(pictures).items()} == shards
+
+
+def test_a_spoilt_shard_is_drawn_again_by_one_instance_alone(job, tmp_path, capsys):
+    folder, shards = job
+    pictures = tmp_path / "pictures"
+    (pictures / "a1").mkdir(parents=True)
+    for name, content in shards.items():
+        (pictures / "a1" / name).write_bytes(b"half" if name.startswith("chunk-0002") else content)
+    for host in (0, 1):
+        draw(instance(folder, tmp_path / f"host-{host}", pictures, host, 2), folder="a2")
+    assert capsys.readouterr().out.count("drawing: chunk 1 of 1") == 1
+    assert drawn(pictures) == {f"a1/{name}": content for name, content in shards.items()}
+
+
 def test_of_proxies_in_rounds_each_draws_what_is_wanted_by_its_end(job, tmp_path):
     folder, shards = job
     pictures = tmp_path / "pictures"

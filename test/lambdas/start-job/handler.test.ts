@@ -261,6 +261,34 @@ describe('a stage that draws', () => {
     await bench.jobEnd(jobName);
   });
 
+  test.each(['transform', 'spot'] as const)(
+    'asks for no more instances than there are chunks to draw: %s',
+    async (synthesis) => {
+      const synthesize = { picturesPerChunk: 2, instances: 3 };
+      const advanced = { ...REQUEST.advanced, synthesize };
+      const run = await bench.plan(`few-${synthesis}`, { ...REQUEST, synthesis, advanced });
+      await bench.finish(run, 'teach');
+      bench.control('serve', { refuse: [3] });
+      bench.control(`proxytune-${run}-synthesize-a1`, { refuse: [3] });
+      const { jobName } = await start(run, 'synthesize');
+      expect(await bench.instancesOf(jobName)).toBe(3);
+      await bench.jobEnd(jobName);
+      // A second call while the job was at work would only bring a new token.
+      await start(run, 'synthesize', 'token-2');
+      expect(await jobs(run, 'synthesize')).toMatchObject([{ instances: 3, token: 'token-2' }]);
+      await fail(run, 'synthesize', 1);
+
+      bench.control('serve', {});
+      const { jobName: second } = await start(run, 'synthesize', 'token-3');
+      expect(await bench.instancesOf(second)).toBe(1);
+      // By which it is billed.
+      expect(await jobs(run, 'synthesize')).toMatchObject([{ instances: 3 }, { instances: 1 }]);
+      await bench.jobEnd(second);
+      expect(await reconcileJob({ runId: run, stage: 'synthesize' })).toMatchObject({ over: true });
+    },
+    30_000,
+  );
+
   test('cannot start before its adapter is there', async () => {
     await expect(start(runId, 'sample-student')).rejects.toMatchObject({
       message: expect.stringContaining('before learn had succeeded'),
