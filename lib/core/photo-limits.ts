@@ -24,6 +24,16 @@ export interface PhotoLimits {
   readonly flatContrast: number;
   /** Sharpness (see `PixelFacts`) below which a photo counts as blurred. */
   readonly minSharpness: number;
+  /** Grey levels between a photo's darkest and lightest parts; with fewer, its sharpness is reckoned at so many. */
+  readonly ordinaryRange: number;
+  /** Level of the lightest parts (see `Tones`) below which a photo counts as dark. */
+  readonly minLightest: number;
+  /** Levels between the darkest and the lightest parts below which a photo counts as low in contrast. */
+  readonly minRange: number;
+  /** Share of the middle that is burnt out, from which on a photo counts as overexposed ... */
+  readonly maxBurnt: number;
+  /** ... when so much of what is not plain white there is burnt out too. */
+  readonly maxBurntColour: number;
   /** Share of opaque area below which a photo counts as mostly transparent. */
   readonly minOpaque: number;
   /** Mean thumbnail difference (0..255) up to which two photos are copies of one shot. */
@@ -63,6 +73,23 @@ export const PHOTO_LIMITS: PhotoLimits = {
   flatContrast: 2,
   // Measured on 25 DreamBooth photos: 267 and more as they are, 5 to 18 after a Gaussian blur of 6 px.
   minSharpness: 60,
+  // Measured on the same 25 photos: their least range is 147, so nothing changes for such photos. Steps at edges shrink
+  // with the range, and sharpness with its square: sharp ones darkened by five stops measure 33 and more, though nothing
+  // in them is blurred. Reckoned at 144 levels they have 347 and more at any darkness up to five stops and at any contrast
+  // down to a fifth, and those blurred by 6 px before are found still: all of 25 down to three stops, 23 at five.
+  ordinaryRange: 144,
+  // The 25 photos have 170 and more as they are, 124 and more darkened by one stop (in linear light), 90 to 133 by two,
+  // 64 to 97 by three: what is three stops too dark is always told, what is one stop too dark never.
+  minLightest: 100,
+  // The 25 photos have 147 and more as they are, 73 and more with half their contrast, 44 to 71 with three tenths of it,
+  // 29 to 48 with a fifth.
+  minRange: 64,
+  // The 25 photos have 0.046 at most; 3 of them pass this one stop too light, 14 two stops, 19 three stops. So might a
+  // good photo of something small before a white backdrop, hence the next.
+  maxBurnt: 0.5,
+  // A white backdrop has none of it, but what is too light has: colours end one after the other. The 25 photos have 0.024
+  // at most. Both limits together are passed by none of them as they are, by 2, 11 and 18 at one, two and three stops.
+  maxBurntColour: 0.1,
   // A subject on less than a tenth of the picture leaves mostly white to learn from.
   minOpaque: 0.1,
   // The same shot saved at two JPEG qualities measures 0.4; the closest photos that differ in content 2 and more.

@@ -1,5 +1,6 @@
 /** The rules that judge one photo by facts measured elsewhere. Pure: no decoder, no files. */
 import { PHOTO_FORMATS, type PhotoLimits } from './photo-limits.ts';
+import { type Tones, toneFault, toneGain } from './photo-tones.ts';
 
 export const FINDING_CODES = [
   'unreadable',
@@ -18,6 +19,9 @@ export const FINDING_CODES = [
   'elongated',
   'animated',
   'mostly-transparent',
+  'dark',
+  'overexposed',
+  'low-contrast',
   'blurred',
   'same-picture',
   'repeated-picture',
@@ -53,6 +57,7 @@ export interface PixelFacts {
    * sharpest blocks, because a subject in focus before a soft background is a good photo.
    */
   readonly sharpness: number;
+  readonly tones: Tones;
   /** Share of the area that is opaque, 0..1. */
   readonly opaque: number;
   /** 32 x 32 sRGB pixels of the upright picture, three bytes each. */
@@ -192,8 +197,11 @@ function judgePixels(facts: PhotoFacts, pixels: PixelFacts, limits: PhotoLimits)
     const message = `is transparent on ${percent(1 - pixels.opaque)} of its area, which becomes white`;
     found.push(warn('mostly-transparent', message, 'Crop it to the subject.'));
   }
-  if (pixels.sharpness < limits.minSharpness) {
-    const message = `is blurred: sharpness ${pixels.sharpness.toFixed(0)}, sharp photos have ${limits.minSharpness} and more`;
+  const light = toneFault(pixels.tones, limits);
+  if (light !== undefined) found.push(warn(...light));
+  const sharpness = pixels.sharpness * toneGain(pixels.tones, limits);
+  if (sharpness < limits.minSharpness) {
+    const message = `is blurred: sharpness ${sharpness.toFixed(0)}, sharp photos have ${limits.minSharpness} and more`;
     found.push(warn('blurred', message, 'Use a sharper photo when there is one; the model learns the blur.'));
   }
   return found;

@@ -1,10 +1,11 @@
-/** What the judging needs to know about a picture: contrast, sharpness, a thumbnail. */
+/** What the judging needs to know about a picture: contrast, sharpness, its light, a thumbnail. */
 import sharp, { type Sharp } from 'sharp';
 import type { PixelFacts } from '../core/photo-rules.ts';
 import type { Pixels } from './decode.ts';
+import { tones } from './tones.ts';
 
 /** Blur is a matter of scale: all photos are compared at this size of the longer side. */
-const SHARPNESS_SIDE = 512;
+const COMPARED_SIDE = 512;
 const BLOCK = 32;
 /** Which of the blocks, from dull to sharp, stands for the photo: the start of the sharpest twentieth. */
 const SHARPEST = 0.95;
@@ -14,16 +15,19 @@ export async function measure(pixels: Pixels): Promise<PixelFacts> {
   const open = (): Sharp =>
     sharp(pixels.data, { raw: { width: pixels.width, height: pixels.height, channels: 3 } });
   const { channels } = await open().stats();
-  const grey = await open()
-    .greyscale()
-    .resize(SHARPNESS_SIDE, SHARPNESS_SIDE, { fit: 'inside' })
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+  const small = (picture: Sharp) =>
+    picture
+      .resize(COMPARED_SIDE, COMPARED_SIDE, { fit: 'inside' })
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+  const grey = await small(open().greyscale());
+  const colour = await small(open());
   const thumbnail = await open().resize(THUMBNAIL_SIDE, THUMBNAIL_SIDE, { fit: 'fill' }).raw().toBuffer();
   return {
     ...pixels.original,
     contrast: Math.max(...channels.map(({ stdev }) => stdev)),
     sharpness: sharpness(grey.data, grey.info.width, grey.info.height),
+    tones: tones(grey.data, colour.data, { ...colour.info, opaque: pixels.opaque }),
     opaque: pixels.opaque,
     thumbnail,
   };

@@ -3,6 +3,8 @@ import { PHOTO_LIMITS } from '../../lib/core/photo-limits.ts';
 import { isIgnoredName, type PhotoFacts, type PixelFacts } from '../../lib/core/photo-rules.ts';
 import { assessPhotos, blockersOf, byName, findingLine } from '../../lib/core/photos.ts';
 
+const TONES = { darkest: 20, lightest: 220, burnt: 0, burntColour: 0 };
+
 /** A good photo whose thumbnail is one shade, so that distances between photos are known. */
 function photo(file: string, shade: number, pixels: Partial<PixelFacts> = {}): PhotoFacts {
   const size = { width: 1024, height: 1024 };
@@ -12,7 +14,7 @@ function photo(file: string, shade: number, pixels: Partial<PixelFacts> = {}): P
     bytes: 1000,
     format: 'jpeg',
     header: { ...size, frames: 1 },
-    pixels: { ...size, contrast: 50, sharpness: 500, opaque: 1, thumbnail, ...pixels },
+    pixels: { ...size, contrast: 50, sharpness: 500, tones: TONES, opaque: 1, thumbnail, ...pixels },
   };
 }
 
@@ -69,6 +71,25 @@ test('pixel measures are judged by the limits given', () => {
   expect(codesOf({ ...photo('a.jpg', 0), bytes: PHOTO_LIMITS.maxBytes + 1 })).toEqual(['too-many-bytes']);
   const strict = { ...PHOTO_LIMITS, minSharpness: 501 };
   expect(assessPhotos(good, 3, strict).warnings).toBe(3);
+});
+
+test.each([
+  [{ lightest: 99 }, ['dark']],
+  [{ lightest: 100 }, []],
+  [{ darkest: 70, lightest: 133 }, ['low-contrast']],
+  [{ darkest: 70, lightest: 134 }, []],
+  [{ burnt: 0.5, burntColour: 0.1 }, ['overexposed']],
+  // A white backdrop, and a bright sky in colour.
+  [{ burnt: 0.9, burntColour: 0.09 }, []],
+  [{ burnt: 0.49, burntColour: 0.4 }, []],
+])('of light %j one thing is said: %j', (tones, codes) => {
+  expect(codesOf(photo('a.jpg', 0, { tones: { ...TONES, ...tones } }))).toEqual(codes);
+});
+
+test('a dark photo is measured for blur as if it had the light it lacks', () => {
+  const dark = { ...TONES, darkest: 0, lightest: 48 };
+  expect(codesOf(photo('a.jpg', 0, { sharpness: 7, tones: dark }))).toEqual(['dark']);
+  expect(codesOf(photo('a.jpg', 0, { sharpness: 6, tones: dark }))).toEqual(['dark', 'blurred']);
 });
 
 test.each([

@@ -25,6 +25,29 @@ export function scene(seed: number, width = 640, height = width): Sharp {
     .png({ compressionLevel: 1 });
 }
 
+/** The same picture as a camera takes it with `stops` more light, or fewer: doubled in linear light, cut off at white. */
+export async function exposed(image: Buffer, stops: number): Promise<Buffer> {
+  return withLevels(image, (level) => {
+    const value = level / 255;
+    const light = (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4) * 2 ** stops;
+    return 255 * (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
+  });
+}
+
+/** The same picture with so much of its contrast, as through haze. */
+export async function hazed(image: Buffer, share: number): Promise<Buffer> {
+  return withLevels(image, (level) => 128 + (level - 128) * share);
+}
+
+async function withLevels(image: Buffer, change: (level: number) => number): Promise<Buffer> {
+  const { data, width, height } = await pixelsOf(image);
+  const table = Uint8ClampedArray.from({ length: 256 }, (_, level) => change(level));
+  const changed = data.map((level) => table[level] ?? 0);
+  return sharp(changed, { raw: { width, height, channels: 3 } })
+    .png({ compressionLevel: 1 })
+    .toBuffer();
+}
+
 export async function pixelsOf(image: Buffer): Promise<{ data: Buffer; width: number; height: number }> {
   const { data, info } = await sharp(image).toColourspace('srgb').removeAlpha().raw().toBuffer({
     resolveWithObject: true,
