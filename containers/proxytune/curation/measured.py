@@ -63,6 +63,8 @@ def _read(file: Path, evaluator: str) -> dict[str, tuple[Vectors, Vectors]]:
         with np.load(file, allow_pickle=False) as held:
             if str(held["evaluator"]) != evaluator:
                 return {}
+            if not all(np.isfinite(held[name]).all() for name in ("clip", "dino")):
+                return {}
             both = zip(held["clip"], held["dino"], strict=True)
             return {str(name): vectors for name, vectors in zip(held["sha256"], both, strict=True)}
     except Exception:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from transformers import CLIPModel, CLIPTokenizer, ViTModel
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.finite import finite
 
 from .preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
@@ -50,8 +51,9 @@ class ClipEncoder:
         self.preprocessing = _clip_preprocessing(folder, self.model.config.vision_config.image_size)
 
     def pictures(self, pictures: Sequence[Image.Image], batch_size: int = 32) -> Vectors:
-        """Unit vectors of pictures, in their order."""
+        """Unit vectors of pictures, in their order; raises as `_in_batches`."""
         return _in_batches(
+            "CLIP",
             pictures,
             batch_size,
             lambda batch: (
@@ -62,8 +64,11 @@ class ClipEncoder:
         )
 
     def texts(self, texts: Sequence[str], batch_size: int = 32) -> Vectors:
-        """Unit vectors of texts, in their order; what exceeds the model's length is cut off."""
-        return _in_batches(texts, batch_size, self._text_features)
+        """Unit vectors of texts, in their order; what exceeds the model's length is cut off.
+
+        Raises as `_in_batches`.
+        """
+        return _in_batches("CLIP", texts, batch_size, self._text_features)
 
     def _text_features(self, batch: Sequence[str]) -> torch.Tensor:
         tokens = self.tokenizer(
@@ -102,8 +107,9 @@ class DinoEncoder:
         )
 
     def pictures(self, pictures: Sequence[Image.Image], batch_size: int = 32) -> Vectors:
-        """Unit vectors of pictures, in their order."""
+        """Unit vectors of pictures, in their order; raises as `_in_batches`."""
         return _in_batches(
+            "DINO",
             pictures,
             batch_size,
             lambda batch: self.model(
@@ -206,11 +212,18 @@ def _stack(
     return torch.stack([preprocessing(picture) for picture in pictures]).to(device)
 
 
-def _in_batches(items: Sequence[Any], batch_size: int, encode: Any) -> Vectors:
+def _in_batches(encoder: str, items: Sequence[Any], batch_size: int, encode: Any) -> Vectors:
+    """Unit vectors of items.
+
+    Raises:
+        ProxytuneError: ModelNotFinite; a cosine that is no number would pass for 1, the best of scores.
+    """
     parts = []
     # cuDNN would else compute the patch embedding in TF32, and a score would depend on the card.
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         for start in range(0, len(items), batch_size):
-            features = encode(items[start : start + batch_size]).to("cpu", torch.float64)
+            batch = items[start : start + batch_size]
+            of = f"a {type(batch[0]).__name__} among numbers {start} to {start + len(batch) - 1}"
+            features = finite(encode(batch), f"encoder {encoder}", of).to("cpu", torch.float64)
             parts.append(torch.nn.functional.normalize(features, dim=-1).numpy())
     return np.concatenate(parts) if parts else np.zeros((0, 0))

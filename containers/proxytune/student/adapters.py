@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.finite import finite
 from proxytune.student.modules import bare as bare
 from proxytune.student.modules import differences, evaluating
 
@@ -51,9 +52,12 @@ def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor])
         The model with the adapter that was read back.
 
     Raises:
-        ProxytuneError: ModelMismatch when the file does not give the trained model back.
+        ProxytuneError: ModelMismatch when the file does not give the trained model back; ModelNotFinite
+            when the last step spoilt it, which no loss shows any more.
     """
-    trained = _ask(model, probe)
+    trained = finite(
+        _ask(model, probe), "trained student", "its first proxy", remedy="lower advanced.learn.learningRate"
+    )
     _write(model, folder)
     base = model.unload()
     untuned = _ask(base, probe)
@@ -61,8 +65,9 @@ def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor])
     back = _ask(reread, probe)
     effect, error = float((trained - untuned).norm()), float((back - trained).norm())
     print(f"adapter read back: effect {effect:.6g}, error {error:.6g}", flush=True)
-    # The floor: with a vanishing learning rate the effect itself is of the size of rounding errors.
-    if error > TOLERANCE * effect + 1e-6 * float(untuned.norm()):
+    # The floor: with a vanishing learning rate the effect itself is of the size of rounding errors. Said so
+    # that an error which is no number does not pass.
+    if not error <= TOLERANCE * effect + 1e-6 * float(untuned.norm()):
         raise ProxytuneError(
             "ModelMismatch",
             what="The adapter that was written does not give the trained student back",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from proxytune.contract.finite import finite
+
 
 def nearest(latents: Tensor, codes: Tensor) -> Tensor:
     """Return the numbers of the codes nearest to latents.
@@ -17,6 +19,10 @@ def nearest(latents: Tensor, codes: Tensor) -> Tensor:
 
     Returns:
         (N,) int64.
+
+    Raises:
+        ProxytuneError: ModelNotFinite; of such latents the nearest code means nothing.
     """
+    finite(latents, "encoder of the student's picture tokenizer", f"{len(latents)} codes of pictures")
     squares = latents.square().sum(dim=1, keepdim=True) + codes.square().sum(dim=1)
     return torch.argmin(squares - 2 * torch.einsum("nd,dk->nk", latents, codes.T), dim=1)

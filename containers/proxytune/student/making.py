@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from proxytune.contract.finite import finite
 from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
 from proxytune.student.adapters import load_adapter, with_adapter
 from proxytune.student.pictures import full_precision, to_image
@@ -51,7 +52,7 @@ class CodeMaker(ABC):
         with self.variant(chunk.variant):
             for batch in self._batches(chunk):
                 for request, codes in zip(batch, self._sample(batch, chunk), strict=True):
-                    drawn[request.index] = self._decode(codes)
+                    drawn[request.index] = self._decode(codes, request.seed)
         return [drawn[request.index] for request in chunk.pictures]
 
     def _batches(self, chunk: Chunk) -> Iterator[list[PictureRequest]]:
@@ -71,10 +72,12 @@ class CodeMaker(ABC):
         prompts, seeds = [one.prompt for one in batch], [one.seed for one in batch]
         return self.codes(prompts, seeds, {**settings, "rows": rows})
 
-    def _decode(self, codes: Tensor) -> Image.Image:
+    def _decode(self, codes: Tensor, seed: int) -> Image.Image:
         """One at a time: so a picture's neighbours cannot change how its convolutions are computed."""
         with full_precision():
-            return to_image(self.pixels(codes[None])[0])
+            values = self.pixels(codes[None])[0]
+        part = "decoder of the student's picture tokenizer"
+        return to_image(finite(values, part, f"the picture of seed {seed}"))
 
     def _check(self, chunk: Chunk) -> None:
         if chunk.size != self.size:

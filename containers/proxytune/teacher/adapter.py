@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.finite import finite
 
 WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
 ADAPTER = "default"
@@ -64,9 +65,12 @@ def save_adapter(
         about: more entries of the file's header.
 
     Raises:
-        ProxytuneError: ModelMismatch when the file does not give the trained network back.
+        ProxytuneError: ModelMismatch when the file does not give the trained network back; ModelNotFinite
+            when the last step spoilt it, which no loss shows any more.
     """
-    trained = probe()
+    trained = finite(
+        probe(), "trained teacher", "one fixed noise", remedy="lower advanced.teach.learningRate"
+    )
     _write(network, prefix, loader, folder, about)
     network.delete_adapters(ADAPTER)
     untuned = probe()
@@ -75,7 +79,8 @@ def save_adapter(
     effect, error = float((trained - untuned).norm()), float((back - trained).norm())
     allowed = SHARE_OF_EFFECT[network.dtype] * effect + SHARE_OF_ANSWER[network.dtype] * float(untuned.norm())
     print(f"adapter read back: effect {effect:.6g}, error {error:.6g}", flush=True)
-    if error > allowed:
+    # Said so that an error which is no number does not pass.
+    if not error <= allowed:
         raise ProxytuneError(
             "ModelMismatch",
             what="The adapter that was written does not give the trained teacher back",

@@ -54,7 +54,8 @@ class DiffusionTeacher:
         """As `families.Teacher.prepare`.
 
         Raises:
-            ProxytuneError: TokenWordUnusable, ModelMissing, ModelMismatch, HyperparameterInvalid.
+            ProxytuneError: TokenWordUnusable, ModelMissing, ModelMismatch, ModelNotFinite,
+                HyperparameterInvalid.
         """
         family, base = self._family, self._base
         self._photos, self._lesson = photos, lesson
@@ -69,6 +70,9 @@ class DiffusionTeacher:
         self._objective = family.objective(base, lesson.snr_gamma)
         self.latents = LatentSource(load_vae(family, base, self._dtype, self._device))
         self._check_size(photos.size)
+        self.latents.look(photos)
+        if lesson.prior is not None:
+            self.latents.look(lesson.prior.pictures)
         network = load_part(family.network_class(), base, family.network, self._dtype)
         if lesson.bits is not None:
             blocks = compiling.layers_of(network, family.blocks)

@@ -10,9 +10,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from proxytune.contract.finite import finite
 from proxytune.teacher.family import DiffusionFamily, Drawing
 from proxytune.teacher.latents import restore_latents, stride
 from proxytune.teacher.text import Texts
+
+# Which of the two is to blame shows in the untuned pictures, which have no adapter.
+TAUGHT_TOO_FAST = (
+    "import the model again where its untuned pictures fail too; else teach it again at a lower "
+    "advanced.teach.learningRate"
+)
 
 
 def draw_batch(
@@ -34,6 +41,9 @@ def draw_batch(
         seeds: one a picture.
         size: side in pixels.
         sampler: its `steps` and `guidance`.
+
+    Raises:
+        ProxytuneError: ModelNotFinite; the picture would be black.
     """
     generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     network = getattr(pipeline, family.network)
@@ -50,13 +60,15 @@ def draw_batch(
         guidance=sampler["guidance"],
     )
     # Decoded one at a time: decoding is the peak of memory at 1024 pixels.
-    for row in family.draw(pipeline, drawing):
-        yield _decode(pipeline.vae, row[None])
+    for row, seed in zip(family.draw(pipeline, drawing), seeds, strict=True):
+        of = f"the picture of seed {seed}"
+        finite(row, f"network {type(network).__name__}", of, remedy=TAUGHT_TOO_FAST)
+        yield _decode(pipeline.vae, row[None], of)
 
 
 @torch.no_grad()
-def _decode(vae: Any, latents: Tensor) -> Image.Image:
+def _decode(vae: Any, latents: Tensor, of: str) -> Image.Image:
     restored = restore_latents(latents.float(), vae.config).to(vae.dtype)
-    values = vae.decode(restored, return_dict=False)[0].float()
+    values = finite(vae.decode(restored, return_dict=False)[0], f"VAE {type(vae).__name__}", of).float()
     pixels = ((values[0] / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(np.asarray(pixels.permute(1, 2, 0).cpu()))

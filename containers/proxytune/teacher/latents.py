@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from proxytune.contract.finite import finite
 from proxytune.teacher.photos import Crop, PhotoSet
 
 
@@ -21,18 +22,37 @@ class LatentSource:
         self.vae = vae
         self._parameters: dict[tuple[int, Crop], Tensor] = {}
 
+    def look(self, photos: PhotoSet) -> None:
+        """Ask about one crop of every photo, so that a VAE which overflows is found before the first step.
+
+        Raises:
+            ProxytuneError: ModelNotFinite.
+        """
+        for photo in range(len(photos)):
+            self._distribution(photos, Crop(photo, 0, 0))
+
     def sample(self, photos: PhotoSet, crop: Crop, draws: torch.Generator) -> Tensor:
-        """A fresh sample for this crop, float32, normalised for the network: (1, C, h, w)."""
-        key = (id(photos), crop)
-        if key not in self._parameters:
-            with torch.no_grad():
-                pixels = photos.pixels(crop)[None].to(self.vae.device, self.vae.dtype)
-                self._parameters[key] = self.vae.encode(pixels).latent_dist.parameters.float()
-        mean, log_variance = self._parameters[key].chunk(2, dim=1)
+        """A fresh sample for this crop, float32, normalised for the network: (1, C, h, w).
+
+        Raises:
+            ProxytuneError: ModelNotFinite.
+        """
+        mean, log_variance = self._distribution(photos, crop).chunk(2, dim=1)
         # The clamp is that of diffusers' DiagonalGaussianDistribution.
         spread = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
         sample = mean + spread * torch.randn(mean.shape, generator=draws).to(mean.device)
         return normalise_latents(sample, self.vae.config)
+
+    @torch.no_grad()
+    def _distribution(self, photos: PhotoSet, crop: Crop) -> Tensor:
+        """(1, 2 C, h, w) float32: means and logarithms of variances."""
+        key = (id(photos), crop)
+        if key not in self._parameters:
+            pixels = photos.pixels(crop)[None].to(self.vae.device, self.vae.dtype)
+            answer = self.vae.encode(pixels).latent_dist.parameters
+            of = f"picture {crop.photo} of {len(photos)}, counted from 0"
+            self._parameters[key] = finite(answer, f"VAE {type(self.vae).__name__}", of).float()
+        return self._parameters[key]
 
     def __len__(self) -> int:
         return len(self._parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from proxytune.contract.finite import finite
 from proxytune.teacher.loading import load_part, part_folder
 
 
@@ -83,19 +84,26 @@ def clip_answers(tokenizer: Any, encoder: Any, prompts: list[str]) -> tuple[Tens
 
     Returns:
         (n, 77, w) and, for a CLIPTextModelWithProjection (n, w), for a CLIPTextModel (n, 77, w).
+
+    Raises:
+        ProxytuneError: ModelNotFinite.
     """
     ids = _ids(tokenizer, prompts, tokenizer.model_max_length)
     # One prompt at a time: what a prompt becomes must not depend on those beside it.
     answers = [encoder(row[None].to(encoder.device), output_hidden_states=True) for row in ids]
-    states = torch.cat([answer.hidden_states[-2] for answer in answers])
-    return states, torch.cat([answer[0] for answer in answers])
+    states = _whole(encoder, prompts, (answer.hidden_states[-2] for answer in answers))
+    return states, _whole(encoder, prompts, (answer[0] for answer in answers))
 
 
 @torch.no_grad()
 def clip_pooled(tokenizer: Any, encoder: Any, prompts: list[str]) -> Tensor:
-    """(n, w): CLIP's state at the end of each prompt, not projected."""
+    """(n, w): CLIP's state at the end of each prompt, not projected.
+
+    Raises:
+        ProxytuneError: ModelNotFinite.
+    """
     ids = _ids(tokenizer, prompts, tokenizer.model_max_length)
-    return torch.cat([encoder(row[None].to(encoder.device)).pooler_output for row in ids])
+    return _whole(encoder, prompts, (encoder(row[None].to(encoder.device)).pooler_output for row in ids))
 
 
 @torch.no_grad()
@@ -104,9 +112,19 @@ def t5_states(tokenizer: Any, encoder: Any, prompts: list[str], length: int) -> 
 
     Args:
         length: the pipeline's own; a tokenizer that reads less sets the limit.
+
+    Raises:
+        ProxytuneError: ModelNotFinite, as T5's feed-forward part overflows in float16.
     """
     ids = _ids(tokenizer, prompts, min(length, tokenizer.model_max_length))
-    return torch.cat([encoder(row[None].to(encoder.device))[0] for row in ids])
+    return _whole(encoder, prompts, (encoder(row[None].to(encoder.device))[0] for row in ids))
+
+
+def _whole(encoder: Any, prompts: list[str], rows: Iterable[Tensor]) -> Tensor:
+    """An encoder's answers to prompts as one; they are kept, and every step and picture is made of them."""
+    part = f"text encoder {type(encoder).__name__}"
+    pairs = zip(rows, prompts, strict=True)
+    return torch.cat([finite(row, part, f"the prompt '{prompt}'") for row, prompt in pairs])
 
 
 def _ids(tokenizer: Any, prompts: list[str], length: int) -> Tensor:

@@ -98,6 +98,10 @@ def test_a_later_job_computes_nothing_twice(tmp_path: Path) -> None:
     assert swapped[3]["fidelity"] == swapped[1]["fidelity"] != first["pictures"][3]["fidelity"]
     np.savez(file, **{**held, "evaluator": np.array("others")})
     assert run(folders) == first
+    # A cosine of NaN would count as 1.
+    held["dino"][place] = np.nan
+    np.savez(file, **held)
+    assert run(folders) == first
 
 
 def packed(change: bytes) -> bytes:

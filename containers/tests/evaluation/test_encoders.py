@@ -10,6 +10,7 @@ import pytest
 import torch
 from drawings import draw
 from safetensors.torch import load_file, save_file
+from spoilt import spoilt
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder, weights_sha256
@@ -118,3 +119,20 @@ def test_a_preprocessor_of_another_size_is_refused(models: Path, tmp_path: Path)
     with pytest.raises(ProxytuneError, match="resize 64, crop 64") as caught:
         ClipEncoder(folder, CPU)
     assert caught.value.name == "ModelMismatch"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "tensor"),
+    [
+        ("clip", ClipEncoder, "visual_projection.weight"),
+        ("clip", ClipEncoder, "text_projection.weight"),
+        ("dino", DinoEncoder, "layernorm.bias"),
+    ],
+)
+def test_spoilt_weights_are_refused_as_a_cosine_of_nan_would_count_as_1(
+    models: Path, tmp_path: Path, name: str, kind: type, tensor: str
+) -> None:
+    encoder = kind(spoilt(models / name, tmp_path, "model.safetensors", tensor, float("nan")), CPU)
+    with pytest.raises(ProxytuneError, match=f"encoder {name.upper()} .*float32") as caught:
+        encoder.texts(["a dog"]) if tensor.startswith("text") else encoder.pictures(PICTURES)
+    assert caught.value.name == "ModelNotFinite"

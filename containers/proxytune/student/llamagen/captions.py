@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.finite import finite
 from proxytune.student.llamagen.caption_cleaning import clean_for_model
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ class CaptionEncoder:
         Returns:
             Features (B, max_length, width) float32, valid ones at the right end, padded slots zero; and the
             mask (B, max_length) int64, 1 for a valid slot. Both on the encoder's device.
+
+        Raises:
+            ProxytuneError: ModelNotFinite.
         """
         tokens = self.tokenizer(
             [clean_for_model(caption) for caption in captions],
@@ -78,8 +82,10 @@ class CaptionEncoder:
         )
         ids = tokens["input_ids"].to(self.text_encoder.device)
         mask = tokens["attention_mask"].to(self.text_encoder.device)
-        hidden = self.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-        return pad_left(hidden, mask)
+        hidden = self.text_encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        part = f"student's text encoder {type(self.text_encoder).__name__}"
+        of = "the captions " + ", ".join(f"'{caption}'" for caption in captions)
+        return pad_left(finite(hidden, part, of).float(), mask)
 
     def save(self, folder: Path) -> None:
         """Write `text_encoder/` and `tokenizer/` into a model folder."""

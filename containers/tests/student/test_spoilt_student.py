@@ -1,0 +1,69 @@
+"""What a student's training and its pictures are made of is refused where it is not finite."""
+
+import pytest
+import torch
+from learn_job import CAPTION
+from spoilt import spoilt
+from students import TINY, chunk, prepared, proxy_set
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.student import families
+
+NAN = float("nan")
+# Family -> its file with the picture tokenizer, and the end of the tokenizer's last tensors there.
+TOKENIZERS = {
+    "janus": ("model.safetensors", "model.vqmodel."),
+    "llamagen": ("vq.safetensors", ""),
+    "lumina": ("vq.safetensors", ""),
+}
+
+
+def test_every_family_has_its_row():
+    assert sorted(TOKENIZERS) == sorted(families.FAMILIES)
+
+
+@pytest.fixture(params=sorted(TOKENIZERS))
+def family(request):
+    return request.param
+
+
+def of_a_spoilt_tokenizer(family, tiny_model, tmp_path, side):
+    file, prefix = TOKENIZERS[family]
+    return spoilt(tiny_model(TINY[family]), tmp_path, file, f"{prefix}{side}.conv_out.bias", NAN)
+
+
+def test_proxies_are_not_learnt_from_a_spoilt_tokenizer(family, tiny_model, tmp_path):
+    base = of_a_spoilt_tokenizer(family, tiny_model, tmp_path, "encoder")
+    with pytest.raises(ProxytuneError, match="encoder of the student's picture tokenizer") as caught:
+        prepared(family, base, proxy_set(tmp_path / "proxies"))
+    assert caught.value.name == "ModelNotFinite"
+
+
+def test_a_spoilt_picture_is_refused_and_not_drawn_black(family, tiny_model, tmp_path):
+    base = of_a_spoilt_tokenizer(family, tiny_model, tmp_path, "decoder")
+    maker = families.picture_maker(family)
+    maker.load(base, None, torch.device("cpu"))
+    with pytest.raises(ProxytuneError, match="for the picture of seed 100") as caught:
+        maker.draw(chunk(1, variant="base"))
+    assert caught.value.name == "ModelNotFinite"
+
+
+def test_a_caption_is_not_learnt_from_a_spoilt_text_encoder(tiny_model, tmp_path):
+    file, tensor = "text_encoder/model.safetensors", "encoder.final_layer_norm.weight"
+    base = spoilt(tiny_model(TINY["llamagen"]), tmp_path, file, tensor, NAN)
+    with pytest.raises(
+        ProxytuneError, match=f"T5EncoderModel .*float32, for the captions '{CAPTION}'"
+    ) as caught:
+        prepared("llamagen", base, proxy_set(tmp_path / "proxies"))
+    assert caught.value.name == "ModelNotFinite"
+
+
+@pytest.mark.parametrize("value", [NAN, float("inf")])
+def test_an_adapter_that_its_last_step_spoilt_is_not_taken_for_proven(family, tiny_model, tmp_path, value):
+    learner = prepared(family, tiny_model(TINY[family]), proxy_set(tmp_path / "proxies"))
+    with torch.no_grad():
+        for _, parameter in learner.named_parameters():
+            parameter.fill_(value)
+    with pytest.raises(ProxytuneError, match="trained student .*advanced.learn.learningRate") as caught:
+        learner.save(tmp_path / "adapter")
+    assert caught.value.name == "ModelNotFinite"
