@@ -43,6 +43,12 @@ def test_the_step_that_lists_the_dependencies_lists_exactly_them(tmp_path):
     assert (tmp_path / "runtime.txt").read_text().split() == wanted
 
 
+def test_the_image_has_the_compiler_without_which_nothing_is_compiled():
+    # proxytune/training/compiling.py looks for it, and computes as written where there is none.
+    (step,) = (line for line in instruction("RUN") if "apt-get install" in line)
+    assert {"gcc", "libc6-dev"} <= set(step.split())
+
+
 def test_every_dependency_is_pinned():
     names = tomllib.loads((CONTAINERS / "pyproject.toml").read_text())["project"]["dependencies"]
     assert [name for name in names if name not in pinned(CONTAINERS / "requirements.txt")] == []
