@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Model } from '../core/catalogue.ts';
 import { type ErrorName, ProxytuneError } from '../core/errors.ts';
 import { type FolderFile, filesOf } from './model-folder.ts';
+import { modelOfFolder, strangeMarks } from './model-marks.ts';
 
 /** What the jobs read: weights, settings, vocabularies. Anything else of a folder stays behind, pickles above all. */
 const READ = /\.(safetensors|json|txt|model|jinja)$/;
@@ -34,6 +35,7 @@ export async function layoutOf(row: Model, folder: string): Promise<Layout> {
   const weights = files.filter(({ path }) => path.endsWith('.safetensors'));
   if (row.role === 'teacher') requireParts(row, folder, paths);
   else requireConfig(row, folder, paths);
+  requireMarks(row, folder, paths);
   if (weights.length === 0) throw absent(row, folder, 'no weights (*.safetensors)');
   for (const path of paths)
     if (path.endsWith('.safetensors.index.json')) requireShards(row, folder, path, paths);
@@ -62,6 +64,27 @@ function requireConfig(row: Model, folder: string, paths: ReadonlySet<string>): 
   const { family } = readJson(row, folder, 'config.json', paths);
   if (family !== undefined && family !== row.family)
     throw unfit(row, folder, `config.json is of the family ${family}, not of ${row.family}`);
+}
+
+/** Models of one family have the same layout; their settings tell them apart. */
+function requireMarks(row: Model, folder: string, paths: ReadonlySet<string>): void {
+  const strange = strangeMarks(row, (path) => readJson(row, folder, path, paths));
+  if (strange.length === 0) return;
+  const other = modelOfFolder(row, (path) => settingsIn(folder, path));
+  throw new ProxytuneError('ModelMismatch', {
+    what: `The folder is not of ${row.title}${other === undefined ? '' : `, but of ${other.title}`}`,
+    given: `${folder}: ${strange.join('; ')}`,
+    allowed: `a folder of ${row.id}, as of ${row.source}`,
+    remedy: `name that folder${other === undefined ? '' : `, or bring this one as ${other.id}`}`,
+  });
+}
+
+function settingsIn(folder: string, path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(join(folder, path), 'utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 function requireShards(row: Model, folder: string, index: string, paths: ReadonlySet<string>): void {

@@ -23,7 +23,7 @@ import { model } from '../../lib/core/catalogue.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { PART_BYTES } from '../../lib/local/multipart.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
-import { safetensors, sdxlFiles, write } from '../local/model-folders.ts';
+import { safetensors, sdxlFiles, sdxlSettings, write } from '../local/model-folders.ts';
 
 const SDXL = model('sdxl');
 let bench: Bench;
@@ -111,7 +111,7 @@ test('called again, it brings only what is new, and takes away what is no more',
   sent = [];
   await bring(folder);
   expect(writes()).toEqual(['PutObject manifest.json']);
-  writeFileSync(join(folder, 'unet/config.json'), '{"of":"another"}');
+  writeFileSync(join(folder, 'unet/config.json'), sdxlSettings('unet/config.json', 'another'));
   rmSync(join(folder, 'tokenizer/merges.txt'));
   sent = [];
   await bring(folder);
@@ -241,7 +241,7 @@ test('an import that was stopped left no manifest, and the next one goes on', as
       if (line.startsWith('uploading: unet')) stop.abort(new Error('enough'));
     },
   };
-  writeFileSync(join(folder, 'unet/config.json'), '{"of":"stopped"}');
+  writeFileSync(join(folder, 'unet/config.json'), sdxlSettings('unet/config.json', 'stopped'));
   const options = { link: false, output: interrupting, signal: stop.signal };
   await expect(importFolder(place, SDXL, folder, options)).rejects.toThrow('enough');
   await expect(requireModelInBucket('sdxl')).rejects.toMatchObject({ name: 'ModelMissing' });

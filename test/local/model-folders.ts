@@ -1,7 +1,7 @@
 /** Small model folders on disk, of the right layout, for tests that look at files and not at what they compute. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Model } from '../../lib/core/catalogue.ts';
+import { type Model, model } from '../../lib/core/catalogue.ts';
 
 /** A safetensors file of one tensor of so many bytes, which differ by `seed`. */
 export function safetensors(size: number, seed = 1): Buffer {
@@ -10,6 +10,20 @@ export function safetensors(size: number, seed = 1): Buffer {
   length.writeBigUInt64LE(BigInt(header.length));
   const data = Buffer.alloc(size, Buffer.from([seed, 7, seed + 1]));
   return Buffer.concat([length, header, data]);
+}
+
+/** Settings that a model's folder is known by, as its file of that name holds them. */
+export function markedSettings({ marks }: Model, path: string): Record<string, unknown> {
+  const settings: Record<string, unknown> = {};
+  for (const [field, wanted] of Object.entries(marks[path] ?? {})) {
+    const names = field.split('.');
+    const place = names.slice(0, -1).reduce((at, name) => {
+      at[name] ??= {};
+      return at[name] as Record<string, unknown>;
+    }, settings);
+    place[names.at(-1) ?? ''] = Array.isArray(wanted) ? wanted[0] : wanted;
+  }
+  return settings;
 }
 
 /** Writes files under a folder, making it. */
@@ -41,19 +55,27 @@ export function sdxlFiles(unet = 64): Record<string, string | Buffer> {
   };
   for (const part of ['text_encoder', 'text_encoder_2']) files[`${part}/model.safetensors`] = safetensors(48);
   for (const part of ['text_encoder', 'text_encoder_2', 'unet', 'vae'])
-    files[`${part}/config.json`] = `{"of":"${part}"}`;
+    files[`${part}/config.json`] = sdxlSettings(`${part}/config.json`, part);
   for (const part of ['tokenizer', 'tokenizer_2'])
     for (const file of ['vocab.json', 'merges.txt', 'tokenizer_config.json', 'special_tokens_map.json'])
       files[`${part}/${file}`] = `${part}${file}`;
   return files;
 }
 
+/** A settings file of an SDXL folder, which differs by `of`. */
+export function sdxlSettings(path: string, of: string): string {
+  return JSON.stringify({ ...markedSettings(model('sdxl'), path), of });
+}
+
 /** What the hub has of a model, as far as the catalogue asks for it, and some that it does not ask for. */
-export function hubFiles({ hub }: Model): Record<string, string | Buffer> {
+export function hubFiles(row: Model): Record<string, string | Buffer> {
+  const { hub } = row;
   const files: Record<string, string | Buffer> = { 'README.md': 'words', 'unet/model.onnx': safetensors(9) };
   for (const pattern of hub?.files ?? []) {
     const path = pattern.replace('*', pattern.endsWith('/*') ? 'vocab.json' : '00001-of-00001');
-    files[path] = path.endsWith('.safetensors') ? safetensors(5000, path.length) : `{"of":"${path}"}`;
+    files[path] = path.endsWith('.safetensors')
+      ? safetensors(5000, path.length)
+      : JSON.stringify({ ...markedSettings(row, path), of: path });
   }
   for (const path of Object.keys(files))
     if (path.endsWith('.safetensors.index.json')) files[path] = '{"weight_map":{}}';
