@@ -59,8 +59,7 @@ const hub = z
     revision: z
       .string()
       .regex(/^[0-9a-f]{40}$/)
-      .nullable()
-      .describe('Commit that is brought in; null: that of the main branch, recorded when it is brought in'),
+      .describe('Commit that is brought in'),
     gated: z.boolean().describe('Whether its terms must be accepted on Hugging Face first'),
     files: z.array(z.string()).min(1).describe('What of the repository; `*` stands for anything but a slash'),
     gib: z.number().describe('About how much that is'),
