@@ -1,8 +1,11 @@
-/** The command line: what there is to call, and how errors become words and exit codes. */
+/**
+ * The command line: what there is to call, and how errors become words and exit codes.
+ *
+ * Exit codes follow one rule. 2 is for a command line that cannot be followed: an unknown command or option, a missing
+ * argument, a path where nothing is, a run that does not exist. 3 is for what is asked of a run and refused before it
+ * costs anything: a field of the request, whether by flag, by --set or in subject.json, photos, models, licences, a price.
+ */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { PRESETS, requestable } from '../core/catalogue.ts';
-import { ProxytuneError } from '../core/errors.ts';
-import { SYNTHESES } from '../core/words.ts';
 import { check } from './check.ts';
 import { demoCommand } from './demo.ts';
 import { type GenerateOptions, generateCommand } from './generate.ts';
@@ -11,6 +14,7 @@ import { localCommand } from './local.ts';
 import { makeOutput, type Output, tellError } from './output.ts';
 import { planCommand } from './plan.ts';
 import { chooseReported, fetchReport } from './report.ts';
+import { addFields, type FieldFlags, fieldsOf } from './request-flags.ts';
 import { runCommand } from './run.ts';
 import { type CloudOptions, dataFolder, withPlace } from './session.ts';
 import { statusCommand } from './status.ts';
@@ -110,27 +114,10 @@ type Act = (
   run: (output: Output, options: Common, args: string[]) => Promise<number> | number,
 ) => (...given: unknown[]) => Promise<void>;
 
-interface RunFlags extends Common {
+interface RunFlags extends Common, FieldFlags {
   readonly subject?: string;
   readonly resume?: string;
-  readonly set?: readonly string[];
 }
-
-/** Flags that are fields of subject.json under the same name. */
-const FIELDS = [
-  'category',
-  'teacher',
-  'student',
-  'preset',
-  'tokenWord',
-  'proxies',
-  'seed',
-  'maxUsd',
-  'synthesis',
-  'curation',
-  'adaptiveProxies',
-  'consent',
-];
 
 function addRun(cloud: (usage: string, text: string) => Command, act: Act): void {
   addFields(
@@ -201,76 +188,6 @@ function addImport(cloud: (usage: string, text: string) => Command, act: Act): v
     .option('--accept-licence', "you have read the model's licence and keep to it")
     .option('--local', 'for the cloud on this machine (the default)')
     .action(act((output, options: ImportOptions, [id = '']) => importModelCommand(id, options, output)));
-}
-
-/** What a request may say, as options. */
-function addFields(command: Command): Command {
-  return command
-    .option('--category <words>', 'what the subject is, such as dog')
-    .addOption(new Option('--teacher <model>', 'who learns the photos').choices(requestable('teacher')))
-    .addOption(new Option('--student <model>', 'who learns the proxies').choices(requestable('student')))
-    .addOption(
-      new Option(
-        '--preset <name>',
-        'draft: a quick look; standard (default): as in the paper; best: longer',
-      ).choices([...PRESETS]),
-    )
-    .option('--token-word <word>', 'the rare word that stands for the subject (default: ohwx)')
-    .option('--proxies <n>', 'number of proxies (default: 200 for draft, else 1000)', positive)
-    .option(
-      '--seed <n>',
-      'the same request with the same seed gives the same pictures (default: 0)',
-      wholeNumber,
-    )
-    .option('--max-usd <n>', 'refuse a plan that costs more (default: 25)', positive)
-    .addOption(
-      new Option(
-        '--synthesis <way>',
-        'how proxies are drawn: transform (default), or spot: managed spot, cheaper, may pause',
-      ).choices([...SYNTHESES]),
-    )
-    .option('--curation', 'drop proxies that miss the subject or prompt, repeat another or look unsafe')
-    .option('--adaptive-proxies', 'draw proxies in rounds, and no more once they add nothing')
-    .option('--consent', 'you may use these photos for this purpose')
-    .option('--set <field=value...>', 'any other field, such as advanced.learn.steps=100');
-}
-
-function fieldsOf(options: RunFlags): Record<string, unknown> {
-  const given = options as unknown as Readonly<Record<string, unknown>>;
-  const fields: Record<string, unknown> = {};
-  for (const name of FIELDS) if (given[name] !== undefined) fields[name] = given[name];
-  for (const entry of options.set ?? []) assign(fields, entry);
-  return fields;
-}
-
-/** `advanced.learn.steps=100` into the nested object; values are JSON where they can be, else text. */
-function assign(fields: Record<string, unknown>, entry: string): void {
-  const [, path = '', text = ''] = /^([^=]+)=(.*)$/s.exec(entry) ?? [];
-  const names = path.split('.');
-  // No field is called __proto__, and assigning to it would change every object there is.
-  if (names.some((name) => name === '' || name === '__proto__')) {
-    throw new ProxytuneError('UsageInvalid', {
-      what: 'What follows --set is no setting',
-      given: entry,
-      allowed: 'field=value, such as advanced.learn.steps=100',
-      remedy: 'write it so',
-    });
-  }
-  let at = fields;
-  for (const name of names.slice(0, -1)) {
-    // null, which is an object by its type, gives way like any other value.
-    at[name] = typeof at[name] === 'object' ? (at[name] ?? {}) : {};
-    at = at[name] as Record<string, unknown>;
-  }
-  at[names.at(-1) ?? ''] = parsed(text);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 async function reportCommand(named: string | undefined, options: Common, output: Output): Promise<number> {

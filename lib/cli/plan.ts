@@ -25,31 +25,55 @@ export interface PlanOptions {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget */
+/**
+ * Tells the plan. It needs no consent, as nothing is done with the photos; that a run will is told instead.
+ * @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget
+ */
 export function planCommand(path: string, options: PlanOptions, output: Output): number {
-  const plan = planOf(path, options);
-  output.data(plan);
+  const asked = askedOf(path, options.fields ?? {});
+  const { consent } = asked.request;
+  const withheld = consent === undefined || consent === (false as unknown);
+  const plan = planAsked(
+    withheld ? { ...asked, request: { ...asked.request, consent: true } } : asked,
+    options,
+  );
+  output.data(withheld ? { ...plan, request: { ...plan.request, consent: false } } : plan);
   for (const line of planLines(plan)) output.say(line);
+  if (withheld) for (const line of ['', CONSENT_LINE]) output.say(line);
   return 0;
 }
+
+const CONSENT_LINE =
+  'A run with it will need your consent, that you may use these photos for this purpose: --consent, or "consent": true in subject.json.';
 
 /**
  * The plan of a request, as the cloud would make it.
  * @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget
  */
 export function planOf(path: string, options: PlanOptions): Plan {
-  const { subject, request } = openRequest(path, options.fields ?? {});
-  return makePlan(parseRequest(JSON.stringify({ ...request, ...options.fields })), {
+  return planAsked(askedOf(path, options.fields ?? {}), options);
+}
+
+type Asked = Pick<SubjectFolder, 'subject' | 'request'>;
+
+function planAsked({ subject, request }: Asked, { local }: PlanOptions): Plan {
+  return makePlan(parseRequest(JSON.stringify(request)), {
     runId: 'planned-00000000',
     subject,
     bucket: 'planned',
-    scale: options.local ? 'tiny' : 'full',
+    scale: local ? 'tiny' : 'full',
     version: VERSION,
   });
 }
 
+/** What is asked for: the fields of a file, and over them those that were given. */
+function askedOf(path: string, fields: Fields): Asked {
+  const { subject, request } = openRequest(path, fields);
+  return { subject, request: { ...request, ...fields } };
+}
+
 /** A request that is a file, or lies in its folder; a folder without one will do when fields are given. */
-function openRequest(path: string, fields: Fields): Pick<SubjectFolder, 'subject' | 'request'> {
+function openRequest(path: string, fields: Fields): Asked {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     const folder = openSubject(path);
     if (Object.keys({ ...folder.request, ...fields }).length > 0) return folder;
@@ -62,7 +86,7 @@ function openRequest(path: string, fields: Fields): Pick<SubjectFolder, 'subject
     given: path,
     allowed: `a ${REQUEST_FILE}, a folder that holds one, or a folder and --category`,
     remedy: there
-      ? `say what it is: npx proxytune plan ${path} --category dog --consent`
+      ? `say what it is: npx proxytune plan ${path} --category dog`
       : 'check the path; the folder need not hold photos yet',
   });
 }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { instanceTypes } from '../core/catalogue.ts';
-import { nearest } from '../core/nearest.ts';
+import { correction } from '../core/nearest.ts';
 
 /** Days that CloudWatch Logs can keep; another number is refused by it only at deployment. */
 const RETENTION_DAYS = [
@@ -95,7 +95,7 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
 function fault(issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): string[] {
   if (issue.code === 'unrecognized_keys') {
     const known = Object.keys(schema.shape);
-    return issue.keys.map((key) => `${key} is not known, did you mean ${nearest(key, known)}?`);
+    return issue.keys.map((key) => `${key} is not known, ${correction(key, known)}`);
   }
   const key = String(issue.path[0]);
   return [`${key}=${JSON.stringify(given[key])}: ${issue.message}`];

@@ -8,7 +8,7 @@ import { sampler } from './contract/pictures.ts';
 import instanceData from './data/instances.json' with { type: 'json' };
 import modelData from './data/models.json' with { type: 'json' };
 import { ProxytuneError } from './errors.ts';
-import { nearest } from './nearest.ts';
+import { likely } from './nearest.ts';
 import { ROLES, type Role } from './words.ts';
 import { WORLDS, type World } from './worlds.ts';
 
@@ -179,11 +179,12 @@ export function measuring(world: World, role: 'clip' | 'dino'): Model {
 export function model(id: string): Model {
   const row = models.get(id);
   if (row === undefined) {
+    const meant = likely(id, [...models.keys()]);
     throw new ProxytuneError('ModelUnknown', {
       what: 'The catalogue holds no such model',
       given: id,
       allowed: [...models.keys()].join(', '),
-      remedy: `did you mean ${nearest(id, [...models.keys()])}?`,
+      remedy: meant === undefined ? 'choose one of these' : `did you mean ${meant}?`,
     });
   }
   return row;

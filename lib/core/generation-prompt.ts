@@ -1,7 +1,7 @@
 /** A prompt of a user's own: the token word put in, and what is worth knowing before anything is drawn of it. */
 import type { Model } from './catalogue.ts';
 import { ProxytuneError } from './errors.ts';
-import { distance, nearest } from './nearest.ts';
+import { likely } from './nearest.ts';
 
 /** What stands for the token word in a prompt, so that nobody has to remember it. */
 export const TOKEN_PLACE = '{token}';
@@ -85,10 +85,8 @@ export function unknownWords(
   const known = [...vocabulary, tokenWord.toLowerCase()];
   const unknown = [...new Set(wordsOf(prompt))].filter((word) => !known.includes(word));
   return unknown.map((word) => {
-    const candidate = nearest(word, vocabulary) ?? '';
-    // A third of its letters may be wrong; beyond that any word is as good a guess.
-    const near = distance(word, candidate) <= Math.max(1, Math.floor(word.length / 3));
-    return near ? { word, meant: candidate } : { word };
+    const meant = likely(word, vocabulary);
+    return meant === undefined ? { word } : { word, meant };
   });
 }
 

@@ -14,6 +14,23 @@ export function distance(a: string, b: string): number {
   return row[b.length] ?? 0;
 }
 
+/**
+ * The known word that was probably meant, ignoring case. A third of the letters may be wrong; beyond that any word is as
+ * good a guess. @returns undefined when no known word is so near
+ */
+export function likely(word: string, known: readonly string[]): string | undefined {
+  const candidate = nearest(word, known);
+  if (candidate === undefined) return undefined;
+  const wrong = distance(word.toLowerCase(), candidate.toLowerCase());
+  return wrong <= Math.max(1, Math.floor(word.length / 3)) ? candidate : undefined;
+}
+
+/** What to say of a word that is not known: the one that was probably meant, else those there are. */
+export function correction(word: string, known: readonly string[]): string {
+  const meant = likely(word, known);
+  return meant === undefined ? `known are ${known.join(', ')}` : `did you mean ${meant}?`;
+}
+
 /** The known word nearest to a given one, ignoring case. @returns undefined when there is no known word */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const lower = word.toLowerCase();

@@ -1,6 +1,6 @@
 /** What the fields of a request must have in common: one world, and what there is in it. */
 import { model, requestable } from './catalogue.ts';
-import { nearest } from './nearest.ts';
+import { likely } from './nearest.ts';
 import { type World, type WorldRow, worldOf } from './worlds.ts';
 
 interface Fault {
@@ -47,9 +47,10 @@ function of(role: 'teacher' | 'student', world: World): string {
 
 function category({ category }: Asked, { title, categories }: WorldRow): Fault | undefined {
   if (categories === null || categories.includes(category)) return undefined;
+  const meant = likely(category, categories);
   const message =
-    `does not exist in ${title}, which has only ${categories.join(', ')}; did you mean ` +
-    `${nearest(category, categories)}? For anything else take models of ${worldOf('photographs').title}`;
+    `does not exist in ${title}, which has only ${categories.join(', ')};${meant === undefined ? '' : ` did you mean ${meant}?`} ` +
+    `For anything else take models of ${worldOf('photographs').title}`;
   return { path: ['category'], message };
 }
 

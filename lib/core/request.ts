@@ -5,8 +5,8 @@
 import { z } from 'zod';
 import { PRESETS, requestable } from './catalogue.ts';
 import { ProxytuneError } from './errors.ts';
-import { nearest } from './nearest.ts';
 import { curationFaults } from './request-curation.ts';
+import { faultWords } from './request-faults.ts';
 import { worldFaults } from './request-world.ts';
 import { DEFAULT_TOKEN_WORD } from './token-word.ts';
 import { truth } from './truth.ts';
@@ -261,7 +261,7 @@ export function parseRequest(text: string): Request {
   if (result.success) return result.data;
   throw new ProxytuneError('RequestInvalid', {
     what: 'The request does not fit',
-    given: result.error.issues.map((issue) => fault(issue, data)).join('; '),
+    given: result.error.issues.map((issue) => faultWords(issue, data, requestSchema)).join('; '),
     allowed: 'what docs/reference/subject.md says; only category and consent are required',
     remedy: 'correct these fields and try again; in the bucket, subject.json is uploaded last',
   });
@@ -312,50 +312,4 @@ function notAnObject(what: string, given: string, allowed?: string, cause?: unkn
     remedy: 'correct it and try again; in the bucket, subject.json is uploaded last',
     cause,
   });
-}
-
-function fault(issue: z.core.$ZodIssue, data: unknown): string {
-  const path = issue.path.join('.');
-  if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(issue.path);
-    return issue.keys
-      .map(
-        (key) =>
-          `${[path, key].filter(Boolean).join('.')} is not known, did you mean ${nearest(key, known)}?`,
-      )
-      .join('; ');
-  }
-  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], data);
-  const given = value === undefined ? 'missing' : `${JSON.stringify(value).slice(0, 80)}`;
-  return `${path || 'the whole'}: ${given}: ${wanted(issue, value)}`;
-}
-
-/** What the field takes, in words that do not come from a parser. */
-function wanted(issue: z.core.$ZodIssue, value: unknown): string {
-  // A message of our own says more than anything derived.
-  if (!/^(Invalid|Too) /.test(issue.message)) return issue.message;
-  if (value === undefined) return fieldAt(issue.path)?.description ?? issue.message;
-  if (issue.code === 'too_small') return `must be ${issue.inclusive ? 'at least' : 'above'} ${issue.minimum}`;
-  if (issue.code === 'too_big') return `must be ${issue.inclusive ? 'at most' : 'below'} ${issue.maximum}`;
-  if (issue.code === 'invalid_value') {
-    return `must be ${issue.values.map((each) => JSON.stringify(each)).join(' or ')}`;
-  }
-  return issue.message;
-}
-
-function knownKeys(path: readonly PropertyKey[]): string[] {
-  return Object.keys((unwrap(fieldAt(path)) as z.ZodObject).shape).filter((key) => key !== '$schema');
-}
-
-/** The schema of a field, with its description. */
-function fieldAt(path: readonly PropertyKey[]): z.ZodType | undefined {
-  let schema: z.ZodType | undefined = requestSchema;
-  for (const key of path)
-    schema = (unwrap(schema) as z.ZodObject).shape?.[String(key)] as z.ZodType | undefined;
-  return schema;
-}
-
-function unwrap(schema: unknown): unknown {
-  const inner = (schema as { def?: { innerType?: unknown } }).def?.innerType;
-  return inner === undefined ? schema : unwrap(inner);
 }

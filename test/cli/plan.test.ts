@@ -2,9 +2,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Output } from '../../lib/cli/output.ts';
+import { makeOutput, type Output } from '../../lib/cli/output.ts';
 import { folderSources } from '../../lib/cli/photo-folder.ts';
 import { planCommand, planLines } from '../../lib/cli/plan.ts';
+import { runCommand } from '../../lib/cli/run.ts';
 import { openSubject, photosOf } from '../../lib/cli/subject.ts';
 import type { Plan } from '../../lib/core/plan.ts';
 
@@ -49,7 +50,7 @@ test('models that must be brought in first are named, those of this repository a
 });
 
 test('without any request the remedy shows one; a wrong path and a broken one are told apart', () => {
-  expect(() => plan(dir)).toThrow('--category dog --consent');
+  expect(() => plan(dir)).toThrow(`npx proxytune plan ${dir} --category dog`);
   expect(() => plan(join(dir, 'subject.json'))).toThrow('check the path');
   writeFileSync(join(dir, 'subject.json'), '{"category": ');
   for (const path of [dir, join(dir, 'subject.json')]) {
@@ -57,8 +58,29 @@ test('without any request the remedy shows one; a wrong path and a broken one ar
   }
 });
 
-test('consent that is missing is asked for in words, by field and by flag', () => {
-  expect(() => plan(dir, { category: 'dog' })).toThrow(/consent: missing: must be true \(--consent\)/);
+test('a plan needs no consent, says that a run will, and writes none into the data', () => {
+  const told = (fields: Record<string, unknown>): string => {
+    const lines: string[] = [];
+    planCommand(dir, { fields }, { ...makeOutput({}), say: (line) => lines.push(line) });
+    return lines.join('\n');
+  };
+  const asked = { category: 'dog', preset: 'draft' };
+  for (const consent of [undefined, false]) {
+    expect(told({ ...asked, consent })).toContain('will need your consent');
+    expect(plan(dir, { ...asked, consent })).toMatchObject({ request: { consent: false } });
+  }
+  expect(told({ ...asked, consent: true })).not.toContain('will need your consent');
+  const { request, ...without } = plan(dir, asked);
+  expect({ ...without, request: { ...request, consent: true } }).toEqual(
+    plan(dir, { ...asked, consent: true }),
+  );
+  expect(() => plan(dir, { ...asked, consent: 'maybe' })).toThrow(/consent: "maybe": must be true/);
+});
+
+test('a run that lacks consent asks for it in words, by field and by flag', async () => {
+  await expect(runCommand(dir, { local: true, fields: { category: 'dog' } }, makeOutput({}))).rejects.toThrow(
+    /consent: missing: must be true \(--consent\)/,
+  );
 });
 
 test('what check judges is what run uploads, but for what check ignores', async () => {

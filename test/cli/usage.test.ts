@@ -1,9 +1,10 @@
-/** Wrong arguments: exit code 2 and words, never silence and never a stack trace. */
+/** What is refused at the door: its exit code and words, never silence and never a stack trace. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jest } from '@jest/globals';
 import { main } from '../../lib/cli/main.ts';
+import { FIELDS } from '../../lib/cli/request-flags.ts';
 
 const example = join(import.meta.dirname, '../../examples/toy');
 
@@ -25,12 +26,8 @@ async function call(...args: string[]): Promise<{ code: number; told: string }> 
 test.each([
   [['plan', 'nowhere', '--set', 'steps'], 'field=value'],
   [['plan', 'nowhere', '--set', '=5'], 'field=value'],
-  [['plan', 'nowhere', '--proxies', 'many'], 'above 0'],
   [['plan', 'nowhere', '--set', '__proto__.category=dog'], 'field=value'],
   [['plan', 'nowhere', '--set', 'advanced.=5'], 'field=value'],
-  [['plan', 'nowhere', '--proxies', '1e999'], 'above 0'],
-  [['plan', 'nowhere', '--seed', ' '], 'whole number'],
-  [['plan', 'nowhere', '--seed', '-1'], 'whole number'],
   [['run', '--local', '.', '--subject', '../x'], '../x'],
   [['run', '--local', '.', '--subject', ''], 'letters, digits'],
   [['plan'], 'path'],
@@ -48,6 +45,64 @@ test.each([
   expect(code).toBe(2);
   expect(told).toContain(words);
   expect(told).not.toMatch(/\n\s+at /);
+});
+
+/** A wrong value of each field that has a flag, and what is said of it. */
+const WRONG = {
+  category: ['Dog!', 'small letters'],
+  teacher: ['dalle', '"sdxl" or "sd3-medium"'],
+  student: ['gpt', '"llamagen-xl"'],
+  preset: ['quick', '"draft" or "standard" or "best"'],
+  tokenWord: [' ', 'TokenWordUnusable'],
+  proxies: ['many', 'proxies: "many": must be a whole number'],
+  seed: ['-1', 'seed: -1: must be at least 0'],
+  maxUsd: ['0', 'maxUsd: 0: must be above 0'],
+  synthesis: ['lambda', '"transform" or "spot"'],
+  curation: ['maybe', 'curation: "maybe": must be true or false'],
+  adaptiveProxies: ['1', 'adaptiveProxies: 1: must be true or false'],
+  consent: ['yes', 'consent: "yes": must be true (--consent)'],
+} as const;
+/** Those whose flag takes no value: they can be wrong by --set and in the file only. */
+const SWITCHES: readonly string[] = ['curation', 'adaptiveProxies', 'consent'];
+
+test.each(FIELDS)('a wrong %s is refused alike by flag, by --set and in the file', async (field) => {
+  const [value, words] = WRONG[field];
+  const right = { category: 'toy', consent: true };
+  const told: string[] = [];
+  const refused = async (dir: string, ...args: string[]): Promise<void> => {
+    for (const verb of [['plan'], ['run', '--local']]) {
+      // A run refuses the word for the tokenizers only once it is planned.
+      if (field === 'tokenWord' && verb[0] === 'run') continue;
+      const ended = await call(...verb, dir, ...args);
+      expect(ended).toMatchObject({ code: 3, told: expect.stringContaining(words) });
+      told.push(ended.told);
+    }
+  };
+  const dir = mkdtempSync(join(tmpdir(), 'proxytune-usage-'));
+  writeFileSync(join(dir, 'subject.json'), JSON.stringify(right));
+  const flag = `--${field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  if (!SWITCHES.includes(field)) await refused(dir, flag, value);
+  await refused(dir, '--set', `${field}=${value}`);
+  const inFile = /^-?\d+$/.test(value) ? Number(value) : value;
+  writeFileSync(join(dir, 'subject.json'), JSON.stringify({ ...right, [field]: inFile }));
+  await refused(dir);
+  rmSync(dir, { recursive: true });
+  expect(new Set(told).size).toBe(1);
+});
+
+test('faults in flags are told all at once, those of --set and of the file with them', async () => {
+  const flags = ['--proxies', 'many', '--seed', ' ', '--teacher', 'dalle', '--max-usd', '1e999'];
+  const { code, told } = await call('plan', example, ...flags, '--set', 'advanced.learn.steps=x');
+  expect(code).toBe(3);
+  for (const field of [
+    'proxies: "many"',
+    'seed: " "',
+    'teacher: "dalle"',
+    'maxUsd: "1e999"',
+    'advanced.learn.steps: "x"',
+  ])
+    expect(told).toContain(field);
+  expect((await call('plan', example, '--set', 'steps', '--set', '=5')).told).toContain('Given: steps, =5');
 });
 
 test('with --json an error is one object', async () => {

@@ -1,6 +1,6 @@
 import { chunkName, chunkOfOutput, keys, requireSubjectName, signalledFolder } from '../../lib/core/keys.ts';
 import { jobName, parseJobName, runId } from '../../lib/core/names.ts';
-import { distance, nearest } from '../../lib/core/nearest.ts';
+import { correction, distance, likely, nearest } from '../../lib/core/nearest.ts';
 import { JOB_STAGES } from '../../lib/core/words.ts';
 
 const upload = { bucket: 'bucket', key: 'subjects/dog/subject.json', version: 'v1' };
@@ -113,5 +113,19 @@ describe('the nearest word', () => {
   test('ignores case, and is nothing among nothing', () => {
     expect(nearest('TEACHER', ['student', 'teacher'])).toBe('teacher');
     expect(nearest('x', [])).toBeUndefined();
+  });
+
+  test('is suggested only where a third of the letters or fewer are wrong', () => {
+    const known = ['seed', 'teacher', 'proxies'];
+    expect(['sed', 'Teecher', 'proxys', 'foo', 'se', ''].map((word) => likely(word, known))).toEqual([
+      'seed',
+      'teacher',
+      'proxies',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(correction('proxys', known)).toBe('did you mean proxies?');
+    expect(correction('foo', known)).toBe('known are seed, teacher, proxies');
   });
 });

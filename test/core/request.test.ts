@@ -48,6 +48,13 @@ describe('a request', () => {
     expect(message).toContain('advanced.teach.stepps is not known, did you mean steps?');
   });
 
+  test('with a key that is like no other hears which there are, not a wild guess', () => {
+    const message = refused({ ...minimal, foo: 1, advanced: { learn: { what: 1 } } });
+    expect(message).toContain('foo is not known, known are category, teacher, ');
+    expect(message).toContain('advanced.learn.what is not known, known are rank, learningRate, ');
+    expect(message).not.toContain('did you mean');
+  });
+
   test('hears of all its faults at once', () => {
     const message = refused({ category: 'Dog!', proxies: 3, teacher: 'dalle' });
     for (const field of ['category', 'proxies', 'teacher', 'consent']) expect(message).toContain(field);
@@ -59,6 +66,13 @@ describe('a request', () => {
     [{ proxyContexts: 1.5 }, 'proxyContexts: 1.5: must be at most 1'],
     [{ maxUsd: 0 }, 'maxUsd: 0: must be above 0'],
     [{ preset: 'quick' }, 'preset: "quick": must be "draft" or "standard" or "best"'],
+    [{ proxies: 'many' }, 'proxies: "many": must be a whole number'],
+    [{ maxUsd: null }, 'maxUsd: null: must be a number'],
+    [{ curation: 'yes' }, 'curation: "yes": must be true or false'],
+    [{ tokenWord: 5 }, 'tokenWord: 5: must be text'],
+    [{ advanced: 3 }, 'advanced: 3: must be an object'],
+    [{ notify: 'me' }, 'notify: "me": must be an e-mail address'],
+    [{ advanced: { learn: { steps: 1.5 } } }, 'advanced.learn.steps: 1.5: must be a whole number'],
     [{ category: undefined }, 'category: missing: What the subject is, in plain words'],
   ])('hears in plain words what a field takes: %j', (fields, words) => {
     expect(refused({ ...minimal, ...fields })).toContain(words);

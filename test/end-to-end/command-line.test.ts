@@ -136,7 +136,7 @@ test.each([
   [['run', example], 2, 'UsageInvalid'],
   [['run', '--local', join(example, 'nowhere'), '--category', 'dog'], 2, 'FolderMissing'],
   [['run', '--local', example, '--set', 'categry=dog'], 3, 'did you mean category?'],
-  [['run', '--local', example, '--teacher', 'dalle'], 2, 'sdxl'],
+  [['run', '--local', example, '--teacher', 'dalle'], 3, 'sdxl'],
   [['plan', join(example, 'nowhere')], 2, 'FolderMissing'],
   [['check', join(example, 'nowhere')], 2, 'FolderMissing'],
   [['bake'], 2, 'unknown command'],
