@@ -1,10 +1,12 @@
-"""A teach job's folders, made in a test."""
+"""A teach job's folders, and a stop of any training, made in a test."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from proxytune.contract.signals import StopRequest
 
 TEACH = {
     "stage": "teach",
@@ -40,3 +42,21 @@ def write_teach_job(base: Path, model: Path, /, **changes: str) -> Path:
     config.mkdir(parents=True)
     (config / "hyperparameters.json").write_text(json.dumps({**TEACH, **changes}))
     return base
+
+
+class StopBefore(StopRequest):
+    """SIGTERM, arriving while the step numbered `step` (0 is the first) is about to begin."""
+
+    def __init__(self, step: int) -> None:
+        self._reads_left = step
+        super().__init__()
+
+    @property
+    def requested(self) -> bool:
+        """The loops read this once before every step, and once after the last."""
+        self._reads_left -= 1
+        return self._reads_left < 0
+
+    @requested.setter
+    def requested(self, value: bool) -> None:
+        """Real signals play no part here."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import begin
+from jobs import StopBefore
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
@@ -74,7 +75,7 @@ def test_a_part_that_was_stopped_ends_with_the_very_same_weights(part, cut_off, 
     pretraining, _ = cut_off
     whole = pretraining.run(part)
     second = begin(tmp_path)
-    stop = _StopsAfter(1)
+    stop = StopBefore(1)
     interrupted = Pretraining(second.work, second.settings, torch.float32, lambda line: None, stop)
     with pytest.raises(SystemExit) as left:
         interrupted.run(part)
@@ -83,23 +84,6 @@ def test_a_part_that_was_stopped_ends_with_the_very_same_weights(part, cut_off, 
     assert resumed["losses"] == whole["losses"]
     for name, value in whole["averaged"].items():
         assert torch.equal(resumed["averaged"][name], value), name
-
-
-class _StopsAfter(StopRequest):
-    """Asks to stop once so many steps were begun."""
-
-    def __init__(self, steps):
-        self._left = steps
-        super().__init__()
-
-    @property
-    def requested(self):
-        self._left -= 1
-        return self._left < 0
-
-    @requested.setter
-    def requested(self, value):
-        pass
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image
 
 from proxytune.contract.folders import Folders
-from proxytune.contract.signals import StopRequest
 from proxytune.proxies import shard
 from proxytune.proxies.collection import read_all
 
@@ -84,24 +83,6 @@ def make_job(base: Path, student: Path, hyperparameters: dict) -> Folders:
     folders.hyperparameters.write_text(json.dumps(strings))
     folders.model.mkdir()
     return folders
-
-
-class StopBefore(StopRequest):
-    """SIGTERM, arriving while the step numbered `step` is about to begin."""
-
-    def __init__(self, step: int) -> None:
-        self._reads_left = step
-        super().__init__()
-
-    @property
-    def requested(self) -> bool:
-        """The loop reads this once before every step, and once after the last."""
-        self._reads_left -= 1
-        return self._reads_left < 0
-
-    @requested.setter
-    def requested(self, value: bool) -> None:
-        """Real signals play no part here."""
 
 
 def start(folders: Folders) -> subprocess.Popen:

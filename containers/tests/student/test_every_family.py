@@ -5,7 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 import torch
-from learn_job import CAPTION, HYPERPARAMETERS, StopBefore, make_job
+from jobs import StopBefore
+from learn_job import CAPTION, HYPERPARAMETERS, make_job
 from peft import PeftModel
 from safetensors.torch import load_file
 from students import CPU, SAMPLER, TINY, chunk, pixels, prepared, proxy_set

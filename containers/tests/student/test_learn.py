@@ -6,10 +6,10 @@ import math
 
 import pytest
 import torch
+from jobs import StopBefore
 from learn_job import (
     CAPTION,
     HYPERPARAMETERS,
-    StopBefore,
     make_job,
     start,
     terminate_while_training,

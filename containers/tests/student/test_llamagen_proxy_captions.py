@@ -5,7 +5,8 @@ import shutil
 
 import pytest
 import torch
-from learn_job import CAPTION, HYPERPARAMETERS, StopBefore, make_job, write_shard
+from jobs import StopBefore
+from learn_job import CAPTION, HYPERPARAMETERS, make_job, write_shard
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest

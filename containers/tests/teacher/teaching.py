@@ -5,14 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jobs import write_photos
+from jobs import write_photos, write_teach_job
 
+from proxytune.contract import hyperparameters
+from proxytune.contract.folders import Folders
+from proxytune.contract.signals import StopRequest
 from proxytune.proxies.chunk import Chunk, PictureRequest
 from proxytune.teacher import families
 from proxytune.teacher.diffusion import DiffusionTeacher
 from proxytune.teacher.families import Lesson
 from proxytune.teacher.maker import DiffusionMaker
 from proxytune.teacher.photos import PhotoSet
+from proxytune.teacher.trainer import train
 from proxytune.training.families import imported
 from proxytune.training.states import seed_everything
 
@@ -65,6 +69,20 @@ def trained(base: Path, photos: PhotoSet, steps: int = 5, **options) -> Diffusio
         optimizer.step()
         optimizer.zero_grad()
     return teacher
+
+
+# Strong enough that a picture without the adapter cannot be mistaken for one with it.
+STRONG = {"steps": "4", "checkpoint_every": "100", "learning_rate": "0.05"}
+
+
+def teach(folder: Path, model: str, base: Path, stop: StopRequest | None = None, **changes: str) -> Path:
+    """The teach job of a model, or another attempt of it; returns the folder of its adapter."""
+    if not folder.exists():
+        write_teach_job(folder, base, family=MODELS[model], model=model, **{**STRONG, **changes})
+    folders = Folders(folder)
+    folders.model.mkdir(exist_ok=True)
+    train(folders, hyperparameters.read(folders), stop or StopRequest())
+    return folders.model
 
 
 def write_strong_adapter(base: Path, folder: Path, about=None, **changes) -> Path:

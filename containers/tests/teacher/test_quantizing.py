@@ -1,9 +1,22 @@
 """A frozen network in 8 or 4 bits: near to what it was, smaller, and its adapter trains and is read back."""
 
+import numpy as np
 import pytest
 import torch
+from jobs import StopBefore
 from safetensors.torch import load_file
-from teaching import MODELS, family_of, full_size, photo_set, prepared, trained
+from teaching import (
+    MODELS,
+    family_of,
+    full_size,
+    photo_set,
+    pixels,
+    plain_picture,
+    plain_pipeline,
+    prepared,
+    teach,
+    trained,
+)
 from torch import nn
 
 from proxytune.teacher import memory
@@ -83,6 +96,33 @@ def test_an_adapter_on_such_a_network_trains_and_is_read_back(tiny_model, tmp_pa
     assert all(
         value.dtype == torch.float32 for value in load_file(tmp_path / "adapter" / WEIGHTS_FILE).values()
     )
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_resumed_on_such_a_network_bit_for_bit_and_the_adapter_changes_plain_pictures(
+    tiny_model, tmp_path, bits, capsys
+):
+    model = "sd3-medium-tiny"
+    base = tiny_model(model)
+    undisturbed = teach(tmp_path / "undisturbed", model, base, bits=str(bits))
+    assert f"of the frozen network are held in {bits} bits" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        teach(tmp_path / "disturbed", model, base, StopBefore(2), bits=str(bits))
+    assert not list((tmp_path / "disturbed" / "model").iterdir())
+    disturbed = teach(tmp_path / "disturbed", model, base)
+    assert "resumed from the checkpoint of step 2" in capsys.readouterr().out
+    ours, theirs = (load_file(folder / WEIGHTS_FILE) for folder in (disturbed, undisturbed))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    # Trained beside rounded weights it is another adapter than beside those of the model itself.
+    whole = load_file(teach(tmp_path / "whole", model, base) / WEIGHTS_FILE)
+    assert ours.keys() == whole.keys()
+    assert not all(torch.equal(ours[name], whole[name]) for name in ours)
+
+    plain = plain_pipeline(base)
+    untuned = plain_picture(plain, 100, steps=2)
+    plain.load_lora_weights(str(disturbed))
+    assert np.abs(pixels([plain_picture(plain, 100, steps=2)]) - pixels([untuned])).max() > 5
 
 
 @pytest.mark.parametrize(

@@ -8,50 +8,17 @@ import json
 import numpy as np
 import pytest
 import torch
-from jobs import write_teach_job
+from jobs import StopBefore
 from safetensors.torch import load_file
 from starlette.testclient import TestClient
-from teaching import MODELS, family_of, pixels, plain_picture, plain_pipeline
+from teaching import MODELS, family_of, pixels, plain_picture, plain_pipeline, teach
 
-from proxytune.contract import hyperparameters
-from proxytune.contract.folders import Folders
-from proxytune.contract.signals import StopRequest
 from proxytune.proxies.collection import read_all, read_proxies
 from proxytune.proxies.maker import load_onto_device, maker_for
 from proxytune.serving.app import Loaded, make_app
 from proxytune.teacher.adapter import WEIGHTS_FILE
-from proxytune.teacher.trainer import train
 
 PROXIES, A_CHUNK, STEPS = 64, 22, 2
-# Strong enough that a picture without the adapter cannot be mistaken for one with it.
-SETTINGS = {"steps": "4", "checkpoint_every": "100", "learning_rate": "0.05"}
-
-
-class TakenAway(StopRequest):
-    """Spot takes the instance away after so many steps; the loop reads `requested` once before each."""
-
-    def __init__(self, steps: int) -> None:
-        self._left = steps
-        super().__init__()
-
-    @property
-    def requested(self) -> bool:
-        self._left -= 1
-        return self._left < 0
-
-    @requested.setter
-    def requested(self, value: bool) -> None:
-        pass
-
-
-def teach(folder, model, base, stop=None):
-    """The teach job of a family; returns the folder of its adapter."""
-    if not folder.exists():
-        write_teach_job(folder, base, family=MODELS[model], model=model, **SETTINGS)
-    folders = Folders(folder)
-    folders.model.mkdir(exist_ok=True)
-    train(folders, hyperparameters.read(folders), stop or StopRequest())
-    return folders.model
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -61,7 +28,7 @@ def taught(request, tiny_model, tmp_path_factory):
     base = tiny_model(model)
     undisturbed = teach(folder / "undisturbed", model, base)
     with pytest.raises(SystemExit):
-        teach(folder / "disturbed", model, base, TakenAway(2))
+        teach(folder / "disturbed", model, base, StopBefore(2))
     return model, base, undisturbed, teach(folder / "disturbed", model, base)
 
 
