@@ -4,7 +4,7 @@ import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { successMail } from '../../lib/core/messages.ts';
 import { stageOf } from '../../lib/core/plan.ts';
-import { fillStages, stageOutcomes, totalUsd, withStages } from '../../lib/core/report-stages.ts';
+import { fillJobs, fillStages, stageOutcomes, totalUsd, withStages } from '../../lib/core/report-stages.ts';
 import { copyObject, listKeys, listObjects, readPlan, readText, writeText } from '../shared/bucket.ts';
 import { sns } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
@@ -40,7 +40,7 @@ export async function handler({
   await copyFiles(from, keys.report(runId));
   await writeText(keys.metrics(runId), JSON.stringify(metrics, null, 2), 'application/json');
   // The page comes last: whoever sees it finds everything it shows.
-  const page = fillStages(await readText(`${from}index.html`), outcomes);
+  const page = fillJobs(fillStages(await readText(`${from}index.html`), outcomes), jobs);
   await writeText(keys.reportPage(runId), page, CONTENT_TYPES.html ?? '');
 
   await shareClassPictures(runId);

@@ -1,4 +1,5 @@
-/** What each stage took, for the report: only known once the last job is over, so publish fills it in. */
+/** What is only known once the last job is over, so that publish fills it into the report: what each stage took, which
+ * jobs made the adapters. */
 import type { Metrics, StageOutcome } from './contract/metrics.ts';
 import type { JobRecord } from './records.ts';
 import { isOptionalStage, JOB_STAGES } from './words.ts';
@@ -44,6 +45,14 @@ export function fillStages(html: string, outcomes: readonly StageOutcome[]): str
     ' class="total"',
   );
   return html.replace(STAGES_SLOT, () => [...rows, sum].join('\n'));
+}
+
+/** The page with the names of the jobs that made the adapters, in the places that the evaluation leaves for them. */
+export function fillJobs(html: string, jobs: readonly JobRecord[]): string {
+  return html.replace(/<!-- proxytune:job:([a-z-]+) -->/g, (slot, stage: string) => {
+    const made = jobs.filter((job) => job.stage === stage && job.state === 'SUCCEEDED').at(-1);
+    return made?.jobName ?? slot;
+  });
 }
 
 export function withStages(metrics: Metrics, outcomes: readonly StageOutcome[]): Metrics {

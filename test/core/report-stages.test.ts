@@ -2,6 +2,7 @@ import type { Metrics } from '../../lib/core/contract/metrics.ts';
 import { metrics as metricsSchema, stageOutcome } from '../../lib/core/contract/metrics.ts';
 import type { JobRecord } from '../../lib/core/records.ts';
 import {
+  fillJobs,
   fillStages,
   STAGES_SLOT,
   stageOutcomes,
@@ -87,6 +88,13 @@ test('the page gets a row a stage and one for all, in its slot and nowhere else'
 test('the dollar signs of the rows are no patterns of a replacement', () => {
   const outcome = { stage: 'teach', attempts: 1, instance: "$&$'", seconds: 1, usd: 1 };
   expect(fillStages(`a${STAGES_SLOT}b`, [outcome])).toContain("<td>$&$'</td>");
+});
+
+test('the page gets the names of the jobs that made the adapters, not of those that failed', () => {
+  const slot = (stage: string) => `<!-- proxytune:job:${stage} -->`;
+  expect(fillJobs(`a/${slot('teach')}/b ${slot('teach')} ${slot('synthesize')} ${slot('learn')}`, JOBS)).toBe(
+    `a/r-teach-a2/b r-teach-a2 r-synthesize-a1 ${slot('learn')}`,
+  );
 });
 
 test('metrics with the stages still fit their schema, and the given ones stay as they are', () => {

@@ -102,7 +102,10 @@ describe('with what that run has made, a prompt of one’s own', () => {
 async function expectReport(run: string): Promise<void> {
   const page = await readText(road, `runs/${run}/report/index.html`);
   expect(page).toContain('<!doctype html>');
-  expect(page).not.toContain('proxytune:stages');
+  expect(page).not.toMatch(/proxytune:(stages|job)/);
+  // Where the page says that the adapter is, it is.
+  const archive = /s3:\/\/[^/]+\/(runs\/\S+-teach-a1\/output\/model\.tar\.gz)/.exec(page ?? '')?.[1];
+  expect(await readText(road, archive ?? 'none')).toBeDefined();
   const metrics = metricsSchema.parse(
     JSON.parse((await readText(road, `runs/${run}/report/metrics.json`)) ?? ''),
   );

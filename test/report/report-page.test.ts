@@ -132,6 +132,35 @@ test('the page tells what happened, and that stand-ins took part', async () => {
   await page.close();
 }, 60_000);
 
+test('the page ends with what to do next: the run’s own commands, one to a line of their own', async () => {
+  const { page } = await visit(join(report, 'index.html'));
+  const commands = await ask<string[]>(
+    page,
+    "[...document.querySelectorAll('main > section:last-child pre')].map((block) => block.innerText)",
+  );
+  expect(commands[0]?.split('\n')).toEqual([
+    `npx proxytune generate ${plan.runId} "a photo of a {token} car at sunset" -n 4`,
+    `npx proxytune generate ${plan.runId} "a photo of a {token} car at sunset" -n 4 --of teacher`,
+  ]);
+  expect(commands[1]).toMatch(
+    /^aws s3 cp s3:\/\/photos\/runs\/rex-0a1b2c3d\/jobs\/.*tar xzf model\.tar\.gz$/,
+  );
+  // Stand-ins advise nothing; the rest is tested where the advice is made.
+  expect(commands.at(-1)).toContain('npm run demo');
+  await page.close();
+}, 60_000);
+
+test('the title of each curve is one line', async () => {
+  const { page } = await visit(join(report, 'index.html'));
+  const lines = await ask<number[]>(
+    page,
+    "[...document.querySelectorAll('.curves .curve figcaption')].map((title) => title.offsetHeight / parseFloat(getComputedStyle(title).lineHeight))",
+  );
+  expect(lines).toHaveLength(3);
+  for (const count of lines) expect(count).toBeLessThan(1.5);
+  await page.close();
+}, 60_000);
+
 test('what was dropped is shown with its reasons, and what each round added as a curve', async () => {
   const { page } = await visit(join(report, 'index.html'));
   const found = curationSchema.parse(JSON.parse(readFileSync(join(report, 'curation.json'), 'utf8')));

@@ -29,7 +29,7 @@ ROW = "teacher-samples"
 CURVES = {
     "fidelity": ("Likeness to the photos", "DINO"),
     "prompt": ("Prompt following", "CLIP-T, in contexts"),
-    "diversity": ("Diversity", "1 less the likeness to each other, DINO"),
+    "diversity": ("Diversity", "1 less the likeness, DINO"),
 }
 
 

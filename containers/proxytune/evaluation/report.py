@@ -2,7 +2,8 @@
 
 The page holds no script and asks for nothing from outside; its content security policy enforces that.
 It shows the slot `<!-- proxytune:stages -->`: what the run took is known only after the evaluation, so the
-publish stage puts one table row a stage there (columns: stage, instance, attempts, time, cost).
+publish stage puts one table row a stage there (columns: stage, instance, attempts, time, cost). It also puts
+the names of the jobs that made the adapters into the slots of `report_next`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .development import Development, curves
 from .pictures import ScoredPicture, View
 from .report_curation import Curated, new_curve, reasons_table
 from .report_facts import licence_lines, planned_stages, settings
+from .report_next import next_steps
 from .report_scores import exact_table, score_table, shares_kept
 from .verdict import stand_ins
 
@@ -97,6 +99,7 @@ def render(
         planned=planned_stages(plan),
         settings=settings(plan),
         licences=licence_lines(plan),
+        next=next_steps(plan, metrics, len(references)),
     )
 
 

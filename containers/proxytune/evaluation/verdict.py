@@ -42,11 +42,22 @@ def verdict(dino: Mapping[str, Score], models: Models) -> str:
     )
 
 
+def learnt(dino: Mapping[str, Score]) -> tuple[bool, bool]:
+    """Whether teacher and student learnt the subject: an interval wholly above that of the untuned self.
+
+    Args:
+        dino: as of `verdict`.
+    """
+    return (
+        dino["teacher"].low > dino["teacher-base"].high,
+        dino["student"].low > dino["student-base"].high,
+    )
+
+
 def _judgement(dino: Mapping[str, Score], models: Models) -> str:
     if stand_ins(models):
         return "No judgement, as stand-ins with random weights took part"
-    teacher = dino["teacher"].low > dino["teacher-base"].high
-    student = dino["student"].low > dino["student-base"].high
+    teacher, student = learnt(dino)
     if teacher and student:
         return "Teacher and student both learnt the subject"
     if teacher:

@@ -12,6 +12,7 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.evaluation.evaluate import evaluate
 from proxytune.evaluation.report import STAGES_SLOT
+from proxytune.evaluation.report_next import JOB_SLOT
 from proxytune.evaluation.report_scores import score_table
 
 
@@ -95,6 +96,22 @@ def test_the_page_shows_verdict_settings_versions_hashes_and_licences(
         assert wanted in text
 
 
+def test_the_page_ends_with_what_to_do_next(evaluated: Folders) -> None:
+    text = page_of(evaluated).text
+    end = text[text.index("What next", text.index("Versions and hashes")) :]
+    for wanted in (
+        'npx proxytune generate rex-0a1b2c3d "a photo of a {token} dog at sunset" -n 4 --of teacher',
+        "aws s3 cp s3://proxytune-test/runs/rex-0a1b2c3d/jobs//output/model.tar.gz .",
+        "load_lora_weights",
+        "models/loras",
+        # As stand-ins took part.
+        "npm run demo",
+    ):
+        assert wanted in end
+    page = (evaluated.model / "index.html").read_text()
+    assert [page.count(JOB_SLOT.format(stage)) for stage in ("teach", "learn")] == [2, 1]
+
+
 def test_the_address_to_notify_is_not_shown(evaluated: Folders, plan: dict[str, Any]) -> None:
     assert plan["request"]["notify"] not in (evaluated.model / "index.html").read_text()
 
@@ -109,7 +126,10 @@ def test_stand_ins_are_called_so_at_the_top(evaluated: Folders) -> None:
 def test_full_size_models_get_no_such_notice(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
     for model in plan["models"].values():
         model["standInFor"] = None
-    assert "not the method’s quality" not in page_of(evaluated_with(tmp_path, plan, models)).text
+    text = page_of(evaluated_with(tmp_path, plan, models)).text
+    assert "not the method’s quality" not in text
+    assert "npm run demo" not in text
+    assert "--preset standard" in text
 
 
 def test_a_world_of_its_own_and_proxies_in_a_context_are_told(

@@ -23,7 +23,7 @@ const METRICS = {
   stages: [],
 };
 const FILES = {
-  'index.html': `<html><table>${STAGES_SLOT}</table><p>Costs $& and $1</p></html>`,
+  'index.html': `<html><table>${STAGES_SLOT}</table><p>Costs $& and $1</p><code>jobs/<!-- proxytune:job:teach -->/output</code></html>`,
   'metrics.json': JSON.stringify(METRICS),
   'metrics.csv': 'row,clip_i\n',
   'style.css': 'body {}',
@@ -92,6 +92,8 @@ test('the report lies where the user looks for it, whole, shown as what it is, a
   const html = (await bench.get(page)).text;
   expect(html).not.toContain(STAGES_SLOT);
   expect(html).toContain('<p>Costs $& and $1</p>');
+  // The attempt that came to nothing made no adapter.
+  expect(html).toContain(`<code>jobs/proxytune-${runId}-teach-a2/output</code>`);
   const secondsOf = (stage: string) =>
     jobs.filter((job) => job.stage === stage).reduce((sum, job) => sum + (job.seconds ?? 0), 0);
   for (const stage of STAGES) {
