@@ -75,7 +75,7 @@ export function makeManifest(row: Model, origin: Origin, files: readonly ModelFi
  * A model's files in eight digits: the same wherever and whenever the same files were brought in, another one for
  * another revision of the same model.
  */
-export function contentOf({ files }: Pick<ModelManifest, 'files'>): string {
+export function contentOf({ files }: { readonly files: readonly ModelFile[] }): string {
   const lines = files.map(({ path, sha256 }) => `${sha256} ${path}\n`);
   return digest(lines.sort().join(''));
 }

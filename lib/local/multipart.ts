@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import {
-  AbortMultipartUploadCommand,
   type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
@@ -43,6 +42,11 @@ export async function uploadInParts(
   const head = await s3.send(new HeadObjectCommand({ Bucket, Key }));
   const own = Object.entries(Metadata).every(([name, value]) => head.Metadata?.[name] === value);
   return own ? ETag : anew(target, file, size, Metadata, signal);
+}
+
+/** Whether an upload failed because another call has completed it, given it up, or sent other content for a part. */
+export function isOthersDoing({ name }: Error): boolean {
+  return name === 'NoSuchUpload' || name === 'InvalidPart';
 }
 
 async function anew(
@@ -89,7 +93,10 @@ async function finish(
   return ETag;
 }
 
-/** The upload that was broken off, with the parts of it that are right. */
+/**
+ * An upload that was broken off, or that another call is at, with the parts of it that are right. Others are left: they
+ * may be at work, and the bucket is rid of them after some days.
+ */
 async function begun(target: Target, file: FileHandle, size: number): Promise<Upload | undefined> {
   const { s3, Bucket, Key } = target;
   const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket, Prefix: Key }));
@@ -97,7 +104,6 @@ async function begun(target: Target, file: FileHandle, size: number): Promise<Up
     if (other !== Key || UploadId === undefined) continue;
     const parts = await sameParts(target, UploadId, file, size);
     if (parts.size > 0) return { UploadId, parts };
-    await s3.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
   }
   return undefined;
 }

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,8 @@ from proxytune.contract.progress import replace_file
 # S3 takes at most 10,000 parts: enough for 312 GiB. A file has at most five of these in memory.
 PART_BYTES = 32 * 2**20
 PARTS_AT_ONCE = 4
+# What S3 says to parts of an upload that another import has completed, given up, or sent other content to.
+OTHERS_DOING = ("NoSuchUpload", "InvalidPart")
 # A file that is being written here.
 PARTIAL = ".part"
 
@@ -142,7 +145,11 @@ class Bucket:
         return _entry(path, size, known, head["ETag"])
 
     def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> dict[str, Any]:
-        """See Target. One that is too large for a single request must have a known SHA-256."""
+        """See Target. One that is too large for a single request must have a known SHA-256.
+
+        Raises:
+            ProxytuneError: RunActive when another import has ended the upload, and with another file.
+        """
         parts = _parts(content)
         if size <= PART_BYTES:
             body = b"".join(parts)
@@ -153,7 +160,17 @@ class Bucket:
             return _entry(path, len(body), found, answer["ETag"])
         if sha256 is None:
             raise ValueError(f"{path} is large and its SHA-256 is not known before it is sent")
-        return _entry(path, size, sha256, self._in_parts(self.prefix + path, sha256, parts))
+        from botocore.exceptions import ClientError
+
+        try:
+            return _entry(path, size, sha256, self._in_parts(self.prefix + path, sha256, parts))
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in OTHERS_DOING:
+                raise
+            there = self.same(path, size, sha256)
+            if there is None:
+                raise self._other_import(path) from error
+            return there
 
     def end(self, manifest: dict[str, Any]) -> None:
         """See Target."""
@@ -166,6 +183,8 @@ class Bucket:
 
     def _in_parts(self, key: str, sha256: str, parts: Iterator[bytes]) -> str:
         """Returns: the ETag. The content's end must have been checked when `parts` is at its own."""
+        from botocore.exceptions import ClientError
+
         at: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
         created = self.client.create_multipart_upload(
             **at, Metadata={"sha256": sha256}, ChecksumAlgorithm="CRC32"
@@ -192,10 +211,21 @@ class Bucket:
                 **at, UploadId=upload, MultipartUpload={"Parts": done}
             )
         except BaseException:
-            self.client.abort_multipart_upload(**at, UploadId=upload)
+            # One that another import has ended must not hide why this one is given up.
+            with suppress(ClientError):
+                self.client.abort_multipart_upload(**at, UploadId=upload)
             raise
         etag: str = completed["ETag"]
         return etag
+
+    def _other_import(self, path: str) -> ProxytuneError:
+        return ProxytuneError(
+            "RunActive",
+            what="Another import of the same model has ended the upload of a file",
+            given=f"s3://{self.bucket}/{self.prefix}{path}",
+            allowed="several imports at once, if they bring the same files",
+            remedy="wait until the other one is over, then call this again, which brings only what differs",
+        )
 
 
 def _entry(path: str, size: int, sha256: str, etag: str) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Where models are brought to on this machine, without a hub: full disks, damaged files, foreign folders."""
 
 import errno
+import hashlib
+import uuid
 
 import pytest
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.importing import targets
 from proxytune.importing.alone import full
 from proxytune.importing.pickled import to_safetensors
-from proxytune.importing.targets import Folder
+from proxytune.importing.targets import Bucket, Folder
 
 LARGE = bytes(range(256)) * 64
 
@@ -45,6 +48,49 @@ def test_a_folder_of_something_else_keeps_its_files(tmp_path):
         Folder(tmp_path).begin(["unet/config.json"])
     assert caught.value.name == "ModelMismatch"
     assert (tmp_path / "photos" / "dog.jpg").read_bytes() == b"dog"
+
+
+@pytest.mark.parametrize(("other", "brought"), [(LARGE, True), (LARGE[::-1], False), (None, False)])
+def test_an_upload_that_another_import_ends_is_taken_or_told(aws, monkeypatch, other, brought):
+    client, name = aws("s3"), f"targets-{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    monkeypatch.setattr(targets, "PART_BYTES", 6000)
+    sha256 = hashlib.sha256(LARGE).hexdigest()
+
+    def content():
+        yield LARGE[:9000]
+        # The other one goes on with this upload, which it has found in the bucket.
+        (upload,) = client.list_multipart_uploads(Bucket=name)["Uploads"]
+        at = {"Bucket": name, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+        client.abort_multipart_upload(**at)
+        if other is not None:
+            metadata = {"sha256": hashlib.sha256(other).hexdigest()}
+            client.put_object(Bucket=name, Key=upload["Key"], Body=other, Metadata=metadata)
+        yield LARGE[9000:]
+
+    target = Bucket(name, "models/x/")
+    if brought:
+        entry = target.write("unet/a.safetensors", len(LARGE), sha256, content())
+        assert entry == target.same("unet/a.safetensors", len(LARGE), sha256)
+        return
+    with pytest.raises(ProxytuneError, match="Another import") as caught:
+        target.write("unet/a.safetensors", len(LARGE), sha256, content())
+    assert caught.value.name == "RunActive"
+
+
+def test_an_upload_that_is_gone_does_not_hide_why_it_was_given_up(aws, monkeypatch):
+    client, name = aws("s3"), f"targets-{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    monkeypatch.setattr(targets, "PART_BYTES", 6000)
+
+    def content():
+        yield LARGE[:9000]
+        (upload,) = client.list_multipart_uploads(Bucket=name)["Uploads"]
+        client.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+        raise ProxytuneError("HubFailed", what="The stream broke off", remedy="call again")
+
+    with pytest.raises(ProxytuneError, match="broke off"):
+        Bucket(name, "models/x/").write("a.safetensors", len(LARGE), "0" * 64, content())
 
 
 @pytest.mark.parametrize("begun", ["unet/config.json", "manifest.json", "unet/.config.json.part"])

@@ -1,0 +1,97 @@
+/** Importing folders into the emulator's bucket, for tests that look at what was sent. */
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Place, placeOf } from '../../lib/cli/clients.ts';
+import { importFolder } from '../../lib/cli/import-folder.ts';
+import type { Output } from '../../lib/cli/output.ts';
+import { model } from '../../lib/core/catalogue.ts';
+import { Bench, BUCKET } from '../lambdas/bench.ts';
+import { sdxlFiles, write } from '../local/model-folders.ts';
+
+export class Imports {
+  readonly bench: Bench;
+  readonly place: Place;
+  readonly data = realpathSync(mkdtempSync(join(tmpdir(), 'proxytune-import-')));
+  /** Commands that went to the bucket since the last look, as `PutObject unet/config.json`. */
+  sent: string[] = [];
+  readonly said: string[] = [];
+  readonly output: Output = {
+    json: false,
+    terminal: false,
+    debug: false,
+    say: (line) => this.said.push(line),
+    data: () => {},
+    write: () => {},
+  };
+
+  static async start(): Promise<Imports> {
+    return new Imports(await Bench.start());
+  }
+
+  private constructor(bench: Bench) {
+    this.bench = bench;
+    const environment = {
+      AWS_ENDPOINT_URL: bench.endpoint,
+      AWS_ACCESS_KEY_ID: 'x',
+      AWS_SECRET_ACCESS_KEY: 'y',
+    };
+    const outputs = { BucketName: BUCKET, TableName: 'ledger', StateMachineArn: 'none' };
+    this.place = placeOf({ environment, outputs });
+    this.place.s3.middlewareStack.add((next, { commandName }) => async (args) => {
+      const { Key = '', PartNumber } = args.input as { Key?: string; PartNumber?: number };
+      const name = `${commandName?.replace('Command', '')} ${Key.replace(/^models\/[^/]+\//, '')}`;
+      this.sent.push(PartNumber === undefined ? name : `${name} ${PartNumber}`);
+      return next(args);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.place.close();
+    await this.bench.close();
+    rmSync(this.data, { recursive: true, force: true });
+  }
+
+  folderOf(name: string, files: Readonly<Record<string, string | Buffer>> = sdxlFiles()): string {
+    const folder = join(this.data, name);
+    rmSync(folder, { recursive: true, force: true });
+    write(folder, files);
+    return folder;
+  }
+
+  bring(
+    folder: string,
+    { link = false, signal = new AbortController().signal, id = 'sdxl', output = this.output } = {},
+  ) {
+    return importFolder(this.place, model(id), folder, { link, output, signal });
+  }
+
+  writes(): string[] {
+    return this.sent.filter((name) => /^(Put|Upload|Create|Complete)/.test(name));
+  }
+
+  /**
+   * Does something just before a command goes to the bucket for the first time.
+   * @returns takes it back, and says whether it was done
+   */
+  before(command: string, ending: string, act: () => Promise<unknown>): () => boolean {
+    let met = false;
+    const name = 'another import';
+    this.place.s3.middlewareStack.add(
+      (next, { commandName }) =>
+        async (args) => {
+          const { Key = '' } = args.input as { Key?: string };
+          if (!met && commandName === `${command}Command` && Key.endsWith(ending)) {
+            met = true;
+            await act();
+          }
+          return next(args);
+        },
+      { name, step: 'initialize' },
+    );
+    return () => {
+      this.place.s3.middlewareStack.remove(name);
+      return met;
+    };
+  }
+}
