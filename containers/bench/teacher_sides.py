@@ -25,9 +25,10 @@ from torch import Tensor
 from proxytune.proxies.chunk import Chunk, PictureRequest
 from proxytune.teacher.adapter import add_adapter
 from proxytune.teacher.diffusion import DiffusionTeacher
-from proxytune.teacher.families import FAMILIES, Lesson
+from proxytune.teacher.families import FAMILIES
 from proxytune.teacher.family import DiffusionFamily, View
 from proxytune.teacher.latents import normalise_latents
+from proxytune.teacher.lesson import Lesson
 from proxytune.teacher.maker import DiffusionMaker
 from proxytune.teacher.photos import CROP_POSITIONS, PhotoSet
 from proxytune.teacher.text import Texts

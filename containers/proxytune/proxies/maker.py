@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -61,39 +60,3 @@ def pictures_of(maker: PictureMaker, chunk: Chunk) -> Iterator[tuple[PictureRequ
         yield from maker.stream(chunk)
     else:
         yield from zip(chunk.pictures, maker.draw(chunk), strict=True)
-
-
-def maker_for(role: str, family: str, model: str, adapter: Path | None) -> PictureMaker:
-    """The picture maker of a role's family, for `load_onto_device`; nothing is loaded yet.
-
-    Args:
-        role: teacher or student.
-        model: catalogue id of the base model, which the adapter must be for.
-        adapter: the adapter's folder; None draws variant `base` only.
-
-    Raises:
-        ProxytuneError: ModelUnknown, ModelMismatch.
-    """
-    from proxytune.training.lora import check_facts
-
-    # Both packages have a module `families` with `picture_maker(family)`.
-    maker: PictureMaker = import_module(f"proxytune.{role}.families").picture_maker(family)
-    if adapter is not None:
-        check_facts(adapter, family=family, model=model)
-    return maker
-
-
-def load_onto_device(maker: PictureMaker, base: Path, adapter: Path | None, what: str) -> None:
-    """Load a picture maker, on the GPU when there is one.
-
-    Args:
-        what: is loaded, for the log.
-
-    Raises:
-        ProxytuneError: ModelMissing, ModelMismatch.
-    """
-    import torch
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    maker.load(base, adapter, device)
-    print(f"{what} is loaded on {device}", flush=True)

@@ -19,7 +19,8 @@ from proxytune.contract.signals import StopRequest
 from proxytune.proxies import shard
 from proxytune.proxies.chunk import Chunk, invalid, prompts_of, read_chunks
 from proxytune.proxies.drawing import draw_shard
-from proxytune.proxies.maker import StreamingMaker, load_onto_device, maker_for
+from proxytune.proxies.loading import load_onto_device, maker_for
+from proxytune.proxies.maker import StreamingMaker
 from proxytune.training.processes import place
 
 ROLE = "teacher"

@@ -1,6 +1,7 @@
 """The students: autoregressive image models, one folder a family, and what trains and samples them.
 
-families    Learner, learner(family, ...), picture_maker(family): the table of families
+families    learner(family, ...), picture_maker(family): the table of families
+lesson      Lesson; Learner: what the trainer needs of a learner
 trainer     train(folders, hyperparameters, stop): the stage learn
 learning    AdapterLearner: what all learners do alike; tokenise(encode, proxies, ...)
 making      CodeMaker: what all makers do alike

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from proxytune.student.adapters import add_adapter, save_adapter
-from proxytune.student.families import Lesson
+from proxytune.student.lesson import Lesson
 from proxytune.student.pictures import full_precision
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training.loop import LoopSettings
@@ -32,7 +32,7 @@ class Optimizer:
 
 
 class AdapterLearner(ABC):
-    """A `families.Learner`, and a `training.loop.Trainee` after `prepare`.
+    """A `lesson.Learner`, and a `training.loop.Trainee` after `prepare`.
 
     What never changes is computed once: prompts, and the codes of every proxy. Everything but the transformer
     is freed before the first step. A family says what is particular to it by the methods that are abstract

@@ -15,6 +15,7 @@ from proxytune.proxies.collection import read_proxies
 from proxytune.proxies.kept import read_judged
 from proxytune.proxies.shard import Picture
 from proxytune.student import families
+from proxytune.student.lesson import Lesson
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training import loop
 from proxytune.training.lora import write_facts
@@ -67,6 +68,6 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _lesson(hyperparameters: dict[str, Any]) -> families.Lesson:
-    names = families.Lesson.__dataclass_fields__
-    return families.Lesson(**{name: hyperparameters[name] for name in names})
+def _lesson(hyperparameters: dict[str, Any]) -> Lesson:
+    names = Lesson.__dataclass_fields__
+    return Lesson(**{name: hyperparameters[name] for name in names})

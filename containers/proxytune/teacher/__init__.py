@@ -1,6 +1,7 @@
 """The teachers: diffusion models. One trainer and one maker; a family's file says what is particular to it.
 
-families    FAMILIES: name -> its file; Lesson, teacher(name), picture_maker(name)
+families    FAMILIES: name -> its file; teacher(name), picture_maker(name)
+lesson      Lesson, Prior; Teacher: what the trainer needs of a teacher
 trainer     train(folders, hyperparameters, stop): the stage teach
 family      DiffusionFamily: what a family says
 sdxl, sd3, flux   the families
@@ -11,6 +12,7 @@ drawing     draw_batch(...): pictures of a network, whether it is being trained 
 maker       DiffusionMaker, a proxies.maker.PictureMaker
 objectives  Denoising, FlowMatching: noisy input, target and weight of an error
 adapter     how an adapter is written, read back and proven to have an effect
+adapter_file   the adapter's file: its name, read_layers(folder, ...)
 exports     a second file of the adapter, with kohya's and ComfyUI's keys
 about       describe(...): what an adapter's files say about themselves
 fusing      FusedAdapter: an adapter in a network's weights, for drawing

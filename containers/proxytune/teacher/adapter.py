@@ -18,8 +18,8 @@ from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.finite import finite
+from proxytune.teacher.adapter_file import WEIGHTS_FILE, read_layers, refused
 
-WEIGHTS_FILE = "pytorch_lora_weights.safetensors"
 ADAPTER = "default"
 # How far the network read back may be from the trained one: as a share of the adapter's effect (a lost alpha
 # is 0.5 and more; a bfloat16 network rounds the adapter's weights, measured 0.03) ...
@@ -96,8 +96,6 @@ def load_adapter(network: Any, prefix: str, folder: Path) -> None:
     Raises:
         ProxytuneError: ModelMismatch.
     """
-    from proxytune.teacher.fusing import read_layers
-
     layers = read_layers(folder, prefix)
     try:
         network.load_lora_adapter(
@@ -146,13 +144,3 @@ def _adapter_weights(network: Any) -> dict[str, Tensor]:
 
     weights: dict[str, Tensor] = get_peft_model_state_dict(network, adapter_name=ADAPTER)
     return weights
-
-
-def refused(why: str) -> ProxytuneError:
-    """The error of an adapter that cannot be put on this teacher."""
-    return ProxytuneError(
-        "ModelMismatch",
-        what=f"The adapter does not fit the teacher: {why}",
-        allowed=f"the {WEIGHTS_FILE} that the stage teach wrote for this model",
-        remedy="give the job the adapter of the same run",
-    )

@@ -19,12 +19,12 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.teacher import memory
 from proxytune.teacher import token_word as token_words
 from proxytune.teacher.adapter import add_adapter, save_adapter
+from proxytune.teacher.adapter_file import read_layers
 from proxytune.teacher.drawing import draw_batch
 from proxytune.teacher.exports import write_kohya
-from proxytune.teacher.families import Lesson
 from proxytune.teacher.family import DiffusionFamily, View
-from proxytune.teacher.fusing import read_layers
 from proxytune.teacher.latents import LatentSource, stride
+from proxytune.teacher.lesson import Lesson
 from proxytune.teacher.loading import load_part, part_folder
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.quantizing import quantize_blocks
@@ -33,7 +33,7 @@ from proxytune.training.states import untouched
 
 
 class DiffusionTeacher:
-    """A `families.Teacher`, and a `training.loop.Trainee` after `prepare`.
+    """A `lesson.Teacher`, and a `training.loop.Trainee` after `prepare`.
 
     Args:
         family: what is particular about the model.
@@ -51,7 +51,7 @@ class DiffusionTeacher:
         self._dtype = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
 
     def prepare(self, photos: PhotoSet, lesson: Lesson) -> DiffusionTeacher:
-        """As `families.Teacher.prepare`.
+        """As `lesson.Teacher.prepare`.
 
         Raises:
             ProxytuneError: TokenWordUnusable, ModelMissing, ModelMismatch, ModelNotFinite,
@@ -114,7 +114,7 @@ class DiffusionTeacher:
 
     @torch.no_grad()
     def sample(self, number: int, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
-        """As `families.Teacher.sample`."""
+        """As `lesson.Teacher.sample`."""
         family, texts = self._family, self._sample_texts
         pipeline = family.pipeline(self._base, self.network, self.latents.vae)
         pipeline.set_progress_bar_config(disable=True)
@@ -130,16 +130,16 @@ class DiffusionTeacher:
 
     @property
     def architecture(self) -> str:
-        """As `families.Teacher.architecture`."""
+        """As `lesson.Teacher.architecture`."""
         return self._family.architecture
 
     @property
     def weights(self) -> Path:
-        """As `families.Teacher.weights`."""
+        """As `lesson.Teacher.weights`."""
         return part_folder(self._base, self._family.network)
 
     def save(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
-        """As `families.Teacher.save`.
+        """As `lesson.Teacher.save`.
 
         Raises:
             ProxytuneError: ModelMismatch when what was written does not give the trained network back.

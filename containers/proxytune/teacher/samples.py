@@ -151,7 +151,7 @@ class Artist(Protocol):
         ...
 
     def sample(self, number: int, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
-        """As `families.Teacher.sample`."""
+        """As `lesson.Teacher.sample`."""
         ...
 
 

@@ -17,6 +17,7 @@ from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher import families
 from proxytune.teacher.about import describe, weights_sha256
+from proxytune.teacher.lesson import Lesson, Prior, Teacher
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.prior import CLASS_PICTURES, class_pictures
 from proxytune.teacher.samples import FOLDER as SAMPLES
@@ -102,7 +103,7 @@ def _prior(
     folders: Folders,
     progress: ProgressFile,
     processes: Processes,
-) -> families.Prior | None:
+) -> Prior | None:
     if "prior" not in hyperparameters:
         return None
     if processes.first:
@@ -111,7 +112,7 @@ def _prior(
     processes.wait()
     folder = folders.base / CLASS_PICTURES
     prior = hyperparameters["prior"]
-    return families.Prior(prior["prompt"], PhotoSet(folder, hyperparameters["size"]), prior["weight"])
+    return Prior(prior["prompt"], PhotoSet(folder, hyperparameters["size"]), prior["weight"])
 
 
 def _book(hyperparameters: dict[str, Any], folders: Folders, photos: PhotoSet) -> SampleBook | None:
@@ -123,9 +124,7 @@ def _book(hyperparameters: dict[str, Any], folders: Folders, photos: PhotoSet) -
     return SampleBook(folders.checkpoints / SAMPLES, settings, wanted(hyperparameters))
 
 
-def _hand_on(
-    book: SampleBook, teacher: families.Teacher, hyperparameters: dict[str, Any], folders: Folders
-) -> int:
+def _hand_on(book: SampleBook, teacher: Teacher, hyperparameters: dict[str, Any], folders: Folders) -> int:
     """Let the teacher be what it was at the best of its checkpoints; the step of that."""
     # The encoders that measure are wanted here only.
     from proxytune.teacher.choosing import choose_checkpoint
@@ -138,15 +137,13 @@ def _hand_on(
     return step
 
 
-def _lesson(
-    hyperparameters: dict[str, Any], prior: families.Prior | None, processes: Processes
-) -> families.Lesson:
+def _lesson(hyperparameters: dict[str, Any], prior: Prior | None, processes: Processes) -> Lesson:
     optional: dict[str, Any] = {
         key: hyperparameters[key] for key in ("adapted", "snr_gamma", "bits") if key in hyperparameters
     }
     if "samples" in hyperparameters:
         optional["samples"] = tuple(dict.fromkeys(sample.prompt for sample in wanted(hyperparameters)))
-    return families.Lesson(
+    return Lesson(
         prompts=hyperparameters["prompts"],
         token_word=hyperparameters["token_word"],
         rank=hyperparameters["rank"],

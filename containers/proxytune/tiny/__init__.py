@@ -26,8 +26,6 @@ MODELS = {
     "clip-tiny": "proxytune.tiny.encoders:write_clip",
     "dino-tiny": "proxytune.tiny.encoders:write_dino",
 }
-# Side of the pictures that the tiny teacher and the tiny student make, in pixels.
-PICTURE_SIZE = 64
 
 
 def write(model: str, folder: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from proxytune.tiny import PICTURE_SIZE
+from proxytune.tiny.sizes import PICTURE_SIZE
 from proxytune.tiny.tokenizers import CLIP_LENGTH
 
 VAE_STRIDE = 8

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from proxytune.tiny import PICTURE_SIZE
+from proxytune.tiny.sizes import PICTURE_SIZE
 from proxytune.tiny.tokenizers import byte_letters
 
 SEED = 1006

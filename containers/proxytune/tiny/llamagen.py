@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from proxytune.tiny import PICTURE_SIZE
 from proxytune.tiny.diffusers_folder import t5_text_encoder
+from proxytune.tiny.sizes import PICTURE_SIZE
 from proxytune.tiny.tokenizers import t5_tokenizer
 
 SEED = 1002

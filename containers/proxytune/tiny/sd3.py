@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from proxytune.tiny import PICTURE_SIZE
 from proxytune.tiny.diffusers_folder import (
     VAE_STRIDE,
     Sizes,
@@ -16,6 +15,7 @@ from proxytune.tiny.diffusers_folder import (
     vae,
     write_pipeline,
 )
+from proxytune.tiny.sizes import PICTURE_SIZE
 from proxytune.tiny.tokenizers import clip_tokenizer, t5_tokenizer
 
 MEDIUM_SEED, LARGE_SEED = 1005, 1006

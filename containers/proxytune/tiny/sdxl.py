@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from proxytune.tiny import PICTURE_SIZE
 from proxytune.tiny.diffusers_folder import VAE_STRIDE, Sizes, clip_text_encoder, vae, write_pipeline
+from proxytune.tiny.sizes import PICTURE_SIZE
 from proxytune.tiny.tokenizers import clip_tokenizer
 
 SEED = 1001

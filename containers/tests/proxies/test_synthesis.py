@@ -18,9 +18,9 @@ from proxytune.proxies import synthesis
 from proxytune.proxies.chunk import parse
 from proxytune.proxies.collection import read_proxies
 from proxytune.proxies.drawing import draw_shard
-from proxytune.proxies.maker import load_onto_device, maker_for
+from proxytune.proxies.loading import load_onto_device, maker_for
 from proxytune.teacher.diffusion import DiffusionTeacher
-from proxytune.teacher.families import Lesson
+from proxytune.teacher.lesson import Lesson
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.sdxl import SDXL
 from proxytune.training.lora import write_facts

@@ -24,7 +24,7 @@ from proxytune.proxies import shard
 from proxytune.serving.server import load_maker
 from proxytune.serving.settings import Settings
 from proxytune.teacher import families
-from proxytune.teacher.families import Lesson
+from proxytune.teacher.lesson import Lesson
 from proxytune.teacher.photos import PhotoSet
 from proxytune.training.lora import write_facts
 

@@ -13,6 +13,7 @@ from proxytune.proxies.chunk import Chunk
 from proxytune.proxies.collection import read_proxies
 from proxytune.student import families
 from proxytune.student.learning import AdapterLearner
+from proxytune.student.lesson import Lesson
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training.states import seed_everything
 
@@ -56,7 +57,7 @@ def prepared(family: str, base: Path, proxies: ProxySet, **changes) -> AdapterLe
     seed_everything(1)
     learner = families.learner(family, base, 64, CPU)
     assert isinstance(learner, AdapterLearner)
-    return learner.prepare(proxies, families.Lesson(**{**usual, "batch_size": 1, "seed": 1, **changes}))
+    return learner.prepare(proxies, Lesson(**{**usual, "batch_size": 1, "seed": 1, **changes}))
 
 
 def kept_bytes(model: torch.nn.Module, loss: Callable[[], torch.Tensor]) -> int:

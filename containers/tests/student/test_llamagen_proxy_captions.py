@@ -11,7 +11,7 @@ from learn_job import CAPTION, HYPERPARAMETERS, make_job, write_shard
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
 from proxytune.proxies.collection import read_proxies
-from proxytune.student.families import Lesson
+from proxytune.student.lesson import Lesson
 from proxytune.student.llamagen import load_student, trim_caption
 from proxytune.student.llamagen.learner import LlamaGenLearner
 from proxytune.student.llamagen.proxy_captions import ProxyCaptions

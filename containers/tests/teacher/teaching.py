@@ -13,7 +13,7 @@ from proxytune.contract.signals import StopRequest
 from proxytune.proxies.chunk import Chunk, PictureRequest
 from proxytune.teacher import families
 from proxytune.teacher.diffusion import DiffusionTeacher
-from proxytune.teacher.families import Lesson
+from proxytune.teacher.lesson import Lesson
 from proxytune.teacher.maker import DiffusionMaker
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.trainer import train

@@ -6,7 +6,7 @@ import torch
 from teaching import photo_set, prepared
 from torch._dynamo.utils import counters
 
-from proxytune.teacher.adapter import WEIGHTS_FILE
+from proxytune.teacher.adapter_file import WEIGHTS_FILE
 
 SAMPLER = {"steps": 1, "guidance": 3.0}
 

@@ -16,7 +16,8 @@ from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.teacher.adapter import WEIGHTS_FILE, load_adapter
+from proxytune.teacher.adapter import load_adapter
+from proxytune.teacher.adapter_file import WEIGHTS_FILE
 from proxytune.teacher.latents import normalise_latents, restore_latents
 from proxytune.teacher.photos import PhotoSet
 from proxytune.training.loop import LoopSettings, run

@@ -21,7 +21,7 @@ from teaching import (
 from torch._dynamo.utils import counters
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.teacher.adapter import WEIGHTS_FILE
+from proxytune.teacher.adapter_file import WEIGHTS_FILE
 from proxytune.teacher.maker import DiffusionMaker
 from proxytune.training import compiling
 

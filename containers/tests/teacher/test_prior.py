@@ -10,6 +10,7 @@ from teaching import CPU, photo_set, prepared
 from proxytune.contract import hyperparameters
 from proxytune.contract.folders import Folders
 from proxytune.teacher import families, prior
+from proxytune.teacher.lesson import Prior
 
 PRIOR = {"prompt": "a photo of dog", "pictures": 3, "weight": 0.5, "steps": 2, "guidance": 3.0}
 
@@ -101,7 +102,7 @@ def test_the_loss_is_the_subjects_and_its_share_of_the_classs(tiny_model, tmp_pa
     pictures = photo_set(tmp_path / "class")
 
     def loss(weight, step=0):
-        preserved = families.Prior("a photo of dog", pictures, weight)
+        preserved = Prior("a photo of dog", pictures, weight)
         return float(prepared(base, photos, prior=preserved).loss(step, torch.Generator().manual_seed(1)))
 
     with torch.no_grad():

@@ -20,7 +20,7 @@ from teaching import (
 from torch import nn
 
 from proxytune.teacher import memory
-from proxytune.teacher.adapter import WEIGHTS_FILE
+from proxytune.teacher.adapter_file import WEIGHTS_FILE
 from proxytune.teacher.quantizing import QuantizedLinear, levels, quantize, quantize_blocks, restore
 from proxytune.training import compiling
 

@@ -10,7 +10,7 @@ from proxytune.contract import hyperparameters
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
-from proxytune.teacher.families import Prior
+from proxytune.teacher.lesson import Prior
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.trainer import train
 

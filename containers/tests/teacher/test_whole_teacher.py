@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 from teaching import MODELS, family_of, pixels, plain_picture, plain_pipeline, teach
 
 from proxytune.proxies.collection import read_all, read_proxies
-from proxytune.proxies.maker import load_onto_device, maker_for
+from proxytune.proxies.loading import load_onto_device, maker_for
 from proxytune.serving.app import Loaded, make_app
-from proxytune.teacher.adapter import WEIGHTS_FILE
+from proxytune.teacher.adapter_file import WEIGHTS_FILE
 
 PROXIES, A_CHUNK, STEPS = 64, 22, 2
 
