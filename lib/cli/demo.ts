@@ -4,7 +4,7 @@ import type { Plan } from '../core/plan.ts';
 import type { Output } from './output.ts';
 import { planOf, proxiesLine } from './plan.ts';
 import { runCommand } from './run.ts';
-import type { CloudOptions } from './session.ts';
+import { type CloudOptions, DEFAULT_DATA, placeFlags } from './session.ts';
 
 export const EXAMPLE = join(import.meta.dirname, '../../examples/miniature');
 
@@ -29,10 +29,6 @@ export function introduction(plan: Plan): string[] {
 
 /** A prompt of the user's own, in one of the contexts that no photo shows. */
 export function nextStep(plan: Plan, runId: string, data = DEFAULT_DATA): string {
-  const place = data === DEFAULT_DATA ? '' : ` --data ${JSON.stringify(data)}`;
   const prompt = `a photo of a {token} ${plan.category} at sunset`;
-  return `Your next step: npx proxytune generate ${runId} "${prompt}" -n 4${place}`;
+  return `Your next step: npx proxytune generate ${runId} "${prompt}" -n 4${placeFlags({ data })}`;
 }
-
-/** As main.ts gives it to every command that needs a cloud. */
-const DEFAULT_DATA = '.proxytune';

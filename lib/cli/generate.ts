@@ -20,10 +20,11 @@ import { type Drawn, draw } from './drawing.ts';
 import { logOf } from './job-log.ts';
 import { dollars, duration, type Output } from './output.ts';
 import { requireOwnFolder, writePictures } from './picture-folder.ts';
+import { picturePage } from './picture-page.ts';
 import { chooseRun } from './report.ts';
 import { readPlan } from './run-plan.ts';
 import { readBytes, readRecords } from './run-state.ts';
-import { type CloudOptions, dataFolder, withWork } from './session.ts';
+import { type CloudOptions, dataFolder, placeFlags, withWork } from './session.ts';
 import { type Picture, readShard } from './shard.ts';
 
 export interface GenerateOptions extends CloudOptions {
@@ -80,7 +81,8 @@ export async function generateAt(
   const drawn = await drawTelling(place, plan, generation, options, output, signal);
   const pictures = await fetchPictures(place, generation, drawn);
   const record = { ...generationRecord(plan, generation), seconds: drawn.seconds };
-  const files = await writePictures(folder, record, pictures);
+  const page = picturePage(plan, generation, pictures, placeFlags(options));
+  const files = await writePictures(folder, record, pictures, page);
   for (const file of files) output.say(file);
   output.data({ ...record, files, folder });
   output.say(`all on one page: ${join(folder, 'index.html')}`);

@@ -16,7 +16,7 @@ import { planCommand } from './plan.ts';
 import { chooseReported, fetchReport } from './report.ts';
 import { addFields, type FieldFlags, fieldsOf } from './request-flags.ts';
 import { runCommand } from './run.ts';
-import { type CloudOptions, dataFolder, withPlace } from './session.ts';
+import { type CloudOptions, DEFAULT_DATA, dataFolder, withPlace } from './session.ts';
 import { statusCommand } from './status.ts';
 import { photosFolder } from './subject.ts';
 import { VERSION } from './version.ts';
@@ -65,7 +65,7 @@ function makeProgram(done: (code: number) => void): Command {
       .option('--debug', 'show stack traces');
   const cloud = (usage: string, text: string): Command =>
     command(usage, text)
-      .option('--data <dir>', 'folder of the cloud on this machine', '.proxytune')
+      .option('--data <dir>', 'folder of the cloud on this machine', DEFAULT_DATA)
       .addOption(
         new Option('--heartbeat-seconds <n>', 'look at a silent job after so long')
           .argParser(positive)

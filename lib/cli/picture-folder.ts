@@ -7,15 +7,6 @@ import type { Picture } from './shard.ts';
 
 /** What the pictures are; its presence says whose folder it is. */
 const RECORD = 'generation.json';
-/** Pictures of a small world are shown this large, pixel by pixel. */
-const LEAST_SHOWN = 160;
-
-export interface Sheet {
-  readonly id: string;
-  readonly run: string;
-  readonly of: string;
-  readonly prompt: string;
-}
 
 /**
  * Refuses a folder that holds something else, before anything is drawn for it: no file of the user's is overwritten.
@@ -46,22 +37,30 @@ function ownerOf(folder: string): string | undefined {
   }
 }
 
-/** Writes the folder. @returns the pictures' paths, in order */
+/** A picture's name in its folder. */
+export const fileOf = ({ record }: Picture): string => `seed-${record.seed}.png`;
+
+/**
+ * Writes the folder.
+ * @param page - the text of its index.html
+ * @returns the pictures' paths, in order
+ */
 export async function writePictures(
   folder: string,
-  record: Sheet & Readonly<Record<string, unknown>>,
+  record: Readonly<Record<string, unknown>>,
   pictures: readonly Picture[],
+  page: string,
 ): Promise<string[]> {
   await mkdir(folder, { recursive: true });
   // First of all, so that a call that was cut off finds its folder again.
   await put(join(folder, RECORD), `${JSON.stringify(record, null, 2)}\n`);
   const files: string[] = [];
   for (const picture of pictures) {
-    const file = join(folder, nameOf(picture));
+    const file = join(folder, fileOf(picture));
     await put(file, picture.png);
     files.push(file);
   }
-  await put(join(folder, 'index.html'), page(record, pictures));
+  await put(join(folder, 'index.html'), page);
   return files;
 }
 
@@ -69,37 +68,4 @@ export async function writePictures(
 async function put(file: string, content: string | Uint8Array): Promise<void> {
   await writeFile(`${file}.incoming`, content);
   await rename(`${file}.incoming`, file);
-}
-
-const nameOf = ({ record }: Picture): string => `seed-${record.seed}.png`;
-
-function page({ prompt, of, run }: Sheet, pictures: readonly Picture[]): string {
-  const figures = pictures.map((picture) => {
-    const { seed, size } = picture.record;
-    const shown = Math.max(LEAST_SHOWN, size);
-    return `<figure><img src="${nameOf(picture)}" width="${shown}" height="${shown}" alt="${escaped(prompt)}"><figcaption>seed ${seed}</figcaption></figure>`;
-  });
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>${escaped(prompt)}</title>
-<style>
-  body { font: 16px/1.4 system-ui, sans-serif; margin: 2rem; color-scheme: light dark; }
-  main { display: flex; flex-wrap: wrap; gap: 1rem; }
-  figure { margin: 0; }
-  img { display: block; max-width: 100%; height: auto; image-rendering: pixelated; }
-  figcaption { font-size: 0.8rem; }
-</style>
-<h1>${escaped(prompt)}</h1>
-<p>Drawn by the ${escaped(of)} of ${escaped(run)}.</p>
-<main>
-${figures.join('\n')}
-</main>
-</html>
-`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }

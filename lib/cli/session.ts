@@ -12,6 +12,9 @@ const ONE_PRESS_MS = 1000;
 /** As shells count a process that SIGINT ended. */
 const INTERRUPTED = 130;
 
+/** Folder of the cloud on this machine, where none is named. */
+export const DEFAULT_DATA = '.proxytune';
+
 export interface CloudOptions {
   /** @default - `.proxytune` in the current folder */
   readonly data?: string;
@@ -119,7 +122,7 @@ async function standingPlace(options: CloudOptions): Promise<Place | undefined> 
 }
 
 export function dataFolder(options: CloudOptions): string {
-  return resolve(options.data ?? '.proxytune');
+  return resolve(options.data ?? DEFAULT_DATA);
 }
 
 function interruptedError(): ProxytuneError {
@@ -153,4 +156,10 @@ function listenForInterruption(output: Output): { signal: AbortSignal; end: () =
       for (const name of signals) process.off(name, onSignal);
     },
   };
+}
+
+/** The flags that make another command mean the same cloud, each after a space. */
+export function placeFlags({ stack, data = DEFAULT_DATA }: CloudOptions): string {
+  const there = data === DEFAULT_DATA ? '' : ` --data ${JSON.stringify(data)}`;
+  return stack === undefined ? there : ` --stack ${stack}`;
 }

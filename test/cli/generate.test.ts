@@ -127,6 +127,8 @@ test('pictures, their record and a page lie in the folder that is the last line;
   const page = readFileSync(join(told.folder, 'index.html'), 'utf8');
   for (const file of files) expect(page).toContain(`src="${file}"`);
   expect(page).not.toContain('<dog>');
+  expect(page).toContain(`of run <code>${run}</code>`);
+  expect(page).toContain('<dt>seeds</dt><dd>40 to 42</dd>');
   await expectNoModel();
 
   const begun = starts().length;
