@@ -6,6 +6,7 @@ import { SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { ProxytuneError } from '../core/errors.ts';
+import { type Cloud, noteCalls } from './calls.ts';
 
 type Outputs = Readonly<Record<string, string>>;
 
@@ -52,7 +53,7 @@ export function placeOf(cloud: {
     sagemaker: new SageMakerClient(at(environment.AWS_ENDPOINT_URL_SAGEMAKER)),
     dynamo: new DynamoDBClient(at(environment.AWS_ENDPOINT_URL)),
   };
-  return place(clients, cloud.outputs);
+  return place(clients, cloud.outputs, 'this machine');
 }
 
 /** SageMaker throttles at a few calls a second, for the whole account. */
@@ -74,8 +75,9 @@ export async function placeInAccount(stackName: string): Promise<Place> {
       sagemaker: new SageMakerClient(PATIENT),
       dynamo: new DynamoDBClient(PATIENT),
     };
-    return place(clients, Object.fromEntries(outputs));
+    return place(clients, Object.fromEntries(outputs), 'account');
   } catch (cause) {
+    if (cause instanceof ProxytuneError) throw cause;
     throw new ProxytuneError('UsageInvalid', {
       what: `The stack ${stackName} cannot be asked for its outputs`,
       given: (cause as Error).message,
@@ -89,12 +91,13 @@ export async function placeInAccount(stackName: string): Promise<Place> {
   }
 }
 
-function place({ s3, sfn, sagemaker, dynamo }: Clients, outputs: Outputs): Place {
+function place({ s3, sfn, sagemaker, dynamo }: Clients, outputs: Outputs, cloud: Cloud): Place {
   const output = (name: string): string => {
     const value = outputs[name];
-    if (value === undefined) throw new Error(`the stack has no output ${name}`);
+    if (value === undefined) throw noOutput(name, Object.keys(outputs));
     return value;
   };
+  for (const client of [s3, sfn, sagemaker, dynamo]) noteCalls(client, cloud);
   return {
     s3,
     sfn,
@@ -108,4 +111,13 @@ function place({ s3, sfn, sagemaker, dynamo }: Clients, outputs: Outputs): Place
       for (const client of [s3, sfn, sagemaker, dynamo]) client.destroy();
     },
   };
+}
+
+function noOutput(name: string, known: readonly string[]): ProxytuneError {
+  return new ProxytuneError('UsageInvalid', {
+    what: `The stack has no output ${name}`,
+    given: known.length === 0 ? 'a stack without outputs' : `one with ${known.join(', ')}`,
+    allowed: 'a stack of this app, deployed by this version of it',
+    remedy: 'name that stack, or deploy it again',
+  });
 }

@@ -1,6 +1,7 @@
 /** How a command speaks: for people on a terminal, in plain lines elsewhere, in JSON when asked. */
 import { styleText } from 'node:util';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
+import { callError } from './calls.ts';
 
 export interface Output {
   readonly json: boolean;
@@ -53,7 +54,7 @@ export function tellError(error: unknown, options: { json?: boolean; debug?: boo
   return exitCode(name);
 }
 
-/** What the system itself reports, of a disk or a connection, as an error of the house; others as they are. */
+/** What the system itself or AWS reports, as an error of the house; others as they are. */
 function inOurWords(error: unknown): Error {
   const cause = error instanceof Error ? error : new Error(String(error));
   const { code = '', message } = cause as NodeJS.ErrnoException;
@@ -65,6 +66,8 @@ function inOurWords(error: unknown): Error {
       cause,
     });
   }
+  const call = callError(cause);
+  if (call !== undefined) return call;
   // The SDK's wrapper keeps the code in its message only.
   if (/\bECONN(REFUSED|RESET)\b/.test(`${code} ${message}`)) {
     return new ProxytuneError('LocalCloudFailed', {

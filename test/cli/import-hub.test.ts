@@ -9,11 +9,6 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  CloudFormationClient,
-  CreateStackCommand,
-  waitUntilStackCreateComplete,
-} from '@aws-sdk/client-cloudformation';
-import {
   CreateBucketCommand,
   DeleteObjectCommand,
   GetObjectCommand,
@@ -39,6 +34,7 @@ import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts'
 import { jobLogFile, type SageMakerService, startSageMakerService } from '../../lib/local/sagemaker/index.ts';
 import { awsJson, clientConfig, emulatorOptions, PYTHON } from '../local/emulator/helpers.ts';
 import { hubFiles, write } from '../local/model-folders.ts';
+import { createStack } from './stacks.ts';
 
 const MINUTE = 60_000;
 const BUCKET = 'import-test';
@@ -116,18 +112,7 @@ async function deploy(access: ReturnType<typeof clientConfig>): Promise<void> {
     ImageUri: '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local',
   };
   place = placeOf({ environment: process.env as Record<string, string>, outputs });
-  const Outputs = Object.fromEntries(Object.entries(outputs).map(([name, Value]) => [name, { Value }]));
-  const Resources = {
-    P: { Type: 'AWS::SSM::Parameter', Properties: { Name: 'p', Type: 'String', Value: 'v' } },
-  };
-  const client = new CloudFormationClient(access);
-  const TemplateBody = JSON.stringify({ Resources, Outputs });
-  await client.send(new CreateStackCommand({ StackName: 'Hub', TemplateBody }));
-  await waitUntilStackCreateComplete(
-    { client, maxWaitTime: 30, minDelay: 1, maxDelay: 1 },
-    { StackName: 'Hub' },
-  );
-  client.destroy();
+  await createStack(access, 'Hub', outputs);
 }
 
 async function command(id: string, options: object = {}): Promise<{ said: string[]; told: unknown[] }> {
