@@ -56,13 +56,16 @@ def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor])
             when the last step spoilt it, which no loss shows any more.
     """
     trained = finite(
-        _ask(model, probe), "trained student", "its first proxy", remedy="lower advanced.learn.learningRate"
+        ask(model, probe).float().cpu(),
+        "trained student",
+        "its first proxy",
+        remedy="lower advanced.learn.learningRate",
     )
     _write(model, folder)
     base = model.unload()
-    untuned = _ask(base, probe)
+    untuned = ask(base, probe).float().cpu()
     reread = load_adapter(base, folder)
-    back = _ask(reread, probe)
+    back = ask(reread, probe).float().cpu()
     effect, error = float((trained - untuned).norm()), float((back - trained).norm())
     print(f"adapter read back: effect {effect:.6g}, error {error:.6g}", flush=True)
     # The floor: with a vanishing learning rate the effect itself is of the size of rounding errors. Said so
@@ -76,6 +79,13 @@ def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor])
             remedy="use the package versions of containers/requirements.txt",
         )
     return reread
+
+
+@torch.no_grad()
+def ask(model: nn.Module, probe: Callable[[Any], Tensor]) -> Tensor:
+    """What a model answers to a probe, in eval mode and without gradient."""
+    with evaluating(model):
+        return probe(bare(model))
 
 
 def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
@@ -139,12 +149,6 @@ def _write(model: PeftModel, folder: Path) -> None:
     # peft would hold names as a set, whose order changes from process to process; the file should not.
     config.target_modules = _targets(model)
     config.save_pretrained(str(folder))
-
-
-@torch.no_grad()
-def _ask(model: nn.Module, probe: Callable[[Any], Tensor]) -> Tensor:
-    with evaluating(model):
-        return probe(bare(model)).float().cpu()
 
 
 def _refused(why: str) -> ProxytuneError:

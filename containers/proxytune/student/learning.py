@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
-from proxytune.student.adapters import add_adapter, save_adapter
+from proxytune.contract.finite import finite
+from proxytune.student.adapters import add_adapter, ask, save_adapter
 from proxytune.student.lesson import Lesson
 from proxytune.student.pictures import full_precision
 from proxytune.student.proxy_set import ProxySet
@@ -61,13 +62,18 @@ class AdapterLearner(ABC):
         The adapter's first values are drawn from torch's global state: seed that before.
 
         Raises:
-            ProxytuneError: ModelMismatch, TokenWordUnusable.
+            ProxytuneError: ModelMismatch, ModelNotFinite, TokenWordUnusable.
         """
         self._proxies, self._lesson = proxies, lesson
         model = self.load()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self._model: PeftModel = add_adapter(model, rank=lesson.rank, alpha=lesson.alpha)
+        # A fresh adapter changes nothing: what is wrong now is the base model's, not the training's.
+        answer = ask(self._model, self.probe())
+        finite(
+            answer, f"student's transformer {type(model).__name__}", "its first proxy, before the first step"
+        )
         self.fit(model)
         self._model.train()
         return self

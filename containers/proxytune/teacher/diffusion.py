@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.finite import finite
 from proxytune.teacher import memory
 from proxytune.teacher import token_word as token_words
 from proxytune.teacher.adapter import add_adapter, save_adapter
@@ -80,6 +81,8 @@ class DiffusionTeacher:
             print(f"{count} layers of the frozen network are held in {lesson.bits} bits", flush=True)
         add_adapter(network, rank=lesson.rank, alpha=lesson.alpha, targets=family.targets[lesson.adapted])
         self.network = network.to(self._device).train()
+        # A fresh adapter changes nothing: what is wrong now is the base model's, not the training's.
+        finite(self._answer(), f"network {type(network).__name__}", "one fixed noise, before the first step")
         self._plan_memory()
         return self
 
@@ -178,9 +181,12 @@ class DiffusionTeacher:
         view = View(photos.original_sizes[photo], (crop.top, crop.left), photos.size)
         return self.latents.sample(photos, crop, draws), view
 
-    @torch.no_grad()
     def _probe(self) -> Tensor:
-        """The network's answer to one fixed noise, float32."""
+        """The network's answer to one fixed noise, float32 on the CPU."""
+        return self._answer().float().cpu()
+
+    @torch.no_grad()
+    def _answer(self) -> Tensor:
         was_training = self.network.training
         self.network.eval()
         size = self._photos.size
@@ -191,7 +197,7 @@ class DiffusionTeacher:
         view = View((size, size), (0, 0), size)
         answer = self._family.answer(self.network, noise, times, self._texts.pick([0]), [view])
         self.network.train(was_training)
-        return answer.float().cpu()
+        return answer
 
     def _check_size(self, size: int) -> None:
         step = stride(self.latents.vae) * self._family.patch

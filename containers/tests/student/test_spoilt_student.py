@@ -58,6 +58,22 @@ def test_a_caption_is_not_learnt_from_a_spoilt_text_encoder(tiny_model, tmp_path
     assert caught.value.name == "ModelNotFinite"
 
 
+# Family -> a file with the transformer, and a factor of a norm in it.
+TRANSFORMERS = {
+    "janus": ("model.safetensors", "model.language_model.layers.0.input_layernorm.weight"),
+    "llamagen": ("gpt.safetensors", "layers.0.attention_norm.weight"),
+    "lumina": ("transformer/model.safetensors", "model.layers.0.input_layernorm.weight"),
+}
+
+
+def test_a_spoilt_transformer_is_not_blamed_on_the_learning_rate(family, tiny_model, tmp_path):
+    file, tensor = TRANSFORMERS[family]
+    base = spoilt(tiny_model(TINY[family]), tmp_path, file, tensor, NAN)
+    with pytest.raises(ProxytuneError, match="transformer .*import the model again") as caught:
+        prepared(family, base, proxy_set(tmp_path / "proxies"))
+    assert caught.value.name == "ModelNotFinite"
+
+
 @pytest.mark.parametrize("value", [NAN, float("inf")])
 def test_an_adapter_that_its_last_step_spoilt_is_not_taken_for_proven(family, tiny_model, tmp_path, value):
     learner = prepared(family, tiny_model(TINY[family]), proxy_set(tmp_path / "proxies"))

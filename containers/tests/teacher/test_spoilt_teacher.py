@@ -81,6 +81,24 @@ def test_a_spoilt_vae_ends_the_job_before_its_first_step(tiny_model, tmp_path, m
     assert not list(folders.model.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("model", "file", "tensor"),
+    [
+        ("sdxl-tiny", "unet/diffusion_pytorch_model.safetensors", "conv_out.bias"),
+        ("sd3-medium-tiny", "transformer/diffusion_pytorch_model.safetensors", "proj_out.bias"),
+        ("flux-dev-tiny", "transformer/diffusion_pytorch_model.safetensors", "proj_out.bias"),
+    ],
+)
+def test_a_spoilt_network_is_not_blamed_on_the_learning_rate(
+    tiny_model, photos, tmp_path, model, file, tensor
+):
+    base = spoilt(tiny_model(model), tmp_path, file, tensor, NAN)
+    error = refused(
+        "network", "in bfloat16, for one fixed noise", prepared, base, photos, dtype=torch.bfloat16
+    )
+    assert "import the model again" in error.remedy
+
+
 def test_all_photos_and_class_pictures_are_looked_at_before_the_first_step(tiny_model, photos, tmp_path):
     write_photos(tmp_path / "class", ((64, 64), (64, 64)))
     prior = Prior("a dog", PhotoSet(tmp_path / "class", 64), 1.0)
