@@ -21,11 +21,23 @@ export function readCause(error: { Error?: string | undefined; Cause?: string | 
   const type = typeof lambda?.errorType === 'string' && !isErrorName(name) ? lambda.errorType : name;
   // A cause that went through here before has its remedy already.
   if (isErrorName(type) || text.includes('What to do:')) return { error: type, message: text };
+  if (OF_THE_SERVICE.test(type)) {
+    const message = `${text || 'The state machine gave no cause.'} What to do: ${SERVICE_REMEDY}`;
+    return { error: type, message };
+  }
+  // What a lambda did not foresee: AWS that refuses it a call, or a mistake of ours.
   return {
-    error: type,
-    message: `${text || 'The state machine gave no cause.'} What to do: ${unknownRemedy(type)}`,
+    error: 'StepFailed',
+    message: `${type}: ${text || 'it gave no cause.'} What to do: ${LAMBDA_REMEDY}`,
   };
 }
+
+/** Names that Step Functions gives itself. */
+const OF_THE_SERVICE = /^States\./;
+const SERVICE_REMEDY =
+  'look at the execution in the Step Functions console, then upload subject.json again once the cause is gone.';
+const LAMBDA_REMEDY =
+  'look at the log of the lambda that failed, and whether the stack is deployed whole, then upload subject.json again.';
 
 function parsed(text: string): Record<string, unknown> | undefined {
   try {
@@ -34,12 +46,6 @@ function parsed(text: string): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function unknownRemedy(type: string): string {
-  return type.startsWith('States.')
-    ? 'look at the execution in the Step Functions console, then upload subject.json again once the cause is gone.'
-    : 'look at the log of the lambda that failed, then upload subject.json again.';
 }
 
 /**
@@ -105,7 +111,7 @@ function oneLine(text: string): string {
 export function jobError(name: string, message: string): Error {
   const error = isErrorName(name)
     ? new ProxytuneError(name, { what: message, remedy: '' })
-    : new Error(message);
+    : Object.assign(new Error(message), { name });
   // The message is a whole text already; the constructor's sentence would say "What to do" twice.
   error.message = message;
   return error;

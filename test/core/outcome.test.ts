@@ -175,6 +175,37 @@ describe('what the user reads', () => {
     });
   });
 
+  test.each([
+    [
+      { Error: 'AccessDenied', Cause: '{"errorType":"AccessDenied","errorMessage":"Access Denied"}' },
+      'Access Denied',
+    ],
+    [
+      { Error: 'TypeError', Cause: '{"errorType":"TypeError","errorMessage":"x is no function"}' },
+      'x is no function',
+    ],
+    [
+      { Error: 'Lambda.Unknown', Cause: '{"errorType":"Sandbox.Timedout"}' },
+      '{"errorType":"Sandbox.Timedout"}',
+    ],
+    [{ Error: 'Error', Cause: '' }, 'it gave no cause.'],
+  ])('names what has no name of ours: %j', (error, text) => {
+    const { error: name, message } = readCause(error);
+    expect(name).toBe('StepFailed');
+    const was = error.Error === 'Lambda.Unknown' ? 'Sandbox.Timedout' : error.Error;
+    expect(message).toMatch(/^\w[\w.]*: .* What to do: look at the log of the lambda/);
+    expect(message.startsWith(`${was}: ${text}`)).toBe(true);
+  });
+
+  test('leaves Step Functions its own names', () => {
+    const error = { Error: 'States.Timeout', Cause: 'too long' };
+    expect(readCause(error)).toMatchObject({
+      error: 'States.Timeout',
+      message: expect.stringContaining('too long'),
+    });
+    expect(jobError('States.Timeout', 'too long')).toMatchObject({ name: 'States.Timeout' });
+  });
+
   test('always says what to do', () => {
     for (const error of [{ Error: 'States.Timeout' }, { Error: 'TypeError', Cause: 'x' }, {}]) {
       const read = readCause(error);

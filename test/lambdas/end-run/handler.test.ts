@@ -102,6 +102,22 @@ test('a cause in Lambda’s JSON is told in its own words', async () => {
   expect(cause).toBe('Too dear. What to do: save.');
 });
 
+test('what AWS refuses a lambda is told under a name of ours', async () => {
+  const input = await bench.upload('refused');
+  const { name, message } = await planRun({ ...input, key: 'subjects/refused/gone.json' }).then(
+    () => new Error('it was not refused'),
+    (error: Error) => error,
+  );
+  expect(name).toMatch(/^NoSuch/);
+  const Cause = JSON.stringify({ errorType: name, errorMessage: message, trace: [] });
+  await handler({ runId: input.runId, error: { Error: name, Cause } });
+  expect(await readRun(input.runId)).toMatchObject({
+    status: 'FAILED',
+    error: 'StepFailed',
+    message: expect.stringMatching(/^NoSuch\w+: .* What to do: look at the log of the lambda/),
+  });
+});
+
 test('the machine’s event after its own failure path tells nothing again', async () => {
   const runId = await bench.plan('caught');
   const { error, cause } = await handler({ runId, error: DIVERGED });
