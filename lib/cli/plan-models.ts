@@ -2,7 +2,7 @@
 import { type Instance, instance, type Model, model } from '../core/catalogue.ts';
 import type { Hyperparameters } from '../core/contract/hyperparameters.ts';
 import { licenceWords } from '../core/licences.ts';
-import { type Plan, stageOf, transformOf } from '../core/plan.ts';
+import { type Plan, type StagePlan, stageOf, transformOf } from '../core/plan.ts';
 import { sharing } from '../core/plan-jobs.ts';
 import { trainingFit } from '../core/quantized.ts';
 import { table } from './output.ts';
@@ -97,6 +97,30 @@ function ladderWords({ instances }: Model): string {
 function minutesWords({ minutes, draw }: Model): string {
   const size = draw === undefined ? '' : ` of ${draw.timedAt} px`;
   return `${minutes.load} to load, ${minutes.perStep} a step, ${minutes.perPicture} a picture${size} (${minutes.source})`;
+}
+
+/** The card that a stage's minutes are of, where it is planned on another; undefined where they fit. */
+export function foreignCard(plan: Plan, { stage, instanceType }: StagePlan): string | undefined {
+  const role = (['teacher', 'student'] as const).find(
+    (name) => stage === ROLES[name].trains || ROLES[name].draws.some((drawn) => drawn === stage),
+  );
+  const known = role === undefined ? undefined : model(plan.models[role].id).minutes.gpu;
+  return known === instance(instanceType).gpu ? undefined : known;
+}
+
+/** What is to be known of times and prices that were reckoned with another card's minutes. */
+export function foreignCardLines(plan: Plan): string[] {
+  return plan.stages.flatMap((stage) => {
+    const known = foreignCard(plan, stage);
+    if (known === undefined) return [];
+    const { gpu, type } = instance(stage.instanceType);
+    const bits =
+      stage.kind === 'training' && 'bits' in stage.hyperparameters ? stage.hyperparameters.bits : undefined;
+    const fewer = bits === undefined ? '' : `, with weights in ${bits} bits,`;
+    return [
+      `Time and price of ${stage.stage} are reckoned with minutes of the ${known}: of the ${gpu} of ${type}${fewer} none are known, and they will be others.`,
+    ];
+  });
 }
 
 function trainingOf(plan: Plan, role: Learner) {

@@ -12,7 +12,7 @@ import { parseRequest } from '../core/request.ts';
 import { SYNTHESES } from '../core/words.ts';
 import { dollars, duration, type Output, table } from './output.ts';
 import { curationLines } from './plan-curation.ts';
-import { modelLines } from './plan-models.ts';
+import { foreignCard, foreignCardLines, modelLines } from './plan-models.ts';
 import { openSubject, readRequest, type SubjectFolder } from './subject.ts';
 import { VERSION } from './version.ts';
 
@@ -98,7 +98,7 @@ export function planLines(plan: Plan): string[] {
     stage.instanceType,
     duration(stage.minutes * 60),
     dollars(stage.usd),
-    draws(stage) ? drawn(stage) : steps(stage.hyperparameters),
+    `${draws(stage) ? drawn(stage) : steps(stage.hyperparameters)}${ofCard(foreignCard(plan, stage))}`,
   ]);
   const { teacher, student } = plan.models;
   return [
@@ -110,11 +110,14 @@ export function planLines(plan: Plan): string[] {
     ...table([['stage', 'instance', 'time', 'price', ''], ...rows]),
     '',
     `About ${duration(plan.estimate.minutes * 60)} and ${dollars(plan.estimate.usd)} (list prices of ${plan.estimate.pricesAsOf}).`,
+    ...foreignCardLines(plan),
     ...plan.stages.filter(draws).flatMap(eitherLine),
     ...importLine(plan),
     ...modelLines(plan),
   ];
 }
+
+const ofCard = (gpu: string | undefined): string => (gpu === undefined ? '' : `, time of the ${gpu}`);
 
 function drawn({ pictures, chunks, instances, instanceType, kind }: TransformPlan): string {
   const { gpus } = instance(instanceType);

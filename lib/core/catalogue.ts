@@ -119,6 +119,7 @@ const modelRow = z.strictObject({
     load: z.number(),
     perStep: z.number(),
     perPicture: z.number(),
+    gpu: z.string().optional().describe('The card that they are of, where they are of one'),
     source: z.string(),
   }),
   recipes: z.partialRecord(z.enum(PRESETS), recipe),

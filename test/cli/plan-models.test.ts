@@ -1,6 +1,9 @@
 /** What the plan says of its models: every teacher and student of the catalogue, at full and tiny size. */
+import { planLines } from '../../lib/cli/plan.ts';
 import { modelLines } from '../../lib/cli/plan-models.ts';
+
 import { instance, type Model, modelsOf, recipeOf, requestable } from '../../lib/core/catalogue.ts';
+import { licenceWords } from '../../lib/core/licences.ts';
 import { makePlan, modelsFor } from '../../lib/core/make-plan.ts';
 import { transformOf } from '../../lib/core/plan.ts';
 import { parseRequest } from '../../lib/core/request.ts';
@@ -105,4 +108,40 @@ test('a request’s own settings are told, and a card that is too small for them
     'training needs about 32 GiB, the A10G of ml.g5.2xlarge has 24: TOO LITTLE, expect OutOfMemory',
   );
   expect(said.licence).toContain('commercial use is not allowed');
+});
+
+describe('minutes that are of another card', () => {
+  const told = (fields: Record<string, unknown>) => planLines(planWith(fields));
+  const stageLine = (lines: readonly string[], stage: string) =>
+    lines.find((line) => line.startsWith(`${stage} `)) ?? '';
+
+  test('are said to be, beside the time and below', () => {
+    const lines = told({ teacher: 'flux-dev', advanced: { teach: { instanceType: 'ml.g5.2xlarge' } } });
+    expect(stageLine(lines, 'teach')).toMatch(/ steps, time of the L40S$/);
+    expect(stageLine(lines, 'synthesize')).not.toContain('time of');
+    expect(lines).toContain(
+      'Time and price of teach are reckoned with minutes of the L40S: of the A10G of ml.g5.2xlarge, with weights in 8 bits, none are known, and they will be others.',
+    );
+    const wide = told({ teacher: 'sdxl', advanced: { synthesize: { instanceType: 'ml.g6e.xlarge' } } });
+    expect(stageLine(wide, 'synthesize')).toMatch(/chunks, time of the A10G$/);
+    expect(wide.filter((line) => line.startsWith('Time and price of'))).toEqual([
+      'Time and price of synthesize are reckoned with minutes of the A10G: of the L40S of ml.g6e.xlarge none are known, and they will be others.',
+    ]);
+  });
+
+  test.each(LEARNERS.map((row) => [row.id, row] as const))(
+    'are not those of %s as it is planned',
+    (_, row) => {
+      expect(planLines(planOf(row)).join('\n')).not.toContain('Time and price of');
+      // A row whose minutes are of a card says which, in its source too.
+      if (row.memory !== undefined) expect(row.minutes.source).toContain(row.minutes.gpu);
+      else expect(row.minutes.gpu).toBeUndefined();
+    },
+  );
+});
+
+test.each(LEARNERS.map((row) => [row.id, row] as const))('the licence of %s says nothing twice', (_, row) => {
+  const words = licenceWords(row.licence).toLowerCase();
+  expect(words.match(/commercial use is/g)).toHaveLength(1);
+  if (row.licence.commercial === 'no') expect(row.licence.note).not.toMatch(/commercial/i);
 });
