@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { holdsTheLock } from './locked.mjs';
 import { SetupError, say } from './words.mjs';
 
 export const ROOT = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../..');
@@ -122,6 +123,18 @@ function installPython() {
   const folder = join(ROOT, '.venv');
   const wanted = fingerprint(PYTHON_PACKAGES);
   if (isFresh(folder, wanted) && works(PYTHON)) return;
+  const lockFile = join(ROOT, 'containers/requirements.txt');
+  // A change that leaves all versions as they are must not cost a download of gigabytes.
+  if (!holdsTheLock(PYTHON, lockFile)) makePython(folder, lockFile);
+  pip(['--no-deps', '--no-build-isolation', '-e', join(ROOT, 'containers')]);
+  stamp(folder, wanted);
+}
+
+/**
+ * @param {string} folder - .venv, made anew
+ * @param {string} lockFile
+ */
+function makePython(folder, lockFile) {
   const python = findPython();
   say(`making the Python environment .venv with ${python.command} ${python.version} (once; some minutes)`);
   rmSync(folder, { recursive: true, force: true });
@@ -131,9 +144,7 @@ function installPython() {
     'Python could not make a virtual environment',
     "install Python's venv module (Debian and Ubuntu: apt-get install python3-venv), then call this again.",
   );
-  pip(['-r', join(ROOT, 'containers/requirements.txt')]);
-  pip(['--no-deps', '--no-build-isolation', '-e', join(ROOT, 'containers')]);
-  stamp(folder, wanted);
+  pip(['-r', lockFile]);
 }
 
 /** @param {string[]} what */
@@ -198,7 +209,10 @@ function isFresh(folder, wanted) {
  * @param {string} wanted - fingerprint
  */
 function stamp(folder, wanted) {
-  writeFileSync(join(folder, STAMP), wanted);
+  const file = join(folder, STAMP);
+  // A file of its own: where folders were copied by hard links, the others' stamp stays theirs.
+  rmSync(file, { force: true });
+  writeFileSync(file, wanted);
 }
 
 /**

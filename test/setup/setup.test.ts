@@ -5,6 +5,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { holdsTheLock } from '../../lib/setup/locked.mjs';
 import { isNewEnough, requireNode, requireSystem } from '../../lib/setup/setup.mjs';
 
 const root = join(import.meta.dirname, '../..');
@@ -84,6 +86,36 @@ test('packages of an older lock file are stale: npm is asked, and its failure is
   expect(status).toBe(1);
   expect(stderr).toContain('npm ci');
   expect(stderr).toContain('npm could not install the packages.\nWhat to do: ');
+});
+
+test('an environment that holds the lock is not made anew: only the package itself is installed', () => {
+  mkdirSync(join(clone, '.venv/bin'), { recursive: true });
+  linkSync(join(clone, 'package-lock.json'), join(clone, '.venv/.proxytune-setup'));
+  writeFileSync(join(clone, '.venv/bin/python'), `#!/bin/sh\necho "$1 $2 $3 $6" >>${clone}/asked\n`);
+  chmodSync(join(clone, '.venv/bin/python'), 0o755);
+  const { stderr } = setUp();
+  expect(stderr).not.toContain('making the Python environment');
+  const asked = readFileSync(join(clone, 'asked'), 'utf8');
+  expect(asked).toContain('-m pip install --no-deps');
+  expect(asked.match(/-m pip install/g)).toHaveLength(1);
+  // What the old stamp was linked with is as before.
+  expect(readFileSync(join(clone, 'package-lock.json'))).toEqual(
+    readFileSync(join(root, 'package-lock.json')),
+  );
+  expect(readFileSync(join(clone, '.venv/.proxytune-setup'), 'utf8')).toMatch(/^[0-9a-f]{64}$/);
+});
+
+test('the environment of these tests holds the lock, and no other', () => {
+  const lock = readFileSync(join(root, 'containers/requirements.txt'), 'utf8');
+  const held = (text: string) => {
+    writeFileSync(join(clone, 'lock.txt'), text);
+    return holdsTheLock(join(root, '.venv/bin/python'), join(clone, 'lock.txt'));
+  };
+  expect(held(lock)).toBe(true);
+  expect(held(lock.replace(/^numpy==.*$/m, 'numpy==0.0.1'))).toBe(false);
+  expect(held(lock.replace(/^numpy==.*$/m, ''))).toBe(false);
+  expect(held(`${lock}more==1.0\n`)).toBe(false);
+  expect(holdsTheLock(join(clone, '.venv/bin/python'), join(clone, 'lock.txt'))).toBe(false);
 });
 
 test.each(['18.20.4', '16.0.0', '9.1.0'])('Node %s is too old', (version) => {
