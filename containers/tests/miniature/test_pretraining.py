@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import begin
+from beginning import begin
 from jobs import StopBefore
 
 from proxytune.contract.errors import ProxytuneError
