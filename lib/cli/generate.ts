@@ -10,6 +10,7 @@ import {
   generationNotes,
   generationRecord,
   planGeneration,
+  type Unchecked,
 } from '../core/generation.ts';
 import { keys } from '../core/keys.ts';
 import { scaleOf } from '../core/make-plan.ts';
@@ -28,14 +29,14 @@ import { type CloudOptions, dataFolder, placeFlags, withWork } from './session.t
 import { type Picture, readShard } from './shard.ts';
 
 export interface GenerateOptions extends CloudOptions {
-  /** How many pictures. @default - 4 */
-  readonly number?: number;
+  /** How many pictures; as all of these, what the command line gave. @default - 4 */
+  readonly number?: unknown;
   /** Who draws. @default - the student, whom the run was for */
-  readonly of?: Asked['of'];
+  readonly of?: unknown;
   /** Of the first picture; the others count up. @default - the run's own */
-  readonly seed?: number;
+  readonly seed?: unknown;
   /** Refuse a higher price. @default - the limit of the run's request */
-  readonly maxUsd?: number;
+  readonly maxUsd?: unknown;
   /** Folder for the pictures. @default - `runs/<run>/generated/<id>` in the data folder */
   readonly out?: string;
   /** This machine, which is what happens anyway without `stack`. @default - not said */
@@ -50,7 +51,7 @@ export async function generateCommand(
   output: Output,
 ): Promise<number> {
   // A cloud takes seconds to start, and an account is asked over the network.
-  checkAsked(askedOf(prompt, options));
+  askedOf(prompt, options);
   if (options.local && options.stack !== undefined) throw bothPlaces();
   return withWork(options, output, (place, signal) =>
     generateAt(place, named, prompt, options, output, signal),
@@ -90,8 +91,11 @@ export async function generateAt(
   return 0;
 }
 
+/** @throws UsageInvalid that lists every option that does not fit */
 function askedOf(prompt: string, { number = 4, of = 'student', seed, maxUsd }: GenerateOptions): Asked {
-  return { prompt, count: number, of, seed, maxUsd };
+  const asked: Unchecked = { prompt, count: number, of, seed, maxUsd };
+  checkAsked(asked);
+  return asked;
 }
 
 function bothPlaces(): ProxytuneError {

@@ -14,7 +14,7 @@ import { localCommand } from './local.ts';
 import { makeOutput, type Output, tellError } from './output.ts';
 import { planCommand } from './plan.ts';
 import { chooseReported, fetchReport } from './report.ts';
-import { addFields, type FieldFlags, fieldsOf } from './request-flags.ts';
+import { addFields, type FieldFlags, fieldsOf, numberOrText, oneOf } from './request-flags.ts';
 import { runCommand } from './run.ts';
 import { type CloudOptions, DEFAULT_DATA, dataFolder, withPlace } from './session.ts';
 import { statusCommand } from './status.ts';
@@ -156,16 +156,16 @@ function addGenerate(cloud: (usage: string, text: string) => Command, act: Act):
       'draw a prompt of your own with the model that a run has tuned; {token} in it stands for the subject',
     ),
   )
-    .option('-n, --number <n>', 'how many pictures, 1 to 64 (default: 4)', wholeNumber)
-    .addOption(new Option('--of <model>', 'who draws (default: student)').choices(['student', 'teacher']))
+    .option('-n, --number <n>', 'how many pictures, 1 to 64 (default: 4)', numberOrText)
+    .addOption(oneOf('--of <model>', 'who draws (default: student)', ['student', 'teacher']))
     .option(
       '--seed <n>',
       "seed of the first picture, the others count up; the same seed gives the same picture (default: the run's)",
-      wholeNumber,
+      numberOrText,
     )
     .option('--out <dir>', 'folder for the pictures (default: below the data folder)')
     .option('--local', 'on this machine (the default)')
-    .option('--max-usd <n>', "refuse a higher price (default: the limit of the run's request)", positive)
+    .option('--max-usd <n>', "refuse a higher price (default: the limit of the run's request)", numberOrText)
     .action(
       act((output, options: GenerateOptions, [run = '', prompt = '']) =>
         generateCommand(run, prompt, options, output),
@@ -204,12 +204,5 @@ async function reportCommand(named: string | undefined, options: Common, output:
 function positive(text: string): number {
   const value = Number(text);
   if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('a number above 0 is wanted');
-  return value;
-}
-
-function wholeNumber(text: string): number {
-  const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (!Number.isInteger(value) || value < 0)
-    throw new InvalidArgumentError('a whole number from 0 on is wanted');
   return value;
 }

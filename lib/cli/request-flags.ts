@@ -63,12 +63,12 @@ export function addFields(command: Command): Command {
 }
 
 /** Its help lists the choices; whether a value is one of them, the schema says. */
-function oneOf(flags: string, text: string, values: readonly string[]): Option {
+export function oneOf(flags: string, text: string, values: readonly string[]): Option {
   return new Option(flags, text).choices([...values]).argParser((value) => value);
 }
 
 /** JSON knows no infinity, and a text that is no number is refused by name. */
-function numberOrText(text: string): number | string {
+export function numberOrText(text: string): number | string {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   return Number.isFinite(value) ? value : text;
 }

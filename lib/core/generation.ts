@@ -47,22 +47,58 @@ export interface Generation {
   readonly adapterJob: string;
 }
 
-/** Refuses what no run could draw, before one is looked for. @throws UsageInvalid */
-export function checkAsked({ prompt, count, seed = 0 }: Asked): void {
-  if (!Number.isInteger(count) || count < 1 || count > MOST_PICTURES)
-    throw outOfBounds('The number of pictures is out of bounds', count, `1 to ${MOST_PICTURES}`, '-n 4');
-  if (!Number.isInteger(seed) || seed < 0 || seed > LARGEST_SEED)
-    throw outOfBounds('The seed is out of bounds', seed, `0 to ${LARGEST_SEED}`, '--seed 1');
-  fillPrompt(prompt, 'token');
+/** What is asked as a command line gives it: of any kind until it was checked. */
+export type Unchecked = { readonly [Field in keyof Asked]: Field extends 'prompt' ? string : unknown };
+
+interface Fault {
+  readonly what: string;
+  readonly given: string;
+  readonly allowed: string;
 }
 
-function outOfBounds(what: string, given: number, allowed: string, example: string): ProxytuneError {
-  return new ProxytuneError('UsageInvalid', {
-    what,
-    given: String(given),
-    allowed: `a whole number from ${allowed}`,
-    remedy: `choose another, such as ${example}`,
+/**
+ * Refuses what no run could draw, before one is looked for.
+ * @throws UsageInvalid that lists every fault at once
+ */
+export function checkAsked(asked: Unchecked): asserts asked is Asked {
+  const { prompt, count, of, seed = 0, maxUsd = 1 } = asked;
+  const faults: Fault[] = [
+    ...(isWhole(count, 1, MOST_PICTURES)
+      ? []
+      : [outOf('-n', count, `a whole number from 1 to ${MOST_PICTURES}`)]),
+    ...(of === 'teacher' || of === 'student' ? [] : [outOf('--of', of, 'student or teacher')]),
+    ...(isWhole(seed, 0, LARGEST_SEED)
+      ? []
+      : [outOf('--seed', seed, `a whole number from 0 to ${LARGEST_SEED}`)]),
+    ...(typeof maxUsd === 'number' && maxUsd > 0 ? [] : [outOf('--max-usd', maxUsd, 'a number above 0')]),
+    ...promptFaults(prompt),
+  ];
+  if (faults.length === 0) return;
+  throw new ProxytuneError('UsageInvalid', {
+    what: faults.map(({ what }) => what).join('; '),
+    given: faults.map(({ given }) => given).join('; '),
+    allowed: faults.map(({ allowed }) => allowed).join('; '),
+    remedy: `ask so: npx proxytune generate RUN "a photo of a ${TOKEN_PLACE} dog at sunset" -n 4`,
   });
+}
+
+function isWhole(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && Number(value) >= least && Number(value) <= most;
+}
+
+function outOf(flag: string, given: unknown, allowed: string): Fault {
+  return { what: `${flag} does not fit`, given: `${flag} ${given}`, allowed: `${flag}: ${allowed}` };
+}
+
+function promptFaults(prompt: string): Fault[] {
+  try {
+    fillPrompt(prompt, 'token');
+    return [];
+  } catch (error) {
+    if (!(error instanceof ProxytuneError)) throw error;
+    const { what, given = '', allowed = '' } = error.facts;
+    return [{ what, given, allowed }];
+  }
 }
 
 /**

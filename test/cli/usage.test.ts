@@ -39,6 +39,8 @@ test.each([
   [['generate', 'toy-0a1b2c3d', 'a {token} toy', '-n', 'many'], 'whole number'],
   [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--seed', '3000000000'], '0 to 2000000000'],
   [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--of', 'artist'], 'teacher'],
+  [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--max-usd', 'Infinity'], 'above 0'],
+  [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--seed', ' '], 'whole number'],
   [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--local', '--stack', 'Proxytune'], 'one of them'],
 ])('%j', async (args, words) => {
   const { code, told } = await call(...args);
@@ -103,6 +105,22 @@ test('faults in flags are told all at once, those of --set and of the file with 
   ])
     expect(told).toContain(field);
   expect((await call('plan', example, '--set', 'steps', '--set', '=5')).told).toContain('Given: steps, =5');
+});
+
+test('faults in what is asked of generate are told all at once', async () => {
+  const { code, told } = await call(
+    'generate',
+    'toy-0a1b2c3d',
+    '!',
+    '-n',
+    'many',
+    '--of',
+    'me',
+    '--seed',
+    '-1',
+  );
+  expect(code).toBe(2);
+  expect(told).toContain('Given: -n many; --of me; --seed -1; "!"');
 });
 
 test('with --json an error is one object', async () => {
