@@ -30,12 +30,30 @@ def family_of(model: str):
     return imported(families.FAMILIES[MODELS[model]].code)()
 
 
+# As the unet/config.json of stabilityai/stable-diffusion-xl-base-1.0 has it.
+SDXL = {
+    "sample_size": 128,
+    "block_out_channels": (320, 640, 1280),
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "transformer_layers_per_block": (1, 2, 10),
+    "attention_head_dim": (5, 10, 20),
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+
+
 @cache
 def full_size(model: str):
-    """A transformer of official size in bfloat16, without weights."""
-    from diffusers import FluxTransformer2DModel, SD3Transformer2DModel
+    """A teacher's network of official size in bfloat16, without weights."""
+    from diffusers import FluxTransformer2DModel, SD3Transformer2DModel, UNet2DConditionModel
 
     with torch.device("meta"):
+        if model == "sdxl":
+            return UNet2DConditionModel(**SDXL).bfloat16()
         if model == "flux-dev":
             return FluxTransformer2DModel(guidance_embeds=True).bfloat16()
         heads = {"sd3-medium": 24, "sd3.5-large": 38}[model]

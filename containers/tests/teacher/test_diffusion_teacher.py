@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -22,6 +23,8 @@ from proxytune.teacher.latents import normalise_latents, restore_latents
 from proxytune.teacher.photos import PhotoSet
 from proxytune.training.loop import LoopSettings, run
 from proxytune.training.states import seed_everything
+
+CATALOGUE = Path(__file__).parents[3] / "lib" / "core" / "data" / "models.json"
 
 
 @pytest.fixture
@@ -46,16 +49,19 @@ def test_only_the_attention_projections_are_trained_in_float32(tiny_model, photo
 
 
 @pytest.mark.parametrize(
-    ("model", "adapted", "layers", "parameters"),
+    ("model", "layers", "parameters"),
     [
-        ("sd3-medium", "attention", 191, 586_752),
-        ("sd3.5-large", "attention", 303, 1_473_792),
-        ("flux-dev", "all", 342, 2_801_664),
+        ("sdxl", 560, 1_451_520),
+        ("sd3-medium", 191, 586_752),
+        ("sd3.5-large", 303, 1_473_792),
+        ("flux-dev", 342, 2_801_664),
     ],
 )
-def test_full_size_models_carry_as_much_as_in_diffusers_scripts(model, adapted, layers, parameters):
+@pytest.mark.parametrize("preset", ["draft", "standard", "best"])
+def test_full_size_models_carry_as_much_as_in_diffusers_scripts(model, preset, layers, parameters):
     # Modules, and parameters a rank, of diffusers' DreamBooth-LoRA scripts on the official configs.
-    ends = family_of(f"{model}-tiny").targets[adapted]
+    recipe = json.loads(CATALOGUE.read_text("utf-8"))[model]["recipes"][preset]
+    ends = family_of(f"{model}-tiny").targets[recipe.get("adapted", "attention")]
     found = [
         module
         for name, module in full_size(model).named_modules()
