@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -29,6 +30,10 @@ ModelT = TypeVar("ModelT", bound=nn.Module)
 # Where the official trainings put the weights: DDP, DeepSpeed, and the tokenizer's. FSDP writes them bare.
 WEIGHTS_KEYS = ("model", "module", "state_dict")
 
+# What the published names say: t2i_XL_stage1_256.pt and t2i_XL_stage2_512.pt.
+_STAGE_SIZES = {"1": 256, "2": 512}
+_NAMED_SIZE = re.compile(r"(?<![A-Za-z0-9])(?:stage(?P<stage>[12])|(?P<side>256|512))(?![A-Za-z0-9])")
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -36,7 +41,7 @@ class Checkpoint:
 
     Attributes:
         weights: by their official names, plain tensors.
-        sizes: each side in pixels that the file itself says it was trained for, with where it says so.
+        sizes: each side in pixels that the file says it was trained for, with where it says so.
     """
 
     weights: dict[str, Tensor]
@@ -68,7 +73,8 @@ def read(file: Path, *, stride: int = 16, caption_slots: int = 120) -> Checkpoin
     table = tensors.get("freqs_cis")
     if table is not None:
         sizes["its rotary table"] = math.isqrt(max(0, len(table) - caption_slots)) * stride
-    return Checkpoint(tensors, sizes)
+    # A file may have been given any name; what lies in it knows better.
+    return Checkpoint(tensors, sizes or _named_sizes(file))
 
 
 def convert(
@@ -87,8 +93,8 @@ def convert(
         out: the model folder.
         gpt: `t2i_XL_stage1_256.pt` or `t2i_XL_stage2_512.pt`. vq: `vq_ds16_t2i.pt`.
         text: a folder with flan-t5-xl and its tokenizer as transformers saves them.
-        image_size: side in pixels that `gpt` was trained for. The shapes of the two stages are the same, so
-            the name on the file decides; where the file itself says a size, it must be this.
+        image_size: side in pixels that `gpt` was trained for. The shapes of the two stages are the same;
+            where the file says a size, inside or else by its published name, it must be this.
         config, vq_config: other sizes than the official ones (GPT-XL, VQ-16); `block_size` follows the image.
 
     Raises:
@@ -129,6 +135,14 @@ def _unpickle(file: Path) -> dict[Any, Any]:
     return content
 
 
+def _named_sizes(file: Path) -> dict[str, int]:
+    """What a name such as the published ones says, one entry for each part of it that says something."""
+    return {
+        f"{found[0]} in its name": _STAGE_SIZES[found["stage"]] if found["stage"] else int(found["side"])
+        for found in _NAMED_SIZE.finditer(file.stem)
+    }
+
+
 def _is_zip(file: Path) -> bool:
     """Whether torch can map the file instead of reading it: the format since torch 1.6 is a zip."""
     with file.open("rb") as opened:
@@ -143,7 +157,8 @@ def _check_size(file: Path, checkpoint: Checkpoint, image_size: int) -> None:
                 what=f"{file.name} was trained for pictures of another size, as {source} says",
                 given=f"image size {image_size}",
                 allowed=str(size),
-                remedy="name the size of the file's stage: weights of the other would load and draw noise",
+                remedy="name the size of the file's stage: weights of the other would load and draw noise. "
+                "A file that bears another's name must be given its own again",
             )
 
 

@@ -29,16 +29,16 @@ def text(captions, tmp_path_factory):
 def files(gpt, vq, text, tmp_path):
     """Official-looking files of the tiny models, and how to convert them."""
 
-    def make(gpt_file, image_size=16, **changes):
+    def make(gpt_file, image_size=16, name="gpt.pt", **changes):
         torch.save({"model": vq.state_dict()}, tmp_path / "vq.pt")
         weights = gpt.state_dict()
         # The official buffer wraps a parameter.
         weights["cls_embedding.uncond_embedding"] = torch.nn.Parameter(gpt.cls_embedding.uncond_embedding)
-        torch.save(gpt_file(weights), tmp_path / "gpt.pt", **changes)
+        torch.save(gpt_file(weights), tmp_path / name, **changes)
         out = tmp_path / "model"
         convert(
             out,
-            gpt=tmp_path / "gpt.pt",
+            gpt=tmp_path / name,
             vq=tmp_path / "vq.pt",
             text=text,
             image_size=image_size,
@@ -96,6 +96,30 @@ def refused(files, *words, **given):
 )
 def test_weights_of_another_stage_are_refused(files, content, source):
     refused(files, source, "image size 16", "32", gpt_file=content)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "other"),
+    [
+        ("t2i_XL_stage1_256.pt", "256", 512),
+        ("t2i_XL_stage2_512.pt", "512", 256),
+        ("stage1.pt", "256", 512),
+        ("mine-512.pt", "512", 256),
+    ],
+)
+def test_the_published_names_of_bare_weights_say_their_stage(files, name, size, other):
+    refused(files, "in its name", f"image size {other}", size, gpt_file=dict, name=name, image_size=other)
+    assert files(dict, name=name, image_size=int(size)).is_dir()
+
+
+def test_what_lies_in_a_file_counts_more_than_its_name(files):
+    files(lambda weights: {"model": weights, "args": command_line(16)}, name="t2i_XL_stage1_256.pt")
+
+
+@pytest.mark.parametrize("name", ["gpt.pt", "t2i_XL.pt", "backstage1.pt", "step5120.pt", "run_2560.pt"])
+def test_other_names_say_nothing(gpt, tmp_path, name):
+    torch.save(gpt.state_dict(), tmp_path / name)
+    assert read(tmp_path / name).sizes == {}
 
 
 def test_a_size_that_the_model_cannot_draw_is_refused(files):
