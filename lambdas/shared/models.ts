@@ -9,7 +9,9 @@ import {
   type ModelManifest,
   requireManifest,
   requireModel,
+  requirePlanned,
 } from '../../lib/core/model-manifest.ts';
+import type { ChosenModel } from '../../lib/core/plan.ts';
 import { listObjects, readText } from './bucket.ts';
 import { setting } from './environment.ts';
 
@@ -23,6 +25,17 @@ export async function requireModelInBucket(id: string): Promise<ModelManifest> {
   // In an account a link leads nowhere: the bucket lacks every file, and is said to.
   if (linked === null || setting('LINKED_MODELS') !== 'yes') return requireModel(id, held);
   return requireModel(id, { ...held, where: linked, files: await filesOnDisk(linked, files) });
+}
+
+/** @throws ModelChanged when the bucket holds another model than the run was planned with */
+export async function requirePlannedModel(planned: ChosenModel): Promise<void> {
+  const key = keys.modelManifest(planned.id);
+  const there = (await listObjects(key, 1)).length > 0;
+  requirePlanned(
+    planned,
+    `s3://${setting('BUCKET')}/${keys.model(planned.id)}`,
+    there ? await readText(key) : undefined,
+  );
 }
 
 async function heldInBucket(id: string): Promise<Held> {

@@ -23,7 +23,14 @@ import { chunkName, keys } from '../../lib/core/keys.ts';
 import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { isTaken, JOB_OVER, refusal } from '../../lib/core/outcome.ts';
-import { draws, type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan.ts';
+import {
+  draws,
+  modelsOfStage,
+  type Plan,
+  type StagePlan,
+  stageOf,
+  transformOf,
+} from '../../lib/core/plan.ts';
 import { instancesFor } from '../../lib/core/plan-jobs.ts';
 import { isOf, type JobRecord } from '../../lib/core/records.ts';
 import { JOB_KINDS, type JobStage } from '../../lib/core/words.ts';
@@ -31,6 +38,7 @@ import { listKeys, readPlan, writeJson } from '../shared/bucket.ts';
 import { sagemaker } from '../shared/clients.ts';
 import { setting } from '../shared/environment.ts';
 import { answeredChunks, deleteModelOf, stopJob } from '../shared/jobs.ts';
+import { requirePlannedModel } from '../shared/models.ts';
 import { endJob, jobsOf, rememberJob } from '../shared/table.ts';
 
 /** Attempts at a stage that were paid for, whatever they failed of. */
@@ -56,6 +64,9 @@ export async function handler({
   const jobs = await jobsOf(runId);
   const attempt = nextAttempt(jobs.filter((job) => isOf(job, stage, round)));
   const identity = { run: runId, stage, attempt, round };
+  // What runs already is adopted, whatever became of its model since.
+  if (!jobs.some((job) => job.jobName === jobName(identity)))
+    await Promise.all(modelsOfStage(plan, stage).map(requirePlannedModel));
   const work = await workOf(plan, identity, jobs);
   await rememberJob(identity, record(plan, identity, taskToken, work));
   try {

@@ -17,6 +17,7 @@ import { type Generation, generationDrawing, generationRecord } from '../core/ge
 import { type Drawing, manifest, modelRequest, transformJobRequest } from '../core/job-requests.ts';
 import { chunkName, chunkOfOutput, keys } from '../core/keys.ts';
 import { jobError, jobMessage } from '../core/messages.ts';
+import { requirePlanned } from '../core/model-manifest.ts';
 import { generationJobStem } from '../core/names.ts';
 import {
   isMissing,
@@ -105,12 +106,15 @@ async function begin(
   missing: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
+  const model = plan.models[drawing.how.role];
+  const manifestText = await readObject(place, keys.modelManifest(model.id));
+  requirePlanned(model, `s3://${place.bucket}/${keys.model(model.id)}`, manifestText);
   await putInputs(place, plan, generation, drawing.name, missing);
   signal.throwIfAborted();
   const context = { roleArn: place.output('JobRoleArn'), imageUri: place.output('ImageUri') };
   const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, generation.adapterJob)}`;
-  const model = modelRequest(plan, drawing, { ...context, artifactUri });
-  await creating(place.sagemaker.send(new CreateModelCommand(model)));
+  const request = modelRequest(plan, drawing, { ...context, artifactUri });
+  await creating(place.sagemaker.send(new CreateModelCommand(request)));
   const transform = transformJobRequest(plan, drawing, instancesFor(drawing.how, missing.length));
   await creating(place.sagemaker.send(new CreateTransformJobCommand(transform)));
 }

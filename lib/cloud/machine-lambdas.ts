@@ -112,8 +112,8 @@ function startJob(scope: Construct, props: MachineLambdasProps): Own {
     memoryMiB: 512,
     environment: { ...places(props), JOB_ROLE_ARN: jobRole.roleArn, IMAGE_URI: imageUri },
     statements: [
-      onObjects(bucket, ['s3:GetObject'], ['runs/*/plan.json']),
-      listObjects(bucket, ['runs/*/pictures/*', 'class-pictures/*']),
+      onObjects(bucket, ['s3:GetObject'], ['runs/*/plan.json', 'models/*/manifest.json']),
+      listObjects(bucket, ['runs/*/pictures/*', 'class-pictures/*', 'models/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/manifests/*']),
       onTable(table, ['Query', 'PutItem', 'UpdateItem']),
       ...createJobs(scope, { jobRoleArn: jobRole.roleArn, instanceTypes }),

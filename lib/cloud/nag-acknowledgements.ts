@@ -104,6 +104,7 @@ function objects(stack: Stack): Acknowledgement[] {
     on('MachineLambdas/InspectPhotos', 'subjects/*/photos/*', OF_EVERY_RUN),
     on('MachineLambdas/InspectPhotos', 'runs/*/references/*', FILES_OF_A_RUN),
     on('MachineLambdas/StartJob', 'runs/*/plan.json', OF_EVERY_RUN),
+    on('MachineLambdas/StartJob', 'models/*/manifest.json', 'The `*` is a model, which the plan names.'),
     on('MachineLambdas/StartJob', 'runs/*/manifests/*', FILES_OF_A_RUN),
     on('MachineLambdas/ReconcileJob', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('EventLambdas/SettleJob', 'runs/*/failures/*', FILES_OF_A_RUN),

@@ -46,6 +46,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
   // A fence holds also where spot saves nothing.
   const most = sum(stages.map(listUsd));
   if (most > request.maxUsd) throw overBudget(most, request.maxUsd);
+  const looked = (row: Model) => chosen(row, context.contents?.[row.id]);
   return {
     version: 1,
     runId: context.runId,
@@ -56,7 +57,12 @@ export function makePlan(request: Request, context: PlanContext): Plan {
     preset: request.preset,
     seed: request.seed,
     request: { ...request },
-    models: { teacher: chosen(teacher), student: chosen(student), clip: chosen(clip), dino: chosen(dino) },
+    models: {
+      teacher: looked(teacher),
+      student: looked(student),
+      clip: looked(clip),
+      dino: looked(dino),
+    },
     world: { name: world.name, title: world.title, note: world.note },
     prompts: { proxy: proxyPrompt(named), inContext, evaluation },
     samples: {
@@ -87,7 +93,7 @@ export function modelsFor(
 }
 
 /** The scale that a plan was made at; undefined where its models are the same at both. */
-export function scaleOf(models: Plan['models']): PlanContext['scale'] | undefined {
+export function scaleOf(models: Readonly<Record<Role, Pick<Model, 'id'>>>): PlanContext['scale'] | undefined {
   const rows = Object.values(models).map(({ id }) => model(id));
   if (rows.some(({ standInFor }) => standInFor !== null)) return 'tiny';
   return rows.some(({ tiny }) => tiny !== null) ? 'full' : undefined;

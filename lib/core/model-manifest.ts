@@ -115,6 +115,30 @@ export function requireModel(id: string, held: Held): ModelManifest {
   return manifest;
 }
 
+/**
+ * That the model of a job is the one that its run was planned with: a run that drew with another revision than it was
+ * trained on would end well, and mean nothing.
+ * @param manifest - its text. @default - there is none
+ * @throws ModelChanged
+ */
+export function requirePlanned(
+  { id, content }: { readonly id: string; readonly content: string | null },
+  where: string,
+  manifest?: string,
+): void {
+  if (content === null) return;
+  const found = manifest && contentOf(requireManifest(id, { where, manifest, files: [] }));
+  if (found === content) return;
+  throw new ProxytuneError('ModelChanged', {
+    what: `The model ${id} is another one than when the run was planned`,
+    given: found
+      ? `${where}, whose files are ${found} instead of ${content}`
+      : `${where} without ${MANIFEST_FILE}: it is being brought in anew, or was taken away`,
+    allowed: 'the same files for every job of a run',
+    remedy: 'start the run anew, or bring in the revision that it was planned with and start it again',
+  });
+}
+
 /** In words, every file that is absent, differs, or is not in the manifest. */
 export function differences({ files }: ModelManifest, found: readonly FoundFile[]): string[] {
   const there = new Map(found.map((file) => [file.path, file]));

@@ -4,6 +4,7 @@ import { licence, type Model } from './catalogue.ts';
 import { curationPlan } from './contract/curation.ts';
 import { hyperparameters } from './contract/hyperparameters.ts';
 import { sampler } from './contract/pictures.ts';
+import { keys } from './keys.ts';
 import {
   JOB_STAGES,
   type JobStage,
@@ -20,6 +21,11 @@ const chosenModel = z.strictObject({
   standInFor: z.string().nullable().describe('The full-size model whose place this tiny one takes'),
   source: z.string(),
   licence,
+  content: z
+    .string()
+    .nullable()
+    .default(null)
+    .describe('Of its files when the run was planned; null where nobody had looked, as in plans of before'),
 });
 export type ChosenModel = z.infer<typeof chosenModel>;
 
@@ -142,7 +148,16 @@ export function transformOf(plan: Plan, stage: JobStage): TransformPlan {
   return found;
 }
 
-export function chosen(row: Model): ChosenModel {
+/** The base models that the job of a stage reads. */
+export function modelsOfStage(plan: Plan, stage: JobStage): ChosenModel[] {
+  const { models } = plan;
+  const how = stageOf(plan, stage);
+  if (draws(how)) return [models[how.role]];
+  const prefixes = Object.values(how.channels);
+  return Object.values(models).filter(({ id }) => prefixes.includes(keys.model(id)));
+}
+
+export function chosen(row: Model, content: string | null = null): ChosenModel {
   const { id, title, family, standInFor, source, licence: terms } = row;
-  return { id, title, family, standInFor, source, licence: terms };
+  return { id, title, family, standInFor, source, licence: terms, content };
 }

@@ -173,6 +173,17 @@ test('what failed is told by name, and the next call draws only what is missing'
   expect(chunks).toEqual(['chunk-0001.json']);
 }, 120_000);
 
+test('with another base model than the adapter was trained on nothing is drawn', async () => {
+  const begun = starts().length;
+  await bench.putModel('llamagen-tiny', '{"revision": 2}');
+  await expect(generate('a {token} dog', { number: 1, seed: 66 })).rejects.toMatchObject({
+    name: 'ModelChanged',
+    message: expect.stringContaining('another one than when the run was planned'),
+  });
+  expect(starts()).toHaveLength(begun);
+  await bench.putModel('llamagen-tiny');
+}, 120_000);
+
 test('the container’s own words are told where it left them', async () => {
   const wish = { number: 1, seed: 77 };
   bench.control('serve', { refuse: [0], refusal: 'it broke' });

@@ -129,6 +129,7 @@ const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['inspect-photos', 's3:PutObject', `${keys.references(RUN)}0001.png`],
   ['inspect-photos', 's3:DeleteObject', `${keys.references(RUN)}findings.json`],
   ['start-job', 's3:GetObject', keys.plan(RUN)],
+  ['start-job', 's3:GetObject', keys.modelManifest('sdxl')],
   ['start-job', 's3:PutObject', keys.manifest(RUN, JOB)],
   ['weigh-proxies', 's3:GetObject', keys.plan(RUN)],
   ['weigh-proxies', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}curation.json`],
@@ -156,6 +157,7 @@ test.each([
   ['publish-run', keys.drawnClass(RUN)],
   ['publish-run', keys.classPictures(CLASS)],
   ['start-job', keys.classPictures(CLASS)],
+  ['start-job', keys.modelManifest('sdxl')],
 ] as const)('%s may list %s', (name, prefix) => {
   const listing = statementsOf(ROLES[name]).find(({ Action }) => Action === 's3:ListBucket');
   const patterns = list(listing?.Condition?.StringLike?.['s3:prefix'] as string | string[]);

@@ -3,12 +3,13 @@ import { ListSubscriptionsByTopicCommand } from '@aws-sdk/client-sns';
 import { handler } from '../../../lambdas/plan-run/handler.ts';
 import { listKeys } from '../../../lambdas/shared/bucket.ts';
 import { sns } from '../../../lambdas/shared/clients.ts';
-import { endRun, readRun } from '../../../lambdas/shared/table.ts';
+import { endRun, jobsOf, readRun } from '../../../lambdas/shared/table.ts';
+import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
 import { chunksOf } from '../../../lib/core/chunks.ts';
 import { chunk as chunkSchema } from '../../../lib/core/contract/pictures.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { planSchema } from '../../../lib/core/plan.ts';
-import { TRANSFORM_STAGES } from '../../../lib/core/words.ts';
+import { type JobStage, TRANSFORM_STAGES } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
 
 let bench: Bench;
@@ -40,7 +41,7 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
   const text = (await bench.get(result.planKey)).text;
   const plan = planSchema.parse(JSON.parse(text));
   expect(plan).toMatchObject({ runId, subject: 'rex', bucket: BUCKET, proxies: 8 });
-  expect(plan.models.teacher.id).toBe('sdxl-tiny');
+  expect(plan.models.teacher).toMatchObject({ id: 'sdxl-tiny', content: await bench.putModel('sdxl-tiny') });
   expect(plan.versions).toEqual({ proxytune: '0.0.0-test' });
   for (const stage of TRANSFORM_STAGES) {
     const written = await listKeys(keys.chunks(runId, stage));
@@ -189,4 +190,39 @@ test('a run that is taken up again runs again, and began when it first began', a
   expect(again).toMatchObject({ status: 'RUNNING', startedAt: first?.startedAt });
   for (const ending of ['endedAt', 'error', 'message', 'told']) expect(again).not.toHaveProperty(ending);
   expect(Date.parse(again?.begunAt ?? '')).toBeGreaterThan(Date.parse(first?.begunAt ?? ''));
+});
+
+describe('a model that was exchanged since the run was planned', () => {
+  afterEach(() => bench.putModel('sdxl-tiny'));
+  const start = (runId: string, stage: JobStage) => startJob({ runId, stage, taskToken: 'nobody waits' });
+
+  test('is found before the job is created, by the stages that read it', async () => {
+    const runId = await bench.plan('exchanged');
+    await bench.finish(runId, 'teach');
+    await bench.putModel('sdxl-tiny', '{"revision": 2}');
+    const created = bench.gate.called('CreateTransformJob').length;
+    for (const what of [/whose files are \w{8} instead of \w{8}/, /without manifest\.json/]) {
+      await expect(start(runId, 'synthesize')).rejects.toMatchObject({
+        name: 'ModelChanged',
+        message: expect.stringMatching(what),
+      });
+      await bench.delete(keys.modelManifest('sdxl-tiny'));
+    }
+    expect(bench.gate.called('CreateTransformJob')).toHaveLength(created);
+    expect((await jobsOf(runId)).filter(({ stage }) => stage === 'synthesize')).toEqual([]);
+    await bench.put(`${keys.pictures(runId, 'synthesize')}a0/proxies`, 'what the student reads');
+    expect((await start(runId, 'learn')).jobName).toMatch(/-learn-a1$/);
+    // The same files again, from wherever: the run goes on.
+    await bench.putModel('sdxl-tiny');
+    expect((await start(runId, 'synthesize')).jobName).toMatch(/-synthesize-a1$/);
+  });
+
+  test('ends no job that runs already', async () => {
+    const runId = await bench.plan('under-way');
+    bench.control(`proxytune-${runId}-teach-a1`, { hang: true });
+    const first = await start(runId, 'teach');
+    await bench.putModel('sdxl-tiny', '{"revision": 2}');
+    expect(await start(runId, 'teach')).toEqual(first);
+    expect(await jobsOf(runId)).toMatchObject([{ stage: 'teach', state: 'WAITING' }]);
+  });
 });
