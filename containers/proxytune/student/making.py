@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from proxytune.contract.finite import finite
 from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
+from proxytune.proxies.room import Room
 from proxytune.student.adapters import load_adapter, with_adapter
 from proxytune.student.pictures import full_precision, to_image
 
@@ -35,6 +37,7 @@ class CodeMaker(ABC):
             ProxytuneError: ModelMismatch.
         """
         self._device, self.tuned = device, adapter is not None
+        self._room = Room(device)
         self.size = self.read(base, torch.bfloat16 if device.type == "cuda" else torch.float32, device)
         if adapter is not None:
             self.put_on(adapter)
@@ -46,28 +49,41 @@ class CodeMaker(ABC):
         Raises:
             ProxytuneError: HyperparameterInvalid for another size than the model's, for a prompt that the
                 family cannot read, or for variant `tuned` without an adapter.
+            torch.OutOfMemoryError: there is no room for a single picture.
         """
         self._check(chunk)
         drawn: dict[int, Image.Image] = {}
         with self.variant(chunk.variant):
-            for batch in self._batches(chunk):
-                for request, codes in zip(batch, self._sample(batch, chunk), strict=True):
-                    drawn[request.index] = self._decode(codes, request.seed)
+            for request, codes in self._sampled(chunk):
+                drawn[request.index] = self._decode(codes, request.seed)
         return [drawn[request.index] for request in chunk.pictures]
 
-    def _batches(self, chunk: Chunk) -> Iterator[list[PictureRequest]]:
+    def _sampled(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Tensor]]:
+        """Codes of pictures: as many at once as the chunk says, fewer where the memory asks for it."""
+        for group in self._groups(chunk):
+            while group:
+                count = self._room.at_once(chunk.batch_size)
+                batch = group[:count]
+                # bfloat16 products round otherwise for other batch sizes, and a rounding can change a code
+                # and with it the picture. On a GPU, which waits for memory at these sizes, full batches cost
+                # nothing.
+                rows = count if self._device.type == "cuda" else None
+                codes = self._room.attempt(
+                    len(batch), rows or len(batch), partial(self._sample, batch, chunk, rows)
+                )
+                if codes is None:
+                    continue
+                yield from zip(batch, codes, strict=True)
+                group = group[count:]
+
+    def _groups(self, chunk: Chunk) -> Iterable[list[PictureRequest]]:
         """Pictures whose prompts are as long: so no neighbour's prompt changes the shapes of a picture's."""
         groups: dict[int, list[PictureRequest]] = {}
         for request in chunk.pictures:
             groups.setdefault(self.slots(request.prompt), []).append(request)
-        for group in groups.values():
-            for start in range(0, len(group), chunk.batch_size):
-                yield group[start : start + chunk.batch_size]
+        return groups.values()
 
-    def _sample(self, batch: list[PictureRequest], chunk: Chunk) -> Tensor:
-        # bfloat16 products round otherwise for other batch sizes, and a rounding can change a code and with
-        # it the picture. On a GPU, which waits for memory at these sizes, full batches cost nothing.
-        rows = chunk.batch_size if self._device.type == "cuda" else None
+    def _sample(self, batch: list[PictureRequest], chunk: Chunk, rows: int | None) -> Tensor:
         settings = {name: value for name, value in chunk.sampler.items() if name != "kind"}
         prompts, seeds = [one.prompt for one in batch], [one.seed for one in batch]
         return self.codes(prompts, seeds, {**settings, "rows": rows})

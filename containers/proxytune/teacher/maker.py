@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from proxytune.proxies.chunk import Chunk, PictureRequest, invalid
+from proxytune.proxies.room import Room, give_back
 from proxytune.teacher.diffusion import load_vae
 from proxytune.teacher.drawing import draw_batch
 from proxytune.teacher.family import DiffusionFamily
@@ -47,8 +48,6 @@ class DiffusionMaker:
         self._family, self._wanted, self._backend = family, compiled, backend
         self._texts: dict[str, Texts] = {}
         self._compiled = False
-        # Pictures drawn at once at most, known when the memory was not enough for more.
-        self._most: int | None = None
 
     def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
         """Load network and adapter, then the rest; text encoders wait on the CPU for the first prompts.
@@ -57,6 +56,7 @@ class DiffusionMaker:
             ProxytuneError: ModelMissing, ModelMismatch.
         """
         family, self._base, self._device = self._family, base, device
+        self._room = Room(device)
         self._dtype = dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
         network = load_part(family.network_class(), base, family.network, dtype).to(device)
         self._adapter = FusedAdapter(network, adapter, family.network) if adapter is not None else None
@@ -93,16 +93,13 @@ class DiffusionMaker:
         compiled = self._compile(chunk)
         waiting = chunk.pictures
         while waiting:
-            count = min(chunk.batch_size, self._most or chunk.batch_size)
+            count = self._room.at_once(chunk.batch_size)
             batch = waiting[:count]
-            images = self._attempt(batch, chunk, count, empty=empty, compiled=compiled)
+            # What is compiled is so for one shape: a smaller batch is filled up with its last picture.
+            filled = batch + (batch[-1],) * (count - len(batch)) if compiled else batch
+            attempt = partial(self._draw_batch, filled, chunk, len(batch), empty=empty, compiled=compiled)
+            images = self._room.attempt(len(batch), len(filled), attempt)
             if images is None:
-                self._most = (min(count, len(batch)) + 1) // 2
-                print(
-                    f"The memory is not enough for {len(batch)} pictures at once: {self._most} now",
-                    flush=True,
-                )
-                _give_back(self._device)
                 continue
             yield from zip(batch, images, strict=True)
             waiting = waiting[count:]
@@ -122,7 +119,7 @@ class DiffusionMaker:
         for prompt in new:
             self._texts[prompt] = self._family.encode(encoders, [prompt])
         del encoders
-        _give_back(self._device)
+        give_back(self._device)
 
     def _compile(self, chunk: Chunk) -> bool:
         """Whether a chunk is drawn compiled; the first one of these has the network compiled.
@@ -139,44 +136,27 @@ class DiffusionMaker:
             self._compiled = True
         return wanted
 
-    def _attempt(
+    def _draw_batch(
         self,
         batch: tuple[PictureRequest, ...],
         chunk: Chunk,
-        count: int,
+        wanted: int,
         *,
         empty: bool,
         compiled: bool,
-    ) -> list[Image.Image] | None:
-        """The pictures of a batch; None when the memory is not enough, but would be for fewer.
-
-        Args:
-            count: of a whole batch. What is compiled is so for one shape: a smaller batch is filled up with
-                its last picture.
-        """
-        filled = batch + (batch[-1],) * (count - len(batch)) if compiled else batch
-        try:
-            with nullcontext() if compiled else compiling.eagerly():
-                return self._draw_batch(filled, chunk, len(batch), empty=empty)
-        except torch.OutOfMemoryError:
-            if len(batch) == 1 and count == 1:
-                raise
-            return None
-
-    def _draw_batch(
-        self, batch: tuple[PictureRequest, ...], chunk: Chunk, wanted: int, *, empty: bool
     ) -> list[Image.Image]:
         """The first `wanted` pictures of a batch; what only fills it up is not decoded."""
-        drawn = draw_batch(
-            self._family,
-            self._pipeline,
-            join([self._texts[request.prompt] for request in batch]),
-            self._texts[""] if empty else None,
-            [request.seed for request in batch],
-            size=chunk.size,
-            sampler=chunk.sampler,
-        )
-        return list(islice(drawn, wanted))
+        with nullcontext() if compiled else compiling.eagerly():
+            drawn = draw_batch(
+                self._family,
+                self._pipeline,
+                join([self._texts[request.prompt] for request in batch]),
+                self._texts[""] if empty else None,
+                [request.seed for request in batch],
+                size=chunk.size,
+                sampler=chunk.sampler,
+            )
+            return list(islice(drawn, wanted))
 
     def _check(self, chunk: Chunk) -> None:
         step = max(LEAST_STRIDE, stride(self._pipeline.vae) * self._family.patch)
@@ -188,10 +168,3 @@ class DiffusionMaker:
             )
         if chunk.variant == "tuned" and self._adapter is None:
             raise invalid("Tuned pictures were asked for, but there is no adapter")
-
-
-def _give_back(device: torch.device) -> None:
-    """What nobody holds any more is free for others at once."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

@@ -147,6 +147,32 @@ def test_batch_and_neighbours_change_no_picture(maker, four, batch_size):
     assert pixels(maker.draw(chunk(2, first=2))) == four[2:]
 
 
+def test_where_the_memory_is_not_enough_fewer_are_drawn_at_once(
+    family, base, learnt, four, capsys, monkeypatch
+):
+    small = families.picture_maker(family)
+    small.load(base, learnt.model, CPU)
+    real, asked = small.codes, []
+
+    def codes(prompts, seeds, settings):
+        asked.append(len(seeds))
+        if asked[-1] > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(prompts, seeds, settings)
+
+    monkeypatch.setattr(small, "codes", codes)
+    room = 1
+    assert pixels(small.draw(chunk(batch_size=4))) == four
+    # What was learnt is kept for the chunks that follow.
+    assert pixels(small.draw(chunk(2, batch_size=4))) == four[:2]
+    # Three of the four prompts are as long.
+    assert asked == [3, 2, 1, 1, 1, 1, 1, 1]
+    assert "not enough for 3 pictures at once: 2 now" in capsys.readouterr().out
+    room = 0
+    with pytest.raises(torch.OutOfMemoryError):
+        small.draw(chunk(1))
+
+
 def test_the_server_loads_it_and_draws_the_same_pictures(family, base, learnt, four, tmp_path):
     settings = Settings(
         role="student",
