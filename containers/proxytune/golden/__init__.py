@@ -1,7 +1,8 @@
 """Golden vectors: numbers that the official code produced, and the checks that ours reproduce them.
 
-A golden file is a JSON file (configs, scalars) with a `.safetensors` file of the same name beside it. The end
-of its name is its kind; `CHECKERS` says which function checks which kind. A new kind is a new row.
+A golden file is a JSON file (configs, scalars) with a `.safetensors` file of the same name beside it, or a
+JSON file alone. The end of its name is its kind; `CHECKERS` and `CHECKERS_ALONE` say which function checks
+which kind. A new kind is a new row.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from proxytune.golden.findings import Finding
-from proxytune.golden.llamagen_gpt import check_llamagen_gpt
+from proxytune.golden.llamagen_gpt import check_llamagen_gpt, check_xl_parameters
 from proxytune.golden.llamagen_vq16 import check_llamagen_vq16
 from proxytune.golden.lumina_lm import check_lumina_lm
 from proxytune.golden.lumina_vqgan import check_lumina_vqgan
@@ -30,30 +31,41 @@ CHECKERS: dict[str, Checker] = {
     "lumina-lm": check_lumina_lm,
     "lumina-vqgan": check_lumina_vqgan,
 }
+# Kinds whose JSON file is all there is.
+CHECKERS_ALONE: dict[str, Callable[[dict[str, Any]], list[Finding]]] = {
+    "xl-t2i.parameters": check_xl_parameters,
+}
 
 
 def check_golden_file(path: Path) -> list[Finding]:
     """Check one golden file against our models.
 
     Args:
-        path: the JSON file; its name without the ending must end in a kind of `CHECKERS`.
+        path: the JSON file; its name without the ending must end in a kind of `CHECKERS` or `CHECKERS_ALONE`.
 
     Raises:
         ValueError: an unknown kind, a missing half, or contents that no check reads.
     """
-    kind = next((kind for kind in CHECKERS if path.stem.endswith(kind)), None)
+    kinds = (*CHECKERS, *CHECKERS_ALONE)
+    kind = next((kind for kind in kinds if path.stem.endswith(kind)), None)
     if path.suffix != ".json" or kind is None:
         raise ValueError(
-            f"{path.name} is of no known kind; allowed: names ending in {', '.join(CHECKERS)} + .json"
+            f"{path.name} is of no known kind; allowed: names ending in {', '.join(kinds)} + .json"
         )
     tensors = path.with_suffix(".safetensors")
-    for half in (path, tensors):
-        if not half.is_file():
-            raise ValueError(
-                f"{half} does not exist; a golden file is a .json and a .safetensors of one name"
-            )
+    parts = (path,) if kind in CHECKERS_ALONE else (path, tensors)
+    for part in parts:
+        if not part.is_file():
+            allowed = " and ".join(given.name for given in parts)
+            raise ValueError(f"{part} does not exist; a file of this kind is {allowed}")
+    facts = json.loads(path.read_text("utf-8"))
+    if not isinstance(facts, dict):
+        raise ValueError(f"{path.name} holds no JSON object")
     with one_thread():
-        findings = CHECKERS[kind](json.loads(path.read_text("utf-8")), load_file(tensors))
+        if kind in CHECKERS_ALONE:
+            findings = CHECKERS_ALONE[kind](facts)
+        else:
+            findings = CHECKERS[kind](facts, load_file(tensors))
     if not findings:
         raise ValueError(f"{path.name} holds nothing to check")
     return findings

@@ -1,4 +1,6 @@
-"""Checks of the kind `llamagen-gpt`: logits, loss, gradients, greedy tokens, filtered probabilities."""
+"""Checks of the kind `llamagen-gpt` (logits, loss, gradients, greedy tokens, filtered probabilities) and of
+`xl-t2i.parameters` (what the official GPT-XL holds).
+"""
 
 from __future__ import annotations
 
@@ -61,6 +63,18 @@ def check_llamagen_gpt(facts: dict[str, Any], tensors: dict[str, Tensor]) -> lis
     if groups.keys() != facts.keys():
         raise ValueError(f"the tags differ: {sorted(facts)} in the json, {sorted(groups)} in the tensors")
     return [finding for tag in facts for finding in _check_tag(tag, facts[tag], groups[tag])]
+
+
+def check_xl_parameters(official: dict[str, Any]) -> list[Finding]:
+    """Check that our GPT-XL has every key of the official one, each in its shape, and no other.
+
+    Args:
+        official: the shape of each key. An official checkpoint is loaded strictly against the same model.
+    """
+    with torch.device("meta"):
+        model = LlamaGen(LlamaGenConfig())
+    ours = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
+    return [same_names("parameters", ours, official)]
 
 
 def _check_tag(tag: str, facts: dict[str, Any], tensors: dict[str, Tensor]) -> list[Finding]:

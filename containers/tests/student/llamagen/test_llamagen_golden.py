@@ -48,12 +48,29 @@ def test_vq16_reproduces_every_golden_number():
 
 
 def test_xl_has_the_official_keys_and_shapes():
-    official = json.loads((GOLDEN / "xl-t2i.parameters.json").read_text())
+    (finding,) = check_golden_file(GOLDEN / "xl-t2i.parameters.json")
+    assert (finding.name, finding.error) == ("parameters", 0)
     with torch.device("meta"):
         model = LlamaGen(LlamaGenConfig())
-    assert {name: list(tensor.shape) for name, tensor in model.state_dict().items()} == official
     assert sum(parameter.numel() for parameter in model.parameters()) == 777_678_080
     assert "cls_embedding.uncond_embedding" not in dict(model.named_parameters())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda shapes: shapes.pop("norm.weight"),
+        lambda shapes: shapes.update(extra=[1]),
+        lambda shapes: shapes["output.weight"].reverse(),
+    ],
+)
+def test_a_key_or_shape_that_differs_from_xl_is_found(tmp_path, change):
+    shapes = json.loads((GOLDEN / "xl-t2i.parameters.json").read_text())
+    change(shapes)
+    path = tmp_path / "xl-t2i.parameters.json"
+    path.write_text(json.dumps(shapes))
+    (finding,) = check_golden_file(path)
+    assert (finding.error, finding.holds) == (1, False)
 
 
 @pytest.mark.parametrize("tag", ["a", "gqa"])
@@ -133,6 +150,20 @@ def test_the_tool_exits_2_for_what_it_cannot_check(tmp_path):
     done = check(path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_the_tool_goes_on_after_a_file_that_it_cannot_check(tmp_path):
+    (tmp_path / "unknown.json").write_text("{}")
+    (tmp_path / "list-llamagen-gpt.json").write_text("[]")
+    (tmp_path / "list-llamagen-gpt.safetensors").touch()
+    bad = sorted(tmp_path.glob("*.json"))
+    (tmp_path / "wrong-xl-t2i.parameters.json").write_text("{}")
+    good = GOLDEN / "xl-t2i.parameters.json"
+    done = check(*bad, tmp_path / "wrong-xl-t2i.parameters.json", good)
+    assert done.returncode == 2
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [str(path) for path in bad]
+    assert done.stdout.count("TOO LARGE") == 1
+    assert done.stdout.endswith("1 hold, 0 too large\n")
 
 
 @pytest.mark.parametrize("kind", ["llamagen-gpt", "llamagen-vq16"])
