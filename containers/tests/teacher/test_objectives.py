@@ -5,24 +5,36 @@ import shutil
 
 import pytest
 import torch
-from teaching import MODELS, lesson, photo_set, prepared
+from jobs import write_photos
+from teaching import MODELS, PROMPTS, family_of, lesson, photo_set, prepared
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.teacher.lesson import Prior
 from proxytune.teacher.objectives import Denoising, FlowMatching
+from proxytune.teacher.photos import PhotoSet
+
+CLASS = "a photo of dog"
 
 
-def replay(teacher, photos, seed):
-    """Latents, their crops and noise as the teacher draws them for its first step, drawn here by hand."""
+def replay(teacher, sets, seed):
+    """Latents, their crops and noise as the teacher draws them for its first step, drawn here by hand.
+
+    Args:
+        sets: of pictures, each with two in a step.
+    """
     draws = torch.Generator().manual_seed(seed)
     vae, config = teacher.latents.vae, teacher.latents.vae.config
     latents, crops = [], []
-    for slot in range(2):
-        crop = photos.draw_crop(photos.photo_of(slot, 1), draws)
-        with torch.no_grad():
-            asked = vae.encode(photos.pixels(crop)[None]).latent_dist
-        sample = asked.mean + asked.std * torch.randn(asked.mean.shape, generator=draws)
-        latents.append((sample - (config.shift_factor or 0.0)) * config.scaling_factor)
-        crops.append((photos.original_sizes[crop.photo], (crop.top, crop.left)))
+    for photos in sets:
+        for slot in range(2):
+            crop = photos.draw_crop(photos.photo_of(slot, 1), draws)
+            with torch.no_grad():
+                asked = vae.encode(photos.pixels(crop)[None]).latent_dist
+            sample = asked.mean + asked.std * torch.randn(asked.mean.shape, generator=draws)
+            latents.append((sample - (config.shift_factor or 0.0)) * config.scaling_factor)
+            crops.append((photos.original_sizes[crop.photo], (crop.top, crop.left)))
+    # Otherwise a teacher that takes any crop for the first of its photo would pass.
+    assert any(corner != (0, 0) for _, corner in crops)
     latents = torch.cat(latents)
     return latents, torch.randn(latents.shape, generator=draws), crops, draws
 
@@ -33,20 +45,22 @@ def scheduler_of(base):
     return FlowMatchEulerDiscreteScheduler.from_pretrained(base / "scheduler", local_files_only=True)
 
 
-def denoising(teacher, base, latents, noise, crops, draws):
+def denoising(network, base, texts, latents, noise, crops, draws, gamma=None):
     from diffusers import DDPMScheduler
+    from diffusers.training_utils import compute_snr
 
     scheduler = DDPMScheduler.from_pretrained(base / "scheduler", local_files_only=True)
-    times = torch.randint(1000, (2,), generator=draws)
+    times = torch.randint(1000, (len(latents),), generator=draws)
     sizes = torch.tensor([[*original, *corner, 64, 64] for original, corner in crops], dtype=torch.float32)
-    texts = teacher._texts.pick([0, 1])
-    answer = teacher.network(
+    answer = network(
         scheduler.add_noise(latents, noise, times),
         times,
         texts.states,
         added_cond_kwargs={"text_embeds": texts.pooled, "time_ids": sizes},
     ).sample
-    return (answer - noise).square().mean()
+    snr = compute_snr(scheduler, times)
+    weights = 1 if gamma is None else snr.clamp(max=gamma) / snr
+    return weights * (answer - noise).square().mean((1, 2, 3))
 
 
 def levels_of(scheduler, share):
@@ -56,51 +70,60 @@ def levels_of(scheduler, share):
     return times, scheduler.sigmas[places].view(-1, 1, 1, 1)
 
 
-def sd3(teacher, base, latents, noise, crops, draws):
-    times, sigmas = levels_of(scheduler_of(base), torch.sigmoid(torch.randn(2, generator=draws)))
-    texts = teacher._texts.pick([0, 1])
+def sd3(network, base, texts, latents, noise, crops, draws):
+    drawn = torch.randn(len(latents), generator=draws)
+    times, sigmas = levels_of(scheduler_of(base), torch.sigmoid(drawn))
     noisy = (1 - sigmas) * latents + sigmas * noise
-    answer = teacher.network(
+    answer = network(
         hidden_states=noisy,
         timestep=times,
         encoder_hidden_states=texts.states,
         pooled_projections=texts.pooled,
     ).sample
     # The picture that follows from the velocity, as the script with its preconditioning compares.
-    return (answer * -sigmas + noisy - latents).square().mean()
+    return (answer * -sigmas + noisy - latents).square().mean((1, 2, 3))
 
 
-def flux(teacher, base, latents, noise, crops, draws):
+def flux(network, base, texts, latents, noise, crops, draws):
     from diffusers import FluxPipeline
 
-    times, sigmas = levels_of(scheduler_of(base), torch.rand(2, generator=draws))
-    texts = teacher._texts.pick([0, 1])
+    count = len(latents)
+    times, sigmas = levels_of(scheduler_of(base), torch.rand(count, generator=draws))
     noisy = (1 - sigmas) * latents + sigmas * noise
-    answer = teacher.network(
-        hidden_states=FluxPipeline._pack_latents(noisy, 2, 16, 8, 8),
+    answer = network(
+        hidden_states=FluxPipeline._pack_latents(noisy, count, 16, 8, 8),
         timestep=times / 1000,
-        guidance=torch.ones(2),
+        guidance=torch.ones(count),
         encoder_hidden_states=texts.states,
         pooled_projections=texts.pooled,
         txt_ids=torch.zeros(64, 3),
-        img_ids=FluxPipeline._prepare_latent_image_ids(2, 4, 4, torch.device("cpu"), torch.float32),
+        img_ids=FluxPipeline._prepare_latent_image_ids(count, 4, 4, torch.device("cpu"), torch.float32),
     ).sample
     answer = FluxPipeline._unpack_latents(answer, 64, 64, 8)
-    return (answer - (noise - latents)).square().mean()
+    return (answer - (noise - latents)).square().mean((1, 2, 3))
 
 
 EXPECTED = {"sdxl": denoising, "sd3": sd3, "flux": flux}
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_loss_is_the_one_of_diffusers_own_scheduler(tiny_model, tmp_path, model):
-    base, photos = tiny_model(model), photo_set(tmp_path)
-    teacher = prepared(base, photos)
+@pytest.mark.parametrize("preserving", [False, True], ids=["subject", "subject and class"])
+@pytest.mark.parametrize(("model", "gamma"), [*((model, None) for model in MODELS), ("sdxl-tiny", 0.05)])
+def test_the_loss_is_the_one_of_diffusers_own_scheduler(tiny_model, tmp_path, model, gamma, preserving):
+    base, photos = tiny_model(model), photo_set(tmp_path / "photos")
+    write_photos(tmp_path / "class", ((64, 90), (80, 64)))
+    pictures = PhotoSet(tmp_path / "class", 64)
+    teacher = prepared(
+        base, photos, snr_gamma=gamma, prior=Prior(CLASS, pictures, 0.5) if preserving else None
+    )
+    family, sets = family_of(model), [photos, pictures] if preserving else [photos]
+    texts = family.encode(family.load_texts(base, torch.float32), [*PROMPTS, CLASS, CLASS][: 2 * len(sets)])
     with torch.no_grad():
         for _, value in teacher.named_parameters():
             value.normal_(std=0.1)
         ours = teacher.loss(0, torch.Generator().manual_seed(5))
-        expected = EXPECTED[MODELS[model]](teacher, base, *replay(teacher, photos, 5))
+        weighted = {} if gamma is None else {"gamma": gamma}
+        errors = EXPECTED[MODELS[model]](teacher.network, base, texts, *replay(teacher, sets, 5), **weighted)
+    expected = errors[:2].mean() + (0.5 * errors[2:].mean() if preserving else 0)
     assert float(ours) == pytest.approx(float(expected), rel=1e-5)
 
 

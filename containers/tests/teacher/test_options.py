@@ -1,0 +1,81 @@
+"""What a job's options do: each makes another adapter than the job without it, or the trainer dropped it."""
+
+import json
+import tarfile
+
+import pytest
+import torch
+from jobs import write_teach_job
+from PIL import Image
+from safetensors.torch import load_file
+from teaching import STRONG, teach
+
+from proxytune.contract import schema
+from proxytune.teacher.adapter_file import WEIGHTS_FILE
+
+MODEL = "sdxl-tiny"
+PRIOR = {"prompt": "a photo of dog", "pictures": 2, "weight": 0.5, "steps": 1, "guidance": 3.0}
+# Their own tests are in test_samples.py; the licence is only told, and no number of the training.
+ELSEWHERE = {"samples", "sample_prompts", "licence"}
+
+
+def preserving(colour, **changes):
+    """A job that finds the class's pictures of another run, all of one colour."""
+    return {"class": colour, "prior": json.dumps({**PRIOR, **changes})}
+
+
+OPTIONS = {
+    "none": {},
+    "adapted": {"adapted": "all"},
+    "bits": {"bits": "8"},
+    "flips": {"flips": "true"},
+    "snr_gamma": {"snr_gamma": "1"},
+    "prior": preserving("red"),
+    "prior of other pictures": preserving("blue"),
+    "prior of another weight": preserving("red", weight=1.0),
+    "prior of another prompt": preserving("red", prompt="a photo of cat"),
+}
+
+
+def write_class(channel, colour):
+    """The channel `class`, as another run's last stage left it."""
+    channel.mkdir()
+    with tarfile.open(channel / "pictures.tar", "w") as archive:
+        for number in range(PRIOR["pictures"]):
+            file = channel / f"{number:04d}.png"
+            Image.new("RGB", (64, 64), colour).save(file)
+            archive.add(file, file.name)
+
+
+@pytest.fixture(scope="module")
+def adapters(tiny_model, tmp_path_factory):
+    """What each job's adapter holds."""
+    base, folder, made = tiny_model(MODEL), tmp_path_factory.mktemp("options"), {}
+    for name, given in OPTIONS.items():
+        changes = {**STRONG, "steps": "2", **given}
+        colour, job = changes.pop("class", None), folder / name
+        write_teach_job(job, base, **changes)
+        if colour is not None:
+            write_class(job / "input" / "data" / "class", colour)
+        made[name] = load_file(teach(job, MODEL, base) / WEIGHTS_FILE)
+    return made
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_job_is_repeated_bit_for_bit_but_for_its_options(adapters, tiny_model, tmp_path):
+    again = load_file(teach(tmp_path / "again", MODEL, tiny_model(MODEL), steps="2") / WEIGHTS_FILE)
+    assert same(again, adapters["none"])
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIONS if name != "none"])
+def test_an_option_of_the_job_changes_its_adapter(adapters, name):
+    assert [other for other in OPTIONS if same(adapters[other], adapters[name])] == [name]
+
+
+def test_every_option_of_the_schema_is_tried():
+    known = schema.branch(schema.load("hyperparameters"), "stage", "teach")
+    optional = set(known["properties"]) - set(known["required"])
+    assert optional == ELSEWHERE | {name for name in OPTIONS if name in optional}
