@@ -30,6 +30,7 @@ from proxytune.teacher.loading import load_part, part_folder
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.quantizing import quantize_blocks
 from proxytune.training import compiling
+from proxytune.training.moving import moved, numbered
 from proxytune.training.states import untouched
 
 
@@ -93,7 +94,8 @@ class DiffusionTeacher:
     def loss(self, step: int, draws: torch.Generator) -> Tensor:
         """Mean of the pictures' weighted squared errors, of the subject and of what is to be preserved.
 
-        Of several processes each makes all draws, and computes its own share of the pictures.
+        Of several processes each makes all draws, and computes its own share of the pictures. Nothing here
+        waits for the GPU: what decides shapes and rows is known on the CPU, what is drawn there is `moved`.
         """
         lesson, count = self._lesson, self._lesson.batch_size
         slots = range(step * count, (step + 1) * count)
@@ -103,14 +105,15 @@ class DiffusionTeacher:
             pairs += [self._draw(lesson.prior.pictures, slot, draws) for slot in slots]
             prompts += [len(lesson.prompts)] * count
         latents = torch.cat([latents for latents, _ in pairs])
-        noise = torch.randn(latents.shape, generator=draws).to(self._device)
+        noise = moved(torch.randn(latents.shape, generator=draws), self._device)
         noised = self._objective.noised(latents, noise, draws)
         own = list(range(count))[lesson.processes.share(count)]
         rows = own if lesson.prior is None else own + [count + row for row in own]
         texts, views = self._texts.pick([prompts[row] for row in rows]), [pairs[row][1] for row in rows]
-        answer = self._family.answer(self.network, noised.latents[rows], noised.times[rows], texts, views)
-        errors = (answer.float() - noised.target[rows]).square().flatten(1).mean(1)
-        errors = errors * noised.weights[rows]
+        at = numbered(rows, self._device)
+        answer = self._family.answer(self.network, noised.latents[at], noised.times[at], texts, views)
+        errors = (answer.float() - noised.target[at]).square().flatten(1).mean(1)
+        errors = errors * noised.weights[at]
         if lesson.prior is None:
             return errors.mean()
         return errors[: len(own)].mean() + lesson.prior.weight * errors[len(own) :].mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class Flux:
             encoder_hidden_states=texts.states,
             pooled_projections=texts.pooled,
             txt_ids=torch.zeros(texts.states.shape[1], 3, device=latents.device),
-            img_ids=places(height, width).to(latents.device),
+            img_ids=places(height, width, latents.device),
             return_dict=False,
         )[0]
         return unpack(packed, height, width)
@@ -170,7 +171,11 @@ def unpack(packed: Tensor, height: int, width: int) -> Tensor:
     return squares.permute(0, 3, 1, 4, 2, 5).reshape(count, -1, height, width)
 
 
-def places(height: int, width: int) -> Tensor:
-    """(h/2 * w/2, 3): of each square 0, its row, its column; what the rotations of its queries tell."""
+@lru_cache(maxsize=4)
+def places(height: int, width: int, device: torch.device) -> Tensor:
+    """(h/2 * w/2, 3): of each square 0, its row, its column; what the rotations of its queries tell.
+
+    Kept on the device, as every step asks for the same; not to be changed.
+    """
     rows, columns = torch.meshgrid(torch.arange(height // 2), torch.arange(width // 2), indexing="ij")
-    return torch.stack([torch.zeros_like(rows), rows, columns], dim=-1).reshape(-1, 3).float()
+    return torch.stack([torch.zeros_like(rows), rows, columns], dim=-1).reshape(-1, 3).float().to(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from proxytune.contract.finite import finite
 from proxytune.teacher.photos import Crop, PhotoSet
+from proxytune.training.moving import moved
 
 
 class LatentSource:
@@ -23,13 +25,16 @@ class LatentSource:
         self._parameters: dict[tuple[int, Crop], Tensor] = {}
 
     def look(self, photos: PhotoSet) -> None:
-        """Ask about one crop of every photo, so that a VAE which overflows is found before the first step.
+        """Ask about every crop that can be drawn: so no step does, which would wait for the answer.
+
+        A VAE that overflows is found here, before the first step.
 
         Raises:
             ProxytuneError: ModelNotFinite.
         """
         for photo in range(len(photos)):
-            self._distribution(photos, Crop(photo, 0, 0))
+            for crop in photos.crops(photo):
+                self._distribution(photos, crop)
 
     def sample(self, photos: PhotoSet, crop: Crop, draws: torch.Generator) -> Tensor:
         """A fresh sample for this crop, float32, normalised for the network: (1, C, h, w).
@@ -40,7 +45,7 @@ class LatentSource:
         mean, log_variance = self._distribution(photos, crop).chunk(2, dim=1)
         # The clamp is that of diffusers' DiagonalGaussianDistribution.
         spread = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
-        sample = mean + spread * torch.randn(mean.shape, generator=draws).to(mean.device)
+        sample = mean + spread * moved(torch.randn(mean.shape, generator=draws), mean.device)
         return normalise_latents(sample, self.vae.config)
 
     @torch.no_grad()
@@ -79,5 +84,11 @@ def _affine(latents: Tensor, config: Any) -> tuple[Tensor | float, Tensor | floa
     mean, deviation = config.get("latents_mean"), config.get("latents_std")
     if mean is None or deviation is None:
         return config.get("shift_factor") or 0.0, config["scaling_factor"]
-    shift = torch.tensor(mean, device=latents.device).view(1, -1, 1, 1)
-    return shift, config["scaling_factor"] / torch.tensor(deviation, device=latents.device).view(1, -1, 1, 1)
+    shift, spread = (_channels(tuple(each), latents.device) for each in (mean, deviation))
+    return shift, config["scaling_factor"] / spread
+
+
+@lru_cache(maxsize=8)
+def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """(1, C, 1, 1), kept on the device, as every step asks for the same; not to be changed."""
+    return torch.tensor(values, device=device).view(1, -1, 1, 1)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.teacher.loading import load_named, part_folder
+from proxytune.training.moving import moved
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Denoising:
         kind = self._schedule.config.prediction_type
         if kind not in ("epsilon", "v_prediction"):
             raise _unknown(base, f"prediction_type {kind}", "epsilon, v_prediction")
+        # The schedule takes its own table along to the latents' device; weights are looked up before that.
+        self._signals: Tensor = self._schedule.alphas_cumprod.clone()
         self._velocity = kind == "v_prediction"
         self._gamma = snr_gamma
 
@@ -63,15 +66,15 @@ class Denoising:
         """As `Objective.noised`."""
         count = len(latents)
         drawn = torch.randint(self._schedule.config.num_train_timesteps, (count,), generator=draws)
-        times = drawn.to(latents.device)
+        times = moved(drawn, latents.device)
         target = self._schedule.get_velocity(latents, noise, times) if self._velocity else noise
         noisy = self._schedule.add_noise(latents, noise, times)
-        return Noised(noisy, times, target, self._weights(drawn).to(latents.device))
+        return Noised(noisy, times, target, moved(self._weights(drawn), latents.device))
 
     def _weights(self, times: Tensor) -> Tensor:
         if self._gamma is None:
             return torch.ones(len(times))
-        signal = self._schedule.alphas_cumprod[times]
+        signal = self._signals[times]
         ratio = signal / (1 - signal)
         # A velocity's error is (SNR + 1) times the picture's, the noise's is SNR times it.
         return ratio.clamp(max=self._gamma) / (ratio + 1 if self._velocity else ratio)
@@ -109,12 +112,12 @@ class FlowMatching:
         places = (share * self._count).long().clamp(max=self._count - 1)
         levels = self._levels[places]
         weights = levels.square() if self._as_picture else torch.ones(count)
-        level = levels.to(latents.device).view(-1, 1, 1, 1)
+        level = moved(levels, latents.device).view(-1, 1, 1, 1)
         return Noised(
             latents=(1 - level) * latents + level * noise,
-            times=self._times[places].to(latents.device),
+            times=moved(self._times[places], latents.device),
             target=noise - latents,
-            weights=weights.to(latents.device),
+            weights=moved(weights, latents.device),
         )
 
 

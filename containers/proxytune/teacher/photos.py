@@ -74,10 +74,24 @@ class PhotoSet:
 
     def draw_crop(self, photo: int, draws: torch.Generator) -> Crop:
         """One of the photo's crops, each as likely; always takes one draw, and one more where it may flip."""
+        position = int(torch.randint(CROP_POSITIONS, (), generator=draws))
+        mirrored = self._flips and bool(torch.randint(2, (), generator=draws))
+        return self._crop(photo, position, mirrored=mirrored)
+
+    def crops(self, photo: int) -> list[Crop]:
+        """All that `draw_crop` can give of a photo, each once."""
+        ways = [False, True] if self._flips else [False]
+        crops = (
+            self._crop(photo, position, mirrored=mirrored)
+            for position in range(CROP_POSITIONS)
+            for mirrored in ways
+        )
+        return list(dict.fromkeys(crops))
+
+    def _crop(self, photo: int, position: int, *, mirrored: bool) -> Crop:
         picture = self._pictures[photo]
         free_height, free_width = picture.height - self.size, picture.width - self.size
-        share = int(torch.randint(CROP_POSITIONS, (), generator=draws)) / (CROP_POSITIONS - 1)
-        mirrored = self._flips and bool(torch.randint(2, (), generator=draws))
+        share = position / (CROP_POSITIONS - 1)
         return Crop(photo, round(free_height * share), round(free_width * share), mirrored)
 
     def pixels(self, crop: Crop) -> Tensor:

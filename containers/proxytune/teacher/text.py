@@ -12,6 +12,7 @@ from torch import Tensor
 
 from proxytune.contract.finite import finite
 from proxytune.teacher.loading import load_part, part_folder
+from proxytune.training.moving import numbered
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Texts:
 
     def pick(self, numbers: Sequence[int]) -> Texts:
         """Those of these prompts, in this order."""
-        return Texts(self.states[list(numbers)], self.pooled[list(numbers)])
+        at = numbered(numbers, self.states.device)
+        return Texts(self.states[at], self.pooled[at])
 
     def repeat(self, count: int) -> Texts:
         """All of them, `count` times."""

@@ -33,7 +33,8 @@ class Trainee(Protocol):
     def loss(self, step: int, draws: torch.Generator) -> Tensor:
         """Loss of step `step` (0 is the first) as a scalar with gradient.
 
-        Every random number comes from `draws`, a CPU generator, or from torch's global state.
+        Every random number comes from `draws`, a CPU generator, or from torch's global state. What is drawn
+        is moved by `moving`, and no number is asked back: a step must not wait for the GPU.
         """
         ...
 
@@ -121,7 +122,11 @@ class _Training:
 
 
 class _LossMeter:
-    """Mean loss since it was last read. Losses stay on the GPU until then: no wait in every step."""
+    """Mean loss since it was last read. Losses stay on the GPU until then: no wait in every step.
+
+    Reading waits for all steps so far: at a checkpoint, which has to wait for the weights anyway, and for the
+    progress file, at most once a second.
+    """
 
     def __init__(self) -> None:
         self._losses: list[Tensor] = []
@@ -220,6 +225,7 @@ def _regular(step: int, settings: LoopSettings) -> bool:
 
 
 def _step(trainee: Trainee, training: _Training, settings: LoopSettings, processes: Processes) -> Tensor:
+    """One optimizer step; its loss is not read here, and its gradients' norm is no number of Python's."""
     loss = trainee.loss(training.step, training.draws)
     loss.backward()
     loss = processes.average(training.parameters.values(), loss)

@@ -15,6 +15,7 @@ def test_the_shorter_side_fits_and_crops_move_along_the_longer(tmp_path):
     for photo, free in enumerate([{"left"}, {"top"}, set()]):
         crops = {photos.draw_crop(photo, draws) for _ in range(300)}
         assert len(crops) == (CROP_POSITIONS if free else 1)
+        assert sorted(photos.crops(photo), key=repr) == sorted(crops, key=repr)
         for side in ("top", "left"):
             places = {getattr(crop, side) for crop in crops}
             assert (min(places), max(places)) == ((0, 30) if side in free else (0, 0))
@@ -57,6 +58,7 @@ def test_crops_are_mirrored_only_when_asked_for_and_then_half_of_them(tmp_path):
     ]
     assert sum(crops[0]) == 0
     assert 160 < sum(crops[1]) < 240
+    assert [len(each.crops(0)) for each in (plain, flipping)] == [CROP_POSITIONS, 2 * CROP_POSITIONS]
     straight, mirrored = (flipping.pixels(Crop(0, 0, 0, flip)) for flip in (False, True))
     assert torch.equal(mirrored, straight.flip(-1))
     assert not torch.equal(mirrored, straight)

@@ -11,7 +11,7 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher.lesson import Prior
-from proxytune.teacher.photos import PhotoSet
+from proxytune.teacher.photos import CROP_POSITIONS, PhotoSet
 from proxytune.teacher.trainer import train
 
 NAN = float("nan")
@@ -103,7 +103,8 @@ def test_all_photos_and_class_pictures_are_looked_at_before_the_first_step(tiny_
     write_photos(tmp_path / "class", ((64, 64), (64, 64)))
     prior = Prior("a dog", PhotoSet(tmp_path / "class", 64), 1.0)
     teacher = prepared(tiny_model("sdxl-tiny"), photos, prior=prior)
-    assert len(teacher.latents) == len(photos) + 2
+    # Two photos with eight positions and a square one; two square pictures of the class.
+    assert len(teacher.latents) == 2 * CROP_POSITIONS + 1 + 2
 
 
 def test_spoilt_pictures_are_refused_and_not_drawn_black(tiny_model, tmp_path):

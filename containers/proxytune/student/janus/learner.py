@@ -12,6 +12,7 @@ from proxytune.student.janus.checkpoint import load_student
 from proxytune.student.janus.transformer import Janus
 from proxytune.student.learning import AdapterLearner, Optimizer, tokenise
 from proxytune.student.modules import bare
+from proxytune.training.moving import moved
 
 # Pictures tokenised at once; a fixed number, so that a resumed job rounds as the first attempt did.
 TOKENISED_AT_ONCE = 8
@@ -49,7 +50,7 @@ class JanusLearner(AdapterLearner):
             for number, without in zip(numbers.tolist(), dropped.tolist(), strict=True)
         ]
         lm = cast("Janus", bare(self._model))
-        return lm.loss(prompts, self.proxy_codes[numbers].to(self._device))
+        return lm.loss(prompts, moved(self.proxy_codes[numbers], self._device))
 
     def probe(self) -> Callable[[Janus], Tensor]:
         """What the layers make of the first proxy."""

@@ -14,7 +14,9 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import JanusConfig, JanusForConditionalGeneration
 from transformers.cache_utils import Cache
 
+from proxytune.student.attention import plainly_causal
 from proxytune.student.cross_entropy import linear_cross_entropy
+from proxytune.training.moving import numbered
 
 
 class Janus(JanusForConditionalGeneration):
@@ -64,13 +66,14 @@ class Janus(JanusForConditionalGeneration):
         Returns:
             (B, S, hidden_size), after the last norm.
         """
-        outputs = self.model.language_model(
-            inputs_embeds=embedded,
-            attention_mask=mask,
-            position_ids=positions,
-            cache=cache,
-            use_cache=cache is not None,
-        )
+        with plainly_causal(self.model.language_model.config, when=mask is None and cache is None):
+            outputs = self.model.language_model(
+                inputs_embeds=embedded,
+                attention_mask=mask,
+                position_ids=positions,
+                cache=cache,
+                use_cache=cache is not None,
+            )
         hidden: Tensor = outputs.last_hidden_state
         return hidden
 
@@ -86,16 +89,15 @@ class Janus(JanusForConditionalGeneration):
             prompts: the ids before each picture.
             codes: (B, codes a picture) on the model's device.
         """
-        count, device = codes.shape[1], codes.device
+        count, lengths = codes.shape[1], [len(prompt) for prompt in prompts]
         shown = self.embed_codes(codes[:, :-1])
-        rows = [
-            torch.cat([self.embed_text(torch.tensor(prompt, device=device)), picture])
-            for prompt, picture in zip(prompts, shown, strict=True)
-        ]
+        # All prompts in one row, as one message to the device; their lengths are known here.
+        words = self.embed_text(numbered([place for prompt in prompts for place in prompt], codes.device))
+        rows = [torch.cat(pair) for pair in zip(words.split(lengths), shown, strict=True)]
         # Short rows are filled on the right, behind all that is learnt: nothing there is ever attended to.
         hidden = self.hidden(pad_sequence(rows, batch_first=True))
-        starts = [len(prompt) - 1 for prompt in prompts]
-        return torch.stack([row[start : start + count] for row, start in zip(hidden, starts, strict=True)])
+        pairs = zip(hidden, lengths, strict=True)
+        return torch.stack([row[length - 1 : length - 1 + count] for row, length in pairs])
 
     def loss(self, prompts: Sequence[Sequence[int]], codes: Tensor) -> Tensor:
         """Mean cross-entropy of the codes of some pictures, a scalar in nats a code.

@@ -108,9 +108,11 @@ def decode(decoder: Decoder, choose: Choose) -> Tensor:
     """Draw all tokens, step by step: (pictures, block_size) int64."""
     count, device = decoder.model.config.block_size, decoder.prefix.device
     drawn = torch.empty(decoder.pictures, count, dtype=torch.long, device=device)
+    # Where the tokens' numbers are made, so that no step sends one there.
+    places = torch.arange(count, device=device)[:, None]
     logits = decoder.first()
     for step in range(count):
-        drawn[:, step] = tokens = choose(logits, torch.tensor([step], device=device))
+        drawn[:, step] = tokens = choose(logits, places[step])
         if step + 1 < count:
             logits = decoder.next(tokens, step)
     return drawn

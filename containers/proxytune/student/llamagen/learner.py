@@ -18,6 +18,7 @@ from proxytune.student.llamagen.sampling import bare
 from proxytune.student.llamagen.transformer import LlamaGen
 from proxytune.training import compiling
 from proxytune.training.loop import LoopSettings
+from proxytune.training.moving import moved
 
 # Pictures tokenised at once; a fixed number, so that a resumed job rounds as the first attempt did.
 TOKENISED_AT_ONCE = 16
@@ -56,9 +57,9 @@ class LlamaGenLearner(AdapterLearner):
     def loss_of(self, numbers: Tensor, dropped: Tensor) -> Tensor:
         """Mean cross-entropy of some proxies under their captions, or under the null caption."""
         return bare(self._model).loss(
-            self.proxy_codes[numbers].to(self._device),
+            moved(self.proxy_codes[numbers], self._device),
             *self._captions.batch(numbers),
-            drop_caption=dropped.to(self._device),
+            drop_caption=moved(dropped, self._device),
         )
 
     def save(self, folder: Path) -> None:

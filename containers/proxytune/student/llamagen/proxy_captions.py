@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from proxytune.student.llamagen.captions import CaptionEncoder
 from proxytune.student.llamagen.transformer import trim_caption
+from proxytune.training.moving import moved
 
 
 class ProxyCaptions:
@@ -56,11 +57,11 @@ class ProxyCaptions:
         lengths = self._lengths[places]
         longest = int(lengths.max())
         # Cut before they are picked: most batches are shorter than the longest caption of all.
-        features = self._features[:, -longest:][places.to(self._features.device)]
+        features = self._features[:, -longest:][moved(places, self._features.device)]
         if bool((lengths == longest).all()):
             return features, None
         mask = (torch.arange(longest) >= longest - lengths[:, None]).long()
-        return features, mask.to(features.device)
+        return features, moved(mask, features.device)
 
 
 def _padded(features: Tensor, slots: int) -> Tensor:

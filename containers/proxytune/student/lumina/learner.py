@@ -14,6 +14,7 @@ from proxytune.student.lumina.checkpoint import Student, load_student
 from proxytune.student.lumina.layout import Grid, Layout
 from proxytune.student.lumina.transformer import IGNORED, Lumina
 from proxytune.student.modules import bare
+from proxytune.training.moving import moved
 
 # Pictures tokenised at once; a fixed number, so that a resumed job rounds as the first attempt did.
 TOKENISED_AT_ONCE = 4
@@ -49,7 +50,7 @@ class LuminaLearner(AdapterLearner):
         pairs = zip(numbers.tolist(), dropped.tolist(), strict=True)
         prompts = [[] if without else self._prompts[number] for number, without in pairs]
         ids, labels = training_batch(self._layout, self._grid, prompts, self.proxy_codes[numbers])
-        return self._lumina().loss(ids.to(self._device), labels.to(self._device))
+        return self._lumina().loss(moved(ids, self._device), labels)
 
     def probe(self) -> Callable[[Lumina], Tensor]:
         """What the layers make of the first proxy."""

@@ -22,7 +22,9 @@ from transformers.cache_utils import Cache
 from transformers.modeling_outputs import CausalLMOutputWithPast
 from transformers.models.chameleon.modeling_chameleon import ChameleonDecoderLayer
 
+from proxytune.student.attention import plainly_causal
 from proxytune.student.cross_entropy import linear_cross_entropy
+from proxytune.training.moving import moved
 
 # Of the official training (exps/7B.sh), where a config does not say.
 DROPOUT, Z_LOSS_WEIGHT = 0.05, 1e-5
@@ -109,7 +111,8 @@ class Lumina(ChameleonForConditionalGeneration):
             (B, S, hidden_size), after the last norm.
         """
         given = {"attention_mask": mask, "position_ids": positions, "cache": cache}
-        hidden: Tensor = self.model(input_ids=ids, use_cache=cache is not None, **given)[0]
+        with plainly_causal(self.config, when=mask is None and cache is None):
+            hidden: Tensor = self.model(input_ids=ids, use_cache=cache is not None, **given)[0]
         return hidden
 
     def forward(self, input_ids: Tensor | None = None, **given: Any) -> CausalLMOutputWithPast:
@@ -128,7 +131,8 @@ class Lumina(ChameleonForConditionalGeneration):
 
         Args:
             ids: (B, S) int64, short rows padded on the right.
-            labels: (B, S) int64, the id itself where it is to be learnt, -100 elsewhere; shifted here.
+            labels: (B, S) int64, the id itself where it is to be learnt, -100 elsewhere; shifted here. On the
+                CPU, where it is known without waiting which places have one.
             z_weight: the z-loss's; None takes the config's.
 
         Returns:
@@ -138,8 +142,11 @@ class Lumina(ChameleonForConditionalGeneration):
 
     def _loss(self, hidden: Tensor, labels: Tensor, z_weight: float | None = None) -> Tensor:
         wanted = labels[:, 1:]
-        labelled = wanted != IGNORED
-        hidden, wanted = hidden[:, :-1][labelled], wanted[labelled]
+        rows, columns = (wanted != IGNORED).nonzero(as_tuple=True)
+        wanted, rows, columns = (
+            moved(each, hidden.device) for each in (wanted[rows, columns], rows, columns)
+        )
+        hidden = hidden[rows, columns]
         # Whole logits would take 630 MB a picture in float32, and as much for their gradient.
         return linear_cross_entropy(
             hidden,
