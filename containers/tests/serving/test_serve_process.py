@@ -15,12 +15,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from held import left_over, living
 from jobs import TEACH, write_photos
 from PIL import Image
 
 from proxytune.contract import hyperparameters, schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.proxies import shard
+from proxytune.proxies.chunk import parse
+from proxytune.proxies.drawing import draw_shard
 from proxytune.serving.server import load_maker
 from proxytune.serving.settings import Settings
 from proxytune.teacher import families
@@ -133,6 +136,26 @@ def test_an_adapter_of_another_model_is_not_loaded(tiny_model, served_folder):
     with pytest.raises(ProxytuneError, match="model sdxl-base") as caught:
         load_maker(settings, ExitStack())
     assert caught.value.name == "ModelMismatch"
+
+
+def test_where_the_chunks_are_known_their_prompts_are_read_and_the_encoders_freed(
+    tiny_model, served_folder, tmp_path
+):
+    (tmp_path / "chunk-0003.json").write_text(json.dumps(CHUNK))
+
+    def drawn(chunks):
+        base_model = f"file://{tiny_model('sdxl-tiny')}"
+        adapter, before = served_folder / "model", living()
+        settings = Settings("teacher", "sdxl", "sdxl-tiny", base_model, adapter, "127.0.0.1", 0, chunks)
+        with ExitStack() as kept:
+            maker = load_maker(settings, kept)
+            encoders = {name for name in left_over(before, []) if name.startswith("CLIPText")}
+            return encoders, draw_shard(maker, parse(json.dumps(CHUNK).encode()), "sdxl-tiny")
+
+    (unknown, late), (known, early) = drawn(""), drawn(f"file://{tmp_path}/")
+    assert "CLIPTextModel" in unknown
+    assert known == set()
+    assert early == late
 
 
 def test_a_family_that_this_image_does_not_hold_is_named(served_folder):

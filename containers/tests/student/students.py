@@ -1,7 +1,6 @@
 """What the tests of all student families are driven by: the catalogue's tiny students, proxies, chunks."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,20 +57,3 @@ def prepared(family: str, base: Path, proxies: ProxySet, **changes) -> AdapterLe
     learner = families.learner(family, base, 64, CPU)
     assert isinstance(learner, AdapterLearner)
     return learner.prepare(proxies, Lesson(**{**usual, "batch_size": 1, "seed": 1, **changes}))
-
-
-def kept_bytes(model: torch.nn.Module, loss: Callable[[], torch.Tensor]) -> int:
-    """What computing a loss keeps for the way back, in bytes, beside the model's own parameters."""
-    own = {value.untyped_storage().data_ptr() for value in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        value = loss()
-    assert value.requires_grad
-    return sum(kept.values())

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 import torch
+from held import left_over, living
 from jobs import StopBefore
 from learn_job import CAPTION, HYPERPARAMETERS, make_job
 from peft import PeftModel
@@ -85,6 +86,14 @@ def test_what_is_refused(base, given, tmp_path, changes, name, words):
         train(make_job(tmp_path / "ml", base, given), {**given, **changes}, StopRequest())
     assert refused.value.name == name
     assert words in str(refused.value)
+
+
+def test_everything_but_the_transformer_is_freed_before_the_first_step(family, base, tmp_path):
+    before = living()
+    learner = prepared(family, base, proxy_set(tmp_path))
+    assert left_over(before, [learner._model]) == set()
+    learner.loss(0, torch.Generator().manual_seed(1)).backward()
+    assert left_over(before, [learner._model]) == set()
 
 
 def test_an_adapter_reads_back_as_by_peft_and_merges(family, base, learnt, tmp_path):

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 import torch
+from held import kept_bytes
 from learn_job import CAPTION
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from students import kept_bytes
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.student.adapters import add_adapter, load_adapter, save_adapter

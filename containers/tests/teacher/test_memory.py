@@ -1,8 +1,11 @@
 """The memory plan, at the four models' real sizes (no weights are made) and the cards of the catalogue."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
-from teaching import family_of, full_size
+from held import kept_bytes
+from teaching import MODELS, family_of, full_size, photo_set, prepared
 
 from proxytune.teacher import memory
 from proxytune.teacher.sdxl import SDXL
@@ -43,3 +46,34 @@ def test_the_adapter_counts_with_its_gradient_and_moments_and_the_cpu_keeps_all(
     plan = memory.plan([trained], [], memory.Activations(10**15, 10), None)
     assert (plan.adapter, plan.activations, plan.anew) == (16_000, 10**15, False)
     assert "on the CPU; activations kept" in str(plan)
+
+
+def test_the_memory_is_that_of_the_trainings_own_card(monkeypatch):
+    # In bytes; there is no card here to ask.
+    cards = {"cuda:0": 24 * memory.GIB, "cuda:1": 80 * memory.GIB}
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda card: SimpleNamespace(total_memory=cards[str(card)])
+    )
+    assert [memory.gpu_bytes(torch.device(name)) for name in cards] == list(cards.values())
+    assert memory.gpu_bytes(torch.device("cpu")) is None
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_on_a_small_card_less_is_kept_for_the_way_back_and_gradients_are_the_same(
+    tiny_model, tmp_path, monkeypatch, capsys, model
+):
+    photos = photo_set(tmp_path)
+
+    def trained_on(available, how):
+        monkeypatch.setattr(memory, "gpu_bytes", lambda device: available)
+        teacher = prepared(tiny_model(model), photos)
+        assert f"activations {how}" in capsys.readouterr().out
+        kept = kept_bytes(teacher.network, lambda: teacher.loss(0, torch.Generator().manual_seed(1)))
+        teacher.loss(0, torch.Generator().manual_seed(1)).backward()
+        return kept, [value.grad for _, value in teacher.named_parameters()]
+
+    on_cpu, expected = trained_on(None, "kept")
+    on_large, _ = trained_on(80 * memory.GIB, "kept")
+    on_small, gradients = trained_on(2**20, "computed anew")
+    assert on_small < 0.6 * on_large == 0.6 * on_cpu
+    assert all(torch.allclose(*pair, atol=1e-6) for pair in zip(gradients, expected, strict=True))

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from held import kept_bytes
 from peft import LoraConfig, get_peft_model
-from students import kept_bytes
 from torch.nn import functional as F
 from transformers import JanusConfig, JanusForConditionalGeneration
 

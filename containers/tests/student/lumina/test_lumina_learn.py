@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from held import kept_bytes
 from learn_job import CAPTION
-from students import kept_bytes, prepared, proxy_set
+from students import prepared, proxy_set
 
 from proxytune.student.adapters import add_adapter, bare
 from proxytune.student.lumina import memory
