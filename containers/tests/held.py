@@ -24,15 +24,20 @@ def kept_bytes(model: nn.Module, loss: Callable[[], torch.Tensor]) -> int:
     return sum(kept.values())
 
 
-def living() -> list[nn.Module]:
-    """Every module that something in this process still holds."""
-    gc.collect()
+def living(*, collect: bool = True) -> list[nn.Module]:
+    """Every module that something in this process still holds.
+
+    Args:
+        collect: whether those that only hold one another are looked for and freed first.
+    """
+    if collect:
+        gc.collect()
     # By their types: some of the objects that torch and transformers make answer to no other question.
     return [found for found in gc.get_objects() if issubclass(type(found), nn.Module)]
 
 
-def left_over(before: list[nn.Module], wanted: Iterable[nn.Module]) -> set[str]:
+def left_over(before: list[nn.Module], wanted: Iterable[nn.Module], *, collect: bool = True) -> set[str]:
     """Names of the classes whose modules live now, did not `before`, and are no part of those `wanted`."""
     known = {id(module) for module in before}
     known |= {id(part) for module in wanted for part in module.modules()}
-    return {type(module).__name__ for module in living() if id(module) not in known}
+    return {type(module).__name__ for module in living(collect=collect) if id(module) not in known}

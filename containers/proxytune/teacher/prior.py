@@ -19,6 +19,7 @@ import torch
 from proxytune.contract.folders import Folders
 from proxytune.contract.progress import replace_file
 from proxytune.proxies.chunk import Chunk, PictureRequest
+from proxytune.proxies.room import give_back
 from proxytune.teacher import families
 from proxytune.teacher.photos import is_picture
 
@@ -49,6 +50,8 @@ def class_pictures(
             return whole
     drawn = kept / "drawn"
     _draw(base, hyperparameters, drawn, device)
+    # The same network is about to be loaded to be trained: a card need not have room for two.
+    give_back(device)
     replace_file(kept / ARCHIVE, _pack(drawn, count))
     shutil.rmtree(drawn)
     if not _unpack(kept / ARCHIVE, whole, count):
