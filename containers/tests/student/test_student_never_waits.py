@@ -1,0 +1,98 @@
+"""Neither a step of a student's training nor a token that it draws waits for the GPU."""
+
+import pytest
+import students
+import torch
+from pretended_gpu import WaitingError
+from safetensors import safe_open
+from students import PROMPTS, TINY, chunk, prepared, proxy_set
+from waiting import GPU, KINDS, EnoughError, take_steps, watched
+
+from proxytune.student import drawing, families, files
+from proxytune.student.janus import sampling as janus_sampling
+from proxytune.student.llamagen import decoding
+from proxytune.student.llamagen import sampling as llamagen_sampling
+from proxytune.student.lumina import sampling as lumina_sampling
+
+# Tokens; more than a row of a tiny picture has, so that Lumina puts a mark between them.
+ENOUGH = 12
+SAMPLING = {"janus": janus_sampling, "llamagen": llamagen_sampling, "lumina": lumina_sampling}
+
+
+class Opened:
+    """safetensors reads for a GPU by itself, past torch's functions: here it reads, and torch moves."""
+
+    def __init__(self, file, framework, device):
+        self._file, self._device = safe_open(file, framework=framework, device="cpu"), device
+
+    def __enter__(self):
+        self._part = self._file.__enter__()
+        self.keys = self._part.keys
+        return self
+
+    def __exit__(self, *caught):
+        return self._file.__exit__(*caught)
+
+    def get_tensor(self, key):
+        return self._part.get_tensor(key).to(self._device)
+
+
+@pytest.fixture(params=KINDS)
+def watch(request, monkeypatch):
+    if request.param == "pretended":
+        monkeypatch.setattr(files, "safe_open", Opened)
+    with watched(request.param, monkeypatch) as made:
+        made.kind = request.param
+        yield made
+
+
+@pytest.mark.parametrize("family", sorted(families.FAMILIES))
+def test_no_step_waits_for_the_gpu(tiny_model, tmp_path, monkeypatch, watch, family):
+    monkeypatch.setattr(students, "CPU", GPU)
+    proxies = proxy_set(tmp_path / "proxies", PROMPTS)
+    learner = prepared(family, tiny_model(TINY[family]), proxies, batch_size=2, caption_dropout=0.5)
+    assert {value.device.type for _, value in learner.named_parameters()} == {"cuda"}
+    take_steps(learner, tmp_path / "job", watch)
+
+
+def strictly(watch, asked, spoil):
+    """A `chooser` whose choices are made strictly from the second token on; a dozen are enough."""
+
+    def chooser(seeds, length, device, **settings):
+        choose = drawing.chooser(seeds, length, device, **settings)
+
+        def watching(logits, place):
+            chosen = choose(logits, place)
+            asked.append(length)
+            watch.strict(len(asked) < ENOUGH < length)
+            if len(asked) == ENOUGH:
+                raise EnoughError
+            return spoil(chosen)
+
+        return watching
+
+    return chooser
+
+
+@pytest.mark.parametrize("family", sorted(SAMPLING))
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, spoilt):
+    if watch.kind == "real":
+        pytest.skip("on a real GPU a recorded step is drawn, which Python does not see")
+
+    def spoil(chosen):
+        return torch.full_like(chosen, int(chosen.max())) if spoilt else chosen
+
+    asked = []
+    monkeypatch.setattr(SAMPLING[family], "chooser", strictly(watch, asked, spoil))
+    # There is nothing to record a graph of; the same step without one, as where CUDA refuses to.
+    monkeypatch.setattr(decoding, "_record", lambda step: step.run)
+    maker = families.picture_maker(family)
+    maker.load(tiny_model(TINY[family]), None, GPU)
+    with pytest.raises(WaitingError if spoilt else EnoughError):
+        maker.draw(chunk(1, variant="base"))
+    assert len(asked) == (1 if spoilt else ENOUGH)
+
+
+def test_every_family_is_drawn_from():
+    assert set(SAMPLING) == set(families.FAMILIES)

@@ -1,0 +1,55 @@
+"""No step of a teacher's training waits for the GPU."""
+
+import pytest
+import teaching
+import torch
+from jobs import write_photos
+from pretended_gpu import WaitingError
+from teaching import MODELS, prepared
+from waiting import GPU, KINDS, take_steps, watched
+
+from proxytune.teacher.lesson import Prior
+from proxytune.teacher.photos import PhotoSet
+
+# Of each family what it alone does in a step, and in one what all can have.
+CHANGES = {"sdxl-tiny": {"snr_gamma": 5.0}, "sd3-medium-tiny": {"bits": 4}}
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    monkeypatch.setattr(teaching, "CPU", GPU)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """One photo whose crops differ: a step that is the first to meet one does not ask the VAE."""
+    write_photos(tmp_path / "photos", ((96, 64),))
+    return PhotoSet(tmp_path / "photos", 64)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("model", MODELS)
+def test_no_step_waits_for_the_gpu(tiny_model, photos, tmp_path, monkeypatch, on_gpu, model, kind):
+    changes = dict(CHANGES.get(model, {}))
+    if model == "sdxl-tiny":
+        write_photos(tmp_path / "class", ((64, 64), (64, 64)))
+        changes["prior"] = Prior("a dog", PhotoSet(tmp_path / "class", 64), 1.0)
+    with watched(kind, monkeypatch) as watch:
+        teacher = prepared(tiny_model(model), photos, **changes)
+        assert {value.device.type for value in teacher.network.parameters()} == {"cuda"}
+        assert teacher.network.dtype == torch.bfloat16
+        take_steps(teacher, tmp_path / "job", watch)
+
+
+def test_a_step_that_asks_for_a_number_is_caught(tiny_model, photos, tmp_path, monkeypatch, on_gpu):
+    with watched("pretended", monkeypatch) as watch:
+        teacher = prepared(tiny_model("sd3-medium-tiny"), photos)
+        real = teacher.loss
+
+        def loss(step, draws):
+            value = real(step, draws)
+            return value / (1 + 0 * float(value.detach())) if step == 2 else value
+
+        monkeypatch.setattr(teacher, "loss", loss)
+        with pytest.raises(WaitingError, match="_local_scalar_dense"):
+            take_steps(teacher, tmp_path / "job", watch)
