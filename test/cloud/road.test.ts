@@ -252,6 +252,14 @@ test('a busy quota is waited out', async () => {
   expect(await finish('synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
 });
 
+test('a training whose time ran out is taken up at once by the next attempt', async () => {
+  await run();
+  await fail('teach', 'JobOutOfTime', 'The job ended as MaxRuntimeExceeded');
+  await pass(1);
+  await succeed('teach', 2);
+  expect(await finish('synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
+});
+
 test.each([
   ['OutOfMemory', 'the trainer says: 24 GiB are not enough'],
   ['JobFailed', 'ValueError in the container'],

@@ -205,6 +205,25 @@ test('MaxRuntimeInSeconds ends a job as Stopped with MaxRuntimeExceeded', async 
   expect(job.ModelArtifacts?.S3ModelArtifacts).toBeDefined();
 });
 
+test('a job can be let reach that limit at once; its checkpoints stay for the next one', async () => {
+  const given = act('late', 'steps', { steps: '14', pause: '0.25' });
+  await create('late', given);
+  await until('a step is mirrored', async () =>
+    (await bench.keys('checkpoints/late/')).includes('checkpoints/late/step.json'),
+  );
+  await bench.service.faults.exceedRuntime('late');
+  const job = await bench.trainingEnd('late');
+  expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' });
+  await expect(bench.service.faults.exceedRuntime('late')).rejects.toThrow('only a job that is Training');
+  await expect(bench.service.faults.exceedRuntime('nobody')).rejects.toThrow('No training job nobody');
+  await create('late-2', { ...given, HyperParameters: { action: 'steps', steps: '14', pause: '0' } });
+  expect(await bench.trainingEnd('late-2')).toMatchObject({ TrainingJobStatus: 'Completed' });
+  const { began } = await unpacked('out/late-2/output/model.tar.gz', async (folder) =>
+    JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')),
+  );
+  expect(began).toBeGreaterThanOrEqual(1);
+});
+
 test('an interrupted spot job starts again in a fresh folder from its mirrored checkpoint', async () => {
   await create('spot', { ...act('spot', 'steps', { steps: '14', pause: '0.25' }), ...SPOT });
   // Step 9 takes a file away that was mirrored and restored before, which S3 must show too.

@@ -59,18 +59,29 @@ export class TrainingRun implements JobRun {
    * @throws Error when the job is no spot job or its container does not run now
    */
   async interrupt(graceSeconds: number): Promise<void> {
-    const { name, request, secondary } = this.#job;
+    const { name, request } = this.#job;
     if (!request.EnableManagedSpotTraining) {
       throw new Error(
         `${name} is not a managed spot job, so it cannot be interrupted. Set EnableManagedSpotTraining.`,
       );
     }
-    if (!this.#instances.some((instance) => instance.running) || this.#ending) {
-      throw new Error(
-        `${name} is ${secondary}; only a job that is Training can be interrupted. Wait for it.`,
-      );
-    }
+    this.#mustTrain('interrupted');
     await this.#end('interrupt', graceSeconds);
+  }
+
+  /**
+   * Ends the job as its MaxRuntimeInSeconds would, of which no training could have less than a minute.
+   * @throws Error when its container does not run now
+   */
+  async exceedRuntime(): Promise<void> {
+    this.#mustTrain('out of time');
+    await this.#end('maxRuntime', this.#context.stopGraceSeconds);
+  }
+
+  #mustTrain(what: string): void {
+    if (this.#instances.some((instance) => instance.running) && !this.#ending) return;
+    const { name, secondary } = this.#job;
+    throw new Error(`${name} is ${secondary}; only a job that is Training can be ${what}. Wait for it.`);
   }
 
   async close(): Promise<void> {
