@@ -13,9 +13,11 @@ import {
   untilNothingRuns,
   untilTeaching,
 } from './commands.ts';
+import { expectPair, flagsOf, PAIRS, type Pair } from './pairs.ts';
 
 const MINUTE = 60_000;
-const small = ['--proxies', '12', '--set', 'advanced.sample.prompts=2', '--set', 'advanced.teach.steps=150'];
+/** The steps are as many as a stop in their midst needs. */
+const small = ['--proxies', '12', '--set', 'advanced.sample.prompts=2', '--set', 'advanced.teach.steps=60'];
 const data = mkdtempSync(join(tmpdir(), 'proxytune-cli-'));
 
 afterAll(() => {
@@ -26,7 +28,8 @@ afterAll(() => {
 test(
   'Ctrl-C stops a run and says how to go on, and going on ends in a report',
   async () => {
-    const started = start(['run', '--local', example, '--data', data, '--json', ...small]);
+    const pair = flagsOf(PAIRS.stopped);
+    const started = start(['run', '--local', example, '--data', data, '--json', ...small, ...pair]);
     const { child, ended } = started;
     await untilTeaching(started);
     child.kill('SIGINT');
@@ -41,14 +44,7 @@ test(
     const status = JSON.parse((await call('status', run, '--data', data, '--json')).out);
     expect(status).toMatchObject({ runId: run, status: 'STOPPED', error: 'Interrupted' });
     expect(status.message).toContain(`npx proxytune run --local --resume ${run}`);
-    expect(status.message).toContain(`npx proxytune run --local --resume ${run}`);
-
-    const resumed = await call('run', '--local', '--resume', run, '--data', data);
-    expect({ code: resumed.code, err: resumed.err }).toMatchObject({ code: 0 });
-    const page = resumed.out.trim().split('\n').at(-1) ?? '';
-    expect(page).toBe(join(data, 'runs', run, 'report/index.html'));
-    expect(readFileSync(page, 'utf8')).toContain('<!doctype html>');
-    await untilNothingRuns(data);
+    const page = await resume(run, PAIRS.stopped);
 
     const report = await call('report', '--data', data, '--json');
     expect(JSON.parse(report.out)).toEqual({ runId: run, report: page });
@@ -58,10 +54,24 @@ test(
   8 * MINUTE,
 );
 
+/** Goes on with a run to its report. @returns where that is */
+async function resume(run: string, pair: Pair): Promise<string> {
+  const resumed = await call('run', '--local', '--resume', run, '--data', data);
+  expect({ code: resumed.code, err: resumed.err }).toMatchObject({ code: 0 });
+  const page = resumed.out.trim().split('\n').at(-1) ?? '';
+  expect(page).toBe(join(data, 'runs', run, 'report/index.html'));
+  const text = readFileSync(page, 'utf8');
+  expect(text).toContain('<!doctype html>');
+  expectPair(text, pair);
+  await untilNothingRuns(data);
+  return page;
+}
+
 test(
-  'nothing is left behind when the command line is killed without a word',
+  'nothing is left behind when the command line is killed without a word, and going on ends in a report',
   async () => {
-    const started = start(['run', '--local', example, '--data', data, '--json', ...small]);
+    const pair = flagsOf(PAIRS.killed);
+    const started = start(['run', '--local', example, '--data', data, '--json', ...small, ...pair]);
     const { child, ended } = started;
     await untilTeaching(started);
     for (const pid of [...childrenOf(child.pid), child.pid ?? 0]) process.kill(pid, 'SIGKILL');
@@ -70,10 +80,12 @@ test(
     // The folder is usable again, and the cut-off run is known to be over.
     const runs = await call('status', '--data', data, '--json');
     expect(runs.code).toBe(0);
-    expect(JSON.parse(runs.out)[0]).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
-    expect(JSON.parse(runs.out)[0].message).toContain('--resume');
+    const [killed] = JSON.parse(runs.out);
+    expect(killed).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
+    expect(killed.message).toContain('--resume');
+    await resume(killed.runId, PAIRS.killed);
   },
-  4 * MINUTE,
+  8 * MINUTE,
 );
 
 test(

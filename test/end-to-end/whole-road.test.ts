@@ -1,10 +1,7 @@
 /** The whole road on one machine: real services, real lambdas, real trainings, and the troubles of a real cloud. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
-import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { DescribeTrainingJobCommand } from '@aws-sdk/client-sagemaker';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import {
   CreateQueueCommand,
@@ -13,13 +10,12 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs';
 import sharp from 'sharp';
-import { curation as curationSchema } from '../../lib/core/contract/curation.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/model-manifest.ts';
-import { jobLogFile } from '../../lib/local/sagemaker/index.ts';
 import { endAll } from './commands.ts';
 import { expectGenerated, expectStopped, expectUnknown } from './generating.ts';
+import { expectPair, PAIRS } from './pairs.ts';
 import {
   executionsOf,
   jobsOf,
@@ -34,6 +30,7 @@ import {
   untilOver,
   upload,
 } from './road.ts';
+import { expectTroublesSurvived } from './troubles.ts';
 
 const MINUTE = 60_000;
 let road: Road;
@@ -53,7 +50,7 @@ test(
   'one upload of photos becomes one run and one report, however often events are delivered',
   async () => {
     road.cloud.faults.duplicateEvents(3);
-    const version = await upload(road, 'pet', SMALL);
+    const version = await upload(road, 'pet', { ...SMALL, ...PAIRS.uploaded });
     // S3 delivers at least once: the same event comes three times in all.
     const event = {
       'detail-type': 'Object Created',
@@ -103,6 +100,7 @@ async function expectReport(run: string): Promise<void> {
   const page = await readText(road, `runs/${run}/report/index.html`);
   expect(page).toContain('<!doctype html>');
   expect(page).not.toMatch(/proxytune:(stages|job)/);
+  expectPair(page ?? '', PAIRS.uploaded);
   // Where the page says that the adapter is, it is.
   const archive = /s3:\/\/[^/]+\/(runs\/\S+-teach-a1\/output\/model\.tar\.gz)/.exec(page ?? '')?.[1];
   expect(await readText(road, archive ?? 'none')).toBeDefined();
@@ -149,135 +147,10 @@ function small(bytes: Buffer): Promise<Buffer> {
 }
 
 test(
-  'a run with the third student survives a lost event and spot interruptions; its proxies are drawn on spot and curated, in rounds',
-  async () => {
-    const restore = road.cloud.faults.dropEvents(({ Resources: [arn] }) => arn?.includes('-learn-') ?? false);
-    await upload(road, 'spot', {
-      ...SMALL,
-      ...CURATED,
-      student: 'janus-pro-1b',
-      synthesis: 'spot',
-      advanced: {
-        ...SMALL.advanced,
-        ...CURATED.advanced,
-        teach: { steps: 60, spot: true },
-        // Two instances, and chunks that take long enough to be cut off between two of them.
-        synthesize: { picturesPerChunk: 1, instances: 2, steps: 60 },
-      },
-    });
-    const [execution] = await until(async () => {
-      const found = await executionsOf(road, 'spot');
-      return found.length > 0 ? found : undefined;
-    });
-    const job = `proxytune-${execution?.name}-teach-a1`;
-    const progress = `runs/${execution?.name}/checkpoints/teach/progress.json`;
-    await until(async () => {
-      const text = await readText(road, progress);
-      const step = text === undefined ? 0 : JSON.parse(text).step;
-      return step >= 12 ? step : undefined;
-    });
-    // No grace at all: what is lost is what spot may take.
-    await road.cloud.faults.interrupt(job, 0);
-    const shards = `runs/${execution?.name}/pictures/synthesize/`;
-    const drawing = `proxytune-${execution?.name}-synthesize-a1`;
-    const log = jobLogFile(join(road.cloud.dataDir, 'sagemaker'), drawing);
-    await until(
-      async () => (existsSync(log) && readFileSync(log, 'utf8').includes('chunk 1 of 2')) || undefined,
-      20,
-    );
-    await road.cloud.faults.interrupt(drawing, 0);
-    // What was drawn is in the bucket before the job starts again.
-    const dates = await until(async () => {
-      const drawn = (await listKeys(road, shards)).filter((key) => key.endsWith('.out'));
-      return drawn.length > 0 ? datesOf(drawn) : undefined;
-    });
-    const run = await untilOver(road, 'spot');
-    restore();
-    expect(run).toMatchObject({ status: 'SUCCEEDED', error: undefined });
-    const page = await readText(road, `runs/${run.name}/report/index.html`);
-    expect(page).toContain('Janus classes at tiny size');
-    await expectDrawnOnSpot(drawing, shards, dates);
-    const seen = JSON.parse((await readText(road, progress)) ?? '{}');
-    expect(seen).toMatchObject({ step: 60, total: 60, job });
-    expect(seen.resumed_from).toBeGreaterThanOrEqual(10);
-    const { SecondaryStatusTransitions = [] } = await road.sagemaker.send(
-      new DescribeTrainingJobCommand({ TrainingJobName: job }),
-    );
-    expect(SecondaryStatusTransitions.map(({ Status }) => Status)).toEqual(
-      expect.arrayContaining(['Interrupted', 'Restarting', 'Completed']),
-    );
-    await expectCurated(run.name);
-  },
+  'a run survives a lost event, spot interruptions and a time limit; its proxies are drawn on spot and curated, in rounds',
+  () => expectTroublesSurvived(road),
   8 * MINUTE,
 );
-
-/**
- * Four proxies a round, three rounds at most. The first leaves too few; after the second any share of new pictures is
- * little enough, so that the third is never drawn.
- */
-const CURATED = {
-  curation: true,
-  adaptiveProxies: true,
-  advanced: {
-    curate: {
-      fidelity: 0,
-      prompt: 0,
-      duplicates: 0,
-      safety: 1,
-      minimum: 5,
-      rounds: 3,
-      reach: 1,
-      newShare: 1,
-      drift: 1,
-    },
-  },
-};
-
-async function expectCurated(run: string): Promise<void> {
-  const found = curationSchema.parse(
-    JSON.parse((await readText(road, `runs/${run}/curation/curation.json`)) ?? ''),
-  );
-  expect(found).toMatchObject({ round: 2, rounds: 3, drawn: 8, adaptive: { satisfied: true } });
-  expect(found.kept).toBeGreaterThanOrEqual(5);
-  const jobs = Object.keys(await jobsOf(road, run)).map((name) => name.slice(`proxytune-${run}-`.length));
-  const drawnAndMeasured = ['synthesize-a1', 'synthesize-r2-a1', 'curate-a1', 'curate-r2-a1'];
-  expect(jobs.filter((name) => /^(synthesize|curate)/.test(name)).sort()).toEqual(drawnAndMeasured.sort());
-  const page = (await readText(road, `runs/${run}/report/index.html`)) ?? '';
-  expect(page).toContain(`${found.kept} of 8 were kept`);
-  expect(page).toContain('Drawing ended after 8 of at most 12 proxies');
-  const metrics = metricsSchema.parse(
-    JSON.parse((await readText(road, `runs/${run}/report/metrics.json`)) ?? ''),
-  );
-  expect(metrics.curation).toMatchObject({ drawn: 8, kept: found.kept, rounds: 2, satisfied: true });
-  expect(metrics.rows.find(({ name }) => name === 'proxies')?.pictures).toBe(found.kept);
-  expect(metrics.stages.find(({ stage }) => stage === 'curate')).toMatchObject({ attempts: 2 });
-}
-
-/** When objects were written. */
-async function datesOf(keys: readonly string[]): Promise<Record<string, number | undefined>> {
-  const found: Record<string, number | undefined> = {};
-  for (const Key of keys) {
-    const { LastModified } = await road.s3.send(new HeadObjectCommand({ Bucket: road.bucket, Key }));
-    found[Key] = LastModified?.getTime();
-  }
-  return found;
-}
-
-/** The proxies lie where and as a transform would have put them, and what was drawn before the stop was kept. */
-async function expectDrawnOnSpot(
-  job: string,
-  shards: string,
-  before: Record<string, number | undefined>,
-): Promise<void> {
-  const described = await road.sagemaker.send(new DescribeTrainingJobCommand({ TrainingJobName: job }));
-  expect(described).toMatchObject({ TrainingJobStatus: 'Completed', ResourceConfig: { InstanceCount: 2 } });
-  expect(described.SecondaryStatusTransitions?.map(({ Status }) => Status)).toContain('Interrupted');
-  const drawn = (await listKeys(road, shards)).filter((key) => key.endsWith('.out'));
-  expect(drawn).toEqual(
-    Array.from({ length: 8 }, (_, at) => `${shards}${at < 4 ? 'a1' : 'r2-a1'}/chunk-000${at}.json.out`),
-  );
-  expect(await datesOf(Object.keys(before))).toEqual(before);
-}
 
 test(
   'a trainer that crashes ends the run with its own message, and the user is told why and what to do',
