@@ -30,7 +30,7 @@ from proxytune.teacher.family import DiffusionFamily, View
 from proxytune.teacher.latents import normalise_latents
 from proxytune.teacher.lesson import Lesson
 from proxytune.teacher.maker import DiffusionMaker
-from proxytune.teacher.photos import CROP_POSITIONS, PhotoSet
+from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.text import Texts
 from proxytune.training.families import imported
 from proxytune.training.states import seed_everything
@@ -76,12 +76,6 @@ class OurTraining:
         self._teacher = teacher.prepare(photos, lesson(sizes))
         self.network = teacher.network
         self.loss = teacher.loss
-        # A run of 1000 steps meets every crop early on and for its first time once: that is not what a step
-        # costs, and is left out.
-        draws = torch.Generator().manual_seed(0)
-        for photo in range(len(photos)):
-            for _ in range(8 * CROP_POSITIONS):
-                teacher.latents.sample(photos, photos.draw_crop(photo, draws), draws)
 
 
 class PlainTraining:

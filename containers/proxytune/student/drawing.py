@@ -11,7 +11,8 @@ from torch import Tensor
 Value = TypeVar("Value")
 
 # From guided logits (pictures, V) and the number of the token (a tensor (1,) on the device where a CUDA graph
-# is recorded) to the tokens (pictures,) int64. What calls it never waits for the device, so it should not.
+# is recorded) to the tokens (pictures,) int64. From one token to the next what calls it does not wait for the
+# device, so it should not.
 Choose = Callable[[Tensor, int | Tensor], Tensor]
 
 

@@ -66,7 +66,7 @@ class Processes:
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any process; all must ask at the same place.
 
-        Flags go between the CPUs, so that no GPU is waited for.
+        Flags go between the CPUs, so that no GPU is waited for; the processes wait for one another.
         """
         if self.count == 1:
             return flag

@@ -1,14 +1,15 @@
-"""No step of a teacher's training waits for the GPU."""
+"""Neither a step of a teacher's training nor one of its drawing waits for the GPU."""
 
 import pytest
 import teaching
 import torch
 from jobs import write_photos
 from pretended_gpu import WaitingError
-from teaching import MODELS, prepared
+from teaching import MODELS, chunk, family_of, prepared
 from waiting import GPU, KINDS, take_steps, watched
 
 from proxytune.teacher.lesson import Prior
+from proxytune.teacher.maker import DiffusionMaker
 from proxytune.teacher.photos import PhotoSet
 
 # Of each family what it alone does in a step, and in one what all can have.
@@ -39,6 +40,25 @@ def test_no_step_waits_for_the_gpu(tiny_model, photos, tmp_path, monkeypatch, on
         assert {value.device.type for value in teacher.network.parameters()} == {"cuda"}
         assert teacher.network.dtype == torch.bfloat16
         take_steps(teacher, tmp_path / "job", watch)
+
+
+@pytest.mark.parametrize("model", ["sdxl-tiny", "sd3-medium-tiny", "flux-dev-tiny"])
+def test_drawing_waits_in_its_first_step_only(tiny_model, monkeypatch, model):
+    with watched("pretended", monkeypatch) as watch:
+        maker = DiffusionMaker(family_of(model))
+        maker.load(tiny_model(model), None, GPU)
+        done = []
+
+        def after(*_):
+            done.append(1)
+            # Schedulers of diffusers look up, once a batch, where in their table they begin.
+            watch.strict(1 < len(done) < 4)
+
+        network = getattr(maker._pipeline, maker._family.network)
+        network.register_forward_hook(after)
+        request = chunk(seeds=(11,), batch_size=1, steps=4, variant="base")
+        assert [picture.size for picture in maker.draw(request)] == [(64, 64)]
+        assert len(done) == 4
 
 
 def test_a_step_that_asks_for_a_number_is_caught(tiny_model, photos, tmp_path, monkeypatch, on_gpu):
