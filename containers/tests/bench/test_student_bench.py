@@ -102,8 +102,8 @@ def test_the_bench_prints_both_sides_and_their_ratios():
         one = result[activity]
         speeds = one["reference_tokens_per_second"] / one["tokens_per_second"]
         assert one["ratio"] == pytest.approx(1 / speeds, rel=0.1)
-        assert one["peak_mib"] >= 0
-        assert one["reference_peak_mib"] >= 0
+        # The official way fills 120 caption slots, we nine: several times the memory, at these sizes.
+        assert 0 < one["peak_mib"] < one["reference_peak_mib"] < 1000
     assert result["machine"]["threads"] == 1
 
 

@@ -40,6 +40,16 @@ def test_larger_pictures_are_halved_by_averaging():
     assert np.abs(np.asarray(square(Image.fromarray(noise), 64)) - means).max() <= 2
 
 
+def test_what_is_not_halved_is_scaled_bicubically():
+    # Of little contrast: Pillow would cut off what overshoots between its two directions.
+    noise = np.random.default_rng(0).integers(100, 156, (96, 150, 3), dtype=np.uint8)
+    pixels = torch.from_numpy(noise).permute(2, 0, 1)[None].float()
+    # torch's own, of the same curve as Pillow's; the nearest pixel or a straight line are 10 and more away.
+    scaled = torch.nn.functional.interpolate(pixels, size=(64, 100), mode="bicubic", antialias=True)
+    expected = scaled[0, :, :, 18:82].permute(1, 2, 0).numpy()
+    assert np.abs(np.asarray(square(Image.fromarray(noise), 64)) - expected).max() <= 1
+
+
 def test_oblong_pictures_lose_their_ends():
     picture = Image.new("RGB", (96, 64), "red")
     picture.paste("blue", (16, 0, 80, 64))

@@ -20,7 +20,7 @@ from proxytune.contract.signals import StopRequest
 from proxytune.teacher.adapter import load_adapter
 from proxytune.teacher.adapter_file import WEIGHTS_FILE
 from proxytune.teacher.latents import normalise_latents, restore_latents
-from proxytune.teacher.photos import PhotoSet
+from proxytune.teacher.photos import Crop, PhotoSet
 from proxytune.training.loop import LoopSettings, run
 from proxytune.training.states import seed_everything
 
@@ -115,6 +115,20 @@ def test_latents_are_sampled_anew_from_what_the_vae_said_once(tiny_model, photos
         samples.mean(0), asked.mean[0] * scale, atol=5 * scale * float(asked.std.max()) / 20
     )
     assert torch.allclose(samples.std(0).mean(), asked.std.mean() * scale, rtol=0.05)
+
+
+def test_every_crop_of_every_set_has_latents_of_its_own(tiny_model, photos, tmp_path):
+    source = prepared(tiny_model("sdxl-tiny"), photos).latents
+    write_photos(tmp_path / "others", ((64, 90),))
+    others = PhotoSet(tmp_path / "others", 64)
+    # The same photo at two places, and the same place of two photos that are both the first of their set.
+    asked = [(photos, Crop(0, 0, 0)), (photos, Crop(0, 0, 32)), (others, Crop(0, 0, 0))]
+    for pictures, crop in [*asked, *asked]:
+        ours = source.sample(pictures, crop, torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            answer = source.vae.encode(pictures.pixels(crop)[None]).latent_dist
+        expected = answer.sample(torch.Generator().manual_seed(1)) * source.vae.config.scaling_factor
+        assert torch.allclose(ours, expected, atol=1e-5)
 
 
 def test_latents_with_means_and_deviations_go_there_and_back():
