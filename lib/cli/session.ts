@@ -1,6 +1,6 @@
 /** A command that needs the one-machine cloud: started, used, and ended whatever happens, also on Ctrl-C. */
 import { resolve } from 'node:path';
-import { ProxytuneError } from '../core/errors.ts';
+import { exitCode, ProxytuneError } from '../core/errors.ts';
 import { addressOf } from '../local/address.ts';
 import { forgetAwsSettings } from '../local/aws-settings.ts';
 import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
@@ -9,8 +9,6 @@ import type { Output } from './output.ts';
 
 /** Signals closer together than this are one wish of the user; a busy machine delivers them that far apart. */
 const ONE_PRESS_MS = 1000;
-/** As shells count a process that SIGINT ended. */
-const INTERRUPTED = 130;
 
 /** Folder of the cloud on this machine, where none is named. */
 export const DEFAULT_DATA = '.proxytune';
@@ -140,7 +138,7 @@ function listenForInterruption(output: Output): { signal: AbortSignal; end: () =
     if (controller.signal.aborted && Date.now() - first < ONE_PRESS_MS) return;
     if (controller.signal.aborted) {
       process.stderr.write('ended at once; what still ran is ended by its own guard\n');
-      process.exit(INTERRUPTED);
+      process.exit(exitCode('Interrupted'));
     }
     first = Date.now();
     controller.abort(interruptedError());

@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { jest } from '@jest/globals';
 import { beginRun, endRun } from '../../lambdas/shared/table.ts';
 import { noteCalls } from '../../lib/cli/calls.ts';
 import { placeInAccount, placeOf } from '../../lib/cli/clients.ts';
@@ -14,6 +13,7 @@ import { main } from '../../lib/cli/main.ts';
 import { tellError } from '../../lib/cli/output.ts';
 import { Bench } from '../lambdas/bench.ts';
 import { sdxlFiles, write } from '../local/model-folders.ts';
+import { seen } from './seen.ts';
 import { createStack } from './stacks.ts';
 
 let bench: Bench;
@@ -43,22 +43,6 @@ afterAll(async () => {
   await bench?.close();
   rmSync(folder, { recursive: true, force: true });
 }, 60_000);
-
-/** Runs something, and gathers what the user sees of it. */
-async function seen(work: () => Promise<number> | number): Promise<{ code: number; told: string }> {
-  let told = '';
-  const catching = [process.stdout, process.stderr].map((stream) =>
-    jest.spyOn(stream, 'write').mockImplementation((text) => {
-      told += String(text);
-      return true;
-    }),
-  );
-  try {
-    return { code: await work(), told };
-  } finally {
-    for (const spy of catching) spy.mockRestore();
-  }
-}
 
 const call = (...args: string[]) => seen(() => main([...args, '--data', folder]));
 const errorOf = (told: string) => told.slice(told.search(/^[A-Z][A-Za-z]+: /m));

@@ -2,26 +2,13 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { jest } from '@jest/globals';
 import { main } from '../../lib/cli/main.ts';
 import { FIELDS } from '../../lib/cli/request-flags.ts';
+import { seen } from './seen.ts';
 
 const example = join(import.meta.dirname, '../../examples/toy');
 
-async function call(...args: string[]): Promise<{ code: number; told: string }> {
-  let told = '';
-  const catching = [process.stdout, process.stderr].map((stream) =>
-    jest.spyOn(stream, 'write').mockImplementation((text) => {
-      told += String(text);
-      return true;
-    }),
-  );
-  try {
-    return { code: await main(args), told };
-  } finally {
-    for (const spy of catching) spy.mockRestore();
-  }
-}
+const call = (...args: string[]) => seen(() => main(args));
 
 test.each([
   [['plan', 'nowhere', '--set', 'steps'], 'field=value'],

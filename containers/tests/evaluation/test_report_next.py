@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from proxytune.evaluation import report_next
 from proxytune.evaluation.report_next import JOB_SLOT, next_steps
+
+REPOSITORY = Path(__file__).parents[3]
 
 LOW, HIGH = ({"mean": 0.3, "low": 0.25, "high": 0.35}, {"mean": 0.6, "low": 0.55, "high": 0.65})
 
@@ -31,6 +37,17 @@ def real(plan: dict[str, Any]) -> dict[str, Any]:
 
 def advised(plan: dict[str, Any], teacher: bool, student: bool, photos: int = 5) -> list[str]:
     return [step["setting"] for step in next_steps(plan, metrics(teacher, student), photos)["onward"]]
+
+
+def test_advice_keeps_to_the_bounds_of_requests_and_inspection() -> None:
+    schema = json.loads((REPOSITORY / "docs/reference/subject.schema.json").read_text("utf-8"))
+    fields = schema["properties"]
+    assert fields["proxies"]["maximum"] == report_next.MOST_PROXIES
+    for stage in ("teach", "learn"):
+        steps = fields["advanced"]["properties"][stage]["properties"]["steps"]
+        assert steps["maximum"] == report_next.MOST_STEPS
+    limits = (REPOSITORY / "lib/core/photo-limits.ts").read_text("utf-8")
+    assert re.findall(r"maxPhotos: (\d+)", limits) == [str(report_next.MOST_PHOTOS)]
 
 
 def test_advice_follows_what_was_learnt(real: dict[str, Any]) -> None:

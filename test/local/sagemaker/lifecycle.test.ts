@@ -121,6 +121,9 @@ test('another process can ask for faults over HTTP', async () => {
   const seen = bench.events.map(({ Detail }) => `${Detail.TrainingJobName} ${Detail.SecondaryStatus}`);
   const walked = ['Starting', 'Downloading', 'Training', 'Uploading', 'Completed'].map((s) => `doubled ${s}`);
   expect(seen).toEqual(walked.flatMap((status) => [status, status]));
-  const refused = await faults({ Interrupt: { TrainingJobName: 'nobody' } });
-  expect(refused.status).toBe(500);
+  for (const fault of ['Interrupt', 'ExceedRuntime']) {
+    const refused = await faults({ [fault]: { TrainingJobName: 'nobody' } });
+    expect(refused.status).toBe(500);
+    expect(await refused.text()).toContain('No training job nobody');
+  }
 });
