@@ -1,5 +1,5 @@
-/** The arrows of the house run one way: bin -> cli, cloud, local -> core; lambdas -> core. */
-const room = (name) => `^${name}/`;
+/** Imports run one way: bin -> cli, cloud, local -> aws -> core; lambdas -> aws -> core. */
+const folder = (name) => `^${name}/`;
 const only = (name, from, to) => ({
   name,
   severity: 'error',
@@ -9,40 +9,47 @@ const only = (name, from, to) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'nothing-unresolved',
       severity: 'error',
       from: {},
       to: { couldNotResolve: true, pathNot: '^aws-lambda$' },
     },
-    only('core-knows-only-itself', room('lib/core'), ['^lib/core/']),
+    only('core-imports-only-itself', folder('lib/core'), ['^lib/core/']),
     {
       name: 'core-takes-zod-and-data-only',
       comment: 'lib/core is pure: no AWS clients, no CDK, no files, no clocks.',
       severity: 'error',
-      from: { path: room('lib/core') },
+      from: { path: folder('lib/core') },
       to: { dependencyTypesNot: ['local'], pathNot: ['node_modules/zod/'] },
     },
-    only('setup-knows-only-itself', room('lib/setup'), ['^lib/setup/']),
-    only('inspection-knows-core', room('lib/inspection'), ['^lib/core/', '^lib/inspection/']),
-    only('cloud-knows-core', room('lib/cloud'), ['^lib/core/', '^lib/cloud/']),
-    only('local-knows-core', room('lib/local'), ['^lib/core/', '^lib/local/']),
-    only('lambdas-know-core', room('lambdas'), ['^lib/core/', '^lib/inspection/', '^lambdas/']),
-    only('cli-knows-local-and-core', room('lib/cli'), [
+    only('aws-imports-core', folder('lib/aws'), ['^lib/core/', '^lib/aws/']),
+    only('setup-imports-only-itself', folder('lib/setup'), ['^lib/setup/']),
+    only('inspection-imports-core', folder('lib/inspection'), ['^lib/core/', '^lib/inspection/']),
+    only('cloud-imports-core', folder('lib/cloud'), ['^lib/core/', '^lib/cloud/']),
+    only('local-imports-aws-and-core', folder('lib/local'), ['^lib/core/', '^lib/aws/', '^lib/local/']),
+    only('lambdas-import-aws-and-core', folder('lambdas'), [
       '^lib/core/',
+      '^lib/aws/',
+      '^lib/inspection/',
+      '^lambdas/',
+    ]),
+    only('cli-imports-local-aws-and-core', folder('lib/cli'), [
+      '^lib/core/',
+      '^lib/aws/',
       '^lib/inspection/',
       '^lib/local/',
       '^lib/cli/',
     ]),
     {
-      name: 'a-lambda-knows-no-other',
+      name: 'a-lambda-imports-no-other',
       severity: 'error',
       from: { path: '^lambdas/([^/]+)/' },
       to: { path: '^lambdas/([^/]+)/', pathNot: ['^lambdas/$1/', '^lambdas/shared/'] },
     },
     {
-      name: 'nobody-imports-doors-or-tests',
+      name: 'nobody-imports-entry-points-or-tests',
       severity: 'error',
       from: { path: ['^lib/', '^lambdas/'] },
       to: { path: ['^bin/', '^test/'] },

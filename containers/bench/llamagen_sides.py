@@ -14,7 +14,7 @@ from proxytune.student.adapters import add_adapter
 from proxytune.student.llamagen import LlamaGen, LlamaGenConfig, sample_tokens
 from proxytune.student.llamagen.sampling import bare
 
-# The recipe's, in lib/core/data/models.json; both sides train the same adapter.
+# The recipe's, in lib/core/catalogue/data/models.json; both sides train the same adapter.
 RANK = 16
 # Width of flan-t5-xl's features, and the slots that the official code always fills.
 CAPTION_WIDTH, OFFICIAL_SLOTS = 2048, 120

@@ -17,7 +17,7 @@ from proxytune.student.lumina.sampling import sample_codes
 from proxytune.student.lumina.transformer import Lumina, chameleon_config
 from proxytune.student.lumina.vocabulary import Vocabulary
 
-# The recipe's, in lib/core/data/models.json; both sides train the same adapter.
+# The recipe's, in lib/core/catalogue/data/models.json; both sides train the same adapter.
 RANK = 16
 # Pixels a code, and codes of the picture tokenizer, as in the model of 7B.
 STRIDE, CODES = 16, 8192

@@ -35,7 +35,7 @@ from proxytune.teacher.text import Texts
 from proxytune.training.families import imported
 from proxytune.training.states import seed_everything
 
-# Of the standard recipe, in lib/core/data/models.json.
+# Of the standard recipe, in lib/core/catalogue/data/models.json.
 RANK = 16
 PROMPTS = ["a ohwx dog", "a photo of a ohwx dog"]
 # The photos' sides, longer and shorter, as shares of the training picture's.

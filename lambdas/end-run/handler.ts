@@ -4,12 +4,12 @@
  */
 import { PublishCommand } from '@aws-sdk/client-sns';
 import type { EventBridgeEvent } from 'aws-lambda';
-import { failureMail, type RunError, readCause } from '../../lib/core/messages.ts';
-import { identityOf, type RunRecord, type RunStatus } from '../../lib/core/records.ts';
-import { sns } from '../shared/clients.ts';
-import { setting } from '../shared/environment.ts';
-import { deleteModelOf, stopJob } from '../shared/jobs.ts';
-import { endJob, endRun, jobsOf, markTold, noteRun, readRun } from '../shared/table.ts';
+import { sns } from '../../lib/aws/lambda/clients.ts';
+import { setting } from '../../lib/aws/lambda/environment.ts';
+import { deleteModelOf, stopJob } from '../../lib/aws/lambda/jobs.ts';
+import { endJob, endRun, jobsOf, markTold, noteRun, readRun } from '../../lib/aws/lambda/table.ts';
+import { failureMail, type RunError, readCause } from '../../lib/core/jobs/messages.ts';
+import { identityOf, type RunRecord, type RunStatus } from '../../lib/core/jobs/records.ts';
 
 export interface EndRunInput {
   readonly runId: string;

@@ -13,10 +13,10 @@ import {
   PutObjectCommand,
   paginateListObjectsV2,
 } from '@aws-sdk/client-s3';
+import { s3 } from '../../lib/aws/lambda/clients.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
-import { blockersOf, findingLine } from '../../lib/core/photos.ts';
+import { blockersOf, findingLine } from '../../lib/core/photos/photos.ts';
 import { type Inspection, inspectPhotos, type PhotoSource } from '../../lib/inspection/inspect.ts';
-import { s3 } from '../shared/clients.ts';
 
 export interface InspectPhotosEvent {
   readonly runId: string;

@@ -1,17 +1,17 @@
 /** Reads the request, plans the run and refuses it here, before any money is spent, when it cannot be done. */
 import { SubscribeCommand } from '@aws-sdk/client-sns';
-import { chunksOf } from '../../lib/core/chunks.ts';
+import { readText, writeJson } from '../../lib/aws/lambda/bucket.ts';
+import { sns } from '../../lib/aws/lambda/clients.ts';
+import { setting } from '../../lib/aws/lambda/environment.ts';
+import { requireModelInBucket } from '../../lib/aws/lambda/models.ts';
+import { beginRun, noteRun } from '../../lib/aws/lambda/table.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
-import { makePlan } from '../../lib/core/make-plan.ts';
-import { contentOf } from '../../lib/core/model-manifest.ts';
-import type { Plan } from '../../lib/core/plan.ts';
-import { parseRequest, requestSchema } from '../../lib/core/request.ts';
+import { contentOf } from '../../lib/core/models/manifest.ts';
+import { chunksOf } from '../../lib/core/plan/chunks.ts';
+import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import type { Plan } from '../../lib/core/plan/plan.ts';
+import { parseRequest, requestSchema } from '../../lib/core/request/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
-import { readText, writeJson } from '../shared/bucket.ts';
-import { sns } from '../shared/clients.ts';
-import { setting } from '../shared/environment.ts';
-import { requireModelInBucket } from '../shared/models.ts';
-import { beginRun, noteRun } from '../shared/table.ts';
 
 export interface PlanRunInput {
   readonly runId: string;

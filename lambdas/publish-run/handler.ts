@@ -1,14 +1,27 @@
 /** The last stage: puts the report where the user looks for it, with what the run took, and tells the user. */
 import { PublishCommand } from '@aws-sdk/client-sns';
+import {
+  copyObject,
+  listKeys,
+  listObjects,
+  readPlan,
+  readText,
+  writeText,
+} from '../../lib/aws/lambda/bucket.ts';
+import { sns } from '../../lib/aws/lambda/clients.ts';
+import { setting } from '../../lib/aws/lambda/environment.ts';
+import { endRun, jobsOf, noteRun, readRun } from '../../lib/aws/lambda/table.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import { successMail } from '../../lib/core/jobs/messages.ts';
+import {
+  fillJobs,
+  fillStages,
+  stageOutcomes,
+  totalUsd,
+  withStages,
+} from '../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { successMail } from '../../lib/core/messages.ts';
-import { stageOf } from '../../lib/core/plan.ts';
-import { fillJobs, fillStages, stageOutcomes, totalUsd, withStages } from '../../lib/core/report-stages.ts';
-import { copyObject, listKeys, listObjects, readPlan, readText, writeText } from '../shared/bucket.ts';
-import { sns } from '../shared/clients.ts';
-import { setting } from '../shared/environment.ts';
-import { endRun, jobsOf, noteRun, readRun } from '../shared/table.ts';
+import { stageOf } from '../../lib/core/plan/plan.ts';
 
 /** SageMaker uploads files without saying what they are; a browser wants to know. */
 const CONTENT_TYPES: Readonly<Record<string, string>> = {

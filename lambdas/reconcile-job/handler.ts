@@ -3,12 +3,13 @@
  * heard of it for a while. A job that still runs goes on being waited for, one that is over is settled here, and one
  * that is overdue is stopped (a transform would otherwise run, and cost, for ever).
  */
-import { jobError, jobMessage } from '../../lib/core/messages.ts';
-import { type Outcome, recordedOutcome } from '../../lib/core/outcome.ts';
-import { identityOf, isOf, type JobRecord } from '../../lib/core/records.ts';
+
+import { deleteModelOf, endOf, lookAt, stopJob } from '../../lib/aws/lambda/jobs.ts';
+import { endJob, jobsOf, markTold } from '../../lib/aws/lambda/table.ts';
+import { jobError, jobMessage } from '../../lib/core/jobs/messages.ts';
+import { type Outcome, recordedOutcome } from '../../lib/core/jobs/outcome.ts';
+import { identityOf, isOf, type JobRecord } from '../../lib/core/jobs/records.ts';
 import type { JobStage } from '../../lib/core/words.ts';
-import { deleteModelOf, endOf, lookAt, stopJob } from '../shared/jobs.ts';
-import { endJob, jobsOf, markTold } from '../shared/table.ts';
 
 /** How far beyond its longest run time a transform is stopped; a training is ended by SageMaker's own limit. */
 const OVERDUE = 1.25;

@@ -1,5 +1,5 @@
 /**
- * Starts the job of a stage and leaves the state machine's token where settle-job finds it. Safe to call again: the
+ * Starts the job of a stage and leaves the state machine's token where complete-job finds it. Safe to call again: the
  * job's name is a function of run, stage and attempt, a job that exists is adopted, and only after a failure that the
  * machine has heard comes a next attempt.
  */
@@ -8,8 +8,16 @@ import {
   CreateTrainingJobCommand,
   CreateTransformJobCommand,
 } from '@aws-sdk/client-sagemaker';
-import { chunksUntil } from '../../lib/core/curation.ts';
+import { listKeys, readPlan, writeJson } from '../../lib/aws/lambda/bucket.ts';
+import { sagemaker } from '../../lib/aws/lambda/clients.ts';
+import { setting } from '../../lib/aws/lambda/environment.ts';
+import { answeredChunks, deleteModelOf, stopJob } from '../../lib/aws/lambda/jobs.ts';
+import { requirePlannedModel } from '../../lib/aws/lambda/models.ts';
+import { endJob, jobsOf, rememberJob } from '../../lib/aws/lambda/table.ts';
 import { retryableNames } from '../../lib/core/errors.ts';
+import { jobError, jobMessage } from '../../lib/core/jobs/messages.ts';
+import { isTaken, JOB_OVER, refusal } from '../../lib/core/jobs/outcome.ts';
+import { isOf, type JobRecord } from '../../lib/core/jobs/records.ts';
 import {
   drawingOf,
   type JobContext,
@@ -18,11 +26,9 @@ import {
   spotDrawingRequest,
   trainingJobRequest,
   transformJobRequest,
-} from '../../lib/core/job-requests.ts';
+} from '../../lib/core/jobs/requests.ts';
 import { chunkName, keys } from '../../lib/core/keys.ts';
-import { jobError, jobMessage } from '../../lib/core/messages.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
-import { isTaken, JOB_OVER, refusal } from '../../lib/core/outcome.ts';
 import {
   draws,
   modelsOfStage,
@@ -30,16 +36,10 @@ import {
   type StagePlan,
   stageOf,
   transformOf,
-} from '../../lib/core/plan.ts';
-import { instancesFor } from '../../lib/core/plan-jobs.ts';
-import { isOf, type JobRecord } from '../../lib/core/records.ts';
+} from '../../lib/core/plan/plan.ts';
+import { instancesFor } from '../../lib/core/plan/pricing.ts';
+import { chunksUntil } from '../../lib/core/stages/rounds.ts';
 import { JOB_KINDS, type JobStage } from '../../lib/core/words.ts';
-import { listKeys, readPlan, writeJson } from '../shared/bucket.ts';
-import { sagemaker } from '../shared/clients.ts';
-import { setting } from '../shared/environment.ts';
-import { answeredChunks, deleteModelOf, stopJob } from '../shared/jobs.ts';
-import { requirePlannedModel } from '../shared/models.ts';
-import { endJob, jobsOf, rememberJob } from '../shared/table.ts';
 
 /** Attempts at a stage that were paid for, whatever they failed of. */
 const MOST_PAID_ATTEMPTS = 6;

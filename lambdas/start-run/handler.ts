@@ -4,10 +4,10 @@
  */
 import { ExecutionAlreadyExists, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import type { EventBridgeEvent } from 'aws-lambda';
+import { sfn } from '../../lib/aws/lambda/clients.ts';
+import { setting } from '../../lib/aws/lambda/environment.ts';
 import { signalledFolder } from '../../lib/core/keys.ts';
 import { runId } from '../../lib/core/names.ts';
-import { sfn } from '../shared/clients.ts';
-import { setting } from '../shared/environment.ts';
 
 interface ObjectCreated {
   readonly bucket: { readonly name: string };

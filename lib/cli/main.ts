@@ -6,18 +6,18 @@
  * costs anything: a field of the request, whether by flag, by --set or in subject.json, photos, models, licences, a price.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { check } from './check.ts';
-import { demoCommand } from './demo.ts';
-import { type GenerateOptions, generateCommand } from './generate.ts';
-import { type ImportOptions, importModelCommand } from './import-model.ts';
-import { localCommand } from './local.ts';
+import { check } from './commands/check.ts';
+import { demoCommand } from './commands/demo.ts';
+import { type GenerateOptions, generateCommand } from './commands/generate.ts';
+import { type ImportOptions, importModelCommand } from './commands/import-model.ts';
+import { localCommand } from './commands/local.ts';
+import { planCommand } from './commands/plan.ts';
+import { chooseReported, fetchReport } from './commands/report.ts';
+import { runCommand } from './commands/run.ts';
+import { statusCommand } from './commands/status.ts';
+import { addFields, type FieldFlags, fieldsOf, numberOrText, oneOf } from './flags.ts';
 import { makeOutput, type Output, tellError } from './output.ts';
-import { planCommand } from './plan.ts';
-import { chooseReported, fetchReport } from './report.ts';
-import { addFields, type FieldFlags, fieldsOf, numberOrText, oneOf } from './request-flags.ts';
-import { runCommand } from './run.ts';
 import { type CloudOptions, DEFAULT_DATA, dataFolder, withPlace } from './session.ts';
-import { statusCommand } from './status.ts';
 import { photosFolder } from './subject.ts';
 import { VERSION } from './version.ts';
 

@@ -1,7 +1,7 @@
 /** How a command speaks: for people on a terminal, in plain lines elsewhere, in JSON when asked. */
 import { styleText } from 'node:util';
+import { callError } from '../aws/call-errors.ts';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
-import { callError } from './calls.ts';
 
 export interface Output {
   readonly json: boolean;

@@ -1,11 +1,11 @@
 /** What a run is doing, read from the table, the progress files and the pictures that are there. */
 import { GetObjectCommand, ListObjectsV2Command, NoSuchKey } from '@aws-sdk/client-s3';
 import { QueryCommand, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import type { Place } from '../aws/context.ts';
 import { type Progress, progress as progressSchema } from '../core/contract/progress.ts';
+import { JOB_SORT_PREFIX, type JobRecord, type RunRecord, runKey } from '../core/jobs/records.ts';
 import { chunkOfOutput, keys } from '../core/keys.ts';
-import { JOB_SORT_PREFIX, type JobRecord, type RunRecord, runKey } from '../core/records.ts';
 import { isOptionalStage, isTransformStage, type JobStage, STAGES, type Stage } from '../core/words.ts';
-import type { Place } from './clients.ts';
 
 export type StageState = 'waiting' | 'running' | 'done' | 'failed';
 

@@ -1,10 +1,10 @@
 /** A command that needs the one-machine cloud: started, used, and ended whatever happens, also on Ctrl-C. */
 import { resolve } from 'node:path';
+import { type Place, placeInAccount, placeOf } from '../aws/context.ts';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
 import { addressOf } from '../local/address.ts';
 import { forgetAwsSettings } from '../local/aws-settings.ts';
 import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
-import { type Place, placeInAccount, placeOf } from './clients.ts';
 import type { Output } from './output.ts';
 
 /** Signals closer together than this are one wish of the user; a busy machine delivers them that far apart. */

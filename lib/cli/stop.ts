@@ -1,7 +1,7 @@
 /** Stopping runs: their executions are aborted, and what they started ends before this returns. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
-import type { Place } from './clients.ts';
+import type { Place } from '../aws/context.ts';
 import { readRunView } from './run-state.ts';
 
 /** How long stopped runs may take to end their jobs. */

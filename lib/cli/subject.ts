@@ -2,14 +2,14 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { removeOthers } from '../aws/bucket.ts';
+import type { Place } from '../aws/context.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { isSubjectName, keys, REQUEST_FILE } from '../core/keys.ts';
 import { runId } from '../core/names.ts';
-import { isIgnoredName } from '../core/photo-rules.ts';
-import { type RequestInput, readObject } from '../core/request.ts';
+import { isIgnoredName } from '../core/photos/rules.ts';
+import { type RequestInput, readObject } from '../core/request/request.ts';
 import type { PhotoSource } from '../inspection/inspect.ts';
-import { removeOthers } from '../local/bucket.ts';
-import type { Place } from './clients.ts';
 import { folderSources } from './photo-folder.ts';
 
 /** A folder with photos, or with a `photos` folder and a subject.json beside it. */

@@ -1,6 +1,6 @@
 /** Watching a run until it is over, and showing it: a bar a stage on a terminal, plain lines elsewhere. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Place } from './clients.ts';
+import type { Place } from '../aws/context.ts';
 import { dollars, duration, type Output, paint } from './output.ts';
 import { type RunView, readRunView, type StageView } from './run-state.ts';
 

@@ -23,7 +23,7 @@ export interface EventLambdasProps extends HandlerDefaults {
 
 export class EventLambdas extends Construct {
   readonly startRun: HandlerFunction;
-  readonly settleJob: HandlerFunction;
+  readonly completeJob: HandlerFunction;
 
   constructor(scope: Construct, id: string, props: EventLambdasProps) {
     super(scope, id);
@@ -38,9 +38,9 @@ export class EventLambdas extends Construct {
       environment: { STATE_MACHINE_ARN: machine.stateMachineArn },
       statements: [allow(['states:StartExecution'], [machine.stateMachineArn])],
     });
-    this.settleJob = new HandlerFunction(this, 'SettleJob', {
+    this.completeJob = new HandlerFunction(this, 'CompleteJob', {
       ...defaults,
-      name: 'settle-job',
+      name: 'complete-job',
       description: 'tells the waiting state machine what became of a job',
       timeout: Duration.minutes(2),
       memoryMiB: 512,

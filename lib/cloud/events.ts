@@ -42,7 +42,7 @@ export interface EventsProps {
   readonly bucket: Bucket;
   readonly machine: IStateMachine;
   readonly startRun: IFunction;
-  readonly settleJob: IFunction;
+  readonly completeJob: IFunction;
   readonly endRun: IFunction;
   readonly missed: IQueue;
 }
@@ -54,12 +54,12 @@ export class Events extends Construct {
     super(scope, id);
     this.#missed = props.missed;
     this.#rule('PhotosReady', 'subject.json was uploaded', props.startRun, photosReady(props.bucket));
-    this.#rule('TrainingChanged', 'a training job of ours changed', props.settleJob, {
+    this.#rule('TrainingChanged', 'a training job of ours changed', props.completeJob, {
       source: ['aws.sagemaker'],
       detailType: ['SageMaker Training Job State Change'],
       detail: { TrainingJobName: Match.prefix(JOB_PREFIX) },
     });
-    this.#rule('TransformChanged', 'a transform job of ours changed', props.settleJob, {
+    this.#rule('TransformChanged', 'a transform job of ours changed', props.completeJob, {
       source: ['aws.sagemaker'],
       detailType: ['SageMaker Transform Job State Change'],
       detail: { TransformJobName: Match.prefix(JOB_PREFIX) },

@@ -7,7 +7,7 @@ import type { Role } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { TOKEN_SECRET } from '../core/import-job.ts';
+import { TOKEN_SECRET } from '../core/jobs/import-job.ts';
 import type { JobImage } from './job-image.ts';
 import { allow, listObjects, onObjects } from './permissions.ts';
 import { sageMakerRole } from './sagemaker-role.ts';

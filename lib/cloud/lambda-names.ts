@@ -4,9 +4,9 @@ export const LAMBDA_NAMES = [
   'plan-run',
   'inspect-photos',
   'start-job',
-  'settle-job',
+  'complete-job',
   'reconcile-job',
-  'weigh-proxies',
+  'decide-round',
   'end-run',
   'publish-run',
 ] as const;

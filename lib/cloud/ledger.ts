@@ -1,4 +1,4 @@
-/** The table that remembers runs and jobs; `lib/core/records.ts` says what an item holds. */
+/** The table that remembers runs and jobs; `lib/core/jobs/records.ts` says what an item holds. */
 
 import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { RemovalPolicy } from 'aws-cdk-lib/core';

@@ -1,6 +1,6 @@
 /** Times that several constructs must agree on. */
 import { Duration } from 'aws-cdk-lib/core';
-import { LONGEST_RUNTIME_SECONDS } from '../core/plan-jobs.ts';
+import { LONGEST_RUNTIME_SECONDS } from '../core/plan/pricing.ts';
 
 /**
  * The longest a stage may wait for its job. Three times the longest training that the catalogue's recipes plan, and

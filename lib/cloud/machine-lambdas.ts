@@ -34,7 +34,7 @@ export class MachineLambdas extends Construct {
   readonly inspectPhotos: HandlerFunction;
   readonly startJob: HandlerFunction;
   readonly reconcileJob: HandlerFunction;
-  readonly weighProxies: HandlerFunction;
+  readonly decideRound: HandlerFunction;
   readonly endRun: HandlerFunction;
   readonly publishRun: HandlerFunction;
 
@@ -47,7 +47,7 @@ export class MachineLambdas extends Construct {
     this.inspectPhotos = make('InspectPhotos', inspectPhotos(props));
     this.startJob = make('StartJob', startJob(this, props));
     this.reconcileJob = make('ReconcileJob', reconcileJob(this, props));
-    this.weighProxies = make('WeighProxies', weighProxies(props));
+    this.decideRound = make('DecideRound', decideRound(props));
     this.endRun = make('EndRun', endRun(this, props));
     this.publishRun = make('PublishRun', publishRun(props));
   }
@@ -143,10 +143,10 @@ function reconcileJob(scope: Construct, props: MachineLambdasProps): Own {
   };
 }
 
-function weighProxies(props: MachineLambdasProps): Own {
+function decideRound(props: MachineLambdasProps): Own {
   const { bucket, table } = props;
   return {
-    name: 'weigh-proxies',
+    name: 'decide-round',
     description: 'says whether more proxies are drawn, and which the student learns from',
     timeout: Duration.minutes(1),
     memoryMiB: 512,

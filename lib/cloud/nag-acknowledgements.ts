@@ -107,10 +107,10 @@ function objects(stack: Stack): Acknowledgement[] {
     on('MachineLambdas/StartJob', 'models/*/manifest.json', 'The `*` is a model, which the plan names.'),
     on('MachineLambdas/StartJob', 'runs/*/manifests/*', FILES_OF_A_RUN),
     on('MachineLambdas/ReconcileJob', 'runs/*/failures/*', FILES_OF_A_RUN),
-    on('EventLambdas/SettleJob', 'runs/*/failures/*', FILES_OF_A_RUN),
-    on('MachineLambdas/WeighProxies', 'runs/*/plan.json', OF_EVERY_RUN),
-    on('MachineLambdas/WeighProxies', 'runs/*/jobs/*', FILES_OF_A_RUN),
-    on('MachineLambdas/WeighProxies', 'runs/*/curation/*', FILES_OF_A_RUN),
+    on('EventLambdas/CompleteJob', 'runs/*/failures/*', FILES_OF_A_RUN),
+    on('MachineLambdas/DecideRound', 'runs/*/plan.json', OF_EVERY_RUN),
+    on('MachineLambdas/DecideRound', 'runs/*/jobs/*', FILES_OF_A_RUN),
+    on('MachineLambdas/DecideRound', 'runs/*/curation/*', FILES_OF_A_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/plan.json', OF_EVERY_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/checkpoints/teach/prior/*', FILES_OF_A_RUN),
@@ -124,7 +124,7 @@ function jobs(): Acknowledgement[] {
     'MachineLambdas/StartJob',
     'MachineLambdas/ReconcileJob',
     'MachineLambdas/EndRun',
-    'EventLambdas/SettleJob',
+    'EventLambdas/CompleteJob',
   ];
   return lambdas.flatMap((at) =>
     ['training-job', 'transform-job', 'model'].map((kind) => ({
@@ -136,7 +136,7 @@ function jobs(): Acknowledgement[] {
 }
 
 function invocations(stack: Stack): Acknowledgement[] {
-  return ['PlanRun', 'InspectPhotos', 'StartJob', 'ReconcileJob', 'WeighProxies', 'EndRun', 'PublishRun'].map(
+  return ['PlanRun', 'InspectPhotos', 'StartJob', 'ReconcileJob', 'DecideRound', 'EndRun', 'PublishRun'].map(
     (lambda) => ({
       at: 'Machine',
       finding: wildcard(`<${logicalId(stack, `MachineLambdas/${lambda}/Resource`)}.Arn>:*`),

@@ -87,7 +87,7 @@ export class ProxytuneStack extends Stack {
       bucket,
       machine,
       startRun: called.startRun.lambda,
-      settleJob: called.settleJob.lambda,
+      completeJob: called.completeJob.lambda,
       endRun: lambdas.endRun.lambda,
       missed,
     });

@@ -2,7 +2,7 @@
  * Errors with names. A name is the same in TypeScript, in Python, in the state machine's `Catch` and in the
  * message that reaches the user; `data/errors.json` lists them all and is exported to the containers.
  */
-import catalogue from './data/errors.json' with { type: 'json' };
+import catalogue from './contract/errors.json' with { type: 'json' };
 
 export type ErrorName = keyof typeof catalogue;
 

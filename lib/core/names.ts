@@ -56,7 +56,7 @@ export interface GenerationIdentity {
 }
 
 /**
- * At most 62 of the 63 characters that SageMaker allows, up to attempt 999. No stage is called so: settle-job passes
+ * At most 62 of the 63 characters that SageMaker allows, up to attempt 999. No stage is called so: complete-job passes
  * over the events of these jobs, for which no state machine waits.
  */
 export function generationJobName({ run, id, attempt }: GenerationIdentity): string {

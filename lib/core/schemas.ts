@@ -2,15 +2,15 @@
 import { z } from 'zod';
 import { choice } from './contract/choice.ts';
 import { curation } from './contract/curation.ts';
+import errors from './contract/errors.json' with { type: 'json' };
 import { jobHyperparameters } from './contract/hyperparameters.ts';
-import { importOrder } from './contract/import-order.ts';
+import { importOrder } from './contract/import-request.ts';
 import { metrics } from './contract/metrics.ts';
 import { chunk, pictureRecord } from './contract/pictures.ts';
 import { progress } from './contract/progress.ts';
-import errors from './data/errors.json' with { type: 'json' };
-import { modelManifest } from './model-manifest.ts';
-import { planSchema } from './plan.ts';
-import { requestSchema } from './request.ts';
+import { modelManifest } from './models/manifest.ts';
+import { planSchema } from './plan/plan.ts';
+import { requestSchema } from './request/request.ts';
 
 const CONTAINER = 'containers/proxytune/contract/schemas';
 

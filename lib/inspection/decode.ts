@@ -1,7 +1,7 @@
 /** From a file's bytes to its header, and to upright, opaque sRGB pixels no larger than a reference. */
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import type { PhotoLimits } from '../core/photo-limits.ts';
-import type { FailureKind } from '../core/photo-rules.ts';
+import type { PhotoLimits } from '../core/photos/limits.ts';
+import type { FailureKind } from '../core/photos/rules.ts';
 import { DecoderTooSlow, decodeHeic } from './heic.ts';
 import { withProfile } from './profile.ts';
 

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import { PHOTO_LIMITS, type PhotoLimits } from '../core/photo-limits.ts';
-import { isIgnored, isIgnoredName, judgeHeader, judgePhoto, type PhotoFacts } from '../core/photo-rules.ts';
-import { type Assessment, assessPhotos, byName } from '../core/photos.ts';
+import { PHOTO_LIMITS, type PhotoLimits } from '../core/photos/limits.ts';
+import { type Assessment, assessPhotos, byName } from '../core/photos/photos.ts';
+import { isIgnored, isIgnoredName, judgeHeader, judgePhoto, type PhotoFacts } from '../core/photos/rules.ts';
 import { DecodingFailed, decodePhoto, type Pixels, readHeader } from './decode.ts';
 import { sniffFormat } from './format.ts';
 import { measure } from './measure.ts';

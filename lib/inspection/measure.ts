@@ -1,6 +1,6 @@
 /** What the judging needs to know about a picture: contrast, sharpness, its light, a thumbnail. */
 import sharp, { type Sharp } from 'sharp';
-import type { PixelFacts } from '../core/photo-rules.ts';
+import type { PixelFacts } from '../core/photos/rules.ts';
 import type { Pixels } from './decode.ts';
 import { tones } from './tones.ts';
 

@@ -1,5 +1,5 @@
 /** How light and dark a picture is, and how much of it is burnt out. */
-import type { Tones } from '../core/photo-tones.ts';
+import type { Tones } from '../core/photos/tones.ts';
 
 /** A lamp, a reflection or a dead pixel is smaller than this share of a picture. */
 const EXTREME = 0.01;

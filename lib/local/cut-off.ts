@@ -6,7 +6,7 @@
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
-import type { RunRecord } from '../core/records.ts';
+import type { RunRecord } from '../core/jobs/records.ts';
 
 interface Access {
   readonly endpoint: string;

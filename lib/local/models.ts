@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { S3Client } from '@aws-sdk/client-s3';
-import { modelIds, model as modelRow } from '../core/catalogue.ts';
+import { type Bucket, heldInBucket, uploadModel } from '../aws/model-bucket.ts';
+import { describeFolder } from '../aws/model-folder.ts';
+import { modelIds, model as modelRow } from '../core/catalogue/catalogue.ts';
 import { ProxytuneError } from '../core/errors.ts';
-import { type ModelFile, requireModel } from '../core/model-manifest.ts';
+import { type ModelFile, requireModel } from '../core/models/manifest.ts';
 import { type LocalCloud, PYTHON } from './cloud.ts';
-import { type Bucket, heldInBucket, uploadModel } from './model-bucket.ts';
-import { describeFolder } from './model-folder.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TOOL = join(ROOT, 'containers/tools/make_tiny_models.py');

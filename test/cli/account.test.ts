@@ -6,13 +6,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { beginRun, endRun } from '../../lambdas/shared/table.ts';
-import { noteCalls } from '../../lib/cli/calls.ts';
-import { placeInAccount, placeOf } from '../../lib/cli/clients.ts';
+import { noteCalls } from '../../lib/aws/call-errors.ts';
+import { placeInAccount, placeOf } from '../../lib/aws/context.ts';
+import { beginRun, endRun } from '../../lib/aws/lambda/table.ts';
 import { main } from '../../lib/cli/main.ts';
 import { tellError } from '../../lib/cli/output.ts';
+import { sdxlFiles, write } from '../aws/model-folders.ts';
 import { Bench } from '../lambdas/bench.ts';
-import { sdxlFiles, write } from '../local/model-folders.ts';
 import { seen } from './seen.ts';
 import { createStack } from './stacks.ts';
 

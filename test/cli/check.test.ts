@@ -2,7 +2,7 @@
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { check } from '../../lib/cli/check.ts';
+import { check } from '../../lib/cli/commands/check.ts';
 import { scene } from '../inspection/pictures.ts';
 
 let dir: string;

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXAMPLE, introduction, nextStep } from '../../lib/cli/demo.ts';
-import { planOf } from '../../lib/cli/plan.ts';
+import { EXAMPLE, introduction, nextStep } from '../../lib/cli/commands/demo.ts';
+import { planOf } from '../../lib/cli/commands/plan.ts';
 
 const plan = planOf(EXAMPLE, { local: true });
 

@@ -3,10 +3,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListModelsCommand, ListTransformJobsCommand } from '@aws-sdk/client-sagemaker';
-import { sagemaker } from '../../lambdas/shared/clients.ts';
-import { beginRun } from '../../lambdas/shared/table.ts';
-import { type Place, placeOf } from '../../lib/cli/clients.ts';
-import { type GenerateOptions, generateAt, generateCommand } from '../../lib/cli/generate.ts';
+import { type Place, placeOf } from '../../lib/aws/context.ts';
+import { sagemaker } from '../../lib/aws/lambda/clients.ts';
+import { beginRun } from '../../lib/aws/lambda/table.ts';
+import { type GenerateOptions, generateAt, generateCommand } from '../../lib/cli/commands/generate.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';

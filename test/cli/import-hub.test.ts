@@ -20,20 +20,20 @@ import {
   ListTrainingJobsCommand,
   SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
-import { requireModelInBucket } from '../../lambdas/shared/models.ts';
-import { type Place, placeOf } from '../../lib/cli/clients.ts';
-import { importFromHub } from '../../lib/cli/import-hub.ts';
-import { importByJob } from '../../lib/cli/import-job.ts';
-import { importModelCommand } from '../../lib/cli/import-model.ts';
+import { type Place, placeOf } from '../../lib/aws/context.ts';
+import { requireModelInBucket } from '../../lib/aws/lambda/models.ts';
+import { importModelCommand } from '../../lib/cli/commands/import-model.ts';
+import { importFromHub } from '../../lib/cli/import/from-hub.ts';
+import { importByJob } from '../../lib/cli/import/in-account.ts';
 import type { Output } from '../../lib/cli/output.ts';
-import { model } from '../../lib/core/catalogue.ts';
-import { TOKEN_SECRET } from '../../lib/core/import-job.ts';
+import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { TOKEN_SECRET } from '../../lib/core/jobs/import-job.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { modelManifest } from '../../lib/core/model-manifest.ts';
+import { modelManifest } from '../../lib/core/models/manifest.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import { jobLogFile, type SageMakerService, startSageMakerService } from '../../lib/local/sagemaker/index.ts';
+import { hubFiles, write } from '../aws/model-folders.ts';
 import { awsJson, clientConfig, emulatorOptions, PYTHON } from '../local/emulator/helpers.ts';
-import { hubFiles, write } from '../local/model-folders.ts';
 import { createStack } from './stacks.ts';
 
 const MINUTE = 60_000;

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { listObjects } from '../../lambdas/shared/bucket.ts';
-import { requireModelInBucket } from '../../lambdas/shared/models.ts';
-import { importModelCommand } from '../../lib/cli/import-model.ts';
+import { listObjects } from '../../lib/aws/lambda/bucket.ts';
+import { requireModelInBucket } from '../../lib/aws/lambda/models.ts';
+import { importModelCommand } from '../../lib/cli/commands/import-model.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { safetensors, sdxlFiles, sdxlSettings } from '../local/model-folders.ts';
+import { safetensors, sdxlFiles, sdxlSettings } from '../aws/model-folders.ts';
 import { Imports } from './importing.ts';
 
 let imports: Imports;

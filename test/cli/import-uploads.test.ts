@@ -10,11 +10,11 @@ import {
   HeadObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { requireModelInBucket } from '../../lambdas/shared/models.ts';
+import { requireModelInBucket } from '../../lib/aws/lambda/models.ts';
+import { PART_BYTES } from '../../lib/aws/multipart.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { PART_BYTES } from '../../lib/local/multipart.ts';
+import { safetensors, sdxlFiles } from '../aws/model-folders.ts';
 import { BUCKET } from '../lambdas/bench.ts';
-import { safetensors, sdxlFiles } from '../local/model-folders.ts';
 import { Imports } from './importing.ts';
 
 let imports: Imports;

@@ -2,12 +2,12 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Place, placeOf } from '../../lib/cli/clients.ts';
-import { importFolder } from '../../lib/cli/import-folder.ts';
+import { type Place, placeOf } from '../../lib/aws/context.ts';
+import { importFolder } from '../../lib/cli/import/from-folder.ts';
 import type { Output } from '../../lib/cli/output.ts';
-import { model } from '../../lib/core/catalogue.ts';
+import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { sdxlFiles, write } from '../aws/model-folders.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
-import { sdxlFiles, write } from '../local/model-folders.ts';
 
 export class Imports {
   readonly bench: Bench;

@@ -1,6 +1,6 @@
 /** What `proxytune local` prints is what a shell can be told. */
 import { execFileSync } from 'node:child_process';
-import { environmentOf, localLines } from '../../lib/cli/local.ts';
+import { environmentOf, localLines } from '../../lib/cli/commands/local.ts';
 import { synthesize } from '../cloud/synthesize.ts';
 
 const { Outputs = {} } = synthesize({ target: 'local' }).template;

@@ -1,7 +1,7 @@
 /** What `plan` says of curation and an adaptive count. */
-import { curationLines } from '../../lib/cli/plan-curation.ts';
-import { makePlan } from '../../lib/core/make-plan.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { curationLines } from '../../lib/cli/plan/curation.ts';
+import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import { parseRequest } from '../../lib/core/request/request.ts';
 
 const lines = (fields: object, scale: 'full' | 'tiny' = 'full'): string[] =>
   curationLines(

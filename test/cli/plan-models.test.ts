@@ -1,12 +1,12 @@
 /** What the plan says of its models: every teacher and student of the catalogue, at full and tiny size. */
-import { planLines } from '../../lib/cli/plan.ts';
-import { modelLines } from '../../lib/cli/plan-models.ts';
+import { planLines } from '../../lib/cli/commands/plan.ts';
+import { modelLines } from '../../lib/cli/plan/models.ts';
 
-import { instance, type Model, modelsOf, recipeOf, requestable } from '../../lib/core/catalogue.ts';
-import { licenceWords } from '../../lib/core/licences.ts';
-import { makePlan, modelsFor } from '../../lib/core/make-plan.ts';
-import { transformOf } from '../../lib/core/plan.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { instance, type Model, modelsOf, recipeOf, requestable } from '../../lib/core/catalogue/catalogue.ts';
+import { licenceWords } from '../../lib/core/models/licences.ts';
+import { makePlan, modelsFor } from '../../lib/core/plan/make-plan.ts';
+import { transformOf } from '../../lib/core/plan/plan.ts';
+import { parseRequest } from '../../lib/core/request/request.ts';
 
 const LEARNERS = [...modelsOf('teacher'), ...modelsOf('student')];
 const PARTNERS = { miniature: { teacher: 'sdxl-miniature', student: 'llamagen-miniature' } };

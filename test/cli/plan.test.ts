@@ -2,12 +2,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { planCommand, planLines } from '../../lib/cli/commands/plan.ts';
+import { runCommand } from '../../lib/cli/commands/run.ts';
 import { makeOutput, type Output } from '../../lib/cli/output.ts';
 import { folderSources } from '../../lib/cli/photo-folder.ts';
-import { planCommand, planLines } from '../../lib/cli/plan.ts';
-import { runCommand } from '../../lib/cli/run.ts';
 import { openSubject, photosOf } from '../../lib/cli/subject.ts';
-import type { Plan } from '../../lib/core/plan.ts';
+import type { Plan } from '../../lib/core/plan/plan.ts';
 
 let dir: string;
 beforeEach(() => {

@@ -1,6 +1,7 @@
 /** What `status` tells of a run, read from a real table and bucket as the lambdas leave them. */
-import { beginRun, endJob, endRun, noteRun, rememberJob } from '../../lambdas/shared/table.ts';
-import { type Place, placeOf } from '../../lib/cli/clients.ts';
+
+import { type Place, placeOf } from '../../lib/aws/context.ts';
+import { beginRun, endJob, endRun, noteRun, rememberJob } from '../../lib/aws/lambda/table.ts';
 import { readRunView } from '../../lib/cli/run-state.ts';
 import { chunkName, keys } from '../../lib/core/keys.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';

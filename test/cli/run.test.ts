@@ -1,10 +1,10 @@
+import { afterFailure, requireSameScale, runCommand } from '../../lib/cli/commands/run.ts';
 import { makeOutput } from '../../lib/cli/output.ts';
-import { afterFailure, requireSameScale, runCommand } from '../../lib/cli/run.ts';
+import { costLine, standInLines } from '../../lib/cli/plan/stand-ins.ts';
 import type { RunView } from '../../lib/cli/run-state.ts';
-import { costLine, standInLines } from '../../lib/cli/stand-ins.ts';
-import { makePlan, modelsFor } from '../../lib/core/make-plan.ts';
-import { chosen } from '../../lib/core/plan.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { makePlan, modelsFor } from '../../lib/core/plan/make-plan.ts';
+import { chosen } from '../../lib/core/plan/plan.ts';
+import { parseRequest } from '../../lib/core/request/request.ts';
 
 const view = (error: string, message: string) => ({ error, message }) as RunView;
 

@@ -1,5 +1,5 @@
 /** Shards that come from a bucket: read whole, or refused by name. */
-import { readShard } from '../../lib/cli/shard.ts';
+import { readShard } from '../../lib/cli/generation/shard.ts';
 import { BLOCK } from '../../lib/local/sagemaker/transfer/tar-format.ts';
 import { entry, shardOf } from '../lambdas/fixtures/shard.ts';
 

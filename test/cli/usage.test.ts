@@ -2,8 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { FIELDS } from '../../lib/cli/flags.ts';
 import { main } from '../../lib/cli/main.ts';
-import { FIELDS } from '../../lib/cli/request-flags.ts';
 import { seen } from './seen.ts';
 
 const example = join(import.meta.dirname, '../../examples/toy');

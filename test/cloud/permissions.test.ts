@@ -35,12 +35,12 @@ function actionsOf(statements: readonly Statement[]): string[] {
 
 const ROLES: Record<LambdaName, string> = {
   'start-run': 'EventLambdasStartRunRole',
-  'settle-job': 'EventLambdasSettleJobRole',
+  'complete-job': 'EventLambdasCompleteJobRole',
   'plan-run': 'MachineLambdasPlanRunRole',
   'inspect-photos': 'MachineLambdasInspectPhotosRole',
   'start-job': 'MachineLambdasStartJobRole',
   'reconcile-job': 'MachineLambdasReconcileJobRole',
-  'weigh-proxies': 'MachineLambdasWeighProxiesRole',
+  'decide-round': 'MachineLambdasDecideRoundRole',
   'end-run': 'MachineLambdasEndRunRole',
   'publish-run': 'MachineLambdasPublishRunRole',
 };
@@ -93,7 +93,7 @@ const BESIDES: Partial<Record<LambdaName, string[]>> = {
   'start-job': ['iam:PassRole', 'sagemaker:AddTags'],
 };
 const EVERY_LAMBDA = ['logs:CreateLogStream', 'logs:PutLogEvents'];
-const CALLED_BY_EVENTS: readonly LambdaName[] = ['start-run', 'settle-job', 'end-run'];
+const CALLED_BY_EVENTS: readonly LambdaName[] = ['start-run', 'complete-job', 'end-run'];
 const KEEPS_FAILURES = ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'sqs:SendMessage'];
 
 test.each(LAMBDA_NAMES)('%s may do what it does, and nothing else', (name) => {
@@ -131,9 +131,9 @@ const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['start-job', 's3:GetObject', keys.plan(RUN)],
   ['start-job', 's3:GetObject', keys.modelManifest('sdxl')],
   ['start-job', 's3:PutObject', keys.manifest(RUN, JOB)],
-  ['weigh-proxies', 's3:GetObject', keys.plan(RUN)],
-  ['weigh-proxies', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}curation.json`],
-  ['weigh-proxies', 's3:PutObject', keys.curationFile(RUN)],
+  ['decide-round', 's3:GetObject', keys.plan(RUN)],
+  ['decide-round', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}curation.json`],
+  ['decide-round', 's3:PutObject', keys.curationFile(RUN)],
   ['publish-run', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}index.html`],
   ['publish-run', 's3:GetObject', keys.plan(RUN)],
   ['publish-run', 's3:GetObject', keys.drawnClass(RUN)],
@@ -151,7 +151,7 @@ test.each([
   ['inspect-photos', keys.photos('my-dog')],
   ['inspect-photos', keys.references(RUN)],
   ['start-job', keys.pictures(RUN, 'synthesize')],
-  ['settle-job', keys.pictures(RUN, 'sample-student')],
+  ['complete-job', keys.pictures(RUN, 'sample-student')],
   ['reconcile-job', keys.pictures(RUN, 'sample-teacher')],
   ['publish-run', keys.artifactFolder(RUN, JOB)],
   ['publish-run', keys.drawnClass(RUN)],
@@ -199,7 +199,7 @@ test('the machine may invoke its seven lambdas, and none that knows the machine'
     ...new Set(list(invoke?.Resource).map((arn) => plain(arn).replace(/^<(\w+?)[0-9A-F]{8}.*$/, '$1'))),
   ];
   expect(lambdas.sort()).toEqual(
-    ['EndRun', 'InspectPhotos', 'PlanRun', 'PublishRun', 'ReconcileJob', 'StartJob', 'WeighProxies'].map(
+    ['EndRun', 'InspectPhotos', 'PlanRun', 'PublishRun', 'ReconcileJob', 'StartJob', 'DecideRound'].map(
       (id) => `MachineLambdas${id}`,
     ),
   );

@@ -1,5 +1,5 @@
 /** Pictures of a prompt of one's own: what is planned, refused and noted, and requests that SageMaker takes. */
-import { model, requestable } from '../../lib/core/catalogue.ts';
+import { model, requestable } from '../../lib/core/catalogue/catalogue.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
 import {
   type Asked,
@@ -10,14 +10,14 @@ import {
   generationRecord,
   MOST_PICTURES,
   planGeneration,
-} from '../../lib/core/generation.ts';
-import { fillPrompt, requireReadable, unknownWords } from '../../lib/core/generation-prompt.ts';
-import { drawingOf, modelRequest, transformJobRequest } from '../../lib/core/job-requests.ts';
+} from '../../lib/core/jobs/generation.ts';
+import { fillPrompt, requireReadable, unknownWords } from '../../lib/core/jobs/generation-prompt.ts';
+import { drawingOf, modelRequest, transformJobRequest } from '../../lib/core/jobs/requests.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { makePlan } from '../../lib/core/make-plan.ts';
 import { generationJobName, parseJobName } from '../../lib/core/names.ts';
-import { type Plan, transformOf } from '../../lib/core/plan.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import { type Plan, transformOf } from '../../lib/core/plan/plan.ts';
+import { parseRequest } from '../../lib/core/request/request.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
 import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
 import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';

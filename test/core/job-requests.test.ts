@@ -1,7 +1,7 @@
 /** Every request that a plan can lead to, held against SageMaker's API model and the rules that no model states. */
-import { model as catalogueRow, instance, PRESETS, requestable } from '../../lib/core/catalogue.ts';
+import { model as catalogueRow, instance, PRESETS, requestable } from '../../lib/core/catalogue/catalogue.ts';
+import { worldOf } from '../../lib/core/catalogue/domains.ts';
 import { hyperparameters } from '../../lib/core/contract/hyperparameters.ts';
-import { chunksUntil } from '../../lib/core/curation.ts';
 import {
   drawingOf,
   manifest,
@@ -9,15 +9,15 @@ import {
   spotDrawingRequest,
   trainingJobRequest,
   transformJobRequest,
-} from '../../lib/core/job-requests.ts';
+} from '../../lib/core/jobs/requests.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { makePlan } from '../../lib/core/make-plan.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
-import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan.ts';
-import { LONGEST_RUNTIME_SECONDS } from '../../lib/core/plan-jobs.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan/plan.ts';
+import { LONGEST_RUNTIME_SECONDS } from '../../lib/core/plan/pricing.ts';
+import { parseRequest } from '../../lib/core/request/request.ts';
+import { chunksUntil } from '../../lib/core/stages/rounds.ts';
 import { JOB_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from '../../lib/core/words.ts';
-import { worldOf } from '../../lib/core/worlds.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
 import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
 import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';

@@ -1,5 +1,5 @@
-import { model } from '../../lib/core/catalogue.ts';
-import { contentOf, type ModelFile, makeManifest, type Origin } from '../../lib/core/model-manifest.ts';
+import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { contentOf, type ModelFile, makeManifest, type Origin } from '../../lib/core/models/manifest.ts';
 
 describe('a model’s files in eight digits', () => {
   const file = (path: string, digit: string): ModelFile => ({

@@ -6,9 +6,9 @@ import {
   parseFailure,
   retryableNames,
 } from '../../lib/core/errors.ts';
-import { failureMail, jobError, jobMessage, readCause } from '../../lib/core/messages.ts';
-import { outcomeOf, recordedOutcome, refusal } from '../../lib/core/outcome.ts';
-import type { JobRecord } from '../../lib/core/records.ts';
+import { failureMail, jobError, jobMessage, readCause } from '../../lib/core/jobs/messages.ts';
+import { outcomeOf, recordedOutcome, refusal } from '../../lib/core/jobs/outcome.ts';
+import type { JobRecord } from '../../lib/core/jobs/records.ts';
 
 describe('the outcome of a job', () => {
   test('is read from its description', () => {

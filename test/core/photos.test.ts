@@ -1,7 +1,7 @@
 /** Verdicts from facts alone. */
-import { PHOTO_LIMITS } from '../../lib/core/photo-limits.ts';
-import { isIgnoredName, type PhotoFacts, type PixelFacts } from '../../lib/core/photo-rules.ts';
-import { assessPhotos, blockersOf, byName, findingLine } from '../../lib/core/photos.ts';
+import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
+import { assessPhotos, blockersOf, byName, findingLine } from '../../lib/core/photos/photos.ts';
+import { isIgnoredName, type PhotoFacts, type PixelFacts } from '../../lib/core/photos/rules.ts';
 
 const TONES = { darkest: 20, lightest: 220, burnt: 0, burntColour: 0 };
 

@@ -1,8 +1,8 @@
 /** How the pictures of a plan are drawn: at which size, as which job, on how many instances, for how much. */
-import { model, PRESETS, recipeOf, requestable } from '../../lib/core/catalogue.ts';
-import { transformOf } from '../../lib/core/plan.ts';
-import { instancesFor } from '../../lib/core/plan-jobs.ts';
-import { worldOf } from '../../lib/core/worlds.ts';
+import { model, PRESETS, recipeOf, requestable } from '../../lib/core/catalogue/catalogue.ts';
+import { worldOf } from '../../lib/core/catalogue/domains.ts';
+import { transformOf } from '../../lib/core/plan/plan.ts';
+import { instancesFor } from '../../lib/core/plan/pricing.ts';
 import { plan, refusal } from './planning.ts';
 
 describe('the teacher draws at the size that the student needs, where it can', () => {

@@ -1,8 +1,8 @@
 /** Plans as the tests of the core make them. */
-import { makePlan } from '../../lib/core/make-plan.ts';
-import type { Plan } from '../../lib/core/plan.ts';
-import type { PlanContext } from '../../lib/core/plan-stages.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import type { Plan } from '../../lib/core/plan/plan.ts';
+import { parseRequest } from '../../lib/core/request/request.ts';
+import type { PlanContext } from '../../lib/core/stages/stages.ts';
 
 export const context = {
   runId: 'dog-0a1b2c3d',

@@ -1,6 +1,6 @@
 import type { Metrics } from '../../lib/core/contract/metrics.ts';
 import { metrics as metricsSchema, stageOutcome } from '../../lib/core/contract/metrics.ts';
-import type { JobRecord } from '../../lib/core/records.ts';
+import type { JobRecord } from '../../lib/core/jobs/records.ts';
 import {
   fillJobs,
   fillStages,
@@ -8,7 +8,7 @@ import {
   stageOutcomes,
   totalUsd,
   withStages,
-} from '../../lib/core/report-stages.ts';
+} from '../../lib/core/jobs/report-stages.ts';
 import { isOptionalStage, JOB_STAGES } from '../../lib/core/words.ts';
 
 /** Those of a run that asks for no more. */

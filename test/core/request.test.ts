@@ -1,4 +1,4 @@
-import { parseRequest } from '../../lib/core/request.ts';
+import { parseRequest } from '../../lib/core/request/request.ts';
 
 const minimal = { category: 'dog', consent: true };
 const refused = (request: unknown): string => {

@@ -10,10 +10,10 @@ import {
   modelsOf,
   recipeOf,
   requestable,
-} from '../../lib/core/catalogue.ts';
+} from '../../lib/core/catalogue/catalogue.ts';
+import { WORLDS } from '../../lib/core/catalogue/domains.ts';
 import { exportedFiles } from '../../lib/core/schemas.ts';
 import { ROLES } from '../../lib/core/words.ts';
-import { WORLDS } from '../../lib/core/worlds.ts';
 import { shapeNamed } from '../../lib/local/sagemaker/model/shapes.ts';
 
 const root = join(import.meta.dirname, '../..');

@@ -3,11 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { model, modelIds } from '../../lib/core/catalogue.ts';
+import { model, modelIds } from '../../lib/core/catalogue/catalogue.ts';
 import { errorNames, exitCode, retryableNames } from '../../lib/core/errors.ts';
-import { importEstimate } from '../../lib/core/import-job.ts';
-import { makePlan } from '../../lib/core/make-plan.ts';
-import { parseRequest, requestSchema } from '../../lib/core/request.ts';
+import { importEstimate } from '../../lib/core/jobs/import-job.ts';
+import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import { parseRequest, requestSchema } from '../../lib/core/request/request.ts';
 
 const root = join(import.meta.dirname, '../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');

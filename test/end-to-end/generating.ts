@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ListModelsCommand } from '@aws-sdk/client-sagemaker';
 import sharp from 'sharp';
 import { call, childrenOf, start, untilLine } from './commands.ts';
-import { jobsOf, type Road } from './road.ts';
+import { jobsOf, type Road } from './pipeline.ts';
 
 interface Generated {
   readonly id: string;

@@ -1,8 +1,8 @@
 /**
  * Who walks the whole road in which end-to-end run: over all of them, every teacher and every student of the catalogue
- * (test/house/pairs.test.ts holds it).
+ * (test/codebase/pairs.test.ts holds it).
  */
-import { model } from '../../lib/core/catalogue.ts';
+import { model } from '../../lib/core/catalogue/catalogue.ts';
 
 export interface Pair {
   readonly teacher: string;

@@ -17,7 +17,7 @@ import {
   until,
   untilOver,
   upload,
-} from './road.ts';
+} from './pipeline.ts';
 
 export async function expectTroublesSurvived(road: Road): Promise<void> {
   const restore = road.cloud.faults.dropEvents(({ Resources: [arn] }) => arn?.includes('-learn-') ?? false);

@@ -1,6 +1,6 @@
 /** Hostile uploads made on the spot: the verdict of each, and what its reference looks like. */
 import sharp, { type Sharp } from 'sharp';
-import { PHOTO_LIMITS } from '../../lib/core/photo-limits.ts';
+import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import { type Inspection, inspectPhotos, type PhotoSource } from '../../lib/inspection/inspect.ts';
 import { bombPng, difference, pixelsOf, scene, source } from './pictures.ts';
 

@@ -18,17 +18,17 @@ import {
 import type { DescribeTrainingJobResponse, DescribeTransformJobResponse } from '@aws-sdk/client-sagemaker';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { CreateTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
+import type { handler as completeJob } from '../../lambdas/complete-job/handler.ts';
 import { handler as planRun } from '../../lambdas/plan-run/handler.ts';
 import { handler as reconcileJob } from '../../lambdas/reconcile-job/handler.ts';
-import type { handler as settleJob } from '../../lambdas/settle-job/handler.ts';
-import { dynamo, s3, sagemaker, sfn, sns } from '../../lambdas/shared/clients.ts';
-import { describeJob } from '../../lambdas/shared/jobs.ts';
 import { handler as startJob } from '../../lambdas/start-job/handler.ts';
-import { instanceTypes, model } from '../../lib/core/catalogue.ts';
+import { dynamo, s3, sagemaker, sfn, sns } from '../../lib/aws/lambda/clients.ts';
+import { describeJob } from '../../lib/aws/lambda/jobs.ts';
+import { instanceTypes, model } from '../../lib/core/catalogue/catalogue.ts';
+import { outcomeOf } from '../../lib/core/jobs/outcome.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { contentOf, makeManifest } from '../../lib/core/model-manifest.ts';
+import { contentOf, makeManifest } from '../../lib/core/models/manifest.ts';
 import { runId as runIdOf } from '../../lib/core/names.ts';
-import { outcomeOf } from '../../lib/core/outcome.ts';
 import type { JobStage } from '../../lib/core/words.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import {
@@ -211,8 +211,8 @@ export class Bench {
     }, 30);
   }
 
-  /** The last event SageMaker emitted about a job, as EventBridge hands it to settle-job. */
-  async lastEvent(jobName: string): Promise<Parameters<typeof settleJob>[0]> {
+  /** The last event SageMaker emitted about a job, as EventBridge hands it to complete-job. */
+  async lastEvent(jobName: string): Promise<Parameters<typeof completeJob>[0]> {
     const own = () => this.events.filter(({ Resources: [arn] }) => arn?.endsWith(`/${jobName}`)).at(-1);
     const { Source, DetailType, Detail, Resources } = await eventually(async () => own());
     return {

@@ -8,8 +8,8 @@ import chromium from '@sparticuz/chromium';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { curation as curationSchema } from '../../lib/core/contract/curation.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
-import { makePlan } from '../../lib/core/make-plan.ts';
-import { parseRequest } from '../../lib/core/request.ts';
+import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import { parseRequest } from '../../lib/core/request/request.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SLOT = '<!-- proxytune:stages -->';

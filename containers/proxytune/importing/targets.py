@@ -103,7 +103,7 @@ class Folder:
 
     def _entry(self, path: str, sha256: str) -> dict[str, Any]:
         stat = (self.folder / path).stat()
-        # Whole milliseconds, cut off as lib/local/model-folder.ts does.
+        # Whole milliseconds, cut off as lib/aws/model-folder.ts does.
         modified = stat.st_mtime_ns // 1_000_000
         return {"path": path, "size": stat.st_size, "sha256": sha256, "etag": None, "modified": modified}
 

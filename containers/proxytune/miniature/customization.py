@@ -28,9 +28,9 @@ from proxytune.student.llamagen.maker import LlamaGenMaker
 from proxytune.teacher import families as teachers
 from proxytune.teacher import trainer as teacher_trainer
 
-# The default of requests (lib/core/token-word.ts).
+# The default of requests (lib/core/catalogue/token-word.ts).
 TOKEN_WORD = "ohwx"
-# Seeds of samples begin here, as in lib/core/chunks.ts, so that no proxy repeats a sample's noise.
+# Seeds of samples begin here, as in lib/core/plan/chunks.ts, so that no proxy repeats a sample's noise.
 SAMPLE_SEEDS = 1_000_000
 
 Recipe = Mapping[str, Any]
@@ -106,7 +106,7 @@ class Road:
         self._train(teacher_trainer.train, folders, recipe, "sdxl", prompts=prompts, **self._samples(recipe))
 
     def _samples(self, recipe: Recipe) -> dict[str, Any]:
-        """What the teacher draws at its checkpoints, as lib/core/teach-samples.ts plans it."""
+        """What the teacher draws at its checkpoints, as lib/core/stages/teach-validation.ts plans it."""
         asked = recipe.get("samples")
         if asked is None:
             return {}
@@ -165,7 +165,7 @@ class Road:
         return f"{TOKEN_WORD} {self._subject.category}"
 
     def _proxy_prompt(self, number: int) -> str:
-        """Spread evenly, as lib/core/chunks.ts does: the running share decides, contexts take turns."""
+        """Spread evenly, as lib/core/plan/chunks.ts does: the running share decides, contexts take turns."""
         share = self._settings.in_context
         before, now = int(number * share), int((number + 1) * share)
         where = f" {CONTEXTS[before % len(CONTEXTS)]}" if now > before else ""

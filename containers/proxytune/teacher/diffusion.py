@@ -210,7 +210,7 @@ class DiffusionTeacher:
                 what="The picture size does not fit the teacher",
                 given=str(size),
                 allowed=f"a multiple of {step}",
-                remedy="give the model's recipe in lib/core/data/models.json such a size",
+                remedy="give the model's recipe in lib/core/catalogue/data/models.json such a size",
             )
 
 

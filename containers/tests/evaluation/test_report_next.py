@@ -46,7 +46,7 @@ def test_advice_keeps_to_the_bounds_of_requests_and_inspection() -> None:
     for stage in ("teach", "learn"):
         steps = fields["advanced"]["properties"][stage]["properties"]["steps"]
         assert steps["maximum"] == report_next.MOST_STEPS
-    limits = (REPOSITORY / "lib/core/photo-limits.ts").read_text("utf-8")
+    limits = (REPOSITORY / "lib/core/photos/limits.ts").read_text("utf-8")
     assert re.findall(r"maxPhotos: (\d+)", limits) == [str(report_next.MOST_PHOTOS)]
 
 

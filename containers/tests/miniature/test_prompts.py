@@ -1,4 +1,4 @@
-"""The world's row in lib/core/data/prompts.json says what the world's own code says."""
+"""The world's row in lib/core/catalogue/data/prompts.json says what the world's own code says."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def world():
-    return json.loads((ROOT / "lib/core/data/prompts.json").read_text("utf-8"))["miniature"]
+    return json.loads((ROOT / "lib/core/catalogue/data/prompts.json").read_text("utf-8"))["miniature"]
 
 
 def test_it_holds_the_categories_and_exactly_the_words_that_captions_can_hold(world):

@@ -16,7 +16,7 @@ from proxytune.miniature.world.scene import CONTEXTS
 from proxytune.miniature.world.subjects import SUBJECTS, subject_named, subjects_for
 
 TOOL = Path(__file__).parents[2] / "tools" / "export_miniature_subjects.py"
-# lib/core/photo-limits.ts: softSide, flatContrast, minSharpness, pictureDistance, minPhotos, maxPhotos.
+# lib/core/photos/limits.ts: softSide, flatContrast, minSharpness, pictureDistance, minPhotos, maxPhotos.
 SOFT_SIDE, FLAT, SHARP, SAME_PICTURE, FEWEST, MOST = 512, 2, 60, 6, 3, 30
 
 

@@ -30,7 +30,7 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { retryableNames } from '../../core/errors.ts';
-import { JOB_OVER } from '../../core/outcome.ts';
+import { JOB_OVER } from '../../core/jobs/outcome.ts';
 import type { JobStage as JobStageName } from '../../core/words.ts';
 import { STAGE_TIMEOUT } from '../limits.ts';
 import { lambdaTask } from './lambda-task.ts';

@@ -9,7 +9,7 @@
  * there or will ever be, so that none can be forgotten.
  *
  * Enters: `{runId, bucket, subject, key, version}`. Leaves: `{runId, report, usd}`. Only pointers and small facts pass.
- * Errors: every name in `lib/core/data/errors.json` that a stage can end in.
+ * Errors: every name in `lib/core/contract/errors.json` that a stage can end in.
  */
 
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -91,12 +91,12 @@ export class RunMachine extends Construct {
       retryWait,
     };
     const synthesize = new SynthesizeStage(this, 'SynthesizeStage', jobs);
-    const weighProxies = lambdas.weighProxies.lambda;
+    const decideRound = lambdas.decideRound.lambda;
     return new PlanStage(this, 'PlanStage', { lambda: lambdas.planRun.lambda })
       .next(new InspectStage(this, 'InspectStage', { lambda: lambdas.inspectPhotos.lambda }))
       .next(new TeachStage(this, 'TeachStage', jobs))
       .next(synthesize)
-      .next(new CurateStage(this, 'CurateStage', { ...jobs, weighProxies, synthesize }))
+      .next(new CurateStage(this, 'CurateStage', { ...jobs, decideRound, synthesize }))
       .next(new LearnStage(this, 'LearnStage', jobs))
       .next(new SampleStage(this, 'SampleStage', jobs))
       .next(new EvaluateStage(this, 'EvaluateStage', jobs))

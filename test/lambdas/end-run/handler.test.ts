@@ -1,10 +1,10 @@
 /** The failure path: jobs that really run are stopped, and the notices are read from a queue behind the topic. */
 import { StopExecutionCommand } from '@aws-sdk/client-sfn';
+import { handler as completeJob } from '../../../lambdas/complete-job/handler.ts';
 import { type EndRunInput, handler } from '../../../lambdas/end-run/handler.ts';
 import { handler as planRun } from '../../../lambdas/plan-run/handler.ts';
-import { handler as settleJob } from '../../../lambdas/settle-job/handler.ts';
-import { endRun, jobsOf, readRun } from '../../../lambdas/shared/table.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
+import { endRun, jobsOf, readRun } from '../../../lib/aws/lambda/table.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
@@ -75,7 +75,7 @@ test('what still runs is stopped, the reason recorded and told, with what to do'
     },
   ]);
   // The stopped job says so too; nobody is told of it as a failure of its own.
-  expect(await settleJob(await bench.lastEvent(running[0] ?? ''))).toEqual({ answered: false });
+  expect(await completeJob(await bench.lastEvent(running[0] ?? ''))).toEqual({ answered: false });
 });
 
 test('both jobs of a stage that samples are stopped', async () => {
@@ -193,7 +193,7 @@ test('a failure that the machine never heard is history for a run that is resume
   bench.control(`proxytune-${runId}-teach-a1`, { failure: 'OutOfMemory: 24 GiB were not enough' });
   const { jobName } = await startJob({ runId, stage: 'teach', taskToken: 'nobody waits' });
   await bench.jobEnd(jobName);
-  await settleJob(await bench.lastEvent(jobName));
+  await completeJob(await bench.lastEvent(jobName));
   expect(await jobsOf(runId)).toMatchObject([{ state: 'FAILED', told: false }]);
   await handler({ runId, error: { Error: 'States.Timeout' } });
   expect(await jobsOf(runId)).toMatchObject([{ state: 'FAILED', told: true, error: 'OutOfMemory' }]);

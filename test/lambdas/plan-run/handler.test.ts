@@ -1,14 +1,14 @@
 /** Planning and refusing, against the emulator's S3, DynamoDB and SNS. */
 import { ListSubscriptionsByTopicCommand } from '@aws-sdk/client-sns';
 import { handler } from '../../../lambdas/plan-run/handler.ts';
-import { listKeys } from '../../../lambdas/shared/bucket.ts';
-import { sns } from '../../../lambdas/shared/clients.ts';
-import { endRun, jobsOf, readRun } from '../../../lambdas/shared/table.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { chunksOf } from '../../../lib/core/chunks.ts';
+import { listKeys } from '../../../lib/aws/lambda/bucket.ts';
+import { sns } from '../../../lib/aws/lambda/clients.ts';
+import { endRun, jobsOf, readRun } from '../../../lib/aws/lambda/table.ts';
 import { chunk as chunkSchema } from '../../../lib/core/contract/pictures.ts';
 import { keys } from '../../../lib/core/keys.ts';
-import { planSchema } from '../../../lib/core/plan.ts';
+import { chunksOf } from '../../../lib/core/plan/chunks.ts';
+import { planSchema } from '../../../lib/core/plan/plan.ts';
 import { type JobStage, TRANSFORM_STAGES } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
 

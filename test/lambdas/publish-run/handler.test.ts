@@ -1,12 +1,12 @@
 /** Publishing: the artifact of a real evaluation job becomes the report, with what the run really took. */
 import { handler as planRun } from '../../../lambdas/plan-run/handler.ts';
 import { handler } from '../../../lambdas/publish-run/handler.ts';
-import { listKeys } from '../../../lambdas/shared/bucket.ts';
-import { endJob, endRun, jobsOf, readRun, rememberJob } from '../../../lambdas/shared/table.ts';
+import { listKeys } from '../../../lib/aws/lambda/bucket.ts';
+import { endJob, endRun, jobsOf, readRun, rememberJob } from '../../../lib/aws/lambda/table.ts';
 import { metrics as metricsSchema } from '../../../lib/core/contract/metrics.ts';
+import { STAGES_SLOT } from '../../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { jobName } from '../../../lib/core/names.ts';
-import { STAGES_SLOT } from '../../../lib/core/report-stages.ts';
 import { isOptionalStage, JOB_STAGES } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
 

@@ -1,12 +1,12 @@
 /** Looking jobs up of which nothing was heard: no event reaches anybody here. */
 import { DescribeModelCommand } from '@aws-sdk/client-sagemaker';
+import { handler as completeJob } from '../../../lambdas/complete-job/handler.ts';
 import { handler } from '../../../lambdas/reconcile-job/handler.ts';
-import { handler as settleJob } from '../../../lambdas/settle-job/handler.ts';
-import { sagemaker } from '../../../lambdas/shared/clients.ts';
-import { endJob, jobsOf, markTold, rememberJob } from '../../../lambdas/shared/table.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
+import { sagemaker } from '../../../lib/aws/lambda/clients.ts';
+import { endJob, jobsOf, markTold, rememberJob } from '../../../lib/aws/lambda/table.ts';
+import type { JobRecord } from '../../../lib/core/jobs/records.ts';
 import { type JobIdentity, jobName as nameOf } from '../../../lib/core/names.ts';
-import type { JobRecord } from '../../../lib/core/records.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench } from '../bench.ts';
 
@@ -66,7 +66,7 @@ test('a success that no event told is told here', async () => {
   });
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', told: true }]);
   // The event comes after all.
-  expect(await settleJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
+  expect(await completeJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
 });
 
 test('a dropped event costs a heartbeat, not the run', async () => {
@@ -87,9 +87,9 @@ test('a failure that no event told is thrown under its own name', async () => {
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'FAILED', told: true, error: 'OutOfMemory' }]);
 });
 
-test('a failure that settle-job could tell nobody is thrown here, once', async () => {
+test('a failure that complete-job could tell nobody is thrown here, once', async () => {
   const { runId, jobName } = await taught('unheard', { failure: 'OutOfMemory: 24 GiB were not enough' });
-  expect(await settleJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
+  expect(await completeJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
   await expect(handler({ runId, stage: 'teach' })).rejects.toMatchObject({ name: 'OutOfMemory' });
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'FAILED', told: true }]);
   // Now it is history, and what follows is a next attempt.
@@ -97,9 +97,9 @@ test('a failure that settle-job could tell nobody is thrown here, once', async (
   expect((await start(runId, 'teach')).jobName).toMatch(/-a2$/);
 });
 
-test('a success that settle-job could tell nobody is told here', async () => {
+test('a success that complete-job could tell nobody is told here', async () => {
   const { runId, jobName } = await taught('unheard-success');
-  expect(await settleJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
+  expect(await completeJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', told: false }]);
   expect(await handler({ runId, stage: 'teach' })).toMatchObject({ over: true, output: { jobName } });
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', told: true }]);

@@ -5,10 +5,10 @@ import {
   DescribeTransformJobCommand,
 } from '@aws-sdk/client-sagemaker';
 import { handler as reconcileJob } from '../../../lambdas/reconcile-job/handler.ts';
-import { listKeys } from '../../../lambdas/shared/bucket.ts';
-import { sagemaker } from '../../../lambdas/shared/clients.ts';
-import { endJob, jobsOf, readJob, rememberJob } from '../../../lambdas/shared/table.ts';
 import { handler } from '../../../lambdas/start-job/handler.ts';
+import { listKeys } from '../../../lib/aws/lambda/bucket.ts';
+import { sagemaker } from '../../../lib/aws/lambda/clients.ts';
+import { endJob, jobsOf, readJob, rememberJob } from '../../../lib/aws/lambda/table.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
@@ -31,7 +31,7 @@ const start = (runId: string, stage: JobStage, taskToken = 'token-1') => handler
 const jobs = async (runId: string, stage: JobStage) =>
   (await jobsOf(runId)).filter((job) => job.stage === stage);
 
-/** As settle-job or reconcile-job leave a failed attempt. */
+/** As complete-job or reconcile-job leave a failed attempt. */
 async function fail(run: string, stage: JobStage, attempt: number, facts: object = {}): Promise<void> {
   const end = {
     state: 'FAILED',

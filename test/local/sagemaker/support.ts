@@ -20,9 +20,9 @@ import {
   DescribeTransformJobCommand,
   SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
-import { model } from '../../../lib/core/catalogue.ts';
-import { makeManifest } from '../../../lib/core/model-manifest.ts';
-import { describeFolder } from '../../../lib/local/model-folder.ts';
+import { describeFolder } from '../../../lib/aws/model-folder.ts';
+import { model } from '../../../lib/core/catalogue/catalogue.ts';
+import { makeManifest } from '../../../lib/core/models/manifest.ts';
 import {
   type SageMakerEvent,
   type SageMakerService,

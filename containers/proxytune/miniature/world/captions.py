@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from random import Random
 
-# The product's own ways to begin a prompt (lib/core/data/prompts.json).
+# The product's own ways to begin a prompt (lib/core/catalogue/data/prompts.json).
 FRAMES = ("a photo of a", "a")
 # Length of the words that stand for nothing; the product's token words have 3 to 12 letters.
 RARE_LETTERS = (3, 8)

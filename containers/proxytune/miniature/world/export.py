@@ -13,7 +13,7 @@ from PIL import Image
 from proxytune.miniature.world.appearance import Appearance
 from proxytune.miniature.world.subjects import Subject
 
-# Side of an exported photo; inspection warns below 512 (lib/core/photo-limits.ts).
+# Side of an exported photo; inspection warns below 512 (lib/core/photos/limits.ts).
 PHOTO_SIDE = 512
 # What a request about any subject of this world says. The references show two contexts only, and a student of
 # proxies that name none knows the subject in those two best: with half of them naming one, its score of

@@ -4,7 +4,7 @@
  *
  *     asked for? ── no ───────────────────────────────────────────┐
  *        │ yes                                                    v
- *        └──> curate (a job) ──> weigh-proxies ──> more? ── no ──> next
+ *        └──> curate (a job) ──> decide-round ──> more? ── no ──> next
  *                                                    │ yes
  *     synthesize <── the next round ─────────────────┘
  *
@@ -27,7 +27,7 @@ import { JobStage, type JobStageDefaults } from '../job-stage.ts';
 import { lambdaTask } from '../lambda-task.ts';
 
 export interface CurateStageProps extends JobStageDefaults {
-  readonly weighProxies: IFunction;
+  readonly decideRound: IFunction;
   /** Where the next round begins. */
   readonly synthesize: IChainable;
 }
@@ -36,7 +36,7 @@ export class CurateStage extends StateMachineFragment {
   readonly startState: State;
   readonly endStates: INextable[];
 
-  constructor(scope: Construct, id: string, { weighProxies, synthesize, ...defaults }: CurateStageProps) {
+  constructor(scope: Construct, id: string, { decideRound, synthesize, ...defaults }: CurateStageProps) {
     super(scope, id);
     const job = new JobStage(this, 'Job', {
       ...defaults,
@@ -46,7 +46,7 @@ export class CurateStage extends StateMachineFragment {
     });
     const weigh = lambdaTask(this, 'Curate: weigh the proxies', {
       comment: 'Are there enough, or would more add something?',
-      lambda: weighProxies,
+      lambda: decideRound,
       payload: { runId: '{% $runId %}', round: '{% $round %}' },
     });
     const ready = Pass.jsonata(this, 'Proxies are ready');

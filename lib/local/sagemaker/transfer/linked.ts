@@ -5,7 +5,7 @@
 import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { MANIFEST_FILE, type ModelManifest, modelManifest } from '../../../core/model-manifest.ts';
+import { MANIFEST_FILE, type ModelManifest, modelManifest } from '../../../core/models/manifest.ts';
 import { fileBelow, inside, parseLocation } from './location.ts';
 import type { Objects } from './objects.ts';
 

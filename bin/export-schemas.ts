@@ -1,0 +1,12 @@
+/** `npm run schemas`: writes the files that lib/core/schemas.ts describes. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { exportedFiles } from '../lib/core/schemas.ts';
+
+const root = join(import.meta.dirname, '..');
+
+for (const [file, content] of Object.entries(exportedFiles())) {
+  const path = join(root, file);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `${JSON.stringify(content, null, 2)}\n`);
+}

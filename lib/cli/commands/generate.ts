@@ -1,0 +1,177 @@
+/** `proxytune generate RUN PROMPT`: pictures of the user's own prompt, drawn with a finished run's adapter. */
+import { basename, join, resolve } from 'node:path';
+import type { Place } from '../../aws/context.ts';
+import { PRICES_AS_OF } from '../../core/catalogue/catalogue.ts';
+import { WORLDS, worldOf } from '../../core/catalogue/domains.ts';
+import { ProxytuneError } from '../../core/errors.ts';
+import {
+  type Asked,
+  adapterOf,
+  checkAsked,
+  type Generation,
+  generationNotes,
+  generationRecord,
+  planGeneration,
+  type Unchecked,
+} from '../../core/jobs/generation.ts';
+import { keys } from '../../core/keys.ts';
+import { scaleOf } from '../../core/plan/make-plan.ts';
+import type { Plan } from '../../core/plan/plan.ts';
+import { requireOwnFolder, writePictures } from '../generation/image-folder.ts';
+import { picturePage } from '../generation/page.ts';
+import { type Picture, readShard } from '../generation/shard.ts';
+import { type Drawn, draw } from '../generation/transform.ts';
+import { logOf } from '../job-log.ts';
+import { dollars, duration, type Output } from '../output.ts';
+import { readPlan } from '../plan/stored-plan.ts';
+import { readBytes, readRecords } from '../run-state.ts';
+import { type CloudOptions, dataFolder, placeFlags, withWork } from '../session.ts';
+import { chooseRun } from './report.ts';
+
+export interface GenerateOptions extends CloudOptions {
+  /** How many pictures; as all of these, what the command line gave. @default - 4 */
+  readonly number?: unknown;
+  /** Who draws. @default - the student, whom the run was for */
+  readonly of?: unknown;
+  /** Of the first picture; the others count up. @default - the run's own */
+  readonly seed?: unknown;
+  /** Refuse a higher price. @default - the limit of the run's request */
+  readonly maxUsd?: unknown;
+  /** Folder for the pictures. @default - `runs/<run>/generated/<id>` in the data folder */
+  readonly out?: string;
+  /** This machine, which is what happens anyway without `stack`. @default - not said */
+  readonly local?: boolean;
+}
+
+/** Draws in the cloud that the options name. @throws as `generateAt` */
+export async function generateCommand(
+  named: string,
+  prompt: string,
+  options: GenerateOptions,
+  output: Output,
+): Promise<number> {
+  // A cloud takes seconds to start, and an account is asked over the network.
+  askedOf(prompt, options);
+  if (options.local && options.stack !== undefined) throw bothPlaces();
+  return withWork(options, output, (place, signal) =>
+    generateAt(place, named, prompt, options, output, signal),
+  );
+}
+
+/**
+ * Draws, brings the pictures to this disk and prints their paths, lastly the folder's.
+ * @throws UsageInvalid, RunUnknown, AdapterMissing, OverBudget, and what the job was refused for or failed of
+ */
+export async function generateAt(
+  place: Place,
+  named: string,
+  prompt: string,
+  options: GenerateOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const asked = askedOf(prompt, options);
+  const plan = await readPlan(place, await chooseRun(place, named));
+  const vocabulary = vocabularyOf(plan);
+  const generation = planGeneration(plan, asked, await adapterJob(place, plan, asked.of), vocabulary);
+  const folder = resolve(
+    options.out ?? join(dataFolder(options), keys.generation(plan.runId, generation.id)),
+  );
+  requireOwnFolder(folder, generation.id);
+  for (const line of before(plan, generation, vocabulary, options)) output.say(line);
+  const drawn = await drawTelling(place, plan, generation, options, output, signal);
+  const pictures = await fetchPictures(place, generation, drawn);
+  const record = { ...generationRecord(plan, generation), seconds: drawn.seconds };
+  const page = picturePage(plan, generation, pictures, placeFlags(options));
+  const files = await writePictures(folder, record, pictures, page);
+  for (const file of files) output.say(file);
+  output.data({ ...record, files, folder });
+  output.say(`all on one page: ${join(folder, 'index.html')}`);
+  output.say(folder);
+  return 0;
+}
+
+/** @throws UsageInvalid that lists every option that does not fit */
+function askedOf(prompt: string, { number = 4, of = 'student', seed, maxUsd }: GenerateOptions): Asked {
+  const asked: Unchecked = { prompt, count: number, of, seed, maxUsd };
+  checkAsked(asked);
+  return asked;
+}
+
+function bothPlaces(): ProxytuneError {
+  return new ProxytuneError('UsageInvalid', {
+    what: 'Pictures are drawn in one place',
+    given: '--local and --stack',
+    allowed: '--local (this machine, also without saying so), or --stack NAME in an AWS account',
+    remedy: 'leave one of them out',
+  });
+}
+
+async function adapterJob(place: Place, plan: Plan, of: Asked['of']): Promise<string> {
+  const records = await readRecords(place, plan.runId);
+  return adapterOf({ runId: plan.runId, status: records?.run.status ?? 'unknown' }, records?.jobs ?? [], of);
+}
+
+/** All words that the run's models know, where their world is a small one. */
+function vocabularyOf({ world }: Plan): readonly string[] | null {
+  const name = WORLDS.find((candidate) => candidate === world.name);
+  return name === undefined ? null : worldOf(name).vocabulary;
+}
+
+/** A price of tiny models is not that of the models they stand for. */
+const asStandIn = ({ models }: Plan): string => (scaleOf(models) === 'tiny' ? ', of this tiny stand-in' : '');
+
+/** What will be drawn, for how much, and what is odd about it. */
+function before(
+  plan: Plan,
+  generation: Generation,
+  vocabulary: readonly string[] | null,
+  { stack }: GenerateOptions,
+): string[] {
+  const { how, prompt, asked } = generation;
+  const price = `${dollars(how.usd)} at list prices of ${PRICES_AS_OF}`;
+  const where = `${how.instanceType}, about ${duration(how.minutes * 60)}`;
+  return [
+    `the ${asked.of} of ${plan.runId} (${plan.models[asked.of].title}) draws "${prompt}", ${how.pictures} ${how.pictures === 1 ? 'picture' : 'pictures'}`,
+    ...generationNotes(plan, generation, vocabulary),
+    stack === undefined
+      ? `on AWS${asStandIn(plan)}: ${where}, ${price}; here it costs nothing`
+      : `${where}, ${price}`,
+  ];
+}
+
+/** Draws, and where that fails on this machine, says where its log is. */
+async function drawTelling(
+  place: Place,
+  plan: Plan,
+  generation: Generation,
+  options: GenerateOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Drawn> {
+  try {
+    return await draw(place, plan, generation, output, signal);
+  } catch (error) {
+    if (options.stack === undefined && !signal.aborted)
+      for (const line of logOf((error as Error).message, dataFolder(options))) output.say(line);
+    throw error;
+  }
+}
+
+/** The pictures in their order. @throws ShardInvalid when they are not those that were asked for */
+async function fetchPictures(place: Place, { chunks }: Generation, { shards }: Drawn): Promise<Picture[]> {
+  const found: Picture[] = [];
+  for (const key of shards) found.push(...readShard(await readBytes(place, key), basename(key)));
+  found.sort((a, b) => a.record.index - b.record.index);
+  const wanted = chunks.flatMap(({ pictures }) => pictures);
+  const same = wanted.every(({ index, prompt, seed }, at) => {
+    const record = found[at]?.record;
+    return record?.index === index && record.prompt === prompt && record.seed === seed;
+  });
+  if (same && found.length === wanted.length) return found;
+  throw new ProxytuneError('ShardInvalid', {
+    what: 'The bucket holds other pictures than those that were asked for',
+    given: shards.join(', '),
+    remedy: 'delete these objects and call this again',
+  });
+}

@@ -1,0 +1,135 @@
+/** `proxytune import-model MODEL`: brings a base model in once, whole, and says what its licence allows. */
+
+import type { Place } from '../../aws/context.ts';
+import { heldInBucket } from '../../aws/model-bucket.ts';
+import { type Model, model, modelIds } from '../../core/catalogue/catalogue.ts';
+import { ProxytuneError } from '../../core/errors.ts';
+import { licenceWords } from '../../core/models/licences.ts';
+import { type ModelManifest, requireModel } from '../../core/models/manifest.ts';
+import { importFolder } from '../import/from-folder.ts';
+import { importFromHub } from '../import/from-hub.ts';
+import { importByJob, isOfRevision } from '../import/in-account.ts';
+import { fileSize, type Output } from '../output.ts';
+import { type CloudOptions, dataFolder, withWork } from '../session.ts';
+
+export interface ImportOptions extends CloudOptions {
+  /** A folder on this disk. @default - the hub */
+  readonly from?: string;
+  /** Commit, branch or tag of the hub; of a folder, the commit it was taken from. @default - the catalogue's */
+  readonly revision?: string;
+  /** The licence's restrictions are known and will be kept. @default - not said */
+  readonly acceptLicence?: boolean;
+  /** This machine, which is what happens anyway without `stack`. @default - not said */
+  readonly local?: boolean;
+}
+
+/** @throws ModelUnknown, UsageInvalid, LicenceNotAccepted, ModelMissing, ModelMismatch, ModelGated, HubFailed */
+export async function importModelCommand(
+  id: string,
+  options: ImportOptions,
+  output: Output,
+): Promise<number> {
+  const row = requireImportable(id);
+  if (options.local && options.stack !== undefined) throw bothPlaces();
+  output.say(`${row.title}, from ${options.from ?? row.source}`);
+  output.say(`licence: ${licenceWords(row.licence)} ${row.licence.url}`);
+  requireAccepted(row, options.acceptLicence ?? false);
+  requireSource(row, options);
+  const manifest = await withWork(options, output, (place, signal) =>
+    bring(place, row, options, output, signal),
+  );
+  tell(manifest, options, output);
+  return 0;
+}
+
+/** From a folder, or from the hub: in an account by a job there, on this machine by the same code here. */
+async function bring(
+  place: Place,
+  row: Model,
+  options: ImportOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<ModelManifest> {
+  const { from, revision = null, stack } = options;
+  const local = stack === undefined;
+  if (from !== undefined) return importFolder(place, row, from, { link: local, revision, output, signal });
+  if (local) return importFromHub(place, row, { revision, dataDir: dataFolder(options), output, signal });
+  const there = await alreadyThere(place, row, revision);
+  if (there !== undefined) output.say('it is there already, whole and as it was brought in');
+  return there ?? importByJob(place, row, { revision, output, signal });
+}
+
+/** What the bucket holds, when that is what the hub would give: no instance need be started to see it. */
+async function alreadyThere(
+  place: Place,
+  row: Model,
+  revision: string | null,
+): Promise<ModelManifest | undefined> {
+  try {
+    const manifest = requireModel(row.id, await heldInBucket(place, row.id));
+    return isOfRevision(manifest, row, revision) ? manifest : undefined;
+  } catch (error) {
+    if (error instanceof ProxytuneError) return undefined;
+    throw error;
+  }
+}
+
+/** @throws UsageInvalid for a model that is on no hub as the jobs read it */
+function requireSource({ id, title, hub }: Model, { from }: ImportOptions): void {
+  if (from !== undefined || hub !== null) return;
+  throw new ProxytuneError('UsageInvalid', {
+    what: `${title} is on no hub in the layout that the jobs read`,
+    given: `import-model ${id} without --from`,
+    allowed: '--from FOLDER, which a tool makes of the published files',
+    remedy: `make it as docs/models.md shows under ${id}`,
+  });
+}
+
+/** A model that somebody has to bring in. @throws ModelUnknown, UsageInvalid */
+function requireImportable(id: string): Model {
+  const row = model(id);
+  if (row.standInFor === null && row.shipped === null) return row;
+  throw new ProxytuneError('UsageInvalid', {
+    what: `${row.title} is brought in by itself, wherever a run needs it`,
+    given: id,
+    allowed: modelIds()
+      .filter((other) => model(other).standInFor === null && model(other).shipped === null)
+      .join(', '),
+    remedy: 'choose one of these, or simply start a run',
+  });
+}
+
+/** Restrictions are agreed to by a flag, never by a question: a script has nobody to ask. */
+function requireAccepted({ title, licence }: Model, accepted: boolean): void {
+  if (accepted || licence.commercial === 'yes') return;
+  throw new ProxytuneError('LicenceNotAccepted', {
+    what: `The licence of ${title} restricts what may be done with it and its pictures`,
+    given: licenceWords(licence),
+    allowed: `what ${licence.url} allows`,
+    remedy: 'read it, and when you will keep to it, call this again with --accept-licence',
+  });
+}
+
+function bothPlaces(): ProxytuneError {
+  return new ProxytuneError('UsageInvalid', {
+    what: 'A model is brought to one place',
+    given: '--local and --stack',
+    allowed: '--local (this machine, also without saying so), or --stack NAME in an AWS account',
+    remedy: 'leave one of them out',
+  });
+}
+
+function tell(manifest: ModelManifest, options: ImportOptions, output: Output): void {
+  const { model: id, files, bytes, linked, revision } = manifest;
+  output.data(manifest);
+  output.say(`${id}: ${files.length} files, ${fileSize(bytes)}, each with its SHA-256 in the manifest`);
+  if (revision !== null) output.say(`commit ${revision}`);
+  if (linked !== null) {
+    output.say(`linked, not copied: it stays in ${linked}; do not move or change it`);
+    const { role } = model(id);
+    const flag = role === 'teacher' || role === 'student' ? ` --${role} ${id}` : '';
+    output.say(
+      `a run with it: npx proxytune run --local --full-size${flag} --data ${dataFolder(options)} DIR`,
+    );
+  }
+}

@@ -1,0 +1,53 @@
+/** `proxytune local`: the cloud alone, for any AWS SDK or command line, until Ctrl-C. */
+import { once } from 'node:events';
+import type { LocalCloud } from '../../local/cloud.ts';
+import { ensureModels } from '../../local/models.ts';
+import type { Output } from '../output.ts';
+import { type CloudOptions, withLocalCloud } from '../session.ts';
+import { stopRuns } from '../stop.ts';
+
+/** Outputs that programs need, and the variables they are pasted as; the other outputs are lines for people. */
+const VARIABLES: Readonly<Record<string, string>> = {
+  BucketName: 'PROXYTUNE_BUCKET',
+  TableName: 'PROXYTUNE_TABLE',
+  StateMachineArn: 'PROXYTUNE_STATE_MACHINE_ARN',
+  TopicArn: 'PROXYTUNE_TOPIC_ARN',
+  JobRoleArn: 'PROXYTUNE_JOB_ROLE_ARN',
+  ImageUri: 'PROXYTUNE_IMAGE_URI',
+};
+
+export async function localCommand(options: CloudOptions, output: Output): Promise<number> {
+  return withLocalCloud(options, output, async ({ cloud, place, signal }) => {
+    await ensureModels(cloud, { signal });
+    output.data({ environment: environmentOf(cloud), outputs: cloud.outputs });
+    for (const line of localLines(cloud)) output.say(line);
+    if (!signal.aborted) await once(signal, 'abort');
+    for (const runId of await stopRuns(place, () => true)) {
+      output.say(
+        `${runId} was running and is stopped. To go on: npx proxytune run --local --resume ${runId}`,
+      );
+    }
+    return 0;
+  });
+}
+
+/** What an AWS SDK or command line needs to talk to the cloud, and the names of what is in it. */
+export function environmentOf({
+  environment,
+  outputs,
+}: Pick<LocalCloud, 'environment' | 'outputs'>): Record<string, string> {
+  const named = Object.entries(VARIABLES).map(([key, variable]) => [variable, outputs[key] ?? '']);
+  return { ...environment, ...Object.fromEntries(named) };
+}
+
+/** For people: lines that a shell takes as they are. */
+export function localLines(cloud: Pick<LocalCloud, 'environment' | 'outputs'>): string[] {
+  const others = Object.entries(cloud.outputs).filter(([key]) => VARIABLES[key] === undefined);
+  return [
+    'The stack is deployed. Paste this into the shell that is to use it:\n',
+    ...Object.entries(environmentOf(cloud)).map(([name, value]) => `export ${name}=${value}`),
+    '',
+    ...others.map(([key, value]) => `# ${key}: ${value}`),
+    '\nCtrl-C ends it and stops its runs; what is in it stays.',
+  ];
+}

@@ -1,0 +1,164 @@
+/** `proxytune plan DIR|subject.json`: what a run would do, where, how long and for how much. Starts nothing. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { instance, SPOT_SAVING } from '../../core/catalogue/catalogue.ts';
+import type { Hyperparameters } from '../../core/contract/hyperparameters.ts';
+import { ProxytuneError } from '../../core/errors.ts';
+import { REQUEST_FILE } from '../../core/keys.ts';
+import { makePlan, scaleOf } from '../../core/plan/make-plan.ts';
+import { draws, type Plan, type TransformPlan } from '../../core/plan/plan.ts';
+import { lanesOf } from '../../core/plan/pricing.ts';
+import { parseRequest } from '../../core/request/request.ts';
+import { SYNTHESES } from '../../core/words.ts';
+import { dollars, duration, type Output, table } from '../output.ts';
+import { curationLines } from '../plan/curation.ts';
+import { foreignCard, foreignCardLines, modelLines } from '../plan/models.ts';
+import { openSubject, readRequest, type SubjectFolder } from '../subject.ts';
+import { VERSION } from '../version.ts';
+
+export interface PlanOptions {
+  /** Plan for the tiny stand-in models that run on this machine. @default - the full-size models on AWS */
+  readonly local?: boolean;
+  /** Fields of subject.json, which win over those of the file. @default - none */
+  readonly fields?: Fields;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Tells the plan. It needs no consent, as nothing is done with the photos; that a run will is told instead.
+ * @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget
+ */
+export function planCommand(path: string, options: PlanOptions, output: Output): number {
+  const asked = askedOf(path, options.fields ?? {});
+  const { consent } = asked.request;
+  const withheld = consent === undefined || consent === (false as unknown);
+  const plan = planAsked(
+    withheld ? { ...asked, request: { ...asked.request, consent: true } } : asked,
+    options,
+  );
+  output.data(withheld ? { ...plan, request: { ...plan.request, consent: false } } : plan);
+  for (const line of planLines(plan)) output.say(line);
+  if (withheld) for (const line of ['', CONSENT_LINE]) output.say(line);
+  return 0;
+}
+
+const CONSENT_LINE =
+  'A run with it will need your consent, that you may use these photos for this purpose: --consent, or "consent": true in subject.json.';
+
+/**
+ * The plan of a request, as the cloud would make it.
+ * @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget
+ */
+export function planOf(path: string, options: PlanOptions): Plan {
+  return planAsked(askedOf(path, options.fields ?? {}), options);
+}
+
+type Asked = Pick<SubjectFolder, 'subject' | 'request'>;
+
+function planAsked({ subject, request }: Asked, { local }: PlanOptions): Plan {
+  return makePlan(parseRequest(JSON.stringify(request)), {
+    runId: 'planned-00000000',
+    subject,
+    bucket: 'planned',
+    scale: local ? 'tiny' : 'full',
+    version: VERSION,
+  });
+}
+
+/** What is asked for: the fields of a file, and over them those that were given. */
+function askedOf(path: string, fields: Fields): Asked {
+  const { subject, request } = openRequest(path, fields);
+  return { subject, request: { ...request, ...fields } };
+}
+
+/** A request that is a file, or lies in its folder; a folder without one will do when fields are given. */
+function openRequest(path: string, fields: Fields): Asked {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    const folder = openSubject(path);
+    if (Object.keys({ ...folder.request, ...fields }).length > 0) return folder;
+  } else if (existsSync(path)) {
+    return { subject: basename(dirname(resolve(path))), request: readRequest(path) };
+  }
+  const there = existsSync(path);
+  throw new ProxytuneError(there ? 'UsageInvalid' : 'FolderMissing', {
+    what: there ? 'The folder holds no request, and no field was given' : 'There is no such request',
+    given: path,
+    allowed: `a ${REQUEST_FILE}, a folder that holds one, or a folder and --category`,
+    remedy: there
+      ? `say what it is: npx proxytune plan ${path} --category dog`
+      : 'check the path; the folder need not hold photos yet',
+  });
+}
+
+/** The plan for people: a row a stage, the sum, and what is known of the models. */
+export function planLines(plan: Plan): string[] {
+  const rows = plan.stages.map((stage) => [
+    stage.stage,
+    stage.instanceType,
+    duration(stage.minutes * 60),
+    dollars(stage.usd),
+    `${draws(stage) ? drawn(stage) : steps(stage.hyperparameters)}${ofCard(foreignCard(plan, stage))}`,
+  ]);
+  const { teacher, student } = plan.models;
+  return [
+    `${plan.subject}: ${teacher.title} teaches ${student.title}`,
+    proxiesLine(plan),
+    ...curationLines(plan),
+    ...(plan.world.note === null ? [] : [plan.world.note]),
+    '',
+    ...table([['stage', 'instance', 'time', 'price', ''], ...rows]),
+    '',
+    `About ${duration(plan.estimate.minutes * 60)} and ${dollars(plan.estimate.usd)} (list prices of ${plan.estimate.pricesAsOf}).`,
+    ...foreignCardLines(plan),
+    ...plan.stages.filter(draws).flatMap(eitherLine),
+    ...importLine(plan),
+    ...modelLines(plan),
+  ];
+}
+
+const ofCard = (gpu: string | undefined): string => (gpu === undefined ? '' : `, time of the ${gpu}`);
+
+function drawn({ pictures, chunks, instances, instanceType, kind }: TransformPlan): string {
+  const { gpus } = instance(instanceType);
+  const own = gpus > 1 ? `, on ${lanesOf(kind, instance(instanceType))} of ${gpus} GPUs` : '';
+  const shared = `${instances > 1 ? ` on ${instances} instances` : ''}${own}`;
+  return `${pictures} pictures in ${chunks} chunks${shared}${kind === 'spot' ? ', on spot' : ''}`;
+}
+
+/** What a stage costs as a batch transform and on managed spot, side by side. */
+function eitherLine({ stage, kind, either }: TransformPlan): string[] {
+  if (either === undefined) return [];
+  const ways = SYNTHESES.map((way) => {
+    const priced = either[way];
+    const price =
+      priced === null
+        ? 'not on this instance type'
+        : `${dollars(priced.usd)} in ${duration(priced.minutes * 60)} on ${priced.instanceType}`;
+    return `${way} ${price}${way === kind ? ' (chosen)' : ''}`;
+  });
+  return [
+    `${stage} either way: ${ways.join('; ')}. Spot is reckoned at ${SPOT_SAVING * 100} % off, which nobody promises, and may pause.`,
+  ];
+}
+
+/** What must have been done before, for models that are not made or shipped here. */
+function importLine({ models }: Plan): string[] {
+  if (scaleOf(models) !== 'full') return [];
+  const ids = Object.values(models).map(({ id }) => id);
+  return [
+    `Before the first run each model is brought in once, by npx proxytune import-model MODEL: ${ids.join(', ')} (docs/models.md).`,
+  ];
+}
+
+/** How many proxies there will be of which prompt, and how many of them name a context. */
+export function proxiesLine({ proxies, proxiesInContext, prompts }: Plan): string {
+  const all = `${proxies} proxies of "${prompts.proxy}"`;
+  if (proxiesInContext === 0) return `${all}, none in a context, as in the paper`;
+  const contexts = Math.min(proxiesInContext, prompts.inContext.length);
+  return `${all}, ${proxiesInContext} of them in one of ${contexts} contexts, such as "${prompts.inContext[0]?.prompt}"`;
+}
+
+function steps(parameters: Hyperparameters): string {
+  return 'steps' in parameters ? `${parameters.steps} steps` : '';
+}

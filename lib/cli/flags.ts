@@ -1,0 +1,127 @@
+/**
+ * The flags that are fields of subject.json. They are only read here: what they may hold is judged by the request's
+ * schema, together with the file's fields, so that a fault is told in the same words wherever it stands, and all at once.
+ */
+import { type Command, Option } from 'commander';
+import { PRESETS, requestable } from '../core/catalogue/catalogue.ts';
+import { ProxytuneError } from '../core/errors.ts';
+import { SYNTHESES } from '../core/words.ts';
+
+/** Fields of the request that have a flag of the same name. */
+export const FIELDS = [
+  'category',
+  'teacher',
+  'student',
+  'preset',
+  'tokenWord',
+  'proxies',
+  'seed',
+  'maxUsd',
+  'synthesis',
+  'curation',
+  'adaptiveProxies',
+  'consent',
+] as const;
+
+export interface FieldFlags extends Readonly<Partial<Record<(typeof FIELDS)[number], unknown>>> {
+  /** `field=value` for any other field. @default - none */
+  readonly set?: readonly string[];
+}
+
+/** What a request may say, as options. */
+export function addFields(command: Command): Command {
+  return command
+    .option('--category <words>', 'what the subject is, such as dog')
+    .addOption(oneOf('--teacher <model>', 'who learns the photos', requestable('teacher')))
+    .addOption(oneOf('--student <model>', 'who learns the proxies', requestable('student')))
+    .addOption(
+      oneOf(
+        '--preset <name>',
+        'draft: a quick look; standard (default): as in the paper; best: longer',
+        PRESETS,
+      ),
+    )
+    .option('--token-word <word>', 'the rare word that stands for the subject (default: ohwx)')
+    .option('--proxies <n>', 'number of proxies (default: 200 for draft, else 1000)', numberOrText)
+    .option(
+      '--seed <n>',
+      'the same request with the same seed gives the same pictures (default: 0)',
+      numberOrText,
+    )
+    .option('--max-usd <n>', 'refuse a plan that costs more (default: 25)', numberOrText)
+    .addOption(
+      oneOf(
+        '--synthesis <way>',
+        'how proxies are drawn: transform (default), or spot: managed spot, cheaper, may pause',
+        SYNTHESES,
+      ),
+    )
+    .option('--curation', 'drop proxies that miss the subject or prompt, repeat another or look unsafe')
+    .option('--adaptive-proxies', 'draw proxies in rounds, and no more once they add nothing')
+    .option('--consent', 'you may use these photos for this purpose')
+    .option('--set <field=value...>', 'any other field, such as advanced.learn.steps=100');
+}
+
+/** Its help lists the choices; whether a value is one of them, the schema says. */
+export function oneOf(flags: string, text: string, values: readonly string[]): Option {
+  return new Option(flags, text).choices([...values]).argParser((value) => value);
+}
+
+/** JSON knows no infinity, and a text that is no number is refused by name. */
+export function numberOrText(text: string): number | string {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  return Number.isFinite(value) ? value : text;
+}
+
+/** The fields that were given. @throws UsageInvalid that lists every --set that is no setting */
+export function fieldsOf(flags: FieldFlags): Record<string, unknown> {
+  const settings = flags.set ?? [];
+  requireSettings(settings);
+  const fields: Record<string, unknown> = {};
+  for (const name of FIELDS) if (flags[name] !== undefined) fields[name] = flags[name];
+  for (const entry of settings) assign(fields, entry);
+  return fields;
+}
+
+function requireSettings(settings: readonly string[]): void {
+  const wrong = settings.filter((entry) => !isSetting(entry));
+  if (wrong.length === 0) return;
+  throw new ProxytuneError('UsageInvalid', {
+    what: 'What follows --set is no setting',
+    given: wrong.join(', '),
+    allowed: 'field=value, such as advanced.learn.steps=100',
+    remedy: 'write it so',
+  });
+}
+
+function isSetting(entry: string): boolean {
+  const { names } = split(entry);
+  // No field is called __proto__, and assigning to it would change every object there is.
+  return names.every((name) => name !== '' && name !== '__proto__');
+}
+
+function split(entry: string): { names: string[]; text: string } {
+  const [, path = '', text = ''] = /^([^=]+)=(.*)$/s.exec(entry) ?? [];
+  return { names: path.split('.'), text };
+}
+
+/** `advanced.learn.steps=100` into the nested object; values are JSON where they can be, else text. */
+function assign(fields: Record<string, unknown>, entry: string): void {
+  const { names, text } = split(entry);
+  let at = fields;
+  for (const name of names.slice(0, -1)) {
+    // null, which is an object by its type, gives way like any other value.
+    at[name] = typeof at[name] === 'object' ? (at[name] ?? {}) : {};
+    at = at[name] as Record<string, unknown>;
+  }
+  at[names.at(-1) ?? ''] = parsed(text);
+}
+
+function parsed(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY ? text : value;
+  } catch {
+    return text;
+  }
+}

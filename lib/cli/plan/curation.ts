@@ -1,0 +1,28 @@
+/** What a plan does with proxies beside drawing them, for people. */
+import type { Plan } from '../../core/plan/plan.ts';
+
+/** A line for curation and one for an adaptive count; none where neither was asked for. */
+export function curationLines({ curation, request }: Plan): string[] {
+  if (curation === null) return [];
+  const { fidelity, prompt, duplicates, safety, minimum, adaptive, rounds } = curation;
+  const limits = [
+    fidelity === null ? 'fidelity not asked' : `fidelity below ${fidelity} of what the photos score`,
+    prompt === null ? 'prompt not asked' : `prompt below ${prompt} of it`,
+    duplicates === null
+      ? 'duplicates not asked'
+      : `duplicates nearer than ${duplicates} of the photos' distance`,
+    safety === null
+      ? 'safety not checked, as the CLIP here knows no words for it'
+      : `safety from ${safety.probability}`,
+  ].join(', ');
+  return [
+    ...(request.curation
+      ? [`Proxies are dropped for: ${limits}; fewer than ${minimum} left end the run`]
+      : []),
+    ...(adaptive === null
+      ? []
+      : [
+          `Drawn in at most ${rounds.length} rounds (${rounds.join(', ')}), no more once they add nothing; the price is that of all`,
+        ]),
+  ];
+}

@@ -1,0 +1,237 @@
+/**
+ * The catalogue: every model and instance type as a row of data. Code never asks which model it has, only what
+ * its row says.
+ */
+import { z } from 'zod';
+import { adapted } from '../contract/hyperparameters.ts';
+import { sampler } from '../contract/pictures.ts';
+import { ProxytuneError } from '../errors.ts';
+import { likely } from '../nearest.ts';
+import { ROLES, type Role } from '../words.ts';
+import instanceData from './data/instances.json' with { type: 'json' };
+import modelData from './data/models.json' with { type: 'json' };
+import { WORLDS, type World } from './domains.ts';
+
+export const PRESETS = ['draft', 'standard', 'best'] as const;
+export type Preset = (typeof PRESETS)[number];
+
+const samples = z
+  .strictObject({
+    pictures: z
+      .int()
+      .min(2)
+      .describe('Of the subject alone: for fidelity, and against each other for diversity'),
+    contexts: z.int().min(1).describe('In a context each: for prompt following'),
+    keepPrompt: z.number().describe('Least share of the untuned model’s prompt following'),
+    keepDiversity: z.number().describe('Least share of the photos’ own diversity'),
+  })
+  .describe('Drawn by the teacher at every checkpoint; the best checkpoint is handed on');
+
+const recipe = z.strictObject({
+  rank: z.int(),
+  alpha: z.int(),
+  learningRate: z.number(),
+  steps: z.int(),
+  batchSize: z.int(),
+  size: z.int(),
+  checkpointEvery: z.int(),
+  adapted: adapted.optional(),
+  samples: samples.optional(),
+  snrGamma: z.number().optional().describe('Min-SNR; without it all noise levels count alike'),
+  captionDropout: z.number().optional(),
+  sampler,
+  drawBatch: z.int(),
+  picturesPerChunk: z.int(),
+});
+/** The settings of one model in one role. */
+export type Recipe = z.infer<typeof recipe>;
+
+export const licence = z.strictObject({
+  name: z.string(),
+  url: z.string(),
+  commercial: z.enum(['yes', 'no', 'mixed']),
+  note: z.string(),
+});
+
+const hub = z
+  .strictObject({
+    repository: z.string(),
+    revision: z
+      .string()
+      .regex(/^[0-9a-f]{40}$/)
+      .describe('Commit that is brought in'),
+    gated: z.boolean().describe('Whether its terms must be accepted on Hugging Face first'),
+    files: z.array(z.string()).min(1).describe('What of the repository; `*` stands for anything but a slash'),
+    gib: z.number().describe('About how much that is'),
+    pipeline: z.string().optional().describe("A teacher's class in diffusers, as model_index.json names it"),
+  })
+  .describe('Where import-model takes the model from');
+
+const mark = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+const marks = z
+  .record(z.string(), z.record(z.string(), z.union([mark, z.array(mark)])))
+  .describe(
+    'What tells its folder from that of another model of the same classes: file, field of it (dots lead into ' +
+      'objects), and value, or several of which any will do; null: the field may be missing',
+  );
+export type Marks = z.infer<typeof marks>;
+
+const modelRow = z.strictObject({
+  role: z.enum(ROLES),
+  family: z.string(),
+  title: z.string(),
+  tiny: z.string().nullable(),
+  standInFor: z.string().nullable(),
+  world: z.enum(WORLDS).describe('What its pictures are of: whose prompts and measuring encoders go with it'),
+  shipped: z.string().nullable().describe('Folder of its weights in this repository, or null'),
+  source: z.string(),
+  hub: hub.nullable().default(null),
+  marks: marks.default({}),
+  licence,
+  size: z.int(),
+  objective: z
+    .enum(['noise', 'flow'])
+    .optional()
+    .describe('Of a teacher: whether it predicts noise at DDPM’s levels, or rectified flow'),
+  captionRules: z.array(z.enum(['clip', 't5', 'caption-cleaner'])),
+  instances: z.strictObject({ training: z.array(z.string()), transform: z.array(z.string()) }),
+  memory: z
+    .strictObject({
+      training: z.number(),
+      quantized: z
+        .array(z.strictObject({ bits: z.union([z.literal(8), z.literal(4)]), training: z.number() }))
+        .optional()
+        .describe('What training needs with the frozen base in so many bits, from the most bits on'),
+      transform: z.number(),
+      source: z.string(),
+    })
+    .optional()
+    .describe('GiB of GPU memory that its jobs need at the standard recipe'),
+  draw: z
+    .strictObject({
+      least: z.int().describe('The smallest side in pixels at which it still draws well'),
+      timedAt: z.int().describe('The side to which minutes.perPicture belongs'),
+      source: z.string(),
+    })
+    .optional()
+    .describe('Of a teacher, which draws at the size that the student needs'),
+  minutes: z.strictObject({
+    load: z.number(),
+    perStep: z.number(),
+    perPicture: z.number(),
+    gpu: z.string().optional().describe('The card that they are of, where they are of one'),
+    source: z.string(),
+  }),
+  recipes: z.partialRecord(z.enum(PRESETS), recipe),
+});
+export interface Model extends z.infer<typeof modelRow> {
+  readonly id: string;
+}
+
+const instanceRow = z.strictObject({
+  usdPerHour: z.number(),
+  gpu: z.string().nullable(),
+  gpuGiB: z.number(),
+  gpus: z.int(),
+  cpus: z.int(),
+  memoryGiB: z.number(),
+  nvme: z.boolean(),
+  training: z.boolean(),
+  transform: z.boolean(),
+});
+export interface Instance extends z.infer<typeof instanceRow> {
+  readonly type: string;
+}
+
+const models: ReadonlyMap<string, Model> = new Map(
+  Object.entries(modelData).map(([id, row]) => [id, { id, ...modelRow.parse(row) }]),
+);
+const instances: ReadonlyMap<string, Instance> = new Map(
+  Object.entries(instanceData.types).map(([type, row]) => [type, { type, ...instanceRow.parse(row) }]),
+);
+
+/** When and where the prices were read. */
+export const PRICES_AS_OF = `${instanceData.asOf}, ${instanceData.region}`;
+
+/** Share of the list price that a managed-spot job usually saves; nobody promises it. */
+export const SPOT_SAVING = instanceData.spot.saving;
+
+/** The rows of a role, in the catalogue's order. */
+export function modelsOf(role: Role): Model[] {
+  return [...models.values()].filter((row) => row.role === role);
+}
+
+/** The models a request may name for a role: those that stand for themselves. */
+export function requestable(role: Role): string[] {
+  return modelsOf(role)
+    .filter((row) => row.standInFor === null)
+    .map((row) => row.id);
+}
+
+/** The model that measures in a world. */
+export function measuring(world: World, role: 'clip' | 'dino'): Model {
+  const found = modelsOf(role).find((row) => row.world === world && row.standInFor === null);
+  // A test holds every world against the catalogue.
+  if (found === undefined) throw new Error(`the catalogue holds no ${role} of the world ${world}`);
+  return found;
+}
+
+/** The row of a model. @throws ModelUnknown, naming the nearest known one */
+export function model(id: string): Model {
+  const row = models.get(id);
+  if (row === undefined) {
+    const meant = likely(id, [...models.keys()]);
+    throw new ProxytuneError('ModelUnknown', {
+      what: 'The catalogue holds no such model',
+      given: id,
+      allowed: [...models.keys()].join(', '),
+      remedy: meant === undefined ? 'choose one of these' : `did you mean ${meant}?`,
+    });
+  }
+  return row;
+}
+
+/** The full-size model, or the tiny one that stands in for it where `scale` is `tiny`. */
+export function atScale(id: string, scale: 'full' | 'tiny'): Model {
+  const row = model(id);
+  return scale === 'tiny' && row.tiny !== null ? model(row.tiny) : row;
+}
+
+/** The recipe of a teacher or student. @throws ModelUnknown when the model has none */
+export function recipeOf(row: Model, preset: Preset): Recipe {
+  const found = row.recipes[preset];
+  if (found === undefined) {
+    throw new ProxytuneError('ModelUnknown', {
+      what: `The model has no recipe, so it cannot be tuned`,
+      given: `${row.id}, preset ${preset}`,
+      allowed: [...models.values()]
+        .filter((m) => m.recipes[preset])
+        .map((m) => m.id)
+        .join(', '),
+      remedy: 'choose one of these as teacher or student',
+    });
+  }
+  return found;
+}
+
+/** The row of an instance type. @throws RequestInvalid when the catalogue lacks it */
+export function instance(type: string): Instance {
+  const row = instances.get(type);
+  if (row === undefined) {
+    throw new ProxytuneError('RequestInvalid', {
+      what: 'The catalogue holds no such instance type',
+      given: type,
+      allowed: [...instances.keys()].join(', '),
+      remedy: 'choose one of these, or add a row to lib/core/catalogue/data/instances.json',
+    });
+  }
+  return row;
+}
+
+export function instanceTypes(): string[] {
+  return [...instances.keys()];
+}
+
+export function modelIds(): string[] {
+  return [...models.keys()];
+}

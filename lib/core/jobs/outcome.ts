@@ -1,0 +1,156 @@
+/** What became of a job, read from SageMaker's own description of it (never from an event, which is a hint). */
+import { type ErrorName, isErrorName, parseFailure } from '../errors.ts';
+import type { JobRecord } from './records.ts';
+
+/**
+ * What start-job throws when the stage's job is over already: no failure (so not among the errors of the house), but
+ * word to the state machine to ask reconcile-job for the outcome instead of waiting for a job that will not speak.
+ */
+export const JOB_OVER = 'JobOver';
+
+export type Outcome =
+  | {
+      readonly over: false;
+      readonly status: string;
+      /** Since when a transform has been billed; nothing else limits its time. */
+      readonly since?: Date;
+    }
+  | { readonly over: true; readonly ok: true; readonly seconds: number }
+  | {
+      readonly over: true;
+      readonly ok: false;
+      readonly seconds: number;
+      readonly error: ErrorName;
+      readonly message: string;
+    };
+
+/** The fields of DescribeTrainingJob and DescribeTransformJob that are read here. */
+export interface JobDescription {
+  readonly TrainingJobStatus?: string | undefined;
+  readonly SecondaryStatus?: string | undefined;
+  readonly BillableTimeInSeconds?: number | undefined;
+  readonly TrainingStartTime?: Date | undefined;
+  readonly TrainingEndTime?: Date | undefined;
+  readonly TransformJobStatus?: string | undefined;
+  readonly TransformStartTime?: Date | undefined;
+  readonly TransformEndTime?: Date | undefined;
+  readonly FailureReason?: string | undefined;
+}
+
+/** How SageMaker's failure reasons begin, as seen in production; the first that fits names the error. */
+const REASONS: readonly (readonly [RegExp, ErrorName])[] = [
+  [/CapacityError/, 'CapacityUnavailable'],
+  [/InternalServerError/, 'ServiceFault'],
+  [/Out of Memory|instance type with more memory/i, 'OutOfMemory'],
+  [/disk space/i, 'OutOfDisk'],
+  [/Cannot pull algorithm container|Data download failed/i, 'JobRefused'],
+];
+
+export function outcomeOf(job: JobDescription): Outcome {
+  const status = job.TrainingJobStatus ?? job.TransformJobStatus ?? 'Unknown';
+  const seconds = secondsOf(job);
+  if (status === 'Completed') return { over: true, ok: true, seconds };
+  if (status === 'Failed') return { over: true, ok: false, seconds, ...failure(job.FailureReason ?? '') };
+  // Running out of time arrives as Stopped, not as Failed.
+  if (status === 'Stopped' && /^Max(Runtime|WaitTime)Exceeded$/.test(job.SecondaryStatus ?? '')) {
+    return {
+      over: true,
+      ok: false,
+      seconds,
+      error: 'JobOutOfTime',
+      message: `The job ended as ${job.SecondaryStatus}`,
+    };
+  }
+  if (status === 'Stopped') {
+    return { over: true, ok: false, seconds, error: 'JobStopped', message: 'The job was stopped' };
+  }
+  return { over: false, status, ...(job.TransformStartTime && { since: job.TransformStartTime }) };
+}
+
+/**
+ * What became of a transform that is over: it has succeeded when every chunk has its output, whatever SageMaker calls
+ * its end. It also completes on an empty or wrong manifest, and may fail or be stopped after its last output.
+ */
+export function transformOutcome(
+  outcome: Outcome & { over: true },
+  wanted: number,
+  answered: number,
+): Outcome & { over: true } {
+  const { seconds } = outcome;
+  if (answered >= wanted) return { over: true, ok: true, seconds };
+  if (!outcome.ok) return outcome;
+  const message = `${wanted - answered} of ${wanted} chunks have no output`;
+  return { over: true, ok: false, seconds, error: 'ChunksMissing', message };
+}
+
+/** The outcome that the table holds already, or undefined for a job that is waited for. */
+export function recordedOutcome(job: JobRecord): (Outcome & { over: true }) | undefined {
+  const { state, seconds = 0, error = 'JobFailed', message = 'The job failed' } = job;
+  if (state === 'WAITING') return undefined;
+  return state === 'SUCCEEDED'
+    ? { over: true, ok: true, seconds }
+    : { over: true, ok: false, seconds, error, message };
+}
+
+function failure(reason: string): { error: ErrorName; message: string } {
+  const named = parseFailure(reason);
+  if (named.name !== 'JobFailed') return { error: named.name, message: named.message };
+  const known = REASONS.find(([pattern]) => pattern.test(reason));
+  return { error: known?.[1] ?? 'JobFailed', message: reason || 'SageMaker gave no reason' };
+}
+
+/** Billed seconds, begun ones in full; times may be missing when a job failed early. */
+function secondsOf(job: JobDescription): number {
+  const start = job.TrainingStartTime ?? job.TransformStartTime;
+  const end = job.TrainingEndTime ?? job.TransformEndTime;
+  const elapsed = start && end ? (end.getTime() - start.getTime()) / 1000 : 0;
+  return Math.max(0, Math.ceil(job.BillableTimeInSeconds ?? elapsed));
+}
+
+/** Whether a refused Create call says that the name is taken; ours are functions of what they name, so it is ours. */
+export function isTaken({ name, message }: Error): boolean {
+  return name === 'ResourceInUse' || (name === 'ValidationException' && /already exist/i.test(message));
+}
+
+/** Whether a refused call says that the thing does not exist. */
+export function isMissing({ name, message }: Error): boolean {
+  return (
+    name === 'ResourceNotFound' ||
+    (name === 'ValidationException' && /not f(ou|i)nd|does not exist/i.test(message))
+  );
+}
+
+/** Whether a refused Stop call says that the job is over or ending already. */
+export function isOver({ name, message }: Error): boolean {
+  return name === 'ValidationException' && /status|state|stop/i.test(message);
+}
+
+/** What the SDK throws; it notes its tries in `$metadata`, also when no answer came at all. */
+interface CallError {
+  readonly name: string;
+  readonly message: string;
+  readonly $fault?: 'client' | 'server';
+  readonly $metadata?: object;
+}
+
+/** The error that a refused Create call amounts to. */
+export function refusal(error: CallError): { error: ErrorName; message: string } {
+  if (isErrorName(error.name)) return { error: error.name, message: error.message };
+  // Comes under the same name as a quota, but no waiting helps.
+  if (/not available in this region/i.test(error.message))
+    return { error: 'JobRefused', message: error.message };
+  if (/ResourceLimitExceeded/.test(error.name)) {
+    const limit = /is (\d+) Instances/.exec(error.message)?.[1];
+    return { error: limit === '0' ? 'QuotaZero' : 'QuotaBusy', message: error.message };
+  }
+  if (/Throttl|TooManyRequests|Rate exceeded/i.test(`${error.name} ${error.message}`)) {
+    return { error: 'ServiceFault', message: error.message };
+  }
+  // A role made seconds ago cannot be assumed yet; it can a little later.
+  if (/assume(d)? (the )?role|cannot be assumed/i.test(error.message))
+    return { error: 'ServiceFault', message: error.message };
+  // A fault of theirs, or no answer: the job may even exist, so the attempt must stay open to adopt it.
+  if (error.$fault === 'server' || (error.$metadata !== undefined && error.$fault === undefined))
+    return { error: 'ServiceFault', message: `${error.name}: ${error.message}` };
+  return { error: 'JobRefused', message: `${error.name}: ${error.message}` };
+}

@@ -1,0 +1,85 @@
+/** What the table remembers: an item for each run, and one for each job of it. */
+import type { ErrorName } from '../errors.ts';
+import type { JobIdentity } from '../names.ts';
+import { jobName } from '../names.ts';
+import type { JobKind, JobStage } from '../words.ts';
+
+export type RunStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'STOPPED';
+
+export interface RunRecord {
+  readonly pk: string;
+  readonly sk: 'run';
+  readonly runId: string;
+  readonly subject: string;
+  readonly bucket: string;
+  readonly status: RunStatus;
+  readonly startedAt: string;
+  /** When it last began: differs from `startedAt` once it was resumed. */
+  readonly begunAt: string;
+  readonly endedAt?: string;
+  readonly error?: string;
+  readonly message?: string;
+  readonly report?: string;
+  readonly notify?: string;
+  readonly usd?: number;
+  /** Whether the run has the stage curate. @default - it has not */
+  readonly curated?: boolean;
+  /** Whether the notice of its end was sent; a crash between ending and sending is then repaired. */
+  readonly told?: boolean;
+}
+
+/**
+ * `WAITING`: created or about to be; the state machine waits for its token.
+ * `SUCCEEDED`, `FAILED`: over; whether the state machine heard of it says `told`.
+ */
+export type JobState = 'WAITING' | 'SUCCEEDED' | 'FAILED';
+
+export interface JobRecord {
+  readonly pk: string;
+  readonly sk: string;
+  readonly runId: string;
+  readonly jobName: string;
+  readonly stage: JobStage;
+  readonly kind: JobKind;
+  readonly attempt: number;
+  /** @default - 1 */
+  readonly round?: number;
+  readonly state: JobState;
+  readonly token: string;
+  readonly createdAt: string;
+  readonly instanceType: string;
+  /** How many of them; each is billed for the job's seconds. @default - 1 */
+  readonly instances?: number;
+  /** Chunks of the stage up to this round, for a job that draws: it has only succeeded when each has its output. */
+  readonly chunks?: number;
+  /** Longest the job may take; a transform has no limit of its own, so ours is kept here. */
+  readonly maxRuntimeSeconds: number;
+  /** Whether the state machine heard the outcome. A failure that it has not heard is no reason for a next attempt. */
+  readonly told: boolean;
+  readonly seconds?: number;
+  readonly usd?: number;
+  readonly error?: ErrorName;
+  readonly message?: string;
+}
+
+export const runKey = (runId: string) => ({ pk: `run#${runId}`, sk: 'run' as const });
+
+export const jobKey = (identity: JobIdentity) => ({
+  pk: `run#${identity.run}`,
+  sk: `job#${jobName(identity)}`,
+});
+
+/** Whether a job is of a stage, and of a round of it. */
+export const isOf = (job: JobRecord, stage: JobStage, round: number): boolean =>
+  job.stage === stage && (job.round ?? 1) === round;
+
+/** What a job's record is known by. */
+export const identityOf = ({ runId, stage, attempt, round }: JobRecord): JobIdentity => ({
+  run: runId,
+  stage,
+  attempt,
+  round,
+});
+
+/** Prefix of the sort keys of a run's jobs. */
+export const JOB_SORT_PREFIX = 'job#';

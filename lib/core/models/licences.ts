@@ -1,0 +1,16 @@
+/** What a model's licence allows, in plain words. */
+import type { z } from 'zod';
+import type { licence } from '../catalogue/catalogue.ts';
+
+type Licence = z.infer<typeof licence>;
+
+const COMMERCIAL: Record<Licence['commercial'], string> = {
+  yes: 'commercial use is allowed',
+  no: 'commercial use is not allowed',
+  mixed: 'commercial use is allowed on conditions',
+};
+
+/** One sentence: its name, whether one may earn money with it, and what else one should know. */
+export function licenceWords({ name, commercial, note }: Licence): string {
+  return `${name}: ${COMMERCIAL[commercial]}; ${note}.`;
+}

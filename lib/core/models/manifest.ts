@@ -1,0 +1,200 @@
+/**
+ * The manifest of a base model: what was brought in, from where, under which licence, and every file's size and
+ * SHA-256. It is written after the last file, so its presence says that the model is whole; a plan compares it with
+ * what is there, which costs one listing and no download.
+ */
+import { z } from 'zod';
+import { licence, type Model, model } from '../catalogue/catalogue.ts';
+import { ProxytuneError } from '../errors.ts';
+import { keys } from '../keys.ts';
+import { digest } from '../names.ts';
+
+/** Last part of the manifest's key, and its name in a folder. */
+export const MANIFEST_FILE = 'manifest.json';
+
+const modelFile = z.strictObject({
+  path: z.string().describe('Below the model, with forward slashes'),
+  size: z.int().min(0).describe('Bytes'),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  etag: z.string().nullable().describe('What the bucket called this content; null for a linked file'),
+  modified: z.int().nullable().describe('Milliseconds since 1970 of a linked file; null in a bucket'),
+});
+export type ModelFile = z.infer<typeof modelFile>;
+
+export const modelManifest = z.strictObject({
+  version: z.literal(1),
+  model: z.string().describe('Catalogue id'),
+  source: z.string().describe('Where the files were taken from'),
+  revision: z.string().nullable().describe('Commit of the hub; null for a folder'),
+  licence,
+  gated: z.boolean().describe('Whether its terms had to be accepted before the download'),
+  importedAt: z.string(),
+  bytes: z.int().min(0).describe('Of all files together'),
+  linked: z.string().nullable().describe('Folder of this machine that the files stay in; null in a bucket'),
+  files: z.array(modelFile).min(1),
+});
+export type ModelManifest = z.infer<typeof modelManifest>;
+
+/** A file as a listing tells of it. */
+export interface FoundFile {
+  readonly path: string;
+  readonly size: number;
+  /** @default - not compared */
+  readonly etag?: string | undefined;
+  /** @default - not compared */
+  readonly modified?: number | undefined;
+}
+
+export interface Origin {
+  readonly source: string;
+  /** @default - null: no hub's */
+  readonly revision?: string | null;
+  readonly importedAt: Date;
+  /** @default - null: the files are in the bucket */
+  readonly linked?: string | null;
+}
+
+/** The manifest of files that are all there. */
+export function makeManifest(row: Model, origin: Origin, files: readonly ModelFile[]): ModelManifest {
+  const { source, revision = null, importedAt, linked = null } = origin;
+  return modelManifest.parse({
+    version: 1,
+    model: row.id,
+    source,
+    revision,
+    licence: row.licence,
+    gated: row.hub?.gated ?? false,
+    importedAt: importedAt.toISOString(),
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    linked,
+    files: [...files].sort((a, b) => (a.path < b.path ? -1 : 1)),
+  });
+}
+
+/**
+ * A model's files in eight digits: the same wherever and whenever the same files were brought in, another one for
+ * another revision of the same model.
+ */
+export function contentOf({ files }: { readonly files: readonly ModelFile[] }): string {
+  const lines = files.map(({ path, sha256 }) => `${sha256} ${path}\n`);
+  return digest(lines.sort().join(''));
+}
+
+/** What is held of a model in one place. */
+export interface Held {
+  /** The place in words, such as an S3 address. */
+  readonly where: string;
+  /** The manifest's text. @default - there is none */
+  readonly manifest?: string | undefined;
+  /** What lies there beside it. */
+  readonly files: readonly FoundFile[];
+}
+
+/**
+ * The manifest of a model that is there, without looking at its files.
+ * @throws ModelMissing when there is none, ModelChanged when it cannot be read
+ */
+export function requireManifest(id: string, { where, manifest, files }: Held): ModelManifest {
+  if (manifest === undefined) throw missing(id, where, files.length);
+  const read = modelManifest.safeParse(parsed(manifest));
+  if (!read.success || read.data.model !== id) {
+    const why = read.success ? `it is of ${read.data.model}` : 'it is of another version, or damaged';
+    throw changed(id, where, [`${MANIFEST_FILE}: ${why}`]);
+  }
+  return read.data;
+}
+
+/**
+ * The manifest of a model that is whole and as it was brought in, as far as names, sizes, and ETags or times tell.
+ * @throws ModelMissing, ModelChanged
+ */
+export function requireModel(id: string, held: Held): ModelManifest {
+  const manifest = requireManifest(id, held);
+  const faults = differences(manifest, held.files);
+  if (faults.length > 0) throw changed(id, held.where, faults);
+  return manifest;
+}
+
+/**
+ * That the model of a job is the one that its run was planned with: a run that drew with another revision than it was
+ * trained on would end well, and mean nothing.
+ * @param manifest - its text. @default - there is none
+ * @throws ModelChanged
+ */
+export function requirePlanned(
+  { id, content }: { readonly id: string; readonly content: string | null },
+  where: string,
+  manifest?: string,
+): void {
+  if (content === null) return;
+  const found = manifest && contentOf(requireManifest(id, { where, manifest, files: [] }));
+  if (found === content) return;
+  throw new ProxytuneError('ModelChanged', {
+    what: `The model ${id} is another one than when the run was planned`,
+    given: found
+      ? `${where}, whose files are ${found} instead of ${content}`
+      : `${where} without ${MANIFEST_FILE}: it is being brought in anew, or was taken away`,
+    allowed: 'the same files for every job of a run',
+    remedy: 'start the run anew, or bring in the revision that it was planned with and start it again',
+  });
+}
+
+/** In words, every file that is absent, differs, or is not in the manifest. */
+export function differences({ files }: ModelManifest, found: readonly FoundFile[]): string[] {
+  const there = new Map(found.map((file) => [file.path, file]));
+  const known = new Set(files.map(({ path }) => path));
+  return [
+    ...files.flatMap((file) => difference(file, there.get(file.path))),
+    ...found.filter(({ path }) => !known.has(path)).map(({ path }) => `${path} was not brought in`),
+  ];
+}
+
+function difference(file: ModelFile, found: FoundFile | undefined): string[] {
+  if (found === undefined) return [`${file.path} is gone`];
+  if (found.size !== file.size) return [`${file.path} has ${found.size} bytes instead of ${file.size}`];
+  const other = (one: unknown, two: unknown) => one !== undefined && two !== null && one !== two;
+  if (other(found.etag, file.etag)) return [`${file.path} has other content than was brought in`];
+  if (other(found.modified, file.modified)) return [`${file.path} was written to since`];
+  return [];
+}
+
+function missing(id: string, where: string, files: number): ProxytuneError {
+  return new ProxytuneError('ModelMissing', {
+    what: `The model ${id} is not there${files === 0 ? '' : ' whole'}`,
+    given:
+      files === 0
+        ? `${where} is empty`
+        : `${where} holds ${files} files and no ${MANIFEST_FILE}, its last one`,
+    allowed: 'a model that was brought in to its end',
+    remedy: remedyFor(id),
+  });
+}
+
+/** @param faults - what differs, in words; a few are told */
+export function changed(id: string, where: string, faults: readonly string[]): ProxytuneError {
+  const told = faults.slice(0, 3).join('; ');
+  return new ProxytuneError('ModelChanged', {
+    what: `The model ${id} is not the one that was brought in`,
+    given: `${where}: ${told}${faults.length > 3 ? `; and ${faults.length - 3} more` : ''}`,
+    allowed: `the files of ${keys.modelManifest(id)}, each with its size and content`,
+    remedy: remedyFor(id),
+  });
+}
+
+/** What brings the model in, or mends it. */
+function remedyFor(id: string): string {
+  const { standInFor, shipped, hub } = model(id);
+  if (standInFor !== null || shipped !== null) {
+    return 'start the cloud on this machine again (npx proxytune local or run --local), which brings it in by itself';
+  }
+  const from = hub === null ? ` --from FOLDER, the folder that docs/models.md shows how to make` : '';
+  return `bring it in once, with npx proxytune import-model ${id}${from} (in an AWS account with --stack NAME), then start the run again`;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

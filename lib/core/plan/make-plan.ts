@@ -1,0 +1,146 @@
+/** From a request to a plan. Pure: the same request, run and catalogue always give the same plan. */
+import { atScale, type Model, measuring, model, PRICES_AS_OF } from '../catalogue/catalogue.ts';
+import { worldOf } from '../catalogue/domains.ts';
+import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from '../catalogue/prompts.ts';
+import { checkTokenWord } from '../catalogue/token-word.ts';
+import { ProxytuneError } from '../errors.ts';
+import type { Request } from '../request/request.ts';
+import { planCuration } from '../stages/rounds.ts';
+import { type Parts, type PlanContext, planStages, proxiesPerChunk } from '../stages/stages.ts';
+import type { Role } from '../words.ts';
+import { chosen, type Plan, type StagePlan } from './plan.ts';
+import { listUsd, round } from './pricing.ts';
+
+/** Every evaluation prompt of the world. */
+const ALL = Number.POSITIVE_INFINITY;
+
+/** How many proxies and samples a preset asks for when the request does not say. */
+const PRESET_COUNTS = {
+  draft: { proxies: 200, prompts: 8, picturesPerPrompt: 1 },
+  standard: { proxies: 1000, prompts: ALL, picturesPerPrompt: 4 },
+  best: { proxies: 1000, prompts: ALL, picturesPerPrompt: 4 },
+} as const;
+
+/**
+ * @throws TokenWordUnusable, OverBudget, ModelUnknown, RequestInvalid
+ */
+export function makePlan(request: Request, context: PlanContext): Plan {
+  const parts = gather(request, context);
+  const { teacher, student, clip, dino, counts, named } = parts;
+  const evaluation = evaluationPrompts(named, counts.prompts);
+  const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
+  const world = worldOf(named.world);
+  checkTokenWord(
+    request.tokenWord,
+    [...teacher.captionRules, ...student.captionRules],
+    request.category,
+    // What the world's models know has a meaning already, also where no prompt of this run says it.
+    [...[...evaluation, ...inContext].map((entry) => entry.plain), ...(world.vocabulary ?? [])],
+  );
+  const stages = planStages(parts);
+  const estimate = {
+    minutes: roadMinutes(stages),
+    usd: sum(stages.map((stage) => stage.usd)),
+    pricesAsOf: PRICES_AS_OF,
+  };
+  // A fence holds also where spot saves nothing.
+  const most = sum(stages.map(listUsd));
+  if (most > request.maxUsd) throw overBudget(most, request.maxUsd);
+  const looked = (row: Model) => chosen(row, context.contents?.[row.id]);
+  return {
+    version: 1,
+    runId: context.runId,
+    subject: context.subject,
+    bucket: context.bucket,
+    category: request.category,
+    tokenWord: request.tokenWord,
+    preset: request.preset,
+    seed: request.seed,
+    request: { ...request },
+    models: {
+      teacher: looked(teacher),
+      student: looked(student),
+      clip: looked(clip),
+      dino: looked(dino),
+    },
+    world: { name: world.name, title: world.title, note: world.note },
+    prompts: { proxy: proxyPrompt(named), inContext, evaluation },
+    samples: {
+      picturesPerPrompt: counts.picturesPerPrompt,
+      pictures: counts.prompts * counts.picturesPerPrompt,
+    },
+    proxies: counts.proxies,
+    proxiesInContext: counts.proxiesInContext,
+    curation: parts.curation,
+    stages,
+    estimate,
+    versions: { proxytune: context.version },
+  };
+}
+
+/** The models of a request at a scale; those that measure are of the teacher's world. */
+export function modelsFor(
+  request: Pick<Request, 'teacher' | 'student'>,
+  scale: PlanContext['scale'],
+): Record<Role, Model> {
+  const { world } = model(request.teacher);
+  return {
+    teacher: atScale(request.teacher, scale),
+    student: atScale(request.student, scale),
+    clip: atScale(measuring(world, 'clip').id, scale),
+    dino: atScale(measuring(world, 'dino').id, scale),
+  };
+}
+
+/** The scale that a plan was made at; undefined where its models are the same at both. */
+export function scaleOf(models: Readonly<Record<Role, Pick<Model, 'id'>>>): PlanContext['scale'] | undefined {
+  const rows = Object.values(models).map(({ id }) => model(id));
+  if (rows.some(({ standInFor }) => standInFor !== null)) return 'tiny';
+  return rows.some(({ tiny }) => tiny !== null) ? 'full' : undefined;
+}
+
+function gather(request: Request, context: PlanContext): Parts {
+  const preset = PRESET_COUNTS[request.preset];
+  const models = modelsFor(request, context.scale);
+  const { world } = models.teacher;
+  const proxies = request.proxies ?? preset.proxies;
+  return {
+    request,
+    context,
+    ...models,
+    curation: planCuration(request, models.clip.id, {
+      proxies,
+      picturesPerChunk: proxiesPerChunk(request, models.teacher),
+    }),
+    named: { world, tokenWord: request.tokenWord, category: request.category },
+    counts: {
+      proxies,
+      proxiesInContext: Math.round(proxies * request.proxyContexts),
+      prompts: request.advanced.sample?.prompts ?? Math.min(preset.prompts, worldOf(world).evaluation.length),
+      picturesPerPrompt: request.advanced.sample?.picturesPerPrompt ?? preset.picturesPerPrompt,
+    },
+  };
+}
+
+function overBudget(usd: number, maxUsd: number): ProxytuneError {
+  return new ProxytuneError('OverBudget', {
+    what: 'The plan costs more than maxUsd',
+    given: `${usd.toFixed(2)} USD`,
+    allowed: `${maxUsd.toFixed(2)} USD`,
+    remedy: 'raise maxUsd, or choose preset draft, fewer proxies or fewer samples',
+  });
+}
+
+/** Minutes from the first stage to the last: both models draw their samples at once. */
+function roadMinutes(stages: readonly StagePlan[]): number {
+  const minutes = (of: (stage: string) => boolean): number[] =>
+    stages.filter(({ stage }) => of(stage)).map((stage) => stage.minutes);
+  const sampling = (stage: string): boolean => stage === 'sample-teacher' || stage === 'sample-student';
+  return sum([...minutes((stage) => !sampling(stage)), Math.max(...minutes(sampling))]);
+}
+
+const sum = (values: number[]): number =>
+  round(
+    values.reduce((total, value) => total + value, 0),
+    4,
+  );

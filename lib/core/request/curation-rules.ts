@@ -1,0 +1,36 @@
+/** What the fields about curation must have in common: settings of what is not asked for would have no effect. */
+import { measuring, model } from '../catalogue/catalogue.ts';
+import { curationBy } from '../catalogue/curation-defaults.ts';
+import { worldOf } from '../catalogue/domains.ts';
+
+interface Asked {
+  readonly teacher: string;
+  readonly curation: boolean;
+  readonly adaptiveProxies: boolean;
+  readonly advanced: { readonly curate?: Readonly<Record<string, unknown>> | undefined };
+}
+
+const OF_CURATION = ['fidelity', 'prompt', 'duplicates', 'safety'];
+const OF_ADAPTIVE = ['rounds', 'reach', 'newShare', 'drift'];
+
+/** Settings without effect, and a check that the world cannot make. */
+export function curationFaults({ teacher, curation, adaptiveProxies, advanced }: Asked) {
+  const given = Object.entries(advanced.curate ?? {}).filter(([, value]) => value !== undefined);
+  return given.flatMap(([name]) => {
+    const path = ['advanced', 'curate', name];
+    if (OF_CURATION.includes(name) && !curation) return [{ path, message: 'needs curation to be true' }];
+    if (OF_ADAPTIVE.includes(name) && !adaptiveProxies)
+      return [{ path, message: 'needs adaptiveProxies to be true' }];
+    if (!curation && !adaptiveProxies)
+      return [{ path, message: 'needs curation or adaptiveProxies to be true' }];
+    const { world } = model(teacher);
+    if (name === 'safety' && curationBy(measuring(world, 'clip').id).unsafe === null)
+      return [
+        {
+          path,
+          message: `cannot be checked in ${worldOf(world).title}: its CLIP knows no words for it; leave it out`,
+        },
+      ];
+    return [];
+  });
+}

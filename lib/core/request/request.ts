@@ -1,0 +1,315 @@
+/**
+ * The request: what `subject.json` may say. This schema is the one source of the TypeScript type, the JSON Schema
+ * for editors (docs/reference/subject.schema.json), the defaults and the bounds.
+ */
+import { z } from 'zod';
+import { PRESETS, requestable } from '../catalogue/catalogue.ts';
+import { WORLDS, worldOf } from '../catalogue/domains.ts';
+import { DEFAULT_TOKEN_WORD } from '../catalogue/token-word.ts';
+import { ProxytuneError } from '../errors.ts';
+import { SYNTHESES } from '../words.ts';
+import { curationFaults } from './curation-rules.ts';
+import { worldFaults } from './domain-rules.ts';
+import { faultWords } from './faults.ts';
+import { truth } from './truth.ts';
+
+/** Of the world that has most; fewer of the others are held by its own rule. */
+const MOST_EVALUATION_PROMPTS = Math.max(...WORLDS.map((name) => worldOf(name).evaluation.length));
+
+const spot = z
+  .boolean()
+  .describe(
+    'Use managed spot: cheaper, may pause. Default false, because a first run should not wait for capacity',
+  );
+const instanceType = z
+  .string()
+  .describe('An instance type of the catalogue, instead of the first that the model’s row names');
+const training = {
+  rank: z.int().min(1).max(256).describe('LoRA rank; above 256 an adapter is no longer small'),
+  learningRate: z.number().gt(0).max(0.01).describe('AdamW learning rate; above 0.01 LoRA diverges'),
+  steps: z.int().min(1).max(20_000).describe('Optimizer steps; 20000 is ten times what any recipe needs'),
+  batchSize: z.int().min(1).max(64).describe('Pictures per step; what fits depends on the instance'),
+  instanceType,
+  spot,
+};
+const guidance = z
+  .number()
+  .min(1)
+  .max(30)
+  .describe('Classifier-free guidance; 1 is none, and above 30 pictures burn out');
+
+const share = (text: string) => z.number().min(0).max(1).describe(text);
+
+const advanced = z.strictObject({
+  teach: z
+    .strictObject({
+      ...training,
+      priorPictures: z
+        .int()
+        .min(1)
+        .max(1000)
+        .describe(
+          'Pictures of the category trained on beside the photos, so that it is not forgotten; helps with living beings',
+        ),
+      snrGamma: z
+        .number()
+        .gt(0)
+        .max(100)
+        .describe(
+          'Min-SNR: noise levels count by at most this ratio of signal to noise; 5 in its paper, above 100 it changes nothing. Teachers that predict noise only',
+        ),
+      flips: z
+        .boolean()
+        .describe(
+          'Mirror every second training picture. Default false: it spoils writing and whatever differs between left and right',
+        ),
+      samples: z
+        .boolean()
+        .describe(
+          'Draw a few pictures at every checkpoint and hand on the best one. Default true where the recipe has them; false hands on the last',
+        ),
+    })
+    .partial()
+    .optional()
+    .describe('The teacher’s training'),
+  synthesize: z
+    .strictObject({
+      steps: z.int().min(1).max(100).describe('Denoising steps; more than 100 change nothing visible'),
+      guidance,
+      picturesPerChunk: z
+        .int()
+        .min(1)
+        .max(64)
+        .describe('Proxies a transform request; a request may last an hour'),
+      instanceType,
+      instances: z
+        .int()
+        .min(1)
+        .max(8)
+        .describe('Instances that share the chunks; each loads the model, and more than 8 mostly load it'),
+    })
+    .partial()
+    .optional()
+    .describe('Drawing the proxies'),
+  curate: z
+    .strictObject({
+      fidelity: share(
+        'Least DINO likeness of a proxy to the photos, as share of that of the photos to each other',
+      ),
+      prompt: share(
+        'Least CLIP likeness of a proxy to its prompt, as share of that of the photos to the category',
+      ),
+      duplicates: share(
+        'A proxy nearer than this to a kept one is dropped; as share of the distance of photos',
+      ),
+      safety: z
+        .number()
+        .gt(0)
+        .max(1)
+        .describe('A proxy is dropped from this CLIP probability of an unsafe content on; 1 drops none'),
+      minimum: z
+        .int()
+        .min(1)
+        .max(5000)
+        .describe('Fewer kept proxies end the run before the student. Default: a tenth of them, at least 8'),
+      rounds: z
+        .int()
+        .min(2)
+        .max(20)
+        .describe('Rounds of an adaptive count, at most; each loads the teacher anew'),
+      reach: share(
+        'A proxy nearer to an earlier one than this share of their usual distance shows nothing new',
+      ),
+      newShare: share(
+        'More proxies add something while at least this share of a round’s shows something new',
+      ),
+      drift: share('More proxies add something while a round changes mean or spread by more than this'),
+      instanceType,
+    })
+    .partial()
+    .optional()
+    .describe('Dropping proxies, and an adaptive count of them'),
+  learn: z.strictObject(training).partial().optional().describe('The student’s training'),
+  sample: z
+    .strictObject({
+      prompts: z
+        .int()
+        .min(1)
+        .max(MOST_EVALUATION_PROMPTS)
+        .describe('Evaluation prompts, from the first on; the miniature world has 6'),
+      picturesPerPrompt: z
+        .int()
+        .min(1)
+        .max(16)
+        .describe('Pictures a prompt; the paper uses 4, and more than 16 no longer narrow the intervals'),
+      guidance,
+      instanceType,
+    })
+    .partial()
+    .optional()
+    .describe('The pictures that are measured'),
+  evaluate: z.strictObject({ instanceType }).partial().optional().describe('Measuring the pictures'),
+});
+
+const fields = z.strictObject({
+  $schema: z.string().optional().describe('For editors; not read'),
+  category: z
+    .string()
+    .regex(/^[a-z]+( [a-z]+){0,2}$/, 'one to three words of small letters')
+    .max(40)
+    .describe(
+      'What the subject is, in plain words: "dog", "stuffed animal"; longer than 40 letters is a caption, no category',
+    ),
+  teacher: z
+    .enum(requestable('teacher'))
+    .default('sdxl')
+    .describe('The diffusion model that learns the photos'),
+  student: z
+    .enum(requestable('student'))
+    .default('llamagen-xl')
+    .describe('The autoregressive model that learns the proxies'),
+  preset: z
+    .enum(PRESETS)
+    .default('standard')
+    .describe('draft: a quick look. standard: the paper’s way. best: longer trainings, higher rank'),
+  tokenWord: z
+    .string()
+    .default(DEFAULT_TOKEN_WORD)
+    .describe(
+      'The rare word that stands for S* in prompts; it must survive every tokenizer of the two models',
+    ),
+  proxies: z
+    .int()
+    .min(8)
+    .max(5000)
+    .optional()
+    .describe(
+      'Number of proxies. Default: 200 for draft, else the paper’s 1000. Fewer than 8 teach nothing, and more than 5000 cost more than they can teach',
+    ),
+  proxyContexts: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe(
+      'Share of the proxies whose prompt names a context. 0 is the paper’s way; 0.5 keeps the student following prompts where the photos show few contexts',
+    ),
+  curation: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Drop proxies that miss the photos or their prompt, repeat another or look unsafe, each with its reason. The paper keeps all',
+    ),
+  adaptiveProxies: z
+    .boolean()
+    .default(false)
+    .describe('Draw proxies in rounds, and no more of them once they add nothing; proxies is then the most'),
+  synthesis: z
+    .enum(SYNTHESES)
+    .default('transform')
+    .describe(
+      'How the proxies are drawn. transform: a batch transform. spot: a managed-spot training job, cheaper, may pause; the same pictures',
+    ),
+  seed: z
+    .int()
+    .min(0)
+    .max(2_000_000_000)
+    .default(0)
+    .describe(
+      'First random state; the same request with the same seed gives the same pictures. Up to 2e9, as picture seeds are counted up from it within 31 bits',
+    ),
+  maxUsd: z
+    .number()
+    .gt(0)
+    .max(10_000)
+    .default(25)
+    .describe(
+      'The run is refused before any GPU when its plan costs more; 25 is about six standard runs. Above 10000 it would guard nothing',
+    ),
+  notify: z
+    .email()
+    .optional()
+    .describe('Address that is told how the run ended; AWS asks it to confirm once'),
+  consent: z
+    .literal(true, { error: 'must be true (--consent): you state that you may use these photos' })
+    .describe('You state that you may use these photos for this purpose. Without it nothing is done'),
+  truth: truth
+    .optional()
+    .describe(
+      'What a drawn subject truly looks like; the report then measures exactly. Miniature world only',
+    ),
+  advanced: advanced.default({}).describe('Overrides of single recipe settings'),
+});
+
+export const requestSchema = fields.superRefine((request, context) => {
+  for (const { path, message } of [...worldFaults(request), ...curationFaults(request)])
+    context.addIssue({ code: 'custom', path, message });
+});
+
+/** A request with every default filled in. */
+export type Request = z.infer<typeof requestSchema>;
+/** A request as a user writes it. */
+export type RequestInput = z.input<typeof requestSchema>;
+
+/**
+ * Reads `subject.json`.
+ * @throws RequestInvalid that lists every fault at once, an unknown key with the nearest known one
+ */
+export function parseRequest(text: string): Request {
+  const data = readObject(text);
+  const result = requestSchema.safeParse(data);
+  if (result.success) return result.data;
+  throw new ProxytuneError('RequestInvalid', {
+    what: 'The request does not fit',
+    given: result.error.issues.map((issue) => faultWords(issue, data, requestSchema)).join('; '),
+    allowed: 'what docs/reference/subject.md says; only category and consent are required',
+    remedy: 'correct these fields and try again; in the bucket, subject.json is uploaded last',
+  });
+}
+
+/** Larger than any request of sense; what is larger is another file under this name. */
+const MOST_CHARACTERS = 65_536;
+/** A request has three levels. Thousands, which JSON allows, would break whoever walks them. */
+const MOST_LEVELS = 16;
+
+/**
+ * The JSON object in a text, whatever its fields.
+ * @throws RequestInvalid when it is something else
+ */
+export function readObject(text: string): Record<string, unknown> {
+  if (text.length > MOST_CHARACTERS) {
+    throw notAnObject('is too long to be a request', `${text.length} characters`, `${MOST_CHARACTERS}`);
+  }
+  let data: unknown;
+  try {
+    // Editors on Windows put a byte order mark before the first brace.
+    data = JSON.parse(text.replace(/^\uFEFF/, ''));
+  } catch (cause) {
+    throw notAnObject('is not valid JSON', (cause as Error).message, undefined, cause);
+  }
+  const object = typeof data === 'object' && data !== null && !Array.isArray(data);
+  if (!object) throw notAnObject('is no JSON object', text.trim().slice(0, 80), '{"category": "dog", ...}');
+  if (nests(data, MOST_LEVELS)) {
+    throw notAnObject(
+      'is nested too deeply',
+      `more than ${MOST_LEVELS} levels`,
+      'three levels, as in the schema',
+    );
+  }
+  return data as Record<string, unknown>;
+}
+
+function nests(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => nests(inner, levels - 1));
+}
+
+function notAnObject(what: string, given: string, allowed?: string, cause?: unknown): ProxytuneError {
+  return new ProxytuneError('RequestInvalid', {
+    what: `subject.json ${what}`,
+    given,
+    allowed,
+    remedy: 'correct it and try again; in the bucket, subject.json is uploaded last',
+    cause,
+  });
+}

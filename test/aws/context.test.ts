@@ -1,0 +1,17 @@
+/** The way to an account: what is missing is said in words before anything is asked of a run. */
+import { placeInAccount } from '../../lib/aws/context.ts';
+import { forgetAwsSettings } from '../../lib/local/aws-settings.ts';
+
+test('without any AWS settings the stack is refused by name, with what to do', async () => {
+  const before = { ...process.env };
+  forgetAwsSettings(process.env);
+  try {
+    await expect(placeInAccount('Proxytune')).rejects.toMatchObject({
+      name: 'UsageInvalid',
+      message: expect.stringMatching(/stack Proxytune.*[Rr]egion.*What to do: sign in to AWS/s),
+    });
+  } finally {
+    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
+    Object.assign(process.env, before);
+  }
+});

@@ -1,0 +1,162 @@
+/** Which model a folder is of: every pair of models that could be taken for each other, on folders as they really are. */
+import { execFile } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { layoutOf } from '../../lib/aws/model-layout.ts';
+import { type Model, model, modelIds } from '../../lib/core/catalogue/catalogue.ts';
+import { PYTHON } from '../../lib/local/cloud.ts';
+import { temporaryFolder } from '../local/emulator/helpers.ts';
+import { hubFiles, markedSettings, safetensors, write } from './model-folders.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const folder = temporaryFolder();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Those that somebody brings in, and may name the wrong folder for. */
+const IMPORTED = modelIds()
+  .map(model)
+  .filter(({ standInFor, shipped }) => standInFor === null && shipped === null);
+const pairs = IMPORTED.flatMap((row) =>
+  IMPORTED.filter(({ id, role }) => id !== row.id && role === row.role).map((other) => [row, other] as const),
+);
+
+/** A folder in the layout of a model, with settings that are known to be its, and a few bytes of weights. */
+function folderOf(row: Model, changes: Readonly<Record<string, Record<string, unknown>>> = {}): string {
+  const place = join(folder, `${row.id}-${Object.keys(changes).length}`);
+  rmSync(place, { recursive: true, force: true });
+  const settings = Object.fromEntries(
+    Object.keys(row.marks).map((path) => [
+      path,
+      JSON.stringify({
+        ...(row.hub === null && path === 'config.json' && { family: row.family }),
+        ...markedSettings(row, path),
+        ...changes[path],
+      }),
+    ]),
+  );
+  const files = row.role === 'teacher' ? hubFiles(row) : { 'weights.safetensors': safetensors(8) };
+  write(place, { ...files, ...settings });
+  return place;
+}
+
+const refused = (row: Model, place: string) =>
+  layoutOf(row, place).then(
+    () => undefined,
+    (error: Error) => error,
+  );
+
+test('every model that is brought in is known by something', () => {
+  expect(IMPORTED.filter(({ marks }) => Object.keys(marks).length === 0).map(({ id }) => id)).toEqual([]);
+});
+
+test.each(IMPORTED.map((row) => [row.id, row] as const))('a folder of %s is taken for it', async (_, row) => {
+  expect(await refused(row, folderOf(row))).toBeUndefined();
+});
+
+test.each(pairs.map(([row, other]) => [row.id, other.id, row, other] as const))(
+  'for %s a folder of %s is refused',
+  async (_row, _other, row, other) => {
+    const error = await refused(row, folderOf(other));
+    expect(error?.name).toMatch(/^Model(Mismatch|Missing)$/);
+    expect(error?.message).toContain(join(folder, other.id));
+  },
+);
+
+test('of another model of the same classes it is said what was found, what was wanted, and which model it is', async () => {
+  const place = folderOf(model('sd3.5-large'));
+  expect(await refused(model('sd3-medium'), place)).toMatchObject({
+    name: 'ModelMismatch',
+    message:
+      `The folder is not of Stable Diffusion 3 Medium, but of Stable Diffusion 3.5 Large. ` +
+      `Given: ${place}: transformer/config.json has num_layers 38 instead of 24; transformer/config.json has qk_norm "rms_norm" instead of unset. ` +
+      `Allowed: a folder of sd3-medium, as of stabilityai/stable-diffusion-3-medium-diffusers. ` +
+      `What to do: name that folder, or bring this one as sd3.5-large.`,
+  });
+});
+
+// Sizes of models that the catalogue does not hold, from their published settings.
+test.each([
+  [
+    'sd3-medium',
+    'SD3.5 Medium',
+    { 'transformer/config.json': { qk_norm: 'rms_norm' } },
+    'qk_norm "rms_norm"',
+  ],
+  ['sdxl', 'SDXL for inpainting', { 'unet/config.json': { in_channels: 9 } }, 'in_channels 9 instead of 4'],
+  [
+    'flux-dev',
+    'FLUX.1 schnell',
+    { 'transformer/config.json': { guidance_embeds: false } },
+    'guidance_embeds false instead of true',
+  ],
+  [
+    'llamagen-xl',
+    'stage 1, of 256 px',
+    { 'config.json': { image_size: 256 } },
+    'image_size 256 instead of 512',
+  ],
+  [
+    'janus-pro-1b',
+    'Janus-Pro 7B',
+    { 'config.json': { text_config: { hidden_size: 4096, num_hidden_layers: 30 } } },
+    'text_config.num_hidden_layers 30 instead of 24',
+  ],
+  [
+    'janus-pro-1b',
+    'the files of deepseek-ai',
+    { 'config.json': { model_type: 'multi_modality', text_config: undefined } },
+    'text_config.hidden_size unset instead of 2048',
+  ],
+  [
+    'clip-vit-b32',
+    'ViT-L/14',
+    { 'config.json': { projection_dim: 768 } },
+    'projection_dim 768 instead of 512',
+  ],
+  ['dino-vits16', 'ViT-S/8', { 'config.json': { patch_size: 8 } }, 'patch_size 8 instead of 16'],
+])('for %s a folder of %s is refused', async (id, _what, changes, why) => {
+  expect(await refused(model(id), folderOf(model(id), changes))).toMatchObject({
+    name: 'ModelMismatch',
+    message: expect.stringContaining(why),
+  });
+});
+
+test('a setting that its library leaves out where it is the usual one need not be there', async () => {
+  const clip = model('clip-vit-b32');
+  const left = { 'config.json': { projection_dim: undefined, vision_config: {} } };
+  expect(await refused(clip, folderOf(clip, left))).toBeUndefined();
+});
+
+test('settings that are not there, or are none, are named', async () => {
+  const place = folderOf(model('sdxl'), { none: {} });
+  const file = join(place, 'unet/config.json');
+  writeFileSync(file, 'no JSON');
+  expect((await refused(model('sdxl'), place))?.message).toContain('unet/config.json is no JSON');
+  rmSync(file);
+  expect((await refused(model('sdxl'), place))?.message).toContain('no unet/config.json');
+});
+
+test('the small models of the same classes, trained or made here, are refused for those that they stand for', async () => {
+  const made = IMPORTED.flatMap(({ tiny }) => tiny ?? []);
+  const tool = join(ROOT, 'containers/tools/make_tiny_models.py');
+  await promisify(execFile)(PYTHON, [tool, '--out', folder, '--only', ...made]);
+  const shipped = modelIds().flatMap((id) => model(id).shipped ?? []);
+  const places = [...made.map((id) => join(folder, id)), ...shipped.map((path) => join(ROOT, path))];
+  expect(places.filter((place) => !existsSync(place))).toEqual([]);
+  for (const place of places) {
+    const small = model(basename(place));
+    const alike = IMPORTED.filter(({ role, family }) => role === small.role && family === small.family);
+    expect(alike).not.toEqual([]);
+    for (const row of alike) {
+      expect([row.id, small.id, await refused(row, place)]).toEqual([
+        row.id,
+        small.id,
+        expect.objectContaining({
+          name: 'ModelMismatch',
+          message: expect.stringContaining(' instead of '),
+        }),
+      ]);
+    }
+  }
+}, 60_000);

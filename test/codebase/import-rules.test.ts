@@ -1,0 +1,63 @@
+/** The lint of the arrows is itself held to account: each planted wrong arrow must be found, and by its own rule. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+const root = join(import.meta.dirname, '../..');
+let house: string;
+
+beforeEach(() => {
+  house = mkdtempSync(join(tmpdir(), 'proxytune-house-'));
+  symlinkSync(join(root, 'node_modules'), join(house, 'node_modules'));
+  writeFileSync(join(house, 'package.json'), '{"type": "module"}');
+});
+
+afterEach(() => rmSync(house, { recursive: true, force: true }));
+
+function plant(file: string, imports: string): void {
+  const path = join(house, file);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, `import '${imports}';\nexport const planted = 1;\n`);
+}
+
+function lint(): string {
+  const config = join(root, '.dependency-cruiser.cjs');
+  const command = join(root, 'node_modules/.bin/depcruise');
+  const { stdout, stderr } = spawnSync(
+    command,
+    ['--config', config, '--output-type', 'json', 'lib', 'lambdas'],
+    {
+      cwd: house,
+      encoding: 'utf8',
+    },
+  );
+  if (stderr.trim() !== '') throw new Error(stderr);
+  return JSON.parse(stdout).summary.violations.map(({ rule }: { rule: { name: string } }) => rule.name);
+}
+
+test.each([
+  ['core-imports-only-itself', 'lib/core/a.ts', '../cloud/b.ts'],
+  ['core-takes-zod-and-data-only', 'lib/core/a.ts', 'node:fs'],
+  ['core-takes-zod-and-data-only', 'lib/core/a.ts', '@aws-sdk/client-s3'],
+  ['cloud-imports-core', 'lib/cloud/a.ts', '../local/b.ts'],
+  ['local-imports-aws-and-core', 'lib/local/a.ts', '../cli/b.ts'],
+  ['cli-imports-local-aws-and-core', 'lib/cli/a.ts', '../../lambdas/b/handler.ts'],
+  ['setup-imports-only-itself', 'lib/setup/a.ts', '../core/b.ts'],
+  ['inspection-imports-core', 'lib/inspection/a.ts', '../local/b.ts'],
+  ['lambdas-import-aws-and-core', 'lambdas/a/handler.ts', '../../lib/cloud/b.ts'],
+  ['a-lambda-imports-no-other', 'lambdas/a/handler.ts', '../b/handler.ts'],
+])('%s: %s may not import %s', (rule, file, imports) => {
+  mkdirSync(join(house, 'lambdas'), { recursive: true });
+  mkdirSync(join(house, 'lib'), { recursive: true });
+  if (imports.startsWith('.')) plant(join(dirname(file), imports), 'zod');
+  plant(file, imports);
+  expect(lint()).toContain(rule);
+});
+
+test('an arrow that the house allows is no finding', () => {
+  plant('lib/core/b.ts', 'zod');
+  plant('lib/cloud/a.ts', '../core/b.ts');
+  plant('lambdas/a/handler.ts', '../../lib/core/b.ts');
+  expect(lint()).toEqual([]);
+});
