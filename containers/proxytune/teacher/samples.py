@@ -25,7 +25,7 @@ from proxytune.contract.signals import StopRequest
 from proxytune.teacher.photos import is_picture
 
 FOLDER = "samples"
-# Above the seeds of proxies and of the evaluation's samples (lib/core/plan/chunks.ts): a checkpoint is not chosen
+# Above the seeds of proxies and of the evaluation's samples (plan/chunks.ts): a checkpoint is not chosen
 # by the very noise that it is measured with.
 FIRST_SEED = 2_000_000
 SETTINGS = "settings.txt"

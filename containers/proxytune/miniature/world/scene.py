@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from proxytune.miniature.world.appearance import Colour
 
-# As captions name them; the first four stand among the evaluation prompts of lib/core/catalogue/data/prompts.json.
+# As captions name them; the first four stand among the evaluation prompts of prompts.json.
 CONTEXTS = (
     "at sunset",
     "in deep snow",
