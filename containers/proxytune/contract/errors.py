@@ -12,8 +12,8 @@ CATALOGUE_FILE = Path(__file__).parent / "schemas" / "errors.json"
 class ProxytuneError(Exception):
     """An error that the user can understand and act on.
 
-    `name` is one of `lib/core/contract/errors.json`, for instance `ModelMismatch`; it is what the state machine
-    catches. The message is built exactly as `lib/core/errors.ts` builds it: what happened, what
+    `name` is one of `lib/core/contract/errors.json`, for instance `ModelMismatch`; it is what the state
+    machine catches. The message is built exactly as `lib/core/errors.ts` builds it: what happened, what
     was given, what is allowed, what to do.
 
     Args:
