@@ -1,6 +1,13 @@
 /** Names: of runs, executions and jobs. All are functions of what they name, so that a repeat meets the first. */
+import { sha256Hex } from './sha256.ts';
 import type { JobStage } from './words.ts';
 import { isJobStage } from './words.ts';
+
+/**
+ * Hexadecimal digits of SHA-256 in the names of runs and generations: as many as SageMaker's 63 characters leave room
+ * for next to subject, stage, round and attempt.
+ */
+export const NAME_DIGITS = 8;
 
 /** Every job, model and execution of ours begins so; IAM policies and event rules match it. */
 export const JOB_PREFIX = 'proxytune-';
@@ -18,18 +25,7 @@ export function runId(subject: string, upload: { bucket: string; key: string; ve
     .replace(/^-+|-+$/g, '')
     .slice(0, 20)
     .replace(/-+$/, '');
-  return `${slug || 'run'}-${digest(`${upload.bucket}/${upload.key}@${upload.version}`)}`;
-}
-
-/** FNV-1a over UTF-8 with a final avalanche, 8 hexadecimal digits; names need spread here, not secrecy. */
-export function digest(text: string): string {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) {
-    hash = Math.imul(hash ^ byte, 0x01000193);
-  }
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return ((hash ^ (hash >>> 16)) >>> 0).toString(16).padStart(8, '0');
+  return `${slug || 'run'}-${sha256Hex(`${upload.bucket}/${upload.key}@${upload.version}`, NAME_DIGITS)}`;
 }
 
 export interface JobIdentity {

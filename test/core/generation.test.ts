@@ -1,4 +1,5 @@
 /** Pictures of a prompt of one's own: what is planned, refused and noted, and requests that SageMaker takes. */
+import { createHash } from 'node:crypto';
 import { model, requestable } from '../../lib/core/catalogue/catalogue.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
 import {
@@ -89,6 +90,12 @@ describe('a generation', () => {
     ];
     expect(new Set([generation(), ...others].map(({ id }) => id)).size).toBe(5);
     for (const { id } of others) expect(id).toMatch(/^[0-9a-f]{8}$/);
+  });
+
+  test('has an id by SHA-256 of the wish, as another wish of the same id would be given its pictures', () => {
+    const { adapterJob, prompt, seed, how, id } = generation();
+    const wish = JSON.stringify([adapterJob, prompt, how.pictures, seed]);
+    expect(id).toBe(createHash('sha256').update(wish).digest('hex').slice(0, 8));
   });
 
   test('says what it is in its record', () => {

@@ -12,6 +12,15 @@ describe('a run', () => {
     expect(runId('dog', upload)).not.toBe(runId('dog', { ...upload, bucket: 'other' }));
   });
 
+  test('is told from others by SHA-256 of its upload', () => {
+    // printf 'bucket/subjects/dog/subject.json@v1' | sha256sum
+    expect(runId('dog', upload)).toBe('dog-b39a392d');
+    // Both are 063a1b5d by FNV-1a with an avalanche: the second upload would have been taken for the first.
+    expect(runId('dog', { ...upload, version: 'v63579' })).not.toBe(
+      runId('dog', { ...upload, version: 'v309910' }),
+    );
+  });
+
   test.each(['dog', 'My_Dog--2', 'a'.repeat(40), '_-_', 'Grey-Sloth-Plushie-Number-12-of-many'])(
     'of %j has a name that Step Functions, SageMaker and S3 all take',
     (subject) => {

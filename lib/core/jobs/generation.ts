@@ -6,10 +6,11 @@ import { instance, model } from '../catalogue/catalogue.ts';
 import type { Chunk } from '../contract/pictures.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
-import { digest, generationJobName } from '../names.ts';
+import { generationJobName, NAME_DIGITS } from '../names.ts';
 import { pictureSeed, toChunks } from '../plan/chunks.ts';
 import { type Plan, type TransformPlan, transformOf } from '../plan/plan.ts';
 import { drawingTime } from '../plan/pricing.ts';
+import { sha256Hex } from '../sha256.ts';
 import { fillPrompt, namesSubject, requireReadable, TOKEN_PLACE, unknownWords } from './generation-prompt.ts';
 import type { JobRecord } from './records.ts';
 import type { Drawing } from './requests.ts';
@@ -133,7 +134,7 @@ export function planGeneration(
     prompt,
     seed: pictureSeed(seed, 0, index),
   }));
-  const id = digest(JSON.stringify([adapterJob, prompt, count, seed]));
+  const id = sha256Hex(JSON.stringify([adapterJob, prompt, count, seed]), NAME_DIGITS);
   return {
     id,
     asked,

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { licence, type Model, model } from '../catalogue/catalogue.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
-import { digest } from '../names.ts';
+import { sha256Hex } from '../sha256.ts';
 
 /** Last part of the manifest's key, and its name in a folder. */
 export const MANIFEST_FILE = 'manifest.json';
@@ -71,13 +71,16 @@ export function makeManifest(row: Model, origin: Origin, files: readonly ModelFi
   });
 }
 
+/** Of SHA-256: 64 bits. Whether two runs share class pictures, and whether a run goes on, depend on it. */
+const CONTENT_DIGITS = 16;
+
 /**
- * A model's files in eight digits: the same wherever and whenever the same files were brought in, another one for
+ * A model's files in sixteen digits: the same wherever and whenever the same files were brought in, another one for
  * another revision of the same model.
  */
 export function contentOf({ files }: { readonly files: readonly ModelFile[] }): string {
   const lines = files.map(({ path, sha256 }) => `${sha256} ${path}\n`);
-  return digest(lines.sort().join(''));
+  return sha256Hex(lines.sort().join(''), CONTENT_DIGITS);
 }
 
 /** What is held of a model in one place. */
