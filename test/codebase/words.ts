@@ -35,7 +35,7 @@ const word = (pattern: string, instead: string): Word => ({
 
 export const WORDS: readonly Word[] = [
   word('learners?', 'student trainer'),
-  word('makers?', 'generator'),
+  word('(?<!Sage )makers?', 'generator'),
   word('lessons?', 'train config'),
   word('trainees?|pupils?', 'trainable, train state'),
   word('loss of numbers|numbers dropped', 'loss(batch)'),
