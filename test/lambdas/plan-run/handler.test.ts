@@ -201,7 +201,7 @@ describe('a model that was exchanged since the run was planned', () => {
     await bench.finish(runId, 'teach');
     await bench.putModel('sdxl-tiny', '{"revision": 2}');
     const created = bench.gate.called('CreateTransformJob').length;
-    for (const what of [/whose files are \w{8} instead of \w{8}/, /without manifest\.json/]) {
+    for (const what of [/whose files are \w{16} instead of \w{16}/, /without manifest\.json/]) {
       await expect(start(runId, 'synthesize')).rejects.toMatchObject({
         name: 'ModelChanged',
         message: expect.stringMatching(what),
