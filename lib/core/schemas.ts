@@ -6,6 +6,7 @@ import errors from './contract/errors.json' with { type: 'json' };
 import { jobHyperparameters } from './contract/hyperparameters.ts';
 import { importOrder } from './contract/import-request.ts';
 import { metrics } from './contract/metrics.ts';
+import names from './contract/names.json' with { type: 'json' };
 import { chunk, pictureRecord } from './contract/pictures.ts';
 import { progress } from './contract/progress.ts';
 import { modelManifest } from './models/manifest.ts';
@@ -38,6 +39,7 @@ export function exportedFiles(): Record<string, unknown> {
     [`${CONTAINER}/model-manifest.schema.json`]: jsonSchema('manifest.json of a base model', modelManifest),
     [`${CONTAINER}/curation.schema.json`]: jsonSchema('curation.json of a run', curation),
     [`${CONTAINER}/errors.json`]: errors,
+    [`${CONTAINER}/names.json`]: names,
   };
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import LIMITS
 from proxytune.proxies import collection
 from proxytune.proxies import shard as shards
 from proxytune.proxies.kept import Judged, read_judged
@@ -17,12 +18,9 @@ from .pictures import Picture
 from .prompts import plain_prompts
 from .scores import evenly
 
-MOST_PROXIES = 200
-"""The mean of 200 proxies is known to about 0.01; more would only make the report heavy."""
-
 
 def collect(folders: Folders, plan: Mapping[str, Any], judged: Judged | None = None) -> list[Picture]:
-    """Every picture that is scored: all references, all samples, and at most 200 proxies, evenly chosen.
+    """Every picture that is scored: all references, all samples, and at most LIMITS.scored_proxies, evenly chosen.
 
     Args:
         judged: the proxies of a run with a curation, of which only those that are kept are scored; None for a
@@ -69,14 +67,14 @@ def references(channel: Path) -> list[Picture]:
 
 
 def proxies(channel: Path, plan: Mapping[str, Any], judged: Judged | None) -> list[Picture]:
-    """At most MOST_PROXIES of the proxies, with the prompt that each was drawn from.
+    """At most LIMITS.scored_proxies of the proxies, with the prompt that each was drawn from.
 
     Raises:
         ProxytuneError: ProxiesIncomplete, ShardInvalid.
     """
     plain = plain_prompts(plan)
     found = collection.read_proxies(channel, plan["proxies"]) if judged is None else judged.kept
-    return [_drawn("proxies", found[place], plain) for place in evenly(len(found), MOST_PROXIES)]
+    return [_drawn("proxies", found[place], plain) for place in evenly(len(found), LIMITS.scored_proxies)]
 
 
 def samples(channel: Path, plan: Mapping[str, Any], role: str) -> list[Picture]:
