@@ -58,8 +58,12 @@ test.each(LEARNERS.map((row) => [row.id, row] as const))('the plan tells all tha
     expect(said.instances).toContain(type);
   }
   const { load, perStep, perPicture, source } = row.minutes;
-  const size = row.draw === undefined ? '' : ` of ${row.draw.timedAt} px`;
-  expect(said.minutes).toBe(`${load} to load, ${perStep} a step, ${perPicture} a picture${size} (${source})`);
+  const { draw } = row;
+  const step = draw === undefined ? '' : ` of ${draw.trainingTimedAt} px`;
+  const picture = draw === undefined ? '' : ` of ${draw.timedAt} px in ${draw.timedSteps} steps`;
+  expect(said.minutes).toBe(
+    `${load} to load, ${perStep} a step${step}, ${perPicture} a picture${picture} (${source})`,
+  );
   expect(said.licence).toContain(`${row.licence.name}: commercial use is `);
   expect(said.licence).toContain(row.licence.note);
   expect(said.licence).toContain(row.licence.url);

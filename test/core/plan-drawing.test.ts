@@ -25,8 +25,10 @@ describe('the teacher draws at the size that the student needs, where it can', (
       // Whatever the latents and the patches of a network, in pixels.
       expect(drawing.size % 16).toBe(0);
       const { load, perPicture } = teacher.minutes;
-      const area = (drawing.size / (teacher.draw?.timedAt ?? Number.NaN)) ** 2;
-      expect(drawing.minutes).toBeCloseTo(load + drawing.pictures * perPicture * area, 1);
+      const { timedAt = Number.NaN, timedSteps = Number.NaN } = teacher.draw ?? {};
+      const steps = 'steps' in drawing.sampler ? drawing.sampler.steps : Number.NaN;
+      const work = (drawing.size / timedAt) ** 2 * (steps / timedSteps);
+      expect(drawing.minutes).toBeCloseTo(load + drawing.pictures * perPicture * work, 1);
     }
   });
 
@@ -68,8 +70,10 @@ describe('drawing the proxies', () => {
     const { load } = model('sdxl').minutes;
     const one = drawing({});
     const four = drawing({ advanced: { synthesize: { instances: 4 } } });
-    expect(four.minutes).toBeCloseTo(load + (one.minutes - load) / 4, 2);
-    expect(four.usd).toBeCloseTo(one.usd + ((3 * load) / 60) * 1.515, 3);
+    // 63 chunks of 16: three instances have 16 of them, and the fourth is paid while it waits.
+    expect(four.minutes).toBeCloseTo(load + (one.minutes - load) * (256 / 1000), 2);
+    expect(four.usd).toBeCloseTo(4 * (four.minutes / 60) * 1.515, 3);
+    expect(four.usd - one.usd).toBeGreaterThan(((3 * load) / 60) * 1.515);
   });
 
   test('asks for no more instances than find a chunk to draw', () => {
@@ -109,11 +113,11 @@ describe('drawing the proxies', () => {
     const { load } = model('sdxl').minutes;
     const one = drawing(on).minutes;
     expect(one).toBeCloseTo(drawing({}).minutes, 2);
-    expect(drawing({ synthesis: 'spot', ...on }).minutes).toBeCloseTo(load + (one - load) / 4, 2);
+    expect(drawing({ synthesis: 'spot', ...on }).minutes).toBeCloseTo(load + (one - load) * (256 / 1000), 2);
     // Never more of them than there are chunks.
     const few = drawing({ synthesis: 'spot', proxies: 20, ...on });
     expect(few.chunks).toBe(2);
-    expect(few.minutes).toBeCloseTo(load + (drawing({ proxies: 20 }).minutes - load) / 2, 1);
+    expect(few.minutes).toBeCloseTo(load + (drawing({ proxies: 20 }).minutes - load) * (16 / 20), 2);
   });
 
   test('on spot is held against maxUsd as if spot saved nothing', () => {

@@ -90,7 +90,7 @@ describe('a plan', () => {
     // Three more loads of SDXL (8 minutes each) and of the encoders (5).
     for (const [stage, minutes] of [
       ['synthesize', 24],
-      ['curate', 15],
+      ['curate', 15 + 3 * 30 * 0.004],
     ] as const)
       expect(stageOf(made, stage).minutes - stageOf(whole, stage).minutes).toBeCloseTo(minutes, 6);
     expect(made.estimate.usd).toBeGreaterThan(whole.estimate.usd);

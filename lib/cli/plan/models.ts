@@ -95,8 +95,9 @@ function ladderWords({ instances }: Model): string {
 }
 
 function minutesWords({ minutes, draw }: Model): string {
-  const size = draw === undefined ? '' : ` of ${draw.timedAt} px`;
-  return `${minutes.load} to load, ${minutes.perStep} a step, ${minutes.perPicture} a picture${size} (${minutes.source})`;
+  const step = draw === undefined ? '' : ` of ${draw.trainingTimedAt} px`;
+  const picture = draw === undefined ? '' : ` of ${draw.timedAt} px in ${draw.timedSteps} steps`;
+  return `${minutes.load} to load, ${minutes.perStep} a step${step}, ${minutes.perPicture} a picture${picture} (${minutes.source})`;
 }
 
 /** The card that a stage's minutes are of, where it is planned on another; undefined where they fit. */

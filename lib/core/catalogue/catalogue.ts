@@ -111,6 +111,8 @@ const modelRow = z.strictObject({
     .strictObject({
       least: z.int().describe('The smallest side in pixels at which it still draws well'),
       timedAt: z.int().describe('The side to which minutes.perPicture belongs'),
+      timedSteps: z.int().describe('The denoising steps to which minutes.perPicture belongs'),
+      trainingTimedAt: z.int().describe('The side of a training picture to which minutes.perStep belongs'),
       source: z.string(),
     })
     .optional()

@@ -123,7 +123,7 @@ export function planGeneration(
   const sample = transformOf(plan, `sample-${of}`);
   const how: TransformPlan = {
     ...sample,
-    ...drawingTime(painter, { pictures: count, size: sample.size }, instance(sample.instanceType)),
+    ...drawingTime(painter, sample, instance(sample.instanceType), [{ pictures: count }]),
     pictures: count,
     chunks: Math.ceil(count / sample.picturesPerChunk),
   };

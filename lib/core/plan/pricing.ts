@@ -11,6 +11,7 @@ import { usdFor } from '../catalogue/cost.ts';
 import { ProxytuneError } from '../errors.ts';
 import type { JobKind, TrainingStage, TransformStage } from '../words.ts';
 import { draws, type StagePlan, type TrainingPlan, type TransformPlan } from './plan.ts';
+import { busiestShare, type Drawn, minutesPerPicture } from './work.ts';
 
 /** A run that takes this many times its estimate is not slow but stuck. */
 const PATIENCE = 4;
@@ -47,7 +48,7 @@ export function trainingPlan(
     stage,
     kind: 'training',
     instanceType: on.type,
-    ...priced(minutes, on, { spot }),
+    ...priced([{ minutes }], on, spot),
     spot,
     compressed,
     ...job,
@@ -66,33 +67,32 @@ export function transformPlan(
     variants: 1 | 2;
     /** They share the pictures; never more than find a chunk in a round. @default - 1 */
     instances?: number | undefined;
-    /** Jobs one after another, at most; each loads the model. @default - 1 */
-    rounds?: number | undefined;
+    /** Pictures that are there at the end of each of the jobs that draw them one after another. @default - one job */
+    rounds?: readonly number[] | undefined;
   },
 ): TransformPlan {
-  const { kind, size, on, variants, sampler, picturesPerChunk, rounds } = rest;
-  const chunks = Math.ceil(picturesOfVariant / picturesPerChunk) * variants;
-  const inRound = Math.ceil(chunks / (rounds ?? 1));
-  const asked = { kind, instanceType: on.type, instances: rest.instances ?? 1 };
-  const instances = instancesFor(asked, inRound);
+  const { kind, size, on, variants, sampler, picturesPerChunk } = rest;
   const pictures = picturesOfVariant * variants;
+  const asked = { kind, instanceType: on.type, instances: rest.instances ?? 1 };
+  const jobs = (rest.rounds ?? [pictures]).map((end, round, ends) => {
+    const own = end - (ends[round - 1] ?? 0);
+    const chunks = Math.ceil(own / variants / picturesPerChunk) * variants;
+    const instances = instancesFor(asked, chunks);
+    const gpus = Math.min(instances * lanesOf(kind, on), chunks);
+    return { chunks, instances, pictures: gpus > 1 ? busiestShare(own, picturesPerChunk, gpus) : own };
+  });
   return {
     stage,
     kind,
-    instances,
+    instances: Math.max(...jobs.map(({ instances }) => instances)),
     instanceType: on.type,
-    ...drawingTime(model, { pictures, size }, on, {
-      instances,
-      lanes: Math.min(instances * lanesOf(kind, on), inRound),
-      rounds,
-      spot: kind === 'spot',
-    }),
+    ...drawingTime(model, { size, sampler }, on, jobs, kind === 'spot'),
     adapterOf: role === 'teacher' ? 'teach' : 'learn',
     role,
     size,
     batchSize: recipe.drawBatch,
     sampler,
-    chunks,
+    chunks: jobs.reduce((sum, { chunks }) => sum + chunks, 0),
     pictures,
     picturesPerChunk,
   };
@@ -114,38 +114,36 @@ export function instancesFor(
   return Math.max(1, Math.min(instances, Math.ceil(chunks / lanesOf(kind, instance(instanceType)))));
 }
 
-/** How pictures are shared out, and at which price. */
-interface Shared {
-  /** At once; each is paid for. @default - 1 */
-  readonly instances?: number | undefined;
-  /** GPUs that draw at once, each with the model loaded. @default - one an instance */
-  readonly lanes?: number | undefined;
-  /** One after another; each loads the model. @default - 1 */
-  readonly rounds?: number | undefined;
-  /** @default - false */
-  readonly spot?: boolean | undefined;
+/** A job that draws pictures. */
+interface DrawingJob {
+  /** Those of its busiest GPU. */
+  readonly pictures: number;
+  /** At once; each is paid for as long as the job lasts. @default - 1 */
+  readonly instances?: number;
 }
 
-/** How long jobs that draw so many pictures take, in all their rounds, for how much, and when one is given up. */
+/** How long jobs that draw pictures one after another take together, for how much, and when one of them is given up. */
 export function drawingTime(
   model: Model,
-  { pictures, size }: { readonly pictures: number; readonly size: number },
+  drawn: Drawn,
   on: Instance,
-  how: Shared = {},
+  jobs: readonly DrawingJob[],
+  spot = false,
 ) {
-  const { instances = 1, lanes = instances, rounds = 1 } = how;
-  const minutes = rounds * model.minutes.load + (pictures / lanes) * minutesPerPicture(model, size);
-  return priced(minutes, on, how);
+  const perPicture = minutesPerPicture(model, drawn);
+  return priced(
+    jobs.map(({ pictures, instances }) => ({
+      minutes: model.minutes.load + pictures * perPicture,
+      instances,
+    })),
+    on,
+    spot,
+  );
 }
 
 /** The side at which a teacher draws: what the student needs, unless that is too small for it. */
 export function teacherDrawSize(teacher: Model, student: Recipe): number {
   return Math.max(student.size, teacher.draw?.least ?? 0);
-}
-
-/** A picture's minutes, in proportion to its area where the model draws several sizes. */
-export function minutesPerPicture({ minutes, draw }: Model, size: number): number {
-  return minutes.perPicture * (draw === undefined ? 1 : (size / draw.timedAt) ** 2);
 }
 
 /** What a stage costs where spot saves nothing: the most that its expected minutes can cost. */
@@ -190,17 +188,21 @@ function unsuited(what: string, given: string, allowed: readonly string[]): Prox
   });
 }
 
+/** Of jobs one after another, each of which may take as long as the longest. */
 function priced(
-  minutes: number,
+  jobs: readonly { readonly minutes: number; readonly instances?: number | undefined }[],
   on: Instance,
-  { instances = 1, spot = false }: Pick<Shared, 'instances' | 'spot'> = {},
+  spot: boolean,
 ) {
+  const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+  const usd = sum(jobs.map(({ minutes, instances }) => usdFor(minutes * 60, on, instances)));
+  const longest = Math.max(...jobs.map(({ minutes }) => minutes));
   return {
-    minutes: round(minutes, 2),
-    usd: round(usdFor(minutes * 60, on, instances) * (spot ? 1 - SPOT_SAVING : 1), 4),
+    minutes: round(sum(jobs.map(({ minutes }) => minutes)), 2),
+    usd: round(usd * (spot ? 1 - SPOT_SAVING : 1), 4),
     maxRuntimeSeconds: Math.min(
       LONGEST_RUNTIME_SECONDS,
-      Math.max(LEAST_RUNTIME_SECONDS, Math.ceil(minutes * 60 * PATIENCE)),
+      Math.max(LEAST_RUNTIME_SECONDS, Math.ceil(longest * 60 * PATIENCE)),
     ),
   };
 }

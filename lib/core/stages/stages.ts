@@ -2,22 +2,18 @@
 import { type Model, type Recipe, recipeOf } from '../catalogue/catalogue.ts';
 import { classPrompt, instancePrompts, type Named, proxyPrompt } from '../catalogue/prompts.ts';
 import type { CurationPlan } from '../contract/curation.ts';
+import { names } from '../contract/names.ts';
 import { ProxytuneError } from '../errors.ts';
 import { type ClassPictures, keys } from '../keys.ts';
+import { PHOTO_LIMITS } from '../photos/limits.ts';
 import type { StagePlan, TrainingPlan, TransformPlan } from '../plan/plan.ts';
-import {
-  chooseInstance,
-  minutesPerPicture,
-  sharing,
-  teacherDrawSize,
-  trainingPlan,
-  transformPlan,
-} from '../plan/pricing.ts';
+import { chooseInstance, sharing, teacherDrawSize, trainingPlan, transformPlan } from '../plan/pricing.ts';
+import { encodingMinutes, minutesPerPicture, trainingMinutes } from '../plan/work.ts';
 import type { Request } from '../request/request.ts';
 import { JOB_KINDS, type Synthesis } from '../words.ts';
 import { snrGammaOf } from './min-snr.ts';
 import { trainingFit } from './quantized.ts';
-import { samplesDrawn, samplesOf } from './teach-validation.ts';
+import { checkpointsOf, samplesOf } from './teach-validation.ts';
 
 export interface PlanContext {
   readonly runId: string;
@@ -81,21 +77,21 @@ function teach(parts: Parts): TrainingPlan {
   const override = request.advanced.teach ?? {};
   const recipe = teachRecipe(parts);
   const samples = samplesOf(recipe, named);
-  // Of the class and of samples, both drawn at the size of the training.
-  const perPicture = minutesPerPicture(teacher, recipe.size);
   const { priorPictures } = override;
   const prior = priorOf(recipe, named, priorPictures);
   const on = chooseInstance(teacher, 'training', override.instanceType, context.instanceTypes);
-  // Each step then has as many pictures of the class as of the subject.
-  const pictures = perStep(parts, recipe) * (priorPictures === undefined ? 1 : 2);
-  const minutes = (recipe.steps * teacher.minutes.perStep * pictures) / sharing(on, recipe.batchSize);
+  // Class images and those of the checkpoints are drawn at the size of the training, one at a time by one GPU.
+  const perPicture = minutesPerPicture(teacher, recipe);
   return trainingPlan(
     'teach',
     on,
     teacher.minutes.load +
-      minutes +
-      (priorPictures ?? 0) * perPicture +
-      samplesDrawn(recipe) * (perPicture + clip.minutes.perPicture + dino.minutes.perPicture),
+      trainingMinutes(teacher, recipe, recipeOf(teacher, request.preset), {
+        classImages: prior !== undefined,
+        gpus: sharing(on, recipe.batchSize),
+      }) +
+      (prior?.pictures ?? 0) * perPicture +
+      (samples === undefined ? 0 : validationMinutes(parts, recipe, samples, perPicture)),
     {
       spot: override.spot,
       hyperparameters: {
@@ -123,9 +119,21 @@ function teach(parts: Parts): TrainingPlan {
   );
 }
 
-/** A step's pictures in units of those that the teacher's minutes are for. */
-function perStep({ request, teacher }: Parts, { batchSize }: Recipe): number {
-  return batchSize / recipeOf(teacher, request.preset).batchSize;
+/** Drawing the samples of all checkpoints, and choosing one of these: DINO reads all and the photos, CLIP those in a context. */
+function validationMinutes(
+  { clip, dino }: Parts,
+  recipe: Recipe,
+  { samples, sample_prompts }: NonNullable<ReturnType<typeof samplesOf>>,
+  perPicture: number,
+): number {
+  const checkpoints = checkpointsOf(recipe);
+  const inContext = checkpoints * (sample_prompts.length - 1);
+  const drawn = checkpoints * samples.pictures + inContext;
+  return (
+    drawn * perPicture +
+    encodingMinutes([dino], drawn + PHOTO_LIMITS.maxPhotos) +
+    encodingMinutes([clip], inContext)
+  );
 }
 
 /** DreamBooth's prior preservation, with its weight of 1; drawn as the proxies are. */
@@ -149,8 +157,8 @@ function sharedClass({ contents }: PlanContext, drawn: Omit<ClassPictures, 'cont
  */
 function curate({ request, context, clip, dino, counts }: Parts, { rounds }: CurationPlan): TrainingPlan {
   const run = context.runId;
-  const minutes =
-    rounds.length * clip.minutes.load + counts.proxies * (clip.minutes.perPicture + dino.minutes.perPicture);
+  const pictures = counts.proxies + rounds.length * PHOTO_LIMITS.maxPhotos;
+  const minutes = rounds.length * clip.minutes.load + encodingMinutes([clip, dino], pictures);
   const wanted = request.advanced.curate?.instanceType;
   return trainingPlan('curate', chooseInstance(clip, 'training', wanted, context.instanceTypes), minutes, {
     hyperparameters: { stage: 'curate', family: 'clip-dino', model: clip.id, seed: request.seed, round: 1 },
@@ -171,7 +179,8 @@ function learn({ request, context, student, named, counts, curation }: Parts): T
   return trainingPlan(
     'learn',
     chooseInstance(student, 'training', override.instanceType, context.instanceTypes),
-    student.minutes.load + recipe.steps * student.minutes.perStep,
+    // Whatever the instance has, one GPU trains the student.
+    student.minutes.load + trainingMinutes(student, recipe, recipeOf(student, request.preset)),
     {
       spot: override.spot,
       hyperparameters: {
@@ -197,11 +206,19 @@ function curated({ runId }: PlanContext, curation: CurationPlan | null): Record<
   return curation === null ? {} : { curation: keys.curation(runId) };
 }
 
+/** Teacher and student, each tuned and untuned. */
+const SAMPLE_ROWS = 4;
+
+/**
+ * Scores the photos, so many of the proxies, and all samples. How many photos there are is known after the plan only; it
+ * allows for the most. What the teacher drew at its checkpoints was measured by the stage teach.
+ */
 function evaluate(parts: Parts): TrainingPlan {
   const { request, context, clip, dino, counts, curation } = parts;
   const run = context.runId;
-  const pictures = counts.proxies + 4 * counts.prompts * counts.picturesPerPrompt;
-  const minutes = clip.minutes.load + pictures * (clip.minutes.perPicture + dino.minutes.perPicture);
+  const samples = SAMPLE_ROWS * counts.prompts * counts.picturesPerPrompt;
+  const pictures = PHOTO_LIMITS.maxPhotos + Math.min(counts.proxies, names.limits.scoredProxies) + samples;
+  const minutes = clip.minutes.load + encodingMinutes([clip, dino], pictures);
   const wanted = request.advanced.evaluate?.instanceType;
   const on = chooseInstance(clip, 'training', wanted, context.instanceTypes);
   return trainingPlan('evaluate', on, minutes, {
@@ -242,7 +259,7 @@ function synthesize({ request, context, teacher, student, counts, curation }: Pa
       picturesPerChunk: proxiesPerChunk(request, teacher),
       variants: 1,
       instances: override.instances,
-      rounds: curation?.rounds.length,
+      rounds: curation?.rounds,
     });
   return {
     ...as(request.synthesis),

@@ -19,8 +19,7 @@ export function samplesOf({ samples, sampler }: Recipe, named: Named) {
   };
 }
 
-/** Pictures of the whole training: at step 0, at every checkpoint, and at the last step. */
-export function samplesDrawn({ samples, steps, checkpointEvery }: Recipe): number {
-  if (samples === undefined) return 0;
-  return (1 + Math.ceil(steps / checkpointEvery)) * (samples.pictures + samples.contexts);
+/** At how many steps samples are drawn: at step 0, at every checkpoint, and at the last step. */
+export function checkpointsOf({ steps, checkpointEvery }: Recipe): number {
+  return 1 + Math.ceil(steps / checkpointEvery);
 }
