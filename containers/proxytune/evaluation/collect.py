@@ -20,7 +20,7 @@ from .scores import evenly
 
 
 def collect(folders: Folders, plan: Mapping[str, Any], judged: Judged | None = None) -> list[Picture]:
-    """Every picture that is scored: all references, all samples, and at most LIMITS.scored_proxies, evenly chosen.
+    """Every picture that is scored: all references, all samples, and `LIMITS.scored_proxies` proxies at most.
 
     Args:
         judged: the proxies of a run with a curation, of which only those that are kept are scored; None for a
