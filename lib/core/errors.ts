@@ -1,6 +1,6 @@
 /**
  * Errors with names. A name is the same in TypeScript, in Python, in the state machine's `Catch` and in the
- * message that reaches the user; `data/errors.json` lists them all and is exported to the containers.
+ * message that reaches the user; `contract/errors.json` lists them all and is exported to the containers.
  */
 import catalogue from './contract/errors.json' with { type: 'json' };
 

@@ -5,7 +5,7 @@ import pytest
 
 from proxytune.contract.errors import ProxytuneError, catalogue
 
-CORE = Path(__file__).parents[3] / "lib" / "core" / "data" / "errors.json"
+CORE = Path(__file__).parents[3] / "lib" / "core" / "contract" / "errors.json"
 
 
 def test_message_has_what_given_allowed_and_remedy_in_this_order():

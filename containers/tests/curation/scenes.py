@@ -16,7 +16,7 @@ from proxytune.proxies import shard
 
 MODELS = Path(__file__).parents[2] / "models" / "miniature"
 PLAN = Path(__file__).parents[1] / "evaluation" / "fixtures" / "plan.json"
-THRESHOLDS = Path(__file__).parents[3] / "lib" / "core" / "data" / "curation.json"
+THRESHOLDS = Path(__file__).parents[3] / "lib" / "core" / "catalogue" / "data" / "curation.json"
 DEFAULTS = json.loads(THRESHOLDS.read_text())["clip-miniature"]
 SUBJECT = "demo-car"
 PER_SHARD = 2
