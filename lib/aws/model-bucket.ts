@@ -10,7 +10,7 @@ import {
   paginateListObjectsV2,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import type { Model } from '../core/catalogue/catalogue.ts';
+import type { Model } from '../core/catalogue/models.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';
 import {

@@ -1,5 +1,5 @@
 /** Which model a folder is of, by what its own settings say: models of one family have the same layout. */
-import { type Model, modelsOf } from '../core/catalogue/catalogue.ts';
+import { type Model, modelsOf } from '../core/catalogue/models.ts';
 
 /** The settings in a file of the folder. @returns undefined when there are none that can be read */
 export type Settings = (path: string) => unknown;

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Model } from '../core/catalogue/catalogue.ts';
+import type { Model } from '../core/catalogue/models.ts';
 import { type ErrorName, ProxytuneError } from '../core/errors.ts';
 import { type FolderFile, filesOf } from './model-folder.ts';
 import { modelOfFolder, strangeMarks } from './model-identity.ts';

@@ -3,7 +3,8 @@
  * schema, together with the file's fields, so that a fault is told in the same words wherever it stands, and all at once.
  */
 import { type Command, Option } from 'commander';
-import { PRESETS, requestable } from '../core/catalogue/catalogue.ts';
+import { requestable } from '../core/catalogue/models.ts';
+import { PRESETS } from '../core/catalogue/recipes.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { SYNTHESES } from '../core/words.ts';
 

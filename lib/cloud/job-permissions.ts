@@ -1,7 +1,7 @@
 /** What a lambda may do with SageMaker's jobs, split by what each lambda has to do. */
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
-import { instance } from '../core/catalogue/catalogue.ts';
+import { instance } from '../core/catalogue/instances.ts';
 import { STAGE_TIMEOUT } from './limits.ts';
 import { allow, ourSageMaker } from './permissions.ts';
 

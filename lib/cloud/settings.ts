@@ -3,7 +3,7 @@
  * below `bin/app.ts` takes typed props; this is the only place that reads context.
  */
 import { z } from 'zod';
-import { instanceTypes } from '../core/catalogue/catalogue.ts';
+import { instanceTypes } from '../core/catalogue/instances.ts';
 import { correction } from '../core/nearest.ts';
 
 /** Days that CloudWatch Logs can keep; another number is refused by it only at deployment. */

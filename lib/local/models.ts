@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { S3Client } from '@aws-sdk/client-s3';
 import { type Bucket, heldInBucket, uploadModel } from '../aws/model-bucket.ts';
 import { describeFolder } from '../aws/model-folder.ts';
-import { modelIds, model as modelRow } from '../core/catalogue/catalogue.ts';
+import { modelIds, model as modelRow } from '../core/catalogue/models.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { type ModelFile, requireModel } from '../core/models/manifest.ts';
 import { type LocalCloud, PYTHON } from './cloud.ts';

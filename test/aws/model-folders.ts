@@ -1,7 +1,7 @@
 /** Small model folders on disk, of the right layout, for tests that look at files and not at what they compute. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type Model, model } from '../../lib/core/catalogue/catalogue.ts';
+import { type Model, model } from '../../lib/core/catalogue/models.ts';
 
 /** A safetensors file of one tensor of so many bytes, which differ by `seed`. */
 export function safetensors(size: number, seed = 1): Buffer {

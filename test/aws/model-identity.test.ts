@@ -4,7 +4,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { layoutOf } from '../../lib/aws/model-layout.ts';
-import { type Model, model, modelIds } from '../../lib/core/catalogue/catalogue.ts';
+import { type Model, model, modelIds } from '../../lib/core/catalogue/models.ts';
 import { PYTHON } from '../../lib/local/cloud.ts';
 import { temporaryFolder } from '../local/emulator/helpers.ts';
 import { hubFiles, markedSettings, safetensors, write } from './model-folders.ts';

@@ -26,7 +26,7 @@ import { importModelCommand } from '../../lib/cli/commands/import-model.ts';
 import { importFromHub } from '../../lib/cli/import/from-hub.ts';
 import { importByJob } from '../../lib/cli/import/in-account.ts';
 import type { Output } from '../../lib/cli/output.ts';
-import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 import { TOKEN_SECRET } from '../../lib/core/jobs/import-job.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/models/manifest.ts';

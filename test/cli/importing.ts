@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Place, placeOf } from '../../lib/aws/context.ts';
 import { importFolder } from '../../lib/cli/import/from-folder.ts';
 import type { Output } from '../../lib/cli/output.ts';
-import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 import { sdxlFiles, write } from '../aws/model-folders.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
 

@@ -2,7 +2,8 @@
 import { planLines } from '../../lib/cli/commands/plan.ts';
 import { modelLines } from '../../lib/cli/plan/models.ts';
 
-import { instance, type Model, modelsOf, recipeOf, requestable } from '../../lib/core/catalogue/catalogue.ts';
+import { instance } from '../../lib/core/catalogue/instances.ts';
+import { type Model, modelsOf, recipeOf, requestable } from '../../lib/core/catalogue/models.ts';
 import { licenceWords } from '../../lib/core/models/licences.ts';
 import { makePlan, modelsFor } from '../../lib/core/plan/make-plan.ts';
 import { transformOf } from '../../lib/core/plan/plan.ts';

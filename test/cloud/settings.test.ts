@@ -1,5 +1,5 @@
 import { readSettings } from '../../lib/cloud/settings.ts';
-import { instanceTypes } from '../../lib/core/catalogue/catalogue.ts';
+import { instanceTypes } from '../../lib/core/catalogue/instances.ts';
 
 test('needs no setting at all', () => {
   expect(readSettings({})).toEqual({

@@ -2,7 +2,7 @@
 import { Stack } from 'aws-cdk-lib/core';
 import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { LAMBDA_NAMES } from '../../lib/cloud/lambda-names.ts';
-import { instance } from '../../lib/core/catalogue/catalogue.ts';
+import { instance } from '../../lib/core/catalogue/instances.ts';
 import {
   cdkJson,
   plain,

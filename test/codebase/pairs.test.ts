@@ -1,7 +1,7 @@
 /** Every teacher and every student has walked the whole road, when the end-to-end tests are through. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { model, modelIds } from '../../lib/core/catalogue/catalogue.ts';
+import { model, modelIds } from '../../lib/core/catalogue/models.ts';
 import { PAIRS } from '../end-to-end/pairs.ts';
 
 const folder = join(import.meta.dirname, '../end-to-end');

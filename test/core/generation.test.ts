@@ -1,6 +1,6 @@
 /** Pictures of a prompt of one's own: what is planned, refused and noted, and requests that SageMaker takes. */
 import { createHash } from 'node:crypto';
-import { model, requestable } from '../../lib/core/catalogue/catalogue.ts';
+import { model, requestable } from '../../lib/core/catalogue/models.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
 import {
   type Asked,

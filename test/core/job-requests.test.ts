@@ -1,6 +1,9 @@
 /** Every request that a plan can lead to, held against SageMaker's API model and the rules that no model states. */
-import { model as catalogueRow, instance, PRESETS, requestable } from '../../lib/core/catalogue/catalogue.ts';
+
 import { worldOf } from '../../lib/core/catalogue/domains.ts';
+import { instance } from '../../lib/core/catalogue/instances.ts';
+import { model as catalogueRow, requestable } from '../../lib/core/catalogue/models.ts';
+import { PRESETS } from '../../lib/core/catalogue/recipes.ts';
 import { hyperparameters } from '../../lib/core/contract/hyperparameters.ts';
 import {
   drawingOf,

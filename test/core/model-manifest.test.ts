@@ -1,4 +1,4 @@
-import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 import { contentOf, type ModelFile, makeManifest, type Origin } from '../../lib/core/models/manifest.ts';
 
 describe('a model’s files in sixteen digits', () => {

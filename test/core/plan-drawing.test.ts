@@ -1,6 +1,8 @@
 /** How the pictures of a plan are drawn: at which size, as which job, on how many instances, for how much. */
-import { model, PRESETS, recipeOf, requestable } from '../../lib/core/catalogue/catalogue.ts';
+
 import { worldOf } from '../../lib/core/catalogue/domains.ts';
+import { model, recipeOf, requestable } from '../../lib/core/catalogue/models.ts';
+import { PRESETS } from '../../lib/core/catalogue/recipes.ts';
 import { transformOf } from '../../lib/core/plan/plan.ts';
 import { instancesFor } from '../../lib/core/plan/pricing.ts';
 import { plan, refusal } from './planning.ts';

@@ -1,4 +1,4 @@
-import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 import { hyperparameters, toStrings } from '../../lib/core/contract/hyperparameters.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';

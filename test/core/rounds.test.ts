@@ -1,8 +1,8 @@
 /** Curation and the adaptive count: what is planned, what it costs, and what is decided after each round. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { modelsOf } from '../../lib/core/catalogue/catalogue.ts';
 import { curationBy } from '../../lib/core/catalogue/curation-defaults.ts';
+import { modelsOf } from '../../lib/core/catalogue/models.ts';
 import { type Curation, curation } from '../../lib/core/contract/curation.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';

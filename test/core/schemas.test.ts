@@ -1,17 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { WORLDS } from '../../lib/core/catalogue/domains.ts';
+import { instance, instanceTypes } from '../../lib/core/catalogue/instances.ts';
 import {
   atScale,
-  instance,
-  instanceTypes,
   measuring,
   model,
   modelIds,
   modelsOf,
   recipeOf,
   requestable,
-} from '../../lib/core/catalogue/catalogue.ts';
-import { WORLDS } from '../../lib/core/catalogue/domains.ts';
+} from '../../lib/core/catalogue/models.ts';
 import { exportedFiles } from '../../lib/core/schemas.ts';
 import { ROLES } from '../../lib/core/words.ts';
 import { shapeNamed } from '../../lib/local/sagemaker/model/shapes.ts';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { model, modelIds } from '../../lib/core/catalogue/catalogue.ts';
+import { model, modelIds } from '../../lib/core/catalogue/models.ts';
 import { errorNames, exitCode, retryableNames } from '../../lib/core/errors.ts';
 import { importEstimate } from '../../lib/core/jobs/import-job.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';

@@ -2,7 +2,7 @@
  * Who walks the whole road in which end-to-end run: over all of them, every teacher and every student of the catalogue
  * (test/codebase/pairs.test.ts holds it).
  */
-import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 
 export interface Pair {
   readonly teacher: string;

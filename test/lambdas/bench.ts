@@ -24,7 +24,8 @@ import { handler as reconcileJob } from '../../lambdas/reconcile-job/handler.ts'
 import { handler as startJob } from '../../lambdas/start-job/handler.ts';
 import { dynamo, s3, sagemaker, sfn, sns } from '../../lib/aws/lambda/clients.ts';
 import { describeJob } from '../../lib/aws/lambda/jobs.ts';
-import { instanceTypes, model } from '../../lib/core/catalogue/catalogue.ts';
+import { instanceTypes } from '../../lib/core/catalogue/instances.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 import { outcomeOf } from '../../lib/core/jobs/outcome.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { contentOf, makeManifest } from '../../lib/core/models/manifest.ts';

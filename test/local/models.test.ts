@@ -11,7 +11,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { model } from '../../lib/core/catalogue/catalogue.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import { ensureModels, localModels } from '../../lib/local/models.ts';
 import { clientConfig, emulatorOptions, temporaryFolder } from './emulator/helpers.ts';

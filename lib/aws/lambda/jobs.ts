@@ -6,8 +6,8 @@ import {
   StopTrainingJobCommand,
   StopTransformJobCommand,
 } from '@aws-sdk/client-sagemaker';
-import { instance } from '../../core/catalogue/catalogue.ts';
 import { usdFor } from '../../core/catalogue/cost.ts';
+import { instance } from '../../core/catalogue/instances.ts';
 import { parseFailure } from '../../core/errors.ts';
 import {
   isMissing,

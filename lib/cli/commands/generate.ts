@@ -1,8 +1,8 @@
 /** `proxytune generate RUN PROMPT`: pictures of the user's own prompt, drawn with a finished run's adapter. */
 import { basename, join, resolve } from 'node:path';
 import type { Place } from '../../aws/context.ts';
-import { PRICES_AS_OF } from '../../core/catalogue/catalogue.ts';
 import { WORLDS, worldOf } from '../../core/catalogue/domains.ts';
+import { PRICES_AS_OF } from '../../core/catalogue/instances.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import {
   type Asked,

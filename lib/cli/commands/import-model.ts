@@ -2,7 +2,7 @@
 
 import type { Place } from '../../aws/context.ts';
 import { heldInBucket } from '../../aws/model-bucket.ts';
-import { type Model, model, modelIds } from '../../core/catalogue/catalogue.ts';
+import { type Model, model, modelIds } from '../../core/catalogue/models.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { licenceWords } from '../../core/models/licences.ts';
 import { type ModelManifest, requireModel } from '../../core/models/manifest.ts';

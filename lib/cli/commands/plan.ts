@@ -1,7 +1,7 @@
 /** `proxytune plan DIR|subject.json`: what a run would do, where, how long and for how much. Starts nothing. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { instance, SPOT_SAVING } from '../../core/catalogue/catalogue.ts';
+import { instance, SPOT_SAVING } from '../../core/catalogue/instances.ts';
 import type { Hyperparameters } from '../../core/contract/hyperparameters.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { REQUEST_FILE } from '../../core/keys.ts';

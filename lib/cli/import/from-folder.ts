@@ -5,7 +5,7 @@ import type { Place } from '../../aws/context.ts';
 import { heldInBucket, uploadModel, writeManifest } from '../../aws/model-bucket.ts';
 import { describeFolder, manifestIn, requireFolder } from '../../aws/model-folder.ts';
 import { layoutOf } from '../../aws/model-layout.ts';
-import type { Model } from '../../core/catalogue/catalogue.ts';
+import type { Model } from '../../core/catalogue/models.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { keys } from '../../core/keys.ts';
 import {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Place } from '../../aws/context.ts';
 import { manifestIn } from '../../aws/model-folder.ts';
-import type { Model } from '../../core/catalogue/catalogue.ts';
+import type { Model } from '../../core/catalogue/models.ts';
 import { parseFailure } from '../../core/errors.ts';
 import { orderFor } from '../../core/jobs/import-job.ts';
 import { jobError } from '../../core/jobs/messages.ts';

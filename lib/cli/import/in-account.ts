@@ -9,7 +9,8 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import type { Place } from '../../aws/context.ts';
 import { heldInBucket } from '../../aws/model-bucket.ts';
-import { type Model, PRICES_AS_OF } from '../../core/catalogue/catalogue.ts';
+import { PRICES_AS_OF } from '../../core/catalogue/instances.ts';
+import type { Model } from '../../core/catalogue/models.ts';
 import { progress as progressSchema } from '../../core/contract/progress.ts';
 import {
   importEstimate,

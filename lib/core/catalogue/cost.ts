@@ -1,5 +1,5 @@
 /** What time costs. Prices are data (data/instances.json); billing is per second. */
-import type { Instance } from './catalogue.ts';
+import type { Instance } from './instances.ts';
 
 /** Price of `seconds` on `count` instances, in USD, to a hundredth of a cent. */
 export function usdFor(seconds: number, on: Instance, count = 1): number {

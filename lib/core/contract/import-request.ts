@@ -1,6 +1,6 @@
 /** What import-model orders from the hub: read by the job of stage import-model, or by the same code on one machine. */
 import { z } from 'zod';
-import { licence } from '../catalogue/catalogue.ts';
+import { licence } from '../contract/licence.ts';
 
 export const importOrder = z.strictObject({
   version: z.literal(1),

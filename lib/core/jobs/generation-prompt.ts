@@ -1,5 +1,5 @@
 /** A prompt of a user's own: the token word put in, and what is worth knowing before anything is drawn of it. */
-import type { Model } from '../catalogue/catalogue.ts';
+import type { Model } from '../catalogue/models.ts';
 import { ProxytuneError } from '../errors.ts';
 import { likely } from '../nearest.ts';
 

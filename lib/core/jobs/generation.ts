@@ -2,7 +2,8 @@
  * Pictures of a prompt of a user's own, drawn with the adapter of a finished run: the same chunks, model and transform
  * as a stage of the run, under a name that is a function of what was asked. A repeat finds what is drawn already.
  */
-import { instance, model } from '../catalogue/catalogue.ts';
+import { instance } from '../catalogue/instances.ts';
+import { model } from '../catalogue/models.ts';
 import type { Chunk } from '../contract/pictures.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';

@@ -2,7 +2,8 @@
  * The job that brings a base model from the hub into the bucket, without a detour over anybody's laptop. It is the one
  * job with a network, and so it has a role of its own, sees no photo, no run and no adapter (ADR 10).
  */
-import { instance, type Model } from '../catalogue/catalogue.ts';
+import { instance } from '../catalogue/instances.ts';
+import type { Model } from '../catalogue/models.ts';
 import type { ImportOrder } from '../contract/import-request.ts';
 import { keys } from '../keys.ts';
 import { JOB_PREFIX } from '../names.ts';

@@ -2,7 +2,7 @@
  * The requests that start SageMaker jobs, as plain objects in the API's own words. Pure, so that a test can hold
  * every one against the official API model.
  */
-import { instance } from '../catalogue/catalogue.ts';
+import { instance } from '../catalogue/instances.ts';
 import { type Hyperparameters, toStrings } from '../contract/hyperparameters.ts';
 import { attemptFolder, keys } from '../keys.ts';
 import { type JobIdentity, jobName } from '../names.ts';

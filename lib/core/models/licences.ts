@@ -1,6 +1,6 @@
 /** What a model's licence allows, in plain words. */
 import type { z } from 'zod';
-import type { licence } from '../catalogue/catalogue.ts';
+import type { licence } from '../contract/licence.ts';
 
 type Licence = z.infer<typeof licence>;
 

@@ -4,7 +4,8 @@
  * what is there, which costs one listing and no download.
  */
 import { z } from 'zod';
-import { licence, type Model, model } from '../catalogue/catalogue.ts';
+import { type Model, model } from '../catalogue/models.ts';
+import { licence } from '../contract/licence.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
 import { sha256Hex } from '../sha256.ts';

@@ -1,6 +1,8 @@
 /** From a request to a plan. Pure: the same request, run and catalogue always give the same plan. */
-import { atScale, type Model, measuring, model, PRICES_AS_OF } from '../catalogue/catalogue.ts';
+
 import { worldOf } from '../catalogue/domains.ts';
+import { PRICES_AS_OF } from '../catalogue/instances.ts';
+import { atScale, type Model, measuring, model } from '../catalogue/models.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from '../catalogue/prompts.ts';
 import { checkTokenWord } from '../catalogue/token-word.ts';
 import { ProxytuneError } from '../errors.ts';

@@ -1,8 +1,9 @@
 /** The plan of a run: everything that will be done, where, for how long and for how much, before it is done. */
 import { z } from 'zod';
-import { licence, type Model } from '../catalogue/catalogue.ts';
+import type { Model } from '../catalogue/models.ts';
 import { curationPlan } from '../contract/curation.ts';
 import { hyperparameters } from '../contract/hyperparameters.ts';
+import { licence } from '../contract/licence.ts';
 import { sampler } from '../contract/pictures.ts';
 import { keys } from '../keys.ts';
 import {

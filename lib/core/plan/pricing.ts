@@ -1,13 +1,9 @@
 /** The plan of one job: on which instance, for how long, for how much. */
-import {
-  type Instance,
-  instance,
-  instanceTypes,
-  type Model,
-  type Recipe,
-  SPOT_SAVING,
-} from '../catalogue/catalogue.ts';
+
 import { usdFor } from '../catalogue/cost.ts';
+import { type Instance, instance, instanceTypes, SPOT_SAVING } from '../catalogue/instances.ts';
+import type { Model } from '../catalogue/models.ts';
+import type { Recipe } from '../catalogue/recipes.ts';
 import { ProxytuneError } from '../errors.ts';
 import type { JobKind, TrainingStage, TransformStage } from '../words.ts';
 import { draws, type StagePlan, type TrainingPlan, type TransformPlan } from './plan.ts';

@@ -1,5 +1,6 @@
 /** How long a job's work takes: so much of it, at the catalogue's rates. */
-import type { Model, Recipe } from '../catalogue/catalogue.ts';
+import type { Model } from '../catalogue/models.ts';
+import type { Recipe } from '../catalogue/recipes.ts';
 
 /** What is drawn, as far as its duration depends on it. */
 export interface Drawn {

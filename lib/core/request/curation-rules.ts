@@ -1,7 +1,8 @@
 /** What the fields about curation must have in common: settings of what is not asked for would have no effect. */
-import { measuring, model } from '../catalogue/catalogue.ts';
+
 import { curationBy } from '../catalogue/curation-defaults.ts';
 import { worldOf } from '../catalogue/domains.ts';
+import { measuring, model } from '../catalogue/models.ts';
 
 interface Asked {
   readonly teacher: string;

@@ -1,6 +1,7 @@
 /** What the fields of a request must have in common: one world, and what there is in it. */
-import { model, requestable } from '../catalogue/catalogue.ts';
+
 import { type World, type WorldRow, worldOf } from '../catalogue/domains.ts';
+import { model, requestable } from '../catalogue/models.ts';
 import { likely } from '../nearest.ts';
 
 interface Fault {

@@ -3,8 +3,9 @@
  * for editors (docs/reference/subject.schema.json), the defaults and the bounds.
  */
 import { z } from 'zod';
-import { PRESETS, requestable } from '../catalogue/catalogue.ts';
 import { WORLDS, worldOf } from '../catalogue/domains.ts';
+import { requestable } from '../catalogue/models.ts';
+import { PRESETS } from '../catalogue/recipes.ts';
 import { DEFAULT_TOKEN_WORD } from '../catalogue/token-word.ts';
 import { ProxytuneError } from '../errors.ts';
 import { SYNTHESES } from '../words.ts';

@@ -1,6 +1,6 @@
 /** Min-SNR (arXiv 2303.09556): how much the errors at each noise level count. */
-import type { Model } from '../catalogue/catalogue.ts';
-import { modelsOf } from '../catalogue/catalogue.ts';
+import type { Model } from '../catalogue/models.ts';
+import { modelsOf } from '../catalogue/models.ts';
 import { ProxytuneError } from '../errors.ts';
 
 /**

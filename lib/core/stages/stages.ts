@@ -1,6 +1,7 @@
 /** What each stage does with a request: its settings, channels and pictures. */
-import { type Model, type Recipe, recipeOf } from '../catalogue/catalogue.ts';
+import { type Model, recipeOf } from '../catalogue/models.ts';
 import { classPrompt, instancePrompts, type Named, proxyPrompt } from '../catalogue/prompts.ts';
+import type { Recipe } from '../catalogue/recipes.ts';
 import type { CurationPlan } from '../contract/curation.ts';
 import { names } from '../contract/names.ts';
 import { ProxytuneError } from '../errors.ts';

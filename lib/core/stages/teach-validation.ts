@@ -1,6 +1,7 @@
 /** The pictures that a teacher draws at its checkpoints, so that the best of these can be handed on. */
-import type { Recipe } from '../catalogue/catalogue.ts';
+
 import { type Named, sampleTemplates, subjectWords } from '../catalogue/prompts.ts';
+import type { Recipe } from '../catalogue/recipes.ts';
 
 /** What is drawn at each checkpoint, and what a checkpoint must keep; undefined where the recipe draws none. */
 export function samplesOf({ samples, sampler }: Recipe, named: Named) {

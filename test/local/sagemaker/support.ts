@@ -21,7 +21,7 @@ import {
   SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
 import { describeFolder } from '../../../lib/aws/model-folder.ts';
-import { model } from '../../../lib/core/catalogue/catalogue.ts';
+import { model } from '../../../lib/core/catalogue/models.ts';
 import { makeManifest } from '../../../lib/core/models/manifest.ts';
 import {
   type SageMakerEvent,

@@ -1,57 +1,12 @@
-/**
- * The catalogue: every model and instance type as a row of data. Code never asks which model it has, only what
- * its row says.
- */
+/** The models: a row of data each. Code never asks which model it has, only what its row says. */
 import { z } from 'zod';
-import { adapted } from '../contract/hyperparameters.ts';
-import { sampler } from '../contract/pictures.ts';
+import { licence } from '../contract/licence.ts';
 import { ProxytuneError } from '../errors.ts';
 import { likely } from '../nearest.ts';
 import { ROLES, type Role } from '../words.ts';
-import instanceData from './data/instances.json' with { type: 'json' };
-import modelData from './data/models.json' with { type: 'json' };
+import data from './data/models.json' with { type: 'json' };
 import { WORLDS, type World } from './domains.ts';
-
-export const PRESETS = ['draft', 'standard', 'best'] as const;
-export type Preset = (typeof PRESETS)[number];
-
-const samples = z
-  .strictObject({
-    pictures: z
-      .int()
-      .min(2)
-      .describe('Of the subject alone: for fidelity, and against each other for diversity'),
-    contexts: z.int().min(1).describe('In a context each: for prompt following'),
-    keepPrompt: z.number().describe('Least share of the untuned model’s prompt following'),
-    keepDiversity: z.number().describe('Least share of the photos’ own diversity'),
-  })
-  .describe('Drawn by the teacher at every checkpoint; the best checkpoint is handed on');
-
-const recipe = z.strictObject({
-  rank: z.int(),
-  alpha: z.int(),
-  learningRate: z.number(),
-  steps: z.int(),
-  batchSize: z.int(),
-  size: z.int(),
-  checkpointEvery: z.int(),
-  adapted: adapted.optional(),
-  samples: samples.optional(),
-  snrGamma: z.number().optional().describe('Min-SNR; without it all noise levels count alike'),
-  captionDropout: z.number().optional(),
-  sampler,
-  drawBatch: z.int(),
-  picturesPerChunk: z.int(),
-});
-/** The settings of one model in one role. */
-export type Recipe = z.infer<typeof recipe>;
-
-export const licence = z.strictObject({
-  name: z.string(),
-  url: z.string(),
-  commercial: z.enum(['yes', 'no', 'mixed']),
-  note: z.string(),
-});
+import { PRESETS, type Preset, type Recipe, recipe } from './recipes.ts';
 
 const hub = z
   .strictObject({
@@ -130,33 +85,9 @@ export interface Model extends z.infer<typeof modelRow> {
   readonly id: string;
 }
 
-const instanceRow = z.strictObject({
-  usdPerHour: z.number(),
-  gpu: z.string().nullable(),
-  gpuGiB: z.number(),
-  gpus: z.int(),
-  cpus: z.int(),
-  memoryGiB: z.number(),
-  nvme: z.boolean(),
-  training: z.boolean(),
-  transform: z.boolean(),
-});
-export interface Instance extends z.infer<typeof instanceRow> {
-  readonly type: string;
-}
-
 const models: ReadonlyMap<string, Model> = new Map(
-  Object.entries(modelData).map(([id, row]) => [id, { id, ...modelRow.parse(row) }]),
+  Object.entries(data).map(([id, row]) => [id, { id, ...modelRow.parse(row) }]),
 );
-const instances: ReadonlyMap<string, Instance> = new Map(
-  Object.entries(instanceData.types).map(([type, row]) => [type, { type, ...instanceRow.parse(row) }]),
-);
-
-/** When and where the prices were read. */
-export const PRICES_AS_OF = `${instanceData.asOf}, ${instanceData.region}`;
-
-/** Share of the list price that a managed-spot job usually saves; nobody promises it. */
-export const SPOT_SAVING = instanceData.spot.saving;
 
 /** The rows of a role, in the catalogue's order. */
 export function modelsOf(role: Role): Model[] {
@@ -214,24 +145,6 @@ export function recipeOf(row: Model, preset: Preset): Recipe {
     });
   }
   return found;
-}
-
-/** The row of an instance type. @throws RequestInvalid when the catalogue lacks it */
-export function instance(type: string): Instance {
-  const row = instances.get(type);
-  if (row === undefined) {
-    throw new ProxytuneError('RequestInvalid', {
-      what: 'The catalogue holds no such instance type',
-      given: type,
-      allowed: [...instances.keys()].join(', '),
-      remedy: 'choose one of these, or add a row to lib/core/catalogue/data/instances.json',
-    });
-  }
-  return row;
-}
-
-export function instanceTypes(): string[] {
-  return [...instances.keys()];
 }
 
 export function modelIds(): string[] {
