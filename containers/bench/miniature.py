@@ -26,7 +26,7 @@ from proxytune.miniature.world.render import SIZE
 from proxytune.miniature.world.subjects import Subject, subject_named, subjects_for
 
 REPOSITORY = Path(__file__).parents[2]
-CATALOGUE = REPOSITORY / "lib" / "core" / "catalogue" / "data" / "models.json"
+CATALOGUE = REPOSITORY / "containers" / "dev" / "models.json"
 MODELS = REPOSITORY / "containers" / "models" / "miniature"
 ROWS = ("teacher", "student", "teacher-base", "student-base")
 

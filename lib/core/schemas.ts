@@ -1,5 +1,9 @@
-/** Every schema that crosses a wall, as JSON Schema. Python and editors read these files, never TypeScript. */
+/**
+ * Every schema that crosses a wall, as JSON Schema, and the data that Python needs. Python and editors read these files,
+ * never TypeScript: the catalogue's models too, as rows of models.json are inherited by a rule that is written once.
+ */
 import { z } from 'zod';
+import { model, modelIds } from './catalogue/models.ts';
 import { choice } from './contract/choice.ts';
 import { curation } from './contract/curation.ts';
 import errors from './contract/errors.json' with { type: 'json' };
@@ -39,6 +43,7 @@ export function exportedFiles(): Record<string, unknown> {
     [`${CONTAINER}/model-manifest.schema.json`]: jsonSchema('manifest.json of a base model', modelManifest),
     [`${CONTAINER}/curation.schema.json`]: jsonSchema('curation.json of a run', curation),
     [`${CONTAINER}/errors.json`]: errors,
+    'containers/dev/models.json': Object.fromEntries(modelIds().map((id) => [id, model(id)])),
     [`${CONTAINER}/names.json`]: names,
   };
 }

@@ -11,7 +11,7 @@ from proxytune.miniature.world.subjects import subject_named
 
 REPOSITORY = Path(__file__).parents[3]
 MODELS = REPOSITORY / "containers" / "models" / "miniature"
-CATALOGUE = REPOSITORY / "lib" / "core" / "catalogue" / "data" / "models.json"
+CATALOGUE = REPOSITORY / "containers" / "dev" / "models.json"
 # Three of the five: a third category and pattern each.
 SUBJECTS = ("held-back-fish", "held-back-house", "held-back-robot")
 # Teacher's and student's palettes are nearer to the truth than those of their untuned selves by at least this

@@ -16,7 +16,7 @@ from proxytune.student.lesson import Lesson
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training.states import seed_everything
 
-CATALOGUE = Path(__file__).parents[3] / "lib" / "core" / "catalogue" / "data" / "models.json"
+CATALOGUE = Path(__file__).parents[3] / "containers" / "dev" / "models.json"
 # Family -> catalogue id of its tiny stand-in. A family joins by its row.
 TINY = {
     row["family"]: name

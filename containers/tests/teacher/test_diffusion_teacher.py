@@ -24,7 +24,7 @@ from proxytune.teacher.photos import Crop, PhotoSet
 from proxytune.training.loop import LoopSettings, run
 from proxytune.training.states import seed_everything
 
-CATALOGUE = Path(__file__).parents[3] / "lib" / "core" / "catalogue" / "data" / "models.json"
+CATALOGUE = Path(__file__).parents[3] / "containers" / "dev" / "models.json"
 
 
 @pytest.fixture

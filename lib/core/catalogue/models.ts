@@ -1,4 +1,7 @@
-/** The models: a row of data each. Code never asks which model it has, only what its row says. */
+/**
+ * The models: a row of data each. Code never asks which model it has, only what its row says. A row or recipe with
+ * `extends` says only where it differs; everything here is as it came out, and so is the file that Python reads.
+ */
 import { z } from 'zod';
 import { licence } from '../contract/licence.ts';
 import { ProxytuneError } from '../errors.ts';
@@ -6,6 +9,7 @@ import { likely } from '../nearest.ts';
 import { ROLES, type Role } from '../words.ts';
 import data from './data/models.json' with { type: 'json' };
 import { WORLDS, type World } from './domains.ts';
+import { resolveExtends } from './inheritance.ts';
 import { PRESETS, type Preset, type Recipe, recipe } from './recipes.ts';
 
 const hub = z
@@ -85,9 +89,16 @@ export interface Model extends z.infer<typeof modelRow> {
   readonly id: string;
 }
 
+const rows = resolveExtends('models.json', data);
 const models: ReadonlyMap<string, Model> = new Map(
-  Object.entries(data).map(([id, row]) => [id, { id, ...modelRow.parse(row) }]),
+  Object.entries(rows).map(([id, row]) => [id, { id, ...modelRow.parse(withRecipes(id, row)) }]),
 );
+
+/** The row with what its recipes extend filled in. */
+function withRecipes(id: string, row: Readonly<Record<string, unknown>>) {
+  const recipes = resolveExtends(`models.json, recipes of ${id}`, row.recipes as Record<string, unknown>);
+  return { ...row, recipes };
+}
 
 /** The rows of a role, in the catalogue's order. */
 export function modelsOf(role: Role): Model[] {
