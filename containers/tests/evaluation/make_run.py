@@ -50,6 +50,24 @@ def mixed(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.
     return Image.blend(other, draw(SUBJECT, (side, side)), share)
 
 
+def with_samples(plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan, changed into that of a run whose teacher draws at its checkpoints."""
+    jobs = {stage["stage"]: stage for stage in plan["stages"]}
+    jobs["teach"]["hyperparameters"] |= {
+        "samples": {
+            "subject": "ohwx dog",
+            "pictures": 2,
+            "steps": 4,
+            "guidance": 3,
+            "keep_prompt": 0.5,
+            "keep_diversity": 0.2,
+        },
+        "sample_prompts": ["a {s}", "a {s} on a park bench"],
+    }
+    jobs["evaluate"]["channels"]["teach-samples"] = "runs/rex-0a1b2c3d/checkpoints/teach/samples/"
+    return plan
+
+
 def make_run(
     base: Path,
     plan: Mapping[str, Any],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_run import make_run
+from make_run import make_run, with_samples
 from test_report import page_of
 
 from proxytune.contract.errors import ProxytuneError
@@ -20,20 +20,7 @@ from proxytune.evaluation.evaluate import evaluate
 @pytest.fixture
 def taught(tmp_path: Path, plan: dict[str, Any], models: Path) -> Folders:
     """A run whose teacher drew samples along the way."""
-    jobs = {stage["stage"]: stage for stage in plan["stages"]}
-    jobs["teach"]["hyperparameters"] |= {
-        "samples": {
-            "subject": "ohwx dog",
-            "pictures": 2,
-            "steps": 4,
-            "guidance": 3,
-            "keep_prompt": 0.5,
-            "keep_diversity": 0.2,
-        },
-        "sample_prompts": ["a {s}", "a {s} on a park bench"],
-    }
-    jobs["evaluate"]["channels"]["teach-samples"] = "runs/rex-0a1b2c3d/checkpoints/teach/samples/"
-    return make_run(tmp_path, plan, models)
+    return make_run(tmp_path, with_samples(plan), models)
 
 
 def test_curve_choice_and_samples_are_in_metrics_and_page(taught: Folders) -> None:

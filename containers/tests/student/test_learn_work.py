@@ -1,0 +1,23 @@
+"""How much a learn job does: what the plan charges for (test/core/plan-work.test.ts)."""
+
+import pytest
+from job_work import cases, count_calls
+from learn_job import HYPERPARAMETERS, make_job
+
+from proxytune.contract.signals import StopRequest
+from proxytune.student import trainer
+from proxytune.student.llamagen.learner import LlamaGenLearner
+from proxytune.training.launching import processes_for
+
+
+@pytest.mark.parametrize("case", cases("learn"))
+def test_a_learn_job_does_as_much_as_its_case_says(case, tiny_model, tmp_path, monkeypatch):
+    given = {**HYPERPARAMETERS, **case["hyperparameters"]}
+    trained = []
+    count_calls(
+        monkeypatch, LlamaGenLearner, "loss_of", lambda _self, numbers, _dropped: trained.append(len(numbers))
+    )
+    trainer.train(make_job(tmp_path, tiny_model("llamagen-tiny"), given), given, StopRequest())
+    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(case["gpus"]))
+    assert processes_for(given) == 1
+    assert {"trained": sum(trained)} == case["work"]
