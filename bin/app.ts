@@ -15,7 +15,7 @@ const { folders } = bundleLambdas({ target: settings.target });
 acknowledgeFindings(new ProxytuneStack(app, settings.name, { settings, folders, root, version }));
 app.synth();
 
-/** A setting that does not fit is the user's to mend: it is told in words, without a trace. */
+/** Reads the settings; an invalid one is the user's to fix, so it is reported without a stack trace. */
 function settingsOf(scope: App) {
   try {
     return readSettings(scope.node.getAllContext());

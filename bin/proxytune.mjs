@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The door for `npx proxytune` and `npm run demo`: any Node from 20 on gets in, and Node 24 does the work.
+// Entry point of `npx proxytune` and `npm run demo`: starts on any Node from 20 on and runs the product on Node 24.
 import { setUpAndCall } from '../lib/setup/call.mjs';
 
 process.exitCode = await setUpAndCall('bin/proxytune.ts', process.argv.slice(2));

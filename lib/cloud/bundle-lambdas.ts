@@ -1,13 +1,13 @@
 /**
- * Packs every lambda into a folder of its own that needs nothing beside it: `build/lambdas/<platform>/<name>/`.
- * One call of esbuild for all of them, in this process: no Docker, and about a second.
+ * Bundles every lambda into a self-contained folder: `build/lambdas/<platform>/<name>/`.
+ * A single esbuild call in this process: no Docker, and about a second.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync, type Metafile } from 'esbuild';
 import { LAMBDA_NAMES, type LambdaName } from './lambda-names.ts';
-import { EXTERNAL_MODULES, LAMBDA_PLATFORM, placeModules, THIS_PLATFORM } from './native-modules.ts';
+import { copyModules, EXTERNAL_MODULES, LAMBDA_PLATFORM, THIS_PLATFORM } from './native-modules.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
@@ -19,15 +19,15 @@ export interface BundleOptions {
 }
 
 export interface LambdaBundles {
-  /** The folder of each lambda, to be taken as an asset. */
+  /** The asset folder of each lambda. */
   readonly folders: Readonly<Record<LambdaName, string>>;
-  /** What went into each bundle, as esbuild tells it; a test derives each lambda's AWS calls from this. */
+  /** The contents of each bundle, as reported by esbuild. */
   readonly metafile: Metafile;
 }
 
 /**
- * Bundles all lambdas. The same sources always give the same bytes, and files that are already right are left
- * alone, so that two processes may do this at once.
+ * Bundles all lambdas. The same sources always give the same bytes, and files that are up to date are left
+ * alone, so two processes may run this at once.
  *
  * @throws Error naming every handler that is missing; esbuild's own error when one does not compile
  */
@@ -47,14 +47,14 @@ export function bundleLambdas({ target, root = ROOT }: BundleOptions): LambdaBun
     platform: 'node',
     target: 'node24',
     mainFields: ['module', 'main'],
-    // The SDK is bundled as well: what Lambda brings along changes under our feet.
+    // The SDK is bundled as well: the version in the Lambda runtime changes without notice.
     external: [...EXTERNAL_MODULES],
     // Not minified: a stack trace in the logs should be readable without a source map.
     legalComments: 'none',
     logLevel: 'error',
   });
   for (const file of outputFiles) writeIfChanged(file.path, file.contents);
-  placeModules(join(outdir, 'inspect-photos'), { platform, root });
+  copyModules(join(outdir, 'inspect-photos'), { platform, root });
   const folders = Object.fromEntries(LAMBDA_NAMES.map((name) => [name, join(outdir, name)]));
   return { folders: folders as Record<LambdaName, string>, metafile };
 }
@@ -68,11 +68,11 @@ function refuseMissing(root: string): void {
   if (missing.length === 0) return;
   throw new Error(
     `handlers are missing: ${missing.map((name) => `lambdas/${name}/handler.ts`).join(', ')}. ` +
-      'Each name in lib/cloud/lambda-names.ts needs its handler; write it, or take the name out',
+      'Every name in lib/cloud/lambda-names.ts needs a handler: write it or remove the name',
   );
 }
 
-/** Renamed into place, so that another process never reads half a file. */
+/** Writes to a temporary file and renames it, so that another process never reads half a file. */
 function writeIfChanged(path: string, contents: Uint8Array): void {
   if (existsSync(path) && readFileSync(path).equals(contents)) return;
   mkdirSync(dirname(path), { recursive: true });

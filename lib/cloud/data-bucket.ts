@@ -1,4 +1,4 @@
-/** The one bucket: photos and requests come in, models lie in it, everything a run makes goes out to it. */
+/** The data bucket: uploaded photos and requests, base models, and everything that a run produces. */
 
 import {
   BlockPublicAccess,
@@ -12,8 +12,8 @@ import { Construct } from 'constructs';
 
 export interface DataBucketProps {
   /**
-   * Delete the bucket with the stack. CloudFormation refuses while objects are left in it, old versions included, so
-   * it must be emptied by hand first: photos are never lost by deleting a stack.
+   * Delete the bucket with the stack. CloudFormation refuses while the bucket has objects, old versions included, so
+   * it must be emptied by hand first: deleting a stack never deletes photos.
    *
    * @default - the bucket stays when the stack is deleted
    */
@@ -26,19 +26,19 @@ export class DataBucket extends Construct {
   constructor(scope: Construct, id: string, { removable = false }: DataBucketProps = {}) {
     super(scope, id);
     this.bucket = new Bucket(this, 'Resource', {
-      // A run reads the very version of subject.json that started it, even when another one follows at once.
+      // A run reads the version of subject.json that started it, even if another upload follows immediately.
       versioned: true,
-      // Encrypted under S3's own keys: a key of ours costs a dollar a month while nothing runs, and protects against
-      // the same readers as the bucket's policies do.
+      // S3-managed keys: a KMS key costs a dollar a month even when idle, and protects against the same readers as
+      // the bucket's policies.
       encryption: BucketEncryption.S3_MANAGED,
       enforceSSL: true,
       minimumTLSVersion: 1.2,
       blockPublicAccess: BlockPublicAccess.BLOCK_ALL,
       objectOwnership: ObjectOwnership.BUCKET_OWNER_ENFORCED,
       lifecycleRules: [
-        // SageMaker uploads in parts; what an ended job leaves half-way is invisible but billed.
+        // SageMaker uploads in parts; the unfinished uploads of an ended job are invisible but billed.
         { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(3) },
-        // Checkpoints are overwritten all the time; a month is long enough to notice a mistake.
+        // Checkpoints are overwritten all the time; a month leaves time to notice a mistake.
         {
           id: 'old-versions',
           noncurrentVersionExpiration: Duration.days(30),
@@ -47,7 +47,7 @@ export class DataBucket extends Construct {
       ],
       removalPolicy: removable ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
     });
-    // The L2's `eventBridgeEnabled` would bring a lambda of its own to set this one property.
+    // The L2's `eventBridgeEnabled` would add a custom resource lambda only to set this property.
     (this.bucket.node.defaultChild as CfnBucket).addPropertyOverride(
       'NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled',
       true,

@@ -1,6 +1,7 @@
 /**
- * The lambdas that events call and that know the state machine. The machine must never invoke one of them: its
- * definition would need the lambda, the lambda's role the machine, and CloudFormation could create neither.
+ * The lambdas that are called by events and that reference the state machine. The machine must never invoke one of
+ * them: the definition would depend on the lambda and the lambda's role on the machine, a circular dependency in
+ * CloudFormation.
  */
 
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
@@ -17,7 +18,7 @@ export interface EventLambdasProps extends HandlerDefaults {
   readonly bucket: Bucket;
   readonly table: Table;
   readonly machine: IStateMachine;
-  /** Where events go that a lambda could not deal with. */
+  /** The queue for events that a lambda failed to process. */
   readonly failures: IQueue;
 }
 
@@ -41,7 +42,7 @@ export class EventLambdas extends Construct {
     this.completeJob = new HandlerFunction(this, 'CompleteJob', {
       ...defaults,
       name: 'complete-job',
-      description: 'tells the waiting state machine what became of a job',
+      description: 'reports the outcome of a job to the waiting state machine',
       timeout: Duration.minutes(2),
       memoryMiB: 512,
       environment: { BUCKET: bucket.bucketName, TABLE: table.tableName },

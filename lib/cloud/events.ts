@@ -1,4 +1,4 @@
-/** Which events call which lambda, and what becomes of an event that could not be delivered. */
+/** The EventBridge rules that call lambdas, and the queue for events that could not be delivered. */
 
 import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
@@ -13,8 +13,8 @@ import { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { JOB_PREFIX } from '../core/names.ts';
 
-/** Where events end that were lost otherwise; somebody is told as soon as there is one. */
-export class MissedEvents extends Construct {
+/** The dead-letter queue for events, with an alarm that notifies as soon as it has a message. */
+export class EventDeadLetterQueue extends Construct {
   readonly queue: Queue;
 
   constructor(scope: Construct, id: string, { topic }: { readonly topic: ITopic }) {
@@ -22,12 +22,12 @@ export class MissedEvents extends Construct {
     this.queue = new Queue(this, 'Resource', {
       enforceSSL: true,
       encryption: QueueEncryption.SQS_MANAGED,
-      // As long as SQS keeps anything.
+      // The longest that SQS allows.
       retentionPeriod: Duration.days(14),
     });
     const alarm = new Alarm(this, 'Alarm', {
       alarmDescription:
-        'Proxytune missed an event: a run may not have started, or a failed run not been tidied up',
+        'Proxytune missed an event: a run may not have started, or a failed run may not have been cleaned up',
       metric: this.queue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
       threshold: 0,
       comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
@@ -44,27 +44,27 @@ export interface EventsProps {
   readonly startRun: IFunction;
   readonly completeJob: IFunction;
   readonly endRun: IFunction;
-  readonly missed: IQueue;
+  readonly deadLetterQueue: IQueue;
 }
 
 export class Events extends Construct {
-  readonly #missed: IQueue;
+  readonly #deadLetterQueue: IQueue;
 
   constructor(scope: Construct, id: string, props: EventsProps) {
     super(scope, id);
-    this.#missed = props.missed;
+    this.#deadLetterQueue = props.deadLetterQueue;
     this.#rule('PhotosReady', 'subject.json was uploaded', props.startRun, photosReady(props.bucket));
-    this.#rule('TrainingChanged', 'a training job of ours changed', props.completeJob, {
+    this.#rule('TrainingChanged', 'a Proxytune training job changed state', props.completeJob, {
       source: ['aws.sagemaker'],
       detailType: ['SageMaker Training Job State Change'],
       detail: { TrainingJobName: Match.prefix(JOB_PREFIX) },
     });
-    this.#rule('TransformChanged', 'a transform job of ours changed', props.completeJob, {
+    this.#rule('TransformChanged', 'a Proxytune transform job changed state', props.completeJob, {
       source: ['aws.sagemaker'],
       detailType: ['SageMaker Transform Job State Change'],
       detail: { TransformJobName: Match.prefix(JOB_PREFIX) },
     });
-    this.#rule('RunBroken', 'a run ended badly, perhaps past its own failure path', props.endRun, {
+    this.#rule('RunFailed', 'a run failed, possibly without going through its failure path', props.endRun, {
       source: ['aws.states'],
       detailType: ['Step Functions Execution Status Change'],
       detail: {
@@ -78,8 +78,8 @@ export class Events extends Construct {
     const rule = new Rule(this, id, { description: `Proxytune: ${when}`, eventPattern });
     rule.addTarget(
       new LambdaFunction(lambda, {
-        deadLetterQueue: this.#missed,
-        // A state change of yesterday tells nothing that reconcile-job has not found out long ago.
+        deadLetterQueue: this.#deadLetterQueue,
+        // reconcile-job has long picked up an older state change.
         maxEventAge: Duration.hours(6),
         retryAttempts: 20,
       }),
@@ -91,7 +91,7 @@ function photosReady(bucket: Bucket): EventPattern {
   return {
     source: ['aws.s3'],
     detailType: ['Object Created'],
-    // The `*` also matches a `/`; start-run looks at the key again.
+    // The `*` also matches a `/`; start-run checks the key again.
     detail: {
       bucket: { name: [bucket.bucketName] },
       object: { key: Match.wildcard('subjects/*/subject.json') },

@@ -1,4 +1,4 @@
-/** One lambda with a role and a log group of its own. */
+/** A lambda with its own role and log group. */
 
 import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda';
@@ -9,7 +9,7 @@ import type { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { LambdaName } from './lambda-names.ts';
 
-/** What all lambdas of a stack have in common. */
+/** Properties that all lambdas of a stack share. */
 export interface HandlerDefaults {
   /** The bundle of each lambda. */
   readonly folders: Readonly<Record<LambdaName, string>>;
@@ -23,9 +23,9 @@ export interface HandlerFunctionProps extends HandlerDefaults {
   readonly timeout: Duration;
   readonly memoryMiB: number;
   readonly environment: Readonly<Record<string, string>>;
-  /** All that the lambda may do besides writing its log. */
+  /** The lambda's permissions, besides writing its log. */
   readonly statements: readonly PolicyStatement[];
-  /** Where an event goes that was delivered but failed thrice. @default - the lambda is not called by events */
+  /** The queue for events that failed three times. @default - the lambda is not called by events */
   readonly failures?: IQueue;
 }
 
@@ -39,10 +39,10 @@ export class HandlerFunction extends Construct {
       removalPolicy: props.logRemoval,
     });
     const role = new Role(this, 'Role', {
-      description: `Proxytune: what the lambda ${props.name} may do`,
+      description: `Proxytune: permissions of the lambda ${props.name}`,
       assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
     });
-    // Instead of AWSLambdaBasicExecutionRole, which may write every log of the account.
+    // Instead of AWSLambdaBasicExecutionRole, which may write to every log group in the account.
     logGroup.grantWrite(role);
     for (const statement of props.statements) role.addToPolicy(statement);
     this.lambda = new Lambda(this, 'Resource', {

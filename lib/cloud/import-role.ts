@@ -1,7 +1,7 @@
 /**
- * The role of the one job with a network, which brings base models from the hub. It reads its order, writes models, and
- * may read one secret, the hub's token. Photos, runs, adapters and pictures are out of its reach, so that what can
- * reach the internet has nothing of anybody's to send there.
+ * The role of the import job, the only job with network access, which downloads base models from the hub. It reads
+ * its request, writes models, and may read one secret, the hub's token. It has no access to photos, runs, adapters
+ * and pictures, so the code that can reach the internet has no user data to send there.
  */
 import type { Role } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
@@ -23,18 +23,18 @@ export class ImportRole extends Construct {
   constructor(scope: Construct, id: string, { bucket, image }: ImportRoleProps) {
     super(scope, id);
     this.role = sageMakerRole(this, 'Resource', {
-      description: 'Proxytune: what the job may do that brings base models in',
+      description: 'Proxytune: permissions of the job that imports base models',
       image,
       kinds: ['TrainingJobs'],
     });
-    const places = ['models/*', 'imports/*'];
-    this.role.addToPolicy(listObjects(bucket, places));
+    const patterns = ['models/*', 'imports/*'];
+    this.role.addToPolicy(listObjects(bucket, patterns));
     const actions = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'];
-    this.role.addToPolicy(onObjects(bucket, actions, places));
+    this.role.addToPolicy(onObjects(bucket, actions, patterns));
     this.role.addToPolicy(allow(['secretsmanager:GetSecretValue'], [this.tokenArn()]));
   }
 
-  /** Secrets Manager adds six characters to a secret's name; each `?` stands for one, so that no other name fits. */
+  /** The secret's ARN pattern. Secrets Manager appends six characters; each `?` matches one, so no other name fits. */
   private tokenArn(): string {
     const { partition, region, account } = Stack.of(this);
     return `arn:${partition}:secretsmanager:${region}:${account}:secret:${TOKEN_SECRET}-??????`;

@@ -1,11 +1,11 @@
-/** The container image of every job: built from `containers/`, or a name that stands for the code on this machine. */
+/** The container image of every job: built from `containers/`, or a placeholder name for the local code. */
 
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { IgnoreMode } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 
-/** Never pulled: the one-machine cloud runs the containers' code as processes. */
+/** Never pulled: the local cloud runs the containers' code as processes. */
 export const LOCAL_IMAGE_URI = '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local';
 
 export interface JobImage {
@@ -20,8 +20,8 @@ export const localImage: JobImage = {
 };
 
 /**
- * Only what the Dockerfile copies. The image's tag is the hash of these files, so that a change of a test, or a cache
- * that some tool left, does not build and push gigabytes anew.
+ * Only what the Dockerfile copies. The image's tag is the hash of these files, so a changed test or a leftover cache
+ * does not rebuild and push gigabytes.
  */
 const IN_IMAGE = ['Dockerfile', 'pyproject.toml', 'requirements.txt', 'proxytune'];
 const NOT_IN_IMAGE = ['*', ...IN_IMAGE.map((name) => `!${name}`), '**/__pycache__', '**/*.pyc'];
@@ -30,7 +30,7 @@ const NOT_IN_IMAGE = ['*', ...IN_IMAGE.map((name) => `!${name}`), '**/__pycache_
 export function imageFrom(scope: Construct, id: string, directory: string): JobImage {
   const asset = new DockerImageAsset(scope, id, {
     directory,
-    // SageMaker's GPU hosts are x86-64; an image built on an Arm laptop would end in "exec format error".
+    // SageMaker's GPU hosts are x86-64; an image built on an Arm laptop would fail with "exec format error".
     platform: Platform.LINUX_AMD64,
     ignoreMode: IgnoreMode.DOCKER,
     exclude: NOT_IN_IMAGE,

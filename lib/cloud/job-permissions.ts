@@ -1,4 +1,4 @@
-/** What a lambda may do with SageMaker's jobs, split by what each lambda has to do. */
+/** Permissions on SageMaker jobs, split by the needs of the lambdas. */
 import type { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { Construct } from 'constructs';
 import { instance } from '../core/catalogue/instances.ts';
@@ -11,7 +11,7 @@ export interface CreateJobsProps {
   readonly instanceTypes: readonly string[];
 }
 
-/** Creating jobs, fenced in by type, run time and network, so that no mistake of ours starts something dear. */
+/** Allows creating jobs, limited by instance type, run time and network, so a bug cannot start something expensive. */
 export function createJobs(
   scope: Construct,
   { jobRoleArn, instanceTypes }: CreateJobsProps,
@@ -24,14 +24,14 @@ export function createJobs(
     allow(['sagemaker:CreateTrainingJob'], [training], {
       'ForAllValues:StringEquals': { 'sagemaker:InstanceTypes': offered('training') },
       NumericLessThanEquals: { 'sagemaker:MaxRuntimeInSeconds': STAGE_TIMEOUT.toSeconds() },
-      // What trains on somebody's photos has no way to send them anywhere.
+      // Code that trains on users' photos must not be able to send them anywhere.
       Bool: { 'sagemaker:NetworkIsolation': 'true' },
     }),
     allow(['sagemaker:CreateTransformJob'], [transform, model], {
       'ForAllValues:StringEquals': { 'sagemaker:InstanceTypes': offered('transform') },
     }),
     allow(['sagemaker:CreateModel'], [model]),
-    // Asked for as soon as a Create call brings tags.
+    // Required when a Create call has tags.
     allow(['sagemaker:AddTags'], [training, transform, model]),
     allow(['iam:PassRole'], [jobRoleArn], {
       StringEquals: { 'iam:PassedToService': 'sagemaker.amazonaws.com' },

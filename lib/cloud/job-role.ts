@@ -1,7 +1,7 @@
 /**
- * The role that SageMaker's jobs run under. A job reads the base models, the class pictures that runs share, and what
- * its run has made so far, and writes where jobs write. It can neither read the photos as they were uploaded nor touch
- * requests, plans or reports.
+ * The execution role of the SageMaker jobs. A job reads the base models, the class images that runs share, and the
+ * results of its run so far, and writes only below the prefixes for job output. It can neither read the uploaded
+ * photos nor write requests, plans or reports.
  */
 
 import type { Role } from 'aws-cdk-lib/aws-iam';
@@ -22,7 +22,7 @@ export class JobRole extends Construct {
   constructor(scope: Construct, id: string, { bucket, image }: JobRoleProps) {
     super(scope, id);
     this.role = sageMakerRole(this, 'Resource', {
-      description: 'Proxytune: what a SageMaker job may do',
+      description: 'Proxytune: permissions of the SageMaker jobs',
       image,
       kinds: ['TrainingJobs', 'TransformJobs'],
     });
@@ -36,13 +36,13 @@ export class JobRole extends Construct {
       'runs/*/jobs/*',
       'runs/*/checkpoints/*',
       'runs/*/pictures/*',
-      // Pictures of prompts that came after the run; what was asked for lies beside them and is not the job's to write.
+      // Images generated on request after the run; the request next to them must not be overwritten by the job.
       'runs/*/generated/*/pictures/*',
       'runs/*/failures/*',
     ];
     this.role.addToPolicy(onObjects(bucket, ['s3:PutObject', 's3:AbortMultipartUpload'], written));
-    // SageMaker mirrors the checkpoint folder, and so also what the container deletes in it; that of a job which draws
-    // on spot is the prefix of the pictures.
+    // SageMaker mirrors the checkpoint folder including deletions; a synthesis job on spot instances uses the prefix
+    // of the pictures as its checkpoint folder.
     const mirrored = ['runs/*/checkpoints/*', 'runs/*/pictures/synthesize/*'];
     this.role.addToPolicy(onObjects(bucket, ['s3:DeleteObject'], mirrored));
   }

@@ -1,4 +1,4 @@
-/** The lambdas, each the folder of its handler: `lambdas/<name>/handler.ts`. */
+/** The names of the lambdas; each handler is `lambdas/<name>/handler.ts`. */
 export const LAMBDA_NAMES = [
   'start-run',
   'plan-run',

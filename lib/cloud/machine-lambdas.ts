@@ -1,4 +1,6 @@
-/** The lambdas that the state machine invokes. None may know the machine: its definition already knows them. */
+/**
+ * The lambdas that the state machine invokes. They must not reference the machine, whose definition references them.
+ */
 
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
@@ -19,15 +21,15 @@ export interface MachineLambdasProps extends HandlerDefaults {
   readonly imageUri: string;
   readonly instanceTypes: readonly string[];
   readonly models: 'full' | 'tiny';
-  /** Whether lambdas run on the machine that models may be linked on, and can see their files. */
+  /** True if lambdas run on the machine where models may be linked and can read their files. */
   readonly linkedModels: boolean;
-  /** Version of the product, for the records of its runs. */
+  /** Product version, stored in the run records. */
   readonly version: string;
-  /** Where events go that end-run could not deal with. */
+  /** The queue for events that end-run failed to process. */
   readonly failures: IQueue;
 }
 
-type Own = Omit<HandlerFunctionProps, keyof HandlerDefaults>;
+type OwnProps = Omit<HandlerFunctionProps, keyof HandlerDefaults>;
 
 export class MachineLambdas extends Construct {
   readonly planRun: HandlerFunction;
@@ -41,32 +43,32 @@ export class MachineLambdas extends Construct {
   constructor(scope: Construct, id: string, props: MachineLambdasProps) {
     super(scope, id);
     const { folders, logRetention, logRemoval } = props;
-    const make = (childId: string, own: Own) =>
+    const create = (childId: string, own: OwnProps) =>
       new HandlerFunction(this, childId, { folders, logRetention, logRemoval, ...own });
-    this.planRun = make('PlanRun', planRun(props));
-    this.inspectPhotos = make('InspectPhotos', inspectPhotos(props));
-    this.startJob = make('StartJob', startJob(this, props));
-    this.reconcileJob = make('ReconcileJob', reconcileJob(this, props));
-    this.decideRound = make('DecideRound', decideRound(props));
-    this.endRun = make('EndRun', endRun(this, props));
-    this.publishRun = make('PublishRun', publishRun(props));
+    this.planRun = create('PlanRun', planRun(props));
+    this.inspectPhotos = create('InspectPhotos', inspectPhotos(props));
+    this.startJob = create('StartJob', startJob(this, props));
+    this.reconcileJob = create('ReconcileJob', reconcileJob(this, props));
+    this.decideRound = create('DecideRound', decideRound(props));
+    this.endRun = create('EndRun', endRun(this, props));
+    this.publishRun = create('PublishRun', publishRun(props));
   }
 }
 
-/** Where a lambda finds the bucket and the table. */
-function places({ bucket, table }: MachineLambdasProps): Record<string, string> {
+/** The environment variables with the names of the bucket and the table. */
+function storage({ bucket, table }: MachineLambdasProps): Record<string, string> {
   return { BUCKET: bucket.bucketName, TABLE: table.tableName };
 }
 
-function planRun(props: MachineLambdasProps): Own {
+function planRun(props: MachineLambdasProps): OwnProps {
   const { bucket, table, topic, models, linkedModels, version, instanceTypes } = props;
   return {
     name: 'plan-run',
-    description: 'reads the request, plans the run, refuses what cannot be done',
+    description: 'reads the request, plans the run, rejects invalid requests',
     timeout: Duration.minutes(2),
     memoryMiB: 512,
     environment: {
-      ...places(props),
+      ...storage(props),
       TOPIC_ARN: topic.topicArn,
       MODEL_SCALE: models,
       LINKED_MODELS: linkedModels ? 'yes' : 'no',
@@ -79,19 +81,19 @@ function planRun(props: MachineLambdasProps): Own {
       onObjects(bucket, ['s3:GetObject'], ['models/*/manifest.json']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/plan.json', 'runs/*/chunks/*']),
       onTable(table, ['UpdateItem']),
-      // Only addresses: no other kind of subscriber can be slipped in.
+      // Email addresses only, no other kind of subscriber.
       allow(['sns:Subscribe'], [topic.topicArn], { StringEquals: { 'sns:Protocol': 'email' } }),
     ],
   };
 }
 
-function inspectPhotos({ bucket }: MachineLambdasProps): Own {
+function inspectPhotos({ bucket }: MachineLambdasProps): OwnProps {
   return {
     name: 'inspect-photos',
-    description: 'judges the photos and writes the references that every later stage reads',
-    // Lambda's longest: the most photos that are looked into, each at its own time limit, take just that.
+    description: 'checks the photos and writes the references that later stages read',
+    // The maximum of Lambda, which is just enough for the maximum number of photos, each at its time limit.
     timeout: Duration.minutes(15),
-    // What the inspection's own memory limits are made for, decoder and worker thread included.
+    // The inspection's memory limits are set for this size, decoder and worker thread included.
     memoryMiB: 3008,
     environment: {},
     statements: [
@@ -102,36 +104,36 @@ function inspectPhotos({ bucket }: MachineLambdasProps): Own {
   };
 }
 
-function startJob(scope: Construct, props: MachineLambdasProps): Own {
+function startJob(scope: Construct, props: MachineLambdasProps): OwnProps {
   const { bucket, table, jobRole, imageUri, instanceTypes } = props;
   return {
     name: 'start-job',
-    description: 'starts the SageMaker job of a stage, or adopts the one that runs',
-    // Creating jobs is throttled to about one a second; the client's patience must fit in.
+    description: 'starts the SageMaker job of a stage, or reuses the one that is running',
+    // Creating jobs is throttled to about one per second; the client's retries must fit in.
     timeout: Duration.minutes(3),
     memoryMiB: 512,
-    environment: { ...places(props), JOB_ROLE_ARN: jobRole.roleArn, IMAGE_URI: imageUri },
+    environment: { ...storage(props), JOB_ROLE_ARN: jobRole.roleArn, IMAGE_URI: imageUri },
     statements: [
       onObjects(bucket, ['s3:GetObject'], ['runs/*/plan.json', 'models/*/manifest.json']),
       listObjects(bucket, ['runs/*/pictures/*', 'class-pictures/*', 'models/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/manifests/*']),
       onTable(table, ['Query', 'PutItem', 'UpdateItem']),
       ...createJobs(scope, { jobRoleArn: jobRole.roleArn, instanceTypes }),
-      // A job whose run was stopped while it was being created.
+      // For a job whose run was stopped while the job was being created.
       ...stopJobs(scope),
       deleteModels(scope),
     ],
   };
 }
 
-function reconcileJob(scope: Construct, props: MachineLambdasProps): Own {
+function reconcileJob(scope: Construct, props: MachineLambdasProps): OwnProps {
   const { bucket, table } = props;
   return {
     name: 'reconcile-job',
-    description: 'looks up a job of which nothing was heard',
+    description: 'looks up the state of a silent job',
     timeout: Duration.minutes(3),
     memoryMiB: 512,
-    environment: places(props),
+    environment: storage(props),
     statements: [
       listObjects(bucket, ['runs/*/pictures/*', 'runs/*/failures/*']),
       onObjects(bucket, ['s3:GetObject'], ['runs/*/failures/*']),
@@ -143,14 +145,14 @@ function reconcileJob(scope: Construct, props: MachineLambdasProps): Own {
   };
 }
 
-function decideRound(props: MachineLambdasProps): Own {
+function decideRound(props: MachineLambdasProps): OwnProps {
   const { bucket, table } = props;
   return {
     name: 'decide-round',
-    description: 'says whether more proxies are drawn, and which the student learns from',
+    description: 'decides if more proxies are generated, and which ones train the student',
     timeout: Duration.minutes(1),
     memoryMiB: 512,
-    environment: places(props),
+    environment: storage(props),
     statements: [
       onObjects(bucket, ['s3:GetObject'], ['runs/*/plan.json', 'runs/*/jobs/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/curation/*']),
@@ -159,11 +161,11 @@ function decideRound(props: MachineLambdasProps): Own {
   };
 }
 
-function endRun(scope: Construct, props: MachineLambdasProps): Own {
+function endRun(scope: Construct, props: MachineLambdasProps): OwnProps {
   const { table, topic, failures } = props;
   return {
     name: 'end-run',
-    description: 'stops what still runs after a failure, records why, tells the user',
+    description: 'stops the remaining jobs after a failure, records the reason, notifies the user',
     timeout: Duration.minutes(3),
     memoryMiB: 512,
     environment: { TABLE: table.tableName, TOPIC_ARN: topic.topicArn },
@@ -177,15 +179,15 @@ function endRun(scope: Construct, props: MachineLambdasProps): Own {
   };
 }
 
-function publishRun(props: MachineLambdasProps): Own {
+function publishRun(props: MachineLambdasProps): OwnProps {
   const { bucket, table, topic } = props;
   return {
     name: 'publish-run',
-    description: 'puts the report in its place and tells the user',
-    // Hundreds of pictures are copied, inside S3.
+    description: 'publishes the report and notifies the user',
+    // Copies hundreds of images within S3.
     timeout: Duration.minutes(5),
     memoryMiB: 512,
-    environment: { ...places(props), TOPIC_ARN: topic.topicArn },
+    environment: { ...storage(props), TOPIC_ARN: topic.topicArn },
     statements: [
       onObjects(
         bucket,

@@ -1,4 +1,4 @@
-/** What the stack tells its user: names for programs, and lines to paste. */
+/** The outputs of the stack: names for programs, and commands to paste. */
 
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
@@ -17,7 +17,7 @@ export interface OutputsProps {
   readonly imageUri: string;
 }
 
-/** Adds the outputs to the stack; their keys are part of what the product promises. */
+/** Adds the outputs to the stack; their keys are part of the public interface. */
 export function addOutputs(stack: Stack, props: OutputsProps): void {
   const { bucket, table, topic, machine, jobRole, importRole, imageUri } = props;
   const subject = `s3://${bucket.bucketName}/subjects/my-dog`;
@@ -26,19 +26,19 @@ export function addOutputs(stack: Stack, props: OutputsProps): void {
   add('BucketName', bucket.bucketName, 'Photos in, reports out');
   add('TableName', table.tableName, 'Runs and their jobs');
   add('StateMachineArn', machine.stateMachineArn, 'Each run is an execution of this');
-  add('TopicArn', topic.topicArn, 'Says how runs ended');
+  add('TopicArn', topic.topicArn, 'Notifies when a run ends');
   add('JobRoleArn', jobRole.roleArn, 'The role of the SageMaker jobs');
-  add('ImportRoleArn', importRole.roleArn, 'The role of the job that brings base models in');
+  add('ImportRoleArn', importRole.roleArn, 'The role of the job that imports base models');
   add('ImageUri', imageUri, 'The container image of the SageMaker jobs');
   add(
     'UploadPhotosCommand',
     `aws s3 cp photos/ ${subject}/photos/ --recursive`,
-    'First the photos of a subject',
+    'Step 1: upload the photos of a subject',
   );
   add(
     'StartCommand',
     `aws s3 cp subject.json ${subject}/subject.json`,
-    'Then the request: this starts the run',
+    'Step 2: upload the request, which starts the run',
   );
   add(
     'WatchCommand',
@@ -53,6 +53,6 @@ export function addOutputs(stack: Stack, props: OutputsProps): void {
   add(
     'SubscribeCommand',
     `aws sns subscribe --topic-arn ${topic.topicArn} --protocol email --notification-endpoint YOU@EXAMPLE.COM`,
-    'Be told how every run ended',
+    'Get an email when a run ends',
   );
 }

@@ -1,4 +1,4 @@
-/** Policy statements in the product's own terms. None names a whole service, and none a resource of another. */
+/** Builders for policy statements. None allows a whole service or a resource of another product. */
 
 import type { Table } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
@@ -13,12 +13,12 @@ export function allow(actions: string[], resources: string[], conditions?: Condi
   return new PolicyStatement({ actions, resources, ...(conditions === undefined ? {} : { conditions }) });
 }
 
-/** Listing below prefixes that match a pattern, and nowhere else. */
+/** Allows listing below the prefixes that match a pattern only. */
 export function listObjects(bucket: Bucket, patterns: string[]): PolicyStatement {
   return allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': patterns } });
 }
 
-/** Actions on the objects whose keys match a pattern, such as the plan of every run. */
+/** Allows actions on the objects whose keys match a pattern, such as the plan of every run. */
 export function onObjects(bucket: Bucket, actions: string[], patterns: string[]): PolicyStatement {
   return allow(
     actions,
@@ -36,7 +36,7 @@ export function onTable(
   );
 }
 
-/** ARNs of SageMaker's things that bear our prefix; ones of other products in the account are out of reach. */
+/** ARN pattern of the SageMaker resources with our prefix, which excludes those of other products in the account. */
 export function ourSageMaker(scope: Construct, kind: 'training-job' | 'transform-job' | 'model'): string {
   return Stack.of(scope).formatArn({
     service: 'sagemaker',

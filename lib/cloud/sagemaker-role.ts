@@ -1,27 +1,27 @@
-/** What every role of a SageMaker job has: who may take it on, its logs, its metrics, and the image. */
+/** The base role of a SageMaker job: trust policy, logs, metrics and image. */
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { JobImage } from './job-image.ts';
 import { allow } from './permissions.ts';
 
-/** The two kinds of jobs, as their log groups and metrics are called; SageMaker makes one of each for an account. */
+/** The two kinds of jobs, named as in their log groups and metrics; an account has one of each. */
 export type JobKind = 'TrainingJobs' | 'TransformJobs';
 
 export interface SageMakerRoleProps {
   readonly description: string;
   readonly image: JobImage;
-  /** The kinds of jobs that the role is for. */
+  /** The kinds of jobs that use the role. */
   readonly kinds: readonly JobKind[];
 }
 
-/** A role without any data; what a job may read and write is added by the construct it belongs to. */
+/** Creates a role without access to data, which the construct of the job adds. */
 export function sageMakerRole(scope: Construct, id: string, props: SageMakerRoleProps): Role {
   const { description, image, kinds } = props;
   const stack = Stack.of(scope);
   const role = new Role(scope, id, {
     description,
-    // Only on behalf of this account: the service must not be talked into it by another one.
+    // Only on behalf of this account, against the confused deputy problem.
     assumedBy: new ServicePrincipal('sagemaker.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
     }),
@@ -35,7 +35,7 @@ export function sageMakerRole(scope: Construct, id: string, props: SageMakerRole
       ),
     ),
   );
-  // PutMetricData has no resource to name; the namespace is the only fence there is.
+  // PutMetricData has no resource types; only the namespace can be limited.
   role.addToPolicy(
     allow(['cloudwatch:PutMetricData'], ['*'], { StringEquals: { 'cloudwatch:namespace': groups } }),
   );

@@ -1,4 +1,4 @@
-/** The whole product in one stack. */
+/** The stack of the product. */
 import { join } from 'node:path';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib/core';
@@ -6,24 +6,24 @@ import type { Construct } from 'constructs';
 import type { LambdaBundles } from './bundle-lambdas.ts';
 import { DataBucket } from './data-bucket.ts';
 import { EventLambdas } from './event-lambdas.ts';
-import { Events, MissedEvents } from './events.ts';
+import { EventDeadLetterQueue, Events } from './events.ts';
 import { ImportRole } from './import-role.ts';
 import { imageFrom, localImage } from './job-image.ts';
 import { JobRole } from './job-role.ts';
-import { Ledger } from './ledger.ts';
 import { RunMachine } from './machine/run-machine.ts';
 import { MachineLambdas } from './machine-lambdas.ts';
-import { Notices } from './notices.ts';
+import { Notifications } from './notifications.ts';
 import { addOutputs } from './outputs.ts';
+import { RunTable } from './run-table.ts';
 import type { Settings } from './settings.ts';
 
 export interface ProxytuneStackProps {
   readonly settings: Settings;
-  /** The lambdas, packed for the settings' target. */
+  /** The lambda bundles, built for the settings' target. */
   readonly folders: LambdaBundles['folders'];
-  /** The repo, for the container image's sources and the version. */
+  /** The repository's root, for the container image's sources. */
   readonly root: string;
-  /** Version of the product, for the records of its runs. */
+  /** Product version, stored in the run records. */
   readonly version: string;
 }
 
@@ -35,7 +35,7 @@ export class ProxytuneStack extends Stack {
     super(scope, id, {
       description: `Proxytune ${version}: tunes autoregressive image models on a few photos`,
       terminationProtection: production,
-      // Nothing about this app is told to anyone.
+      // No usage data leaves the account.
       analyticsReporting: false,
     });
     const logs = {
@@ -43,9 +43,10 @@ export class ProxytuneStack extends Stack {
       logRemoval: production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     };
     const { bucket } = new DataBucket(this, 'Data', { removable: settings.removeData && !production });
-    const { table } = new Ledger(this, 'Ledger', { retain: production });
-    const { topic } = new Notices(this, 'Notices');
-    const missed = new MissedEvents(this, 'MissedEvents', { topic }).queue;
+    // The id is part of the table's physical name: another one would replace the table.
+    const { table } = new RunTable(this, 'Ledger', { retain: production });
+    const { topic } = new Notifications(this, 'Notifications');
+    const deadLetterQueue = new EventDeadLetterQueue(this, 'EventQueue', { topic }).queue;
     const image =
       settings.target === 'local' ? localImage : imageFrom(this, 'Image', join(root, 'containers'));
     const { role: jobRole } = new JobRole(this, 'JobRole', { bucket, image });
@@ -63,7 +64,7 @@ export class ProxytuneStack extends Stack {
       models: settings.models,
       linkedModels: settings.target === 'local',
       version,
-      failures: missed,
+      failures: deadLetterQueue,
     });
     this.machine = new RunMachine(this, 'Machine', {
       lambdas,
@@ -75,21 +76,21 @@ export class ProxytuneStack extends Stack {
       }),
     });
     const { machine } = this.machine;
-    const called = new EventLambdas(this, 'EventLambdas', {
+    const eventLambdas = new EventLambdas(this, 'EventLambdas', {
       ...logs,
       folders,
       bucket,
       table,
       machine,
-      failures: missed,
+      failures: deadLetterQueue,
     });
     new Events(this, 'Events', {
       bucket,
       machine,
-      startRun: called.startRun.lambda,
-      completeJob: called.completeJob.lambda,
+      startRun: eventLambdas.startRun.lambda,
+      completeJob: eventLambdas.completeJob.lambda,
       endRun: lambdas.endRun.lambda,
-      missed,
+      deadLetterQueue,
     });
     addOutputs(this, { bucket, table, topic, machine, jobRole, importRole, imageUri: image.uri });
     Tags.of(this).add('proxytune:stack', id);

@@ -1,4 +1,4 @@
-/** The packed lambdas, taken away from the repo as Lambda takes them: nothing beside a folder may be needed. */
+/** The lambda bundles, copied away from the repository as they are in Lambda: each folder must be self-contained. */
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -12,8 +12,8 @@ const HEIC = resolve('../shared/photos/hostile');
 
 afterAll(removeTemporary);
 
-/** Runs a module's text in an empty folder far from the repo, beside nothing but a copy of one lambda. */
-function runBeside(name: (typeof LAMBDA_NAMES)[number], code: string): string {
+/** Runs a module's text in a copy of one lambda, outside the repository. */
+function runInCopy(name: (typeof LAMBDA_NAMES)[number], code: string): string {
   const away = temporary('proxytune-away-');
   cpSync(folders[name], join(away, 'lambda'), { recursive: true });
   return execFileSync(node, ['--input-type=module', '--eval', code], {
@@ -29,14 +29,14 @@ test('there is a name for every handler, and a handler for every name', () => {
 });
 
 test.each(LAMBDA_NAMES)('%s loads on its own and has a handler', (name) => {
-  const out = runBeside(
+  const out = runInCopy(
     name,
     "const { handler } = await import('./index.mjs'); console.log(typeof handler);",
   );
   expect(out.trim()).toBe('function');
 });
 
-test('only inspect-photos carries native code', () => {
+test('only inspect-photos has native code', () => {
   for (const name of LAMBDA_NAMES) {
     const imports = /from ?["'](sharp|heic-decode)["']/.test(
       readFileSync(join(folders[name], 'index.mjs'), 'utf8'),
@@ -49,19 +49,19 @@ test('only inspect-photos carries native code', () => {
   }
 });
 
-test('inspect-photos can draw and scale with the sharp that it carries', () => {
+test('inspect-photos can create and scale an image with its copy of sharp', () => {
   const code = `
     import { createRequire } from 'node:module';
     const sharp = createRequire(process.cwd() + '/index.mjs')('sharp');
     const png = await sharp({ create: { width: 64, height: 32, channels: 3, background: 'red' } }).resize(8).png().toBuffer();
     console.log((await sharp(png).metadata()).width);`;
-  expect(runBeside('inspect-photos', code).trim()).toBe('8');
+  expect(runInCopy('inspect-photos', code).trim()).toBe('8');
 });
 
-test('inspect-photos can decode HEIC with the decoder that it carries', () => {
+test('inspect-photos can decode HEIC with its copy of the decoder', () => {
   const photo = existsSync(HEIC) ? readdirSync(HEIC).find((name) => /\.heic$/i.test(name)) : undefined;
   if (photo === undefined) {
-    console.warn(`not tested: there is no HEIC photo in ${HEIC}`);
+    console.warn(`not tested: no HEIC photo in ${HEIC}`);
     return;
   }
   const code = `
@@ -70,17 +70,17 @@ test('inspect-photos can decode HEIC with the decoder that it carries', () => {
     const decode = createRequire(process.cwd() + '/index.mjs')('heic-decode');
     const picture = await decode({ buffer: readFileSync(${JSON.stringify(join(HEIC, photo))}) });
     console.log(picture.data.length === picture.width * picture.height * 4);`;
-  expect(runBeside('inspect-photos', code).trim()).toBe('true');
+  expect(runInCopy('inspect-photos', code).trim()).toBe('true');
 });
 
-test('packing again changes no file, so that no deployment follows', () => {
+test('bundling again changes no file, so that no deployment follows', () => {
   const times = () => LAMBDA_NAMES.map((name) => statSync(join(folders[name], 'index.mjs')).mtimeMs);
   const before = times();
   bundleLambdas({ target: 'local' });
   expect(times()).toEqual(before);
 });
 
-test('a missing handler is named', () => {
+test('names a missing handler', () => {
   const root = temporary('proxytune-empty-');
   mkdirSync(join(root, 'lambdas'));
   expect(() => bundleLambdas({ target: 'local', root })).toThrow(

@@ -1,4 +1,4 @@
-/** The state machine as it is synthesised: what every state promises about time, errors and data. */
+/** The synthesized state machine: timeouts, error handling and data of every state. */
 import aslValidator from 'asl-validator';
 import { errorNames, retryableNames } from '../../lib/core/errors.ts';
 import { JOB_STAGES } from '../../lib/core/words.ts';
@@ -28,17 +28,17 @@ interface Block {
   readonly States: Record<string, State>;
 }
 
-interface Placed {
+interface NestedState {
   readonly name: string;
   readonly state: State;
-  /** The Parallel states around it, innermost last. */
-  readonly around: readonly State[];
+  /** The enclosing Parallel states, innermost last. */
+  readonly parents: readonly State[];
 }
 
-function walk(block: Block, around: readonly State[] = []): Placed[] {
+function walk(block: Block, parents: readonly State[] = []): NestedState[] {
   return Object.entries(block.States).flatMap(([name, state]) => [
-    { name, state, around },
-    ...(state.Branches ?? []).flatMap((branch) => walk(branch, [...around, state])),
+    { name, state, parents },
+    ...(state.Branches ?? []).flatMap((branch) => walk(branch, [...parents, state])),
   ]);
 }
 
@@ -48,9 +48,9 @@ const states = walk(definition);
 const tasks = states.filter(({ state }) => state.Type === 'Task');
 const jobs = tasks.filter(({ state }) => state.Resource?.endsWith('.waitForTaskToken'));
 const find = (name: string): State => {
-  const found = states.find((placed) => placed.name === name);
-  if (found === undefined) throw new Error(`no state ${name}`);
-  return found.state;
+  const match = states.find((nested) => nested.name === name);
+  if (match === undefined) throw new Error(`no state ${name}`);
+  return match.state;
 };
 
 afterAll(removeTemporary);
@@ -61,20 +61,20 @@ test('is valid Amazon States Language', () => {
   expect(isValid).toBe(true);
 });
 
-test('the validator notices a state that leads nowhere', () => {
+test('the validator detects a transition to a missing state', () => {
   expect(aslValidator({ ...definition, StartAt: 'Nowhere' }).isValid).toBe(false);
 });
 
-test('is wholly understood by the one-machine cloud', () => {
+test('uses only what the local Step Functions service supports', () => {
   expect(examineDefinition(JSON.stringify(definition))).toEqual([]);
 });
 
-test('has a job state for every stage that is a job, named to start-job as core names it', () => {
+test('has a job state for every job stage, under the name that core uses', () => {
   const stages = jobs.map(({ state }) => (state.Arguments?.Payload as { stage?: string } | undefined)?.stage);
   expect(stages.sort()).toEqual([...JOB_STAGES].sort());
 });
 
-test('gives start-job the run, the stage, the round where there are several, and this state’s own token', () => {
+test('gives start-job the run, the stage, the round if there are several, and the state’s own token', () => {
   for (const { state } of jobs) {
     const { stage = '' } = (state.Arguments?.Payload ?? {}) as { stage?: string };
     expect(state.Arguments?.Payload).toEqual({
@@ -86,36 +86,36 @@ test('gives start-job the run, the stage, the round where there are several, and
   }
 });
 
-test.each(tasks.map(({ name, state }) => [name, state] as const))('%s ends by itself', (_name, state) => {
+test.each(tasks.map(({ name, state }) => [name, state] as const))('%s has a timeout', (_name, state) => {
   expect(state.TimeoutSeconds).toBeGreaterThan(0);
   if (state.HeartbeatSeconds !== undefined)
     expect(state.HeartbeatSeconds).toBeLessThan(state.TimeoutSeconds ?? 0);
 });
 
-test('the run as a whole ends by itself', () => {
+test('the run as a whole has a timeout', () => {
   expect(definition.TimeoutSeconds).toBe(7 * 24 * 3600);
 });
 
 test.each(jobs.map(({ name, state }) => [name, state] as const))(
-  '%s is looked up when it is silent or over before it began, and goes on from what is found',
+  '%s is looked up when it is silent or already over, and continues with its state',
   (name, state) => {
     expect(state.HeartbeatSeconds).toBe(900);
     expect(state.Catch).toEqual([
-      { ErrorEquals: ['States.HeartbeatTimeout', 'JobOver'], Next: `${name}: look it up` },
+      { ErrorEquals: ['States.HeartbeatTimeout', 'JobOver'], Next: `${name}: look up the job` },
     ]);
-    const look = find(`${name}: look it up`);
-    expect(look.Arguments?.FunctionName).toContain('ReconcileJob');
-    expect(look.Catch).toEqual([{ ErrorEquals: retryableNames(), Next: name }]);
-    const over = find(look.Next ?? '');
+    const reconcile = find(`${name}: look up the job`);
+    expect(reconcile.Arguments?.FunctionName).toContain('ReconcileJob');
+    expect(reconcile.Catch).toEqual([{ ErrorEquals: retryableNames(), Next: name }]);
+    const over = find(reconcile.Next ?? '');
     expect(over.Default).toBe(name);
-    const unheard = find(over.Choices?.[0]?.Next ?? '');
-    // Either way the road goes on to the same state.
-    expect(unheard.Next).toBe(state.Next);
+    const missedEnd = find(over.Choices?.[0]?.Next ?? '');
+    // Either way the pipeline continues with the same state.
+    expect(missedEnd.Next).toBe(state.Next);
   },
 );
 
 test.each(jobs.map(({ name, state }) => [name, state] as const))(
-  '%s is tried again after every error that core calls retryable, and after no other of ours',
+  '%s is retried after the errors of the catalogue that are retryable, and after no other of them',
   (_name, state) => {
     const retried = (state.Retry ?? []).flatMap(({ ErrorEquals }) => ErrorEquals);
     expect(retried.filter((error) => (errorNames() as string[]).includes(error)).sort()).toEqual(
@@ -127,14 +127,14 @@ test.each(jobs.map(({ name, state }) => [name, state] as const))(
   },
 );
 
-test('every task is inside something that catches all errors, or does so itself', () => {
+test('every task, or a state around it, catches all errors', () => {
   const catchesAll = (state: State) =>
     state.Catch?.some(({ ErrorEquals }) => ErrorEquals.includes('States.ALL'));
-  const bare = tasks.filter(({ state, around }) => !catchesAll(state) && !around.some(catchesAll));
+  const bare = tasks.filter(({ state, parents }) => !catchesAll(state) && !parents.some(catchesAll));
   expect(bare.map(({ name }) => name)).toEqual([]);
 });
 
-test('every error leads to end-run, and then to the end with the error’s name', () => {
+test('every error leads to end-run and then fails the execution under its name', () => {
   const end = find('Run').Catch?.[0];
   expect(end).toMatchObject({ ErrorEquals: ['States.ALL'], Next: 'End the run' });
   expect(find('End the run').Arguments).toEqual({
@@ -146,13 +146,13 @@ test('every error leads to end-run, and then to the end with the error’s name'
   expect(find('Failed')).toMatchObject({ Type: 'Fail', Error: '{% $states.input.error %}' });
 });
 
-test('walks the stages in the order of the road', () => {
+test('runs the stages in the order of the pipeline', () => {
   const branch = find('Run').Branches?.[0] as Block;
-  const road: string[] = [];
+  const order: string[] = [];
   const after = (name: string) => branch.States[name]?.Next ?? branch.States[name]?.Default;
-  for (let at: string | undefined = branch.StartAt; at !== undefined; at = after(at)) road.push(at);
-  const ahead = ['Plan', 'Inspect', 'Teach', 'Synthesize', 'Curate?', 'Proxies are ready'];
-  expect(road).toEqual([...ahead, 'Learn', 'Sample', 'Evaluate', 'Publish']);
+  for (let at: string | undefined = branch.StartAt; at !== undefined; at = after(at)) order.push(at);
+  const first = ['Plan', 'Inspect', 'Teach', 'Synthesize', 'Curate?', 'Proxies are ready'];
+  expect(order).toEqual([...first, 'Learn', 'Sample', 'Evaluate', 'Publish']);
   expect(find('Curate?').Choices).toEqual([{ Condition: '{% $curated %}', Next: 'Curate' }]);
   expect(find('Curate: more?').Default).toBe('Proxies are ready');
   expect(find('Curate: next round').Next).toBe('Synthesize');

@@ -1,4 +1,6 @@
-/** cdk-nag's AwsSolutions: every finding is acknowledged with a reason, and every acknowledgement still has a finding. */
+/**
+ * cdk-nag's AwsSolutions: every finding is acknowledged with a reason, and every acknowledgement still has a finding.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type App, type Stack, Validations } from 'aws-cdk-lib/core';
@@ -17,7 +19,7 @@ interface Report {
 
 afterAll(removeTemporary);
 
-/** `construct path: rule` of each finding, as the report tells them. */
+/** `construct path: rule` of each finding in the report. */
 function findings(prepare: (stack: Stack) => void): string[] {
   let outdir = temporary('unused-');
   let failure: unknown;
@@ -31,7 +33,7 @@ function findings(prepare: (stack: Stack) => void): string[] {
     failure = error;
   }
   const path = join(outdir, 'validation-report.json');
-  if (!existsSync(path)) throw failure ?? new Error('the checks left no report');
+  if (!existsSync(path)) throw failure ?? new Error('the checks wrote no report');
   const report: Report = JSON.parse(readFileSync(path, 'utf8'));
   return report.pluginReports.flatMap(({ violations }) =>
     violations.flatMap(({ ruleName, violatingConstructs }) =>
@@ -40,19 +42,19 @@ function findings(prepare: (stack: Stack) => void): string[] {
   );
 }
 
-test('no finding is left', () => {
+test('acknowledges every finding', () => {
   expect(findings(acknowledgeFindings)).toEqual([]);
 });
 
-test('without the acknowledgements the checks do find something, and each of them finds its own', () => {
+test('every acknowledgement matches a finding', () => {
   let known: ReturnType<typeof acknowledgements> = [];
-  const found = findings((stack) => {
+  const reported = findings((stack) => {
     known = acknowledgements(stack);
   });
-  expect(found.length).toBeGreaterThan(30);
+  expect(reported.length).toBeGreaterThan(30);
   const stale = known.filter(
     ({ at, finding }) =>
-      !found.some(
+      !reported.some(
         (line) => line.startsWith(`Proxytune/${at}/`) && line.endsWith(`: AwsSolutions-${finding}`),
       ),
   );

@@ -1,6 +1,6 @@
 /**
- * What each role may do, held against what its lambda does: the AWS calls are read from the packed code, so that a
- * call without its permission, and a permission without its call, both fail here.
+ * Compares the permissions of each role with the AWS calls in the bundled code of its lambda: a call without a
+ * permission and a permission without a call both fail.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -22,11 +22,11 @@ afterAll(removeTemporary);
 
 const list = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
 
-/** The statements of the policy whose logical id begins so. */
+/** The statements of the policy whose logical id has a prefix. */
 function statementsOf(role: string): Statement[] {
-  const found = resourcesOf(template, 'AWS::IAM::Policy').filter(([id]) => id.startsWith(role));
-  if (found.length !== 1) throw new Error(`${found.length} policies begin with ${role}`);
-  return found[0]?.[1].Properties.PolicyDocument.Statement;
+  const policies = resourcesOf(template, 'AWS::IAM::Policy').filter(([id]) => id.startsWith(role));
+  if (policies.length !== 1) throw new Error(`${policies.length} policies begin with ${role}`);
+  return policies[0]?.[1].Properties.PolicyDocument.Statement;
 }
 
 function actionsOf(statements: readonly Statement[]): string[] {
@@ -45,7 +45,7 @@ const ROLES: Record<LambdaName, string> = {
   'publish-run': 'MachineLambdasPublishRunRole',
 };
 
-/** IAM's words where they differ from the SDK's. */
+/** IAM actions whose names differ from the SDK's commands. */
 const S3_ACTIONS: Record<string, string[]> = {
   GetObject: ['s3:GetObject'],
   PutObject: ['s3:PutObject'],
@@ -69,11 +69,11 @@ function actionsFor(command: string): string[] {
   const known = S3_ACTIONS[command] ?? DYNAMO_ACTIONS[command];
   if (known !== undefined) return known;
   const service = SERVICES.find(([pattern]) => pattern.test(command))?.[1];
-  if (service === undefined) throw new Error(`teach this test which permission ${command} asks for`);
+  if (service === undefined) throw new Error(`add the permission that ${command} requires to this test`);
   return [`${service}:${command}`];
 }
 
-/** What is left of our own code in a bundle, unused functions gone; esbuild names each module in a comment. */
+/** Our own code in a bundle, without unused functions; esbuild names each module in a comment. */
 function codeOf(name: LambdaName): string {
   const code = readFileSync(join(folders[name], 'index.mjs'), 'utf8');
   const modules = code.split(/^(?=\/\/ \S+\.(?:m?[jt]s|json)$)/m);
@@ -87,23 +87,23 @@ function commandsOf(name: LambdaName): string[] {
   return [...new Set(made.map((match) => match[1] ?? ''))].sort();
 }
 
-/** Permissions that no call of the SDK's shows by its name. */
-const BESIDES: Partial<Record<LambdaName, string[]>> = {
+/** Permissions that cannot be derived from an SDK command. */
+const ADDITIONAL: Partial<Record<LambdaName, string[]>> = {
   'plan-run': ['s3:GetObjectVersion'],
   'start-job': ['iam:PassRole', 'sagemaker:AddTags'],
 };
 const EVERY_LAMBDA = ['logs:CreateLogStream', 'logs:PutLogEvents'];
 const CALLED_BY_EVENTS: readonly LambdaName[] = ['start-run', 'complete-job', 'end-run'];
-const KEEPS_FAILURES = ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'sqs:SendMessage'];
+const SENDS_FAILURES = ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'sqs:SendMessage'];
 
-test.each(LAMBDA_NAMES)('%s may do what it does, and nothing else', (name) => {
+test.each(LAMBDA_NAMES)('%s has the permissions that it uses, and no others', (name) => {
   const commands = commandsOf(name);
   expect(commands).not.toEqual([]);
   const wanted = [
     ...commands.flatMap(actionsFor),
-    ...(BESIDES[name] ?? []),
+    ...(ADDITIONAL[name] ?? []),
     ...EVERY_LAMBDA,
-    ...(CALLED_BY_EVENTS.includes(name) ? KEEPS_FAILURES : []),
+    ...(CALLED_BY_EVENTS.includes(name) ? SENDS_FAILURES : []),
   ];
   expect(actionsOf(statementsOf(ROLES[name]))).toEqual([...new Set(wanted)].sort());
 });
@@ -119,7 +119,7 @@ const CLASS = {
   guidance: 3.5,
   pictures: 200,
 };
-/** Keys as core names them, one for each way in which a lambda touches the bucket. */
+/** Keys as core builds them, one for each way in which a lambda accesses the bucket. */
 const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['plan-run', 's3:GetObjectVersion', keys.request('my-dog')],
   ['plan-run', 's3:GetObject', keys.modelManifest('sdxl')],
@@ -171,14 +171,14 @@ test('only plan-run can read a request, and only inspect-photos a photo', () => 
   expect(readers(`${keys.photos('my-dog')}1.jpg`)).toEqual(['inspect-photos']);
 });
 
-/** The patterns of keys on which a lambda may do something. */
+/** The key patterns for which a lambda is allowed an action. */
 function patternsFor(name: LambdaName, action: string): string[] {
   return statementsOf(ROLES[name])
     .filter(({ Action }) => list(Action).includes(action))
     .flatMap(({ Resource }) => list(Resource).map((arn) => plain(arn).replace(/^<\w+\.Arn>\//, '')));
 }
 
-/** IAM's way of matching: `*` is any text, a `/` included. */
+/** Matches as IAM does: `*` is any text, including `/`. */
 function matches(pattern: string, text: string): boolean {
   const parts = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*')}$`).test(text);
@@ -189,23 +189,23 @@ test.each(LAMBDA_NAMES)('%s has the settings that it reads, and no others', (nam
   const lambda = ROLES[name].replace(/Role$/, '');
   const [, resource] =
     resourcesOf(template, 'AWS::Lambda::Function').find(([id]) => id.startsWith(lambda)) ?? [];
-  const given = Object.keys(resource?.Properties.Environment?.Variables ?? {});
-  expect(given.sort()).toEqual([...new Set(read)].sort());
+  const variables = Object.keys(resource?.Properties.Environment?.Variables ?? {});
+  expect(variables.sort()).toEqual([...new Set(read)].sort());
 });
 
-test('the machine may invoke its seven lambdas, and none that knows the machine', () => {
+test('the machine may invoke its seven lambdas, and none that references the machine', () => {
   const [invoke] = statementsOf('MachineRole');
   const lambdas = [
     ...new Set(list(invoke?.Resource).map((arn) => plain(arn).replace(/^<(\w+?)[0-9A-F]{8}.*$/, '$1'))),
   ];
   expect(lambdas.sort()).toEqual(
-    ['EndRun', 'InspectPhotos', 'PlanRun', 'PublishRun', 'ReconcileJob', 'StartJob', 'DecideRound'].map(
+    ['DecideRound', 'EndRun', 'InspectPhotos', 'PlanRun', 'PublishRun', 'ReconcileJob', 'StartJob'].map(
       (id) => `MachineLambdas${id}`,
     ),
   );
 });
 
-test('only start-job can hand out the job role, and only to SageMaker', () => {
+test('only start-job can pass the job role, and only to SageMaker', () => {
   const passing = resourcesOf(template, 'AWS::IAM::Policy').filter(([, { Properties }]) =>
     actionsOf(Properties.PolicyDocument.Statement).includes('iam:PassRole'),
   );
@@ -215,7 +215,7 @@ test('only start-job can hand out the job role, and only to SageMaker', () => {
   expect(pass?.Condition).toEqual({ StringEquals: { 'iam:PassedToService': 'sagemaker.amazonaws.com' } });
 });
 
-test('training is fenced in: known types, bounded time, no network', () => {
+test('training is limited: known types, bounded time, no network', () => {
   const create = statementsOf('MachineLambdasStartJobRole').find(
     ({ Action }) => Action === 'sagemaker:CreateTrainingJob',
   );
@@ -244,7 +244,7 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   ]);
   const generated = keys.generatedPicturesOfAttempt(RUN, '0a1b2c3d', 1);
   expect(allowedOn('s3:PutObject').some((pattern) => matches(pattern, `${generated}x.out`))).toBe(true);
-  // What SageMaker keeps equal to a checkpoint folder; drawing on spot has the proxies there.
+  // What SageMaker mirrors from a checkpoint folder, which has the proxies in a synthesis job on spot instances.
   expect(allowedOn('s3:DeleteObject')).toEqual(['runs/*/checkpoints/*', 'runs/*/pictures/synthesize/*']);
   const listing = objects.find(({ Action }) => Action === 's3:ListBucket');
   expect(listing?.Condition).toEqual({
@@ -252,7 +252,7 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   });
 });
 
-test('the job with a network writes models, reads one secret, and sees nothing of any run', () => {
+test('the job with network access writes models, reads one secret, and has no access to any run', () => {
   const statements = statementsOf('ImportRole');
   const objects = statements.filter(({ Action }) => list(Action).includes('s3:PutObject'));
   const patterns = objects.flatMap(({ Resource }) =>
@@ -269,7 +269,7 @@ test('the job with a network writes models, reads one secret, and sees nothing o
   expect(actionsOf(statements)).not.toContain('iam:PassRole');
 });
 
-test('no lambda can start a job under the role that has a network, and no other role reads the secret', () => {
+test('no lambda can start a job with the import role, and no other role reads the secret', () => {
   const policies = resourcesOf(template, 'AWS::IAM::Policy').map(([id, { Properties }]) => ({
     id,
     text: JSON.stringify(Properties.PolicyDocument),
@@ -282,7 +282,7 @@ test('no lambda can start a job under the role that has a network, and no other 
   expect(readers.map(({ id }) => id)).toEqual([expect.stringMatching(/^ImportRole/)]);
 });
 
-test('services take on a role only on behalf of this account', () => {
+test('services assume a role only on behalf of this account', () => {
   for (const service of ['sagemaker.amazonaws.com', 'states.amazonaws.com']) {
     const [role] = resourcesOf(template, 'AWS::IAM::Role')
       .map(([, { Properties }]) => Properties.AssumeRolePolicyDocument.Statement[0])
@@ -297,22 +297,22 @@ test('no role has a managed policy', () => {
   }
 });
 
-/** Actions on every resource, each because AWS knows no narrower one. */
+/** Actions on every resource, each with the reason why it cannot be narrower. */
 const ON_EVERYTHING: Record<string, string> = {
-  'cloudwatch:PutMetricData': 'knows no resources; the namespace is fixed by a condition',
+  'cloudwatch:PutMetricData': 'has no resource types; a condition fixes the namespace',
   'ecr:GetAuthorizationToken':
-    'gives a token for the registry as a whole; pulling needs the repository besides',
-  'logs:CreateLogDelivery': 'vended logs of Step Functions know no resources',
-  'logs:DeleteLogDelivery': 'vended logs of Step Functions know no resources',
-  'logs:DescribeLogGroups': 'vended logs of Step Functions know no resources',
-  'logs:DescribeResourcePolicies': 'vended logs of Step Functions know no resources',
-  'logs:GetLogDelivery': 'vended logs of Step Functions know no resources',
-  'logs:ListLogDeliveries': 'vended logs of Step Functions know no resources',
-  'logs:PutResourcePolicy': 'vended logs of Step Functions know no resources',
-  'logs:UpdateLogDelivery': 'vended logs of Step Functions know no resources',
+    'returns a token for the whole registry; pulling also requires access to the repository',
+  'logs:CreateLogDelivery': 'vended logs of Step Functions have no resource types',
+  'logs:DeleteLogDelivery': 'vended logs of Step Functions have no resource types',
+  'logs:DescribeLogGroups': 'vended logs of Step Functions have no resource types',
+  'logs:DescribeResourcePolicies': 'vended logs of Step Functions have no resource types',
+  'logs:GetLogDelivery': 'vended logs of Step Functions have no resource types',
+  'logs:ListLogDeliveries': 'vended logs of Step Functions have no resource types',
+  'logs:PutResourcePolicy': 'vended logs of Step Functions have no resource types',
+  'logs:UpdateLogDelivery': 'vended logs of Step Functions have no resource types',
 };
 
-test('nothing is allowed on everything but what can be allowed no other way', () => {
+test('only actions without resource types are allowed on all resources', () => {
   const statements: Statement[] = resourcesOf(template, 'AWS::IAM::Policy').flatMap(
     ([, { Properties }]) => Properties.PolicyDocument.Statement,
   );

@@ -1,6 +1,6 @@
 /**
- * The synthesised machine, run: its expressions, retries and ways of failing, on a clock that the test moves. The
- * lambdas here are scripts; what the real ones do is tested beside them and end to end.
+ * Runs the synthesized machine: its expressions, retries and failures, on a clock that the test controls. The lambdas
+ * are scripted; the real ones have their own tests and the end-to-end tests.
  */
 import {
   CreateStateMachineCommand,
@@ -54,21 +54,21 @@ let arn: string;
 afterEach(() => cloud.close());
 afterAll(removeTemporary);
 
-/** Starts a run whose lambdas answer as scripted, and otherwise as on a good day. */
+/** Starts a run whose lambdas behave as scripted, and succeed by default. */
 async function run(script: Partial<Record<Lambda, (input: Call['input']) => unknown>> = {}): Promise<void> {
-  const goodDay: Record<Lambda, (input: Call['input']) => unknown> = {
+  const defaults: Record<Lambda, (input: Call['input']) => unknown> = {
     PlanRun: () => PLANNED,
     InspectPhotos: () => ({ accepted: 5, warnings: 0 }),
     StartJob: ({ stage }) => ({ jobName: `job-${stage}` }),
     ReconcileJob: () => ({ over: false }),
     DecideRound: () => ({ more: false }),
-    EndRun: ({ error }) => ({ error: error.Error, cause: `told: ${error.Cause}` }),
+    EndRun: ({ error }) => ({ error: error.Error, cause: `explained: ${error.Cause}` }),
     PublishRun: () => PUBLISHED,
   };
   calls = [];
   const byName = (lambda: Lambda) => (input: unknown) => {
     calls.push({ lambda, input });
-    return (script[lambda] ?? goodDay[lambda])(input);
+    return (script[lambda] ?? defaults[lambda])(input);
   };
   const names = [...new Set(JSON.stringify(definition).match(/arn:aws:lambda:[\w:-]+/g))];
   const functions: Functions = Object.fromEntries(
@@ -89,7 +89,7 @@ const starts = (stage: string) =>
     .filter(({ lambda, input }) => lambda === 'StartJob' && input.stage === stage)
     .map(({ input }) => input);
 
-/** The token of the latest start of a stage, once there have been so many. */
+/** The token of the latest start of a stage, once it has been started `count` times. */
 async function token(stage: string, count = 1): Promise<string> {
   await until(() => starts(stage).length === count);
   return starts(stage).at(-1).taskToken;
@@ -106,13 +106,13 @@ async function fail(stage: string, error: string, cause = 'because', count = 1):
   await cloud.sfn.send(new SendTaskFailureCommand({ taskToken, error, cause }));
 }
 
-/** Moves the clock once something in the run is waiting for so much time or less. */
+/** Advances the clock once the run has a timer that is due within this time. */
 async function pass(seconds: number): Promise<void> {
   await until(() => (cloud.clock.nextIn ?? Number.POSITIVE_INFINITY) <= seconds * 1000);
   await cloud.clock.advance(seconds);
 }
 
-/** The rest of the road, on which all goes well. */
+/** Completes the remaining stages successfully and returns the output. */
 async function finish(...stages: string[]): Promise<unknown> {
   for (const stage of stages) await succeed(stage);
   const { status, output, error, cause } = await cloud.ended(arn);
@@ -122,7 +122,7 @@ async function finish(...stages: string[]): Promise<unknown> {
 
 const SAMPLES = ['sample-teacher', 'sample-student'];
 
-test('a good run walks the whole road and leaves what publish-run says', async () => {
+test('a successful run goes through the whole pipeline and returns the output of publish-run', async () => {
   await run();
   expect(await finish('teach', 'synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
   expect(calls.find(({ lambda }) => lambda === 'PlanRun')?.input).toEqual(INPUT);
@@ -139,15 +139,15 @@ test('a good run walks the whole road and leaves what publish-run says', async (
 
 const CURATED = { PlanRun: () => ({ ...PLANNED, curated: true }) };
 
-test('a run that asks for it has its proxies measured before the student learns', async () => {
+test('measures the proxies before the student trains, if the run asks for it', async () => {
   await run(CURATED);
   expect(await finish('teach', 'synthesize', 'curate', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
-  const weighed = calls.filter(({ lambda }) => lambda === 'DecideRound').map(({ input }) => input);
-  expect(weighed).toEqual([{ runId: 'dog-1', round: 1 }]);
+  const decisions = calls.filter(({ lambda }) => lambda === 'DecideRound').map(({ input }) => input);
+  expect(decisions).toEqual([{ runId: 'dog-1', round: 1 }]);
   expect([...starts('synthesize'), ...starts('curate')].map(({ round }) => round)).toEqual([1, 1]);
 });
 
-test('proxies are drawn and measured in rounds, until no more are wanted', async () => {
+test('generates and measures proxies in rounds until there are enough', async () => {
   await run({ ...CURATED, DecideRound: ({ round }) => ({ more: round < 3 }) });
   await succeed('teach');
   for (const round of [1, 2, 3]) for (const stage of ['synthesize', 'curate']) await succeed(stage, round);
@@ -157,7 +157,7 @@ test('proxies are drawn and measured in rounds, until no more are wanted', async
   expect(starts('learn')).toHaveLength(1);
 });
 
-test('a silent job of a later round is looked up as one of that round', async () => {
+test('looks up a silent job of a later round under its round', async () => {
   await run({ ...CURATED, DecideRound: ({ round }) => ({ more: round < 2 }) });
   for (const stage of ['teach', 'synthesize', 'curate']) await succeed(stage);
   await token('synthesize', 2);
@@ -173,7 +173,7 @@ test('a silent job of a later round is looked up as one of that round', async ()
   expect(await finish('learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
 });
 
-test('too few proxies end the run before the student is started', async () => {
+test('too few proxies end the run before the student starts', async () => {
   const few = named('ProxiesTooFew', 'Curation kept 2 of 8 proxies.');
   await run({
     ...CURATED,
@@ -186,14 +186,14 @@ test('too few proxies end the run before the student is started', async () => {
   expect(starts('learn')).toEqual([]);
 });
 
-test('both samples are drawn at the same time', async () => {
+test('generates the samples of both models at the same time', async () => {
   await run();
   for (const stage of ['teach', 'synthesize', 'learn']) await succeed(stage);
   await Promise.all(SAMPLES.map((stage) => token(stage)));
   expect(await finish('sample-student', 'sample-teacher', 'evaluate')).toEqual(PUBLISHED);
 });
 
-test('a silent job that still runs goes on being waited for, under a new token', async () => {
+test('keeps waiting, under a new token, for a silent job that is still running', async () => {
   await run();
   const first = await token('teach');
   await pass(HEARTBEAT + 1);
@@ -206,7 +206,7 @@ test('a silent job that still runs goes on being waited for, under a new token',
   expect(await finish('synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
 });
 
-test('a job whose end nobody told is found over, and the run goes on', async () => {
+test('continues when a lookup shows that the job is over', async () => {
   await run({ ReconcileJob: () => ({ over: true, output: { jobName: 'job-teach', seconds: 9 } }) });
   await token('teach');
   await pass(HEARTBEAT + 1);
@@ -214,7 +214,7 @@ test('a job whose end nobody told is found over, and the run goes on', async () 
   expect(starts('teach')).toHaveLength(1);
 });
 
-test('a resumed run passes the stages that are done at once, without waiting for their jobs to speak', async () => {
+test('a resumed run skips completed stages immediately, without waiting for events of their jobs', async () => {
   await run({
     StartJob: ({ stage }) => {
       if (stage === 'teach' || stage === 'synthesize') throw named('JobOver');
@@ -222,7 +222,7 @@ test('a resumed run passes the stages that are done at once, without waiting for
     },
     ReconcileJob: ({ stage }) => ({ over: true, output: { jobName: `job-${stage}`, seconds: 9 } }),
   });
-  // The clock stands still all along.
+  // The clock does not advance.
   expect(await finish('learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
   expect(starts('teach')).toHaveLength(1);
   expect(calls.filter(({ lambda }) => lambda === 'ReconcileJob').map(({ input }) => input.stage)).toEqual([
@@ -231,7 +231,7 @@ test('a resumed run passes the stages that are done at once, without waiting for
   ]);
 });
 
-test('a job that is found failed in a way worth another try is started again', async () => {
+test('restarts a job whose lookup shows a retryable failure', async () => {
   await run({
     ReconcileJob: () => {
       throw named('CapacityUnavailable');
@@ -243,7 +243,7 @@ test('a job that is found failed in a way worth another try is started again', a
   expect(await finish('synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
 });
 
-test('a busy quota is waited out', async () => {
+test('waits while a quota is used up', async () => {
   await run();
   await fail('teach', 'QuotaBusy');
   // With full jitter the wait is anything up to the five minutes of the settings.
@@ -252,7 +252,7 @@ test('a busy quota is waited out', async () => {
   expect(await finish('synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
 });
 
-test('a training whose time ran out is taken up at once by the next attempt', async () => {
+test('continues a training that ran out of time in another attempt immediately', async () => {
   await run();
   await fail('teach', 'JobOutOfTime', 'The job ended as MaxRuntimeExceeded');
   await pass(1);
@@ -261,14 +261,14 @@ test('a training whose time ran out is taken up at once by the next attempt', as
 });
 
 test.each([
-  ['OutOfMemory', 'the trainer says: 24 GiB are not enough'],
+  ['OutOfMemory', 'the trainer reports: 24 GiB are not enough'],
   ['JobFailed', 'ValueError in the container'],
   ['QuotaZero', 'ask for a quota'],
-])('%s ends the run at once, with the reason that end-run puts in words', async (error, cause) => {
+])('%s ends the run immediately, with the explanation of end-run', async (error, cause) => {
   await run();
   await fail('teach', error, cause);
   const ended = await cloud.ended(arn);
-  expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', error, `told: ${cause}`]);
+  expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', error, `explained: ${cause}`]);
   expect(calls.at(-1)).toEqual({
     lambda: 'EndRun',
     input: { runId: 'dog-1', error: { Error: error, Cause: cause } },
@@ -277,7 +277,7 @@ test.each([
   expect(starts('synthesize')).toEqual([]);
 });
 
-test('rejected photos end the run before any job is started', async () => {
+test('rejected photos end the run before any job starts', async () => {
   await run({
     InspectPhotos: () => {
       throw named('PhotosRejected', 'three are blurred');
@@ -289,7 +289,7 @@ test('rejected photos end the run before any job is started', async () => {
   expect(calls.map(({ lambda }) => lambda)).toEqual(['PlanRun', 'InspectPhotos', 'EndRun']);
 });
 
-test('a job found overdue ends the run', async () => {
+test('an overdue job ends the run', async () => {
   await run({
     ReconcileJob: () => {
       throw named('StageTimedOut', 'it was stopped');
@@ -300,7 +300,7 @@ test('a job found overdue ends the run', async () => {
   expect((await cloud.ended(arn)).error).toBe('StageTimedOut');
 });
 
-test('the error of one sample ends the run under its own name', async () => {
+test('the error of one sample stage ends the run under its own name', async () => {
   await run();
   for (const stage of ['teach', 'synthesize', 'learn']) await succeed(stage);
   await token('sample-teacher');
@@ -309,12 +309,12 @@ test('the error of one sample ends the run under its own name', async () => {
   expect([ended.status, ended.error, ended.cause]).toEqual([
     'FAILED',
     'ModelMismatch',
-    'told: another student',
+    'explained: another student',
   ]);
   expect(calls.filter(({ lambda }) => lambda === 'EndRun')).toHaveLength(1);
 });
 
-test('when even end-run fails, the first error is still the one that is told', async () => {
+test('reports the first error even if end-run fails', async () => {
   await run({
     EndRun: () => {
       throw named('Error', 'no table');
@@ -325,7 +325,7 @@ test('when even end-run fails, the first error is still the one that is told', a
   expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', 'TrainingDiverged', 'loss is NaN']);
 });
 
-test('a chunk that stays missing ends the run after three more tries', async () => {
+test('a chunk that stays missing ends the run after three retries', async () => {
   await run();
   await succeed('teach');
   for (let attempt = 1; attempt <= 4; attempt++) {

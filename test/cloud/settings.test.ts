@@ -1,7 +1,7 @@
 import { readSettings } from '../../lib/cloud/settings.ts';
 import { instanceTypes } from '../../lib/core/catalogue/instances.ts';
 
-test('needs no setting at all', () => {
+test('needs no setting', () => {
   expect(readSettings({})).toEqual({
     name: 'Proxytune',
     environment: 'development',
@@ -15,12 +15,12 @@ test('needs no setting at all', () => {
   });
 });
 
-test('takes tiny models where nothing has a GPU, unless told otherwise', () => {
+test('uses tiny models locally unless the settings say otherwise', () => {
   expect(readSettings({ target: 'local' }).models).toBe('tiny');
   expect(readSettings({ target: 'local', models: 'full' }).models).toBe('full');
 });
 
-test('reads what the command line can only give as text', () => {
+test('parses text from the command line', () => {
   const settings = readSettings({
     heartbeatSeconds: '20',
     removeData: 'true',
@@ -33,25 +33,25 @@ test('reads what the command line can only give as text', () => {
   });
 });
 
-test('leaves the CDK’s own keys alone', () => {
+test('ignores the CDK’s own keys', () => {
   expect(() =>
     readSettings({ '@aws-cdk/core:checkSecretUsage': true, 'aws:cdk:bundling-stacks': [] }),
   ).not.toThrow();
 });
 
-test('names the nearest setting for one that is not known', () => {
+test('suggests the nearest setting for an unknown one', () => {
   expect(() => readSettings({ enviroment: 'production' })).toThrow(
-    'enviroment is not known, did you mean environment?',
+    'unknown setting enviroment, did you mean environment?',
   );
 });
 
-test('lists every wrong setting at once, with what was given', () => {
+test('lists every invalid setting with its value', () => {
   const wrong = () => readSettings({ environment: 'staging', heartbeatSeconds: '0', logRetentionDays: '31' });
   expect(wrong).toThrow('environment="staging"');
   expect(wrong).toThrow('heartbeatSeconds="0"');
   expect(wrong).toThrow('logRetentionDays="31": one of 1, 3, 5');
 });
 
-test('refuses an instance type that the catalogue lacks', () => {
+test('rejects an instance type that is not in the catalogue', () => {
   expect(() => readSettings({ instanceTypes: 'ml.g5.xlarge,ml.p99.huge' })).toThrow('instanceTypes=');
 });

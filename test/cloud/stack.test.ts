@@ -1,4 +1,4 @@
-/** The template: what the product promises of its resources. */
+/** The template: the guaranteed properties of the resources. */
 import { Stack } from 'aws-cdk-lib/core';
 import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { LAMBDA_NAMES } from '../../lib/cloud/lambda-names.ts';
@@ -19,7 +19,7 @@ const production = synthesize({ environment: 'production' }).template;
 
 afterAll(removeTemporary);
 
-/** What a local emulator has to know, and no more: no custom resource, no nested stack. */
+/** The only types that a local emulator has to support: no custom resource, no nested stack. */
 const TYPES = [
   'AWS::CloudWatch::Alarm',
   'AWS::DynamoDB::Table',
@@ -42,11 +42,11 @@ const TYPES = [
 const typesOf = (template: Template) =>
   [...new Set(Object.values(template.Resources).map(({ Type }) => Type))].sort();
 
-test('cdk.json has the recommended feature flags, word for word', () => {
+test('cdk.json has exactly the recommended feature flags', () => {
   expect(cdkJson().context).toEqual(flags);
 });
 
-test('is a plain template, in an account as on one machine', () => {
+test('uses the same plain resource types in an account and locally', () => {
   expect(typesOf(local)).toEqual(TYPES);
   expect(typesOf(account)).toEqual(TYPES);
 });
@@ -55,7 +55,7 @@ test('both targets have the same resources under the same names', () => {
   expect(Object.keys(local.Resources).sort()).toEqual(Object.keys(account.Resources).sort());
 });
 
-test('the bucket is versioned, encrypted, private, TLS-only and tells EventBridge', () => {
+test('the bucket is versioned, encrypted, private, TLS-only and sends events to EventBridge', () => {
   expect(theOnly(account, 'AWS::S3::Bucket').Properties).toMatchObject({
     VersioningConfiguration: { Status: 'Enabled' },
     BucketEncryption: {
@@ -81,14 +81,14 @@ test('the bucket is versioned, encrypted, private, TLS-only and tells EventBridg
   );
 });
 
-test('photos and results outlive the stack unless someone says otherwise', () => {
+test('photos and results outlive the stack unless the settings say otherwise', () => {
   expect(theOnly(account, 'AWS::S3::Bucket').DeletionPolicy).toBe('Retain');
   expect(theOnly(synthesize({ removeData: 'true' }).template, 'AWS::S3::Bucket').DeletionPolicy).toBe(
     'Delete',
   );
 });
 
-test('in production nothing goes with the stack, whatever else is said', () => {
+test('in production nothing is deleted with the stack, whatever the other settings', () => {
   const { template, stack } = synthesize({ environment: 'production', removeData: 'true' });
   for (const type of ['AWS::S3::Bucket', 'AWS::DynamoDB::Table', 'AWS::Logs::LogGroup']) {
     for (const [, resource] of resourcesOf(template, type)) expect(resource.DeletionPolicy).toBe('Retain');
@@ -96,13 +96,13 @@ test('in production nothing goes with the stack, whatever else is said', () => {
   expect(Stack.of(stack).terminationProtection).toBe(true);
 });
 
-test('in development table and logs go with the stack', () => {
+test('in development table and logs are deleted with the stack', () => {
   for (const type of ['AWS::DynamoDB::Table', 'AWS::Logs::LogGroup']) {
     for (const [, resource] of resourcesOf(account, type)) expect(resource.DeletionPolicy).toBe('Delete');
   }
 });
 
-test('the table is paid by the request and can be brought back to any moment', () => {
+test('the table is billed per request and has point-in-time recovery', () => {
   expect(theOnly(production, 'AWS::DynamoDB::Table').Properties).toMatchObject({
     BillingMode: 'PAY_PER_REQUEST',
     PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
@@ -113,14 +113,14 @@ test('the table is paid by the request and can be brought back to any moment', (
   });
 });
 
-test('every log is kept for the days that the settings say', () => {
+test('every log has the retention of the settings', () => {
   const { template } = synthesize({ logRetentionDays: '7' });
   const logs = resourcesOf(template, 'AWS::Logs::LogGroup');
   expect(logs).toHaveLength(resourcesOf(template, 'AWS::Lambda::Function').length + 1);
   for (const [, { Properties }] of logs) expect(Properties.RetentionInDays).toBe(7);
 });
 
-test('every lambda is Node 24 on x86-64, and writes to a log group of its own', () => {
+test('every lambda is Node 24 on x86-64 and has its own log group', () => {
   const groups = resourcesOf(account, 'AWS::Lambda::Function').map(([, { Properties }]) => {
     expect(Properties).toMatchObject({
       Runtime: 'nodejs24.x',
@@ -132,7 +132,7 @@ test('every lambda is Node 24 on x86-64, and writes to a log group of its own', 
   expect(new Set(groups).size).toBe(LAMBDA_NAMES.length);
 });
 
-test('every rule keeps what it cannot deliver', () => {
+test('every rule has a dead-letter queue', () => {
   const [queueId, queue] = resourcesOf(account, 'AWS::SQS::Queue')[0] ?? [];
   expect(queue?.Properties).toMatchObject({
     MessageRetentionPeriod: 14 * 24 * 3600,
@@ -144,7 +144,7 @@ test('every rule keeps what it cannot deliver', () => {
     expect(Properties.Targets).toHaveLength(1);
     expect(plain(Properties.Targets[0].DeadLetterConfig.Arn)).toBe(`<${queueId}.Arn>`);
   }
-  // Delivered, but the lambda failed thrice: Lambda itself keeps these.
+  // For events that were delivered but failed three times in the lambda.
   const invokes = resourcesOf(account, 'AWS::Lambda::EventInvokeConfig');
   expect(invokes).toHaveLength(3);
   for (const [, { Properties }] of invokes) {
@@ -152,7 +152,7 @@ test('every rule keeps what it cannot deliver', () => {
   }
 });
 
-test('rules let through exactly the events that are ours', () => {
+test('rules match exactly the events of Proxytune', () => {
   const patterns = resourcesOf(account, 'AWS::Events::Rule').map(
     ([, { Properties }]) => Properties.EventPattern,
   );
@@ -186,7 +186,7 @@ test('rules let through exactly the events that are ours', () => {
   });
 });
 
-test('topic and queue take nothing that is not encrypted on its way', () => {
+test('topic and queue accept encrypted connections only', () => {
   for (const type of ['AWS::SNS::TopicPolicy', 'AWS::SQS::QueuePolicy']) {
     expect(JSON.stringify(theOnly(account, type).Properties.PolicyDocument)).toContain(
       '"Condition":{"Bool":{"aws:SecureTransport":"false"}}',
@@ -194,7 +194,7 @@ test('topic and queue take nothing that is not encrypted on its way', () => {
   }
 });
 
-test('no image is built for one machine, and the settings choose the models', () => {
+test('no image is built locally, and the settings choose the models', () => {
   const environmentOf = (template: Template, key: string) =>
     resourcesOf(template, 'AWS::Lambda::Function')
       .map(([, { Properties }]) => Properties.Environment?.Variables?.[key])
@@ -209,11 +209,11 @@ test('no image is built for one machine, and the settings choose the models', ()
     'yes',
     'no',
   ]);
-  const fenced = synthesize({ instanceTypes: 'ml.g6.2xlarge,ml.g4dn.xlarge' }).template;
-  expect(environmentOf(fenced, 'INSTANCE_TYPES')).toBe('ml.g6.2xlarge,ml.g4dn.xlarge');
+  const limited = synthesize({ instanceTypes: 'ml.g6.2xlarge,ml.g4dn.xlarge' }).template;
+  expect(environmentOf(limited, 'INSTANCE_TYPES')).toBe('ml.g6.2xlarge,ml.g4dn.xlarge');
 });
 
-test('the outputs can be pasted', () => {
+test('the outputs have commands to paste', () => {
   expect(Object.keys(account.Outputs).sort()).toEqual([
     'BucketName',
     'FetchReportCommand',
@@ -234,7 +234,7 @@ test('the outputs can be pasted', () => {
   );
 });
 
-test('everything that can bear a tag says which stack and environment it is of', () => {
+test('tags name the stack and the environment', () => {
   for (const type of ['AWS::S3::Bucket', 'AWS::Lambda::Function', 'AWS::StepFunctions::StateMachine']) {
     for (const [, { Properties }] of resourcesOf(production, type)) {
       expect(Properties.Tags).toContainEqual({ Key: 'proxytune:environment', Value: 'production' });
@@ -243,7 +243,7 @@ test('everything that can bear a tag says which stack and environment it is of',
   }
 });
 
-test('two stacks stand side by side under names of their own', () => {
+test('a second stack can have another name', () => {
   const { stack } = synthesize({ name: 'Second' });
   expect(stack.stackName).toBe('Second');
 });

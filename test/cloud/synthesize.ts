@@ -1,4 +1,4 @@
-/** The stack, synthesised in this process; used by every test of this folder. */
+/** Synthesizes the stack in this process, for the tests of this folder. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,25 +22,25 @@ export interface Template {
 export interface Synthesis {
   readonly template: Template;
   readonly stack: ProxytuneStack;
-  /** The output folder; removed when the tests of the file are over. */
+  /** The output folder; removed after the tests of the file. */
   readonly outdir: string;
 }
 
 const made: string[] = [];
 const bundles = new Map<string, LambdaBundles>();
 
-/** Lambdas are packed once a test file and target. */
+/** Bundles the lambdas once per test file and target. */
 export function bundlesFor(target: 'account' | 'local'): LambdaBundles {
-  const found = bundles.get(target) ?? bundleLambdas({ target });
-  bundles.set(target, found);
-  return found;
+  const bundle = bundles.get(target) ?? bundleLambdas({ target });
+  bundles.set(target, bundle);
+  return bundle;
 }
 
 export const cdkJson = () => JSON.parse(readFileSync('cdk.json', 'utf8'));
 
 /**
  * @param settings - as after `-c`
- * @param prepare - is called with app and stack before synthesis
+ * @param prepare - called with app and stack before synthesis
  */
 export function synthesize(
   settings: Record<string, string> = {},
@@ -48,10 +48,10 @@ export function synthesize(
 ): Synthesis {
   const outdir = temporary('proxytune-synth-');
   const app = new App({
-    // Lambdas and image stay where they are instead of being copied for each of these templates.
+    // Do not copy lambdas and image for each of these templates.
     context: { ...cdkJson().context, 'aws:cdk:disable-asset-staging': true, ...settings },
     outdir,
-    // Takes longer than all the rest; the test of the real door has it on.
+    // Slow; the test of the entry point has it on.
     builtinCloudFormationValidation: false,
   });
   const read = readSettings(app.node.getAllContext());
@@ -77,12 +77,15 @@ export function temporary(prefix: string): string {
   return folder;
 }
 
-/** To be called after all tests of a file. */
+/** Removes the temporary folders; call it after all tests of a file. */
 export function removeTemporary(): void {
   for (const folder of made.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
-/** A small Dockerfile in place of the real one: only the asset's name depends on it, and hashing it takes no time. */
+/**
+ * Makes a root with a small Dockerfile in place of the real one, which only the asset's name depends on: hashing it
+ * is fast.
+ */
 function rootWithImage(): string {
   const root = temporary('proxytune-root-');
   mkdirSync(join(root, 'containers'));
@@ -96,9 +99,10 @@ export function resourcesOf(template: Template, type: string): [string, Resource
 
 /** The only resource of a type. */
 export function theOnly(template: Template, type: string): Resource {
-  const found = resourcesOf(template, type);
-  if (found.length !== 1 || found[0] === undefined) throw new Error(`${found.length} of ${type}, wanted one`);
-  return found[0][1];
+  const matches = resourcesOf(template, type);
+  if (matches.length !== 1 || matches[0] === undefined)
+    throw new Error(`expected one ${type}, got ${matches.length}`);
+  return matches[0][1];
 }
 
 /** A value of a template as text, references written `<LogicalId>` or `<LogicalId.Attribute>`. */
@@ -114,10 +118,10 @@ export function plain(value: unknown): string {
   if (node['Fn::GetAtt'] !== undefined) return `<${node['Fn::GetAtt'].join('.')}>`;
   if (node['Fn::Join'] !== undefined) return node['Fn::Join'][1].map(plain).join(node['Fn::Join'][0]);
   if (node['Fn::Sub'] !== undefined) return node['Fn::Sub'];
-  throw new Error(`no text: ${JSON.stringify(value)}`);
+  throw new Error(`not text: ${JSON.stringify(value)}`);
 }
 
-/** The state machine's definition, references written as ARNs would be. */
+/** The state machine's definition, with references replaced by ARNs. */
 export function definitionOf(template: Template) {
   const { DefinitionString } = theOnly(template, 'AWS::StepFunctions::StateMachine').Properties;
   const text = plain(DefinitionString)

@@ -1,4 +1,4 @@
-/** Rules of the house that no linter knows. */
+/** Rules of the codebase that no linter checks. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ function files(): string[] {
     .filter((file) => TEXT.test(file));
 }
 
-test('no file of code has more than 400 lines', () => {
+test('no source file has more than 400 lines', () => {
   const long = files()
     .filter((file) => CODE.test(file))
     .map((file) => ({ file, lines: readFileSync(join(root, file), 'utf8').split('\n').length - 1 }))
@@ -24,7 +24,7 @@ test('no file of code has more than 400 lines', () => {
   expect(long).toEqual([]);
 });
 
-test('the top level holds the fixed folders and files only', () => {
+test('the top level has only the fixed folders and files', () => {
   const top = new Set(
     execFileSync('git', ['ls-files'], { cwd: root, encoding: 'utf8' })
       .split('\n')

@@ -1,22 +1,22 @@
-/** The lint of the arrows is itself held to account: each planted wrong arrow must be found, and by its own rule. */
+/** The import rules: each planted violation must be reported, and by its own rule. */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
-let house: string;
+let codebase: string;
 
 beforeEach(() => {
-  house = mkdtempSync(join(tmpdir(), 'proxytune-house-'));
-  symlinkSync(join(root, 'node_modules'), join(house, 'node_modules'));
-  writeFileSync(join(house, 'package.json'), '{"type": "module"}');
+  codebase = mkdtempSync(join(tmpdir(), 'proxytune-codebase-'));
+  symlinkSync(join(root, 'node_modules'), join(codebase, 'node_modules'));
+  writeFileSync(join(codebase, 'package.json'), '{"type": "module"}');
 });
 
-afterEach(() => rmSync(house, { recursive: true, force: true }));
+afterEach(() => rmSync(codebase, { recursive: true, force: true }));
 
 function plant(file: string, imports: string): void {
-  const path = join(house, file);
+  const path = join(codebase, file);
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `import '${imports}';\nexport const planted = 1;\n`);
 }
@@ -28,7 +28,7 @@ function lint(): string {
     command,
     ['--config', config, '--output-type', 'json', 'lib', 'lambdas'],
     {
-      cwd: house,
+      cwd: codebase,
       encoding: 'utf8',
     },
   );
@@ -49,14 +49,14 @@ test.each([
   ['lambdas-import-aws-and-core', 'lambdas/a/handler.ts', '../../lib/cloud/b.ts'],
   ['a-lambda-imports-no-other', 'lambdas/a/handler.ts', '../b/handler.ts'],
 ])('%s: %s may not import %s', (rule, file, imports) => {
-  mkdirSync(join(house, 'lambdas'), { recursive: true });
-  mkdirSync(join(house, 'lib'), { recursive: true });
+  mkdirSync(join(codebase, 'lambdas'), { recursive: true });
+  mkdirSync(join(codebase, 'lib'), { recursive: true });
   if (imports.startsWith('.')) plant(join(dirname(file), imports), 'zod');
   plant(file, imports);
   expect(lint()).toContain(rule);
 });
 
-test('an arrow that the house allows is no finding', () => {
+test('allowed imports are not reported', () => {
   plant('lib/core/b.ts', 'zod');
   plant('lib/core/c.ts', '@noble/hashes/sha2.js');
   plant('lib/cloud/a.ts', '../core/b.ts');

@@ -1,9 +1,10 @@
 /**
- * What every failed run goes through: what still runs is stopped, the reason is recorded, the user is told.
+ * The path of every failed run: stops the remaining jobs, records the reason, notifies the user.
  *
- * Enters: `{error: {Error, Cause}}`, as a catcher leaves it.
- * Ends the execution as FAILED with the error's name and its message in the user's terms. When even end-run fails, the
- * execution still ends with the first error, and its end calls end-run again (`RunBroken` in `events.ts`).
+ * Input: `{error: {Error, Cause}}`, as set by a catcher.
+ * Ends the execution as FAILED with the error's name and a message for the user. If end-run itself fails, the
+ * execution still ends with the first error, and the failed execution calls end-run again (`RunFailed` in
+ * `events.ts`).
  */
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import {
@@ -23,7 +24,7 @@ export class FailurePath extends StateMachineFragment {
   constructor(scope: Construct, id: string, { endRun }: { readonly endRun: IFunction }) {
     super(scope, id);
     const end = lambdaTask(this, 'End the run', {
-      comment: 'Stop what still runs, record why, tell the user',
+      comment: 'Stop the remaining jobs, record the reason, notify the user',
       lambda: endRun,
       payload: { runId: '{% $runId %}', error: '{% $states.input.error %}' },
     });

@@ -2,15 +2,15 @@
  * A stage that is a SageMaker job.
  *
  *     start-job (waits for the token) ──────────────────────────────────> next
- *        │  ^ ^ silent too long, or over already                            ^
- *        v  │ └── still running, or failed in a way worth another try       │
- *     reconcile-job ──> over? ── yes: its outcome, told by nobody ──────────┘
+ *        │  ^ silent too long, or over already                              ^
+ *        v  └──── still running, or failed with a retryable error           │
+ *     reconcile-job ──> over? ── yes: its outcome, from the lookup ─────────┘
  *
- * Enters: anything; the run is known by the variable `$runId`, the round (where there are several) by `$round`.
- * Leaves: `{jobName, seconds}`.
+ * Input: ignored; the variables `$runId` and, in a stage with several rounds, `$round` identify the job.
+ * Output: `{jobName, seconds}`.
  * Errors: the job's own by its name (`OutOfMemory`, `TrainingDiverged`, …), `QuotaZero`, `JobRefused`, `JobFailed`,
- * `JobStopped`, `StageTimedOut`, `States.Timeout`; the retryable ones once the tries are used up. They all leave this
- * fragment uncaught: the machine has one place that deals with them.
+ * `JobStopped`, `StageTimedOut`, `States.Timeout`; the retryable ones after the last retry. None is caught in this
+ * fragment: the machine catches them all in one place.
  */
 
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -37,20 +37,20 @@ import { lambdaTask } from './lambda-task.ts';
 import { jobRetries, lambdaRetries } from './retries.ts';
 import { titleOf } from './title.ts';
 
-/** What all job stages of a machine share. */
+/** Properties that all job stages of a machine share. */
 export interface JobStageDefaults {
   readonly startJob: IFunction;
   readonly reconcileJob: IFunction;
-  /** How long a job may be silent before it is looked up. */
+  /** The time without a heartbeat after which a job's state is looked up. */
   readonly heartbeat: Duration;
-  /** The first wait before another try when quota or capacity was lacking. */
+  /** The first wait before a retry when quota or capacity is lacking. */
   readonly retryWait: Duration;
 }
 
 export interface JobStageProps extends JobStageDefaults {
   readonly stage: JobStageName;
   readonly comment: string;
-  /** Whether the road may come by several times, in the rounds that `$round` counts. @default - false */
+  /** The stage may run several times, in rounds counted by `$round`. @default - false */
   readonly inRounds?: boolean;
 }
 
@@ -61,43 +61,43 @@ export class JobStage extends StateMachineFragment {
   constructor(scope: Construct, id: string, props: JobStageProps) {
     super(scope, id);
     const { stage, comment, startJob, reconcileJob, heartbeat, retryWait, inRounds = false } = props;
-    const asked = { runId: '{% $runId %}', stage, ...(inRounds ? { round: '{% $round %}' } : {}) };
+    const request = { runId: '{% $runId %}', stage, ...(inRounds ? { round: '{% $round %}' } : {}) };
     const title = titleOf(stage);
-    refuseLongHeartbeat(heartbeat);
+    requireShortHeartbeat(heartbeat);
     const start = LambdaInvoke.jsonata(this, title, {
       comment,
       lambdaFunction: startJob,
       integrationPattern: IntegrationPattern.WAIT_FOR_TASK_TOKEN,
-      payload: TaskInput.fromObject({ ...asked, taskToken: '{% $states.context.Task.Token %}' }),
+      payload: TaskInput.fromObject({ ...request, taskToken: '{% $states.context.Task.Token %}' }),
       heartbeatTimeout: Timeout.duration(heartbeat),
       taskTimeout: Timeout.duration(STAGE_TIMEOUT),
       retryOnServiceExceptions: false,
     });
     for (const retry of [...lambdaRetries(), ...jobRetries(retryWait)]) start.addRetry(retry);
-    const look = lambdaTask(this, `${title}: look it up`, {
-      comment: 'Nothing was heard of the job for a while',
+    const reconcile = lambdaTask(this, `${title}: look up the job`, {
+      comment: 'The job has sent no heartbeat for a while',
       lambda: reconcileJob,
-      payload: asked,
+      payload: request,
     });
-    const unheard = Pass.jsonata(this, `${title}: over unheard`, { outputs: '{% $states.input.output %}' });
-    start.addCatch(look, { errors: [Errors.HEARTBEAT_TIMEOUT, JOB_OVER] });
-    // start-job knows from the table that the last attempt failed, and makes the next one.
-    look.addCatch(start, { errors: retryableNames() });
-    // Going back to start-job hands the running job this state's new token.
-    look.next(
+    const missedEnd = Pass.jsonata(this, `${title}: job is over`, { outputs: '{% $states.input.output %}' });
+    start.addCatch(reconcile, { errors: [Errors.HEARTBEAT_TIMEOUT, JOB_OVER] });
+    // start-job reads from the table that the last attempt failed, and creates the next one.
+    reconcile.addCatch(start, { errors: retryableNames() });
+    // Back in start-job, the running job gets this state's new task token.
+    reconcile.next(
       Choice.jsonata(this, `${title}: over?`)
-        .when(Condition.jsonata('{% $states.input.over %}'), unheard)
+        .when(Condition.jsonata('{% $states.input.over %}'), missedEnd)
         .otherwise(start),
     );
     this.startState = start;
-    this.endStates = [start, unheard];
+    this.endStates = [start, missedEnd];
   }
 }
 
-function refuseLongHeartbeat(heartbeat: Duration): void {
+function requireShortHeartbeat(heartbeat: Duration): void {
   if (heartbeat.toSeconds() < STAGE_TIMEOUT.toSeconds()) return;
   throw new Error(
-    `a heartbeat must be shorter than the stage's timeout, or it never comes to be missed: got ${heartbeat.toSeconds()} s, ` +
+    `the heartbeat must be shorter than the stage's timeout: got ${heartbeat.toSeconds()} s, ` +
       `allowed is less than ${STAGE_TIMEOUT.toSeconds()} s`,
   );
 }

@@ -1,4 +1,4 @@
-/** A stage that one lambda does. */
+/** A stage that is a single lambda call. */
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { type INextable, type State, StateMachineFragment } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
@@ -11,7 +11,7 @@ export interface LambdaStageProps {
   readonly lambda: IFunction;
   readonly comment: string;
   readonly payload: Record<string, unknown> | string;
-  /** Variables that the state sets. @default - none */
+  /** Variables that the state assigns. @default - none */
   readonly assign?: Record<string, unknown>;
 }
 
@@ -21,8 +21,8 @@ export class LambdaStage extends StateMachineFragment {
 
   constructor(scope: Construct, id: string, { stage, ...task }: LambdaStageProps) {
     super(scope, id);
-    const ask = lambdaTask(this, titleOf(stage), task);
-    this.startState = ask;
-    this.endStates = [ask];
+    const invoke = lambdaTask(this, titleOf(stage), task);
+    this.startState = invoke;
+    this.endStates = [invoke];
   }
 }

@@ -1,4 +1,4 @@
-/** A state that asks a lambda and goes on with its answer. */
+/** A state that invokes a lambda and continues with its result. */
 
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { TaskInput, Timeout } from 'aws-cdk-lib/aws-stepfunctions';
@@ -10,28 +10,28 @@ import { lambdaRetries } from './retries.ts';
 export interface LambdaTaskProps {
   readonly lambda: IFunction;
   readonly comment: string;
-  /** What the lambda is given: an object with expressions in it, or one expression. */
+  /** The lambda's input: an object that may contain expressions, or one expression. */
   readonly payload: Record<string, unknown> | string;
-  /** What the state leaves. @default - the lambda's answer */
+  /** The state's output. @default - the lambda's result */
   readonly output?: unknown;
-  /** Variables that the state sets. @default - none */
+  /** Variables that the state assigns. @default - none */
   readonly assign?: Record<string, unknown>;
 }
 
-/** Beyond the lambda's own time, for it to be started. */
+/** Time for the lambda to start, added to its own timeout. */
 const START_SECONDS = 30;
 
 export function lambdaTask(scope: Construct, name: string, props: LambdaTaskProps): LambdaInvoke {
   const { lambda, comment, payload, output = '{% $states.result.Payload %}', assign } = props;
-  const patience = (lambda as { timeout?: Duration }).timeout?.toSeconds() ?? 0;
+  const timeout = (lambda as { timeout?: Duration }).timeout?.toSeconds() ?? 0;
   const task = LambdaInvoke.jsonata(scope, name, {
     comment,
     lambdaFunction: lambda,
     payload: typeof payload === 'string' ? TaskInput.fromText(payload) : TaskInput.fromObject(payload),
     outputs: output,
     ...(assign === undefined ? {} : { assign }),
-    taskTimeout: Timeout.duration(Duration.seconds(patience + START_SECONDS)),
-    // CDK's own list of errors is not ours.
+    taskTimeout: Timeout.duration(Duration.seconds(timeout + START_SECONDS)),
+    // Our list of retryable errors differs from CDK's.
     retryOnServiceExceptions: false,
   });
   for (const retry of lambdaRetries()) task.addRetry(retry);

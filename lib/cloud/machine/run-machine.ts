@@ -1,15 +1,17 @@
 /**
  * The state machine of a run, from request to report.
  *
- *     remember ─> [ plan ─> inspect ─> teach ─> synthesize ─> curate ─> learn ─> sample ─> evaluate ─> publish ] ─> done
+ *     remember ─> [ plan ─> inspect ─> teach ─> synthesize ─> curate ─> learn ─> sample ─> evaluate ─> publish ] ─>
+ * done
  *                   │                        ^ next round │
  *                   └────────────────────── any error ──────────────────────> end the run ─> failed
  *
- * The whole road is the one branch of a Parallel state, which serves as its `try`: one catcher for every state that is
- * there or will ever be, so that none can be forgotten.
+ * The whole pipeline is the single branch of a Parallel state, which serves as a `try` block: one catcher covers
+ * every present and future state.
  *
- * Enters: `{runId, bucket, subject, key, version}`. Leaves: `{runId, report, usd}`. Only pointers and small facts pass.
- * Errors: every name in `lib/core/contract/errors.json` that a stage can end in.
+ * Input: `{runId, bucket, subject, key, version}`. Output: `{runId, report, usd}`. States pass only keys and small
+ * values.
+ * Errors: every name in `lib/core/contract/errors.json` that a stage can fail with.
  */
 
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
@@ -59,21 +61,21 @@ export class RunMachine extends Construct {
       definitionBody: DefinitionBody.fromChainable(this.#definition(props)),
       timeout: RUN_TIMEOUT,
       role: new Role(this, 'Role', {
-        description: 'Proxytune: what the state machine may do',
+        description: 'Proxytune: permissions of the state machine',
         assumedBy: new ServicePrincipal('states.amazonaws.com', {
           conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
         }),
       }),
-      // The log outlives the ninety days of an execution's history; what states pass on stays out of it.
+      // The log outlives the ninety days of an execution's history; state data is left out of it.
       logs: { destination: props.logGroup, level: LogLevel.ALL, includeExecutionData: false },
     });
   }
 
   #definition(props: RunMachineProps): IChainable {
     const attempt = Parallel.jsonata(this, 'Run', {
-      comment: 'The whole road, so that one catcher serves all of it',
+      comment: 'The whole pipeline, covered by one catcher',
       outputs: '{% $states.result[0] %}',
-    }).branch(this.#road(props));
+    }).branch(this.#pipeline(props));
     attempt.addCatch(new FailurePath(this, 'Failure', { endRun: props.lambdas.endRun.lambda }), {
       errors: [Errors.ALL],
       outputs: { error: '{% $states.errorOutput %}' },
@@ -83,7 +85,7 @@ export class RunMachine extends Construct {
       .next(Succeed.jsonata(this, 'Done'));
   }
 
-  #road({ lambdas, heartbeat, retryWait }: RunMachineProps): IChainable {
+  #pipeline({ lambdas, heartbeat, retryWait }: RunMachineProps): IChainable {
     const jobs: JobStageDefaults = {
       startJob: lambdas.startJob.lambda,
       reconcileJob: lambdas.reconcileJob.lambda,

@@ -1,16 +1,16 @@
 /**
- * Measures the proxies, where the request asks for it: one training job, which says of each whether the student should
- * learn from it. Where their count is adaptive, the next round of them is drawn while they add something.
+ * Measures the proxies, if the request asks for it: one training job that decides for each proxy if the student
+ * should train on it. If their number is adaptive, another round is generated as long as more proxies add something.
  *
- *     asked for? ── no ───────────────────────────────────────────┐
+ *     requested? ── no ───────────────────────────────────────────┐
  *        │ yes                                                    v
  *        └──> curate (a job) ──> decide-round ──> more? ── no ──> next
  *                                                    │ yes
  *     synthesize <── the next round ─────────────────┘
  *
- * Reads: proxies, references, the encoders. Enters: nothing that is read; `$curated` and `$round` say what to do.
- * Leaves: nothing that is read; what is kept stands in `runs/<run>/curation/curation.json`.
- * Errors: those of a job stage; of its own `ProxiesTooFew`, `ProxiesIncomplete`, `ShardInvalid`.
+ * Reads: proxies, references, the encoders. Input: ignored; the variables `$curated` and `$round` are used.
+ * Output: ignored; the selection is `runs/<run>/curation/curation.json`.
+ * Errors: those of a job stage; its own are `ProxiesTooFew`, `ProxiesIncomplete`, `ShardInvalid`.
  */
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import {
@@ -28,7 +28,7 @@ import { lambdaTask } from '../lambda-task.ts';
 
 export interface CurateStageProps extends JobStageDefaults {
   readonly decideRound: IFunction;
-  /** Where the next round begins. */
+  /** The first state of the next round. */
   readonly synthesize: IChainable;
 }
 
@@ -41,18 +41,18 @@ export class CurateStage extends StateMachineFragment {
     const job = new JobStage(this, 'Job', {
       ...defaults,
       stage: 'curate',
-      comment: 'Measure every proxy and say which to keep',
+      comment: 'Measure every proxy and select which to keep',
       inRounds: true,
     });
-    const weigh = lambdaTask(this, 'Curate: weigh the proxies', {
-      comment: 'Are there enough, or would more add something?',
+    const decide = lambdaTask(this, 'Curate: decide on the round', {
+      comment: 'Are there enough proxies, or would more add something?',
       lambda: decideRound,
       payload: { runId: '{% $runId %}', round: '{% $round %}' },
     });
     const ready = Pass.jsonata(this, 'Proxies are ready');
     const again = Pass.jsonata(this, 'Curate: next round', { assign: { round: '{% $round + 1 %}' } });
     job
-      .next(weigh)
+      .next(decide)
       .next(
         Choice.jsonata(this, 'Curate: more?')
           .when(Condition.jsonata('{% $states.input.more %}'), again.next(synthesize))

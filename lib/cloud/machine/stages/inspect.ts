@@ -1,9 +1,9 @@
 /**
- * Judges the photos and writes the references, which every later stage reads instead of them.
+ * Checks the photos and writes the references, which every later stage reads instead of them.
  *
- * Enters: what plan leaves; read are `bucket`, `photosPrefix` and `referencesPrefix`.
- * Leaves: `{accepted, warnings, referencesPrefix, findingsKey}`.
- * Errors: `PhotosRejected`, with every finding at once.
+ * Input: the plan stage's output, of which `bucket`, `photosPrefix` and `referencesPrefix` are used.
+ * Output: `{accepted, warnings, referencesPrefix, findingsKey}`.
+ * Errors: `PhotosRejected`, which lists every finding.
  */
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
@@ -13,7 +13,7 @@ export class InspectStage extends LambdaStage {
   constructor(scope: Construct, id: string, { lambda }: { readonly lambda: IFunction }) {
     super(scope, id, {
       stage: 'inspect',
-      comment: 'Judge the photos before any GPU is paid for',
+      comment: 'Check the photos before any GPU is paid for',
       lambda,
       payload: {
         runId: '{% $runId %}',

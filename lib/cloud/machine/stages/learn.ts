@@ -1,9 +1,9 @@
 /**
  * Tunes the student, an autoregressive model, on the proxies: one training job, whose artifact is its adapter.
  *
- * Reads: `runs/<run>/pictures/synthesize/`, the student's base weights. Enters: nothing that is read.
- * Leaves: `{jobName, seconds}`; the adapter is `runs/<run>/jobs/<jobName>/output/model.tar.gz`.
- * Errors: those of a job stage; of its own `ProxiesIncomplete`, `ShardInvalid`, `TrainingDiverged`.
+ * Reads: `runs/<run>/pictures/synthesize/`, the student's base weights. Input: ignored.
+ * Output: `{jobName, seconds}`; the adapter is `runs/<run>/jobs/<jobName>/output/model.tar.gz`.
+ * Errors: those of a job stage; its own are `ProxiesIncomplete`, `ShardInvalid`, `TrainingDiverged`.
  */
 import type { Construct } from 'constructs';
 import { JobStage, type JobStageDefaults } from '../job-stage.ts';

@@ -1,8 +1,8 @@
 /**
- * Reads the request, plans the run, and refuses it before any money is spent.
+ * Reads the request and plans the run; rejects an invalid request before any money is spent.
  *
- * Enters: the execution's input, `{runId, bucket, subject, key, version}`.
- * Leaves: `{runId, bucket, planKey, photosPrefix, referencesPrefix, curated}`, and the variables `$curated`, `$round`.
+ * Input: the execution's, `{runId, bucket, subject, key, version}`.
+ * Output: `{runId, bucket, planKey, photosPrefix, referencesPrefix, curated}`; sets the variables `$curated`, `$round`.
  * Errors: `RequestInvalid`, `TokenWordUnusable`, `ModelUnknown`, `ModelMissing`, `ModelChanged`, `OverBudget`.
  */
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -16,7 +16,7 @@ export class PlanStage extends LambdaStage {
       comment: 'Read the request and plan the run',
       lambda,
       payload: '{% $states.input %}',
-      // What the later states need to know of the plan; the rounds of proxies count from 1.
+      // The parts of the plan that later states need; rounds of proxies are counted from 1.
       assign: { curated: '{% $states.result.Payload.curated %}', round: 1 },
     });
   }

@@ -1,9 +1,9 @@
 /**
- * Puts the report where the user looks for it, and tells the user.
+ * Copies the report to its final place and notifies the user.
  *
- * Enters: nothing that is read.
- * Leaves: `{runId, report, usd}`, which is the execution's output; `report` is the page's S3 URI.
- * Errors: none with a name of ours; what fails here is a fault of the product.
+ * Input: ignored.
+ * Output: `{runId, report, usd}`, which is the execution's output; `report` is the page's S3 URI.
+ * Errors: none of the catalogue; a failure here is a bug.
  */
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
@@ -13,7 +13,7 @@ export class PublishStage extends LambdaStage {
   constructor(scope: Construct, id: string, { lambda }: { readonly lambda: IFunction }) {
     super(scope, id, {
       stage: 'publish',
-      comment: 'Put the report in its place and tell the user',
+      comment: 'Publish the report and notify the user',
       lambda,
       payload: { runId: '{% $runId %}' },
     });

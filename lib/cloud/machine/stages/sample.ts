@@ -1,11 +1,11 @@
 /**
- * Draws the evaluation pictures with teacher and student at the same time: two batch transforms, each with the tuned
- * model and, for comparison, with the untuned one.
+ * Generates the evaluation images with teacher and student at the same time: two batch transforms, each with the
+ * tuned model and, for comparison, with the base model.
  *
- * Reads: `runs/<run>/chunks/sample-…/`, both adapters, both base weights. Enters: nothing that is read.
- * Leaves: `{teacher: {jobName, seconds}, student: {jobName, seconds}}`; the shards are below
+ * Reads: `runs/<run>/chunks/sample-…/`, both adapters, both base weights. Input: ignored.
+ * Output: `{teacher: {jobName, seconds}, student: {jobName, seconds}}`; the shards are below
  * `runs/<run>/pictures/sample-teacher/` and `…/sample-student/`.
- * Errors: those of a job stage. The error of either ends both; the other's job is stopped by the failure path.
+ * Errors: those of a job stage. An error of either ends both; the failure path stops the other job.
  */
 import { type INextable, Parallel, type State, StateMachineFragment } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
@@ -20,15 +20,15 @@ export class SampleStage extends StateMachineFragment {
     const teacher = new JobStage(this, 'Teacher', {
       ...defaults,
       stage: 'sample-teacher',
-      comment: 'Draw the evaluation pictures with the teacher',
+      comment: 'Generate the evaluation images with the teacher',
     });
     const student = new JobStage(this, 'Student', {
       ...defaults,
       stage: 'sample-student',
-      comment: 'Draw the evaluation pictures with the student',
+      comment: 'Generate the evaluation images with the student',
     });
     const both = Parallel.jsonata(this, 'Sample', {
-      comment: 'Draw with both models for the same prompts and seeds',
+      comment: 'Generate images with both models from the same prompts and seeds',
       outputs: { teacher: '{% $states.result[0] %}', student: '{% $states.result[1] %}' },
     }).branch(teacher, student);
     this.startState = both;

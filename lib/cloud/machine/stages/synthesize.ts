@@ -1,10 +1,9 @@
 /**
- * Draws the proxies with the tuned teacher: one batch transform over the chunks that the plan wrote, or over those of
- * one round of them.
+ * Generates the proxies with the tuned teacher: one batch transform over the chunks of the plan, or of one round.
  *
- * Reads: `runs/<run>/chunks/synthesize/`, the teacher's adapter and base weights. Enters: nothing that is read.
- * Leaves: `{jobName, seconds}`; the shards are below `runs/<run>/pictures/synthesize/`, one folder an attempt.
- * Errors: those of a job stage; of its own `ChunksMissing`, which is tried again for the missing chunks only.
+ * Reads: `runs/<run>/chunks/synthesize/`, the teacher's adapter and base weights. Input: ignored.
+ * Output: `{jobName, seconds}`; the shards are below `runs/<run>/pictures/synthesize/`, one folder per attempt.
+ * Errors: those of a job stage; its own is `ChunksMissing`, which is retried for the missing chunks only.
  */
 import type { Construct } from 'constructs';
 import { JobStage, type JobStageDefaults } from '../job-stage.ts';
@@ -14,7 +13,7 @@ export class SynthesizeStage extends JobStage {
     super(scope, id, {
       ...defaults,
       stage: 'synthesize',
-      comment: 'Draw the proxies with the teacher',
+      comment: 'Generate the proxies with the teacher',
       inRounds: true,
     });
   }

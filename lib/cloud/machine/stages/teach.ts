@@ -1,9 +1,9 @@
 /**
  * Tunes the teacher, a diffusion model, on the references: one training job, whose artifact is the teacher's adapter.
  *
- * Reads: `runs/<run>/references/`, the teacher's base weights. Enters: nothing that is read.
- * Leaves: `{jobName, seconds}`; the adapter is `runs/<run>/jobs/<jobName>/output/model.tar.gz`.
- * Errors: those of a job stage; of its own `TrainingDiverged`, `OutOfMemory`, `CheckpointUnusable`, `ModelMismatch`.
+ * Reads: `runs/<run>/references/`, the teacher's base weights. Input: ignored.
+ * Output: `{jobName, seconds}`; the adapter is `runs/<run>/jobs/<jobName>/output/model.tar.gz`.
+ * Errors: those of a job stage; its own are `TrainingDiverged`, `OutOfMemory`, `CheckpointUnusable`, `ModelMismatch`.
  */
 import type { Construct } from 'constructs';
 import { JobStage, type JobStageDefaults } from '../job-stage.ts';

@@ -1,17 +1,17 @@
-/** The topic on which users hear how their runs ended. */
+/** The SNS topic that notifies users when their runs end. */
 
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 
-export class Notices extends Construct {
+export class Notifications extends Construct {
   readonly topic: Topic;
 
   constructor(scope: Construct, id: string) {
     super(scope, id);
     this.topic = new Topic(this, 'Resource', { displayName: 'Proxytune', enforceSSL: true });
-    // A topic with a policy of its own no longer lets alarms in by default.
+    // A topic with its own policy no longer lets alarms publish by default.
     this.topic.addToResourcePolicy(
       new PolicyStatement({
         sid: 'Alarms',

@@ -1,23 +1,23 @@
-/** The table that remembers runs and jobs; `lib/core/jobs/records.ts` says what an item holds. */
+/** The table of runs and their jobs; `lib/core/jobs/records.ts` defines its items. */
 
 import { AttributeType, BillingMode, Table } from 'aws-cdk-lib/aws-dynamodb';
 import { RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 
-export interface LedgerProps {
-  /** Keep the table when the stack is deleted. @default - it goes with the stack; reports stay in the bucket */
+export interface RunTableProps {
+  /** Keep the table when the stack is deleted. @default - delete it with the stack; reports stay in the bucket */
   readonly retain?: boolean;
 }
 
-export class Ledger extends Construct {
+export class RunTable extends Construct {
   readonly table: Table;
 
-  constructor(scope: Construct, id: string, { retain = false }: LedgerProps = {}) {
+  constructor(scope: Construct, id: string, { retain = false }: RunTableProps = {}) {
     super(scope, id);
     this.table = new Table(this, 'Resource', {
       partitionKey: { name: 'pk', type: AttributeType.STRING },
       sortKey: { name: 'sk', type: AttributeType.STRING },
-      // A few writes a run: paid by the request, and nothing while nothing runs.
+      // A few writes per run: billed per request, and free while nothing runs.
       billingMode: BillingMode.PAY_PER_REQUEST,
       pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
       deletionProtection: retain,
