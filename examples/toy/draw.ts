@@ -1,6 +1,7 @@
 /**
- * Draws the five "photos" of the demo: one wind-up robot, seen in five places. Drawn, so that nobody's rights are in
- * them; textured, so that they pass the same inspection as a user's photos. `node examples/toy/draw.ts` makes them.
+ * Draws the five "photos" of the demo: a wind-up robot in five scenes. Drawn, so that they are free of others'
+ * rights; textured, so that they pass the same inspection as a user's photos. Run `node examples/toy/draw.ts` to draw
+ * them again.
  */
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -85,7 +86,7 @@ const SCENES: readonly Scene[] = [
   },
 ];
 
-/** The subject, always the same: teal body with an orange star, one red and one yellow lamp, a key on the side. */
+/** The subject, the same in each scene: a teal body with an orange star, and one red and one yellow lamp. */
 function robot({ arm }: Scene): string {
   const star = '0,-34 10,-11 34,-11 15,5 22,30 0,15 -22,30 -15,5 -34,-11 -10,-11';
   return `

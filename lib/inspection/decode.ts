@@ -1,17 +1,17 @@
-/** From a file's bytes to its header, and to upright, opaque sRGB pixels no larger than a reference. */
+/** Decodes a file to its header, and to upright, opaque sRGB pixels no larger than a reference. */
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import type { PhotoLimits } from '../core/photos/limits.ts';
 import type { FailureKind } from '../core/photos/rules.ts';
 import { DecoderTooSlow, decodeHeic } from './heic.ts';
 import { withProfile } from './profile.ts';
 
-// One photo at a time in one thread: memory stays what one photo needs, and a Lambda has about one CPU anyway.
+// One photo at a time in one thread: this limits memory to one photo, and a Lambda has about one CPU anyway.
 sharp.concurrency(1);
-// Every photo is read once; a cache would only hold on to memory.
+// Every photo is read once; a cache would only waste memory.
 sharp.cache(false);
 
 export interface Header {
-  /** `heic` and `avif` are told apart here, by their compression. */
+  /** `heic` and `avif` are distinguished by their compression. */
   readonly format: string;
   readonly width: number;
   readonly height: number;
@@ -43,21 +43,21 @@ export class DecodingFailed extends Error {
 /**
  * Reads size and number of frames without decoding.
  *
- * @param format what the first bytes say
+ * @param format as detected from the first bytes
  * @throws DecodingFailed when the header is broken
  */
 export async function readHeader(content: Uint8Array, format: string): Promise<Header> {
   try {
-    // No pixel limit here: the size of a far too large picture is to be read and named, not hidden by an error.
+    // No pixel limit here: the size of an oversized image must be read and reported, not hidden by an error.
     const metadata = await sharp(content, { limitInputPixels: false }).metadata();
     const { width, height, pages = 1 } = metadata;
-    return { format: boxed(format, metadata), width, height, frames: pages, metadata };
+    return { format: formatOf(format, metadata), width, height, frames: pages, metadata };
   } catch (error) {
     throw asFailure(error);
   }
 }
 
-/** Decodes a photo whose header was found to be within the limits. @throws DecodingFailed */
+/** Decodes a photo whose header is within the limits. @throws DecodingFailed */
 export async function decodePhoto(content: Uint8Array, header: Header, limits: PhotoLimits): Promise<Pixels> {
   try {
     return header.format === 'heic'
@@ -68,15 +68,15 @@ export async function decodePhoto(content: Uint8Array, header: Header, limits: P
   }
 }
 
-/** HEIC and AVIF share container and brands; only the compression is certain. */
-function boxed(format: string, { format: read, compression }: Metadata): string {
+/** HEIC and AVIF share container and brands; only the compression is reliable. */
+function formatOf(format: string, { format: read, compression }: Metadata): string {
   if (read !== 'heif') return format;
   return compression === 'av1' ? 'avif' : 'heic';
 }
 
 async function decodeWithSharp(content: Uint8Array, header: Header, limits: PhotoLimits): Promise<Pixels> {
-  // 'error', not the default 'warning': phones write harmless oddities that every viewer shrugs off. What is cut off
-  // or broken still fails.
+  // 'error', not the default 'warning': phones write harmless oddities that every viewer ignores. Truncated and
+  // broken files still fail.
   const open = (): Sharp => sharp(content, { failOn: 'error', limitInputPixels: limits.maxPixels });
   const { width = header.width, height = header.height } = header.metadata.autoOrient;
   const opaque = header.metadata.hasAlpha ? await opaqueShare(open(), limits) : 1;
@@ -111,21 +111,21 @@ async function toReferenceSize(
 ): Promise<{ data: Buffer; width: number; height: number }> {
   const side = limits.referenceSide;
   const { data, info } = await upright
-    // Before any shrinking, so that colours hidden under transparency bleed nowhere.
+    // Before shrinking, so that colours hidden under transparency do not bleed.
     .flatten({ background: '#ffffff' })
     .resize(side, side, { fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
     .removeAlpha()
     .raw({ depth: 'uchar' })
-    // Looked at between blocks of pixels. WebP and AVIF are loaded in one block, but the pixel limit bounds that: 42
-    // megapixels took 4.5 s (measured); and libvips refuses JPEGs with a suspicious number of scans.
+    // Checked between blocks of pixels. WebP and AVIF are loaded in one block, but the pixel limit bounds that: 42
+    // megapixels took 4.5 s (measured); libvips rejects JPEGs with a suspicious number of scans.
     .timeout({ seconds: limits.secondsPerPhoto })
     .toBuffer({ resolveWithObject: true });
-  if (info.channels !== 3) throw new Error(`${info.channels} colour channels where sRGB has 3`);
+  if (info.channels !== 3) throw new Error(`${info.channels} colour channels instead of the 3 of sRGB`);
   return { data, width: info.width, height: info.height };
 }
 
-/** A small copy is enough to tell how much of the area is opaque. */
+/** The share of opaque area, measured on a small copy. */
 async function opaqueShare(picture: Sharp, limits: PhotoLimits): Promise<number> {
   const alpha = await picture
     .resize(256, 256, { fit: 'inside', withoutEnlargement: true })
@@ -138,8 +138,8 @@ async function opaqueShare(picture: Sharp, limits: PhotoLimits): Promise<number>
   return alpha.reduce((sum, value) => sum + value, 0) / (255 * alpha.length);
 }
 
-/** What the decoders say when a file ends too early, each in its own words. */
-const CUT_OFF =
+/** The decoders' messages for a truncated file. */
+const TRUNCATED =
   /premature end|unexpected end|end of file|outside of file bounds|unable to parse image|read error|out of order read/i;
 
 function asFailure(error: unknown): DecodingFailed {
@@ -149,5 +149,5 @@ function asFailure(error: unknown): DecodingFailed {
     return new DecodingFailed('slow', message, error);
   }
   const detail = message.split('\n')[0]?.trim() || 'no reason given';
-  return new DecodingFailed(CUT_OFF.test(message) ? 'truncated' : 'damaged', detail, error);
+  return new DecodingFailed(TRUNCATED.test(message) ? 'truncated' : 'damaged', detail, error);
 }

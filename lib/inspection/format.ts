@@ -1,9 +1,9 @@
 /**
- * The format of a file by its first bytes. Names lie, and a decoder is only ever handed what was recognised here:
- * an SVG, for one, never reaches a parser.
+ * Detects the format of a file from its first bytes, because names are unreliable. Decoders only get formats that
+ * were recognized here: an SVG, for example, never reaches a parser.
  */
 
-/** A format's name, supported or not; undefined when the content is no image or film known to us. */
+/** The name of the format, supported or not; undefined if the content is not a known image or video format. */
 export function sniffFormat(content: Uint8Array): string | undefined {
   const bytes = Buffer.from(content.buffer, content.byteOffset, Math.min(content.byteLength, 4096));
   const text = bytes.toString('latin1');
@@ -12,20 +12,20 @@ export function sniffFormat(content: Uint8Array): string | undefined {
   if (/^GIF8[79]a/.test(text)) return 'gif';
   if (/^RIFF[\s\S]{4}WEBP/.test(text)) return 'webp';
   if (/^(II\*\0|MM\0\*|II\+\0|MM\0\+)/.test(text)) return isRaw(content) ? 'raw' : 'tiff';
-  if (text.slice(4, 8) === 'ftyp') return boxedFormat(bytes);
+  if (text.slice(4, 8) === 'ftyp') return isoMediaFormat(bytes);
   if (text.startsWith('\xff\x0a') || text.startsWith('\0\0\0\x0cJXL ')) return 'jxl';
   if (text.startsWith('\0\0\0\x0cjP  ')) return 'jp2';
   if (text.startsWith('8BPS')) return 'psd';
   if (text.startsWith('%PDF-')) return 'pdf';
   if (text.startsWith('FUJIFILM') || text.startsWith('FOVb')) return 'raw';
-  // 'BM' alone begins many a text; the reserved bytes and the header's length are those of a bitmap.
+  // Text may begin with 'BM' too; the reserved bytes and the minimum length are those of a bitmap.
   if (text.startsWith('BM') && bytes.length > 26 && bytes.readUInt32LE(6) === 0) return 'bmp';
   if (isSvg(bytes)) return 'svg';
   return undefined;
 }
 
-/** ISO media files: photos and films share the container, the brands tell them apart. */
-function boxedFormat(bytes: Buffer): string {
+/** ISO media files: photos and videos share the container and are distinguished by the brands. */
+function isoMediaFormat(bytes: Buffer): string {
   const length = Math.min(bytes.readUInt32BE(0), bytes.length);
   const brands = [bytes.toString('latin1', 8, 12)];
   for (let at = 16; at + 4 <= length; at += 4) brands.push(bytes.toString('latin1', at, at + 4));
@@ -38,8 +38,8 @@ const SUBFILE_TYPE = 254;
 const DNG_VERSION = 50706;
 
 /**
- * Whether a TIFF is a camera's raw file. Their first picture is a small preview, which a TIFF decoder would take for
- * the photo without a word.
+ * Checks if a TIFF is a camera's raw file. The first image of a raw file is a small preview, which a TIFF decoder
+ * would silently use as the photo.
  */
 function isRaw(content: Uint8Array): boolean {
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);

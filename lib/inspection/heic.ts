@@ -1,7 +1,7 @@
 /**
- * HEIC, which sharp's prebuilt binaries cannot decode (patents), through libheif in wasm. It runs in a worker thread
- * that is ended when it takes too long: nothing else can interrupt wasm, and one crafted photo must not hang a run.
- * The worker's memory goes with it, so that photos do not add up.
+ * Decodes HEIC with libheif in wasm, because sharp's prebuilt binaries cannot (patents). It runs in a worker thread
+ * that is terminated when it takes too long: nothing else can interrupt wasm, and a crafted photo must not hang a
+ * run. Terminating the worker also frees its memory after each photo.
  */
 import { Worker } from 'node:worker_threads';
 
@@ -12,14 +12,14 @@ export interface HeicPicture {
   readonly data: Buffer;
 }
 
-type Answer = { failure: string } | { width: number; height: number; data: { buffer: ArrayBuffer } };
+type Reply = { failure: string } | { width: number; height: number; data: { buffer: ArrayBuffer } };
 
 /** The decoder did not finish in time. */
 export class DecoderTooSlow extends Error {}
 
 /*
- * Source text, not a file of its own: a bundler that makes one file of a lambda would lose a second file. Its one
- * import is found from this module, so `heic-decode` must lie in node_modules beside the bundle, as sharp does.
+ * Source text instead of a file, which bundling into one file would lose. Its import is resolved from this module, so
+ * `heic-decode` must be in the node_modules next to the bundle, like sharp.
  */
 const WORKER = `
   const { parentPort, workerData } = require('node:worker_threads');
@@ -37,7 +37,7 @@ const WORKER = `
 /**
  * Decodes one picture of a HEIC file. Rotation and mirroring are part of the format and already applied.
  *
- * @param index which of the file's pictures: the primary one's place among the top-level ones
+ * @param index the index of the primary image among the top-level ones
  * @throws DecoderTooSlow after `seconds`
  * @throws Error with the decoder's message when the file is damaged
  */
@@ -48,7 +48,7 @@ export async function decodeHeic(
   const worker = new Worker(WORKER, {
     eval: true,
     execArgv: [],
-    // libheif prints its complaints; ours say it better.
+    // libheif prints its errors; our messages replace them.
     stdout: true,
     stderr: true,
     workerData: { content, index, maxPixels, from: import.meta.url },
@@ -60,9 +60,9 @@ export async function decodeHeic(
         () => reject(new DecoderTooSlow(`HEIC took more than ${seconds} s`)),
         seconds * 1000,
       );
-      worker.once('message', (answer: Answer) => {
-        if ('failure' in answer) reject(new Error(answer.failure));
-        else resolve({ ...answer, data: Buffer.from(answer.data.buffer) });
+      worker.once('message', (reply: Reply) => {
+        if ('failure' in reply) reject(new Error(reply.failure));
+        else resolve({ ...reply, data: Buffer.from(reply.data.buffer) });
       });
       worker.once('error', reject);
       worker.once('exit', (code) => reject(new Error(`the HEIC decoder ended early with ${code}`)));

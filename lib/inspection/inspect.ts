@@ -1,6 +1,6 @@
 /**
- * Inspects the photos of a run: reads each one under the limits, measures it, and hands out the references. Where the
- * photos come from and where references go is the caller's business, so the lambda and `proxytune check` share it all.
+ * Inspects the photos of a run: reads each one within the limits, measures it, and creates the references. The caller
+ * supplies the photos and stores the references, so the lambda and `proxytune check` share the code.
  */
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
@@ -16,11 +16,11 @@ export interface PhotoSource {
   /** Its path below the inspected folder or prefix, parts joined by `/`. */
   readonly file: string;
   readonly bytes: number;
-  /** Its content, or why it cannot be read. Errors that another try may mend are thrown. */
+  /** Returns the content, or why it cannot be read. Throws errors that a retry may resolve. */
   read(): Promise<Uint8Array | { readonly unreadable: string }>;
 }
 
-/** A photo made ready for every later stage. */
+/** A photo prepared for the later stages. */
 export interface Reference {
   /** `reference-00.png` and so on, in the name order of the photos. */
   readonly name: string;
@@ -40,17 +40,17 @@ export interface Inspection extends Assessment {
 export interface InspectOptions {
   /** @default - PHOTO_LIMITS */
   readonly limits?: PhotoLimits;
-  /** Takes each reference as it is made. @default - no references are made */
+  /** Called with each reference. @default - no references are created */
   readonly writeReference?: (name: string, png: Buffer) => Promise<void>;
-  /** Told before each photo is read, for progress. @default - nobody is told */
+  /** Called before each photo is read, for progress. @default - none */
   readonly onPhoto?: (file: string, index: number, total: number) => void;
 }
 
 /**
  * Inspects all photos one after the other, in name order.
  *
- * References are written while photos are read, before the set as a whole is judged: when the result says `refused`,
- * the caller must remove them again.
+ * References are written while photos are read, before the complete set is assessed: if the result is `refused`, the
+ * caller must remove them.
  */
 export async function inspectPhotos(
   sources: readonly PhotoSource[],
@@ -67,7 +67,7 @@ export async function inspectPhotos(
   const originals: Record<string, string> = {};
   for (const [index, source] of inspected.entries()) {
     onPhoto?.(source.file, index, inspected.length);
-    const { known, pixels, sha256 } = await look(source, limits);
+    const { facts: known, pixels, sha256 } = await examine(source, limits);
     facts.push(known);
     if (sha256 !== undefined) originals[source.file] = sha256;
     if (pixels === undefined || writeReference === undefined || !isUsable(known, limits)) continue;
@@ -85,38 +85,38 @@ function isUsable(known: PhotoFacts, limits: PhotoLimits): boolean {
   return !isIgnored(known) && judgePhoto(known, limits).every(({ severity }) => severity === 'warning');
 }
 
-interface Look {
-  readonly known: PhotoFacts;
+interface Examination {
+  readonly facts: PhotoFacts;
   readonly pixels?: Pixels;
   readonly sha256?: string;
 }
 
-/** Learns about one file as much as is needed to judge it, and not a byte more: the cheapest blocker comes first. */
-async function look(source: PhotoSource, limits: PhotoLimits): Promise<Look> {
-  let known: PhotoFacts = { file: source.file, bytes: source.bytes };
-  if (source.bytes > limits.maxBytes) return { known };
+/** Reads only as much of a file as is needed to assess it; the cheapest checks come first. */
+async function examine(source: PhotoSource, limits: PhotoLimits): Promise<Examination> {
+  let facts: PhotoFacts = { file: source.file, bytes: source.bytes };
+  if (source.bytes > limits.maxBytes) return { facts };
   const content = await source.read();
   if ('unreadable' in content) {
-    return { known: { ...known, failure: { kind: 'unreadable', detail: content.unreadable } } };
+    return { facts: { ...facts, failure: { kind: 'unreadable', detail: content.unreadable } } };
   }
   const sha256 = hash(content);
   const format = sniffFormat(content);
-  known = { ...known, bytes: content.length, ...(format === undefined ? {} : { format }) };
-  if (format === undefined || judgeHeader(known, limits).length > 0) return { known, sha256 };
+  facts = { ...facts, bytes: content.length, ...(format === undefined ? {} : { format }) };
+  if (format === undefined || judgeHeader(facts, limits).length > 0) return { facts, sha256 };
   try {
     const header = await readHeader(content, format);
     const { width, height, frames } = header;
-    known = { ...known, format: header.format, header: { width, height, frames } };
-    if (judgeHeader(known, limits).length > 0) return { known, sha256 };
+    facts = { ...facts, format: header.format, header: { width, height, frames } };
+    if (judgeHeader(facts, limits).length > 0) return { facts, sha256 };
     const pixels = await decodePhoto(content, header, limits);
-    return { known: { ...known, pixels: await measure(pixels) }, pixels, sha256 };
+    return { facts: { ...facts, pixels: await measure(pixels) }, pixels, sha256 };
   } catch (error) {
     if (!(error instanceof DecodingFailed)) throw error;
-    return { known: { ...known, failure: { kind: error.kind, detail: error.message } }, sha256 };
+    return { facts: { ...facts, failure: { kind: error.kind, detail: error.message } }, sha256 };
   }
 }
 
-/** A PNG of nothing but pixels: made from raw ones, it has no place, camera or profile to give away. */
+/** Encodes raw pixels as a PNG, which therefore has no metadata such as location, camera or profile. */
 async function encode({ data, width, height }: Pixels): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels: 3 } })
     .png({ compressionLevel: 6 })

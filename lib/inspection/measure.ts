@@ -1,13 +1,13 @@
-/** What the judging needs to know about a picture: contrast, sharpness, its light, a thumbnail. */
+/** Measures contrast, sharpness and tones of an image, and makes a thumbnail. */
 import sharp, { type Sharp } from 'sharp';
 import type { PixelFacts } from '../core/photos/rules.ts';
 import type { Pixels } from './decode.ts';
 import { tones } from './tones.ts';
 
-/** Blur is a matter of scale: all photos are compared at this size of the longer side. */
+/** The longer side at which photos are compared, because blur depends on the scale. */
 const COMPARED_SIDE = 512;
 const BLOCK = 32;
-/** Which of the blocks, from dull to sharp, stands for the photo: the start of the sharpest twentieth. */
+/** The quantile of the blocks' sharpness that represents the photo. */
 const SHARPEST = 0.95;
 const THUMBNAIL_SIDE = 32;
 
@@ -33,7 +33,7 @@ export async function measure(pixels: Pixels): Promise<PixelFacts> {
   };
 }
 
-/** Variance of the Laplacian in the block at `SHARPEST`; 0 when the picture holds no whole block. */
+/** Variance of the Laplacian in the block at `SHARPEST`; 0 if the image is smaller than a block. */
 export function sharpness(grey: Uint8Array, width: number, height: number): number {
   const blocks: number[] = [];
   for (let top = 1; top + BLOCK < height; top += BLOCK) {

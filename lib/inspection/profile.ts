@@ -1,12 +1,12 @@
 /**
- * Gives raw pixels a colour profile. sharp converts what a file says about its colours, but raw pixels say nothing:
- * so they are wrapped into a PNG, whose iCCP chunk carries the profile. (Phones write HEIC in Display P3.)
+ * Adds a colour profile to raw pixels. sharp converts from the profile of a file, which raw pixels lack, so they are
+ * wrapped in a PNG with the profile in an iCCP chunk. (Phones write HEIC in Display P3.)
  */
 import { crc32, deflateSync } from 'node:zlib';
 
 const SIGNATURE_AND_IHDR = 8 + 25;
 
-/** The same PNG with `icc` as its profile. */
+/** Inserts `icc` as the profile of a PNG. */
 export function withProfile(png: Buffer, icc: Uint8Array): Buffer {
   // Name, end of name, method 0 (deflate), then the profile.
   const body = Buffer.concat([Buffer.from('iCCPicc\0\0', 'latin1'), deflateSync(icc)]);

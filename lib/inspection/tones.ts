@@ -1,12 +1,12 @@
-/** How light and dark a picture is, and how much of it is burnt out. */
+/** Measures how light and dark an image is, and how much of it is burnt out. */
 import type { Tones } from '../core/photos/tones.ts';
 
 /** A lamp, a reflection or a dead pixel is smaller than this share of a picture. */
 const EXTREME = 0.01;
-/** Levels from which on nothing is left to see: JPEG moves white by a few, and a colour at its end by one. */
+/** Levels from which on a pixel is burnt out: JPEG changes white by a few levels, and a saturated channel by one. */
 const WHITE = 250;
-const ENDED = 254;
-/** A pure red has a colour at its end without being too light: only what is bright besides counts. */
+const SATURATED = 254;
+/** A pure red has a saturated channel without being too light: only bright pixels count. */
 const BRIGHT = 128;
 
 /**
@@ -25,19 +25,19 @@ export function tones(
   if (opaque < 1) return { ...levels, burnt: 0, burntColour: 0 };
   let all = 0;
   let white = 0;
-  let ended = 0;
+  let saturated = 0;
   for (let y = Math.ceil(height / 4); y < (height * 3) / 4; y += 1) {
     for (let x = Math.ceil(width / 4); x < (width * 3) / 4; x += 1) {
       const pixel = y * width + x;
       const [red = 0, green = 0, blue = 0] = rgb.subarray(3 * pixel, 3 * pixel + 3);
       all += 1;
       if (Math.min(red, green, blue) >= WHITE) white += 1;
-      else if (Math.max(red, green, blue) >= ENDED && (grey[pixel] ?? 0) >= BRIGHT) ended += 1;
+      else if (Math.max(red, green, blue) >= SATURATED && (grey[pixel] ?? 0) >= BRIGHT) saturated += 1;
     }
   }
   return {
     ...levels,
-    burnt: (white + ended) / Math.max(1, all),
-    burntColour: ended / Math.max(1, all - white),
+    burnt: (white + saturated) / Math.max(1, all),
+    burntColour: saturated / Math.max(1, all - white),
   };
 }

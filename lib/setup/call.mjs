@@ -1,14 +1,14 @@
-/** Sets up, then hands over to the product on Node 24 (the package `node`), the same major as Lambda's. */
+/** Sets up, then runs the product on Node 24 (the package `node`), the same major version as Lambda's. */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { SetupError } from './messages.mjs';
 import { NODE, ROOT, setUp } from './setup.mjs';
-import { SetupError } from './words.mjs';
 
 /**
- * @param {string} script - from the root
+ * @param {string} script - path from the root
  * @param {string[]} args
- * @returns {Promise<number>} the exit code to end with
+ * @returns {Promise<number>} the exit code
  */
 export async function setUpAndCall(script, args) {
   try {
@@ -21,8 +21,8 @@ export async function setUpAndCall(script, args) {
 }
 
 /**
- * Every wish to end is handed on; a Ctrl-C reaches the child by the terminal too, and it takes both for one. Should this
- * process be killed, the child sees the channel between them close.
+ * Runs a script and forwards signals to it. A Ctrl-C also reaches the child from the terminal; it treats both as one.
+ * If this process is killed, the child notices that the IPC channel is closed.
  *
  * @param {string} script
  * @param {string[]} args
@@ -34,7 +34,7 @@ function call(script, args) {
     env: {
       ...process.env,
       PATH: `${dirname(NODE)}${delimiter}${join(ROOT, 'node_modules/.bin')}${delimiter}${process.env.PATH}`,
-      // A proxy, where Node is told to use one, leads away from this machine.
+      // Local addresses must not go through a proxy.
       NO_PROXY: [process.env.NO_PROXY ?? process.env.no_proxy, '127.0.0.1,localhost'].filter(Boolean).join(),
     },
   });

@@ -1,6 +1,6 @@
-/** What the set-up says, on a terminal and elsewhere alike: one line a step, and clear words when it cannot go on. */
+/** Messages of the setup: one line per step, and an error with a remedy when it cannot continue. */
 
-/** Ends the set-up with a reason and a remedy instead of a stack trace. */
+/** Ends the setup with a reason and a remedy instead of a stack trace. */
 export class SetupError extends Error {
   /**
    * @param {string} what - what happened
@@ -13,6 +13,6 @@ export class SetupError extends Error {
 }
 
 /** @param {string} text */
-export function say(text) {
+export function log(text) {
   process.stderr.write(`setup: ${text}\n`);
 }

@@ -1,17 +1,17 @@
 /**
- * Everything a bare clone lacks: the npm packages and the Python environment. Plain JavaScript without packages, as
- * it runs before there are any, on whatever Node the machine has. A second call finds everything and takes no time.
+ * Installs what a fresh clone lacks: the npm packages and the Python environment. Plain JavaScript without packages,
+ * because it runs before there are any, on the Node of the machine. When everything is installed, it returns at once.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { holdsTheLock } from './locked.mjs';
-import { SetupError, say } from './words.mjs';
+import { matchesLockFile } from './lock-file.mjs';
+import { log, SetupError } from './messages.mjs';
 
 export const ROOT = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../..');
 const OLDEST_NODE = 20;
-/** What the machine itself calls Python comes first: its venv module is the likeliest to be complete. */
+/** The system's default Python comes first: its venv module is the most likely to be complete. */
 const PYTHONS = ['python3', 'python3.13', 'python3.12', 'python3.11', 'python3.14', 'python'];
 const OLDEST_PYTHON = { major: 3, minor: 11 };
 const STAMP = '.proxytune-setup';
@@ -22,13 +22,13 @@ export const PYTHON = join(ROOT, '.venv/bin/python');
 
 /**
  * Sets everything up that is missing or stale.
- * @throws {SetupError} in plain words, with a remedy
+ * @throws {SetupError} with a remedy
  */
 export function setUp() {
   requireSystem(process.platform);
   requireNode(process.versions.node);
   if (isReady()) return;
-  const unlock = waitForTurn();
+  const unlock = takeLock();
   try {
     // Another command may have set everything up while this one waited.
     installPackages();
@@ -43,7 +43,7 @@ export function requireSystem(platform) {
   if (platform !== 'win32') return;
   throw new SetupError(
     'Proxytune runs its jobs as POSIX processes, which Windows does not have.',
-    'call this inside WSL (Windows Subsystem for Linux).',
+    'run the command inside WSL (Windows Subsystem for Linux).',
   );
 }
 
@@ -52,11 +52,11 @@ export function requireNode(version) {
   if (Number(version.split('.')[0]) >= OLDEST_NODE) return;
   throw new SetupError(
     `Node ${version} is too old: Proxytune needs Node ${OLDEST_NODE} or newer.`,
-    'install a newer Node from https://nodejs.org, then call this again.',
+    'install a newer Node from https://nodejs.org, then run the command again.',
   );
 }
 
-/** What the two folders are made from. */
+/** The files that determine the contents of the two folders. */
 const PACKAGES = ['package-lock.json'];
 const PYTHON_PACKAGES = ['containers/requirements.txt', 'containers/pyproject.toml'];
 
@@ -66,11 +66,11 @@ function isReady() {
 }
 
 /**
- * Two commands in a fresh clone must not install into the same folders at once; the second waits for the first.
+ * Takes the lock, waiting for another command that has it: two must not install into the same folders at once.
  *
- * @returns {() => void} ends the turn
+ * @returns {() => void} releases the lock
  */
-function waitForTurn() {
+function takeLock() {
   const folder = join(ROOT, '.proxytune');
   const file = join(folder, 'setup.lock');
   mkdirSync(folder, { recursive: true });
@@ -83,8 +83,8 @@ function waitForTurn() {
     }
     const holder = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
     if (holder > 0 && !isAlive(holder)) rmSync(file, { force: true });
-    else if (waited === 0) say(`another command (process ${holder}) is setting up; waiting for it`);
-    // Half a second, without an event loop: there is nothing else to do.
+    else if (waited === 0) log(`another command (process ${holder}) is setting up; waiting for it`);
+    // Half a second, blocking: there is nothing else to do.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
   }
 }
@@ -103,17 +103,17 @@ function installPackages() {
   const folder = join(ROOT, 'node_modules');
   const wanted = fingerprint(PACKAGES);
   if (isFresh(folder, wanted) && existsSync(NODE)) return;
-  say('installing the npm packages (once; a minute or two)');
+  log('installing the npm packages (once; a minute or two)');
   run(
     'npm',
     ['ci', '--no-audit', '--no-fund'],
     'npm could not install the packages',
-    'look at the lines above; is the network there?',
+    'see the output above, and check the network connection.',
   );
   if (!existsSync(NODE)) {
     throw new SetupError(
       'npm installed the packages but ran no install scripts, so Node 24 (the package `node`) is missing.',
-      'allow them (npm config set ignore-scripts false), remove node_modules, and call this again.',
+      'allow them (npm config set ignore-scripts false), remove node_modules, and run the command again.',
     );
   }
   stamp(folder, wanted);
@@ -124,36 +124,36 @@ function installPython() {
   const wanted = fingerprint(PYTHON_PACKAGES);
   if (isFresh(folder, wanted) && works(PYTHON)) return;
   const lockFile = join(ROOT, 'containers/requirements.txt');
-  // A change that leaves all versions as they are must not cost a download of gigabytes.
-  if (!holdsTheLock(PYTHON, lockFile)) makePython(folder, lockFile);
+  // A change that leaves all versions as they are must not cause a download of gigabytes.
+  if (!matchesLockFile(PYTHON, lockFile)) createEnvironment(folder, lockFile);
   pip(['--no-deps', '--no-build-isolation', '-e', join(ROOT, 'containers')]);
   stamp(folder, wanted);
 }
 
 /**
- * @param {string} folder - .venv, made anew
+ * @param {string} folder - .venv, which is replaced
  * @param {string} lockFile
  */
-function makePython(folder, lockFile) {
+function createEnvironment(folder, lockFile) {
   const python = findPython();
-  say(`making the Python environment .venv with ${python.command} ${python.version} (once; some minutes)`);
+  log(`creating the Python environment .venv with ${python.command} ${python.version} (once; some minutes)`);
   rmSync(folder, { recursive: true, force: true });
   run(
     python.command,
     ['-m', 'venv', folder],
-    'Python could not make a virtual environment',
-    "install Python's venv module (Debian and Ubuntu: apt-get install python3-venv), then call this again.",
+    'Python could not create a virtual environment',
+    "install Python's venv module (Debian and Ubuntu: apt-get install python3-venv), then run the command again.",
   );
   pip(['-r', lockFile]);
 }
 
-/** @param {string[]} what */
-function pip(what) {
+/** @param {string[]} packages */
+function pip(packages) {
   run(
     PYTHON,
-    ['-m', 'pip', 'install', '--disable-pip-version-check', '--quiet', ...what],
+    ['-m', 'pip', 'install', '--disable-pip-version-check', '--quiet', ...packages],
     'pip could not install the packages',
-    'look at the lines above; is the network there, and room on the disk (about 3 GB)?',
+    'see the output above, and check the network connection and the free disk space (about 3 GB).',
   );
 }
 
@@ -161,17 +161,17 @@ function pip(what) {
 function findPython() {
   const seen = [];
   for (const command of PYTHONS) {
-    const answer = spawnSync(command, ['-c', 'import sys; print(*sys.version_info[:3], sep=".")'], {
+    const result = spawnSync(command, ['-c', 'import sys; print(*sys.version_info[:3], sep=".")'], {
       encoding: 'utf8',
     });
-    if (answer.status !== 0) continue;
-    const version = answer.stdout.trim();
+    if (result.status !== 0) continue;
+    const version = result.stdout.trim();
     seen.push(`${command} ${version}`);
     if (isNewEnough(version)) return { command, version };
   }
   throw new SetupError(
-    seen.length === 0 ? 'No Python was found.' : `No Python is new enough: found ${seen.join(', ')}.`,
-    `install Python ${OLDEST_PYTHON.major}.${OLDEST_PYTHON.minor} or newer from https://python.org, then call this again.`,
+    seen.length === 0 ? 'Python was not found.' : `No Python is new enough: found ${seen.join(', ')}.`,
+    `install Python ${OLDEST_PYTHON.major}.${OLDEST_PYTHON.minor} or newer from https://python.org, then run the command again.`,
   );
 }
 
@@ -186,7 +186,7 @@ function works(python) {
   return spawnSync(python, ['-c', 'pass']).status === 0;
 }
 
-/** @param {string[]} files - from the root; what a folder was made from */
+/** @param {string[]} files - paths from the root that determine the contents of a folder */
 function fingerprint(files) {
   const hash = createHash('sha256');
   for (const file of files) hash.update(readFileSync(join(ROOT, file)));
@@ -203,14 +203,14 @@ function isFresh(folder, wanted) {
 }
 
 /**
- * Written last, so that a set-up that was interrupted is done again.
+ * Stores the fingerprint of a complete folder; written last, so that an interrupted setup is repeated.
  *
  * @param {string} folder
  * @param {string} wanted - fingerprint
  */
 function stamp(folder, wanted) {
   const file = join(folder, STAMP);
-  // A file of its own: where folders were copied by hard links, the others' stamp stays theirs.
+  // Removed first: where a folder was copied by hard links, the stamp of the other copy must not change.
   rmSync(file, { force: true });
   writeFileSync(file, wanted);
 }
@@ -218,7 +218,7 @@ function stamp(folder, wanted) {
 /**
  * @param {string} command
  * @param {string[]} args
- * @param {string} what - is said when it fails
+ * @param {string} what - the message if it fails
  * @param {string} remedy
  */
 function run(command, args, what, remedy) {

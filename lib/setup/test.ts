@@ -1,5 +1,5 @@
 /**
- * `npm test`: every tier, one after another, all of them even when one fails, and at the end one line with the count.
+ * `npm test`: runs every tier, even if one fails, and ends with one line with the count.
  * `npm test -- jest pytest` runs the named steps only.
  */
 import { type SpawnOptions, spawn } from 'node:child_process';
@@ -17,10 +17,10 @@ interface Step {
   readonly name: string;
   readonly command: readonly string[];
   readonly cwd?: string;
-  /** Reads what the step counted itself. @default - the step counts as one test */
+  /** Reads the step's own count. @default - the step counts as one test */
   readonly count?: () => Count | undefined;
-  /** Run it beside the steps before `end-to-end`, on half of the processors. @default false */
-  readonly beside?: boolean;
+  /** Run it in parallel to the steps before `end-to-end`, on half of the processors. @default false */
+  readonly parallel?: boolean;
 }
 
 const results = join(ROOT, 'build/test-results');
@@ -32,7 +32,7 @@ const STEPS: readonly Step[] = [
   { name: 'lint', command: [bin('biome'), 'ci'] },
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
   {
-    name: 'arrows',
+    name: 'imports',
     command: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'bin', 'lib', 'lambdas'],
   },
   { name: 'python-lint', command: [venv('ruff'), 'check', '.'], cwd: containers },
@@ -40,9 +40,9 @@ const STEPS: readonly Step[] = [
   { name: 'python-types', command: [venv('mypy'), 'proxytune', 'tools'], cwd: containers },
   { name: 'synth', command: [bin('cdk'), 'synth', '--quiet'] },
   jest('jest', ['--testPathIgnorePatterns', '/end-to-end/']),
-  // Half of the whole time, each on one processor: in two parts they use two when jest is done.
-  { ...pytest('pytest', containers, ['--ignore', 'tests/miniature']), beside: true },
-  { ...pytest('miniature', containers, ['tests/miniature']), beside: true },
+  // Half of the total time, on one processor each: in two parts they use two processors when jest is done.
+  { ...pytest('pytest', containers, ['--ignore', 'tests/miniature']), parallel: true },
+  { ...pytest('miniature', containers, ['tests/miniature']), parallel: true },
   pytest('emulator', join(ROOT, 'test/local/emulator'), ['-p', 'no:cacheprovider', '-q', '.']),
   jest('end-to-end', ['--runInBand', 'test/end-to-end']),
 ];
@@ -73,7 +73,7 @@ function pytest(name: string, cwd: string, args: readonly string[]): Step {
 function countJest(file: string): Count | undefined {
   if (!existsSync(file)) return undefined;
   const { numPassedTests, numFailedTests, numFailedTestSuites } = JSON.parse(readFileSync(file, 'utf8'));
-  // A suite that did not even load has no tests of its own, and must not pass unseen.
+  // A suite that failed to load has no tests, and must not pass unnoticed.
   return { passed: numPassedTests, failed: Math.max(numFailedTests, numFailedTestSuites) };
 }
 
@@ -93,12 +93,12 @@ async function runStep(step: Step): Promise<Count> {
   return counted(step, code, started);
 }
 
-/** Runs a step beside others; what it printed is shown when it is over, in one piece. */
-async function runBeside(step: Step): Promise<Count> {
+/** Runs a step in parallel to others and prints its output when it is over. */
+async function runInParallel(step: Step): Promise<Count> {
   const started = Date.now();
   const file = join(results, `${step.name}.log`);
   const log = openSync(file, 'w');
-  process.stdout.write(`\n== ${step.name} runs beside the next steps; what it prints goes to ${file}\n`);
+  process.stdout.write(`\n== ${step.name} runs in parallel to the next steps; its output goes to ${file}\n`);
   const threads = String(Math.max(1, Math.floor(availableParallelism() / 2)));
   const code = await finished(step.command, {
     cwd: step.cwd ?? ROOT,
@@ -112,7 +112,7 @@ async function runBeside(step: Step): Promise<Count> {
 
 function counted(step: Step, code: number, started: number): Count {
   const own = step.count?.() ?? { passed: code === 0 ? 1 : 0, failed: 0 };
-  // The exit code has the last word: a runner that broke may have counted nothing.
+  // The exit code decides: a runner that crashed may have counted nothing.
   const count = code === 0 ? own : { ...own, failed: Math.max(1, own.failed) };
   const seconds = Math.round((Date.now() - started) / 1000);
   process.stdout.write(`== ${step.name}: ${count.passed} passed, ${count.failed} failed (${seconds} s)\n`);
@@ -134,7 +134,7 @@ const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !STEPS.some((step) => step.name === name));
 if (unknown.length > 0) {
   process.stderr.write(
-    `No such step: ${unknown.join(', ')}. There are: ${STEPS.map((step) => step.name).join(', ')}.\n`,
+    `Unknown step: ${unknown.join(', ')}. The steps are: ${STEPS.map((step) => step.name).join(', ')}.\n`,
   );
   process.exit(2);
 }
@@ -142,14 +142,14 @@ rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
 const steps = STEPS.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
 const alone = steps.length === 1;
-const beside = alone ? [] : steps.filter((step) => step.beside).map(runBeside);
+const parallel = alone ? [] : steps.filter((step) => step.parallel).map(runInParallel);
 const counts: Count[] = [];
-for (const step of steps.filter(({ beside }) => alone || beside !== true)) {
-  // The whole road has heartbeats and grace times, which a busy machine would stretch.
-  if (step.name === 'end-to-end') counts.push(...(await Promise.all(beside.splice(0))));
+for (const step of steps.filter((one) => alone || one.parallel !== true)) {
+  // The pipeline has heartbeats and grace times, which a busy machine would exceed.
+  if (step.name === 'end-to-end') counts.push(...(await Promise.all(parallel.splice(0))));
   counts.push(await runStep(step));
 }
-counts.push(...(await Promise.all(beside)));
+counts.push(...(await Promise.all(parallel)));
 const passed = counts.reduce((sum, count) => sum + count.passed, 0);
 const failed = counts.reduce((sum, count) => sum + count.failed, 0);
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);

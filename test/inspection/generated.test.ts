@@ -1,4 +1,4 @@
-/** Hostile uploads made on the spot: the verdict of each, and what its reference looks like. */
+/** Generated hostile uploads: the verdict on each, and its reference. */
 import sharp, { type Sharp } from 'sharp';
 import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import { type Inspection, inspectPhotos, type PhotoSource } from '../../lib/inspection/inspect.ts';
@@ -27,10 +27,10 @@ async function verdictOf(content: Buffer, file = 'photo.jpg'): Promise<[string, 
   return [photos[0]?.verdict ?? 'none', codes[file] ?? []];
 }
 
-describe('what is taken', () => {
-  test.each([1, 2, 3, 4, 5, 6, 7, 8])('EXIF orientation %i is obeyed', async (orientation) => {
+describe('accepts', () => {
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])('and applies EXIF orientation %i', async (orientation) => {
     const upright = await scene(1, 640, 560).toBuffer();
-    // The inverse of each orientation, so that obeying it gives the upright picture back.
+    // The inverse of each orientation, so that applying it restores the upright image.
     const inverse: Record<number, (s: Sharp) => Sharp> = {
       1: (s) => s,
       2: (s) => s.flop(),
@@ -50,17 +50,17 @@ describe('what is taken', () => {
     expect(await difference(png['a.jpg'] ?? jpeg, upright)).toBeLessThan(2);
   });
 
-  test('CMYK becomes sRGB, not inverted', async () => {
+  test('CMYK and converts it to sRGB, not inverted', async () => {
     const original = await scene(2).toBuffer();
     const cmyk = await sharp(original).toColourspace('cmyk').jpeg({ quality: 95 }).toBuffer();
     expect((await sharp(cmyk).metadata()).space).toBe('cmyk');
     const { png, codes } = await run(source('a.jpg', cmyk));
     expect(codes['a.jpg']).toEqual([]);
-    // CMYK holds fewer colours than sRGB: far off for some, but an inverted picture is over 100 away.
+    // CMYK has fewer colours than sRGB: far off for some, but an inverted image differs by over 100.
     expect(await difference(png['a.jpg'] ?? cmyk, original)).toBeLessThan(35);
   });
 
-  test('16 bits are scaled, not clipped', async () => {
+  test('16 bits and scales them without clipping', async () => {
     const original = await scene(3).greyscale().toBuffer();
     const deep = await sharp(original).toColourspace('grey16').png().toBuffer();
     expect((await sharp(deep).metadata()).depth).toBe('ushort');
@@ -69,13 +69,13 @@ describe('what is taken', () => {
     expect(await difference(png['a.png'] ?? deep, original)).toBeLessThan(2);
   });
 
-  test('transparency is laid over white and hidden colours stay hidden, also when shrunk', async () => {
+  test('transparency over white, with hidden colours staying hidden, also when shrunk', async () => {
     for (const side of [640, 2600]) {
       const { data } = await pixelsOf(await scene(4, side).toBuffer());
       const rgba = Buffer.alloc(side * side * 4);
       for (let i = 0; i < side * side; i += 1) {
         const hidden = i % side < side / 2;
-        // Pure green under full transparency; no tile may show any of it.
+        // Pure green under full transparency, which no tile may show.
         rgba.set(hidden ? [0, 255, 0, 0] : [...data.subarray(3 * i, 3 * i + 3), 255], 4 * i);
       }
       const image = await sharp(rgba, { raw: { width: side, height: side, channels: 4 } })
@@ -92,10 +92,10 @@ describe('what is taken', () => {
     }
   });
 
-  test('a wide-gamut profile is converted to sRGB', async () => {
+  test('a wide-gamut profile and converts it to sRGB', async () => {
     const original = await scene(5).toBuffer();
     const p3 = await sharp(original).withIccProfile('p3').jpeg({ quality: 98 }).toBuffer();
-    // Ignoring the profile is far off; obeying it comes back.
+    // Ignoring the profile gives a large difference, converting from it a small one.
     const ignored = await sharp(p3, { ignoreIcc: true }).png().toBuffer();
     expect(await difference(ignored, original)).toBeGreaterThan(5);
     const { png } = await run(source('a.jpg', p3));
@@ -103,7 +103,7 @@ describe('what is taken', () => {
   });
 
   test.each(['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const)(
-    '%s, whatever the name',
+    '%s, regardless of the name',
     async (format) => {
       expect(await verdictOf(await scene(6).toFormat(format).toBuffer(), 'photo.bin')).toEqual([
         'accept',
@@ -117,7 +117,7 @@ describe('what is taken', () => {
     expect(await verdictOf(await scene(7).jpeg().toBuffer(), name)).toEqual(['accept', []]);
   });
 
-  test('an animation: its first picture, with a warning', async () => {
+  test('the first frame of an animation, with a warning', async () => {
     const frames = await Promise.all([8, 9].map((seed) => scene(seed).toBuffer()));
     const gif = await sharp(frames, { join: { animated: true } })
       .gif()
@@ -128,14 +128,14 @@ describe('what is taken', () => {
   });
 });
 
-describe('what is warned of', () => {
-  test('blur, and only blur that shows', async () => {
+describe('warns of', () => {
+  test('visible blur only', async () => {
     const blurred = await scene(10).blur(12).jpeg().toBuffer();
     expect(await verdictOf(blurred)).toEqual(['warn', ['blurred']]);
     expect(await verdictOf(await scene(10).jpeg().toBuffer())).toEqual(['accept', []]);
   });
 
-  test('a sharp subject before a soft background is no blur', async () => {
+  test('blur, but not of a sharp subject on a soft background', async () => {
     const background = await scene(11).blur(20).toBuffer();
     const subject = await scene(12, 220).toBuffer();
     const photo = await sharp(background)
@@ -145,7 +145,7 @@ describe('what is warned of', () => {
     expect(await verdictOf(photo)).toEqual(['accept', []]);
   });
 
-  test('soft, elongated, mostly transparent', async () => {
+  test('soft, elongated and mostly transparent images', async () => {
     expect(await verdictOf(await scene(13, 400).jpeg().toBuffer())).toEqual(['warn', ['soft']]);
     expect(await verdictOf(await scene(13, 1800, 600).jpeg().toBuffer())).toEqual(['warn', ['elongated']]);
     const clear = { create: { width: 640, height: 640, channels: 4, background: '#00000000' } } as const;
@@ -157,7 +157,7 @@ describe('what is warned of', () => {
     expect(await verdictOf(cut)).toEqual(['warn', ['mostly-transparent']]);
   });
 
-  test('copies name each other; other formats are told once for the whole set', async () => {
+  test('copies, naming each other; copies in other formats once for the set', async () => {
     const shot = await scene(15).toBuffer();
     const { photos, set, accepted } = await run(
       source('a.jpg', await sharp(shot).jpeg({ quality: 95 }).toBuffer()),
@@ -175,11 +175,11 @@ describe('what is warned of', () => {
   });
 });
 
-describe('what is refused', () => {
-  test.each(['jpeg', 'png', 'webp', 'gif', 'avif'] as const)('a %s that was cut off', async (format) => {
-    const whole = await scene(20).toFormat(format).toBuffer();
+describe('rejects', () => {
+  test.each(['jpeg', 'png', 'webp', 'gif', 'avif'] as const)('a truncated %s', async (format) => {
+    const complete = await scene(20).toFormat(format).toBuffer();
     for (const share of [0.5, 0.97]) {
-      const cut = whole.subarray(0, Math.floor(whole.length * share));
+      const cut = complete.subarray(0, Math.floor(complete.length * share));
       expect(await verdictOf(cut)).toEqual(['reject', ['truncated']]);
     }
   });
@@ -192,13 +192,13 @@ describe('what is refused', () => {
     expect(['damaged', 'truncated']).toContain(codes[0]);
   });
 
-  test('a bomb, by its header alone', async () => {
-    // 900 million pixels could not be decoded from this: that it is named shows that nobody tried.
+  test('a decompression bomb, by its header alone', async () => {
+    // This has no 900 million pixels to decode: the finding shows that nothing tried.
     expect(await verdictOf(bombPng(30_000, 30_000))).toEqual(['reject', ['too-many-pixels']]);
     expect(await verdictOf(bombPng(600, 600))).toEqual(['reject', ['truncated']]);
   });
 
-  test('too small, too long, one colour', async () => {
+  test('images that are too small, too elongated, or of one colour', async () => {
     expect(await verdictOf(await scene(22, 180).jpeg().toBuffer())).toEqual(['reject', ['too-small']]);
     expect(await verdictOf(await scene(22, 2600, 320).jpeg().toBuffer())).toEqual([
       'reject',
@@ -210,7 +210,7 @@ describe('what is refused', () => {
     expect(await verdictOf(await sharp(white).jpeg().toBuffer())).toEqual(['reject', ['blank']]);
   });
 
-  test('no image, an empty one, an unsupported one', async () => {
+  test('a file that is not an image, an empty one, an unsupported one', async () => {
     const svg =
       '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>';
     const film = Buffer.concat([Buffer.from('\0\0\0\x18ftypqt  \0\0\0\0qt  ', 'latin1'), Buffer.alloc(64)]);
@@ -221,19 +221,19 @@ describe('what is refused', () => {
     }
   });
 
-  test('a camera raw file is not mistaken for its preview', async () => {
+  test('a camera raw file instead of accepting its preview', async () => {
     const tiff = await scene(23).tiff().toBuffer();
     expect(await verdictOf(tiff)).toEqual(['accept', []]);
     const little = tiff[0] === 0x49;
     const directory = little ? tiff.readUInt32LE(4) : tiff.readUInt32BE(4);
-    // The first entry becomes "this is a reduced version of another picture", as in NEF, ARW and DNG.
+    // The first entry becomes "reduced version of another image", as in NEF, ARW and DNG.
     const entry = little ? [254, 0, 4, 0, 1, 0, 0, 0, 1, 0, 0, 0] : [0, 254, 0, 4, 0, 0, 0, 1, 0, 0, 0, 1];
     Buffer.from(entry).copy(tiff, directory + 2);
     const { photos } = await run(source('a.dng', tiff));
     expect(photos[0]?.findings[0]?.message).toContain('unsupported format raw');
   });
 
-  test('too many bytes, without reading them; and what cannot be read', async () => {
+  test('a file with too many bytes without reading it, and an unreadable file', async () => {
     let read = 0;
     const large = {
       file: 'large.jpg',
@@ -249,20 +249,20 @@ describe('what is refused', () => {
     expect(read).toBe(0);
   });
 
-  test('an error of the source is nobody’s verdict', async () => {
+  test('nothing if the source fails, but throws its error', async () => {
     const broken = { file: 'a.jpg', bytes: 9, read: () => Promise.reject(new Error('SlowDown')) };
     await expect(run(broken)).rejects.toThrow('SlowDown');
   });
 });
 
-test('what is no photo is ignored and not counted', async () => {
+test('ignores files that are not photos and does not count them', async () => {
   const names = ['.DS_Store', 'Thumbs.db', 'desktop.ini', '._a.jpg', 'subject.json', 'notes.txt', 'a.AAE'];
   const { photos, set } = await run(...names.map((name) => source(name, Buffer.from('something'))));
   expect(photos.map(({ verdict }) => verdict)).toEqual(names.map(() => 'ignore'));
   expect(set.map(({ message }) => message)[0]).toContain('0 of 0 photos');
 });
 
-test('references are upright sRGB PNGs without metadata, in name order, at most 2048 pixels long', async () => {
+test('creates references as upright sRGB PNGs without metadata, in name order, at most 2048 pixels long', async () => {
   const large = await scene(30, 2600, 1300)
     .withExif({ IFD0: { Copyright: 'me' }, IFD3: { GPSLatitudeRef: 'N' } })
     .withIccProfile('p3')

@@ -1,4 +1,4 @@
-/** The HEIC decoder and its worker, on a real file; what needs none is tested on a bare clone too. */
+/** The HEIC decoder and its worker. The tests with a real file are skipped where there is none. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -9,15 +9,15 @@ import { difference, scene, sharedPhotos } from './pictures.ts';
 const hostile = sharedPhotos('hostile');
 const limits = { index: 0, maxPixels: 1e6, seconds: 20 };
 
-test('what is no HEIC fails by the decoder’s word', async () => {
-  await expect(decodeHeic(Buffer.from('no picture at all'), limits)).rejects.toThrow('not a HEIC image');
+test('a file that is not a HEIC fails with the decoder’s message', async () => {
+  await expect(decodeHeic(Buffer.from('not an image'), limits)).rejects.toThrow('not a HEIC image');
 });
 
-test('a decoder that takes too long is ended', async () => {
+test('a decoder that takes too long is terminated', async () => {
   await expect(decodeHeic(Buffer.alloc(10), { ...limits, seconds: 0 })).rejects.toThrow(DecoderTooSlow);
 });
 
-test('a profile put into a PNG is obeyed like one that was there', async () => {
+test('an inserted profile is applied like an original one', async () => {
   const original = await scene(1).toBuffer();
   const p3 = await sharp(original).withIccProfile('p3').png().toBuffer();
   const { icc } = await sharp(p3).metadata();

@@ -10,8 +10,8 @@ async function codesOf(image: Buffer): Promise<string[]> {
   return photos.flatMap(({ findings }) => findings.map(({ code }) => code));
 }
 
-describe('a picture made on the spot', () => {
-  test('too dark is dark, not blurred, and both when it is both', async () => {
+describe('a generated image', () => {
+  test('that is too dark is dark but not blurred, and both if it is both', async () => {
     const sharp3 = await exposed(await scene(50).toBuffer(), -3);
     expect(await codesOf(sharp3)).toEqual(['dark']);
     expect(await codesOf(await exposed(await scene(50).blur(12).toBuffer(), -3))).toEqual([
@@ -21,7 +21,7 @@ describe('a picture made on the spot', () => {
     expect(await codesOf(await exposed(await scene(50).toBuffer(), -1))).toEqual([]);
   });
 
-  test('a dark photo with its light in it is no dark photo', async () => {
+  test('that is dark but shows a light source is not dark', async () => {
     const lamp = await scene(51, 120).toBuffer();
     const night = await sharp(await exposed(await scene(52).toBuffer(), -4))
       .composite([{ input: lamp, left: 260, top: 260 }])
@@ -30,32 +30,32 @@ describe('a picture made on the spot', () => {
     expect(await codesOf(night)).toEqual([]);
   });
 
-  test('as through haze it is low in contrast, and not blurred', async () => {
+  test('seen through haze is low in contrast, but not blurred', async () => {
     expect(await codesOf(await hazed(await scene(53).toBuffer(), 0.2))).toEqual(['low-contrast']);
     expect(await codesOf(await hazed(await scene(53).toBuffer(), 0.5))).toEqual([]);
   });
 
-  test('too light is overexposed; before a white backdrop, on clear ground or in pure colours it is not', async () => {
+  test('that is too light is overexposed, but not on a white, transparent or pure colour background', async () => {
     const picture = await scene(54).toBuffer();
     expect(await codesOf(await exposed(picture, 3))).toEqual(['overexposed']);
     const small = await scene(54, 200).toBuffer();
-    const standingBefore = (background: string) =>
+    const onBackground = (background: string) =>
       sharp({ create: { width: 640, height: 640, channels: 4, background } })
         .composite([{ input: small, left: 220, top: 220 }])
         .png()
         .toBuffer();
-    expect(await codesOf(await standingBefore('#ffffffff'))).toEqual([]);
-    expect(await codesOf(await standingBefore('#ffffff00'))).toEqual(['mostly-transparent']);
-    expect(await codesOf(await standingBefore('#ff0000ff'))).toEqual([]);
+    expect(await codesOf(await onBackground('#ffffffff'))).toEqual([]);
+    expect(await codesOf(await onBackground('#ffffff00'))).toEqual(['mostly-transparent']);
+    expect(await codesOf(await onBackground('#ff0000ff'))).toEqual([]);
   });
 });
 
 const dreambooth = sharedPhotos('dreambooth');
 if (dreambooth === undefined) {
-  test.todo('real photos in the wrong light: skipped, ../shared/photos/dreambooth is not here');
+  test.todo('real photos in the wrong light: skipped, ../shared/photos/dreambooth is missing');
 } else {
   describe('real photos', () => {
-    // Two of each of the five subjects, among them the darkest of all 25, on which the limits were measured.
+    // Two of each of the five subjects, including the darkest of all 25, on which the limits were measured.
     const files = readdirSync(dreambooth).flatMap((subject) =>
       ['00.jpg', '03.jpg'].map((file) => join(dreambooth, subject, file)),
     );
@@ -67,17 +67,17 @@ if (dreambooth === undefined) {
         }),
       );
 
-    test('are dark, and nothing else, with three and five stops less, and none with one', async () => {
+    test('are dark with three and five stops less, but not with one', async () => {
       expect(await codesOfAll((image) => exposed(image, -3))).toEqual(files.map(() => 'dark'));
       expect(await codesOfAll((image) => exposed(image, -5))).toEqual(files.map(() => 'dark'));
       expect(await codesOfAll((image) => exposed(image, -1))).toEqual(files.map(() => ''));
     }, 60_000);
 
-    test('are low in contrast with a fifth of it', async () => {
+    test('are low in contrast with a fifth of their contrast', async () => {
       expect(await codesOfAll((image) => hazed(image, 0.2))).toEqual(files.map(() => 'low-contrast'));
     }, 60_000);
 
-    test('are mostly overexposed with three stops more, dark things excepted, and nothing else', async () => {
+    test('are overexposed with three stops more, except for dark ones', async () => {
       const codes = await codesOfAll((image) => exposed(image, 3));
       expect(new Set(codes)).toEqual(new Set(['overexposed', '']));
       expect(codes.filter((code) => code !== '').length).toBeGreaterThanOrEqual(6);

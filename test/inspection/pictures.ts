@@ -1,11 +1,11 @@
-/** Pictures made on the spot, seeded, so that hostile uploads are tested on a bare clone too. */
+/** Generated, seeded images, so that hostile uploads are also tested on a fresh clone. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import type { PhotoSource } from '../../lib/inspection/inspect.ts';
 
-/** Random numbers in 0..1 from a seed (mulberry32). */
+/** A random number generator for 0..1 (mulberry32). */
 function random(seed: number): () => number {
   let state = seed;
   return () => {
@@ -16,7 +16,9 @@ function random(seed: number): () => number {
   };
 }
 
-/** Coloured tiles with hard edges: sharp, unlike any other seed's, and with no symmetry that would hide a rotation. */
+/**
+ * Coloured tiles with hard edges: sharp, different for each seed, and without a symmetry that would hide a rotation.
+ */
 export function scene(seed: number, width = 640, height = width): Sharp {
   const next = random(seed * 7919 + 1);
   const tiles = Buffer.from(Array.from({ length: 12 * 12 * 3 }, () => Math.floor(next() * 256)));
@@ -25,7 +27,7 @@ export function scene(seed: number, width = 640, height = width): Sharp {
     .png({ compressionLevel: 1 });
 }
 
-/** The same picture as a camera takes it with `stops` more light, or fewer: doubled in linear light, cut off at white. */
+/** Changes the exposure by a number of stops: factors of two in linear light, clipped at white. */
 export async function exposed(image: Buffer, stops: number): Promise<Buffer> {
   return withLevels(image, (level) => {
     const value = level / 255;
@@ -34,7 +36,7 @@ export async function exposed(image: Buffer, stops: number): Promise<Buffer> {
   });
 }
 
-/** The same picture with so much of its contrast, as through haze. */
+/** Reduces the contrast to a share, as haze does. */
 export async function hazed(image: Buffer, share: number): Promise<Buffer> {
   return withLevels(image, (level) => 128 + (level - 128) * share);
 }
@@ -55,7 +57,7 @@ export async function pixelsOf(image: Buffer): Promise<{ data: Buffer; width: nu
   return { data, width: info.width, height: info.height };
 }
 
-/** Mean absolute difference of two pictures, 0..255; infinite when their sizes differ. */
+/** Mean absolute difference of two images, 0..255; infinite if their sizes differ. */
 export async function difference(a: Buffer, b: Buffer): Promise<number> {
   const [left, right] = await Promise.all([pixelsOf(a), pixelsOf(b)]);
   if (left.width !== right.width || left.height !== right.height) return Infinity;
@@ -64,7 +66,7 @@ export async function difference(a: Buffer, b: Buffer): Promise<number> {
   );
 }
 
-/** A one-bit grey PNG that says it is `width` x `height` and holds almost nothing. */
+/** A one-bit grey PNG whose header claims `width` x `height`, with almost no data. */
 export function bombPng(width: number, height: number): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -95,10 +97,13 @@ export function folderOf(dir: string): PhotoSource[] {
   return readdirSync(dir).map((file) => source(file, readFileSync(join(dir, file))));
 }
 
-/** A folder of real photos that lies beside the repository for its makers, or undefined, saying so. */
+/**
+ * A folder of real photos next to the repository on developers' machines; undefined, with a warning, if it is
+ * missing.
+ */
 export function sharedPhotos(name: string): string | undefined {
   const dir = join(import.meta.dirname, '../../../shared/photos', name);
   if (existsSync(dir)) return dir;
-  console.warn(`SKIPPED: ${dir} is absent; generated pictures are tested instead`);
+  console.warn(`SKIPPED: ${dir} is missing; generated images are tested instead`);
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** The hostile uploads and the DreamBooth sets that lie beside the repository for its makers, and the example's photos. */
+/** Hostile uploads and DreamBooth sets from a folder next to the repository, if present, and the example's photos. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -38,7 +38,7 @@ if (hostile !== undefined) {
       all = await inspect(folderOf(hostile));
     });
 
-    test.each(Object.entries(expected))('%s among all the others', (file, { verdict }) => {
+    test.each(Object.entries(expected))('%s together with the others', (file, { verdict }) => {
       expect(all.photos.find((photo) => photo.file === file)?.verdict).toBe(verdict);
     });
 
@@ -50,7 +50,7 @@ if (hostile !== undefined) {
       },
     );
 
-    test('every finding says why and what to do, and names the file', () => {
+    test('every finding has a reason, a remedy and the file', () => {
       const findings = all.photos.flatMap((photo) => photo.findings.map((finding) => ({ photo, finding })));
       expect(findings.length).toBeGreaterThan(12);
       for (const { photo, finding } of findings) {
@@ -66,7 +66,7 @@ if (hostile !== undefined) {
       expect(message('duplicate-b.jpg')).toContain('duplicate-a.jpg');
     });
 
-    test('one picture in many containers gives one picture', async () => {
+    test('one image in many containers gives one reference', async () => {
       const original = readFileSync(join(hostile, 'really-a-png.jpg'));
       expect(await difference(all.reference('really-a-png.jpg'), original)).toBe(0);
       expect(await difference(all.reference('exif-orientation-6.jpg'), original)).toBeLessThan(4);
@@ -83,7 +83,7 @@ if (hostile !== undefined) {
       });
     });
 
-    test.each(['transparent.png', 'palette-transparent.png'])('%s lies over white', async (file) => {
+    test.each(['transparent.png', 'palette-transparent.png'])('%s is put on white', async (file) => {
       const content = readFileSync(join(hostile, file));
       const rgba = await sharp(content).ensureAlpha().raw().toBuffer();
       const rgb = await sharp(all.reference(file)).raw().toBuffer();
@@ -108,7 +108,7 @@ async function expectAccepted(folder: string): Promise<void> {
   expect(inspection.references).toHaveLength(5);
 }
 
-// Here in every clone, so that this file has a test where the other photos are absent.
+// In every clone, so that this file has a test where the other photos are missing.
 test('the example of the demo is accepted without a finding', () => expectAccepted(example));
 
 if (dreambooth !== undefined) {
@@ -117,6 +117,6 @@ if (dreambooth !== undefined) {
   );
 }
 
-// A suite without tests would fail; these two say in the list of tests what was not tested.
-if (hostile === undefined) test.todo('hostile uploads: skipped, ../shared/photos/hostile is not here');
-if (dreambooth === undefined) test.todo('DreamBooth sets: skipped, ../shared/photos/dreambooth is not here');
+// These two list what was not tested.
+if (hostile === undefined) test.todo('hostile uploads: skipped, ../shared/photos/hostile is missing');
+if (dreambooth === undefined) test.todo('DreamBooth sets: skipped, ../shared/photos/dreambooth is missing');

@@ -1,4 +1,4 @@
-/** The set-up on machines that lack something: clear words, an exit code, no stack trace. */
+/** The setup on machines that lack something: a clear message, an exit code, no stack trace. */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -14,13 +14,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { holdsTheLock } from '../../lib/setup/locked.mjs';
+import { matchesLockFile } from '../../lib/setup/lock-file.mjs';
 import { isNewEnough, requireNode, requireSystem } from '../../lib/setup/setup.mjs';
 
 const root = join(import.meta.dirname, '../..');
 let clone: string;
 
-/** A clone with its npm packages in place and nothing of Python; what is in `tools` is all that its PATH holds. */
+/** A clone with npm packages and without Python; its PATH has only the folder `tools`. */
 beforeEach(() => {
   clone = mkdtempSync(join(tmpdir(), 'proxytune-clone-'));
   for (const file of [
@@ -54,15 +54,15 @@ function setUp(): { status: number | null; stderr: string } {
   });
 }
 
-test('without Python: what is missing, what to do, exit code 1', () => {
+test('without Python: error, remedy, exit code 1', () => {
   const { status, stderr } = setUp();
   expect(status).toBe(1);
   expect(stderr).toBe(
-    'No Python was found.\nWhat to do: install Python 3.11 or newer from https://python.org, then call this again.\n',
+    'Python was not found.\nWhat to do: install Python 3.11 or newer from https://python.org, then run the command again.\n',
   );
 });
 
-test('with a Python that is too old: which one, exit code 1', () => {
+test('with a Python that is too old: its version, exit code 1', () => {
   tool('python3', 'echo 3.9.18');
   const { status, stderr } = setUp();
   expect(status).toBe(1);
@@ -70,16 +70,16 @@ test('with a Python that is too old: which one, exit code 1', () => {
   expect(stderr).not.toMatch(/\n\s+at /);
 });
 
-test('the first Python that is new enough is taken; one without venv is told apart from one that is old', () => {
+test('uses the first Python that is new enough; a missing venv module has its own error', () => {
   tool('python3', 'echo 3.9.18');
   tool('python3.12', 'case "$1" in -c) echo 3.12.3;; *) exit 1;; esac');
   const { status, stderr } = setUp();
   expect(status).toBe(1);
-  expect(stderr).toContain('setup: making the Python environment .venv with python3.12 3.12.3');
+  expect(stderr).toContain('setup: creating the Python environment .venv with python3.12 3.12.3');
   expect(stderr).toContain('apt-get install python3-venv');
 });
 
-test('packages of an older lock file are stale: npm is asked, and its failure is told', () => {
+test('packages of an older lock file are stale: npm runs, and its failure is reported', () => {
   writeFileSync(join(clone, 'node_modules/.proxytune-setup'), 'other');
   tool('npm', 'echo "npm $*" >&2; exit 1');
   const { status, stderr } = setUp();
@@ -88,41 +88,41 @@ test('packages of an older lock file are stale: npm is asked, and its failure is
   expect(stderr).toContain('npm could not install the packages.\nWhat to do: ');
 });
 
-test('an environment that holds the lock is not made anew: only the package itself is installed', () => {
+test('keeps an environment that matches the lock file and only installs the package itself', () => {
   mkdirSync(join(clone, '.venv/bin'), { recursive: true });
   linkSync(join(clone, 'package-lock.json'), join(clone, '.venv/.proxytune-setup'));
-  writeFileSync(join(clone, '.venv/bin/python'), `#!/bin/sh\necho "$1 $2 $3 $6" >>${clone}/asked\n`);
+  writeFileSync(join(clone, '.venv/bin/python'), `#!/bin/sh\necho "$1 $2 $3 $6" >>${clone}/calls\n`);
   chmodSync(join(clone, '.venv/bin/python'), 0o755);
   const { stderr } = setUp();
-  expect(stderr).not.toContain('making the Python environment');
-  const asked = readFileSync(join(clone, 'asked'), 'utf8');
-  expect(asked).toContain('-m pip install --no-deps');
-  expect(asked.match(/-m pip install/g)).toHaveLength(1);
-  // What the old stamp was linked with is as before.
+  expect(stderr).not.toContain('creating the Python environment');
+  const calls = readFileSync(join(clone, 'calls'), 'utf8');
+  expect(calls).toContain('-m pip install --no-deps');
+  expect(calls.match(/-m pip install/g)).toHaveLength(1);
+  // The file that the old stamp was a hard link to is unchanged.
   expect(readFileSync(join(clone, 'package-lock.json'))).toEqual(
     readFileSync(join(root, 'package-lock.json')),
   );
   expect(readFileSync(join(clone, '.venv/.proxytune-setup'), 'utf8')).toMatch(/^[0-9a-f]{64}$/);
 });
 
-test('the environment of these tests holds the lock, and no other', () => {
+test('the environment of these tests matches its lock file, and no other', () => {
   const lock = readFileSync(join(root, 'containers/requirements.txt'), 'utf8');
-  const held = (text: string) => {
+  const matches = (text: string) => {
     writeFileSync(join(clone, 'lock.txt'), text);
-    return holdsTheLock(join(root, '.venv/bin/python'), join(clone, 'lock.txt'));
+    return matchesLockFile(join(root, '.venv/bin/python'), join(clone, 'lock.txt'));
   };
-  expect(held(lock)).toBe(true);
-  expect(held(lock.replace(/^numpy==.*$/m, 'numpy==0.0.1'))).toBe(false);
-  expect(held(lock.replace(/^numpy==.*$/m, ''))).toBe(false);
-  expect(held(`${lock}more==1.0\n`)).toBe(false);
-  expect(holdsTheLock(join(clone, '.venv/bin/python'), join(clone, 'lock.txt'))).toBe(false);
+  expect(matches(lock)).toBe(true);
+  expect(matches(lock.replace(/^numpy==.*$/m, 'numpy==0.0.1'))).toBe(false);
+  expect(matches(lock.replace(/^numpy==.*$/m, ''))).toBe(false);
+  expect(matches(`${lock}more==1.0\n`)).toBe(false);
+  expect(matchesLockFile(join(clone, '.venv/bin/python'), join(clone, 'lock.txt'))).toBe(false);
 });
 
 test.each(['18.20.4', '16.0.0', '9.1.0'])('Node %s is too old', (version) => {
   expect(() => requireNode(version)).toThrow(`Node ${version} is too old: Proxytune needs Node 20 or newer.`);
 });
 
-test.each(['20.0.0', '24.21.0', '100.0.0'])('Node %s will do', (version) => {
+test.each(['20.0.0', '24.21.0', '100.0.0'])('Node %s is new enough', (version) => {
   expect(() => requireNode(version)).not.toThrow();
 });
 
@@ -136,12 +136,12 @@ test.each([
   expect(isNewEnough(version)).toBe(enough);
 });
 
-test('Windows itself is refused with the way out', () => {
+test('rejects Windows and suggests WSL', () => {
   expect(() => requireSystem('win32')).toThrow('WSL');
   for (const platform of ['linux', 'darwin']) expect(() => requireSystem(platform)).not.toThrow();
 });
 
-test('a set-up waits for another one, and takes the turn of one that is no more', async () => {
+test('waits for another setup, and takes over the lock of one that has ended', async () => {
   const lock = join(clone, '.proxytune/setup.lock');
   mkdirSync(join(clone, '.proxytune'));
   writeFileSync(lock, String(process.pid));
@@ -162,6 +162,6 @@ test('a set-up waits for another one, and takes the turn of one that is no more'
   // No process has this number: Linux and macOS count below it.
   writeFileSync(lock, '99999999');
   await ended;
-  expect(seen).toContain('No Python was found.');
+  expect(seen).toContain('Python was not found.');
   expect(existsSync(lock)).toBe(false);
 });
