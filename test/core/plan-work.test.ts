@@ -1,0 +1,347 @@
+/**
+ * The plan charges and allows time for what the jobs do: for each stage, work counted by the job's own loops
+ * (`job-work.ts`, which real jobs are held against) at the catalogue's rates. No formula of the plan is called.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { instance, SPOT_SAVING } from '../../lib/core/catalogue/instances.ts';
+import { type Model, model, recipeOf } from '../../lib/core/catalogue/models.ts';
+import type { Preset } from '../../lib/core/catalogue/recipes.ts';
+import type { Chunk } from '../../lib/core/contract/pictures.ts';
+import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
+import { chunksOf } from '../../lib/core/plan/chunks.ts';
+import {
+  type Plan,
+  type StagePlan,
+  stageOf,
+  type TrainingPlan,
+  transformOf,
+} from '../../lib/core/plan/plan.ts';
+import type { JobStage, TransformStage } from '../../lib/core/words.ts';
+import { busiest, curateWork, evaluateWork, learnWork, teachWork } from './job-work.ts';
+import { plan } from './planning.ts';
+
+/** The cases that real jobs are counted against. */
+interface Counted {
+  readonly teach: {
+    hyperparameters: Parameters<typeof teachWork>[0];
+    gpus: number;
+    photos: number;
+    work: object;
+  }[];
+  readonly learn: { hyperparameters: Parameters<typeof learnWork>[0]; work: object }[];
+  readonly draw: Record<'pictures' | 'picturesPerChunk' | 'instances' | 'gpus' | 'busiest', number>[];
+  readonly curate: { ends: number[]; photos: number; work: object }[];
+  readonly evaluate: {
+    proxies: number;
+    prompts: number;
+    picturesPerPrompt: number;
+    photos: number;
+    work: object;
+  }[];
+}
+const counted: Counted = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../containers/tests/job_work.json'), 'utf8'),
+);
+/** The plan is made before the photos are counted, so it allows for the most. */
+const PHOTOS = PHOTO_LIMITS.maxPhotos;
+const FOUR_GPUS = 'ml.g5.12xlarge';
+
+describe('work counted here is what real jobs do', () => {
+  test.each(counted.teach)('teach, %#', ({ hyperparameters, gpus, photos, work }) => {
+    expect(teachWork(hyperparameters, gpus, photos)).toEqual(work);
+  });
+  test.each(counted.learn)('learn, %#', ({ hyperparameters, work }) => {
+    expect(learnWork(hyperparameters)).toEqual(work);
+  });
+  test.each(counted.draw)('drawing, %#', ({ pictures, picturesPerChunk, instances, gpus, busiest: most }) => {
+    const chunks = Array.from({ length: Math.ceil(pictures / picturesPerChunk) }, (_, at) => ({
+      pictures: Array(Math.min(picturesPerChunk, pictures - at * picturesPerChunk)).fill(null),
+    }));
+    // No more processes than an instance has chunks to choose from.
+    expect(busiest(chunks, instances * Math.min(gpus, chunks.length))).toBe(most);
+  });
+  test.each(counted.curate)('curate, %#', ({ ends, photos, work }) => {
+    expect(curateWork(ends, photos)).toEqual(work);
+  });
+  test.each(counted.evaluate)('evaluate, %#', ({ proxies, prompts, picturesPerPrompt, photos, work }) => {
+    expect(evaluateWork(proxies, prompts * picturesPerPrompt, photos)).toEqual(work);
+  });
+});
+
+/** A job as AWS bills it: every instance for as long as it lasts. */
+interface Billed {
+  readonly minutes: number;
+  readonly instances?: number;
+}
+
+/** That a stage costs its jobs, one after another, and allows each of them four times what the longest takes. */
+function expectCharged(stage: StagePlan, jobs: readonly Billed[], spot = false): void {
+  const total = (of: (job: Billed) => number) => jobs.reduce((sum, job) => sum + of(job), 0);
+  const { usdPerHour } = instance(stage.instanceType);
+  const usd = total(({ minutes, instances = 1 }) => (minutes / 60) * usdPerHour * instances);
+  const longest = Math.max(...jobs.map(({ minutes }) => minutes));
+  // Minutes of a plan have two decimals.
+  expect(Math.abs(stage.minutes - total(({ minutes }) => minutes))).toBeLessThanOrEqual(0.0051);
+  expect(stage.usd).toBeCloseTo(usd * (spot ? 1 - SPOT_SAVING : 1), 3);
+  const seconds = Math.min(72 * 3600, Math.max(3600, longest * 60 * 4));
+  expect(Math.abs(stage.maxRuntimeSeconds - seconds)).toBeLessThanOrEqual(1);
+}
+
+interface Variant {
+  /** What is asked for. */
+  readonly request: object;
+  /** Whether that changes what the job does, and so what it takes. @default - true */
+  readonly same?: boolean;
+}
+
+/** Each variant, and that it takes another time than the request without it where it should. */
+function eachVariant(
+  stage: JobStage,
+  variants: Readonly<Record<string, Variant>>,
+  check: (made: Plan) => void,
+  common: object = {},
+) {
+  const made = (fields: object) => plan({ maxUsd: 10_000, ...common, ...fields });
+  test('as it stands', () => check(made({})));
+  test.each(Object.entries(variants))('%s', (_, { request, same = false }) => {
+    const own = made(request);
+    check(own);
+    const [before, after] = [made({}), own].map((one) => stageOf(one, stage).minutes);
+    expect(before === after).toBe(same);
+  });
+}
+
+const modelOf = (made: Plan, role: keyof Plan['models']): Model => model(made.models[role].id);
+
+/** Minutes of a picture that a teacher trains on: its rate is of a batch of the recipe, at a size. */
+function trainedPicture(made: Plan, role: 'teacher' | 'student', size: number): number {
+  const row = modelOf(made, role);
+  const { batchSize } = recipeOf(row, made.preset as Preset);
+  const area = row.draw === undefined ? 1 : (size / row.draw.trainingTimedAt) ** 2;
+  return (row.minutes.perStep / batchSize) * area;
+}
+
+/** Minutes of a picture that a model draws: a teacher's rate is of so many denoising steps at a size. */
+function drawnPicture(row: Model, size: number, steps: number | undefined): number {
+  if (row.draw === undefined) return row.minutes.perPicture;
+  return row.minutes.perPicture * (size / row.draw.timedAt) ** 2 * ((steps ?? 0) / row.draw.timedSteps);
+}
+
+function given<Stage extends 'teach' | 'learn'>(made: Plan, stage: Stage) {
+  const { hyperparameters } = stageOf(made, stage) as TrainingPlan;
+  return hyperparameters as Extract<typeof hyperparameters, { stage: Stage }>;
+}
+
+describe('teach takes its steps, its class images, and the samples of its checkpoints', () => {
+  const teach = (fields: object) => ({ request: { advanced: { teach: fields } } });
+  eachVariant(
+    'teach',
+    {
+      'more steps': teach({ steps: 2000 }),
+      'steps that end between two checkpoints': teach({ steps: 1001 }),
+      'a larger batch': teach({ batchSize: 4 }),
+      'a batch that three of four GPUs share': teach({ batchSize: 6, instanceType: FOUR_GPUS }),
+      'a batch that four GPUs share, so that it takes no longer': {
+        ...teach({ batchSize: 4, instanceType: FOUR_GPUS }),
+        same: true,
+      },
+      'class images': teach({ priorPictures: 100 }),
+      'class images and a shared batch': teach({ priorPictures: 7, batchSize: 8, instanceType: FOUR_GPUS }),
+      'no samples': teach({ samples: false }),
+      'no samples, many steps': teach({ samples: false, steps: 20_000 }),
+      'more steps than a job may run': teach({ steps: 20_000, batchSize: 64 }),
+      'spot, which takes no longer': { ...teach({ spot: true }), same: true },
+      draft: { request: { preset: 'draft' } },
+      best: { request: { preset: 'best' } },
+      'another teacher': { request: { teacher: 'flux-dev' } },
+    },
+    (made) => {
+      const stage = stageOf(made, 'teach') as TrainingPlan;
+      const how = given(made, 'teach');
+      const work = teachWork(how, Math.max(1, instance(stage.instanceType).gpus), PHOTOS);
+      const teacher = modelOf(made, 'teacher');
+      const minutes =
+        teacher.minutes.load +
+        work.trained * trainedPicture(made, 'teacher', how.size) +
+        work.classImages * drawnPicture(teacher, how.size, how.prior?.steps) +
+        work.validationImages * drawnPicture(teacher, how.size, how.samples?.steps) +
+        work.clip * modelOf(made, 'clip').minutes.perPicture +
+        work.dino * modelOf(made, 'dino').minutes.perPicture;
+      expectCharged(stage, [{ minutes }], stage.spot);
+    },
+  );
+});
+
+/** Jobs that draw chunks, dealt to all GPUs that a job has: of a transform one an instance, of a spot job all. */
+function drawingJobs(made: Plan, stage: TransformStage, rounds: readonly Chunk[][]): Billed[] {
+  const how = transformOf(made, stage);
+  const row = modelOf(made, how.role);
+  const ofInstance = how.kind === 'spot' ? Math.max(1, instance(how.instanceType).gpus) : 1;
+  return rounds.map((chunks) => {
+    const instances = Math.min(how.instances, Math.ceil(chunks.length / ofInstance));
+    const [{ size, sampler } = how] = chunks;
+    const steps = 'steps' in sampler ? sampler.steps : undefined;
+    const pictures = busiest(chunks, instances * ofInstance);
+    return { minutes: row.minutes.load + pictures * drawnPicture(row, size, steps), instances };
+  });
+}
+
+describe('synthesize takes what its busiest GPU draws, in every round', () => {
+  const synthesize = (fields: object, more: object = {}) => ({
+    request: { ...more, advanced: { synthesize: fields } },
+  });
+  eachVariant(
+    'synthesize',
+    {
+      'fewer proxies': { request: { proxies: 300 } },
+      'more denoising steps': synthesize({ steps: 100 }),
+      'instances that share the chunks': synthesize({ instances: 4 }),
+      'few large chunks for several instances': synthesize(
+        { instances: 3, picturesPerChunk: 64 },
+        { proxies: 200 },
+      ),
+      'more instances than chunks': synthesize({ instances: 8, picturesPerChunk: 64 }, { proxies: 100 }),
+      'all GPUs of spot instances': synthesize(
+        { instances: 2, instanceType: FOUR_GPUS },
+        { synthesis: 'spot', proxies: 500 },
+      ),
+      'one GPU of an instance of four': { ...synthesize({ instanceType: FOUR_GPUS }), same: true },
+      'larger chunks on one instance': { ...synthesize({ picturesPerChunk: 64 }), same: true },
+      rounds: { request: { adaptiveProxies: true, advanced: { curate: { rounds: 6 } } } },
+      'rounds on several instances': {
+        request: {
+          adaptiveProxies: true,
+          proxies: 330,
+          advanced: { curate: { rounds: 3 }, synthesize: { instances: 3 } },
+        },
+      },
+      draft: { request: { preset: 'draft' } },
+      best: { request: { preset: 'best' } },
+      'a student of larger pictures': {
+        request: { teacher: 'sd3-medium', student: 'lumina-mgpt-7b' },
+      },
+    },
+    (made) => {
+      const stage = transformOf(made, 'synthesize');
+      const chunks = chunksOf(made, 'synthesize');
+      // A round draws the chunks up to its end that no earlier one has drawn.
+      const ends = (made.curation?.rounds ?? [made.proxies]).map((end) =>
+        chunks.filter(({ pictures }) => pictures.every(({ index }) => index < end)),
+      );
+      const rounds = ends.map((until, round) => until.slice(ends[round - 1]?.length ?? 0));
+      expect(rounds.flat()).toHaveLength(chunks.length);
+      expectCharged(stage, drawingJobs(made, 'synthesize', rounds), stage.kind === 'spot');
+    },
+  );
+});
+
+describe.each(['sample-teacher', 'sample-student'] as const)(
+  '%s takes all its chunks, on one GPU',
+  (stage) => {
+    eachVariant(
+      stage,
+      {
+        'fewer prompts': { request: { advanced: { sample: { prompts: 3 } } } },
+        'more pictures a prompt': { request: { advanced: { sample: { picturesPerPrompt: 16 } } } },
+        'one GPU of an instance of four': {
+          request: { advanced: { sample: { instanceType: FOUR_GPUS } } },
+          same: true,
+        },
+        'proxies are no samples': { request: { proxies: 50 }, same: true },
+        draft: { request: { preset: 'draft' } },
+      },
+      (made) => expectCharged(stageOf(made, stage), drawingJobs(made, stage, [chunksOf(made, stage)])),
+    );
+  },
+);
+
+describe('curate reads the photos in every round, and every proxy once', () => {
+  eachVariant(
+    'curate',
+    {
+      'fewer proxies': { request: { proxies: 100 } },
+      rounds: { request: { adaptiveProxies: true } },
+      'more rounds': { request: { adaptiveProxies: true, advanced: { curate: { rounds: 9 } } } },
+      'an instance with four GPUs': {
+        request: { advanced: { curate: { instanceType: FOUR_GPUS } } },
+        same: true,
+      },
+      'samples are no proxies': { request: { advanced: { sample: { picturesPerPrompt: 1 } } }, same: true },
+    },
+    (made) => {
+      const work = curateWork(made.curation?.rounds ?? [], PHOTOS);
+      const [clip, dino] = [modelOf(made, 'clip').minutes, modelOf(made, 'dino').minutes];
+      // Any round may have to measure all again, so each is allowed the time of all.
+      const minutes =
+        work.loads * (clip.load + dino.load) + work.clip * clip.perPicture + work.dino * dino.perPicture;
+      expectCharged(stageOf(made, 'curate'), [{ minutes }]);
+    },
+    { curation: true },
+  );
+});
+
+describe('learn takes its steps, each of a whole batch', () => {
+  const learn = (fields: object) => ({ request: { advanced: { learn: fields } } });
+  eachVariant(
+    'learn',
+    {
+      'more steps': learn({ steps: 1000 }),
+      'a larger batch': learn({ batchSize: 64 }),
+      'a smaller batch': learn({ batchSize: 1 }),
+      'more of both': learn({ batchSize: 64, steps: 20_000 }),
+      'an instance with four GPUs, one of which trains': {
+        ...learn({ instanceType: FOUR_GPUS }),
+        same: true,
+      },
+      'a larger batch on four GPUs': learn({ batchSize: 64, instanceType: FOUR_GPUS }),
+      'spot, which takes no longer': { ...learn({ spot: true }), same: true },
+      draft: { request: { preset: 'draft' } },
+      'another student': { request: { student: 'lumina-mgpt-7b' } },
+    },
+    (made) => {
+      const stage = stageOf(made, 'learn') as TrainingPlan;
+      const how = given(made, 'learn');
+      const { trained } = learnWork(how);
+      const minutes =
+        modelOf(made, 'student').minutes.load + trained * trainedPicture(made, 'student', how.size);
+      expectCharged(stage, [{ minutes }], stage.spot);
+    },
+  );
+
+  test('64 instead of 16 pictures a step take 104 instead of 32 minutes', () => {
+    const minutes = (batchSize: number) =>
+      stageOf(plan({ maxUsd: 100, advanced: { learn: { batchSize } } }), 'learn').minutes;
+    expect([16, 64].map(minutes)).toEqual([32, 104]);
+  });
+});
+
+describe('evaluate reads the photos, 200 proxies at most, and all samples', () => {
+  eachVariant(
+    'evaluate',
+    {
+      'fewer proxies': { request: { proxies: 50 } },
+      'more proxies, of which no more are scored': { request: { proxies: 5000 }, same: true },
+      'as many as are scored': { request: { proxies: 200 }, same: true },
+      'curated proxies': { request: { curation: true }, same: true },
+      'fewer prompts': { request: { advanced: { sample: { prompts: 3 } } } },
+      'more pictures a prompt': { request: { advanced: { sample: { picturesPerPrompt: 16 } } } },
+      'samples of checkpoints, which it only shows': {
+        request: { advanced: { teach: { samples: false } } },
+        same: true,
+      },
+      'an instance with four GPUs': {
+        request: { advanced: { evaluate: { instanceType: FOUR_GPUS } } },
+        same: true,
+      },
+      draft: { request: { preset: 'draft' } },
+    },
+    (made) => {
+      const own = made.prompts.evaluation.length * made.samples.picturesPerPrompt;
+      const work = evaluateWork(made.proxies, own, PHOTOS);
+      const [clip, dino] = [modelOf(made, 'clip').minutes, modelOf(made, 'dino').minutes];
+      const minutes = clip.load + dino.load + work.clip * clip.perPicture + work.dino * dino.perPicture;
+      expectCharged(stageOf(made, 'evaluate'), [{ minutes }]);
+    },
+  );
+});
