@@ -19,7 +19,8 @@ module.exports = {
     only('core-imports-only-itself', folder('lib/core'), ['^lib/core/']),
     {
       name: 'core-takes-zod-and-data-only',
-      comment: 'lib/core is pure: no AWS clients, no CDK, no files, no clocks. @noble/hashes is SHA-256 without node:crypto.',
+      comment:
+        'lib/core is pure: no AWS clients, no CDK, no files, no clocks. @noble/hashes is SHA-256 without node:crypto.',
       severity: 'error',
       from: { path: folder('lib/core') },
       to: { dependencyTypesNot: ['local'], pathNot: ['node_modules/zod/', 'node_modules/@noble/hashes/'] },
