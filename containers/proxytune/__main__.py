@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Stage -> the function that does it: (folders, hyperparameters, stop) -> None. Imported only when chosen.
 STAGES = {
     "teach": "proxytune.teacher.trainer:train",
-    "synthesize": "proxytune.proxies.synthesis:synthesize",
+    "synthesize": "proxytune.generation.job:synthesize",
     "curate": "proxytune.curation.curate:curate",
     "learn": "proxytune.student.trainer:train",
     "evaluate": "proxytune.evaluation.evaluate:evaluate",
@@ -48,7 +48,7 @@ def train() -> int:
     from proxytune.contract import failure, hyperparameters
     from proxytune.contract.folders import Folders
     from proxytune.contract.signals import StopRequest
-    from proxytune.training.launching import launch, processes_for
+    from proxytune.training.launch import launch, processes_for
 
     folders = Folders.from_environment()
     try:

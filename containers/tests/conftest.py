@@ -29,10 +29,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
     def folder(model: str) -> Path:
         if model not in made:
-            from proxytune import tiny
+            from dev import tiny_models
 
             made[model] = tmp_path_factory.mktemp("tiny") / model
-            tiny.write(model, made[model])
+            tiny_models.write(model, made[model])
         return made[model]
 
     return folder

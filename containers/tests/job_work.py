@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
+from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 
 FILE = Path(__file__).parent / "job_work.json"
 

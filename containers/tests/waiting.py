@@ -12,7 +12,8 @@ from pretended_gpu import Gpu
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.teacher import flux, latents
+from proxytune.teacher import latents
+from proxytune.teacher.families import flux
 from proxytune.training.loop import LoopSettings, Trainee, run
 
 GPU = torch.device("cuda")

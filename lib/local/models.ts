@@ -12,7 +12,7 @@ import { type ModelFile, requireModel } from '../core/models/manifest.ts';
 import { type LocalCloud, PYTHON } from './cloud.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const TOOL = join(ROOT, 'containers/tools/make_tiny_models.py');
+const TOOL = join(ROOT, 'containers/dev/tools/make_tiny_models.py');
 
 export interface ModelsOptions {
   /** Catalogue ids. @default - every model that runs here */
@@ -89,7 +89,7 @@ function sourceOf(id: string, root: string, dataDir: string): Source {
     what: `The weights of a model that comes with Proxytune are not there: ${title}`,
     given: `no folder ${folder}`,
     allowed: `the repository as it was cloned, with ${shipped}`,
-    remedy: `bring it back with git checkout -- ${shipped}, or train the models anew with containers/tools/pretrain_miniature.py`,
+    remedy: `bring it back with git checkout -- ${shipped}, or train the models anew with containers/dev/tools/pretrain_miniature.py`,
   });
 }
 

@@ -139,7 +139,7 @@ test('settings that are not there, or are none, are named', async () => {
 
 test('the small models of the same classes, trained or made here, are refused for those that they stand for', async () => {
   const made = IMPORTED.flatMap(({ tiny }) => tiny ?? []);
-  const tool = join(ROOT, 'containers/tools/make_tiny_models.py');
+  const tool = join(ROOT, 'containers/dev/tools/make_tiny_models.py');
   await promisify(execFile)(PYTHON, [tool, '--out', folder, '--only', ...made]);
   const shipped = modelIds().flatMap((id) => model(id).shipped ?? []);
   const places = [...made.map((id) => join(folder, id)), ...shipped.map((path) => join(ROOT, path))];

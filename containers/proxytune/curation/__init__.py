@@ -5,5 +5,5 @@
     criteria    Limits, judge: kept or dropped, with the reasons
     coverage    evidence: what each round added
 
-What later stages read of it is in `proxytune.proxies.kept`, which needs no encoder.
+What later stages read of it is in `proxytune.images.kept`, which needs no encoder.
 """

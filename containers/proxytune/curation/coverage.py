@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from proxytune.evaluation.encoders import Vectors
+from proxytune.metrics.encoders import Vectors
 
 
 @dataclass(frozen=True)

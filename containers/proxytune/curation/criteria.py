@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from proxytune.evaluation.encoders import Vectors
-from proxytune.evaluation.scores import among_themselves, to_prompts, to_references
-
-from .measured import Measured
+from proxytune.curation.measured import Measured
+from proxytune.metrics.encoders import Vectors
+from proxytune.metrics.scores import among_themselves, to_prompts, to_references
 
 CRITERIA = ("fidelity", "prompt", "duplicates", "safety")
 

@@ -13,17 +13,16 @@ from proxytune.contract import schema
 from proxytune.contract.folders import Folders
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile, replace_file
+from proxytune.curation.coverage import Evidence, evidence
+from proxytune.curation.criteria import CRITERIA, Limits, Texts, Verdict, judge, limits_for
+from proxytune.curation.measured import Measured, measure
 from proxytune.evaluation.collect import references
-from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
 from proxytune.evaluation.evaluate import Stop, open_picture
-from proxytune.evaluation.prompts import plain_prompts
-from proxytune.proxies.collection import read_proxies
-from proxytune.proxies.kept import FILE
-from proxytune.proxies.shard import Picture
-
-from .coverage import Evidence, evidence
-from .criteria import CRITERIA, Limits, Texts, Verdict, judge, limits_for
-from .measured import Measured, measure
+from proxytune.images.dataset import read_proxies
+from proxytune.images.kept import FILE
+from proxytune.images.shard import Picture
+from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
+from proxytune.metrics.prompts import plain_prompts
 
 
 def curate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> None:

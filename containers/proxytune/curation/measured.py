@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from proxytune.contract.progress import ProgressFile, replace_file
-from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder, Vectors
-from proxytune.proxies.shard import Picture
+from proxytune.images.shard import Picture
+from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 
 FILE = "vectors.npz"
 BATCH = 32

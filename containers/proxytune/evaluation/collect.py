@@ -10,13 +10,12 @@ from typing import Any
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import LIMITS
-from proxytune.proxies import collection
-from proxytune.proxies import shard as shards
-from proxytune.proxies.kept import Judged, read_judged
-
-from .pictures import Picture
-from .prompts import plain_prompts
-from .scores import evenly
+from proxytune.evaluation.pictures import Picture
+from proxytune.images import dataset
+from proxytune.images import shard as shards
+from proxytune.images.kept import Judged, read_judged
+from proxytune.metrics.prompts import plain_prompts
+from proxytune.metrics.scores import evenly
 
 
 def collect(folders: Folders, plan: Mapping[str, Any], judged: Judged | None = None) -> list[Picture]:
@@ -73,7 +72,7 @@ def proxies(channel: Path, plan: Mapping[str, Any], judged: Judged | None) -> li
         ProxytuneError: ProxiesIncomplete, ShardInvalid.
     """
     plain = plain_prompts(plan)
-    found = collection.read_proxies(channel, plan["proxies"]) if judged is None else judged.kept
+    found = dataset.read_proxies(channel, plan["proxies"]) if judged is None else judged.kept
     return [_drawn("proxies", found[place], plain) for place in evenly(len(found), LIMITS.scored_proxies)]
 
 
@@ -89,7 +88,7 @@ def samples(channel: Path, plan: Mapping[str, Any], role: str) -> list[Picture]:
         ProxytuneError: ShardInvalid when some are missing, or belong to another stage or plan.
     """
     plain = {entry["prompt"]: entry["plain"] for entry in plan["prompts"]["evaluation"]}
-    found = collection.read_all(channel)
+    found = dataset.read_all(channel)
     foreign = sorted({picture.record.stage for picture in found} - {f"sample-{role}"})
     if foreign:
         raise _samples_invalid(role, f"they are of stage {', '.join(foreign)}", f"stage sample-{role} only")

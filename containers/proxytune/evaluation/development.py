@@ -16,9 +16,8 @@ from PIL import Image
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.records import read_record
-
-from .pictures import Picture, View, save_view
-from .report_curves import curve
+from proxytune.evaluation.pictures import Picture, View, save_view
+from proxytune.evaluation.report.curves import curve
 
 CHANNEL = "teach-samples"
 RECORD = "choice.json"

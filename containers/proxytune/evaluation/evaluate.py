@@ -18,19 +18,18 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile
-
-from .collect import collect, judged_proxies
-from .development import read_development
-from .encoders import ClipEncoder, DinoEncoder, Vectors
-from .exact import Judge, judge_of
-from .metrics import build_metrics, write_metrics
-from .pictures import Picture, ScoredPicture, View, save_view
-from .report import write_report
-from .report_curation import show_curation, summary
-from .scores import among_themselves, to_prompts, to_references
+from proxytune.evaluation.collect import collect, judged_proxies
+from proxytune.evaluation.development import read_development
+from proxytune.evaluation.exact import Judge, judge_of
+from proxytune.evaluation.metrics_file import build_metrics, write_metrics
+from proxytune.evaluation.pictures import Picture, ScoredPicture, View, save_view
+from proxytune.evaluation.report.curation import show_curation, summary
+from proxytune.evaluation.report.page import write_report
+from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
+from proxytune.metrics.scores import among_themselves, to_prompts, to_references
 
 if TYPE_CHECKING:
-    from proxytune.miniature.truth.measures import Exact
+    from proxytune.drawn_world.ground_truth.measures import Exact
 
 # Pictures open at once: 32 of 1024 pixels are 100 MB. The encoders take them as one batch.
 BATCH = 32

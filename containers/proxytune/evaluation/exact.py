@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from PIL import Image
 
-from .scores import summarise
+from proxytune.metrics.scores import summarise
 
 if TYPE_CHECKING:
     # Only a run that needs the small world loads it.
-    from proxytune.miniature.truth.measures import Exact
+    from proxytune.drawn_world.ground_truth.measures import Exact
 
 EXACT = ("palette", "shape", "pattern", "category", "context")
 """The measures, in the order of metrics.json and metrics.csv."""
@@ -37,7 +37,7 @@ def judge_of(plan: Mapping[str, Any]) -> Judge:
     truth = plan["request"].get("truth")
     if truth is None:
         return lambda pictures, prompts: [None] * len(pictures)
-    from proxytune.miniature.truth.judge import Judge as JudgeOfTruth
+    from proxytune.drawn_world.ground_truth.judge import Judge as JudgeOfTruth
 
     return JudgeOfTruth(plan["category"], truth)
 

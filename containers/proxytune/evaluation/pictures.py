@@ -14,7 +14,7 @@ from PIL import Image
 from proxytune.contract.progress import replace_file
 
 if TYPE_CHECKING:
-    from proxytune.miniature.truth.measures import Exact
+    from proxytune.drawn_world.ground_truth.measures import Exact
 
 # A picture of at most this side is shown as it is, to the pixel; scaling it down would save nothing.
 EXACT = 256

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .scores import Score, retained
+from proxytune.metrics.scores import Score, retained
 
 Models = Mapping[str, Mapping[str, Any]]
 

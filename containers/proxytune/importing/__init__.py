@@ -4,6 +4,5 @@ hub        Hub: the files of a repository at a commit, and their content
 targets    Folder, Bucket: where they go
 bring      bring(order, hub, target): everything that is missing, checked, the manifest last
 pickled    weights that a repository holds only as a pickle, as safetensors
-alone      a folder is held by one import
 job        the job of stage import-model
 """

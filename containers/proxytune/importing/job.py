@@ -1,6 +1,6 @@
 """The job of stage import-model: the one job with a network, which sees nothing but its order and the models.
 
-On one machine `containers/tools/import_model.py` does the same into a folder.
+On one machine `containers/dev/tools/import_model.py` does the same into a folder.
 """
 
 from __future__ import annotations

@@ -14,10 +14,10 @@ from starlette.routing import Route
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
-from proxytune.proxies import chunk as chunks
-from proxytune.proxies.chunk import Chunk
-from proxytune.proxies.drawing import draw_shard
-from proxytune.proxies.maker import PictureMaker
+from proxytune.generation.generator import PictureMaker
+from proxytune.generation.rendering import draw_shard
+from proxytune.images import chunk as chunks
+from proxytune.images.chunk import Chunk
 from proxytune.serving.failure_note import leave_note
 from proxytune.serving.settings import STAGES
 

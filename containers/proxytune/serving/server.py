@@ -15,8 +15,8 @@ import uvicorn
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
-from proxytune.proxies.loading import load_onto_device, maker_for
-from proxytune.proxies.maker import PictureMaker, StreamingMaker
+from proxytune.generation.generator import PictureMaker, StreamingMaker
+from proxytune.generation.loading import load_onto_device, maker_for
 from proxytune.serving.app import Loaded, make_app
 from proxytune.serving.base_model import fetch
 from proxytune.serving.failure_note import leave_note

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from proxytune.proxies.chunk import CHUNK_PATTERN, parse, prompts_of
+from proxytune.images.chunk import CHUNK_PATTERN, parse, prompts_of
 
 # S3's answers are small and slow: some at once.
 AT_ONCE = 16

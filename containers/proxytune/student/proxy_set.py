@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.proxies.shard import Picture
+from proxytune.images.shard import Picture
 
 
 class ProxySet:

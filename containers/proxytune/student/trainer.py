@@ -11,11 +11,11 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.hyperparameters import settings_hash
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.proxies.collection import read_proxies
-from proxytune.proxies.kept import read_judged
-from proxytune.proxies.shard import Picture
-from proxytune.student import families
-from proxytune.student.lesson import Lesson
+from proxytune.images.dataset import read_proxies
+from proxytune.images.kept import read_judged
+from proxytune.images.shard import Picture
+from proxytune.student.config import Lesson
+from proxytune.student.families import registry
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training import loop
 from proxytune.training.lora import write_facts
@@ -39,7 +39,7 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, proxies.data))
     progress.write("loading the student", 0)
     seed_everything(hyperparameters["seed"])
-    learner = families.learner(hyperparameters["family"], base, proxies.size, device())
+    learner = registry.learner(hyperparameters["family"], base, proxies.size, device())
     trainee = learner.prepare(proxies, _lesson(hyperparameters))
     settings = learner.loop_settings(
         steps=hyperparameters["steps"],

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.finite import finite
-from proxytune.teacher.adapter_file import WEIGHTS_FILE, read_layers, refused
+from proxytune.teacher.lora_file import WEIGHTS_FILE, read_layers, refused
 
 ADAPTER = "default"
 # How far the network read back may be from the trained one: as a share of the adapter's effect (a lost alpha

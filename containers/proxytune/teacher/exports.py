@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from proxytune.teacher.adapter_file import LowRank
+from proxytune.teacher.lora_file import LowRank
 
 KOHYA_FILE = "kohya_lora_weights.safetensors"
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from proxytune.contract.finite import finite
 from proxytune.teacher.photos import Crop, PhotoSet
-from proxytune.training.moving import moved
+from proxytune.training.transfer import moved
 
 
 class LatentSource:

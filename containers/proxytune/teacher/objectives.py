@@ -11,7 +11,7 @@ from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.teacher.loading import load_named, part_folder
-from proxytune.training.moving import moved
+from proxytune.training.transfer import moved
 
 
 @dataclass(frozen=True)

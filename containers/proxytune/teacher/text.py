@@ -12,7 +12,7 @@ from torch import Tensor
 
 from proxytune.contract.finite import finite
 from proxytune.teacher.loading import load_part, part_folder
-from proxytune.training.moving import numbered
+from proxytune.training.transfer import numbered
 
 
 @dataclass(frozen=True)

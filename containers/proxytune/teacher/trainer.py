@@ -15,16 +15,16 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.hyperparameters import settings_hash
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.teacher import families
 from proxytune.teacher.about import describe, weights_sha256
-from proxytune.teacher.lesson import Lesson, Prior, Teacher
+from proxytune.teacher.class_images import CLASS_PICTURES, class_pictures
+from proxytune.teacher.config import Lesson, Prior, Teacher
+from proxytune.teacher.families import registry
 from proxytune.teacher.photos import PhotoSet
-from proxytune.teacher.prior import CLASS_PICTURES, class_pictures
-from proxytune.teacher.samples import FOLDER as SAMPLES
-from proxytune.teacher.samples import SampleBook, collector, wanted
+from proxytune.teacher.validation import FOLDER as SAMPLES
+from proxytune.teacher.validation import SampleBook, collector, wanted
 from proxytune.training import loop
+from proxytune.training.distributed import Processes, join, leave
 from proxytune.training.lora import write_facts
-from proxytune.training.processes import Processes, join, leave
 from proxytune.training.states import seed_everything
 
 
@@ -46,7 +46,7 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     photos = PhotoSet(references, hyperparameters["size"], flips=hyperparameters.get("flips", False))
     settings_of_all = settings_hash(hyperparameters, photos.sha256)
     store = CheckpointStore(folders.checkpoints, settings_of_all, clear=processes.first)
-    teacher = families.teacher(hyperparameters["family"], base, device())
+    teacher = registry.teacher(hyperparameters["family"], base, device())
     prior = _prior(base, hyperparameters, folders, progress, processes)
     # Drawing the class's pictures, in this attempt or an earlier one, leaves no trace in the training.
     seed_everything(hyperparameters["seed"])
@@ -127,7 +127,7 @@ def _book(hyperparameters: dict[str, Any], folders: Folders, photos: PhotoSet) -
 def _hand_on(book: SampleBook, teacher: Teacher, hyperparameters: dict[str, Any], folders: Folders) -> int:
     """Let the teacher be what it was at the best of its checkpoints; the step of that."""
     # The encoders that measure are wanted here only.
-    from proxytune.teacher.choosing import choose_checkpoint
+    from proxytune.teacher.checkpoint_selection import choose_checkpoint
 
     step = choose_checkpoint(book, hyperparameters, folders, device())
     adapter = book.adapter(step)

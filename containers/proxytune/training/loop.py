@@ -19,7 +19,7 @@ from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.training.processes import ALONE, Processes
+from proxytune.training.distributed import ALONE, Processes
 from proxytune.training.states import restore_states, save_states
 
 

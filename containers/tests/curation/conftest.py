@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
+from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 
 MODELS = Path(__file__).parents[2] / "models" / "miniature"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from PIL import Image
 
+from dev.drawn_subjects.subjects import subject_named
 from proxytune.contract.folders import Folders
-from proxytune.miniature.world.scene import CONTEXTS
-from proxytune.miniature.world.subjects import subject_named
-from proxytune.proxies import shard
+from proxytune.drawn_world.scene import CONTEXTS
+from proxytune.images import shard
 
 MODELS = Path(__file__).parents[2] / "models" / "miniature"
 PLAN = Path(__file__).parents[1] / "evaluation" / "fixtures" / "plan.json"

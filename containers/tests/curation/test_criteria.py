@@ -11,8 +11,8 @@ from scenes import asked, in_all_contexts, references, true_pictures
 
 from proxytune.curation.criteria import Limits, Texts, Verdict, judge, limits_for
 from proxytune.curation.measured import Measured
-from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
-from proxytune.evaluation.scores import among_themselves
+from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
+from proxytune.metrics.scores import among_themselves
 
 CAR = "a car"
 

@@ -17,7 +17,7 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.curation.curate import curate
-from proxytune.proxies.kept import read_curation, read_judged
+from proxytune.images.kept import read_curation, read_judged
 
 FIXTURE = Path(__file__).parent / "fixtures" / "curation.json"
 STRINGS = {"stage": "curate", "family": "clip-dino", "model": "clip-miniature", "seed": "7", "round": "1"}

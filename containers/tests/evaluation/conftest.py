@@ -5,32 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from make_run import PLAN, make_run
-from tiny_encoders import make_clip, make_dino
+from tiny_encoders import clip as clip
+from tiny_encoders import dino as dino
+from tiny_encoders import models as models
 
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
-from proxytune.evaluation.encoders import ClipEncoder, DinoEncoder
 from proxytune.evaluation.evaluate import evaluate
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    make_clip(folder / "clip")
-    make_dino(folder / "dino")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def clip(models: Path) -> ClipEncoder:
-    return ClipEncoder(models / "clip", torch.device("cpu"))
-
-
-@pytest.fixture(scope="session")
-def dino(models: Path) -> DinoEncoder:
-    return DinoEncoder(models / "dino", torch.device("cpu"))
 
 
 @pytest.fixture

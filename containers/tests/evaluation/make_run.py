@@ -28,9 +28,9 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.curation.curate import curate
 from proxytune.evaluation.evaluate import evaluate
-from proxytune.proxies import shard
-from proxytune.teacher.choosing import choose_checkpoint
-from proxytune.teacher.samples import SampleBook, wanted
+from proxytune.images import shard
+from proxytune.teacher.checkpoint_selection import choose_checkpoint
+from proxytune.teacher.validation import SampleBook, wanted
 
 PLAN = Path(__file__).parent / "fixtures" / "plan.json"
 PICTURES_PER_SHARD = 16

@@ -11,8 +11,8 @@ from make_run import make_run
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.evaluation.collect import collect
-from proxytune.evaluation.prompts import without
-from proxytune.proxies import shard
+from proxytune.images import shard
+from proxytune.metrics.prompts import without
 
 
 def refused(folders: Folders, plan: dict[str, Any]) -> ProxytuneError:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from make_run import make_run, with_samples
-from test_report import page_of
+from report_page import page_of
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders

@@ -13,20 +13,20 @@ import pytest
 from make_run import PLAN, make_run
 from PIL import Image
 
+from dev.drawn_subjects.export import truth_of
+from dev.drawn_subjects.subjects import subject_named
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
+from proxytune.drawn_world.appearance import draw_appearance
+from proxytune.drawn_world.ground_truth.measures import Exact, asked_context
+from proxytune.drawn_world.render import Picture, render
+from proxytune.drawn_world.scene import CONTEXTS, draw_pose
 from proxytune.evaluation.evaluate import evaluate
 from proxytune.evaluation.exact import EXACT, exact_row, judge_of
-from proxytune.evaluation.metrics import COLUMNS, EXACT_COLUMNS
-from proxytune.evaluation.report_scores import exact_table
-from proxytune.miniature.truth.measures import Exact, asked_context
-from proxytune.miniature.world.appearance import draw_appearance
-from proxytune.miniature.world.export import truth_of
-from proxytune.miniature.world.render import Picture, render
-from proxytune.miniature.world.scene import CONTEXTS, draw_pose
-from proxytune.miniature.world.subjects import subject_named
+from proxytune.evaluation.metrics_file import COLUMNS, EXACT_COLUMNS
+from proxytune.evaluation.report.scores import exact_table
 
 SUBJECT = subject_named("held-back-robot")
 ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")

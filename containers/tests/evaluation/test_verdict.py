@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from proxytune.evaluation.scores import Score
 from proxytune.evaluation.verdict import stand_ins, verdict
+from proxytune.metrics.scores import Score
 
 TRAINED = {"teacher": {"standInFor": None}, "clip": {"standInFor": None}}
 LOW, HIGH = Score(0.3, 0.25, 0.35), Score(0.6, 0.55, 0.65)

@@ -16,17 +16,17 @@ import torch
 from fake_hub import COMMIT, serve
 from huggingface_hub import constants
 
+from dev.tools.alone import alone
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
-from proxytune.evaluation.encoders import ClipEncoder
 from proxytune.importing import hub as hub_module
 from proxytune.importing import targets
-from proxytune.importing.alone import alone
 from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
 from proxytune.importing.job import import_model
 from proxytune.importing.targets import Bucket, Folder
+from proxytune.metrics.encoders import ClipEncoder
 
 CONTAINERS = Path(__file__).parents[2]
 REPOSITORY = "owner/tiny"

@@ -6,9 +6,9 @@ import uuid
 
 import pytest
 
+from dev.tools.alone import full
 from proxytune.contract.errors import ProxytuneError
 from proxytune.importing import targets
-from proxytune.importing.alone import full
 from proxytune.importing.pickled import to_safetensors
 from proxytune.importing.targets import Bucket, Folder
 

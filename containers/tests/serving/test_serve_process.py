@@ -21,13 +21,13 @@ from PIL import Image
 
 from proxytune.contract import hyperparameters, schema
 from proxytune.contract.errors import ProxytuneError
-from proxytune.proxies import shard
-from proxytune.proxies.chunk import parse
-from proxytune.proxies.drawing import draw_shard
+from proxytune.generation.rendering import draw_shard
+from proxytune.images import shard
+from proxytune.images.chunk import parse
 from proxytune.serving.server import load_maker
 from proxytune.serving.settings import Settings
-from proxytune.teacher import families
-from proxytune.teacher.lesson import Lesson
+from proxytune.teacher.config import Lesson
+from proxytune.teacher.families import registry
 from proxytune.teacher.photos import PhotoSet
 from proxytune.training.lora import write_facts
 
@@ -81,7 +81,7 @@ def served_folder(tiny_model, tmp_path_factory):
     base = tmp_path_factory.mktemp("served")
     write_photos(base / "photos")
     torch.manual_seed(1)
-    teacher = families.teacher("sdxl", tiny_model("sdxl-tiny"), torch.device("cpu"))
+    teacher = registry.teacher("sdxl", tiny_model("sdxl-tiny"), torch.device("cpu"))
     lesson = Lesson(["a ohwx dog"], "ohwx", rank=2, alpha=2, batch_size=1, seed=1)
     teacher.prepare(PhotoSet(base / "photos", 64), lesson)
     teacher.save(base / "model")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from learn_job import HYPERPARAMETERS, make_job
 
-from proxytune import tiny
+from dev import tiny_models
 from proxytune.contract.signals import StopRequest
 
 
@@ -20,7 +20,7 @@ def _one_thread():
 @pytest.fixture(scope="session")
 def tiny_student(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models") / "llamagen-tiny"
-    tiny.write("llamagen-tiny", folder)
+    tiny_models.write("llamagen-tiny", folder)
     return folder
 
 

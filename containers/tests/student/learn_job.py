@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from proxytune.contract.folders import Folders
-from proxytune.proxies import shard
-from proxytune.proxies.collection import read_all
+from proxytune.images import shard
+from proxytune.images.dataset import read_all
 
 CAPTION = "a photo of ohwx dog"
 HYPERPARAMETERS = {

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from learn_job import CAPTION, write_shard
 
-from proxytune.proxies import chunk as chunks
-from proxytune.proxies.chunk import Chunk
-from proxytune.proxies.collection import read_proxies
-from proxytune.student import families
-from proxytune.student.learning import AdapterLearner
-from proxytune.student.lesson import Lesson
+from proxytune.images import chunk as chunks
+from proxytune.images.chunk import Chunk
+from proxytune.images.dataset import read_proxies
+from proxytune.student.config import Lesson
+from proxytune.student.families import registry
+from proxytune.student.lora_trainer import AdapterLearner
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training.states import seed_everything
 
@@ -54,6 +54,6 @@ def prepared(family: str, base: Path, proxies: ProxySet, **changes) -> AdapterLe
     """A learner with a fresh adapter."""
     usual = {"caption": CAPTION, "token_word": "ohwx", "caption_dropout": 0.0, "rank": 4, "alpha": 4}
     seed_everything(1)
-    learner = families.learner(family, base, 64, CPU)
+    learner = registry.learner(family, base, 64, CPU)
     assert isinstance(learner, AdapterLearner)
     return learner.prepare(proxies, Lesson(**{**usual, "batch_size": 1, "seed": 1, **changes}))

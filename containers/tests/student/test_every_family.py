@@ -16,12 +16,12 @@ from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.proxies import shard
-from proxytune.proxies.drawing import draw_shard
+from proxytune.generation.rendering import draw_shard
+from proxytune.images import shard
 from proxytune.serving.server import load_maker
 from proxytune.serving.settings import Settings
-from proxytune.student import families
 from proxytune.student.adapters import load_adapter
+from proxytune.student.families import registry
 from proxytune.student.modules import bare, evaluating
 from proxytune.student.trainer import train
 from proxytune.training import loop
@@ -32,7 +32,7 @@ STEPS = 160
 GREEDY = {"guidance": 1.0, "temperature": 0.0, "top_k": 0, "top_p": 1.0, "rows": None}
 
 
-@pytest.fixture(scope="module", params=sorted(families.FAMILIES))
+@pytest.fixture(scope="module", params=sorted(registry.FAMILIES))
 def family(request):
     return request.param
 
@@ -121,7 +121,7 @@ def test_one_picture_is_learnt_by_heart(family, base, tmp_path, monkeypatch):
     loop.run(learner, settings, store, ProgressFile(tmp_path, "learn", STEPS), StopRequest())
     learner.save(tmp_path / "adapter")
     assert len(learner.proxy_codes.unique()) > 8
-    maker = families.picture_maker(family)
+    maker = registry.picture_maker(family)
     maker.load(base, tmp_path / "adapter", CPU)
     drawn = {}
     for name in ("base", "tuned"):
@@ -133,7 +133,7 @@ def test_one_picture_is_learnt_by_heart(family, base, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def maker(family, base, learnt):
-    made = families.picture_maker(family)
+    made = registry.picture_maker(family)
     made.load(base, learnt.model, CPU)
     return made
 
@@ -159,7 +159,7 @@ def test_batch_and_neighbours_change_no_picture(maker, four, batch_size):
 def test_where_the_memory_is_not_enough_fewer_are_drawn_at_once(
     family, base, learnt, four, capsys, monkeypatch
 ):
-    small = families.picture_maker(family)
+    small = registry.picture_maker(family)
     small.load(base, learnt.model, CPU)
     real, asked = small.codes, []
 
@@ -200,7 +200,7 @@ def test_the_server_loads_it_and_draws_the_same_pictures(family, base, learnt, f
 
 
 def test_the_variant_base_is_the_untuned_model(family, maker, four, base):
-    untuned = families.picture_maker(family)
+    untuned = registry.picture_maker(family)
     untuned.load(base, None, CPU)
     drawn = pixels(maker.draw(chunk(2, variant="base")))
     assert drawn == pixels(untuned.draw(chunk(2, variant="base")))
@@ -213,7 +213,7 @@ def test_the_variant_base_is_the_untuned_model(family, maker, four, base):
 
 
 def test_every_family_has_a_tiny_stand_in():
-    assert set(TINY) == set(families.FAMILIES)
+    assert set(TINY) == set(registry.FAMILIES)
 
 
 def test_a_chunk_whose_settings_mean_nothing_is_refused():

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
-from proxytune.student import families
+from proxytune.student.families import registry
 from proxytune.student.trainer import train
 
 ADAPTER_FILES = {"adapter_model.safetensors", "adapter_config.json", "adapter.json"}
@@ -177,9 +177,9 @@ def test_other_proxies_do_not_resume_a_training(job):
 
 
 def test_families_are_rows_of_a_table():
-    assert families.picture_maker("llamagen").sampler_kind == "autoregressive"
+    assert registry.picture_maker("llamagen").sampler_kind == "autoregressive"
     with pytest.raises(ProxytuneError) as refused:
-        families.picture_maker("cubist")
+        registry.picture_maker("cubist")
     assert refused.value.name == "ModelUnknown"
 
 

@@ -6,8 +6,8 @@ from learn_job import HYPERPARAMETERS, make_job
 
 from proxytune.contract.signals import StopRequest
 from proxytune.student import trainer
-from proxytune.student.llamagen.learner import LlamaGenLearner
-from proxytune.training.launching import processes_for
+from proxytune.student.families.llamagen.trainer import LlamaGenLearner
+from proxytune.training.launch import processes_for
 
 
 @pytest.mark.parametrize("case", cases("learn"))

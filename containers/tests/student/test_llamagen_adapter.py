@@ -12,8 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.student.adapters import add_adapter, load_adapter, save_adapter
-from proxytune.student.llamagen import load_student, memory, sample_tokens, trim_caption
-from proxytune.student.llamagen.sampling import bare
+from proxytune.student.families.llamagen import load_student, memory, sample_tokens, trim_caption
+from proxytune.student.families.llamagen.sampling import bare
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -137,7 +137,7 @@ def test_recomputed_activations_change_no_number(tiny_student):
 
 
 def test_the_estimate_of_activations_is_near_what_torch_keeps():
-    from proxytune.student.llamagen import LlamaGen, LlamaGenConfig
+    from proxytune.student.families.llamagen import LlamaGen, LlamaGenConfig
 
     # GPT-XL's proportions at half its width.
     config = LlamaGenConfig(dim=640, n_layer=2, n_head=10, block_size=16, vocab_size=16, caption_dim=8)

@@ -10,12 +10,12 @@ from learn_job import CAPTION, HYPERPARAMETERS, make_job, write_shard
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
-from proxytune.proxies.collection import read_proxies
-from proxytune.student.lesson import Lesson
-from proxytune.student.llamagen import load_student, trim_caption
-from proxytune.student.llamagen.learner import LlamaGenLearner
-from proxytune.student.llamagen.proxy_captions import ProxyCaptions
-from proxytune.student.llamagen.sampling import bare
+from proxytune.images.dataset import read_proxies
+from proxytune.student.config import Lesson
+from proxytune.student.families.llamagen import load_student, trim_caption
+from proxytune.student.families.llamagen.proxy_captions import ProxyCaptions
+from proxytune.student.families.llamagen.sampling import bare
+from proxytune.student.families.llamagen.trainer import LlamaGenLearner
 from proxytune.student.proxy_set import ProxySet
 from proxytune.student.trainer import train
 

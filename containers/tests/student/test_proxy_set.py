@@ -7,7 +7,7 @@ from learn_job import CAPTION, draw_proxy, write_shard
 from PIL import Image
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.proxies.collection import read_proxies
+from proxytune.images.dataset import read_proxies
 from proxytune.student.proxy_set import ProxySet, square
 
 

@@ -7,7 +7,7 @@ from spoilt import spoilt
 from students import TINY, chunk, prepared, proxy_set
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.student import families
+from proxytune.student.families import registry
 
 NAN = float("nan")
 # Family -> its file with the picture tokenizer, and the end of the tokenizer's last tensors there.
@@ -19,7 +19,7 @@ TOKENIZERS = {
 
 
 def test_every_family_has_its_row():
-    assert sorted(TOKENIZERS) == sorted(families.FAMILIES)
+    assert sorted(TOKENIZERS) == sorted(registry.FAMILIES)
 
 
 @pytest.fixture(params=sorted(TOKENIZERS))
@@ -41,7 +41,7 @@ def test_proxies_are_not_learnt_from_a_spoilt_tokenizer(family, tiny_model, tmp_
 
 def test_a_spoilt_picture_is_refused_and_not_drawn_black(family, tiny_model, tmp_path):
     base = of_a_spoilt_tokenizer(family, tiny_model, tmp_path, "decoder")
-    maker = families.picture_maker(family)
+    maker = registry.picture_maker(family)
     maker.load(base, None, torch.device("cpu"))
     with pytest.raises(ProxytuneError, match="for the picture of seed 100") as caught:
         maker.draw(chunk(1, variant="base"))

@@ -8,11 +8,12 @@ from safetensors import safe_open
 from students import PROMPTS, TINY, chunk, prepared, proxy_set
 from waiting import GPU, KINDS, EnoughError, take_steps, watched
 
-from proxytune.student import drawing, families, files
-from proxytune.student.janus import sampling as janus_sampling
-from proxytune.student.llamagen import decoding
-from proxytune.student.llamagen import sampling as llamagen_sampling
-from proxytune.student.lumina import sampling as lumina_sampling
+from proxytune.student import model_files, sampling
+from proxytune.student.families import registry
+from proxytune.student.families.janus import sampling as janus_sampling
+from proxytune.student.families.llamagen import decoding
+from proxytune.student.families.llamagen import sampling as llamagen_sampling
+from proxytune.student.families.lumina import sampling as lumina_sampling
 
 # Tokens; more than a row of a tiny picture has, so that Lumina puts a mark between them.
 ENOUGH = 12
@@ -40,13 +41,13 @@ class Opened:
 @pytest.fixture(params=KINDS)
 def watch(request, monkeypatch):
     if request.param == "pretended":
-        monkeypatch.setattr(files, "safe_open", Opened)
+        monkeypatch.setattr(model_files, "safe_open", Opened)
     with watched(request.param, monkeypatch) as made:
         made.kind = request.param
         yield made
 
 
-@pytest.mark.parametrize("family", sorted(families.FAMILIES))
+@pytest.mark.parametrize("family", sorted(registry.FAMILIES))
 def test_no_step_waits_for_the_gpu(tiny_model, tmp_path, monkeypatch, watch, family):
     monkeypatch.setattr(students, "CPU", GPU)
     proxies = proxy_set(tmp_path / "proxies", PROMPTS)
@@ -59,7 +60,7 @@ def strictly(watch, asked, spoil):
     """A `chooser` whose choices are made strictly from the second token on; a dozen are enough."""
 
     def chooser(seeds, length, device, **settings):
-        choose = drawing.chooser(seeds, length, device, **settings)
+        choose = sampling.chooser(seeds, length, device, **settings)
 
         def watching(logits, place):
             chosen = choose(logits, place)
@@ -87,7 +88,7 @@ def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, spoi
     monkeypatch.setattr(SAMPLING[family], "chooser", strictly(watch, asked, spoil))
     # There is nothing to record a graph of; the same step without one, as where CUDA refuses to.
     monkeypatch.setattr(decoding, "_record", lambda step: step.run)
-    maker = families.picture_maker(family)
+    maker = registry.picture_maker(family)
     maker.load(tiny_model(TINY[family]), None, GPU)
     with pytest.raises(WaitingError if spoilt else EnoughError):
         maker.draw(chunk(1, variant="base"))
@@ -95,4 +96,4 @@ def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, spoi
 
 
 def test_every_family_is_drawn_from():
-    assert set(SAMPLING) == set(families.FAMILIES)
+    assert set(SAMPLING) == set(registry.FAMILIES)

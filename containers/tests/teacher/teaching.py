@@ -10,11 +10,11 @@ from jobs import write_photos, write_teach_job
 from proxytune.contract import hyperparameters
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
-from proxytune.proxies.chunk import Chunk, PictureRequest
-from proxytune.teacher import families
-from proxytune.teacher.diffusion import DiffusionTeacher
-from proxytune.teacher.lesson import Lesson
-from proxytune.teacher.maker import DiffusionMaker
+from proxytune.images.chunk import Chunk, PictureRequest
+from proxytune.teacher.config import Lesson
+from proxytune.teacher.families import registry
+from proxytune.teacher.generator import DiffusionMaker
+from proxytune.teacher.model import DiffusionTeacher
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.trainer import train
 from proxytune.training.families import imported
@@ -27,7 +27,7 @@ MODELS = {"sdxl-tiny": "sdxl", "sd3-medium-tiny": "sd3", "sd3.5-large-tiny": "sd
 
 
 def family_of(model: str):
-    return imported(families.FAMILIES[MODELS[model]].code)()
+    return imported(registry.FAMILIES[MODELS[model]].code)()
 
 
 # As the unet/config.json of stabilityai/stable-diffusion-xl-base-1.0 has it.

@@ -7,8 +7,8 @@ from safetensors.torch import load_file
 from teaching import photo_set, prepared, teach
 from torch._dynamo.utils import counters
 
-from proxytune.teacher.adapter_file import WEIGHTS_FILE
-from proxytune.training import compiling
+from proxytune.teacher.lora_file import WEIGHTS_FILE
+from proxytune.training import compilation
 
 SAMPLER = {"steps": 1, "guidance": 3.0}
 
@@ -48,16 +48,16 @@ def test_compiled_blocks_change_no_gradient_and_drawing_compiles_nothing(tiny_mo
 
 
 def test_a_long_training_is_compiled_and_learns_the_same(tiny_model, tmp_path, monkeypatch):
-    base, real = tiny_model("sd3-medium-tiny"), compiling.compile_layers
+    base, real = tiny_model("sd3-medium-tiny"), compilation.compile_layers
 
     def taught(name, *, possible=True, worthwhile=4):
-        monkeypatch.setattr(compiling, "possible", lambda device: possible)
-        monkeypatch.setattr(compiling, "WORTHWHILE_STEPS", worthwhile)
+        monkeypatch.setattr(compilation, "possible", lambda device: possible)
+        monkeypatch.setattr(compilation, "WORTHWHILE_STEPS", worthwhile)
         before = counters["stats"]["unique_graphs"]
         adapter = load_file(teach(tmp_path / name, base.name, base) / WEIGHTS_FILE)
         return adapter, counters["stats"]["unique_graphs"] - before
 
-    monkeypatch.setattr(compiling, "compile_layers", lambda layers, **_: real(layers, backend="eager"))
+    monkeypatch.setattr(compilation, "compile_layers", lambda layers, **_: real(layers, backend="eager"))
     plain, none = taught("impossible", possible=False)
     short, still_none = taught("short", worthwhile=5)
     compiled, graphs = taught("long")

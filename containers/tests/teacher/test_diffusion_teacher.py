@@ -18,8 +18,8 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher.adapter import load_adapter
-from proxytune.teacher.adapter_file import WEIGHTS_FILE
 from proxytune.teacher.latents import normalise_latents, restore_latents
+from proxytune.teacher.lora_file import WEIGHTS_FILE
 from proxytune.teacher.photos import Crop, PhotoSet
 from proxytune.training.loop import LoopSettings, run
 from proxytune.training.states import seed_everything

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 from teaching import family_of, pixels, plain_picture, plain_pipeline, write_strong_adapter
 
 from proxytune.teacher.adapter import add_adapter, save_adapter
-from proxytune.teacher.adapter_file import WEIGHTS_FILE, LowRank, read_layers
 from proxytune.teacher.exports import KOHYA_FILE, write_kohya
-from proxytune.teacher.flux import Flux
+from proxytune.teacher.families.flux import Flux
+from proxytune.teacher.lora_file import WEIGHTS_FILE, LowRank, read_layers
 
 
 @pytest.mark.parametrize("adapted", ["attention", "all"])

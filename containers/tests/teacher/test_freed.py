@@ -6,8 +6,8 @@ from held import left_over, living
 from jobs import write_photos
 from teaching import MODELS, family_of, photo_set, prepared
 
-from proxytune.teacher import diffusion
-from proxytune.teacher.lesson import Prior
+from proxytune.teacher import model as teacher_model
+from proxytune.teacher.config import Prior
 from proxytune.teacher.photos import PhotoSet
 
 SAMPLES = ("a ohwx dog in the snow",)
@@ -20,13 +20,13 @@ def test_beside_the_network_only_the_vae_stays_and_no_text_is_read_again(
     base, photos = tiny_model(model), photo_set(tmp_path / "photos")
     write_photos(tmp_path / "class", ((64, 64),))
     prior = Prior("a photo of dog", PhotoSet(tmp_path / "class", 64), 0.5)
-    before, real, seen = living(), diffusion.load_part, []
+    before, real, seen = living(), teacher_model.load_part, []
 
     def load_part(*given):
         seen.append(left_over(before, []))
         return real(*given)
 
-    monkeypatch.setattr(diffusion, "load_part", load_part)
+    monkeypatch.setattr(teacher_model, "load_part", load_part)
     teacher = prepared(base, photos, samples=SAMPLES, prior=prior)
     # Already when the rest is read: a card need not have room for both.
     assert seen[0] == set()

@@ -8,7 +8,7 @@ from held import kept_bytes
 from teaching import MODELS, family_of, full_size, photo_set, prepared
 
 from proxytune.teacher import memory
-from proxytune.teacher.sdxl import SDXL
+from proxytune.teacher.families.sdxl import SDXL
 
 
 @pytest.mark.parametrize(

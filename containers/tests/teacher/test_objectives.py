@@ -9,7 +9,7 @@ from jobs import write_photos
 from teaching import MODELS, PROMPTS, family_of, lesson, photo_set, prepared
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.teacher.lesson import Prior
+from proxytune.teacher.config import Prior
 from proxytune.teacher.objectives import Denoising, FlowMatching
 from proxytune.teacher.photos import PhotoSet
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from teaching import STRONG, teach
 
 from proxytune.contract import schema
-from proxytune.teacher.adapter_file import WEIGHTS_FILE
+from proxytune.teacher.lora_file import WEIGHTS_FILE
 
 MODEL = "sdxl-tiny"
 PRIOR = {"prompt": "a photo of dog", "pictures": 2, "weight": 0.5, "steps": 1, "guidance": 3.0}

@@ -10,7 +10,7 @@ from proxytune.contract import hyperparameters
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
-from proxytune.teacher.lesson import Prior
+from proxytune.teacher.config import Prior
 from proxytune.teacher.photos import CROP_POSITIONS, PhotoSet
 from proxytune.teacher.trainer import train
 

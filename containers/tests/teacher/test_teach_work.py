@@ -12,10 +12,10 @@ from proxytune.contract import hyperparameters
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher import trainer
-from proxytune.teacher.diffusion import DiffusionTeacher
-from proxytune.teacher.maker import DiffusionMaker
-from proxytune.teacher.sdxl import SDXL
-from proxytune.training.launching import processes_for
+from proxytune.teacher.families.sdxl import SDXL
+from proxytune.teacher.generator import DiffusionMaker
+from proxytune.teacher.model import DiffusionTeacher
+from proxytune.training.launch import processes_for
 
 MODELS = Path(__file__).parents[2] / "models" / "miniature"
 

@@ -8,8 +8,8 @@ from pretended_gpu import WaitingError
 from teaching import MODELS, chunk, family_of, prepared
 from waiting import GPU, KINDS, take_steps, watched
 
-from proxytune.teacher.lesson import Prior
-from proxytune.teacher.maker import DiffusionMaker
+from proxytune.teacher.config import Prior
+from proxytune.teacher.generator import DiffusionMaker
 from proxytune.teacher.photos import PhotoSet
 
 # Of each family what it alone does in a step, and in one what all can have.

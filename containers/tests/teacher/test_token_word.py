@@ -1,8 +1,8 @@
 import pytest
 
+from dev.tiny_models.tokenizers import clip_tokenizer
 from proxytune.contract.errors import ProxytuneError
 from proxytune.teacher.token_word import check
-from proxytune.tiny.tokenizers import clip_tokenizer
 
 
 @pytest.fixture(scope="module")

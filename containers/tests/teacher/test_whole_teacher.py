@@ -13,10 +13,10 @@ from safetensors.torch import load_file
 from starlette.testclient import TestClient
 from teaching import MODELS, family_of, pixels, plain_picture, plain_pipeline, teach
 
-from proxytune.proxies.collection import read_all, read_proxies
-from proxytune.proxies.loading import load_onto_device, maker_for
+from proxytune.generation.loading import load_onto_device, maker_for
+from proxytune.images.dataset import read_all, read_proxies
 from proxytune.serving.app import Loaded, make_app
-from proxytune.teacher.adapter_file import WEIGHTS_FILE
+from proxytune.teacher.lora_file import WEIGHTS_FILE
 
 PROXIES, A_CHUNK, STEPS = 64, 22, 2
 

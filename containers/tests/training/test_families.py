@@ -3,8 +3,8 @@
 import pytest
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.student import families as students
-from proxytune.teacher import families as teachers
+from proxytune.student.families import registry as students
+from proxytune.teacher.families import registry as teachers
 from proxytune.training.families import imported, look_up
 
 

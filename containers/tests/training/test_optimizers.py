@@ -9,8 +9,8 @@ from torch import nn
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.student import families
-from proxytune.student.lesson import Lesson
+from proxytune.student.config import Lesson
+from proxytune.student.families import registry
 from proxytune.training.loop import LoopSettings, run
 
 # Family -> AdamW's betas, weight decay and epsilon, and the largest norm of a gradient.
@@ -30,9 +30,9 @@ def numbers_of(settings):
     return settings.betas, settings.weight_decay, settings.eps, settings.clip
 
 
-@pytest.mark.parametrize("family", sorted(families.FAMILIES))
+@pytest.mark.parametrize("family", sorted(registry.FAMILIES))
 def test_a_student_has_the_optimizer_of_its_official_training(family):
-    learner = families.learner(family, Path("no model is read"), 64, torch.device("cpu"))
+    learner = registry.learner(family, Path("no model is read"), 64, torch.device("cpu"))
     learner._lesson = Lesson("a ohwx dog", "ohwx", 0.1, rank=2, alpha=2, batch_size=1, seed=9)
     settings = learner.loop_settings(steps=8, checkpoint_every=4, learning_rate=3e-4)
     assert numbers_of(settings) == STUDENTS[family]

@@ -7,7 +7,10 @@ import { fileOf } from './image-folder.ts';
 import type { Picture } from './shard.ts';
 
 /** One look for both pages, from one file. */
-const STYLE = join(import.meta.dirname, '../../../containers/proxytune/evaluation/templates/report.css');
+const STYLE = join(
+  import.meta.dirname,
+  '../../../containers/proxytune/evaluation/report/templates/report.css',
+);
 /** Pictures of a small world are shown this large at least, pixel by pixel. */
 const LEAST_SHOWN = 160;
 /** Larger ones are opened by a click. */

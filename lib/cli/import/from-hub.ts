@@ -15,7 +15,7 @@ import { PYTHON } from '../../local/cloud.ts';
 import type { Output } from '../output.ts';
 import { importFolder } from './from-folder.ts';
 
-const TOOL = join(import.meta.dirname, '../../../containers/tools/import_model.py');
+const TOOL = join(import.meta.dirname, '../../../containers/dev/tools/import_model.py');
 
 export interface HubImport {
   /** Commit, branch or tag. @default - null: the catalogue's */

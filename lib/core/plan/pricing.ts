@@ -20,7 +20,7 @@ export const LONGEST_RUNTIME_SECONDS = 72 * 3600;
 
 /**
  * How many GPUs share a teacher's batch: as many as can do so evenly. The container decides by the same rule
- * (containers/proxytune/training/launching.py).
+ * (containers/proxytune/training/launch.py).
  */
 export function sharing({ gpus }: Instance, batchSize: number): number {
   let count = Math.max(1, Math.min(gpus, batchSize));

@@ -1,0 +1,11 @@
+"""Development of the product, next to it: nothing here is in the image, and `proxytune` imports none of it.
+
+pretraining      the miniature models, trained from nothing
+customization    subjects taken through the jobs in one process
+drawn_subjects   subjects of the drawn world, their captions and their photo folders
+tiny_models      the real classes at the smallest useful size, with random weights
+golden           numbers that the official code produced, and the checks that ours reproduce them
+conversion       the official checkpoints of students as model folders
+bench            the product measured, next to a plain reference
+tools            scripts; run them by their paths
+"""

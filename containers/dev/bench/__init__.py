@@ -1,0 +1,8 @@
+"""Measurements: the product and a plain reference of equal weights, in turns in one process.
+
+student, teacher, miniature   scripts; run them by their paths
+measuring                     turns, seconds, memory
+llamagen_sides, lumina_sides, teacher_sides   both ways of each model
+official_llamagen, official_lumina            the plain references
+small_teachers                teachers in small, their parts as heavy to each other as in the originals
+"""

@@ -1,0 +1,114 @@
+"""Teachers, measured: training steps and pictures a second, beside the plain way to do the same.
+
+    python containers/dev/bench/teacher.py [--family sdxl|sd3|flux] [--scale tiny|small] [--batch B]
+        [--pictures N --draw-batch B --draw-steps S --guidance G --turns T --threads N] [--json]
+
+Both sides have the same weights and run in turns in one process; see measuring.py. What "plain" means stands
+in teacher_sides.py. Without --family all of them are measured, one after another. Run it on an idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+# Before the libraries are loaded: what they say about loading is not what was asked.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("DIFFUSERS_VERBOSITY", "error")
+
+import torch
+
+from dev.bench import measuring, teacher_sides
+from dev.bench.small_teachers import SCALES
+
+# Optimizer steps a turn, so that a turn is long enough to be measured.
+STEPS = 4
+
+
+def measure(sizes: dict[str, Any], turns: int) -> dict[str, Any]:
+    """Measure both activities of one family: units a second and MiB of both sides, and the ratios."""
+    with teacher_sides.scratch() as name:
+        folder = Path(name)
+        teacher_sides.write_model(sizes["family"], sizes["scale"], folder)
+        teacher_sides.write_adapter(folder, sizes)
+        given = (folder, sizes)
+        return {
+            **sizes,
+            "turns": turns,
+            "machine": measuring.machine(),
+            "training": _compare(teacher_sides.training, given, turns, sizes["steps"]),
+            "plain_step_ms": {
+                part: round(value, 1) for part, value in teacher_sides.parts(folder, sizes, turns).items()
+            },
+            "drawing": _compare(teacher_sides.drawing, given, turns, sizes["pictures"]),
+        }
+
+
+def _compare(make: Any, given: tuple[Any, ...], turns: int, units: int) -> dict[str, Any]:
+    compared = measuring.in_turns(make("ours", *given), make("plain", *given), turns)
+    return {
+        "per_second": round(units / statistics.median(compared.ours), 3),
+        "plain_per_second": round(units / statistics.median(compared.reference), 3),
+        "ratio": round(compared.ratio, 2),
+        "ratio_spread": [round(edge, 2) for edge in compared.spread],
+        # From before the models are loaded: what is freed early counts as freed, what stays counts.
+        "peak_mib": round(measuring.peak_mib(make, "ours", *given, whole=True)),
+        "plain_peak_mib": round(measuring.peak_mib(make, "plain", *given, whole=True)),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result for people."""
+    machine, parts = result["machine"], result["plain_step_ms"]
+    lines = [
+        f"{result['family']}, {result['scale']}: training batch {result['batch']}; drawing "
+        f"{result['pictures']} pictures in batches of {result['draw_batch']}, {result['draw_steps']} steps, "
+        f"guidance {result['guidance']}",
+        f"{machine['gpu'] or machine['processor']}, {machine['threads']} threads, torch {machine['torch']}",
+        f"{'':10}{'ours /s':>10}{'plain /s':>10}{'ratio':>8}{'(turns)':>14}{'MiB':>8}{'plain':>8}",
+    ]
+    for activity in ("training", "drawing"):
+        one = result[activity]
+        low, high = one["ratio_spread"]
+        lines.append(
+            f"{activity:10}{one['per_second']:10.2f}{one['plain_per_second']:10.2f}{one['ratio']:8.2f}"
+            f"{f'{low:.2f}-{high:.2f}':>14}{one['peak_mib']:8}{one['plain_peak_mib']:8}"
+        )
+    step = 1000 / result["training"]["plain_per_second"]
+    lines.append(
+        f"of a plain step's {step:.0f} ms the texts take {parts['texts']:.0f}, the pictures "
+        f"{parts['pictures']:.0f}"
+    )
+    return "\n".join(lines)
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print; the return value is the exit code."""
+    families = SCALES
+    parser = argparse.ArgumentParser(description="Measure a teacher beside the plain way.")
+    parser.add_argument("--family", choices=sorted(families), help="default: all, one after another")
+    parser.add_argument("--scale", choices=("tiny", "small"), default="small", help="default small")
+    parser.add_argument("--guidance", type=float, default=5.0, help="default 5; 1 is none")
+    defaults = {"batch": 1, "pictures": 4, "draw-batch": 4, "draw-steps": 4, "turns": 3, "threads": 2}
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=measuring.positive, default=default, help=f"default {default}")
+    parser.add_argument("--json", action="store_true", help="print JSON, an object a line, instead of tables")
+    given = vars(parser.parse_args(arguments))
+    torch.set_num_threads(given["threads"])
+    for family in [given["family"]] if given["family"] else sorted(families):
+        names = ("scale", "batch", "pictures", "draw_batch", "draw_steps", "guidance")
+        sizes = {"family": family, "steps": STEPS, **{name: given[name] for name in names}}
+        result = measure(sizes, given["turns"])
+        print(json.dumps(result) if given["json"] else table(result), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,231 @@
+"""A teacher's two sides for the bench: ours as the product runs it, and the plain way, of equal weights.
+
+The plain way to train is the loop of the public example scripts: in every step the prompts go through the
+text encoders and the pictures through the VAE. The plain way to draw is diffusers' own pipeline with the
+adapter loaded, called once a picture. A test shows that both compute the same loss and the same pictures.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dev.bench import measuring
+from dev.bench.small_teachers import SCALES
+from proxytune.images.chunk import Chunk, PictureRequest
+from proxytune.teacher.adapter import add_adapter
+from proxytune.teacher.config import Lesson
+from proxytune.teacher.families.base import DiffusionFamily, View
+from proxytune.teacher.families.registry import FAMILIES
+from proxytune.teacher.generator import DiffusionMaker
+from proxytune.teacher.latents import normalise_latents
+from proxytune.teacher.model import DiffusionTeacher
+from proxytune.teacher.photos import PhotoSet
+from proxytune.teacher.text import Texts
+from proxytune.training.families import imported
+from proxytune.training.states import seed_everything
+
+# Of the standard recipe, in lib/core/catalogue/data/models.json.
+RANK = 16
+PROMPTS = ["a ohwx dog", "a photo of a ohwx dog"]
+# The photos' sides, longer and shorter, as shares of the training picture's.
+PHOTO_SHAPES = ((1.5, 1.0), (1.0, 1.33), (1.0, 1.0), (1.33, 1.0), (1.0, 1.5))
+
+Run = Callable[[], object]
+
+
+def write_model(family: str, scale: str, folder: Path) -> None:
+    """Write the model and five photos, once for both sides and all processes."""
+    SCALES[family][scale].write(folder / "model")
+    size = SCALES[family][scale].size
+    draws = np.random.default_rng(3)
+    (folder / "photos").mkdir()
+    for number, (width, height) in enumerate(PHOTO_SHAPES):
+        small = Image.fromarray(draws.integers(0, 255, (6, 6, 3), dtype=np.uint8))
+        picture = small.resize((round(width * size), round(height * size)), Image.Resampling.BICUBIC)
+        picture.save(folder / "photos" / f"{number}.png")
+
+
+def training(side: str, folder: Path, sizes: dict[str, Any]) -> Run:
+    """`sizes["steps"]` optimizer steps; `side` is ours or plain. Weights and draws are the same."""
+    made: OurTraining | PlainTraining = (OurTraining if side == "ours" else PlainTraining)(folder, sizes)
+    parameters = [value for value in made.network.parameters() if value.requires_grad]
+    draws = torch.Generator().manual_seed(5)
+    numbers = itertools.count()
+    step = measuring.optimizer_step(parameters, lambda: made.loss(next(numbers), draws))
+    return lambda: [step() for _ in range(sizes["steps"])]
+
+
+class OurTraining:
+    """The product's teacher after its preparation."""
+
+    def __init__(self, folder: Path, sizes: dict[str, Any]) -> None:
+        photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
+        seed_everything(1)
+        teacher = DiffusionTeacher(family_of(sizes), folder / "model", device())
+        self._teacher = teacher.prepare(photos, lesson(sizes))
+        self.network = teacher.network
+        self.loss = teacher.loss
+
+
+class PlainTraining:
+    """A loop that encodes texts and pictures in every step."""
+
+    def __init__(self, folder: Path, sizes: dict[str, Any]) -> None:
+        self._family, self._lesson, self._sizes = family_of(sizes), lesson(sizes), sizes
+        self.photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
+        seed_everything(1)
+        self._pipe = plain_pipeline(folder / "model")
+        self._objective = self._family.objective(folder / "model", None)
+        self.network = getattr(self._pipe, self._family.network)
+        for part in self._pipe.components.values():
+            if isinstance(part, torch.nn.Module):
+                part.requires_grad_(False)
+        targets = self._family.targets["attention"]
+        add_adapter(self.network, rank=RANK, alpha=RANK, targets=targets)
+        self.network.train()
+
+    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+        """As our teacher's loss, everything computed anew."""
+        count, photos = self._lesson.batch_size, self.photos
+        slots = range(step * count, (step + 1) * count)
+        crops, latents = [], []
+        for slot in slots:
+            crops.append(photos.draw_crop(photos.photo_of(slot, self._lesson.seed), draws))
+            latents.append(self.encode_picture(photos.pixels(crops[-1]), draws))
+        texts = self.encode_texts([PROMPTS[slot % len(PROMPTS)] for slot in slots])
+        batch = torch.cat(latents)
+        noise = torch.randn(batch.shape, generator=draws).to(batch.device)
+        noised = self._objective.noised(batch, noise, draws)
+        views = [
+            View(photos.original_sizes[crop.photo], (crop.top, crop.left), photos.size) for crop in crops
+        ]
+        answer = self._family.answer(self.network, noised.latents, noised.times, texts, views)
+        errors = (answer.float() - noised.target).square().flatten(1).mean(1)
+        return (errors * noised.weights).mean()
+
+    @torch.no_grad()
+    def encode_picture(self, pixels: Tensor, draws: torch.Generator) -> Tensor:
+        """(1, C, h, w) latents of (3, size, size) pixels."""
+        vae = self._pipe.vae
+        answer = vae.encode(pixels[None].to(vae.device, vae.dtype)).latent_dist
+        noise = torch.randn(answer.mean.shape, generator=draws).to(vae.device)
+        return normalise_latents((answer.mean + answer.std * noise).float(), vae.config)
+
+    @torch.no_grad()
+    def encode_texts(self, prompts: list[str]) -> Texts:
+        """What diffusers' pipeline makes of the prompts."""
+        # The second and third are each encoder's own prompt where it differs; names differ by pipeline.
+        others = (
+            {"prompt_2": None, "prompt_3": None} if self._sizes["family"] == "sd3" else {"prompt_2": None}
+        )
+        given: dict[str, Any] = {"prompt": prompts, **others}
+        length = SCALES[self._sizes["family"]][self._sizes["scale"]].text_length
+        if length is not None:
+            given["max_sequence_length"] = length
+        if self._sizes["family"] != "flux":
+            given["do_classifier_free_guidance"] = False
+        answer = self._pipe.encode_prompt(**given)
+        return Texts(answer[0], answer[1] if self._sizes["family"] == "flux" else answer[2])
+
+
+def drawing(side: str, folder: Path, sizes: dict[str, Any]) -> Callable[[], list[Image.Image]]:
+    """`sizes["pictures"]` pictures of the tuned subject with the adapter in `folder`."""
+    scale = SCALES[sizes["family"]][sizes["scale"]]
+    count, steps, guidance = sizes["pictures"], sizes["draw_steps"], sizes["guidance"]
+    if side == "ours":
+        maker = DiffusionMaker(family_of(sizes))
+        maker.load(folder / "model", folder / "adapter", device())
+        sampler = {"kind": "diffusion", "steps": steps, "guidance": guidance}
+        pictures = tuple(PictureRequest(number, PROMPTS[0], number) for number in range(count))
+        chunk = Chunk("synthesize", 0, "tuned", scale.size, sizes["draw_batch"], sampler, pictures)
+        return lambda: maker.draw(chunk)
+    pipe = plain_pipeline(folder / "model")
+    pipe.load_lora_weights(folder / "adapter")
+    length = {} if scale.text_length is None else {"max_sequence_length": scale.text_length}
+
+    def draw() -> list[Image.Image]:
+        return [
+            pipe(
+                PROMPTS[0],
+                num_inference_steps=steps,
+                guidance_scale=guidance,
+                height=scale.size,
+                width=scale.size,
+                generator=torch.Generator("cpu").manual_seed(number),
+                **length,
+            ).images[0]
+            for number in range(count)
+        ]
+
+    return draw
+
+
+def write_adapter(folder: Path, sizes: dict[str, Any]) -> None:
+    """Leave an adapter that has an effect where `drawing` looks for it."""
+    photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
+    seed_everything(1)
+    teacher = DiffusionTeacher(family_of(sizes), folder / "model", device()).prepare(photos, lesson(sizes))
+    with torch.no_grad():
+        for _, value in teacher.named_parameters():
+            value.normal_(std=0.05)
+    shutil.rmtree(folder / "adapter", ignore_errors=True)
+    teacher.save(folder / "adapter")
+
+
+def parts(folder: Path, sizes: dict[str, Any], turns: int) -> dict[str, float]:
+    """Median milliseconds of what the plain loop does in every step and ours does not."""
+    plain = PlainTraining(folder, sizes)
+    count, draws = sizes["batch"], torch.Generator().manual_seed(0)
+    pixels = [plain.photos.pixels(plain.photos.draw_crop(0, draws)) for _ in range(count)]
+    works: dict[str, Run] = {
+        "texts": lambda: plain.encode_texts([PROMPTS[0]] * count),
+        "pictures": lambda: [plain.encode_picture(one, draws) for one in pixels],
+    }
+    return {
+        name: 1000 * statistics.median(measuring.seconds(work) for _ in range(turns))
+        for name, work in works.items()
+    }
+
+
+def lesson(sizes: dict[str, Any]) -> Lesson:
+    """The same for both sides."""
+    return Lesson(
+        prompts=PROMPTS, token_word="ohwx", rank=RANK, alpha=RANK, batch_size=sizes["batch"], seed=1
+    )
+
+
+def family_of(sizes: dict[str, Any]) -> DiffusionFamily:
+    """What the product says about the family."""
+    made: DiffusionFamily = imported(FAMILIES[sizes["family"]].code)()
+    return made
+
+
+def plain_pipeline(base: Path) -> Any:
+    """diffusers' own, as someone else's software loads the folder."""
+    from diffusers import DiffusionPipeline
+
+    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    made = DiffusionPipeline.from_pretrained(base, local_files_only=True, dtype=dtype).to(device())
+    made.set_progress_bar_config(disable=True)
+    return made
+
+
+def device() -> torch.device:
+    """The GPU when there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder that is gone when the bench is done."""
+    return tempfile.TemporaryDirectory(prefix="proxytune-bench-")

@@ -1,0 +1,70 @@
+"""What the measuring CLIP reads about a picture: unlike the generators' captions it names how things look.
+
+Real CLIP knows colours and patterns, which is why its likeness of two pictures says something about subjects.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dev.drawn_subjects.captions import FRAMES
+from dev.pretraining.corpus import Corpus
+from proxytune.drawn_world.appearance import CATEGORIES, PATTERNS
+from proxytune.drawn_world.colour import ciede2000, to_lab
+from proxytune.drawn_world.scene import CONTEXTS
+
+# sRGB levels that the names stand for; a colour has the name that is nearest by CIEDE2000.
+NAMES: dict[str, tuple[int, int, int]] = {
+    "red": (225, 25, 25),
+    "orange": (235, 130, 25),
+    "yellow": (235, 225, 30),
+    "lime": (140, 225, 30),
+    "green": (30, 190, 50),
+    "mint": (35, 225, 150),
+    "cyan": (35, 215, 225),
+    "blue": (30, 120, 225),
+    "navy": (45, 40, 220),
+    "purple": (130, 40, 225),
+    "magenta": (220, 40, 220),
+    "pink": (230, 40, 130),
+    "black": (31, 31, 31),
+    "white": (247, 247, 247),
+}
+# Shares of descriptions without the look of the object, and without the context, as prompts are.
+WITHOUT_LOOK, WITHOUT_CONTEXT = 0.2, 0.2
+
+
+def words() -> frozenset[str]:
+    """Every word of a description beside the world's own."""
+    return frozenset({*NAMES, *PATTERNS, "with", "and", "trim"})
+
+
+def names_of(colours: np.ndarray) -> np.ndarray:
+    """Numbers in NAMES of the nearest names: (..., 3) sRGB levels to (...)."""
+    distances = ciede2000(to_lab(colours)[..., None, :], to_lab(list(NAMES.values())))
+    return np.argmin(distances, axis=-1)
+
+
+def describe(corpus: Corpus, numbers: Tensor, draws: torch.Generator) -> list[str]:
+    """One description of each picture."""
+    look = torch.rand(len(numbers), generator=draws) >= WITHOUT_LOOK
+    where = torch.rand(len(numbers), generator=draws) >= WITHOUT_CONTEXT
+    frame = torch.randint(len(FRAMES), (len(numbers),), generator=draws)
+    names = list(NAMES)
+    texts = []
+    for place, number in enumerate(numbers.tolist()):
+        body, mark, trim = (names[name] for name in names_of(corpus.colours[number]))
+        pattern = PATTERNS[corpus.pattern[number]]
+        parts = [FRAMES[int(frame[place])]]
+        category = CATEGORIES[corpus.category[number]]
+        if look[place]:
+            on_body = f"{pattern} and" if pattern == "plain" else f"{mark} {pattern} and"
+            parts += [body, category, "with", on_body, trim, "trim"]
+        else:
+            parts.append(category)
+        if where[place]:
+            parts.append(CONTEXTS[corpus.context[number]])
+        texts.append(" ".join(parts))
+    return texts

@@ -1,0 +1,146 @@
+"""How good the models in their folders are: recomputed from the files, as the product reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from dev.drawn_subjects.captions import caption
+from dev.pretraining.corpus import Corpus, draw_held_out
+from dev.pretraining.encoders import DinoLesson
+from dev.pretraining.settings import Settings
+from dev.pretraining.student import StudentLesson
+from dev.pretraining.teacher import TeacherLesson
+from dev.pretraining.texts import all_captions
+from dev.pretraining.vae import VAELesson
+from dev.pretraining.vq import VQLesson
+from proxytune.drawn_world.appearance import CATEGORIES
+from proxytune.drawn_world.ground_truth.finding import find
+from proxytune.drawn_world.render import SIZE
+from proxytune.drawn_world.scene import CONTEXTS
+from proxytune.generation.generator import PictureMaker
+from proxytune.images.chunk import Chunk, PictureRequest
+from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
+from proxytune.student.families.llamagen import load_student
+from proxytune.student.families.llamagen.generator import LlamaGenMaker
+from proxytune.teacher.families import registry as teachers
+from proxytune.teacher.latents import normalise_latents
+from proxytune.teacher.loading import load_part
+
+CPU = torch.device("cpu")
+# The samplers of the trial, at which samples were cleanest.
+TEACHER_SAMPLER = {"kind": "diffusion", "steps": 20, "guidance": 3}
+STUDENT_SAMPLER = {"kind": "autoregressive", "guidance": 1.75, "temperature": 1, "top_k": 0, "top_p": 0.8}
+# True pictures that CLIP is asked about.
+JUDGED = 360
+
+
+def measure(models: Path, settings: Settings, samples: int = 6) -> dict[str, float]:
+    """All figures of the card, on held-out pictures.
+
+    Args:
+        models: the folders as `Pretraining.write_models` writes them.
+        settings: of the corpus; only its held-out pictures are drawn.
+        samples: pictures of each category in each context that are drawn and judged.
+    """
+    corpus = draw_held_out(settings)
+    return {
+        **_generators(models, corpus, settings.seed),
+        **_encoders(models, corpus),
+        **_samples(models, corpus, samples),
+    }
+
+
+@torch.no_grad()
+def _generators(models: Path, corpus: Corpus, seed: int) -> dict[str, float]:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    base = models / "sdxl-miniature"
+    vae = load_part(AutoencoderKL, base, "vae", torch.float32)
+    classes = {
+        "unet": UNet2DConditionModel,
+        "text_encoder": CLIPTextModel,
+        "text_encoder_2": CLIPTextModelWithProjection,
+    }
+    teacher = nn.ModuleDict(
+        {name: load_part(kind, base, name, torch.float32) for name, kind in classes.items()}
+    )
+    student = load_student(models / "llamagen-miniature")
+    assert student.captions is not None
+    parts = nn.ModuleDict({"gpt": student.gpt, "text": student.captions.text_encoder})
+    captions = all_captions(seed)
+    return {
+        "vae_psnr": VAELesson(corpus, 1).examine(vae)["psnr"],
+        "velocity_error": TeacherLesson(corpus, _latents(vae, corpus), captions, 1).examine(teacher)[
+            "velocity_error"
+        ],
+        "vq_psnr": VQLesson(corpus, 1, 1).examine(student.vq)["psnr"],
+        "cross_entropy": StudentLesson(
+            corpus, student.vq.encode(corpus.pictures(corpus.held_out)), captions, 1
+        ).examine(parts)["cross_entropy"],
+    }
+
+
+def _latents(vae: Any, corpus: Corpus) -> Tensor:
+    """(N, 1, C, h, w): the means alone, which is all that an examination looks at."""
+    parts = [
+        normalise_latents(vae.encode(corpus.pictures(numbers)).latent_dist.mean, vae.config)
+        for numbers in corpus.held_out.split(200)
+    ]
+    return torch.cat(parts)[:, None]
+
+
+@torch.no_grad()
+def _encoders(models: Path, corpus: Corpus) -> dict[str, float]:
+    vit: Any = DinoEncoder(models / "dino-miniature", CPU).model
+    # Only the order of the similarities counts.
+    vit.sharpness = torch.zeros(())
+    return {"retrieval": DinoLesson(corpus, 2).examine(vit)["retrieval"]}
+
+
+def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
+    numbers = corpus.held_out[:JUDGED]
+    truth = [Image.fromarray(corpus.pixels[number]) for number in numbers.tolist()]
+    asked = [
+        (CATEGORIES[corpus.category[number]], CONTEXTS[corpus.context[number]]) for number in numbers.tolist()
+    ]
+    figures = _shares("clip", _read_by_clip(ClipEncoder(models / "clip-miniature", CPU), truth), asked)
+    wanted = [(category, context) for category in CATEGORIES for context in CONTEXTS for _ in range(count)]
+    makers: tuple[tuple[str, PictureMaker, str, dict[str, Any]], ...] = (
+        ("teacher", teachers.picture_maker("sdxl"), "sdxl-miniature", TEACHER_SAMPLER),
+        ("student", LlamaGenMaker(), "llamagen-miniature", STUDENT_SAMPLER),
+    )
+    for name, maker, folder, sampler in makers:
+        maker.load(models / folder, None, CPU)
+        requests = tuple(
+            PictureRequest(index=number, prompt=caption(*pair), seed=number)
+            for number, pair in enumerate(wanted)
+        )
+        pictures = maker.draw(Chunk("synthesize", 0, "base", SIZE, 24, sampler, requests))
+        # The renderings that come nearest: the small CLIP is no better at it than the generators.
+        nearest = [(one.place.form.category, one.scene.context) for one in find(pictures)]
+        figures |= _shares(name, nearest, wanted)
+    return figures
+
+
+def _read_by_clip(clip: ClipEncoder, pictures: list[Image.Image]) -> list[tuple[str, str]]:
+    """The category and the context of the nearest caption; every category with every context competes."""
+    pairs = [(category, context) for category in CATEGORIES for context in CONTEXTS]
+    likeness = clip.pictures(pictures) @ clip.texts([caption(*pair) for pair in pairs]).T
+    return [pairs[number] for number in likeness.argmax(axis=1)]
+
+
+def _shares(name: str, found: Sequence[tuple[str, str]], asked: list[tuple[str, str]]) -> dict[str, float]:
+    """Shares of pictures in which the asked category and the asked context were found, each for itself."""
+    return {
+        f"{name}_{what}": sum(one[place] == other[place] for one, other in zip(found, asked, strict=True))
+        / len(asked)
+        for place, what in enumerate(("category", "context"))
+    }

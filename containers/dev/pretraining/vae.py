@@ -1,0 +1,66 @@
+"""The teacher's VAE: four pixels a latent, eight channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dev.pretraining.autoencoding import EXAMINED, in_batches, psnr, reconstruction_loss
+from dev.pretraining.corpus import Corpus
+from proxytune.drawn_world.render import SIZE
+
+CHANNELS = 8
+STRIDE = 4
+# Weight of the pull of each latent towards the normal distribution.
+PULL = 1e-3
+
+
+def make_vae() -> Any:
+    """An AutoencoderKL with fresh weights."""
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    return AutoencoderKL(
+        sample_size=SIZE,
+        block_out_channels=(32, 64, 128),
+        down_block_types=("DownEncoderBlock2D",) * 3,
+        up_block_types=("UpDecoderBlock2D",) * 3,
+        layers_per_block=1,
+        latent_channels=CHANNELS,
+        norm_num_groups=8,
+        scaling_factor=1.0,
+    ).to(memory_format=torch.channels_last)
+
+
+class VAELesson:
+    """A `loop.Lesson`."""
+
+    def __init__(self, corpus: Corpus, batch: int) -> None:
+        self.module: nn.Module = make_vae()
+        self._corpus, self._batch = corpus, batch
+
+    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+        """Reconstruction, and the divergence of the latents from the normal distribution."""
+        vae: Any = self.module
+        pictures = self._corpus.pictures(self._corpus.draw(self._batch, draws))
+        latents = vae.encode(pictures).latent_dist
+        mean, log_variance = latents.mean.float(), latents.logvar.float()
+        sample = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=draws)
+        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+        return reconstruction_loss(vae.decode(sample).sample, pictures) + PULL * divergence
+
+    def examine(self, module: nn.Module) -> dict[str, float]:
+        """PSNR of held-out pictures, encoded to the mean and decoded."""
+        vae: Any = module
+        scores, counts = [], []
+        for numbers in in_batches(self._corpus.held_out[:EXAMINED]):
+            pictures = self._corpus.pictures(numbers)
+            scores.append(psnr(vae.decode(vae.encode(pictures).latent_dist.mode()).sample, pictures))
+            counts.append(len(numbers))
+        return {"psnr": weighted(scores, counts)}
+
+
+def weighted(scores: list[float], counts: list[int]) -> float:
+    """Mean of scores, each of so many pictures."""
+    return sum(score * count for score, count in zip(scores, counts, strict=True)) / sum(counts)

@@ -1,0 +1,46 @@
+"""Tiny models: the real classes at the smallest useful size, with seeded random weights.
+
+Tests and, until trained ones exist, the demo run on them. They show nothing sensible; everything else about
+them is real: files, classes, tokenizers, training, sampling. Made byte-identical at every call, offline.
+
+    MODELS       catalogue id -> function that writes the model into a folder
+    tokenizers   tokenizers made in code: byte-level CLIP, character-level T5
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+# Catalogue id -> module:function; imported only when that model is made.
+MODELS = {
+    "sdxl-tiny": "dev.tiny_models.sdxl:write",
+    "sd3-medium-tiny": "dev.tiny_models.sd3:write_medium",
+    "sd3.5-large-tiny": "dev.tiny_models.sd3:write_large",
+    "flux-dev-tiny": "dev.tiny_models.flux:write",
+    "llamagen-tiny": "dev.tiny_models.llamagen:write",
+    "lumina-tiny": "dev.tiny_models.lumina:write",
+    "janus-pro-1b-tiny": "dev.tiny_models.janus:write",
+    "clip-tiny": "dev.tiny_models.encoders:write_clip",
+    "dino-tiny": "dev.tiny_models.encoders:write_dino",
+}
+
+
+def write(model: str, folder: Path) -> None:
+    """Write the tiny model of this catalogue id into `folder`, whole or not at all.
+
+    What the folder held before is replaced.
+
+    Raises:
+        KeyError: for an id that is not in MODELS.
+    """
+    module, _, name = MODELS[model].partition(":")
+    writer: Callable[[Path], None] = getattr(import_module(module), name)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    writer(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)

@@ -1,0 +1,89 @@
+"""A tiny CLIP and a tiny DINO, as the evaluation reads them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from dev.tiny_models.tokenizers import CLIP_LENGTH, clip_tokenizer
+
+CLIP_SEED, DINO_SEED = 1003, 1004
+WIDTH = 32
+# Pixels of the picture that both see, and of its patches.
+SIZE, PATCH = 64, 16
+# OpenAI's CLIP and ImageNet: mean and deviation of the pictures the encoders were trained on.
+CLIP_MEAN, CLIP_STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]
+IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+
+def write_clip(folder: Path) -> None:
+    """Write a CLIPModel with its tokenizer and preprocessor_config.json."""
+    from transformers import CLIPConfig, CLIPModel
+
+    tokenizer = clip_tokenizer()
+    sizes = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_hidden_layers": 2}
+    config = CLIPConfig(
+        text_config={
+            **sizes,
+            "num_attention_heads": 4,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": CLIP_LENGTH,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        },
+        vision_config={**sizes, "num_attention_heads": 4, "image_size": SIZE, "patch_size": PATCH},
+        projection_dim=WIDTH,
+    )
+    torch.manual_seed(CLIP_SEED)
+    CLIPModel(config).eval().save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    preprocessor = {
+        "image_processor_type": "CLIPImageProcessor",
+        "do_convert_rgb": True,
+        "do_resize": True,
+        "size": {"shortest_edge": SIZE},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": SIZE, "width": SIZE},
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": CLIP_MEAN,
+        "image_std": CLIP_STD,
+    }
+    _write_json(folder / "preprocessor_config.json", preprocessor)
+
+
+def write_dino(folder: Path) -> None:
+    """Write a ViTModel without pooler, as facebook/dino-vits16 is used."""
+    from transformers import ViTConfig, ViTModel
+
+    config = ViTConfig(
+        hidden_size=WIDTH,
+        intermediate_size=2 * WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        image_size=SIZE,
+        patch_size=PATCH,
+    )
+    torch.manual_seed(DINO_SEED)
+    ViTModel(config, add_pooling_layer=False).eval().save_pretrained(folder, safe_serialization=True)
+    preprocessor = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": SIZE, "width": SIZE},
+        "resample": 3,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": IMAGENET_MEAN,
+        "image_std": IMAGENET_STD,
+    }
+    _write_json(folder / "preprocessor_config.json", preprocessor)
+
+
+def _write_json(file: Path, value: object) -> None:
+    file.write_text(json.dumps(value, indent=2) + "\n", "utf-8")

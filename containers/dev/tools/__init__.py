@@ -1,0 +1,1 @@
+"""Scripts, run by their paths: `python containers/dev/tools/NAME.py --help`."""

@@ -1,0 +1,159 @@
+"""metrics.json and metrics.csv: the same numbers for programs and for spreadsheets.
+
+metrics.csv has these columns:
+
+    kind      `mean` (one line a row) or `picture` (one line a picture)
+    row       photos, teacher-base, student-base, proxies, teacher, student
+    index     of a picture: its number within its stage; a photo's place among the references
+    prompt    of a picture: what it was drawn from; empty for photos
+    seed      of a picture: the seed it was drawn with; empty for photos
+    file      of a picture: relative to the report's folder
+    pictures  of a mean: over how many pictures
+    clip_i, clip_t, dino                the score, or the mean of the scores
+    <score>_low, <score>_high           of a mean: ends of its 95 % bootstrap interval
+
+and, where the request tells the truth about its subject, after the others with their ends:
+
+    palette, shape                      the exact measures of `exact`, or their means
+    pattern, category, context          1 right, 0 wrong; of a mean the share that is right
+
+A field that does not apply is empty.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from proxytune.contract import schema
+from proxytune.contract.progress import replace_file
+from proxytune.evaluation.exact import EXACT, exact_row
+from proxytune.evaluation.pictures import ScoredPicture
+from proxytune.evaluation.verdict import verdict
+from proxytune.metrics.scores import Score, summarise
+
+ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")
+SCORES = ("clip_i", "clip_t", "dino")
+
+
+def _with_ends(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{name}{end}" for name in names for end in ("", "_low", "_high"))
+
+
+COLUMNS = ("kind", "row", "index", "prompt", "seed", "file", "pictures", *_with_ends(SCORES))
+EXACT_COLUMNS = _with_ends(EXACT)
+
+
+def build_metrics(
+    plan: Mapping[str, Any],
+    pictures: Sequence[ScoredPicture],
+    evaluator: Mapping[str, Any],
+    seed: int,
+    beside: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What the evaluation measured, in the form of metrics.schema.json.
+
+    Args:
+        plan: of the run.
+        pictures: all that were scored, in any order.
+        evaluator: clip, dino, clip_sha256, dino_sha256, versions.
+        seed: of the bootstrap.
+        beside: fields of the schema that only some runs have.
+
+    Raises:
+        ValueError: the result does not fit the schema, which would be a fault of this code.
+    """
+    ordered = sorted(pictures, key=lambda scored: (ROWS.index(scored.picture.row), scored.picture.index))
+    rows, dino = [], {}
+    for name in ROWS:
+        members = [scored for scored in ordered if scored.picture.row == name]
+        if members:
+            row, dino[name] = _row(name, members, seed)
+            rows.append(row)
+    metrics = {
+        "version": 1,
+        "run": plan["runId"],
+        "subject": plan["subject"],
+        "category": plan["category"],
+        "rows": rows,
+        "pictures": [_picture(scored) for scored in ordered],
+        "verdict": verdict(dino, plan["models"]),
+        "evaluator": dict(evaluator),
+        **(beside or {}),
+        "stages": [],
+    }
+    wrong = schema.check("metrics", metrics)
+    if wrong is not None:
+        raise ValueError(f"the metrics do not fit their schema: {wrong}")
+    return metrics
+
+
+def write_metrics(metrics: Mapping[str, Any], report: Path) -> None:
+    """Write metrics.json and metrics.csv into the report's folder, each at once or not at all."""
+    replace_file(report / "metrics.json", (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
+    replace_file(report / "metrics.csv", as_csv(metrics).encode())
+
+
+def as_csv(metrics: Mapping[str, Any]) -> str:
+    """The numbers of metrics.json as a table; its columns are described at the top of this file."""
+    text = io.StringIO()
+    known = any("exact" in row for row in metrics["rows"])
+    columns = COLUMNS + EXACT_COLUMNS if known else COLUMNS
+    table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    table.writeheader()
+    for row in metrics["rows"]:
+        line = {"kind": "mean", "row": row["name"], "pictures": row["pictures"]}
+        table.writerow(line | _ends(row, SCORES) | _ends(row.get("exact", {}), EXACT))
+    for picture in metrics["pictures"]:
+        fields = {key: value for key, value in picture.items() if key != "exact"}
+        right = {
+            key: int(value) if isinstance(value, bool) else value
+            for key, value in picture.get("exact", {}).items()
+        }
+        table.writerow({"kind": "picture", **fields, **right})
+    return text.getvalue()
+
+
+def _ends(means: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
+    """The means of a row and the ends of their intervals, under the names of the columns."""
+    return {
+        f"{name}{column}": means[name][end]
+        for name in names
+        if means.get(name) is not None
+        for column, end in (("", "mean"), ("_low", "low"), ("_high", "high"))
+    }
+
+
+def _row(name: str, members: Sequence[ScoredPicture], seed: int) -> tuple[dict[str, Any], Score]:
+    clip_t = [scored.clip_t for scored in members if scored.clip_t is not None]
+    dino = summarise([scored.dino for scored in members], seed)
+    row = {
+        "name": name,
+        "pictures": len(members),
+        "clip_i": asdict(summarise([scored.clip_i for scored in members], seed)),
+        "clip_t": asdict(summarise(clip_t, seed)) if clip_t else None,
+        "dino": asdict(dino),
+    }
+    exact = [scored.exact for scored in members if scored.exact is not None]
+    return row | ({"exact": exact_row(exact, seed)} if exact else {}), dino
+
+
+def _picture(scored: ScoredPicture) -> dict[str, Any]:
+    picture = scored.picture
+    exact = {} if scored.exact is None else {"exact": asdict(scored.exact)}
+    return {
+        "row": picture.row,
+        "index": picture.index,
+        "prompt": picture.prompt,
+        "seed": picture.seed,
+        "file": scored.view.file,
+        "clip_i": scored.clip_i,
+        "clip_t": scored.clip_t,
+        "dino": scored.dino,
+        **exact,
+    }

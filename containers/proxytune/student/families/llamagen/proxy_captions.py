@@ -1,0 +1,68 @@
+"""The captions of the proxies as features: each distinct one encoded once, put together batch by batch.
+
+As in the paper all proxies have one prompt, and then no batch holds padding: attention stays plain causal.
+Prompts that name a context differ in length; such a batch is padded on the left to its longest caption, which
+changes nothing for the others (see `trim_caption`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from proxytune.student.families.llamagen.captions import CaptionEncoder
+from proxytune.student.families.llamagen.transformer import trim_caption
+from proxytune.training.transfer import moved
+
+
+class ProxyCaptions:
+    """Features of the captions of numbered pictures.
+
+    Args:
+        features: of each distinct caption, (1, n, caption_dim), n its own.
+        caption_of: for each picture the place of its caption in `features`.
+    """
+
+    def __init__(self, features: Sequence[Tensor], caption_of: Sequence[int]) -> None:
+        self._lengths = torch.tensor([one.shape[1] for one in features])
+        self._caption_of = torch.tensor(caption_of)
+        self.longest = int(self._lengths.max())
+        self._features = torch.cat([_padded(one, self.longest) for one in features])
+
+    @classmethod
+    def encode(cls, prompts: Sequence[str], captions: CaptionEncoder) -> ProxyCaptions:
+        """Encode one prompt a picture.
+
+        One caption at a time, as the sampler does it: so the student is trained on the very features that it
+        will be asked with, whatever other captions there are.
+        """
+        distinct = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
+        features = [trim_caption(*captions.encode([prompt]))[0] for prompt in distinct]
+        return cls(features, [distinct[prompt] for prompt in prompts])
+
+    def batch(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The captions of some pictures.
+
+        Args:
+            pictures: (B,) int64 on the CPU, numbers of the pictures.
+
+        Returns:
+            Features (B, n, caption_dim) on the encoder's device, n the longest of them, left padded with
+            zeros; and the mask (B, n), 1 for a valid slot, None when all are as long.
+        """
+        places = self._caption_of[pictures]
+        lengths = self._lengths[places]
+        longest = int(lengths.max())
+        # Cut before they are picked: most batches are shorter than the longest caption of all.
+        features = self._features[:, -longest:][moved(places, self._features.device)]
+        if bool((lengths == longest).all()):
+            return features, None
+        mask = (torch.arange(longest) >= longest - lengths[:, None]).long()
+        return features, moved(mask, features.device)
+
+
+def _padded(features: Tensor, slots: int) -> Tensor:
+    return F.pad(features, (0, 0, slots - features.shape[1], 0))

@@ -1,0 +1,59 @@
+"""Adapters for drawing: added into the weights once, so that every step costs what the base model's costs.
+
+The sums are made in float32 and rounded once to the model's type. What the weights were before is kept on the
+CPU: drawing with the base model again then gives exactly its pictures, which subtracting would not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from proxytune.teacher.lora_file import LowRank, read_layers, refused
+
+
+class FusedAdapter:
+    """An adapter in a model's weights, and the weights without it.
+
+    Args:
+        model: the frozen network on its device; carries the adapter afterwards.
+        folder: holds the adapter's file.
+        prefix: the network's name in the file's keys, `unet` or `transformer`.
+
+    Raises:
+        ProxytuneError: ModelMismatch when the file is no adapter of this network, or not whole.
+    """
+
+    def __init__(self, model: Any, folder: Path, prefix: str) -> None:
+        modules = dict(model.named_modules())
+        self._weights: dict[str, Tensor] = {}
+        self._other: dict[str, Tensor] = {}
+        for name, layer in read_layers(folder, prefix).items():
+            weight = getattr(modules.get(name), "weight", None)
+            if weight is None:
+                raise refused(f"the model has no layer {name}")
+            self._weights[name] = weight.data
+            self._other[name] = _sum(name, weight.data, layer).cpu()
+        self._tuned = False
+        self.switch(tuned=True)
+
+    @torch.no_grad()
+    def switch(self, *, tuned: bool) -> None:
+        """Let the model be the tuned one, or the base model."""
+        if tuned == self._tuned:
+            return
+        for name, weight in self._weights.items():
+            before = weight.cpu().clone()
+            weight.copy_(self._other[name])
+            self._other[name] = before
+        self._tuned = tuned
+
+
+def _sum(name: str, weight: Tensor, layer: LowRank) -> Tensor:
+    try:
+        return (weight.float() + layer.delta(weight)).to(weight.dtype)
+    except RuntimeError as error:
+        raise refused(f"the tensors of {name} have another shape than its weights") from error

@@ -1,0 +1,55 @@
+"""What can be said about the image without building it (Docker is on few machines that run these tests)."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+CONTAINERS = Path(__file__).parents[2]
+# Continued lines joined, comments gone: as Docker reads it.
+LINES = re.sub(
+    r"\\\n", "", re.sub(r"^#.*\n", "", (CONTAINERS / "Dockerfile").read_text(), flags=re.M)
+).splitlines()
+
+
+def instruction(name: str) -> list[str]:
+    return [line.removeprefix(name).strip() for line in LINES if line.startswith(f"{name} ")]
+
+
+def pinned(file: Path) -> dict[str, str]:
+    pairs = (line.split("==") for line in file.read_text().splitlines() if "==" in line and line[0] != "#")
+    return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pairs}
+
+
+def test_the_entry_point_is_a_process_of_its_own_that_gets_the_signals():
+    assert json.loads(instruction("ENTRYPOINT")[0]) == ["python", "-m", "proxytune"]
+    assert "--platform=linux/amd64" in instruction("FROM")[0]
+
+
+def test_train_and_serve_are_the_only_arguments():
+    wrong = subprocess.run([sys.executable, "-m", "proxytune", "tune"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "train|serve" in wrong.stderr
+
+
+def test_the_step_that_lists_the_dependencies_lists_exactly_them(tmp_path):
+    (step,) = (line for line in instruction("RUN") if "runtime.txt" in line and "tomllib" in line)
+    for name in ("pyproject.toml", "requirements.txt"):
+        (tmp_path / name).write_text((CONTAINERS / name).read_text())
+    subprocess.run(["sh", "-c", step.replace("python ", f"{sys.executable} ", 1)], cwd=tmp_path, check=True)
+    wanted = tomllib.loads((CONTAINERS / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert (tmp_path / "runtime.txt").read_text().split() == wanted
+
+
+def test_the_image_has_the_compiler_without_which_nothing_is_compiled():
+    # proxytune/training/compilation.py looks for it, and computes as written where there is none.
+    (step,) = (line for line in instruction("RUN") if "apt-get install" in line)
+    assert {"gcc", "libc6-dev"} <= set(step.split())
+
+
+def test_every_dependency_is_pinned():
+    project = tomllib.loads((CONTAINERS / "pyproject.toml").read_text())["project"]
+    names = project["dependencies"] + project["optional-dependencies"]["dev"]
+    assert [name for name in names if name not in pinned(CONTAINERS / "requirements.txt")] == []

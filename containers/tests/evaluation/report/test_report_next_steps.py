@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxytune.evaluation.report import next_steps as section
+from proxytune.evaluation.report.next_steps import JOB_SLOT, next_steps
+
+REPOSITORY = Path(__file__).parents[4]
+
+LOW, HIGH = ({"mean": 0.3, "low": 0.25, "high": 0.35}, {"mean": 0.6, "low": 0.55, "high": 0.65})
+
+
+def metrics(teacher: bool, student: bool) -> dict[str, Any]:
+    """Scores of models that have learnt the subject, or have not."""
+    scores = {
+        "photos": None,
+        "teacher-base": LOW,
+        "student-base": LOW,
+        "teacher": HIGH if teacher else LOW,
+        "student": HIGH if student else LOW,
+    }
+    return {"rows": [{"name": name, "dino": score} for name, score in scores.items()]}
+
+
+@pytest.fixture
+def real(plan: dict[str, Any]) -> dict[str, Any]:
+    """The plan as if the models themselves had taken part."""
+    for model in plan["models"].values():
+        model["standInFor"] = None
+    return plan
+
+
+def advised(plan: dict[str, Any], teacher: bool, student: bool, photos: int = 5) -> list[str]:
+    return [step["setting"] for step in next_steps(plan, metrics(teacher, student), photos)["onward"]]
+
+
+def test_advice_keeps_to_the_bounds_of_requests_and_inspection() -> None:
+    schema = json.loads((REPOSITORY / "docs/reference/subject.schema.json").read_text("utf-8"))
+    fields = schema["properties"]
+    assert fields["proxies"]["maximum"] == section.MOST_PROXIES
+    for stage in ("teach", "learn"):
+        steps = fields["advanced"]["properties"][stage]["properties"]["steps"]
+        assert steps["maximum"] == section.MOST_STEPS
+    limits = (REPOSITORY / "lib/core/photos/limits.ts").read_text("utf-8")
+    assert re.findall(r"maxPhotos: (\d+)", limits) == [str(section.MOST_PHOTOS)]
+
+
+def test_advice_follows_what_was_learnt(real: dict[str, Any]) -> None:
+    curation, contexts = "--curation", "--set proxyContexts=0.5"
+    assert advised(real, False, False) == ["npx proxytune check DIR", "--preset standard"]
+    assert advised(real, True, False) == ["--preset standard", "--proxies 48", curation, contexts]
+    assert advised(real, True, True) == ["--preset standard", curation, contexts]
+
+
+def test_nothing_is_advised_that_the_run_did_or_cannot_have(real: dict[str, Any]) -> None:
+    real["preset"] = "best"
+    real["request"]["curation"] = True
+    real["proxiesInContext"] = 12
+    real["proxies"] = 3000
+    assert advised(real, True, True) == []
+    steps = {
+        stage["stage"]: stage["hyperparameters"]["steps"]
+        for stage in real["stages"]
+        if stage["stage"] in {"teach", "learn"}
+    }
+    assert advised(real, True, False) == [
+        f"--set advanced.learn.steps={2 * steps['learn']}",
+        "--proxies 5000",
+    ]
+    assert advised(real, False, False, photos=30) == [f"--set advanced.teach.steps={2 * steps['teach']}"]
+    real["proxies"] = 5000
+    assert "--proxies 5000" not in advised(real, True, False)
+
+
+def test_the_prompt_and_the_archives_are_those_of_the_run(real: dict[str, Any]) -> None:
+    steps = next_steps(real, metrics(True, True), 5)
+    assert steps["prompt"] == "a photo of a {token} dog at sunset"
+    assert steps["filled"] == "a photo of a ohwx dog at sunset"
+    assert steps["archives"] == {
+        "teacher": f"runs/rex-0a1b2c3d/jobs/{JOB_SLOT.format('teach')}/output/model.tar.gz",
+        "student": f"runs/rex-0a1b2c3d/jobs/{JOB_SLOT.format('learn')}/output/model.tar.gz",
+    }
+
+
+def test_stand_ins_are_told_apart(plan: dict[str, Any]) -> None:
+    assert next_steps(plan, metrics(False, False), 5)["stand_ins"] is True

@@ -1,0 +1,5 @@
+"""The tiny encoders, made once."""
+
+from tiny_encoders import clip as clip
+from tiny_encoders import dino as dino
+from tiny_encoders import models as models

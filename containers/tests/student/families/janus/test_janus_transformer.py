@@ -1,0 +1,124 @@
+"""The transformer: its loss against transformers' own model, and which layers carry the adapter."""
+
+import pytest
+import torch
+from held import kept_bytes
+from peft import LoraConfig, get_peft_model
+from torch.nn import functional as F
+from transformers import JanusConfig, JanusForConditionalGeneration
+
+from proxytune.student.adapters import add_adapter, bare
+from proxytune.student.families.janus import memory
+from proxytune.student.families.janus.transformer import Janus
+from proxytune.student.memory import recompute_layers
+
+LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@pytest.fixture
+def lesson(student):
+    """Two pictures under prompts of different lengths."""
+    codes = torch.randint(256, (2, 64), generator=torch.Generator().manual_seed(4))
+    return [student.prompts.encode("a dog"), student.prompts.encode("an ohwx dog in the snow")], codes
+
+
+def plain_loss(official, prompts, codes):
+    """One picture after the other, every logit at once."""
+    losses = []
+    for prompt, picture in zip(prompts, codes, strict=True):
+        words = official.get_input_embeddings()(torch.tensor([prompt]))
+        shown = official.prepare_embeddings_for_image_generation(picture[None, :-1])
+        hidden = official.model.language_model(inputs_embeds=torch.cat([words, shown], dim=1))[0]
+        logits = official.model.generation_head(hidden[0, len(prompt) - 1 :])
+        losses.append(F.cross_entropy(logits, picture))
+    return torch.stack(losses).mean()
+
+
+def test_the_loss_is_the_mean_cross_entropy_of_the_codes(student, official, lesson):
+    ours, theirs = student.lm.loss(*lesson), plain_loss(official, *lesson)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
+    assert ours > 3
+
+
+def test_so_are_its_gradients(student, base, lesson):
+    full = JanusForConditionalGeneration.from_pretrained(base).eval()
+    names = (
+        "model.language_model.layers.0.self_attn.q_proj.weight",
+        "model.generation_head.vision_head.bias",
+    )
+    gradients = []
+    for model, loss in ((student.lm, student.lm.loss(*lesson)), (full, plain_loss(full, *lesson))):
+        loss.backward()
+        gradients.append([model.get_parameter(name).grad for name in names])
+    for one, other in zip(*gradients, strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-6)
+        assert one.any()
+
+
+def test_a_longer_neighbour_changes_no_loss(student, lesson):
+    prompts, codes = lesson
+    apart = [student.lm.loss(prompts[row : row + 1], codes[row : row + 1]).item() for row in range(2)]
+    assert student.lm.loss(prompts, codes).item() == pytest.approx(sum(apart) / 2, rel=1e-5)
+
+
+def test_the_adapter_is_on_the_language_model_alone_also_in_transformers_model(student, official, base):
+    expected = {
+        f"model.language_model.layers.{layer}.{part}.{name}"
+        for layer in range(2)
+        for name in LAYERS
+        for part in ("self_attn" if name[0] in "qkvo" else "mlp",)
+    }
+    full = JanusForConditionalGeneration.from_pretrained(base)
+    theirs = get_peft_model(full, LoraConfig(r=2, target_modules=student.lm.lora_targets))
+    assert any("vision_model" in name and name.endswith("q_proj") for name, _ in official.named_modules())
+    for model in (theirs, add_adapter(student.lm, rank=2, alpha=2)):
+        carrying = {name for name, part in bare(model).named_modules() if hasattr(part, "lora_A")}
+        assert carrying == expected
+
+
+def test_what_does_not_draw_is_not_there(student, official):
+    ours, theirs = student.lm.state_dict(), official.state_dict()
+    left = {name.split(".")[1] for name in theirs.keys() - ours.keys() if name != "lm_head.weight"}
+    assert left == {"vision_model", "aligner", "vqmodel"}
+    assert ours.keys() <= theirs.keys()
+
+
+def test_recomputed_activations_change_no_number(student, lesson):
+    model, results = add_adapter(student.lm, rank=2, alpha=2).train(), []
+    for name, value in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.1)
+    for recompute in (False, True):
+        if recompute:
+            recompute_layers(bare(model))
+        loss = bare(model).loss(*lesson)
+        loss.backward()
+        results.append([loss.detach(), *(p.grad.clone() for p in model.parameters() if p.requires_grad)])
+        model.zero_grad()
+    assert len(results[0]) == 1 + 2 * 2 * len(LAYERS)
+    assert all(torch.equal(one, other) for one, other in zip(*results, strict=True))
+
+
+def test_the_estimate_of_activations_is_near_what_torch_keeps():
+    # The proportions of 1B at a quarter of its width.
+    text = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = JanusConfig(
+        text_config={"model_type": "llama", "vocab_size": 64, **text},
+        vision_config={
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "image_size": 128,
+        },
+        vq_config={
+            "num_embeddings": 16,
+            "base_channels": 32,
+            "channel_multiplier": [1, 1],
+            "projection_dim": 512,
+            "image_token_embed_dim": 512,
+        },
+    )
+    model = add_adapter(Janus(config).to(torch.bfloat16), rank=16, alpha=16).train()
+    codes = torch.zeros(2, 64, dtype=torch.long)
+    kept = kept_bytes(model, lambda: bare(model).loss([[1, 2, 3]] * 2, codes))
+    assert kept == pytest.approx(memory.activation_bytes(config, 2, 66), rel=0.15)

@@ -1,0 +1,81 @@
+"""The picture tokenizer at tiny size; VQ-16 itself is held by the golden vectors."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from proxytune.student.families.llamagen import VQConfig, VQTokenizer
+
+
+def pictures(height, width):
+    return torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(6)) * 2 - 1
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (8, 24)])
+def test_pictures_become_ids_and_ids_pictures(vq, height, width):
+    ids = vq.encode(pictures(height, width))
+    assert ids.shape == (2, height * width // 16)
+    assert ids.dtype == torch.int64
+    assert len(ids.unique()) > 3
+    decoded = vq.decode(ids, (height // 4, width // 4))
+    assert decoded.shape == (2, 3, height, width)
+    assert decoded.isfinite().all()
+    if height == width:
+        assert torch.equal(decoded, vq.decode(ids))
+    assert torch.allclose(decoded[:1], vq.decode(ids[:1], (height // 4, width // 4)), atol=1e-5)
+
+
+def test_ids_are_those_of_the_nearest_directions(vq):
+    images = pictures(16, 16)
+    latents = vq.latents(images).detach().flatten(2).transpose(1, 2).double()
+    cosine = F.normalize(latents, dim=-1) @ F.normalize(vq.quantize.embedding.weight.double(), dim=-1).T
+    assert torch.equal(vq.encode(images), cosine.argmax(dim=-1))
+
+
+def test_the_length_of_a_code_plays_no_part(vq):
+    images = pictures(16, 16)
+    ids, decoded = vq.encode(images), vq.decode(vq.encode(images))
+    with torch.no_grad():
+        vq.quantize.embedding.weight.mul_(torch.rand(64, 1) + 0.5)
+    assert torch.equal(vq.encode(images), ids)
+    assert torch.allclose(vq.decode(ids), decoded, atol=1e-5)
+
+
+def test_tokens_are_laid_out_row_by_row(vq):
+    first, second = vq.encode(pictures(16, 16))
+    mixed = torch.cat([first[:8], second[8:]])[None]
+    top, bottom = vq.decode(mixed)[0].split(8, dim=1)
+    whole_first, whole_second = vq.decode(torch.stack([first, second]))
+    # The middle attention mixes all positions, so only likeness can be asked for.
+    assert (top - whole_first[:, :8]).abs().mean() < (top - whole_second[:, :8]).abs().mean()
+    assert (bottom - whole_second[:, 8:]).abs().mean() < (bottom - whole_first[:, 8:]).abs().mean()
+
+
+def test_vq16_is_the_default():
+    with torch.device("meta"):
+        model = VQTokenizer(VQConfig())
+    assert model.stride == 16
+    assert sum(parameter.numel() for parameter in model.parameters()) == 71_883_403
+    assert len(model.state_dict()) == 344
+
+
+def test_sizes_that_do_not_fit_are_refused(vq):
+    with pytest.raises(ValueError, match="multiples of 4"):
+        vq.encode(torch.zeros(1, 3, 18, 16))
+    with pytest.raises(ValueError, match="15 ids a picture"):
+        vq.decode(torch.zeros(1, 15, dtype=torch.long))
+    with pytest.raises(ValueError, match="norm_groups = 32"):
+        VQConfig(ch=48, ch_mult=(1, 2))
+    with pytest.raises(ValueError, match="width"):
+        VQConfig.from_dict({"width": 3})
+    with pytest.raises(ValueError, match="equal ones"):
+        VQConfig.from_dict({"encoder_ch_mult": [1, 2], "decoder_ch_mult": [1, 4]})
+    with pytest.raises(ValueError, match="codebook_l2_norm"):
+        VQConfig.from_dict({"codebook_l2_norm": False})
+
+
+def test_configs_survive_json_and_official_names_are_read():
+    official = {"codebook_size": 4096, "codebook_l2_norm": True, "commit_loss_beta": 0.25, "dropout_p": 0.0}
+    official |= {"encoder_ch_mult": [1, 2, 4], "decoder_ch_mult": [1, 2, 4]}
+    assert VQConfig.from_dict(official) == VQConfig(codebook_size=4096, ch_mult=(1, 2, 4))
+    assert VQConfig.from_dict(VQConfig(ch=64).to_dict()) == VQConfig(ch=64)

@@ -1,0 +1,101 @@
+"""Several processes give what one gives; they stop together and go on together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from jobs import TEACH, write_teach_job
+from safetensors.torch import load_file
+
+from proxytune.contract import hyperparameters
+from proxytune.contract.folders import Folders
+from proxytune.contract.signals import StopRequest
+from proxytune.teacher import trainer
+from proxytune.training.launch import processes_for
+
+STEPS = 12
+SETTINGS = {"steps": str(STEPS), "batch_size": "4", "checkpoint_every": "100"}
+PRIOR = {"prompt": "a dog", "pictures": 3, "weight": 0.5, "steps": 1, "guidance": 3.0}
+
+
+def start(base):
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PROXYTUNE_PROCESSES": "2"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "proxytune", "train"],
+        env={**environment, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_steps(base, process):
+    file, deadline = base / "checkpoints" / "progress.json", time.monotonic() + 240
+    while process.poll() is None and time.monotonic() < deadline:
+        if file.exists() and json.loads(file.read_text())["step"] > 0:
+            return
+        time.sleep(0.01)
+    pytest.fail(f"no step was taken: {process.communicate()[0]}")
+
+
+def test_two_processes_stopped_and_resumed_give_the_adapter_of_one(tiny_model, tmp_path):
+    model, settings = tiny_model("sdxl-tiny"), {**SETTINGS, "prior": json.dumps(PRIOR)}
+    alone = Folders(write_teach_job(tmp_path / "alone", model, **settings))
+    trainer.train(alone, hyperparameters.read(alone), StopRequest())
+    base = write_teach_job(tmp_path / "two", model, **settings)
+    first = start(base)
+    try:
+        wait_for_steps(base, first)
+        first.send_signal(signal.SIGTERM)
+        output = first.communicate(timeout=240)[0]
+        assert first.returncode == 143, output
+        assert "one job in 2 processes" in output
+        # One tells what both do.
+        assert output.count("stopped by SIGTERM after step") == 1
+    finally:
+        if first.poll() is None:
+            first.kill()
+    (checkpoint,) = (base / "checkpoints").glob("*.checkpoint")
+    stopped_at = json.loads(checkpoint.read_bytes().partition(b"\n")[0])["step"]
+    assert 0 < stopped_at < STEPS
+    second = start(base)
+    output = second.communicate(timeout=240)[0]
+    assert second.returncode == 0, output
+    assert output.count(f"resumed from the checkpoint of step {stopped_at}") == 1
+    left, right = (
+        load_file(folder / "model" / "pytorch_lora_weights.safetensors")
+        for folder in (tmp_path / "alone", base)
+    )
+    assert left.keys() == right.keys()
+    trained = [key for key in left if "lora_B" in key]
+    assert any(float(left[key].abs().max()) > 1e-3 for key in trained)
+    # Sums come in another order; AdamW's first steps make the sign of a tiny gradient a whole step.
+    difference = torch.cat([(left[key] - right[key]).flatten() for key in trained]).norm()
+    assert difference < 0.01 * torch.cat([left[key].flatten() for key in trained]).norm()
+
+
+@pytest.mark.parametrize(
+    ("places", "batch", "processes"),
+    [(1, 4, 1), (4, 4, 4), (4, 6, 3), (4, 1, 1), (3, 4, 2), (8, 2, 2), (0, 4, 1)],
+)
+def test_as_many_processes_as_can_share_the_batch(monkeypatch, places, batch, processes):
+    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(places))
+    assert processes_for(hyperparameters.parse({**TEACH, "batch_size": str(batch)})) == processes
+
+
+@pytest.mark.parametrize(("places", "chunks", "processes"), [(4, 63, 4), (4, 3, 3), (0, 5, 1)])
+def test_as_many_processes_as_have_chunks_to_draw(monkeypatch, places, chunks, processes):
+    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(places))
+    assert processes_for({"stage": "synthesize", "chunks": chunks}) == processes
+
+
+def test_inside_of_torchrun_and_in_other_stages_there_is_one(monkeypatch):
+    monkeypatch.setenv("PROXYTUNE_PROCESSES", "4")
+    assert processes_for({"stage": "learn", "batch_size": 4}) == 1
+    monkeypatch.setenv("RANK", "1")
+    assert processes_for({"stage": "teach", "batch_size": 4}) == 1
