@@ -60,12 +60,25 @@ export const WORDS: readonly Word[] = [
   word('spoilt|spoils|spoil', 'corrupt'),
   word('of sense', 'reasonable'),
   word('lanes?', 'seed streams, workers'),
-  word('(?:is|are|was|were) no (?!longer\\b|more\\b|less\\b|one\\b|such\\b)\\w+', 'is not a, invalid'),
+  word(
+    '(?<!there )(?:is|are|was|were) no (?!longer\\b|more\\b|less\\b|one\\b|such\\b)\\w+',
+    'is not a, invalid',
+  ),
 ];
 
 /** Where one of the words is right. `line` matches the line as it was before it was split. */
-export const EXCEPTIONS: readonly { readonly file: RegExp; readonly line: RegExp; readonly why: string }[] =
-  [];
+export const EXCEPTIONS: readonly { readonly file: RegExp; readonly line: RegExp; readonly why: string }[] = [
+  {
+    file: /./,
+    line: /(?<![a-z])held[- _](?:out|back)\b/i,
+    why: 'data held out of training are the field’s own word',
+  },
+  {
+    file: /^docs\//,
+    line: /mug, car, fish, house,? (?:bear|and)|held-back-house/,
+    why: 'a house is one of the six things of the drawn domain',
+  },
+];
 
 export interface Finding {
   readonly file: string;
