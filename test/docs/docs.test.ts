@@ -1,6 +1,6 @@
-/** The documents are held against the code: what they name exists, and what exists is in them. */
+/** Documents match the code: what they name exists, and what exists is in them. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { model, modelIds } from '../../lib/core/catalogue/models.ts';
@@ -8,17 +8,7 @@ import { errorNames, exitCode, retryableNames } from '../../lib/core/errors.ts';
 import { importEstimate } from '../../lib/core/jobs/import-job.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { parseRequest, requestSchema } from '../../lib/core/request/request.ts';
-
-const root = join(import.meta.dirname, '../..');
-const read = (file: string): string => readFileSync(join(root, file), 'utf8');
-
-const documents = execFileSync(
-  'git',
-  ['ls-files', '--cached', '--others', '--exclude-standard', '*.md', '**/*.md'],
-  { cwd: root, encoding: 'utf8' },
-)
-  .split('\n')
-  .filter((file) => file !== '' && existsSync(join(root, file)));
+import { documents, read, root } from './documents.ts';
 
 /** The cells of every table row whose first cell is one word of code, by that word. */
 function rows(file: string): Map<string, string[]> {
@@ -41,13 +31,13 @@ function blocks(text: string, language: string): string[] {
   );
 }
 
-test('there are documents to look at', () => {
+test('there are documents to check', () => {
   expect(documents).toEqual(
     expect.arrayContaining(['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/architecture.md']),
   );
 });
 
-test.each(documents)('every relative link of %s leads somewhere', (file) => {
+test.each(documents)('every relative link of %s has a target', (file) => {
   const prose = read(file).replace(/^```.*?^```$/gms, '');
   const links = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map((hit) => hit[1] ?? '');
   const broken = links
@@ -66,19 +56,19 @@ test('the README sets up with exactly two commands, and both are scripts', () =>
   );
 });
 
-test('every picture of the README is in the repository', () => {
+test('every image of the README is in the repository', () => {
   const pictures = [...read('README.md').matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map((hit) => hit[1] ?? '');
-  expect(pictures).toEqual(['docs/images/road.svg']);
+  expect(pictures).toEqual(['docs/images/pipeline.svg']);
   expect(pictures.filter((file) => !read(file).includes('prefers-color-scheme: dark'))).toEqual([]);
 });
 
-test('every error has its row, with its exit code and whether it is tried again', () => {
+test('every error has its row, with its exit code and whether it is retried', () => {
   const table = rows('docs/reference/errors.md');
   expect([...table.keys()].sort()).toEqual([...errorNames()].sort());
-  const again = retryableNames();
+  const retryable = retryableNames();
   const wrong = errorNames().filter((name) => {
     const [exit, repeated = ''] = table.get(name)?.slice(-2) ?? [];
-    return exit !== String(exitCode(name)) || repeated.startsWith('yes') !== again.includes(name);
+    return exit !== String(exitCode(name)) || repeated.startsWith('yes') !== retryable.includes(name);
   });
   expect(wrong).toEqual([]);
 });
@@ -110,16 +100,16 @@ test('every field of the request has its row, and no other field has one', () =>
   expect([...subject.keys()].sort()).toEqual(request.map(([path]) => path).sort());
 });
 
-test.each(request)('the row of %s tells its default and bounds', (path, property) => {
+test.each(request)('the row of %s has its default and bounds', (path, property) => {
   const cells = (subject.get(path) ?? []).join(' | ');
   const asForTeach = path.startsWith('advanced.learn.') && cells.includes('as for teach');
-  const told = asForTeach ? (subject.get(path.replace('learn', 'teach')) ?? []).join(' | ') : cells;
+  const row = asForTeach ? (subject.get(path.replace('learn', 'teach')) ?? []).join(' | ') : cells;
   const { default: standard, enum: choices = [], minimum, maximum } = property;
   const wanted = [standard, ...choices, minimum, maximum].filter(
     (value) => typeof value === 'string' || typeof value === 'number',
   );
-  // As a number or word of its own: the 0 of 30 tells nothing.
-  const words = new Set(told.split(/[^\w.-]+|\.(?!\d)/));
+  // As a number or word of its own: the 0 of 30 does not count.
+  const words = new Set(row.split(/[^\w.-]+|\.(?!\d)/));
   expect(wanted.filter((value) => !words.has(String(value)))).toEqual([]);
 });
 
@@ -187,12 +177,12 @@ test('every command of proxytune in a document is a command, with options it kno
   // Each command's help is a process of its own.
 }, 120_000);
 
-test('the table of models says what the catalogue says: commit, size, time, price, gate, licence', () => {
+test('the table of models matches the catalogue: commit, size, time, price, gate, licence', () => {
   const table = rows('docs/models.md');
-  const asked = modelIds().filter((id) => model(id).standInFor === null && model(id).shipped === null);
-  expect([...table.keys()].sort()).toEqual([...asked].sort());
+  const imported = modelIds().filter((id) => model(id).standInFor === null && model(id).shipped === null);
+  expect([...table.keys()].sort()).toEqual([...imported].sort());
   const words = { yes: 'yes', no: 'no', mixed: 'on conditions' };
-  for (const id of asked) {
+  for (const id of imported) {
     const { hub, licence } = model(id);
     const [commit, size, effort, gated, commercial = ''] = table.get(id) ?? [];
     expect([id, commercial.split(/[,:;]/)[0]]).toEqual([id, words[licence.commercial]]);
