@@ -6,9 +6,16 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Protocol
 
 # 128 + SIGTERM, as a shell reports it.
 EXIT_CODE = 143
+
+
+class Stop(Protocol):
+    """Whether the job was asked to end; outside of training SIGTERM ends the process at once."""
+
+    requested: bool
 
 
 class StopRequest:

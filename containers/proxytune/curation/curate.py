@@ -13,15 +13,15 @@ from proxytune.contract import schema
 from proxytune.contract.folders import Folders
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile, replace_file
+from proxytune.contract.signals import Stop
 from proxytune.curation.coverage import Evidence, evidence
 from proxytune.curation.criteria import CRITERIA, Limits, Texts, Verdict, judge, limits_for
 from proxytune.curation.measured import Measured, measure
-from proxytune.evaluation.collect import references
-from proxytune.evaluation.evaluate import Stop, open_picture
 from proxytune.images.dataset import read_proxies
 from proxytune.images.kept import FILE
 from proxytune.images.shard import Picture
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
+from proxytune.metrics.pictures import open_picture, references
 from proxytune.metrics.prompts import plain_prompts
 
 

@@ -4,7 +4,7 @@ Import from the modules, not from here, so that a process loads only what it use
 
     evaluate        evaluate: the evaluate job, from channels to outputs
     collect         collect: the pictures of the run, checked against its plan
-    pictures        Picture, ScoredPicture; save_view: the files that the report shows
+    pictures        ScoredPicture; save_view: the files that the report shows
     exact           judge_of, exact_row: the same against the truth, where a request tells it
     verdict         verdict: the run in one sentence
     metrics_file    build_metrics, write_metrics: metrics.json and metrics.csv

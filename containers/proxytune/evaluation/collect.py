@@ -10,10 +10,10 @@ from typing import Any
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import LIMITS
-from proxytune.evaluation.pictures import Picture
 from proxytune.images import dataset
 from proxytune.images import shard as shards
 from proxytune.images.kept import Judged, read_judged
+from proxytune.metrics.pictures import Picture, references
 from proxytune.metrics.prompts import plain_prompts
 from proxytune.metrics.scores import evenly
 
@@ -46,23 +46,6 @@ def judged_proxies(folders: Folders, plan: Mapping[str, Any]) -> Judged | None:
     if plan.get("curation") is None:
         return None
     return read_judged(folders.channel("proxies"), folders.channel("curation"))
-
-
-def references(channel: Path) -> list[Picture]:
-    """The photos by name.
-
-    Raises:
-        ProxytuneError: ChannelMissing when there is no PNG.
-    """
-    files = sorted(path for path in channel.rglob("*") if path.suffix.lower() == ".png")
-    if not files:
-        raise ProxytuneError(
-            "ChannelMissing",
-            what="The channel 'references' holds no PNG",
-            given=str(channel),
-            remedy="let the inspection write the references again",
-        )
-    return [Picture("photos", index, None, None, None, file.read_bytes) for index, file in enumerate(files)]
 
 
 def proxies(channel: Path, plan: Mapping[str, Any], judged: Judged | None) -> list[Picture]:

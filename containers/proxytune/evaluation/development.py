@@ -16,8 +16,9 @@ from PIL import Image
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.records import read_record
-from proxytune.evaluation.pictures import Picture, View, save_view
+from proxytune.evaluation.pictures import View, save_view
 from proxytune.evaluation.report.curves import curve
+from proxytune.metrics.pictures import Picture
 
 CHANNEL = "teach-samples"
 RECORD = "choice.json"

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image
 
-from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile
+from proxytune.contract.signals import Stop
 from proxytune.evaluation.collect import collect, judged_proxies
 from proxytune.evaluation.development import read_development
 from proxytune.evaluation.exact import Judge, judge_of
 from proxytune.evaluation.metrics_file import build_metrics, write_metrics
-from proxytune.evaluation.pictures import Picture, ScoredPicture, View, save_view
+from proxytune.evaluation.pictures import ScoredPicture, View, save_view
 from proxytune.evaluation.report.curation import show_curation, summary
 from proxytune.evaluation.report.page import write_report
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
+from proxytune.metrics.pictures import Picture, open_picture
 from proxytune.metrics.scores import among_themselves, to_prompts, to_references
 
 if TYPE_CHECKING:
@@ -34,12 +33,6 @@ if TYPE_CHECKING:
 # Pictures open at once: 32 of 1024 pixels are 100 MB. The encoders take them as one batch.
 BATCH = 32
 PACKAGES = ("proxytune", "torch", "transformers", "tokenizers", "numpy", "pillow", "jinja2")
-
-
-class Stop(Protocol):
-    """Whether the job was asked to end; outside of training SIGTERM ends the process at once."""
-
-    requested: bool
 
 
 def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> None:
@@ -162,24 +155,6 @@ def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> l
 def _text_vectors(pictures: Sequence[Picture], clip: ClipEncoder) -> dict[str, Vectors]:
     plain = sorted({picture.plain for picture in pictures if picture.plain is not None})
     return dict(zip(plain, clip.texts(plain), strict=True))
-
-
-def open_picture(picture: Picture, content: bytes) -> Image.Image:
-    """The decoded picture, RGB.
-
-    Raises:
-        ProxytuneError: ChannelMissing for a photo, ShardInvalid for any other that is no picture.
-    """
-    try:
-        with Image.open(io.BytesIO(content)) as opened:
-            return opened.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ProxytuneError(
-            "ChannelMissing" if picture.row == "photos" else "ShardInvalid",
-            what=f"A picture cannot be opened: {error}",
-            given=f"row {picture.row}, index {picture.index}",
-            remedy="run the stage that made it again",
-        ) from error
 
 
 def _evaluator(

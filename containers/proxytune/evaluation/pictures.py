@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from proxytune.contract.progress import replace_file
+from proxytune.metrics.pictures import Picture
 
 if TYPE_CHECKING:
     from proxytune.drawn_world.ground_truth.measures import Exact
@@ -21,27 +21,6 @@ EXACT = 256
 # Side of what opens at a click, and of what stands in the page: 400 samples then weigh about 40 MB.
 OPENED, SHOWN = 768, 320
 JPEG_QUALITY = 88
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture before it is scored.
-
-    Attributes:
-        row: photos, proxies, teacher, student, teacher-base or student-base.
-        index: its number within the row.
-        prompt: what it was drawn from; None for a photo.
-        plain: the prompt without the token word, which CLIP-T compares with; None for a photo.
-        seed: of its drawing; None for a photo.
-        read: gives the bytes of its PNG file; they are not kept, as there may be gigabytes of them.
-    """
-
-    row: str
-    index: int
-    prompt: str | None
-    plain: str | None
-    seed: int | None
-    read: Callable[[], bytes]
 
 
 @dataclass(frozen=True)

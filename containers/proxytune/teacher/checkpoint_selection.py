@@ -22,8 +22,8 @@ from PIL import Image
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
 from proxytune.contract.progress import replace_file
-from proxytune.evaluation.collect import references
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
+from proxytune.metrics.pictures import references
 from proxytune.metrics.prompts import without
 from proxytune.metrics.scores import among_themselves, to_prompts, to_references
 from proxytune.teacher.validation import Sample, SampleBook

@@ -14,7 +14,8 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.signals import StopRequest
 from proxytune.evaluation.evaluate import evaluate
-from proxytune.evaluation.pictures import Picture, save_view
+from proxytune.evaluation.pictures import save_view
+from proxytune.metrics.pictures import Picture
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -11,7 +11,8 @@ import pytest
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
 from proxytune.evaluation.metrics_file import COLUMNS, build_metrics
-from proxytune.evaluation.pictures import Picture, ScoredPicture, View
+from proxytune.evaluation.pictures import ScoredPicture, View
+from proxytune.metrics.pictures import Picture
 
 EVALUATOR = {
     "clip": "clip-tiny",

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from proxytune.contract.progress import replace_file
-from proxytune.evaluation.pictures import Picture, View, save_view
+from proxytune.evaluation.pictures import View, save_view
 from proxytune.evaluation.report.curves import curve
 from proxytune.images.kept import FILE, Judged
+from proxytune.metrics.pictures import Picture
 from proxytune.metrics.scores import evenly
 
 MOST_SHOWN = 48
