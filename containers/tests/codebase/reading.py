@@ -9,12 +9,12 @@ from pathlib import Path
 
 CONTAINERS = Path(__file__).parents[2]
 # `module`, or `module:name`, as tables of families and stages have them.
-PLACE = re.compile(r"proxytune(\.\w+)+(:\w+)?")
+PLACE = re.compile(r"(proxytune|dev)(\.\w+)+(:\w+)?")
 
 
-def modules() -> dict[str, Path]:
-    """The modules of the package, by name; a package stands for its `__init__`."""
-    files = sorted((CONTAINERS / "proxytune").rglob("*.py"))
+def modules(package: str = "proxytune") -> dict[str, Path]:
+    """The modules of a package, by name; a package in it stands for its `__init__`."""
+    files = sorted((CONTAINERS / package).rglob("*.py"))
     return {".".join(file.relative_to(CONTAINERS).with_suffix("").parts): file for file in files}
 
 
@@ -52,7 +52,7 @@ def arrows(texts: dict[str, str]) -> dict[str, set[str]]:
 
 def circles(found: dict[str, set[str]]) -> list[list[str]]:
     """The modules that lie on a circle of arrows, each circle's together."""
-    reach = {name: _reached(name, found) for name in found}
+    reach = {name: reached(name, found) for name in found}
     groups = {
         tuple(sorted(other for other in reach[name] if name in reach[other]))
         for name in found
@@ -61,7 +61,8 @@ def circles(found: dict[str, set[str]]) -> list[list[str]]:
     return sorted(list(group) for group in groups)
 
 
-def _reached(name: str, found: dict[str, set[str]]) -> set[str]:
+def reached(name: str, found: dict[str, set[str]]) -> set[str]:
+    """All modules that a module imports, and those that these import."""
     seen: set[str] = set()
     waiting = list(found[name])
     while waiting:

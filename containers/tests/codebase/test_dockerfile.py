@@ -49,6 +49,12 @@ def test_the_image_has_the_compiler_without_which_nothing_is_compiled():
     assert {"gcc", "libc6-dev"} <= set(step.split())
 
 
+def test_nothing_of_dev_is_copied_into_the_image():
+    copied = {source for line in instruction("COPY") for source in line.split()[:-1]}
+    assert copied == {"pyproject.toml", "requirements.txt", "proxytune"}
+    assert instruction("ADD") == []
+
+
 def test_every_dependency_is_pinned():
     project = tomllib.loads((CONTAINERS / "pyproject.toml").read_text())["project"]
     names = project["dependencies"] + project["optional-dependencies"]["dev"]
