@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
-from typing import Any
 
 # Before anything imports them: no network for model hubs, no telemetry, no bars in logs that nobody watches,
 # and no warning that torchvision is absent (nothing here uses it).
@@ -46,6 +44,7 @@ def main(arguments: list[str]) -> int:
 def train() -> int:
     """Run the training job whose folders lie under SAGEMAKER_BASE_DIR."""
     from proxytune.contract import failure, hyperparameters
+    from proxytune.contract.entry_points import load_entry_point
     from proxytune.contract.folders import Folders
     from proxytune.contract.signals import StopRequest
     from proxytune.training.launch import launch, processes_for
@@ -58,16 +57,10 @@ def train() -> int:
         if processes > 1:
             return launch(processes)
         folders.model.mkdir(parents=True, exist_ok=True)
-        resolve(STAGES[given["stage"]])(folders, given, stop)
+        load_entry_point(STAGES[given["stage"]])(folders, given, stop)
     except Exception as error:
         return failure.report(error, folders)
     return 0
-
-
-def resolve(place: str) -> Any:
-    """The function that `module:name` names."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
 
 
 if __name__ == "__main__":

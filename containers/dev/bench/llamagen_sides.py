@@ -12,6 +12,7 @@ from dev.bench import measuring, official_llamagen
 from proxytune.student.adapters import add_adapter
 from proxytune.student.families.llamagen import LlamaGen, LlamaGenConfig, sample_tokens
 from proxytune.student.families.llamagen.sampling import bare
+from proxytune.training.device import compute_dtype, default_device
 
 # The recipe's, in lib/core/catalogue/data/models.json; both sides train the same adapter.
 RANK = 16
@@ -51,7 +52,7 @@ def sampling(side: str, sizes: dict[str, int]) -> Run:
 
 def _model(sizes: dict[str, int]) -> tuple[torch.device, LlamaGen]:
     """A model of these sizes with fresh weights, the same every time; float32 on a CPU, bfloat16 on a GPU."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     torch.manual_seed(0)
     gpt = LlamaGen(
         LlamaGenConfig(
@@ -65,7 +66,7 @@ def _model(sizes: dict[str, int]) -> tuple[torch.device, LlamaGen]:
     )
     # Training starts from an all-zero output layer; trained models are drawn from.
     torch.nn.init.normal_(gpt.output.weight, std=0.02)
-    return device, gpt.to(device, torch.bfloat16 if device.type == "cuda" else torch.float32)
+    return device, gpt.to(device, compute_dtype(device))
 
 
 def _inputs(gpt: LlamaGen, sizes: dict[str, int], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:

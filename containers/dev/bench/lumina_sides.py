@@ -15,6 +15,7 @@ from proxytune.student.families.lumina.sampling import sample_codes
 from proxytune.student.families.lumina.trainer import training_batch
 from proxytune.student.families.lumina.transformer import Lumina, chameleon_config
 from proxytune.student.families.lumina.vocabulary import Vocabulary
+from proxytune.training.device import compute_dtype, default_device
 
 # The recipe's, in lib/core/catalogue/data/models.json; both sides train the same adapter.
 RANK = 16
@@ -63,7 +64,7 @@ def _model(sizes: dict[str, int]) -> tuple[Lumina, Layout, Grid, list[int]]:
     layout = Layout(vocabulary, STRIDE)
     grid = layout.grid(side * STRIDE, side * STRIDE)
     prompt = layout.prompt(range(CODES + 100, CODES + 100 + max(0, sizes["caption_tokens"] - 2)))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     torch.manual_seed(0)
     lm = Lumina(
         chameleon_config(
@@ -80,7 +81,7 @@ def _model(sizes: dict[str, int]) -> tuple[Lumina, Layout, Grid, list[int]]:
             }
         )
     )
-    return lm.to(device, torch.bfloat16 if device.type == "cuda" else torch.float32), layout, grid, prompt
+    return lm.to(device, compute_dtype(device)), layout, grid, prompt
 
 
 def _vocabulary(grids: int) -> Vocabulary:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from dev.bench import measuring
 from dev.bench.small_teachers import SCALES
+from proxytune.contract.entry_points import load_entry_point
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.teacher.adapter import add_adapter
 from proxytune.teacher.config import Lesson
@@ -32,7 +33,7 @@ from proxytune.teacher.latents import normalise_latents
 from proxytune.teacher.model import DiffusionTeacher
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.text import Texts
-from proxytune.training.families import imported
+from proxytune.training.device import compute_dtype, default_device
 from proxytune.training.states import seed_everything
 
 # Of the standard recipe, in lib/core/catalogue/data/models.json.
@@ -72,7 +73,7 @@ class OurTraining:
     def __init__(self, folder: Path, sizes: dict[str, Any]) -> None:
         photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
         seed_everything(1)
-        teacher = DiffusionTeacher(family_of(sizes), folder / "model", device())
+        teacher = DiffusionTeacher(family_of(sizes), folder / "model", default_device())
         self._teacher = teacher.prepare(photos, lesson(sizes))
         self.network = teacher.network
         self.loss = teacher.loss
@@ -145,7 +146,7 @@ def drawing(side: str, folder: Path, sizes: dict[str, Any]) -> Callable[[], list
     count, steps, guidance = sizes["pictures"], sizes["draw_steps"], sizes["guidance"]
     if side == "ours":
         maker = DiffusionMaker(family_of(sizes))
-        maker.load(folder / "model", folder / "adapter", device())
+        maker.load(folder / "model", folder / "adapter", default_device())
         sampler = {"kind": "diffusion", "steps": steps, "guidance": guidance}
         pictures = tuple(PictureRequest(number, PROMPTS[0], number) for number in range(count))
         chunk = Chunk("synthesize", 0, "tuned", scale.size, sizes["draw_batch"], sampler, pictures)
@@ -175,7 +176,9 @@ def write_adapter(folder: Path, sizes: dict[str, Any]) -> None:
     """Leave an adapter that has an effect where `drawing` looks for it."""
     photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
     seed_everything(1)
-    teacher = DiffusionTeacher(family_of(sizes), folder / "model", device()).prepare(photos, lesson(sizes))
+    teacher = DiffusionTeacher(family_of(sizes), folder / "model", default_device()).prepare(
+        photos, lesson(sizes)
+    )
     with torch.no_grad():
         for _, value in teacher.named_parameters():
             value.normal_(std=0.05)
@@ -207,7 +210,7 @@ def lesson(sizes: dict[str, Any]) -> Lesson:
 
 def family_of(sizes: dict[str, Any]) -> DiffusionFamily:
     """What the product says about the family."""
-    made: DiffusionFamily = imported(FAMILIES[sizes["family"]].code)()
+    made: DiffusionFamily = load_entry_point(FAMILIES[sizes["family"]])()
     return made
 
 
@@ -215,15 +218,11 @@ def plain_pipeline(base: Path) -> Any:
     """diffusers' own, as someone else's software loads the folder."""
     from diffusers import DiffusionPipeline
 
-    dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
-    made = DiffusionPipeline.from_pretrained(base, local_files_only=True, dtype=dtype).to(device())
+    device = default_device()
+    made = DiffusionPipeline.from_pretrained(base, local_files_only=True, dtype=compute_dtype(device))
+    made = made.to(device)
     made.set_progress_bar_config(disable=True)
     return made
-
-
-def device() -> torch.device:
-    """The GPU when there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def scratch() -> tempfile.TemporaryDirectory[str]:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
+
+from proxytune.contract.entry_points import load_entry_point
 
 # Catalogue id -> module:function; imported only when that model is made.
 MODELS = {
@@ -36,8 +37,7 @@ def write(model: str, folder: Path) -> None:
     Raises:
         KeyError: for an id that is not in MODELS.
     """
-    module, _, name = MODELS[model].partition(":")
-    writer: Callable[[Path], None] = getattr(import_module(module), name)
+    writer: Callable[[Path], None] = load_entry_point(MODELS[model])
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from PIL import Image
 
 from proxytune.contract import schema
@@ -23,6 +22,7 @@ from proxytune.images.shard import Picture
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 from proxytune.metrics.pictures import open_picture, references
 from proxytune.metrics.prompts import plain_prompts
+from proxytune.training.device import default_device
 
 
 def curate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> None:
@@ -45,7 +45,7 @@ def curate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> 
     proxies = read_proxies(folders.channel("proxies"), ends[-1])
     progress = ProgressFile(folders.checkpoints, "curate", len(proxies))
     progress.write("loading the encoders", 0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     clip = ClipEncoder(folders.channel("clip"), device)
     dino = DinoEncoder(folders.channel("dino"), device)
     progress.restart_rate(0)

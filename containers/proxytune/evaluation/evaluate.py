@@ -26,6 +26,7 @@ from proxytune.evaluation.report.page import write_report
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 from proxytune.metrics.pictures import Picture, open_picture
 from proxytune.metrics.scores import among_themselves, to_prompts, to_references
+from proxytune.training.device import default_device
 
 if TYPE_CHECKING:
     from proxytune.drawn_world.ground_truth.measures import Exact
@@ -58,7 +59,7 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     report.mkdir(parents=True, exist_ok=True)
     progress = ProgressFile(folders.checkpoints, "evaluate", len(pictures))
     progress.write("loading the encoders", 0)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     clip = ClipEncoder(folders.channel("clip"), device)
     dino = DinoEncoder(folders.channel("dino"), device)
     progress.restart_rate(0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from proxytune.contract.entry_points import load_entry_point
 from proxytune.generation.generator import PictureMaker
-from proxytune.training.families import imported
 from proxytune.training.lora import check_facts
 
 # By role; imported only when used, as a job draws with one of them.
@@ -26,7 +26,7 @@ def maker_for(role: str, family: str, model: str, adapter: Path | None) -> Pictu
     Raises:
         ProxytuneError: ModelUnknown, ModelMismatch.
     """
-    maker: PictureMaker = imported(MAKERS[role])(family)
+    maker: PictureMaker = load_entry_point(MAKERS[role])(family)
     if adapter is not None:
         check_facts(adapter, family=family, model=model)
     return maker
@@ -42,8 +42,8 @@ def load_onto_device(maker: PictureMaker, base: Path, adapter: Path | None, what
         ProxytuneError: ModelMissing, ModelMismatch.
     """
     # Seconds, in which the server, which imports this file, listens already.
-    import torch
+    from proxytune.training.device import default_device
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = default_device()
     maker.load(base, adapter, device)
     print(f"{what} is loaded on {device}", flush=True)

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from proxytune.generation.generator import PictureMaker, pictures_of
 from proxytune.images import shard
 from proxytune.images.chunk import Chunk
+from proxytune.images.png import encode_png
 
 # Packing a picture of 1024 pixels takes a core a quarter of a second, in which Pillow lets go of the
 # interpreter at least every 10 ms (both measured): the GPU is not kept waiting.
@@ -22,7 +23,7 @@ def draw_shard(maker: PictureMaker, chunk: Chunk, model: str) -> bytes:
     with ThreadPoolExecutor(PACKERS, thread_name_prefix="png") as pool:
         packed = [
             (
-                pool.submit(shard.encode_png, image),
+                pool.submit(encode_png, image),
                 {
                     "index": request.index,
                     "prompt": request.prompt,

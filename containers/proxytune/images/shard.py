@@ -17,9 +17,6 @@ from proxytune.contract.errors import ProxytuneError
 if TYPE_CHECKING:
     from PIL import Image
 
-# Fixed, so that a picture's bytes do not change with Pillow's default.
-PNG_COMPRESSION = 6
-
 
 @dataclass(frozen=True)
 class Record:
@@ -56,13 +53,6 @@ class Picture:
 
         with Image.open(io.BytesIO(self.png())) as opened:
             return opened.convert("RGB")
-
-
-def encode_png(image: Image.Image) -> bytes:
-    """PNG bytes without any metadata; equal pictures give equal bytes."""
-    buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "PNG", compress_level=PNG_COMPRESSION)
-    return buffer.getvalue()
 
 
 def write(pictures: Iterable[tuple[bytes, dict[str, Any]]]) -> bytes:

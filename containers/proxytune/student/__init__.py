@@ -11,7 +11,7 @@ sampling          chooser(seeds, ...), check_settings: from logits to tokens, a 
 decoding          Decoder: a batch being drawn by a transformer of transformers', guided, with a static cache
 model_files       read_weights, fill_strictly, mismatch: model folders, read strictly
 token_word        check(word, caption, tokenizer): whether the subject's word survives
-memory            fit(model, kept, ...): activations that do not fit are computed twice
+memory            how layers are recomputed, and the share of the GPU that activations may take
 loss              cross_entropy.linear_cross_entropy: loss and output layer in one, logits a portion at a time
 modules           bare, differences, evaluating: of any torch module
 """

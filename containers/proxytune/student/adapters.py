@@ -18,18 +18,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.contract.finite import finite
 from proxytune.student.modules import bare as bare
 from proxytune.student.modules import differences, evaluating
+from proxytune.training.adapter_checks import Tolerance, save_and_check
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 WEIGHTS_FILE, CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
-# How far the model read back may be from the trained one, as a share of the adapter's whole effect. The same
-# numbers go through the same operations, so this only leaves room for kernels that sum in another order. A
-# lost alpha or a lost layer is far above it.
-TOLERANCE = 1e-3
+# The same numbers go through the same operations: this only allows for kernels that sum in another order, and
+# for rounding where the effect vanishes with the learning rate.
+TOLERANCE = Tolerance(of_effect=1e-3, of_output=1e-6)
 
 
 def add_adapter(model: nn.Module, *, rank: int, alpha: int) -> PeftModel:
@@ -52,33 +51,21 @@ def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor])
         The model with the adapter that was read back.
 
     Raises:
-        ProxytuneError: ModelMismatch when the file does not give the trained model back; ModelNotFinite
-            when the last step spoilt it, which no loss shows any more.
+        ProxytuneError: as `save_and_check`.
     """
-    trained = finite(
-        ask(model, probe).float().cpu(),
-        "trained student",
-        "its first proxy",
-        remedy="lower advanced.learn.learningRate",
+    wrapped: Any = model
+    checked: PeftModel = save_and_check(
+        wrapped,
+        write=lambda model: _write(model, folder),
+        remove=lambda model: model.unload(),
+        load=lambda model: load_adapter(model, folder),
+        probe=lambda model: ask(model, probe).float().cpu(),
+        probed="its first proxy",
+        tolerance=TOLERANCE,
+        role="student",
+        stage="learn",
     )
-    _write(model, folder)
-    base = model.unload()
-    untuned = ask(base, probe).float().cpu()
-    reread = load_adapter(base, folder)
-    back = ask(reread, probe).float().cpu()
-    effect, error = float((trained - untuned).norm()), float((back - trained).norm())
-    print(f"adapter read back: effect {effect:.6g}, error {error:.6g}", flush=True)
-    # The floor: with a vanishing learning rate the effect itself is of the size of rounding errors. Said so
-    # that an error which is no number does not pass.
-    if not error <= TOLERANCE * effect + 1e-6 * float(untuned.norm()):
-        raise ProxytuneError(
-            "ModelMismatch",
-            what="The adapter that was written does not give the trained student back",
-            given=f"an error of {error:.6g} beside an effect of {effect:.6g}",
-            allowed=f"at most {TOLERANCE} of the effect",
-            remedy="use the package versions of containers/requirements.txt",
-        )
-    return reread
+    return checked
 
 
 @torch.no_grad()

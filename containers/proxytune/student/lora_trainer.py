@@ -17,6 +17,7 @@ from proxytune.student.adapters import add_adapter, ask, save_adapter
 from proxytune.student.config import Lesson
 from proxytune.student.image_arrays import full_precision
 from proxytune.student.proxy_set import ProxySet
+from proxytune.training.device import compute_dtype
 from proxytune.training.loop import LoopSettings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class AdapterLearner(ABC):
 
     def __init__(self, base: Path, size: int, device: torch.device) -> None:
         self._base, self._size, self._device = base, size, device
-        self._dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        self._dtype = compute_dtype(device)
 
     def prepare(self, proxies: ProxySet, lesson: Lesson) -> Self:
         """Load the weights, encode prompts and proxies, put a fresh adapter on the transformer.

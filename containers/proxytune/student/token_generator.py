@@ -18,6 +18,7 @@ from proxytune.generation.batch_backoff import Room
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
 from proxytune.student.adapters import load_adapter, with_adapter
 from proxytune.student.image_arrays import full_precision, to_image
+from proxytune.training.device import compute_dtype
 
 
 class CodeMaker(ABC):
@@ -38,7 +39,7 @@ class CodeMaker(ABC):
         """
         self._device, self.tuned = device, adapter is not None
         self._room = Room(device)
-        self.size = self.read(base, torch.bfloat16 if device.type == "cuda" else torch.float32, device)
+        self.size = self.read(base, compute_dtype(device), device)
         if adapter is not None:
             self.put_on(adapter)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.folders import Folders
 from proxytune.contract.hyperparameters import settings_hash
@@ -18,6 +16,7 @@ from proxytune.student.config import Lesson
 from proxytune.student.families import registry
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training import loop
+from proxytune.training.device import default_device
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
 
@@ -39,7 +38,7 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, proxies.data))
     progress.write("loading the student", 0)
     seed_everything(hyperparameters["seed"])
-    learner = registry.learner(hyperparameters["family"], base, proxies.size, device())
+    learner = registry.learner(hyperparameters["family"], base, proxies.size, default_device())
     trainee = learner.prepare(proxies, _lesson(hyperparameters))
     settings = learner.loop_settings(
         steps=hyperparameters["steps"],
@@ -61,11 +60,6 @@ def _proxies(folders: Folders, hyperparameters: dict[str, Any]) -> list[Picture]
     judged = read_judged(channel, folders.channel("curation"))
     print(f"{len(judged.kept)} proxies are kept, {len(judged.dropped)} are dropped", flush=True)
     return judged.kept
-
-
-def device() -> torch.device:
-    """The GPU when there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _lesson(hyperparameters: dict[str, Any]) -> Lesson:

@@ -20,6 +20,7 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.progress import replace_file
 from proxytune.generation.batch_backoff import give_back
 from proxytune.images.chunk import Chunk, PictureRequest
+from proxytune.images.png import encode_png
 from proxytune.teacher.families import registry
 from proxytune.teacher.photos import is_picture
 
@@ -73,9 +74,7 @@ def _draw(base: Path, hyperparameters: dict[str, Any], folder: Path, device: tor
         # a training that was cut off from one that was not.
         request = PictureRequest(number, prior["prompt"], number)
         (picture,) = maker.draw(Chunk("synthesize", 0, "base", size, 1, sampler, (request,)))
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
-        replace_file(_file(folder, number), buffer.getvalue())
+        replace_file(_file(folder, number), encode_png(picture))
         print(f"class pictures: {number + 1} of {prior['pictures']}", flush=True)
 
 

@@ -22,6 +22,7 @@ from proxytune.teacher.merging import FusedAdapter
 from proxytune.teacher.model import load_vae
 from proxytune.teacher.text import TextEncoders, Texts, join
 from proxytune.training import compilation
+from proxytune.training.device import compute_dtype
 
 # The pipelines want multiples of this as well, whatever the VAE's stride.
 LEAST_STRIDE = 8
@@ -57,7 +58,7 @@ class DiffusionMaker:
         """
         family, self._base, self._device = self._family, base, device
         self._room = Room(device)
-        self._dtype = dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+        self._dtype = dtype = compute_dtype(device)
         network = load_part(family.network_class(), base, family.network, dtype).to(device)
         self._adapter = FusedAdapter(network, adapter, family.network) if adapter is not None else None
         self._pipeline: Any = family.pipeline(base, network, load_vae(family, base, dtype, device))

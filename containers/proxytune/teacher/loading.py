@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
+from proxytune.contract.entry_points import load_entry_point
 from proxytune.contract.errors import ProxytuneError
 
 
@@ -47,7 +47,7 @@ def load_part(model_class: Any, base: Path, name: str, dtype: torch.dtype) -> An
 def load_named(base: Path, name: str) -> Any:
     """The scheduler or tokenizer `name`, of the class that model_index.json gives it."""
     library, class_name = model_index(base)[name]
-    return getattr(import_module(library), class_name).from_pretrained(
+    return load_entry_point(f"{library}:{class_name}").from_pretrained(
         str(part_folder(base, name)), local_files_only=True
     )
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 from torch import Tensor
 
-GIB = 2**30
+from proxytune.training.activation_checkpointing import GIB, is_needed
+
 # An adapter's parameter, its gradient and AdamW's two moments, all float32.
 BYTES_A_TRAINED_PARAMETER = 16
 # What a transformer's block keeps of each token for its gradient: 34 times its width in bytes, at two bytes a
@@ -90,7 +89,8 @@ def plan(
     frozen = [value for value in parameters if not value.requires_grad]
     weights = sum(value.numel() * value.element_size() for value in (*frozen, *others))
     adapter = BYTES_A_TRAINED_PARAMETER * sum(value.numel() for value in parameters if value.requires_grad)
-    anew = available is not None and weights + adapter + activations.kept > USABLE * available
+    needed = weights + adapter + activations.kept
+    anew = available is not None and is_needed(needed, available, USABLE)
     chosen = activations.anew if anew else activations.kept
     return MemoryPlan(weights, adapter, chosen, available, anew, compiled)
 
@@ -107,11 +107,3 @@ def unet_activations(pixels: int, width: int) -> Activations:
     return Activations(
         kept=int(pixels * UNET_BYTES_A_PIXEL * share), anew=int(pixels * UNET_BYTES_A_PIXEL_ANEW * share)
     )
-
-
-def gpu_bytes(device: torch.device) -> int | None:
-    """The memory of a device's GPU; None for the CPU."""
-    if device.type != "cuda":
-        return None
-    properties: Any = torch.cuda.get_device_properties(device)
-    return int(properties.total_memory)

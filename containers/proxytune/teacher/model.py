@@ -29,7 +29,8 @@ from proxytune.teacher.loading import load_part, part_folder
 from proxytune.teacher.lora_file import read_layers
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.quantization import quantize_blocks
-from proxytune.training import compilation
+from proxytune.training import activation_checkpointing, compilation
+from proxytune.training.device import compute_dtype
 from proxytune.training.states import untouched
 from proxytune.training.transfer import moved, numbered
 
@@ -50,7 +51,7 @@ class DiffusionTeacher:
     ) -> None:
         self._family, self._base, self._device = family, base, device
         self._blocks: list[torch.nn.Module] = []
-        self._dtype = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
+        self._dtype = dtype or compute_dtype(device)
 
     def prepare(self, photos: PhotoSet, lesson: Lesson) -> DiffusionTeacher:
         """As `lesson.Teacher.prepare`.
@@ -162,11 +163,12 @@ class DiffusionTeacher:
         count = lesson.batch_size // lesson.processes.count * (1 if lesson.prior is None else 2)
         one = self._family.activations(network.config, self._photos.size, self._texts.states.shape[1])
         batch = memory.Activations(count * one.kept, count * one.anew)
-        available = memory.gpu_bytes(self._device)
+        available = activation_checkpointing.gpu_bytes(self._device)
         compiled = compilation.possible(self._device) and lesson.steps >= compilation.WORTHWHILE_STEPS
         others = self.latents.vae.parameters()
         plan = memory.plan(network.parameters(), others, batch, available, compiled=compiled)
-        if plan.anew:
+        if plan.anew and available is not None:
+            activation_checkpointing.log_enabled(batch.kept, available)
             network.enable_gradient_checkpointing()
         if compiled:
             self.compile()

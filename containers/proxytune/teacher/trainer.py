@@ -23,6 +23,7 @@ from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.validation import FOLDER as SAMPLES
 from proxytune.teacher.validation import SampleBook, collector, wanted
 from proxytune.training import loop
+from proxytune.training.device import default_device
 from proxytune.training.distributed import Processes, join, leave
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
@@ -46,7 +47,7 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     photos = PhotoSet(references, hyperparameters["size"], flips=hyperparameters.get("flips", False))
     settings_of_all = settings_hash(hyperparameters, photos.sha256)
     store = CheckpointStore(folders.checkpoints, settings_of_all, clear=processes.first)
-    teacher = registry.teacher(hyperparameters["family"], base, device())
+    teacher = registry.teacher(hyperparameters["family"], base, default_device())
     prior = _prior(base, hyperparameters, folders, progress, processes)
     # Drawing the class's pictures, in this attempt or an earlier one, leaves no trace in the training.
     seed_everything(hyperparameters["seed"])
@@ -108,7 +109,7 @@ def _prior(
         return None
     if processes.first:
         progress.write("drawing the class", 0)
-        class_pictures(base, hyperparameters, folders, device())
+        class_pictures(base, hyperparameters, folders, default_device())
     processes.wait()
     folder = folders.base / CLASS_PICTURES
     prior = hyperparameters["prior"]
@@ -129,7 +130,7 @@ def _hand_on(book: SampleBook, teacher: Teacher, hyperparameters: dict[str, Any]
     # The encoders that measure are wanted here only.
     from proxytune.teacher.checkpoint_selection import choose_checkpoint
 
-    step = choose_checkpoint(book, hyperparameters, folders, device())
+    step = choose_checkpoint(book, hyperparameters, folders, default_device())
     adapter = book.adapter(step)
     with torch.no_grad():
         for name, value in teacher.named_parameters():
@@ -155,8 +156,3 @@ def _lesson(hyperparameters: dict[str, Any], prior: Prior | None, processes: Pro
         processes=processes,
         **optional,
     )
-
-
-def device() -> torch.device:
-    """The GPU when there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -7,7 +7,6 @@ twice.
 
 from __future__ import annotations
 
-import io
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from proxytune.contract.progress import ProgressFile, replace_file
 from proxytune.contract.signals import StopRequest
+from proxytune.images.png import encode_png
 from proxytune.teacher.photos import is_picture
 
 FOLDER = "samples"
@@ -91,10 +91,8 @@ class SampleBook:
 
     def keep(self, step: int, sample: Sample, picture: Image.Image) -> None:
         """Keep a picture."""
-        buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
         self._of(step).mkdir(exist_ok=True)
-        replace_file(self.file(step, sample), buffer.getvalue())
+        replace_file(self.file(step, sample), encode_png(picture))
 
     def keep_adapter(self, step: int, adapter: Mapping[str, Tensor]) -> None:
         """Keep the adapter of a step, unless it is kept."""

@@ -13,6 +13,7 @@ from dev.drawn_subjects.subjects import subject_named
 from proxytune.contract.folders import Folders
 from proxytune.drawn_world.scene import CONTEXTS
 from proxytune.images import shard
+from proxytune.images.png import encode_png
 
 MODELS = Path(__file__).parents[2] / "models" / "miniature"
 PLAN = Path(__file__).parents[1] / "evaluation" / "fixtures" / "plan.json"
@@ -74,7 +75,7 @@ def add_proxies(folders: Folders, proxies: Sequence[tuple[Image.Image, str]], fi
     facts = {"variant": "tuned", "stage": "synthesize", "size": 32, "model": "sdxl-miniature"}
     for start in range(0, len(proxies), PER_SHARD):
         pictures = [
-            (shard.encode_png(image), {"index": index, "seed": index, "prompt": prompt, **facts})
+            (encode_png(image), {"index": index, "seed": index, "prompt": prompt, **facts})
             for index, (image, prompt) in enumerate(proxies[start : start + PER_SHARD], first + start)
         ]
         file = folders.base / "input/data/proxies" / f"chunk-{first + start:04d}.json.out"

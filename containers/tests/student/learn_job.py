@@ -14,6 +14,7 @@ from PIL import Image
 from proxytune.contract.folders import Folders
 from proxytune.images import shard
 from proxytune.images.dataset import read_all
+from proxytune.images.png import encode_png
 
 CAPTION = "a photo of ohwx dog"
 HYPERPARAMETERS = {
@@ -46,7 +47,7 @@ def write_shard(file: Path, indexes, size: int = 64, **changes) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     facts = {"prompt": CAPTION, "variant": "tuned", "stage": "synthesize", "size": size, "model": "sdxl-tiny"}
     pictures = (
-        (shard.encode_png(draw_proxy(index, size)), {"index": index, "seed": index, **facts, **changes})
+        (encode_png(draw_proxy(index, size)), {"index": index, "seed": index, **facts, **changes})
         for index in indexes
     )
     file.write_bytes(shard.write(pictures))

@@ -8,6 +8,7 @@ import torch
 from jobs import write_photos, write_teach_job
 
 from proxytune.contract import hyperparameters
+from proxytune.contract.entry_points import load_entry_point
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.images.chunk import Chunk, PictureRequest
@@ -17,7 +18,6 @@ from proxytune.teacher.generator import DiffusionMaker
 from proxytune.teacher.model import DiffusionTeacher
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.trainer import train
-from proxytune.training.families import imported
 from proxytune.training.states import seed_everything
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ MODELS = {"sdxl-tiny": "sdxl", "sd3-medium-tiny": "sd3", "sd3.5-large-tiny": "sd
 
 
 def family_of(model: str):
-    return imported(registry.FAMILIES[MODELS[model]].code)()
+    return load_entry_point(registry.FAMILIES[MODELS[model]])()
 
 
 # As the unet/config.json of stabilityai/stable-diffusion-xl-base-1.0 has it.

@@ -1,7 +1,5 @@
 """The memory plan, at the four models' real sizes (no weights are made) and the cards of the catalogue."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from held import kept_bytes
@@ -9,6 +7,7 @@ from teaching import MODELS, family_of, full_size, photo_set, prepared
 
 from proxytune.teacher import memory
 from proxytune.teacher.families.sdxl import SDXL
+from proxytune.training import activation_checkpointing
 
 
 @pytest.mark.parametrize(
@@ -48,16 +47,6 @@ def test_the_adapter_counts_with_its_gradient_and_moments_and_the_cpu_keeps_all(
     assert "on the CPU; activations kept" in str(plan)
 
 
-def test_the_memory_is_that_of_the_trainings_own_card(monkeypatch):
-    # In bytes; there is no card here to ask.
-    cards = {"cuda:0": 24 * memory.GIB, "cuda:1": 80 * memory.GIB}
-    monkeypatch.setattr(
-        torch.cuda, "get_device_properties", lambda card: SimpleNamespace(total_memory=cards[str(card)])
-    )
-    assert [memory.gpu_bytes(torch.device(name)) for name in cards] == list(cards.values())
-    assert memory.gpu_bytes(torch.device("cpu")) is None
-
-
 @pytest.mark.parametrize("model", MODELS)
 def test_on_a_small_card_less_is_kept_for_the_way_back_and_gradients_are_the_same(
     tiny_model, tmp_path, monkeypatch, capsys, model
@@ -65,9 +54,11 @@ def test_on_a_small_card_less_is_kept_for_the_way_back_and_gradients_are_the_sam
     photos = photo_set(tmp_path)
 
     def trained_on(available, how):
-        monkeypatch.setattr(memory, "gpu_bytes", lambda device: available)
+        monkeypatch.setattr(activation_checkpointing, "gpu_bytes", lambda device: available)
         teacher = prepared(tiny_model(model), photos)
-        assert f"activations {how}" in capsys.readouterr().out
+        log = capsys.readouterr().out
+        assert f"activations {how}" in log
+        assert ("Activation checkpointing is on" in log) is (how != "kept")
         kept = kept_bytes(teacher.network, lambda: teacher.loss(0, torch.Generator().manual_seed(1)))
         teacher.loss(0, torch.Generator().manual_seed(1)).backward()
         return kept, [value.grad for _, value in teacher.named_parameters()]

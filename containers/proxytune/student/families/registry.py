@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from proxytune.training.families import imported, look_up
+from proxytune.contract.entry_points import find_family, load_entry_point
 
 if TYPE_CHECKING:
     import torch
@@ -41,11 +41,11 @@ FAMILIES = {
 
 def learner(family: str, base: Path, size: int, device: torch.device) -> Learner:
     """The learner of a family, over the model folder `base`, for pictures of `size` pixels a side."""
-    made: Learner = imported(look_up(FAMILIES, family, "student").learner)(base, size, device)
+    made: Learner = load_entry_point(find_family(FAMILIES, family, "student").learner)(base, size, device)
     return made
 
 
 def picture_maker(family: str) -> PictureMaker:
     """What draws this family's pictures; nothing is loaded yet."""
-    made: PictureMaker = imported(look_up(FAMILIES, family, "student").maker)()
+    made: PictureMaker = load_entry_point(find_family(FAMILIES, family, "student").maker)()
     return made

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from proxytune.student import memory
 from proxytune.student.families.llamagen.config import LlamaGenConfig
 from proxytune.student.families.llamagen.transformer import LlamaGen
+from proxytune.training.activation_checkpointing import enable_if_needed
 
 # What a layer keeps for the way back in bfloat16 with its adapter, in bytes a token and unit of width:
 # counted with torch's saved-tensor hooks at width 640 (69.4), whose feed-forward is 2.8 times as wide as the
@@ -37,4 +37,4 @@ def recompute_activations(gpt: LlamaGen) -> None:
 def fit(gpt: LlamaGen, batch_size: int, slots: int, device: torch.device) -> None:
     """Recompute activations where keeping them would take too much of the GPU's memory."""
     kept = activation_bytes(gpt.config, batch_size, slots)
-    memory.fit(gpt, kept, device, lambda: recompute_activations(gpt), share=SHARE)
+    enable_if_needed(gpt, kept, device, lambda: recompute_activations(gpt), share=SHARE)

@@ -7,6 +7,7 @@ from transformers import ChameleonConfig
 
 from proxytune.student import memory
 from proxytune.student.families.lumina.transformer import Lumina
+from proxytune.training.activation_checkpointing import enable_if_needed
 
 # What a layer keeps for the way back in bfloat16 with its adapter, in bytes an id and unit of width: counted
 # with torch's saved-tensor hooks at width 512 in the proportions of 7B.
@@ -24,6 +25,5 @@ def activation_bytes(config: ChameleonConfig, batch_size: int, length: int) -> i
 
 def fit(lm: Lumina, batch_size: int, length: int, device: torch.device) -> None:
     """Recompute activations, layer by layer, where keeping them would take too much of the GPU's memory."""
-    memory.fit(
-        lm, activation_bytes(lm.config, batch_size, length), device, lambda: memory.recompute_layers(lm)
-    )
+    kept = activation_bytes(lm.config, batch_size, length)
+    enable_if_needed(lm, kept, device, lambda: memory.recompute_layers(lm), share=memory.SHARE)

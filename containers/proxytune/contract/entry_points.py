@@ -1,4 +1,4 @@
-"""Finding a family's code in a table of families, for teachers and students alike."""
+"""Code that is named in a table as `module:name` and imported only when it is chosen."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from proxytune.contract.errors import ProxytuneError
 Row = TypeVar("Row")
 
 
-def look_up(families: Mapping[str, Row], family: str, role: str) -> Row:
-    """The row of a family.
+def load_entry_point(reference: str) -> Any:
+    """Import `module:name`; only now, so that a job loads the libraries of its own family alone."""
+    module, _, name = reference.partition(":")
+    return getattr(import_module(module), name)
+
+
+def find_family(families: Mapping[str, Row], family: str, role: str) -> Row:
+    """Find the row of a family.
 
     Args:
         families: the role's table.
@@ -24,15 +30,9 @@ def look_up(families: Mapping[str, Row], family: str, role: str) -> Row:
     if family not in families:
         raise ProxytuneError(
             "ModelUnknown",
-            what=f"This image holds no code for the {role}'s family",
+            what=f"This image has no code for the {role}'s family",
             given=family,
             allowed=", ".join(families),
             remedy=f"choose another {role}, or build the image of a version that knows the family",
         )
     return families[family]
-
-
-def imported(place: str) -> Any:
-    """What `module:name` stands for; imported now, so that a job loads its own family's libraries only."""
-    module, _, name = place.partition(":")
-    return getattr(import_module(module), name)
