@@ -12,7 +12,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda';
 import { ProxytuneError } from '../core/errors.ts';
 import { leaveAddress } from './address.ts';
 import { forgetAwsSettings } from './aws-settings.ts';
-import { endCutOffRuns } from './cut-off.ts';
+import { endCutOffRuns } from './abandoned-runs.ts';
 import { openDataFolder } from './data-folder.ts';
 import { deployTemplate } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';

@@ -2,7 +2,7 @@
 import aslValidator from 'asl-validator';
 import { errorNames, retryableNames } from '../../lib/core/errors.ts';
 import { JOB_STAGES } from '../../lib/core/words.ts';
-import { examineDefinition } from '../../lib/local/states/definition/examine.ts';
+import { examineDefinition } from '../../lib/local/states/definition/validate.ts';
 import { definitionOf, removeTemporary, synthesize } from './synthesize.ts';
 
 interface State {

@@ -22,7 +22,7 @@ import { parseRequest } from '../../lib/core/request/request.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
 import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
 import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
-import { modelIsOneContainer, transformLimits } from '../../lib/local/sagemaker/rules/this-machine.ts';
+import { modelIsOneContainer, transformLimits } from '../../lib/local/sagemaker/rules/local-limits.ts';
 import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
 
 // The longest a run's id can be.

@@ -28,7 +28,7 @@ import {
   modelIsOneContainer,
   trainingLimits,
   transformLimits,
-} from '../../lib/local/sagemaker/rules/this-machine.ts';
+} from '../../lib/local/sagemaker/rules/local-limits.ts';
 import { trainingRules } from '../../lib/local/sagemaker/rules/training.ts';
 import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
 

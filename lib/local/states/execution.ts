@@ -1,9 +1,9 @@
 import type { Clock } from './clock.ts';
-import { parseDefinition } from './definition/examine.ts';
+import { parseDefinition } from './definition/validate.ts';
 import { Interruption, type StateError } from './errors.ts';
 import { History, type HistoryEvent, Trail } from './history.ts';
-import { type Run, Variables } from './interpreter/flow.ts';
-import { asStateError } from './interpreter/guard.ts';
+import { type Run, Variables } from './interpreter/scope.ts';
+import { asStateError } from './interpreter/retry-catch.ts';
 import { runBlock } from './interpreter/run-block.ts';
 import type { Json } from './json.ts';
 import type { ExecutionRecord, ExecutionStatus, MachineRecord } from './store.ts';

@@ -1,4 +1,4 @@
-import { examineDefinition } from '../../../lib/local/states/definition/examine.ts';
+import { examineDefinition } from '../../../lib/local/states/definition/validate.ts';
 import { machine } from './harness.ts';
 import { done, map, parallel, pass, task, waiting } from './shapes.ts';
 

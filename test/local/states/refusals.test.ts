@@ -1,4 +1,4 @@
-import { examineDefinition, parseDefinition } from '../../../lib/local/states/definition/examine.ts';
+import { examineDefinition, parseDefinition } from '../../../lib/local/states/definition/validate.ts';
 import { INVOKE, machine } from './harness.ts';
 import { done, map, parallel, pass, task, waiting } from './shapes.ts';
 

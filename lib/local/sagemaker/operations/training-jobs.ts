@@ -3,7 +3,7 @@ import { resourceInUse, validationError } from '../errors.ts';
 import { moveTraining } from '../jobs/training-record.ts';
 import { TrainingRun } from '../jobs/training-run.ts';
 import { applyRules } from '../rules/rule.ts';
-import { trainingLimits } from '../rules/this-machine.ts';
+import { trainingLimits } from '../rules/local-limits.ts';
 import { trainingRules } from '../rules/training.ts';
 import { isTerminal, type TrainingRecord } from '../state/records.ts';
 import type { TrainingRequest } from '../state/requests.ts';

@@ -2,7 +2,7 @@
 import { resourceInUse, validationError } from '../errors.ts';
 import { TransformRun } from '../jobs/transform-run.ts';
 import { applyRules } from '../rules/rule.ts';
-import { modelIsOneContainer, transformLimits } from '../rules/this-machine.ts';
+import { modelIsOneContainer, transformLimits } from '../rules/local-limits.ts';
 import { modelIsPacked, transformRules } from '../rules/transform.ts';
 import { isTerminal, type TransformRecord } from '../state/records.ts';
 import type { TransformRequest } from '../state/requests.ts';

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { examineDefinition, parseDefinition } from '../definition/examine.ts';
+import { examineDefinition, parseDefinition } from '../definition/validate.ts';
 import { ApiError, validationError } from '../errors.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { checkArn, checkName, machineArn } from '../names.ts';

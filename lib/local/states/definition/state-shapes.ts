@@ -14,7 +14,7 @@ import {
   textOrExpression,
 } from './fields.ts';
 import type { Findings } from './findings.ts';
-import { catchList, retry } from './guards.ts';
+import { catchList, retry } from './retry-catch.ts';
 import { waitsForToken } from './types.ts';
 
 /** The longest Wait, timeout or heartbeat, in seconds (Amazon States Language). */
@@ -84,7 +84,7 @@ const items: FieldCheck = (value, location, findings) => {
   template(value, location, findings);
 };
 
-/** Blocks are examined by `examine.ts`, which knows the scope they stand in. */
+/** Blocks are examined by `validate.ts`, which knows the scope they stand in. */
 const elsewhere: FieldCheck = () => {};
 
 const anyState = { Type: text, Comment: text, QueryLanguage: queryLanguage };

@@ -9,7 +9,7 @@ export interface Block {
   readonly States: Readonly<Record<string, State>>;
 }
 
-/** A definition that has passed every check of `definition/examine.ts`. */
+/** A definition that has passed every check of `definition/validate.ts`. */
 export interface Machine extends Block {
   readonly TimeoutSeconds?: number;
 }

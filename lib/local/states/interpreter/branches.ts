@@ -1,8 +1,8 @@
 import type { Block, MapState, ParallelState } from '../definition/types.ts';
 import { Interruption } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
-import { type Flow, Variables } from './flow.ts';
-import { isList, isWhole, type Visit } from './visit.ts';
+import { type Flow, Variables } from './scope.ts';
+import { isList, isWhole, type Visit } from './state-execution.ts';
 
 /** Runs a block to its end and gives its output; handed in, because blocks and states hold one another. */
 export type RunBlock = (block: Block, input: Json, flow: Flow) => Promise<Json>;

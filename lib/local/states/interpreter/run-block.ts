@@ -3,10 +3,10 @@ import type { Block, ChoiceState, FailState, State, WaitState } from '../definit
 import { StateError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { attemptMap, attemptParallel } from './branches.ts';
-import { type Flow, type Outcome, pause } from './flow.ts';
-import { guarded } from './guard.ts';
+import { type Flow, type Outcome, pause } from './scope.ts';
+import { guarded } from './retry-catch.ts';
 import { attemptTask } from './task.ts';
-import { isBoolean, isText, isWhole, Visit } from './visit.ts';
+import { isBoolean, isText, isWhole, Visit } from './state-execution.ts';
 
 /** Every so many states the event loop gets a turn, so that a machine that circles cannot silence the API. */
 const STATES_PER_TURN = 50;

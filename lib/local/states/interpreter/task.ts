@@ -3,7 +3,7 @@ import { QueryError, StateError } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import { invocationError, returnedBy } from '../lambda.ts';
 import { Race } from './race.ts';
-import { isWhole, type Visit } from './visit.ts';
+import { isWhole, type Visit } from './state-execution.ts';
 
 /** Bounds of TimeoutSeconds and HeartbeatSeconds, and the timeout of a task that names none (ASL). */
 const LONGEST_SECONDS = 99_999_999;

@@ -2,7 +2,7 @@ import type { State } from '../definition/types.ts';
 import { QueryError, StateError } from '../errors.ts';
 import { evaluate } from '../expression.ts';
 import { type Json, type JsonObject, MAX_PAYLOAD_BYTES, textBytes } from '../json.ts';
-import type { Flow } from './flow.ts';
+import type { Flow } from './scope.ts';
 
 /** What an expression may see beyond input, context and variables; each member where its field allows it. */
 export interface Extra {

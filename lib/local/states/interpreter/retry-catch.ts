@@ -1,8 +1,8 @@
 import type { GuardedState, Retrier } from '../definition/types.ts';
 import { Interruption, StateError } from '../errors.ts';
 import type { Json } from '../json.ts';
-import { type Outcome, pause } from './flow.ts';
-import type { Visit } from './visit.ts';
+import { type Outcome, pause } from './scope.ts';
+import type { Visit } from './state-execution.ts';
 
 /** Errors that end the execution whatever the machine says. */
 const TERMINAL = ['States.DataLimitExceeded', 'States.Runtime'];

@@ -1,4 +1,4 @@
-import { retryDelay, takes } from '../../../lib/local/states/interpreter/guard.ts';
+import { retryDelay, takes } from '../../../lib/local/states/interpreter/retry-catch.ts';
 import { Harness, INVOKE, named, until } from './harness.ts';
 
 describe('takes', () => {
