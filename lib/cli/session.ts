@@ -2,8 +2,8 @@
 import { resolve } from 'node:path';
 import { type Place, placeInAccount, placeOf } from '../aws/context.ts';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
-import { addressOf } from '../local/address.ts';
-import { forgetAwsSettings } from '../local/aws-settings.ts';
+import { readAddress } from '../local/address.ts';
+import { clearAwsSettings } from '../local/aws-settings.ts';
 import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
 import type { Output } from './output.ts';
 
@@ -113,9 +113,9 @@ export async function withWork<T>(
 /** The cloud that is there already: a stack in an account, or one that is up on this data folder. */
 async function standingPlace(options: CloudOptions): Promise<Place | undefined> {
   if (options.stack !== undefined) return placeInAccount(options.stack);
-  const address = addressOf(dataFolder(options));
+  const address = readAddress(dataFolder(options));
   if (address === undefined) return undefined;
-  forgetAwsSettings(process.env);
+  clearAwsSettings(process.env);
   return placeOf(address);
 }
 

@@ -1,7 +1,7 @@
 /**
- * Runs that an earlier cloud on this folder left unfinished, because it was killed. Step Functions has ended their
- * executions and said so once, but that event may have gone down with the cloud that was to hear it. No execution can
- * be running when a cloud has just started, so every run that the table calls RUNNING is over.
+ * Ends runs that an earlier cloud on this folder left unfinished because it was killed. Step Functions has ended
+ * their executions and sent an event, which may have been lost with the cloud. No execution is running when a cloud
+ * has just started, so every run that is RUNNING in the table is over.
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
@@ -14,14 +14,14 @@ interface Access {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** Ends every such run the way an abort of its execution does. @returns the names of these runs */
-export async function endCutOffRuns(access: Access, table: string): Promise<string[]> {
-  const runs = await unfinished(access, table);
+/** Ends every such run like an abort of its execution. @returns the names of these runs */
+export async function endAbandonedRuns(access: Access, table: string): Promise<string[]> {
+  const runs = await listUnfinished(access, table);
   if (runs.length === 0) return [];
   const lambda = new LambdaClient(access);
-  const FunctionName = await nameOf(lambda, 'EndRun');
+  const FunctionName = await findFunction(lambda, 'EndRun');
   for (const { runId } of runs) {
-    const cause = `The cloud on this machine was cut off. What to do: npx proxytune run --local --resume ${runId}`;
+    const cause = `The local cloud was interrupted. What to do: npx proxytune run --local --resume ${runId}`;
     const detail = { name: runId, status: 'ABORTED', input: JSON.stringify({ runId }), cause };
     await lambda.send(new InvokeCommand({ FunctionName, Payload: JSON.stringify({ detail }) }));
   }
@@ -29,10 +29,10 @@ export async function endCutOffRuns(access: Access, table: string): Promise<stri
   return runs.map(({ runId }) => runId);
 }
 
-async function unfinished(access: Access, table: string): Promise<RunRecord[]> {
+async function listUnfinished(access: Access, table: string): Promise<RunRecord[]> {
   const client = new DynamoDBClient(access);
   const documents = DynamoDBDocumentClient.from(client);
-  const found: RunRecord[] = [];
+  const runs: RunRecord[] = [];
   let start: Record<string, unknown> | undefined;
   do {
     const page = await documents.send(
@@ -44,14 +44,14 @@ async function unfinished(access: Access, table: string): Promise<RunRecord[]> {
         ExclusiveStartKey: start,
       }),
     );
-    found.push(...((page.Items ?? []) as RunRecord[]));
+    runs.push(...((page.Items ?? []) as RunRecord[]));
     start = page.LastEvaluatedKey;
   } while (start !== undefined);
   client.destroy();
-  return found;
+  return runs;
 }
 
-async function nameOf(lambda: LambdaClient, part: string): Promise<string> {
+async function findFunction(lambda: LambdaClient, part: string): Promise<string> {
   const { Functions = [] } = await lambda.send(new ListFunctionsCommand({ MaxItems: 50 }));
   const name = Functions.map(({ FunctionName = '' }) => FunctionName).find((candidate) =>
     candidate.includes(part),

@@ -1,7 +1,7 @@
-/** Where a running local cloud is reached, left in its data folder for commands that only want to look. */
+/** The address of a running local cloud, stored in its data folder for commands that only read. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { holderOf } from './lock.ts';
+import { ownerOf } from './lock.ts';
 
 export interface CloudAddress {
   readonly environment: Readonly<Record<string, string>>;
@@ -10,19 +10,19 @@ export interface CloudAddress {
 
 const FILE = 'cloud.json';
 
-/** Leaves the address. @returns a function that takes it away again */
-export function leaveAddress(dataDir: string, { environment, outputs }: CloudAddress): () => void {
+/** Writes the address. @returns a function that deletes it */
+export function writeAddress(dataDir: string, { environment, outputs }: CloudAddress): () => void {
   const file = join(dataDir, FILE);
-  // Renamed into place: whoever looks at this moment finds all of it or nothing.
+  // Renamed into place, so that a reader never sees half a file.
   writeFileSync(`${file}.new`, JSON.stringify({ environment, outputs }), { mode: 0o600 });
   renameSync(`${file}.new`, file);
   return () => rmSync(file, { force: true });
 }
 
-/** The address of the cloud that holds the folder now; undefined when none does, or none is ready yet. */
-export function addressOf(dataDir: string): CloudAddress | undefined {
+/** Reads the address of the cloud that uses the folder; undefined if none does, or if it is not ready yet. */
+export function readAddress(dataDir: string): CloudAddress | undefined {
   const file = join(dataDir, FILE);
-  // A cloud that was killed left its file behind, but nobody holds its folder.
-  if (holderOf(dataDir) === undefined || !existsSync(file)) return undefined;
+  // A cloud that was killed leaves its file behind, but no longer owns the lock.
+  if (ownerOf(dataDir) === undefined || !existsSync(file)) return undefined;
   return JSON.parse(readFileSync(file, 'utf8')) as CloudAddress;
 }

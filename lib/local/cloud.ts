@@ -1,6 +1,6 @@
 /**
- * The one-machine cloud: the emulator, our Step Functions and SageMaker services beside it, and the synthesised
- * template deployed into them. What a run made lasts in the data folder; the services end with this process.
+ * The local cloud: the emulator, our Step Functions and SageMaker services, and the synthesized template deployed
+ * into them. Results of runs persist in the data folder; the services end with this process.
  */
 import { execFile } from 'node:child_process';
 import { openSync, writeSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { promisify } from 'node:util';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
 import { ProxytuneError } from '../core/errors.ts';
-import { leaveAddress } from './address.ts';
-import { forgetAwsSettings } from './aws-settings.ts';
-import { endCutOffRuns } from './abandoned-runs.ts';
+import { endAbandonedRuns } from './abandoned-runs.ts';
+import { writeAddress } from './address.ts';
+import { clearAwsSettings } from './aws-settings.ts';
 import { openDataFolder } from './data-folder.ts';
 import { deployTemplate } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
@@ -24,30 +24,30 @@ const ROOT = join(import.meta.dirname, '../..');
 export const PYTHON = join(ROOT, '.venv/bin/python');
 const REGION = 'us-east-1';
 const STACK = 'Proxytune';
-/** On AWS a container gets 120 s to end; here it has no network to wait for. */
+/** On AWS a container has 120 s to end; here it does not wait for a network. */
 const STOP_GRACE_SECONDS = 20;
 
 export interface LocalCloudOptions {
-  /** Folder for everything that lasts. One local cloud at a time uses it. */
+  /** The folder for persistent data, used by one local cloud at a time. */
   readonly dataDir: string;
-  /** `full`: the models that a request names, which were brought in, instead of tiny ones. @default - tiny */
+  /** `full`: the imported models that a request names, instead of tiny ones. @default - tiny */
   readonly models?: 'full' | 'tiny';
-  /** Seconds without news after which a job is looked at. @default - 900, the stack's own default */
+  /** Seconds without a heartbeat after which a job is looked up. @default - 900, the stack's own default */
   readonly heartbeatSeconds?: number;
-  /** Longest wait before a stage is tried again. @default - 5, as nothing here recovers by waiting */
+  /** Longest wait before a stage is retried. @default - 5, because nothing here recovers by waiting */
   readonly retrySeconds?: number;
-  /** Ends the start between two of its steps. @default - it goes on to its end */
+  /** Aborts the start between two of its steps. @default - it cannot be aborted */
   readonly signal?: AbortSignal;
-  /** Gets a line for everything worth knowing. @default - the file `cloud.log` in the data folder */
+  /** Called with each line of the log. @default - writes the file `cloud.log` in the data folder */
   readonly log?: (line: string) => void;
 }
 
 export interface LocalCloud {
-  /** What to put into the environment so that any AWS SDK or command line talks to this cloud. */
+  /** Environment variables that make any AWS SDK or command line use this cloud. */
   readonly environment: Readonly<Record<string, string>>;
   /** The stack's outputs: bucket, table, state machine and so on. */
   readonly outputs: Readonly<Record<string, string>>;
-  /** Troubles that a test may ask for. */
+  /** Faults that tests inject. */
   readonly faults: Faults;
   readonly dataDir: string;
   close(): Promise<void>;
@@ -56,11 +56,11 @@ export interface LocalCloud {
 /**
  * Starts everything and deploys the stack.
  *
- * @throws RunActive when another local cloud uses the folder; LocalCloudFailed when a service does not start
+ * @throws RunActive if another local cloud uses the folder; LocalCloudFailed if a service does not start
  */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
   const { dataDir } = options;
-  forgetAwsSettings(process.env);
+  clearAwsSettings(process.env);
   const unlock = openDataFolder(dataDir);
   const closers: (() => Promise<void>)[] = [async () => unlock()];
   const log = options.log ?? logFile(join(dataDir, 'cloud.log'));
@@ -82,7 +82,7 @@ async function start(
 ): Promise<LocalCloud> {
   const { dataDir, log, signal } = options;
   const folder = (name: string): string => join(dataDir, name);
-  // Chosen before the emulator starts, because its functions are told where the two services beside it are.
+  // Chosen before the emulator starts, because its functions need the endpoints of the two services.
   const port = await choosePort(folder('emulator/port'));
   const access = {
     endpoint: `http://127.0.0.1:${port}`,
@@ -90,7 +90,7 @@ async function start(
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   };
   const events = new EventBridgeClient(access);
-  // Both services may have news of an earlier life (jobs and runs that were cut off) before there is a bus to put it on.
+  // Both services may have events of an earlier process (interrupted jobs and runs) before the event bus is ready.
   const bus = Promise.withResolvers<void>();
   const sagemaker = await startSageMakerService({
     dataDir: folder('sagemaker'),
@@ -108,7 +108,7 @@ async function start(
   const states = await startStatesService({
     dataDir: folder('states'),
     invokeLambda: invokeThrough(
-      // Beyond Lambda's longest, fifteen minutes, so that the emulator's own timeout is what is heard.
+      // Longer than Lambda's maximum of fifteen minutes, so that the emulator's own timeout comes first.
       new LambdaClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: 930_000 } }),
     ),
     onStatusChange: async (event) => {
@@ -123,20 +123,23 @@ async function start(
     log,
   });
   closers.push(() => states.close());
-  // Closed first of all: no service can end while its news waits for a bus that will never come.
+  // Closed first: no service can end while its events wait for the bus.
   closers.push(async () => bus.resolve());
-  const beside = { AWS_ENDPOINT_URL_SFN: states.endpoint, AWS_ENDPOINT_URL_SAGEMAKER: sagemaker.endpoint };
+  const serviceEndpoints = {
+    AWS_ENDPOINT_URL_SFN: states.endpoint,
+    AWS_ENDPOINT_URL_SAGEMAKER: sagemaker.endpoint,
+  };
   const emulator = await startEmulator({
     dataDir: folder('emulator'),
     port,
     python: PYTHON,
-    env: beside,
+    env: serviceEndpoints,
     log,
   });
-  // It came last but goes last too, before the lock: ending jobs still save their checkpoints into its bucket.
+  // Started last and closed last, before the lock: ending jobs still save their checkpoints to its bucket.
   closers.splice(1, 0, () => emulator.close());
   signal?.throwIfAborted();
-  const assemblyDir = await synthesise(options);
+  const assemblyDir = await synthesize(options);
   const { outputs, change } = await deployTemplate({
     assemblyDir,
     stackName: STACK,
@@ -144,18 +147,19 @@ async function start(
   });
   signal?.throwIfAborted();
   log(`stack ${STACK}: ${change}`);
-  for (const run of await endCutOffRuns(access, outputs.TableName ?? '')) log(`run ${run} was cut off`);
+  for (const run of await endAbandonedRuns(access, outputs.TableName ?? ''))
+    log(`run ${run} was interrupted`);
   bus.resolve();
   const environment = {
     AWS_ENDPOINT_URL: access.endpoint,
-    ...beside,
+    ...serviceEndpoints,
     AWS_REGION: REGION,
     AWS_DEFAULT_REGION: REGION,
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
   };
-  const forget = leaveAddress(dataDir, { environment, outputs });
-  closers.push(async () => forget());
+  const deleteAddress = writeAddress(dataDir, { environment, outputs });
+  closers.push(async () => deleteAddress());
   return {
     environment,
     outputs,
@@ -165,7 +169,7 @@ async function start(
   };
 }
 
-/** What every container sees besides its job: where the bucket is, and no more threads than the machine has. */
+/** Environment variables of every container: the access to the bucket, and a limit of threads. */
 function containerEnvironment(endpoint: string): Record<string, string> {
   return {
     AWS_ENDPOINT_URL: endpoint,
@@ -175,12 +179,12 @@ function containerEnvironment(endpoint: string): Record<string, string> {
     AWS_SECRET_ACCESS_KEY: 'local',
     OMP_NUM_THREADS: String(availableParallelism()),
     HF_HUB_OFFLINE: '1',
-    // On AWS a model server must be reached from outside its container; here that would be from outside the machine.
+    // On AWS a model server must be reachable from outside its container; here that would be from outside the machine.
     PROXYTUNE_BIND_HOST: '127.0.0.1',
   };
 }
 
-/** @throws Error when the bus did not take the event */
+/** @throws Error if the bus did not accept the event */
 async function putEvent(
   events: EventBridgeClient,
   event: Pick<PutEventsRequestEntry, 'Source' | 'DetailType'> & {
@@ -194,8 +198,8 @@ async function putEvent(
   if (refusal) throw new Error(`${refusal.ErrorCode}: ${refusal.ErrorMessage}`);
 }
 
-/** The same app that deploys to an account, told that it is for this machine. @returns the assembly's folder */
-async function synthesise(options: LocalCloudOptions): Promise<string> {
+/** Synthesizes the app that deploys to an account for the local target. @returns the assembly's folder */
+async function synthesize(options: LocalCloudOptions): Promise<string> {
   const assemblyDir = join(options.dataDir, 'assembly');
   const context = {
     target: 'local',
@@ -208,20 +212,20 @@ async function synthesise(options: LocalCloudOptions): Promise<string> {
     PATH: `${dirname(process.execPath)}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
     CDK_OUTDIR: assemblyDir,
     CDK_CONTEXT_JSON: JSON.stringify(context),
-    // The tests validate the template; here the seconds count.
+    // Skipped to save seconds; the tests validate the template.
     CDK_VALIDATION: 'false',
   };
   const { signal } = options;
   try {
-    const how = { cwd: ROOT, env, ...(signal && { signal }) };
-    await promisify(execFile)(process.execPath, [join(ROOT, 'bin/app.ts')], how);
+    const processOptions = { cwd: ROOT, env, ...(signal && { signal }) };
+    await promisify(execFile)(process.execPath, [join(ROOT, 'bin/app.ts')], processOptions);
     return assemblyDir;
   } catch (cause) {
     const { message, stderr } = cause as { message: string; stderr?: string };
     throw new ProxytuneError('LocalCloudFailed', {
-      what: 'The stack could not be synthesised',
+      what: 'The stack could not be synthesized',
       given: (stderr || message).trim().split('\n').slice(-8).join('\n'),
-      remedy: 'run `npx cdk synth` and read what it says',
+      remedy: 'run `npx cdk synth` and check its output',
       cause,
     });
   }
@@ -233,7 +237,7 @@ function logFile(path: string): (line: string) => void {
     try {
       writeSync(file, `${new Date().toISOString()} ${line}\n`);
     } catch {
-      // A log that cannot be written, on a full disk, must not end what it only tells of.
+      // A failure to log, for example on a full disk, must not end the cloud.
     }
   };
 }

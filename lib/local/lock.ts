@@ -1,34 +1,34 @@
-/** One local cloud at a time uses a data folder: two would overwrite each other's objects. */
+/** Locks a data folder for one local cloud: two would overwrite each other's objects. */
 import { spawnSync } from 'node:child_process';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ProxytuneError } from '../core/errors.ts';
 
 /**
- * Takes the folder until the returned function is called or this process ends.
- * @throws RunActive when a living process holds it
+ * Locks the folder until the returned function is called or this process ends.
+ * @throws RunActive if a running process has locked it
  */
 export function lockFolder(folder: string): () => void {
   const file = join(folder, 'lock');
-  if (!take(file)) {
-    const holder = holderOf(folder);
-    if (holder !== undefined) throw taken(folder, `process ${holder}`);
-    // Its owner was killed without a chance to tidy up.
+  if (!acquire(file)) {
+    const owner = ownerOf(folder);
+    if (owner !== undefined) throw inUse(folder, `process ${owner}`);
+    // Its owner was killed and could not clean up.
     rmSync(file, { force: true, recursive: true });
-    if (!take(file)) throw taken(folder, 'taken at this very moment');
+    if (!acquire(file)) throw inUse(folder, 'locked at this moment');
   }
   return () => rmSync(file, { force: true });
 }
 
-/** The living process that holds the folder, if one does. */
-export function holderOf(folder: string): number | undefined {
+/** The running process that has locked the folder, if any. */
+export function ownerOf(folder: string): number | undefined {
   const [pid = '', started = ''] = (readText(join(folder, 'lock')) ?? '').split(' ');
-  const holder = Number(pid);
-  return isAlive(holder) && startOf(holder) === started ? holder : undefined;
+  const owner = Number(pid);
+  return isAlive(owner) && startOf(owner) === started ? owner : undefined;
 }
 
-/** The lock appears whole: an empty one would look as if it belonged to nobody. */
-function take(file: string): boolean {
+/** Creates the lock file atomically, because an empty one would have no owner. */
+function acquire(file: string): boolean {
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, `${process.pid} ${startOf(process.pid)}`, { mode: 0o600 });
   try {
@@ -53,12 +53,12 @@ function isAlive(pid: number): boolean {
 }
 
 /**
- * When a process started, in the system's own words: numbers of processes come round again, and in a container that is
- * started anew the same one soon. Empty where nobody tells.
+ * The start time of a process in the system's format, because process ids are reused, in a restarted container soon.
+ * Empty if unknown.
  */
 function startOf(pid: number): string {
   const stat = readText(`/proc/${pid}/stat`);
-  // The program's name, in brackets, may hold spaces; the start is the 20th field after it.
+  // The program's name, in brackets, may contain spaces; the start time is the 20th field after it.
   if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
   const { stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' });
   return (stdout ?? '').trim().replaceAll(/\s+/g, '-');
@@ -72,10 +72,10 @@ function readText(file: string): string | undefined {
   }
 }
 
-function taken(folder: string, holder: string): ProxytuneError {
+function inUse(folder: string, owner: string): ProxytuneError {
   return new ProxytuneError('RunActive', {
     what: 'Another local cloud is using this data folder',
-    given: `${folder}, ${holder}`,
-    remedy: 'wait until it is done, end it with Ctrl-C, or choose another folder with --data',
+    given: `${folder}, ${owner}`,
+    remedy: 'wait until it ends, end it with Ctrl-C, or choose another folder with --data',
   });
 }

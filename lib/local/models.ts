@@ -1,4 +1,4 @@
-/** The models that a local run needs, in the local bucket: trained ones of the repository, tiny ones made here. */
+/** Uploads the models of a local run to the local bucket: trained ones of the repository, and generated tiny ones. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,9 +17,9 @@ const TOOL = join(ROOT, 'containers/dev/tools/make_tiny_models.py');
 export interface ModelsOptions {
   /** Catalogue ids. @default - every model that runs here */
   readonly ids?: readonly string[];
-  /** Ends the work between two models. @default - it goes on to its end */
+  /** Aborts between two models. @default - it cannot be aborted */
   readonly signal?: AbortSignal;
-  /** Where the trained models lie. @default - this repository */
+  /** The folder with the trained models. @default - this repository */
   readonly root?: string;
 }
 
@@ -27,7 +27,7 @@ export interface ModelsOptions {
 interface Source {
   readonly id: string;
   readonly folder: string;
-  /** Whether it came with the repository; else it is made, from its seed, and always the same. */
+  /** True if it is part of the repository; otherwise it is generated from a seed, always the same. */
   readonly shipped: boolean;
 }
 
@@ -39,23 +39,23 @@ export function localModels(root = ROOT): string[] {
   });
 }
 
-/** Whether somebody has to bring the model in; the plan of a run says so when nobody has. */
-function broughtIn(id: string): boolean {
+/** Returns true if the user has to import the model; planning a run fails otherwise. */
+function needsImport(id: string): boolean {
   const { standInFor, shipped } = modelRow(id);
   return standInFor === null && shipped === null;
 }
 
 /**
- * Puts the models that are missing into the bucket, each whole before the next begins; tiny ones are made first.
+ * Uploads the missing models one after the other; tiny ones are generated first.
  *
- * @throws ModelMissing when the weights of a trained model are not in the repository
+ * @throws ModelMissing if the weights of a trained model are not in the repository
  */
 export async function ensureModels(
   cloud: Pick<LocalCloud, 'environment' | 'outputs' | 'dataDir'>,
   options: ModelsOptions = {},
 ): Promise<void> {
   const { root = ROOT, ids = localModels(root), signal } = options;
-  const own = ids.filter((id) => !broughtIn(id));
+  const own = ids.filter((id) => !needsImport(id));
   const sources = own.map((id) => sourceOf(id, root, cloud.dataDir));
   const s3 = new S3Client({
     endpoint: cloud.environment.AWS_ENDPOINT_URL ?? '',
@@ -63,17 +63,17 @@ export async function ensureModels(
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
     forcePathStyle: true,
   });
-  const place = { s3, bucket: cloud.outputs.BucketName ?? '' };
+  const bucket = { s3, bucket: cloud.outputs.BucketName ?? '' };
   try {
     const missing: Source[] = [];
-    for (const source of sources) if (!(await isThere(place, source))) missing.push(source);
-    const unmade = missing.filter(({ folder }) => !existsSync(folder)).map(({ id }) => id);
-    if (unmade.length > 0) await make(join(cloud.dataDir, 'models'), unmade, signal);
+    for (const source of sources) if (!(await isUpToDate(bucket, source))) missing.push(source);
+    const notGenerated = missing.filter(({ folder }) => !existsSync(folder)).map(({ id }) => id);
+    if (notGenerated.length > 0) await generate(join(cloud.dataDir, 'models'), notGenerated, signal);
     for (const { id, folder } of missing) {
       signal?.throwIfAborted();
       const row = modelRow(id);
       const origin = { source: row.source, importedAt: new Date() };
-      await uploadModel(place, row, folder, await describeFolder(folder, { signal }), origin, { signal });
+      await uploadModel(bucket, row, folder, await describeFolder(folder, { signal }), origin, { signal });
     }
   } finally {
     s3.destroy();
@@ -86,17 +86,17 @@ function sourceOf(id: string, root: string, dataDir: string): Source {
   const folder = join(root, shipped);
   if (existsSync(folder)) return { id, folder, shipped: true };
   throw new ProxytuneError('ModelMissing', {
-    what: `The weights of a model that comes with Proxytune are not there: ${title}`,
+    what: `The weights of a model of this repository are missing: ${title}`,
     given: `no folder ${folder}`,
-    allowed: `the repository as it was cloned, with ${shipped}`,
-    remedy: `bring it back with git checkout -- ${shipped}, or train the models anew with containers/dev/tools/pretrain_miniature.py`,
+    allowed: `a complete clone of the repository, with ${shipped}`,
+    remedy: `restore it with git checkout -- ${shipped}, or train the models again with containers/dev/tools/pretrain_miniature.py`,
   });
 }
 
-/** Whether the bucket holds the model as it was brought in; of the repository's, whether it is still the same. */
-async function isThere(place: Bucket, { id, folder, shipped }: Source): Promise<boolean> {
+/** Returns true if the bucket has the complete model, and for a model of the repository the same files. */
+async function isUpToDate(bucket: Bucket, { id, folder, shipped }: Source): Promise<boolean> {
   try {
-    const { files } = requireModel(id, await heldInBucket(place, id));
+    const { files } = requireModel(id, await heldInBucket(bucket, id));
     if (!shipped) return true;
     const contents = (of: readonly ModelFile[]) =>
       of.map(({ path, sha256 }) => `${path} ${sha256}`).join('\n');
@@ -107,7 +107,7 @@ async function isThere(place: Bucket, { id, folder, shipped }: Source): Promise<
   }
 }
 
-async function make(folder: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
+async function generate(folder: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
   try {
     const command = [TOOL, '--out', folder, '--only', ...ids];
     await promisify(execFile)(PYTHON, command, { ...(signal && { signal }) });
@@ -115,9 +115,9 @@ async function make(folder: string, ids: readonly string[], signal?: AbortSignal
     const printed = String((cause as { stderr?: string }).stderr ?? cause).trim();
     if (/No space left on device/.test(printed)) throw outOfDisk(folder, cause);
     throw new ProxytuneError('LocalCloudFailed', {
-      what: 'The tiny models could not be made',
+      what: 'The tiny models could not be generated',
       given: printed.split('\n').slice(-5).join('\n'),
-      remedy: 'remove .venv and call this again, which sets Python up anew',
+      remedy: 'remove .venv and run the command again, which sets up Python again',
       cause,
     });
   }
@@ -128,7 +128,7 @@ function outOfDisk(folder: string, cause: unknown): ProxytuneError {
     what: 'The disk is full: the tiny models did not fit',
     given: folder,
     allowed: 'about 400 MB for a run',
-    remedy: 'make room, or choose a folder on another disk with --data, then call this again',
+    remedy: 'free some space, or choose a folder on another disk with --data, then run the command again',
     cause,
   });
 }

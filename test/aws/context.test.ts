@@ -1,10 +1,10 @@
 /** The way to an account: what is missing is said in words before anything is asked of a run. */
 import { placeInAccount } from '../../lib/aws/context.ts';
-import { forgetAwsSettings } from '../../lib/local/aws-settings.ts';
+import { clearAwsSettings } from '../../lib/local/aws-settings.ts';
 
 test('without any AWS settings the stack is refused by name, with what to do', async () => {
   const before = { ...process.env };
-  forgetAwsSettings(process.env);
+  clearAwsSettings(process.env);
   try {
     await expect(placeInAccount('Proxytune')).rejects.toMatchObject({
       name: 'UsageInvalid',

@@ -2,7 +2,7 @@
 import aslValidator from 'asl-validator';
 import { errorNames, retryableNames } from '../../lib/core/errors.ts';
 import { JOB_STAGES } from '../../lib/core/words.ts';
-import { examineDefinition } from '../../lib/local/states/definition/validate.ts';
+import { validateDefinition } from '../../lib/local/states/definition/validate.ts';
 import { definitionOf, removeTemporary, synthesize } from './synthesize.ts';
 
 interface State {
@@ -66,7 +66,7 @@ test('the validator detects a transition to a missing state', () => {
 });
 
 test('uses only what the local Step Functions service supports', () => {
-  expect(examineDefinition(JSON.stringify(definition))).toEqual([]);
+  expect(validateDefinition(JSON.stringify(definition))).toEqual([]);
 });
 
 test('has a job state for every job stage, under the name that core uses', () => {
@@ -170,5 +170,5 @@ test('heartbeat and waits follow the settings', () => {
     IntervalSeconds: 1,
     MaxDelaySeconds: 6,
   });
-  expect(examineDefinition(JSON.stringify(definitionOf(quick)))).toEqual([]);
+  expect(validateDefinition(JSON.stringify(definitionOf(quick)))).toEqual([]);
 });

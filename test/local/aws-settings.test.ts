@@ -1,10 +1,10 @@
-/** The user's AWS settings stay out of the local cloud. */
+/** The user's AWS settings are not used by the local cloud. */
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
-import { forgetAwsSettings } from '../../lib/local/aws-settings.ts';
+import { clearAwsSettings } from '../../lib/local/aws-settings.ts';
 
-test('every AWS setting goes, the rest stays', () => {
+test('removes every AWS setting and keeps the rest', () => {
   const environment: NodeJS.ProcessEnv = { AWS_PROFILE: 'work', AWS_ACCESS_KEY_ID: 'AKIA', PATH: '/bin' };
-  forgetAwsSettings(environment);
+  clearAwsSettings(environment);
   expect(environment).toEqual({
     PATH: '/bin',
     AWS_CONFIG_FILE: '/dev/null',
@@ -13,8 +13,8 @@ test('every AWS setting goes, the rest stays', () => {
   });
 });
 
-test('a wish for FIPS endpoints, which the SDK will not combine with ours, is forgotten', async () => {
-  const ask = () =>
+test('removes the setting for FIPS endpoints, which the SDK does not combine with local ones', async () => {
+  const send = () =>
     new S3Client({
       endpoint: 'http://127.0.0.1:9',
       region: 'us-east-1',
@@ -22,7 +22,7 @@ test('a wish for FIPS endpoints, which the SDK will not combine with ours, is fo
       maxAttempts: 1,
     }).send(new ListBucketsCommand({}));
   process.env.AWS_USE_FIPS_ENDPOINT = 'true';
-  await expect(ask()).rejects.toThrow('FIPS');
-  forgetAwsSettings(process.env);
-  await expect(ask()).rejects.toThrow('ECONNREFUSED');
+  await expect(send()).rejects.toThrow('FIPS');
+  clearAwsSettings(process.env);
+  await expect(send()).rejects.toThrow('ECONNREFUSED');
 });

@@ -1,9 +1,9 @@
-/** The data folder: taken by one local cloud, and given free by one that was killed. */
+/** The data folder: locked by one local cloud, and unlocked if that was killed. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDataFolder } from '../../lib/local/data-folder.ts';
-import { holderOf } from '../../lib/local/lock.ts';
+import { ownerOf } from '../../lib/local/lock.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -11,7 +11,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-test('a folder is made with its parents, held, and given back', () => {
+test('creates a folder with its parents, locks it, and releases it', () => {
   const deep = join(folder, 'a b/ü');
   const close = openDataFolder(deep);
   expect(readFileSync(join(deep, 'lock'), 'utf8')).toMatch(new RegExp(`^${process.pid} \\S+$`));
@@ -20,33 +20,33 @@ test('a folder is made with its parents, held, and given back', () => {
 });
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
-onLinux('a living holder keeps others out', () => {
+onLinux('rejects a folder that a running process has locked', () => {
   const close = openDataFolder(folder);
-  // The same lock as another process sees it: this test's parent is alive, and so is its start.
+  // A lock of another process: this test's parent, with its start time.
   const start = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
   writeFileSync(join(folder, 'lock'), `${process.ppid} ${start}`);
-  expect(holderOf(folder)).toBe(process.ppid);
+  expect(ownerOf(folder)).toBe(process.ppid);
   expect(() => openDataFolder(folder)).toThrow(expect.objectContaining({ name: 'RunActive' }));
   close();
 });
 
 test.each([
-  ['a number that another process has by now', `${process.ppid} 1`],
-  ['a process that is gone', '999999999 1'],
-  ['half a lock', ''],
-  ['no lock of ours', 'abc'],
-])('%s holds nothing', (_, content) => {
+  ['a reused process id', `${process.ppid} 1`],
+  ['a process that has ended', '999999999 1'],
+  ['an empty lock', ''],
+  ['another file', 'abc'],
+])('%s does not lock a folder', (_, content) => {
   writeFileSync(join(folder, 'lock'), content);
-  expect(holderOf(folder)).toBeUndefined();
+  expect(ownerOf(folder)).toBeUndefined();
   openDataFolder(folder)();
 });
 
-test('a folder in the place of the lock holds nothing', () => {
+test('a folder in place of the lock file does not lock a folder', () => {
   mkdirSync(join(folder, 'lock'));
   openDataFolder(folder)();
 });
 
-test('where no folder can be made, that is said and not tried for ever', () => {
+test('reports where no folder can be created instead of trying forever', () => {
   writeFileSync(join(folder, 'file'), '');
   const impossible = [
     join(folder, 'file/data'),

@@ -1,4 +1,4 @@
-/** The models of a local run in the bucket of a real emulator: only what is needed, whole, and as it is on disk. */
+/** The models of a local run in the bucket of a real emulator: only the necessary ones, complete, and as on disk. */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -16,7 +16,7 @@ import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts'
 import { ensureModels, localModels } from '../../lib/local/models.ts';
 import { clientConfig, emulatorOptions, temporaryFolder } from './emulator/helpers.ts';
 
-/** Patience, as making a model loads PyTorch, on a machine that may be busy. */
+/** A long timeout, because generating a model loads PyTorch on a machine that may be busy. */
 const MINUTE = 60_000;
 const BUCKET = 'models-test';
 const folder = temporaryFolder();
@@ -48,7 +48,7 @@ async function objects(prefix: string): Promise<string[]> {
   const page = await s3.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
   return (page.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length)).sort();
 }
-/** Key to version, of which every write makes a new one. */
+/** The version of each key; every write creates a new one. */
 async function versionsOf(prefix: string): Promise<Record<string, string | undefined>> {
   const entries = (await objects(prefix)).map(async (name) => {
     const head = await s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key: prefix + name }));
@@ -62,7 +62,7 @@ async function text(key: string): Promise<string | undefined> {
 }
 
 test(
-  'a trained model whose weights are not in the repository is named, before anything is uploaded',
+  'a trained model whose weights are missing is reported before anything is uploaded',
   async () => {
     await expect(ensure(['dino-tiny', 'dino-miniature'])).rejects.toMatchObject({
       name: 'ModelMissing',
@@ -78,7 +78,7 @@ test(
 );
 
 test(
-  'a trained model is uploaded from the repository, anew once its weights change',
+  'a trained model is uploaded from the repository, and again after its weights change',
   async () => {
     mkdirSync(join(shipped, 'unet'), { recursive: true });
     for (const file of ['config.json', 'unet/weights.bin', 'old.bin'])
@@ -88,7 +88,7 @@ test(
     const prefix = 'models/dino-miniature/';
     expect(await objects(prefix)).toEqual(['config.json', 'manifest.json', 'old.bin', 'unet/weights.bin']);
 
-    // What is there already is left alone, but for what happened to it.
+    // Only changed objects are uploaded again.
     const before = await versionsOf(prefix);
     await ensure(['dino-miniature']);
     expect(await versionsOf(prefix)).toEqual(before);
@@ -112,7 +112,7 @@ test(
 );
 
 test(
-  'an upload that was cut off is done again',
+  'an interrupted upload is repeated',
   async () => {
     const prefix = 'models/dino-miniature/';
     for (const file of ['manifest.json', 'config.json'])
@@ -124,7 +124,7 @@ test(
 );
 
 test(
-  'of the tiny models only those that are asked for are made',
+  'only the requested tiny models are generated',
   async () => {
     await ensure(['dino-tiny']);
     expect(await objects('models/dino-tiny/')).toEqual(

@@ -1,4 +1,4 @@
-/** What `cdk synth` left in its output folder, read without the CDK's command line. */
+/** Reads the output folder of `cdk synth` without the CDK's command line. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -40,24 +40,24 @@ export interface FileAsset {
 
 export interface StackAssembly {
   readonly template: Template;
-  /** The template itself is among them, as CloudFormation reads it from the bucket. */
+  /** Includes the template, which CloudFormation reads from the bucket. */
   readonly assets: readonly FileAsset[];
   /** The asset that is the template. */
   readonly templateAsset: FileAsset;
 }
 
-export interface Place {
+export interface AwsEnvironment {
   readonly account: string;
   readonly region: string;
 }
 
 /**
- * Read one stack of a cloud assembly, with the placeholders for account and region filled in. Docker image assets
- * are left alone: on one machine no image is built, and its address is passed on as it is.
+ * Reads one stack of a cloud assembly, with the placeholders for account and region filled in. Docker image assets
+ * are ignored: no image is built locally, and its URI is used as it is.
  *
- * @throws ProxytuneError `LocalCloudFailed` if the folder is no assembly or does not hold the stack.
+ * @throws ProxytuneError `LocalCloudFailed` if the folder is not an assembly or does not have the stack.
  */
-export function readAssembly(folder: string, stackName: string, place: Place): StackAssembly {
+export function readAssembly(folder: string, stackName: string, environment: AwsEnvironment): StackAssembly {
   const manifest = manifestSchema.parse(readJson(folder, 'manifest.json'));
   const artifacts = Object.entries(manifest.artifacts);
   const stacks = artifacts.filter(([, artifact]) => artifact.type === 'aws:cloudformation:stack');
@@ -69,47 +69,51 @@ export function readAssembly(folder: string, stackName: string, place: Place): S
       what: `The assembly in ${folder} has no stack of this name`,
       given: stackName,
       allowed: stacks.map(nameOf).join(', ') || 'nothing: it has no stacks',
-      remedy: 'name one of these, or synthesise again',
+      remedy: 'choose one of these, or synthesize again',
     });
   }
   const assets = artifacts
     .filter(([, artifact]) => artifact.type === 'cdk:asset-manifest')
-    .flatMap(([, artifact]) => readAssets(folder, artifact.properties?.file ?? '', place));
+    .flatMap(([, artifact]) => readAssets(folder, artifact.properties?.file ?? '', environment));
   const templatePath = join(folder, templateFile);
   const templateAsset = assets.find((asset) => asset.path === templatePath);
   if (templateAsset === undefined) {
     throw new ProxytuneError('LocalCloudFailed', {
       what: `The stack ${stackName} does not list its template among its assets`,
       given: templateFile,
-      remedy: "synthesise it with the CDK's default synthesizer",
+      remedy: "synthesize it with the CDK's default synthesizer",
     });
   }
   return { template: readJson(folder, templateFile) as Template, assets, templateAsset };
 }
 
-function readAssets(folder: string, file: string, place: Place): FileAsset[] {
+function readAssets(folder: string, file: string, environment: AwsEnvironment): FileAsset[] {
   const { files } = assetsSchema.parse(readJson(folder, file));
   return Object.entries(files).flatMap(([id, asset]) =>
     Object.values(asset.destinations).map((destination) => {
       if (asset.source.path === undefined) {
         throw new ProxytuneError('LocalCloudFailed', {
-          what: `The asset ${id} is made by a command of its own, which the local deployment does not run`,
+          what: `The asset ${id} is built by a command, which the local deployment does not support`,
           given: asset.source.executable?.join(' ') ?? 'no path',
-          remedy: 'give the asset as a file or a folder',
+          remedy: 'use a file or a folder as the asset',
         });
       }
       return {
         path: join(folder, asset.source.path),
         zipped: asset.source.packaging === 'zip',
-        bucket: fill(destination.bucketName, place),
-        key: fill(destination.objectKey, place),
+        bucket: fill(destination.bucketName, environment),
+        key: fill(destination.objectKey, environment),
       };
     }),
   );
 }
 
-function fill(text: string, place: Place): string {
-  const values: Record<string, string> = { AccountId: place.account, Region: place.region, Partition: 'aws' };
+function fill(text: string, environment: AwsEnvironment): string {
+  const values: Record<string, string> = {
+    AccountId: environment.account,
+    Region: environment.region,
+    Partition: 'aws',
+  };
   return text.replace(/\$\{AWS::(\w+)\}/g, (placeholder, name: string) => values[name] ?? placeholder);
 }
 

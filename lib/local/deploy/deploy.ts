@@ -1,4 +1,4 @@
-/** Deploy a synthesised template into the local cloud, without the CDK's command line and without bootstrapping. */
+/** Deploys a synthesized template into the local cloud, without the CDK's command line and bootstrapping. */
 import { readFileSync } from 'node:fs';
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { CreateBucketCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
@@ -6,14 +6,14 @@ import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { ProxytuneError } from '../../core/errors.ts';
 import { type FileAsset, readAssembly, type Template } from './assembly.ts';
 import { danglingReferences } from './references.ts';
-import { bringToTemplate, type StackChange } from './stack.ts';
+import { deployStack, type StackChange } from './stack.ts';
 import { zipFolder } from './zip.ts';
 
-/** The account that the emulator plays. */
+/** The account of the emulator. */
 export const LOCAL_ACCOUNT = '000000000000';
 export const LOCAL_REGION = 'us-east-1';
 
-/** The bootstrap version that templates of the CDK's default synthesizer ask for at least. */
+/** A bootstrap version that is recent enough for the CDK's default synthesizer. */
 const BOOTSTRAP_VERSION = '30';
 
 export interface DeployOptions {
@@ -32,20 +32,24 @@ export interface Deployment {
 }
 
 /**
- * Upload a stack's assets and create or update the stack. Does nothing when nothing changed.
+ * Uploads a stack's assets and creates or updates the stack. Does nothing if nothing has changed.
  *
- * @throws ProxytuneError `LocalCloudFailed` if the assembly is incomplete, the template refers to something that
- *   it does not hold, or a resource cannot be made; the message names each such resource.
+ * @throws ProxytuneError `LocalCloudFailed` if the assembly is incomplete, the template has dangling references,
+ *   or a resource cannot be created; the message names each such resource.
  */
 export async function deployTemplate(options: DeployOptions): Promise<Deployment> {
   const clients = connect(options);
-  const place = { account: LOCAL_ACCOUNT, region: options.region ?? LOCAL_REGION };
-  const { template, assets, templateAsset } = readAssembly(options.assemblyDir, options.stackName, place);
-  refuseDangling(options.stackName, template);
-  await markBootstrapped(clients.ssm, template);
+  const environment = { account: LOCAL_ACCOUNT, region: options.region ?? LOCAL_REGION };
+  const { template, assets, templateAsset } = readAssembly(
+    options.assemblyDir,
+    options.stackName,
+    environment,
+  );
+  requireReferences(options.stackName, template);
+  await setBootstrapVersion(clients.ssm, template);
   for (const asset of assets) await upload(clients.s3, asset);
   const templateUrl = `${options.endpoint}/${templateAsset.bucket}/${templateAsset.key}`;
-  const { stack, change } = await bringToTemplate(clients.cloudformation, options.stackName, templateUrl);
+  const { stack, change } = await deployStack(clients.cloudformation, options.stackName, templateUrl);
   const outputs = (stack.Outputs ?? []).map((output) => [output.OutputKey ?? '', output.OutputValue ?? '']);
   return { outputs: Object.fromEntries(outputs), change };
 }
@@ -59,18 +63,18 @@ function connect({ endpoint, region = LOCAL_REGION }: Pick<DeployOptions, 'endpo
   };
 }
 
-function refuseDangling(stackName: string, template: Template): void {
+function requireReferences(stackName: string, template: Template): void {
   const dangling = danglingReferences(template);
   if (dangling.length === 0) return;
   throw new ProxytuneError('LocalCloudFailed', {
-    what: `The template of ${stackName} refers to things that it does not hold`,
+    what: `The template of ${stackName} has dangling references`,
     given: dangling.join('; '),
-    remedy: 'correct the references and synthesise again',
+    remedy: 'correct the references and synthesize again',
   });
 }
 
-/** What `cdk bootstrap` leaves behind and templates check: its version, under the parameter they name. */
-async function markBootstrapped(client: SSMClient, template: Template): Promise<void> {
+/** Stores the version of `cdk bootstrap` that templates check, under the parameter they name. */
+async function setBootstrapVersion(client: SSMClient, template: Template): Promise<void> {
   const parameters = (template.Parameters ?? {}) as Record<string, { Type?: string; Default?: string }>;
   const version = parameters.BootstrapVersion;
   if (version?.Type !== 'AWS::SSM::Parameter::Value<String>' || version.Default === undefined) return;
@@ -83,7 +87,7 @@ async function markBootstrapped(client: SSMClient, template: Template): Promise<
   await client.send(new PutParameterCommand(request));
 }
 
-/** Upload one asset. Its key holds the hash of its content, so what is there already is the same. */
+/** Uploads one asset. Its key contains the hash of its content, so an existing object is the same. */
 async function upload(client: S3Client, asset: FileAsset): Promise<void> {
   const at = { Bucket: asset.bucket, Key: asset.key };
   try {
@@ -92,7 +96,7 @@ async function upload(client: S3Client, asset: FileAsset): Promise<void> {
   } catch (error) {
     if ((error as { $metadata?: { httpStatusCode?: number } }).$metadata?.httpStatusCode !== 404) throw error;
   }
-  // Creating a bucket that one owns already succeeds in us-east-1 and is refused elsewhere by this name.
+  // Creating one's own existing bucket succeeds in us-east-1 and fails with this name elsewhere.
   await client.send(new CreateBucketCommand({ Bucket: asset.bucket })).catch((error: Error) => {
     if (error.name !== 'BucketAlreadyOwnedByYou') throw error;
   });

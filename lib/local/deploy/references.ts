@@ -1,20 +1,20 @@
 /**
- * References in a template that lead nowhere. AWS refuses such a template; the emulator puts an empty string in
- * their place, so they are looked for before anything is deployed.
+ * Finds dangling references in a template. AWS rejects such a template, but the emulator replaces them by an empty
+ * string, so they are checked before the deployment.
  */
 import type { Template } from './assembly.ts';
 
 type Node = unknown;
 
-/** One line for each reference whose target the template does not hold; none if all is well. */
+/** Lists the references whose target is not in the template, one line each. */
 export function danglingReferences(template: Template): string[] {
   const resources = keysOf(template.Resources);
   const referable = new Set([...resources, ...keysOf(template.Parameters)]);
   const conditions = keysOf(template.Conditions);
   const mappings = keysOf(template.Mappings);
-  const found = new Set<string>();
+  const dangling = new Set<string>();
   const report = (where: string, kind: string, target: unknown): void => {
-    found.add(`${where}: ${kind} to "${String(target)}", which is not in the template`);
+    dangling.add(`${where}: ${kind} to "${String(target)}", which is not in the template`);
   };
 
   const visit = (node: Node, where: string): void => {
@@ -47,18 +47,18 @@ export function danglingReferences(template: Template): string[] {
     if (resource.Condition !== undefined && !conditions.has(String(resource.Condition))) {
       report(id, 'Condition', resource.Condition);
     }
-    // Metadata is free text, and policies such as DeletionPolicy hold no references.
+    // Metadata is free text, and policies such as DeletionPolicy contain no references.
     visit(resource.Properties, id);
   }
   for (const [id, output] of entriesOf(template.Outputs)) visit(output.Value, `output ${id}`);
-  return [...found];
+  return [...dangling];
 }
 
 function known(target: unknown, names: ReadonlySet<string>): boolean {
   return typeof target === 'string' && (names.has(target) || target.startsWith('AWS::'));
 }
 
-/** The names in a Fn::Sub that its own map does not bind. `${!Name}` stands for the text itself. */
+/** The names in a Fn::Sub that its own map does not define. `${!Name}` is literal text. */
 function substituted(value: unknown): string[] {
   const [text, bound] = Array.isArray(value) ? value : [value, {}];
   const names = [...String(text).matchAll(/\$\{([^}!][^}]*)\}/g)].map((match) => match[1] ?? '');

@@ -1,4 +1,4 @@
-/** One CloudFormation stack: bring it to a template, and say in words why that failed. */
+/** Deploys one CloudFormation stack, and reports why that failed. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { ProxytuneError } from '../../core/errors.ts';
 
-/** Milliseconds between two looks at a stack. */
+/** Milliseconds between polls of a stack's status. */
 const POLL = 100;
 
 /** Statuses from which CloudFormation can only delete a stack. */
@@ -21,11 +21,11 @@ const ONLY_DELETABLE = /^(ROLLBACK_COMPLETE|CREATE_FAILED|ROLLBACK_FAILED|DELETE
 export type StackChange = 'created' | 'updated' | 'unchanged';
 
 /**
- * Create or update a stack and wait until it stands.
+ * Creates or updates a stack and waits until it is complete.
  *
  * @throws ProxytuneError `LocalCloudFailed` that names each failed resource with its reason.
  */
-export async function bringToTemplate(
+export async function deployStack(
   client: CloudFormationClient,
   stackName: string,
   templateUrl: string,
@@ -52,33 +52,33 @@ export async function bringToTemplate(
     }
     throw deploymentError(stackName, [message], error);
   }
-  const stack = await settled(client, stackName);
+  const stack = await waitForStack(client, stackName);
   if (stack?.StackStatus !== 'CREATE_COMPLETE' && stack?.StackStatus !== 'UPDATE_COMPLETE') {
     throw deploymentError(stackName, await failures(client, stackName, since));
   }
   return { stack, change: before === undefined ? 'created' : 'updated' };
 }
 
-/** Delete a stack and wait until it is gone. A stack that does not exist is no error. */
+/** Deletes a stack, if it exists, and waits until it is gone. */
 async function removeStack(client: CloudFormationClient, stackName: string): Promise<void> {
   const since = new Date();
   await client.send(new DeleteStackCommand({ StackName: stackName }));
-  const left = await settled(client, stackName);
+  const left = await waitForStack(client, stackName);
   if (left !== undefined && left.StackStatus !== 'DELETE_COMPLETE') {
     throw deploymentError(stackName, await failures(client, stackName, since));
   }
 }
 
 async function removeIfBroken(client: CloudFormationClient, stackName: string): Promise<Stack | undefined> {
-  const stack = await settled(client, stackName);
+  const stack = await waitForStack(client, stackName);
   if (stack === undefined || stack.StackStatus === 'DELETE_COMPLETE') return undefined;
   if (!ONLY_DELETABLE.test(stack.StackStatus ?? '')) return stack;
   await removeStack(client, stackName);
   return undefined;
 }
 
-/** The stack once nothing is in progress; undefined if there is none. */
-async function settled(client: CloudFormationClient, stackName: string): Promise<Stack | undefined> {
+/** Waits until nothing is in progress and returns the stack; undefined if there is none. */
+async function waitForStack(client: CloudFormationClient, stackName: string): Promise<Stack | undefined> {
   for (;;) {
     const stack = await describe(client, stackName);
     const busy = stack?.StackStatus?.endsWith('_IN_PROGRESS') && stack.StackStatus !== 'REVIEW_IN_PROGRESS';
@@ -102,7 +102,7 @@ async function failures(client: CloudFormationClient, stackName: string, since: 
   return StackEvents.filter(
     (event) =>
       event.ResourceStatus?.endsWith('_FAILED') &&
-      // Whole seconds in the events; and what was cancelled only because something else failed says nothing.
+      // The events have whole seconds; cancellations are only a consequence of other failures.
       (event.Timestamp?.getTime() ?? 0) >= since.getTime() - 1000 &&
       !/cancelled/i.test(event.ResourceStatusReason ?? ''),
   )

@@ -1,13 +1,13 @@
-/** Folders as zip archives that are the same, byte for byte, whenever their files are. */
+/** Creates zip archives of folders; the same files give the same bytes. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { ZipFile } from 'yazl';
 
-/** The earliest time a zip entry can bear; the real one would change the archive at every checkout. */
+/** The earliest time of a zip entry; the real one would change the archive at every checkout. */
 const EPOCH = new Date(1980, 0, 1);
 
-/** Zip a folder's files, links followed, in the order of their names. Executable files stay executable. */
+/** Zips the files of a folder in the order of their names, following links. Executable files stay executable. */
 export async function zipFolder(folder: string): Promise<Buffer> {
   const zip = new ZipFile();
   for (const path of filesUnder(folder)) {

@@ -1,6 +1,6 @@
 /**
- * The runtime of Node functions: a client of the Lambda Runtime API, which is how AWS's own Node runtime works.
- * One process is one execution environment; it serves one event at a time until the API is gone.
+ * The runtime of Node functions: a client of the Lambda Runtime API, like AWS's own Node runtime. One process is one
+ * execution environment, which handles one event at a time until the API is gone.
  *
  * Run by Node itself, in the folder of the unpacked function, with the environment that Lambda defines.
  */
@@ -12,7 +12,7 @@ import { pathToFileURL } from 'node:url';
 
 type Handler = (event: unknown, context: object) => unknown;
 
-interface Answer {
+interface ApiResponse {
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: string;
 }
@@ -21,7 +21,7 @@ const api = process.env.AWS_LAMBDA_RUNTIME_API ?? '';
 const agent = new Agent({ keepAlive: true });
 let requestId: string | undefined;
 
-function ask(method: 'GET' | 'POST', path: string, body = ''): Promise<Answer> {
+function callApi(method: 'GET' | 'POST', path: string, body = ''): Promise<ApiResponse> {
   return new Promise((resolve, reject) => {
     const url = `http://${api}/2018-06-01/runtime/${path}`;
     const call = request(url, { method, agent, headers: { 'content-length': Buffer.byteLength(body) } });
@@ -31,7 +31,7 @@ function ask(method: 'GET' | 'POST', path: string, body = ''): Promise<Answer> {
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
       response.on('end', () => {
-        // Any other status means that this environment was given up.
+        // Any other status means that this environment is no longer used.
         if ((response.statusCode ?? 500) >= 300) process.exit(0);
         resolve({ headers: response.headers, body: Buffer.concat(chunks).toString() });
       });
@@ -40,7 +40,7 @@ function ask(method: 'GET' | 'POST', path: string, body = ''): Promise<Answer> {
   });
 }
 
-/** An error as Lambda reports it: its name becomes `errorType`, which Retry and Catch match. */
+/** Converts an error to Lambda's format: its name becomes `errorType`, which Retry and Catch match. */
 function asFailure(error: unknown): object {
   if (error instanceof Error) {
     const { name, message, stack } = error;
@@ -50,17 +50,17 @@ function asFailure(error: unknown): object {
 }
 
 /**
- * @param ends - this process takes no further event. The emulator must know it before it hears of the failure:
- *   until the process is gone it would take it for a free one. `repairs/node_functions.py` reads the word.
+ * @param ends - this process accepts no further event. The emulator must know this when it gets the failure,
+ *   because it considers a process idle until it is gone; `repairs/node_functions.py` reads the flag.
  */
 async function fail(error: unknown, { ends }: { ends: boolean }): Promise<void> {
   const failure = asFailure(error);
   console.error(`ERROR\tInvoke Error\t${JSON.stringify(failure)}`);
   const body = JSON.stringify(ends ? { ...failure, environmentEnds: true } : failure);
-  await ask('POST', `invocation/${requestId}/error`, body);
+  await callApi('POST', `invocation/${requestId}/error`, body);
 }
 
-function contextOf(headers: Answer['headers']): object {
+function contextOf(headers: ApiResponse['headers']): object {
   const deadline = Number(headers['lambda-runtime-deadline-ms']);
   const name = process.env.AWS_LAMBDA_FUNCTION_NAME ?? '';
   return {
@@ -76,8 +76,8 @@ function contextOf(headers: Answer['headers']): object {
   };
 }
 
-/** Lambda's Node runtime brings the AWS SDK; packages leave it out. Here it comes from Proxytune's own modules. */
-function lendAwsSdk(): void {
+/** Provides the AWS SDK from Proxytune's modules, because Lambda's Node runtime includes it and packages may not. */
+function provideAwsSdk(): void {
   const ours = createRequire(import.meta.url);
   registerHooks({
     resolve(specifier, context, next) {
@@ -85,7 +85,7 @@ function lendAwsSdk(): void {
         return next(specifier, context);
       } catch (missing) {
         if (!/^@(aws-sdk|smithy)\//.test(specifier)) throw missing;
-        // `require` looks around the module that asks, whatever parent a hook names; so it is resolved for it.
+        // `require` ignores the parent of a hook and starts at the requiring module, so it is resolved here.
         if (!context.conditions.includes('require'))
           return next(specifier, { ...context, parentURL: import.meta.url });
         return { url: pathToFileURL(ours.resolve(specifier)).href, shortCircuit: true };
@@ -113,21 +113,21 @@ function named(name: string, message: string): Error {
   return Object.assign(new Error(message), { name });
 }
 
-/** Take one event and answer it. Returns whether the environment may take another one. */
+/** Handles one event. Returns true if the environment can handle another one. */
 async function serveOne(loading: Promise<Handler>): Promise<boolean> {
-  const { headers, body } = await ask('GET', 'invocation/next');
+  const { headers, body } = await callApi('GET', 'invocation/next');
   requestId = String(headers['lambda-runtime-aws-request-id']);
   let handler: Handler;
   try {
     handler = await loading;
   } catch (error) {
-    // A module that does not load fails each invocation under its own name, in a fresh environment each time.
+    // A module that does not load fails each invocation with its own error, in a new environment each time.
     await fail(error, { ends: true });
     return false;
   }
   try {
     const result = await handler(JSON.parse(body), contextOf(headers));
-    await ask('POST', `invocation/${requestId}/response`, JSON.stringify(result ?? null));
+    await callApi('POST', `invocation/${requestId}/response`, JSON.stringify(result ?? null));
   } catch (error) {
     await fail(error, { ends: false });
   }
@@ -135,18 +135,18 @@ async function serveOne(loading: Promise<Handler>): Promise<boolean> {
   return true;
 }
 
-/** An error outside the handler's promise ends the environment, as in Lambda. */
+/** Ends the environment on an error outside the handler's promise, as Lambda does. */
 function endOn(error: unknown, name: string): void {
   const cause = error instanceof Error ? error : new Error(String(error));
   const failure = Object.assign(new Error(`${cause.name}: ${cause.message}`), { name, stack: cause.stack });
-  const told =
+  const reported =
     requestId === undefined ? Promise.resolve() : fail(failure, { ends: true }).catch(() => undefined);
-  void told.then(() => process.exit(1));
+  void reported.then(() => process.exit(1));
 }
 
 process.on('unhandledRejection', (error) => endOn(error, 'Runtime.UnhandledPromiseRejection'));
 process.on('uncaughtException', (error) => endOn(error, error.name));
-lendAwsSdk();
+provideAwsSdk();
 const loading = loadHandler();
 loading.catch(() => undefined);
 try {

@@ -1,4 +1,4 @@
-/** Start and end the emulator: MiniStack with our repairs, as one process group on one free port. */
+/** Starts and ends the emulator: MiniStack with our repairs, as a process group on a free port. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -8,45 +8,45 @@ import { fileURLToPath } from 'node:url';
 import { type ErrorName, isErrorName, ProxytuneError } from '../../core/errors.ts';
 import { NO_AWS_FILES } from '../aws-settings.ts';
 
-/** Seconds until a start counts as failed. It takes one second on an idle machine; four jobs may be running. */
+/** Timeout of a start in seconds. It takes one second on an idle machine, but four jobs may be running. */
 const START_SECONDS = 60;
-/** Seconds for an orderly end: MiniStack waits three for open connections, then saves its state. */
+/** Seconds for a clean shutdown: MiniStack waits three for open connections, then saves its state. */
 const END_SECONDS = 15;
-/** Free ports tried when others take them in between. */
+/** Number of free ports to try if other processes take them meanwhile. */
 const PORTS_TRIED = 3;
 const HERE = dirname(fileURLToPath(import.meta.url));
 
 export interface EmulatorOptions {
-  /** Folder for everything that lasts: objects, state, the log. Made when missing. One emulator at a time. */
+  /** The folder for objects, state and log, created if it is missing; for one emulator at a time. */
   readonly dataDir: string;
   /** @default - the port of the last start with this folder if it is free, else any free one */
   readonly port?: number;
-  /** Further environment for the emulator and its functions, such as AWS_ENDPOINT_URL_SFN. @default - none */
+  /** More environment variables for the emulator and its functions, such as AWS_ENDPOINT_URL_SFN. @default - none */
   readonly env?: Readonly<Record<string, string>>;
-  /** The Python of the venv that holds MiniStack. */
+  /** The Python of the virtual environment with MiniStack. */
   readonly python: string;
   /** The Node that runs functions. @default - the Node that runs this */
   readonly node?: string;
-  /** Gets a line when the emulator starts or ends. @default - silent */
+  /** Called with a line when the emulator starts or ends. @default - silent */
   readonly log?: (line: string) => void;
 }
 
 export interface Emulator {
-  /** Where every AWS service of the emulator answers, `http://127.0.0.1:PORT`. */
+  /** The endpoint of all AWS services of the emulator, `http://127.0.0.1:PORT`. */
   readonly endpoint: string;
   readonly pid: number;
-  /** The file that takes what the emulator prints. */
+  /** The file with the emulator's output. */
   readonly logFile: string;
-  /** Fulfilled once the process is gone, whether it was closed or broke down. */
+  /** Fulfilled when the process has ended, whether it was closed or crashed. */
   readonly ended: Promise<void>;
-  /** End it in order, saving its state, by force after 15 seconds; its functions end with it. */
+  /** Shuts it down cleanly, saving its state, or kills it after 15 seconds; its functions end with it. */
   close(): Promise<void>;
 }
 
 /**
- * Start the emulator and wait until it answers.
+ * Starts the emulator and waits until it responds.
  *
- * It ends when this process does, however that ends. What was made in it lasts in `dataDir`.
+ * It ends with this process, even if that is killed. Its data persists in `dataDir`.
  *
  * @throws ProxytuneError `EmulatorVersion` if MiniStack is not the supported version; `LocalCloudFailed` if it
  *   does not start, or another emulator uses the folder.
@@ -59,9 +59,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
     try {
       return await startOn(port, dataDir, options);
     } catch (error) {
-      // Between the choice of a port and its use another process may take it.
-      const taken = error instanceof ProxytuneError && error.facts.given?.includes('already in use');
-      if (options.port !== undefined || !taken || attempt === PORTS_TRIED) throw error;
+      // Another process may take the port before it is used.
+      const inUse = error instanceof ProxytuneError && error.facts.given?.includes('already in use');
+      if (options.port !== undefined || !inUse || attempt === PORTS_TRIED) throw error;
     }
   }
 }
@@ -72,12 +72,12 @@ async function startOn(port: number, dataDir: string, options: EmulatorOptions):
   const logStart = statSync(logFile).size;
   const child = spawn(absolutePython(options.python), ['-m', 'repairs'], {
     env: environment(dataDir, port, options),
-    // A group of its own, so that Ctrl-C does not reach it before its time and it can be ended whole.
+    // Its own process group, so that Ctrl-C does not reach it too early and all its processes can be ended.
     detached: true,
     stdio: ['pipe', log, log],
   });
   closeSync(log);
-  // Closing the input of a child that is gone is no error.
+  // Closing the input of a child that has ended may fail.
   child.stdin?.on('error', () => undefined);
   const ended = new Promise<void>((done) => {
     child.once('exit', () => done());
@@ -91,7 +91,7 @@ async function startOn(port: number, dataDir: string, options: EmulatorOptions):
     throw error;
   }
   writeFileSync(join(dataDir, 'port'), String(port));
-  options.log?.(`The emulator answers at ${endpoint}`);
+  options.log?.(`The emulator is listening at ${endpoint}`);
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= end(child, ended).then(() => options.log?.('The emulator has ended'));
@@ -106,11 +106,11 @@ function absolutePython(python: string): string {
   throw new ProxytuneError('LocalCloudFailed', {
     what: 'The Python that runs the local cloud was not found',
     given: path,
-    remedy: 'run `npm run demo` or `npm test` once, which set up .venv',
+    remedy: 'run `npm run demo` or `npm test` once, which sets up .venv',
   });
 }
 
-/** Everything the emulator and its functions see. Not the caller's own: an AWS profile there must not leak in. */
+/** The environment of the emulator and its functions, without the caller's own, which may have an AWS profile. */
 function environment(dataDir: string, port: number, options: EmulatorOptions): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH,
@@ -127,7 +127,7 @@ function environment(dataDir: string, port: number, options: EmulatorOptions): N
     S3_DATA_DIR: join(dataDir, 's3'),
     PERSIST_STATE: '1',
     STATE_DIR: join(dataDir, 'state'),
-    // Listeners on fixed ports that nothing here uses; two local clouds would meet on them.
+    // Unused listeners on fixed ports, on which two local clouds would conflict.
     SFTP_ENABLED: '0',
     IOT_MTLS_ENABLED: '0',
     AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
@@ -141,20 +141,22 @@ function environment(dataDir: string, port: number, options: EmulatorOptions): N
   };
 }
 
-/** The port of the last start, as queue addresses in a deployed stack carry it, or a free one. */
+/** Chooses the port of the last start, because queue URLs in a deployed stack contain it, or a free one. */
 export async function choosePort(remembered: string): Promise<number> {
   const last = existsSync(remembered) ? Number.parseInt(readFileSync(remembered, 'utf8'), 10) || 0 : 0;
-  const possible = last > 0 && last < 65_536;
-  return (possible ? await freePort(last) : undefined) ?? (await freePort(0)) ?? 0;
+  const valid = last > 0 && last < 65_536;
+  return (valid ? await freePort(last) : undefined) ?? (await freePort(0)) ?? 0;
 }
 
 function freePort(port: number): Promise<number | undefined> {
-  return new Promise((found) => {
+  return new Promise((resolvePort) => {
     const probe = createServer();
-    probe.once('error', () => found(undefined));
+    probe.once('error', () => resolvePort(undefined));
     probe.listen(port, '127.0.0.1', () => {
       const address = probe.address();
-      probe.close(() => found(typeof address === 'object' && address !== null ? address.port : undefined));
+      probe.close(() =>
+        resolvePort(typeof address === 'object' && address !== null ? address.port : undefined),
+      );
     });
   });
 }
@@ -201,10 +203,10 @@ async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
     timer.abort();
   }
   try {
-    // Whatever is left of the group, such as a function that would not end.
+    // Kill the rest of the group, such as a function that does not end.
     process.kill(-child.pid, 'SIGKILL');
   } catch {
-    // Nothing is left.
+    // The group has already ended.
   }
   await ended;
 }

@@ -1,6 +1,6 @@
-/** Errors of the service: those a caller is answered with, and those a job ends with. */
+/** Errors of the service: API errors, and failures of jobs. */
 
-/** An answer other than success, under the name SageMaker itself uses. */
+/** An API error, with the name that SageMaker uses. */
 export class ServiceError extends Error {
   readonly type: string;
   readonly status: number;
@@ -13,17 +13,17 @@ export class ServiceError extends Error {
   }
 }
 
-/** The request, or what it names, is not acceptable. SageMaker also answers missing jobs and models with it. */
+/** The error for an invalid request, which SageMaker also uses for missing jobs and models. */
 export function validationError(message: string): ServiceError {
   return new ServiceError('ValidationException', message);
 }
 
-/** The name is taken: a job's name is the only idempotency key SageMaker has. */
+/** The error for a name that is in use: a job's name is SageMaker's only idempotency key. */
 export function resourceInUse(message: string): ServiceError {
   return new ServiceError('ResourceInUse', message);
 }
 
-/** Ends a job as Failed; the message becomes its FailureReason, so it begins as SageMaker's do. */
+/** Ends a job as Failed; the message becomes its FailureReason and begins as in SageMaker. */
 export class JobFailure extends Error {
   constructor(reason: string) {
     super(reason);
@@ -31,7 +31,7 @@ export class JobFailure extends Error {
   }
 }
 
-/** FailureReason holds at most 1024 characters. */
+/** Converts an error to a FailureReason, which has at most 1024 characters. */
 export function failureReason(error: unknown): string {
   const reason =
     error instanceof JobFailure

@@ -1,9 +1,9 @@
-/** State-change events in EventBridge's shapes, with the faults a test may ask for. */
+/** State-change events in EventBridge's format, with the faults that tests inject. */
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import type { JobRecord, TrainingRecord, TransformRecord } from './state/records.ts';
 import type { S3Access } from './transfer/objects.ts';
 
-/** One entry of PutEvents, the detail still an object. */
+/** One entry of PutEvents, with the detail as an object. */
 export interface SageMakerEvent {
   readonly Source: 'aws.sagemaker';
   readonly DetailType: 'SageMaker Training Job State Change' | 'SageMaker Transform Job State Change';
@@ -11,16 +11,16 @@ export interface SageMakerEvent {
   readonly Detail: Readonly<Record<string, unknown>>;
 }
 
-/** Delivers one event; what it throws is logged and the event is lost, as SageMaker's delivery is best effort. */
+/** Delivers one event. If it throws, the error is logged and the event dropped: SageMaker's delivery is best effort. */
 export type PutEvent = (event: SageMakerEvent) => Promise<void>;
 
-/** Delivers to an EventBridge endpoint, which must take the source aws.sagemaker from us. */
+/** Delivers to an EventBridge endpoint, which must accept the source aws.sagemaker. */
 export function eventBridgeSender(endpoint: string, { region, credentials }: S3Access): PutEvent {
   const client = new EventBridgeClient({ endpoint, region, credentials });
   return async ({ Detail, Resources, ...event }) => {
     const entry = { ...event, Resources: [...Resources], Detail: JSON.stringify(Detail) };
-    const answer = await client.send(new PutEventsCommand({ Entries: [entry] }));
-    const refusal = answer.Entries?.find((result) => result.ErrorCode);
+    const response = await client.send(new PutEventsCommand({ Entries: [entry] }));
+    const refusal = response.Entries?.find((result) => result.ErrorCode);
     if (refusal) throw new Error(`${refusal.ErrorCode}: ${refusal.ErrorMessage}`);
   };
 }
@@ -39,16 +39,16 @@ export class Events {
     this.#warn = warn;
   }
 
-  /** Loses the events the predicate picks, until the returned function is called. */
+  /** Drops the events that match the predicate, until the returned function is called. */
   dropEvents(predicate: EventPredicate): () => void {
     this.#drops.add(predicate);
     return () => this.#drops.delete(predicate);
   }
 
-  /** Delivers each event so many times; 1 is once. */
+  /** Delivers each event this many times. */
   duplicateEvents(copies: number): void {
     if (!Number.isInteger(copies) || copies < 1)
-      throw new RangeError(`Events are sent 1 or more times, not ${copies}.`);
+      throw new RangeError(`The number of copies must be 1 or more, got ${copies}.`);
     this.#copies = copies;
   }
 
@@ -70,7 +70,7 @@ export class Events {
     });
   }
 
-  /** Resolves when all events emitted so far are delivered or lost. */
+  /** Resolves when all events emitted so far are delivered or dropped. */
   settled(): Promise<void> {
     return this.#queue;
   }
@@ -81,7 +81,7 @@ export class Events {
     for (let copy = 0; copy < this.#copies; copy += 1) {
       this.#queue = this.#queue
         .then(() => put(event))
-        .catch((error) => this.#warn(`event lost (${event.DetailType}, ${event.Resources[0]}): ${error}`));
+        .catch((error) => this.#warn(`event dropped (${event.DetailType}, ${event.Resources[0]}): ${error}`));
     }
   }
 }
@@ -113,7 +113,7 @@ function trainingDetail(job: TrainingRecord): Record<string, unknown> {
   };
 }
 
-/** Times in transform events are ISO texts, and null before they are known. */
+/** Times in transform events are ISO strings, or null while unknown. */
 function transformDetail(job: TransformRecord): Record<string, unknown> {
   const { Tags, ...request } = job.request;
   const iso = (time: number | undefined) => (time === undefined ? null : new Date(time).toISOString());

@@ -1,8 +1,8 @@
 /**
- * Takes from botocore's copy of the official SageMaker API model the facts our service checks requests
- * against: for each operation we serve, the shapes reachable from its input and output, without prose.
+ * Extracts from botocore's copy of the official SageMaker API model what the service needs to validate requests: for
+ * each supported operation, the shapes reachable from its input and output, without documentation.
  *
- * botocore is Apache-2.0; what is taken are facts (member names, bounds, patterns, enums), not code.
+ * botocore is Apache-2.0; only facts are extracted (member names, bounds, patterns, enums), no code.
  *
  *     node lib/local/sagemaker/extract-model.ts   (writes data/api-model.json)
  */
@@ -17,7 +17,7 @@ const OPERATIONS = [
   ...['AddTags', 'ListTags'],
 ];
 
-/** A shape as botocore's file states it: more members than we read. */
+/** A shape in botocore's file, with the members that are used here. */
 interface SourceShape {
   type: string;
   required?: string[];
@@ -47,27 +47,27 @@ const source: SourceModel = JSON.parse(gunzipSync(readFileSync(archive)).toStrin
 
 const shapes: Record<string, Shape> = {};
 
-function take(name: string): void {
+function extract(name: string): void {
   if (shapes[name]) return;
-  const { type, required, members, member, key, value, min, max, pattern, enum: allowed } = found(name);
+  const { type, required, members, member, key, value, min, max, pattern, enum: allowed } = sourceShape(name);
   shapes[name] = {
     type,
     ...(required?.length && { required }),
     ...(members && { members: Object.fromEntries(Object.entries(members).map(([m, to]) => [m, to.shape])) }),
     ...(member && { member: member.shape }),
     ...(key && value && { key: key.shape, value: value.shape }),
-    // A minimum length of zero forbids nothing; numbers keep theirs.
+    // A minimum length of zero has no effect; a minimum number of zero has.
     ...(min !== undefined && !(min === 0 && !isNumber(type)) && { min }),
     ...(max !== undefined && { max }),
-    // "Anything but a line break" still forbids line breaks, "anything at all" forbids nothing.
+    // A pattern for "any characters" has no effect, but one for "any except line breaks" has.
     ...(pattern && pattern !== '[\\S\\s]*' && { pattern }),
     ...(allowed && { enum: allowed }),
   };
-  for (const next of Object.values(members ?? {})) take(next.shape);
-  for (const next of [member, key, value]) if (next) take(next.shape);
+  for (const next of Object.values(members ?? {})) extract(next.shape);
+  for (const next of [member, key, value]) if (next) extract(next.shape);
 }
 
-function found(name: string): SourceShape {
+function sourceShape(name: string): SourceShape {
   const shape = source.shapes[name];
   if (!shape) throw new Error(`botocore's SageMaker model has no shape ${name}.`);
   return shape;
@@ -81,8 +81,8 @@ const operations = Object.fromEntries(
   OPERATIONS.map((name) => {
     const operation = source.operations[name];
     if (!operation) throw new Error(`botocore's SageMaker model has no operation ${name}.`);
-    take(operation.input.shape);
-    if (operation.output) take(operation.output.shape);
+    extract(operation.input.shape);
+    if (operation.output) extract(operation.output.shape);
     return [
       name,
       { input: operation.input.shape, ...(operation.output && { output: operation.output.shape }) },

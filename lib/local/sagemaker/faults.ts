@@ -1,24 +1,24 @@
-/** Troubles a test may ask for. */
+/** Faults that tests inject. */
 import type { EventPredicate, Events } from './events.ts';
 import type { TrainingRun } from './jobs/training-run.ts';
 
 export interface Faults {
   /**
-   * Takes the spot instance of a training job away: SIGTERM, the grace, SIGKILL; the job starts again from its
+   * Interrupts the spot instance of a training job: SIGTERM, the grace period, SIGKILL; the job restarts from its
    * checkpoints. Resolves when the container has ended.
    * @param graceSeconds @default - the service's stopGraceSeconds
-   * @throws Error when the job is unknown, no spot job, or not Training at this moment
+   * @throws Error if the job is unknown, not a spot job, or not Training at the moment
    */
   interrupt(jobName: string, graceSeconds?: number): Promise<void>;
   /**
-   * Lets a training job reach its MaxRuntimeInSeconds now: SIGTERM, the service's stopGraceSeconds, SIGKILL, Stopped.
+   * Makes a training job reach its MaxRuntimeInSeconds now: SIGTERM, the service's stopGraceSeconds, SIGKILL, Stopped.
    * Resolves when the container has ended.
-   * @throws Error when the job is unknown, or not Training at this moment
+   * @throws Error if the job is unknown, or not Training at the moment
    */
   exceedRuntime(jobName: string): Promise<void>;
-  /** Loses the events the predicate picks, until the returned function is called. */
+  /** Drops the events that match the predicate, until the returned function is called. */
   dropEvents(predicate: EventPredicate): () => void;
-  /** Delivers each event so many times from now on; 1 is once. */
+  /** Delivers each event this many times from now on. */
   duplicateEvents(copies: number): void;
 }
 
@@ -30,7 +30,7 @@ export function createFaults(
   const training = (jobName: string): TrainingRun => {
     const run = trainingRuns.get(jobName);
     if (run) return run;
-    throw new Error(`No training job ${jobName} was started by this service, so none can be ended.`);
+    throw new Error(`This service has not started a training job ${jobName}.`);
   };
   return {
     interrupt: async (jobName, graceSeconds = defaultGraceSeconds) =>
@@ -42,13 +42,13 @@ export function createFaults(
 }
 
 /**
- * The same for a test in another process: operation `Faults` of the service, with any of these members.
- * It is no part of SageMaker.
+ * Faults for a test in another process: the operation `Faults` of the service, which SageMaker does not have, with
+ * any of these members.
  */
 export interface FaultsRequest {
   readonly Interrupt?: { readonly TrainingJobName: string; readonly GraceSeconds?: number };
   readonly ExceedRuntime?: { readonly TrainingJobName: string };
-  /** Loses all events of the jobs whose name contains this. */
+  /** Drops all events of the jobs whose name contains this. */
   readonly DropEventsOf?: string;
   readonly DuplicateEvents?: number;
 }

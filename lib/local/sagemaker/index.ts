@@ -1,6 +1,6 @@
 /**
- * A SageMaker of our own for one machine: the AWS JSON protocol on 127.0.0.1, requests checked as SageMaker
- * checks them, and the containers' code run as processes between the local S3 and a folder.
+ * A local SageMaker service: the AWS JSON protocol on 127.0.0.1, requests validated like in SageMaker, and the
+ * containers' code run as processes with the data of the local S3.
  */
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -21,38 +21,38 @@ export type { Faults, FaultsRequest } from './faults.ts';
 export { jobLogFile } from './jobs/context.ts';
 
 export interface SageMakerServiceOptions {
-  /** Holds the service's state, the jobs' folders and logs; kept between services. */
+  /** The folder with the service's state, and the folders and logs of jobs; persistent. */
   readonly dataDir: string;
-  /** The S3 jobs read and write; its region is the service's. */
+  /** The S3 that jobs read and write; its region is the service's. */
   readonly s3: S3Access;
-  /** @default - none, or `eventsEndpoint` when that is given */
+  /** @default - none, or `eventsEndpoint` if set */
   readonly putEvent?: PutEvent;
   /** EventBridge to send state changes to; it must accept the source aws.sagemaker. @default - no events */
   readonly eventsEndpoint?: string;
-  /** What stands for the image's `train` and `serve`: program and arguments. */
+  /** The commands that replace the image's `train` and `serve`: program and arguments. */
   readonly commands: { readonly train: readonly string[]; readonly serve: readonly string[] };
-  /** Variables for every container, weaker than a request's own. @default - none */
+  /** Variables for every container, which a request's own override. @default - none */
   readonly containerEnv?: Readonly<Record<string, string>>;
   /** Seconds from SIGTERM to SIGKILL. @default - 120, as on AWS */
   readonly stopGraceSeconds?: number;
-  /** Faults in force from the start. @default - none */
+  /** Faults that apply from the start. @default - none */
   readonly faults?: { readonly dropEvents?: EventPredicate; readonly duplicateEvents?: number };
-  /** Jobs beyond this number wait. @default - 2 */
+  /** The most jobs that run at once; more have to wait. @default - 2 */
   readonly maxConcurrentJobs?: number;
-  /** @default - '000000000000', the local cloud's */
+  /** @default - '000000000000', the account of the local cloud */
   readonly accountId?: string;
-  /** Told a line for each thing worth knowing. @default - silent */
+  /** Called with a line for each notable event. @default - silent */
   readonly log?: (message: string) => void;
 }
 
 export interface SageMakerService {
   readonly endpoint: string;
   readonly faults: Faults;
-  /** Ends all containers and the service. Jobs then in progress are found Failed by the next service. */
+  /** Ends all containers and the service. Jobs in progress become Failed when the next service starts. */
   close(): Promise<void>;
 }
 
-/** Starts the service on a free port; jobs left in progress by an earlier one become Failed. */
+/** Starts the service on a free port; jobs that an earlier one left in progress become Failed. */
 export async function startSageMakerService(options: SageMakerServiceOptions): Promise<SageMakerService> {
   const context = await openContext(options);
   const { events, trainingRuns, transformRuns } = context;
@@ -65,7 +65,7 @@ export async function startSageMakerService(options: SageMakerServiceOptions): P
     if (name === 'Faults') return applyFaults(faults, request as FaultsRequest);
     const operation = operations[name];
     if (!operation)
-      throw new ServiceError('UnknownOperationException', `Operation ${name} is not served here.`);
+      throw new ServiceError('UnknownOperationException', `Operation ${name} is not supported here.`);
     return calls.run(() => runOperation(name, operation, context, request));
   });
   const close = async () => {
@@ -112,7 +112,7 @@ async function openContext(options: SageMakerServiceOptions): Promise<ServiceCon
   };
 }
 
-/** Operations under way: one of them may be about to start a job, so closing waits for them and takes no more. */
+/** Active operations: one of them may be about to start a job, so closing waits for them and accepts no more. */
 class Calls {
   readonly #running = new Set<Promise<unknown>>();
   #ended = false;

@@ -4,24 +4,24 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { ServiceError } from './errors.ts';
 import { apiModel } from './model/shapes.ts';
 
-/** Larger than any request the API model allows. */
+/** Larger than any request that the API model allows. */
 const LARGEST_BODY = 4 * 1024 * 1024;
 
 export type Handler = (operation: string, request: unknown) => Promise<Record<string, unknown>>;
 
 /** Serves the handler on 127.0.0.1 at a free port. */
 export async function serveJson(handler: Handler): Promise<{ server: Server; endpoint: string }> {
-  const server = createServer((request, response) => void answer(request, response, handler));
+  const server = createServer((request, response) => void respond(request, response, handler));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);
   });
   const address = server.address();
-  if (!address || typeof address !== 'object') throw new Error('The SageMaker service got no port.');
+  if (!address || typeof address !== 'object') throw new Error('The SageMaker service has no port.');
   return { server, endpoint: `http://127.0.0.1:${address.port}` };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse, handler: Handler): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse, handler: Handler): Promise<void> {
   try {
     const result = await handler(operationOf(request), parse(await readBody(request)));
     send(response, 200, result);

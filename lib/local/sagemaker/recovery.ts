@@ -1,21 +1,21 @@
-/** What becomes of jobs an earlier service left in progress. */
+/** Recovery from jobs that an earlier service left in progress. */
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
 import { type JobContext, jobFolder, jobLogFile } from './jobs/context.ts';
-import { moveTraining } from './jobs/training-record.ts';
+import { setTrainingStatus } from './jobs/training-record.ts';
 import { isTerminal } from './state/records.ts';
 
 const REASON =
   'InternalServerError: We encountered an internal error. Please try again. ' +
   '(The local SageMaker service ended while this job ran, and its processes with it.)';
 
-/** Fails all jobs found in progress: their containers ended with the service that ran them. */
+/** Fails all jobs in progress, whose containers ended with the service that ran them. */
 export function failOrphans(context: JobContext): void {
   for (const job of context.state.trainingJobs.all()) {
     if (isTerminal(job.status)) continue;
     job.failureReason = REASON;
-    moveTraining(context, job, 'Failed', REASON);
+    setTrainingStatus(context, job, 'Failed', REASON);
     clearFolder(context.dataDir, job.name);
     context.log(`${job.name}: failed, an earlier service left it in progress`);
   }
@@ -29,7 +29,7 @@ export function failOrphans(context: JobContext): void {
   }
 }
 
-/** Takes away all of a job's folder but its log. */
+/** Deletes everything in a job's folder except its log. */
 function clearFolder(dataDir: string, jobName: string): void {
   const folder = jobFolder(dataDir, jobName);
   const log = basename(jobLogFile(dataDir, jobName));
@@ -38,7 +38,7 @@ function clearFolder(dataDir: string, jobName: string): void {
   }
 }
 
-/** A job that never left the queue has no folder. */
+/** Lists a folder; a job that never left the queue has none. */
 function readdirSafely(folder: string): string[] {
   try {
     return readdirSync(folder);

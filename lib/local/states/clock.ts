@@ -1,18 +1,18 @@
-/** The time the service lives by. Waits, timeouts, heartbeats, retry delays and timestamps all ask it. */
+/** The service's source of time, for waits, timeouts, heartbeats, retry delays and timestamps. */
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
   /**
    * Calls `action` once, `milliseconds` from now.
-   * @returns a function that cancels the call; harmless when it has already happened
+   * @returns a function that cancels the call, without effect if it has already happened
    */
   schedule(milliseconds: number, action: () => void): () => void;
 }
 
-/** setTimeout counts in 32 bits and fires at once beyond; TimeoutSeconds may be 99,999,999. */
+/** setTimeout is limited to 32 bits and fires immediately beyond; TimeoutSeconds may be 99,999,999. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** The machine's own clock. */
+/** The system's clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   schedule(milliseconds, action) {
@@ -28,19 +28,19 @@ export const systemClock: Clock = {
   },
 };
 
-interface Appointment {
+interface ScheduledCall {
   readonly due: number;
   readonly order: number;
   readonly action: () => void;
 }
 
-/** A clock that stands still until a test moves it. */
+/** A clock that only a test advances. */
 export class ManualClock implements Clock {
   #now: number;
   #order = 0;
-  readonly #appointments = new Set<Appointment>();
+  readonly #scheduled = new Set<ScheduledCall>();
 
-  /** @param start where the clock stands at first, milliseconds since the epoch */
+  /** @param start the initial time, in milliseconds since the epoch */
   constructor(start: number = Date.UTC(2026, 0, 1)) {
     this.#now = start;
   }
@@ -50,27 +50,27 @@ export class ManualClock implements Clock {
   }
 
   schedule(milliseconds: number, action: () => void): () => void {
-    const appointment = { due: this.#now + Math.max(0, milliseconds), order: this.#order++, action };
-    this.#appointments.add(appointment);
-    return () => this.#appointments.delete(appointment);
+    const call = { due: this.#now + Math.max(0, milliseconds), order: this.#order++, action };
+    this.#scheduled.add(call);
+    return () => this.#scheduled.delete(call);
   }
 
-  /** How long until the next scheduled call, in milliseconds; undefined when nothing is scheduled. */
+  /** The time until the next scheduled call, in milliseconds; undefined if nothing is scheduled. */
   get nextIn(): number | undefined {
     const next = this.#next();
     return next && next.due - this.#now;
   }
 
   /**
-   * Moves the clock, keeping every appointment on the way at its own time and letting its consequences
-   * (which may make new appointments) unfold before moving on.
+   * Advances the clock and runs every call that becomes due at its own time, together with its consequences,
+   * which may schedule more calls.
    */
   async advance(seconds: number): Promise<void> {
     const end = this.#now + seconds * 1000;
     await settle();
     for (let next = this.#next(); next && next.due <= end; next = this.#next()) {
       this.#now = next.due;
-      this.#appointments.delete(next);
+      this.#scheduled.delete(next);
       next.action();
       await settle();
     }
@@ -78,12 +78,12 @@ export class ManualClock implements Clock {
     await settle();
   }
 
-  #next(): Appointment | undefined {
-    return [...this.#appointments].sort((a, b) => a.due - b.due || a.order - b.order)[0];
+  #next(): ScheduledCall | undefined {
+    return [...this.#scheduled].sort((a, b) => a.due - b.due || a.order - b.order)[0];
   }
 }
 
-/** Lets promises and immediates that are already on their way run to their end. */
+/** Waits until pending promises and immediates have run. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,6 +1,6 @@
 import type { JsonObject } from './json.ts';
 
-/** An error of the service's API; `code` is the exception name an AWS SDK throws. */
+/** An error of the service's API; `code` is the name of the exception in AWS SDKs. */
 export class ApiError extends Error {
   readonly code: string;
 
@@ -11,15 +11,15 @@ export class ApiError extends Error {
   }
 }
 
-/** Shorthand for a request that breaks the API's own limits. */
+/** An error for a request that violates the API's own limits. */
 export function validationError(message: string): ApiError {
   return new ApiError('ValidationException', message);
 }
 
-/** What a state can end in: the error name and cause that Retry and Catch see. */
+/** The failure of a state: the error name and cause that Retry and Catch see. */
 export class StateError extends Error {
   readonly error: string;
-  /** Undefined when a Fail state or a callback gave none. */
+  /** Undefined if a Fail state or a callback has none. */
   readonly reason: string | undefined;
 
   constructor(error: string, reason?: string) {
@@ -35,7 +35,7 @@ export class StateError extends Error {
   }
 }
 
-/** An expression that could not be evaluated, with the field it stands in for the EvaluationFailed event. */
+/** A failed evaluation of an expression, with its field for the EvaluationFailed event. */
 export class QueryError extends StateError {
   readonly location: string;
 
@@ -46,8 +46,8 @@ export class QueryError extends StateError {
 }
 
 /**
- * Thrown through a flow that must stop: its execution was stopped or timed out, a sibling branch failed, or
- * the service is closing. No Retry or Catch ever sees it.
+ * Unwinds a scope that must stop: its execution was stopped or timed out, a sibling branch failed, or the service is
+ * closing. Retry and Catch do not apply to it.
  */
 export class Interruption extends Error {
   constructor(why: string) {

@@ -1,33 +1,33 @@
 import type { Clock } from './clock.ts';
 import { parseDefinition } from './definition/validate.ts';
 import { Interruption, type StateError } from './errors.ts';
-import { History, type HistoryEvent, Trail } from './history.ts';
-import { type Run, Variables } from './interpreter/scope.ts';
+import { History, type HistoryEvent, HistoryWriter } from './history.ts';
 import { asStateError } from './interpreter/retry-catch.ts';
 import { runBlock } from './interpreter/run-block.ts';
+import { type ExecutionContext, Variables } from './interpreter/scope.ts';
 import type { Json } from './json.ts';
 import type { ExecutionRecord, ExecutionStatus, MachineRecord } from './store.ts';
 
-/** What an execution needs from the service around it. */
+/** The parts of the service that an execution needs. */
 export interface ExecutionHost
-  extends Pick<Run, 'clock' | 'tokens' | 'invokeLambda' | 'random' | 'closing' | 'region'> {
-  /** Called with every change worth keeping. */
+  extends Pick<ExecutionContext, 'clock' | 'tokens' | 'invokeLambda' | 'random' | 'closing' | 'region'> {
+  /** Called with every change that must be stored. */
   save(record: ExecutionRecord): void;
-  /** Called when the status has become RUNNING or one of the final ones. */
-  announce(record: ExecutionRecord): void;
+  /** Called when the status has changed to RUNNING or a final one. */
+  publishStatus(record: ExecutionRecord): void;
 }
 
-/** Between these, steps are kept in memory only: writing every one would make a long history quadratic. */
+/** Minimum time between saves: saving after every event would make a long history quadratic. */
 const SAVE_EVERY_MS = 500;
 
-/** How an execution ended; `output` goes with SUCCEEDED, the others with the rest. */
+/** The result of an execution: `output` with SUCCEEDED, `error` and `cause` with the other statuses. */
 interface End {
   readonly output?: string;
   readonly error?: string;
   readonly cause?: string;
 }
 
-/** The last event of each way to end. */
+/** The last event for each final status. */
 const LAST_EVENTS: Readonly<Record<Exclude<ExecutionStatus, 'RUNNING'>, { type: string; details: string }>> =
   {
     SUCCEEDED: { type: 'ExecutionSucceeded', details: 'executionSucceededEventDetails' },
@@ -36,7 +36,7 @@ const LAST_EVENTS: Readonly<Record<Exclude<ExecutionStatus, 'RUNNING'>, { type: 
     ABORTED: { type: 'ExecutionAborted', details: 'executionAbortedEventDetails' },
   };
 
-/** One execution: its record, its history and, while it runs, the flow that moves it. */
+/** One execution: its record, its history and, while it runs, its top-level scope. */
 export class Execution {
   #record: ExecutionRecord;
   readonly #history: History;
@@ -52,7 +52,7 @@ export class Execution {
     this.#history = new History(host.clock, [...record.events]);
   }
 
-  /** Starts a new execution. It is on its way, and kept, when this returns. */
+  /** Starts a new execution, which is running and stored when this returns. */
   static start(
     arn: string,
     name: string,
@@ -68,15 +68,15 @@ export class Execution {
     const details = { input, inputDetails: { truncated: false }, roleArn: machine.roleArn };
     const first = execution.#history.add('ExecutionStarted', 0, { executionStartedEventDetails: details });
     execution.#save();
-    host.announce(execution.record);
+    host.publishStatus(execution.record);
     void execution.#run(first);
     return execution;
   }
 
   /**
-   * Takes up an execution from an earlier life of the service. One that was running then is aborted: its
-   * Lambda calls, variables and half-run states died with the process, so going on would repeat or skip
-   * work, and leaving it RUNNING would make whoever watches it wait forever.
+   * Restores an execution of an earlier service process. One that was running is aborted: its Lambda calls, variables
+   * and active states ended with the process, so continuing would repeat or skip work, and leaving it RUNNING would
+   * make callers wait forever.
    */
   static restore(record: ExecutionRecord, host: ExecutionHost): Execution {
     const execution = new Execution(record, host);
@@ -98,13 +98,13 @@ export class Execution {
     return this.#history.events;
   }
 
-  /** Ends the execution from outside; nothing when it has ended. */
+  /** Ends the execution from outside; no effect if it has already ended. */
   end(status: 'ABORTED' | 'TIMED_OUT', end: End): void {
     this.#finish(status, end);
     this.#stop.abort(new Interruption(`the execution is ${status}`));
   }
 
-  /** Stops without an end, because the service closes: the record stays RUNNING for the next life to see. */
+  /** Stops because the service closes: the record stays RUNNING for the next service process. */
   suspend(): void {
     if (this.#record.status !== 'RUNNING') return;
     this.#stop.abort(new Interruption('the service is closing'));
@@ -115,12 +115,12 @@ export class Execution {
     const { signal } = this.#stop;
     let cancelTimeout = (): void => {};
     try {
-      // Parsed here again: the record keeps the text, which is what the machine was when this started.
+      // Parsed again from the record, which has the definition as it was at the start.
       const machine = parseDefinition(this.#record.machine.definition);
       cancelTimeout = this.#startTimeout(machine.TimeoutSeconds);
-      const trail = new Trail(this.#history, firstEvent, signal);
-      const flow = { run: this.#context(), variables: new Variables(), trail, signal };
-      const output = await runBlock(machine, JSON.parse(this.#record.input) as Json, flow);
+      const history = new HistoryWriter(this.#history, firstEvent, signal);
+      const scope = { execution: this.#createContext(), variables: new Variables(), history, signal };
+      const output = await runBlock(machine, JSON.parse(this.#record.input) as Json, scope);
       this.#finish('SUCCEEDED', { output: JSON.stringify(output) });
     } catch (error) {
       if (error instanceof Interruption) return;
@@ -135,7 +135,7 @@ export class Execution {
     return this.#clock.schedule(seconds * 1000, () => this.end('TIMED_OUT', { error: 'States.Timeout' }));
   }
 
-  #context(): Run {
+  #createContext(): ExecutionContext {
     const { executionArn, name, machine, startDate, input } = this.#record;
     return {
       ...this.#host,
@@ -166,10 +166,10 @@ export class Execution {
     });
     this.#record = { ...this.#record, ...end, status, stopDate: this.#clock.now() };
     this.#save();
-    this.#host.announce(this.record);
+    this.#host.publishStatus(this.record);
   }
 
-  /** The machine's own time, not the service's clock: this is about the disk. */
+  /** Uses the system's time instead of the service's clock, because it limits disk writes. */
   #checkpoint(): void {
     if (performance.now() - this.#lastSave > SAVE_EVERY_MS) this.#save();
   }

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Json } from './json.ts';
 
-/** The algorithms `$hash` knows, by the names Step Functions gives them. */
+/** The algorithms of `$hash`, by their names in Step Functions. */
 const HASHES: Record<string, string> = {
   MD5: 'md5',
   'SHA-1': 'sha1',
@@ -10,12 +10,12 @@ const HASHES: Record<string, string> = {
   'SHA-512': 'sha512',
 };
 
-/** `$range` gives at most this many elements, as States.ArrayRange does. */
+/** The most elements that `$range` returns, as with States.ArrayRange. */
 const MAX_RANGE = 1000;
 
 /**
- * The functions Step Functions adds to JSONata 2.0.6. They answer undefined to an undefined argument, as
- * JSONata's own do, so that a missing field is reported as such and not as a crash of the function.
+ * The functions that Step Functions adds to JSONata 2.0.6. They return undefined for an undefined argument, like
+ * JSONata's own, so that a missing field is reported as such and not as an error in the function.
  */
 export const stepFunctionsExtras: Record<string, (...args: never[]) => unknown> = {
   parse: (text: string | undefined) => (text === undefined ? undefined : parse(text)),
@@ -37,7 +37,7 @@ function hash(data: unknown, algorithm: unknown): string {
   const name = typeof algorithm === 'string' ? HASHES[algorithm] : undefined;
   if (typeof data !== 'string') throw new Error(`$hash takes a string, got ${typeof data}`);
   if (!name)
-    throw new Error(`$hash knows ${Object.keys(HASHES).join(', ')}, got ${JSON.stringify(algorithm)}`);
+    throw new Error(`$hash supports ${Object.keys(HASHES).join(', ')}, got ${JSON.stringify(algorithm)}`);
   return createHash(name).update(data, 'utf8').digest('hex');
 }
 
@@ -53,19 +53,20 @@ function partition(items: unknown, size: unknown): Json[][] {
   return chunks;
 }
 
-/** From start to end, the end included when the step lands on it. */
+/** Numbers from start to end, which is included if the step reaches it. */
 function range(start: number, end: number, step: number): number[] {
   if (![start, end, step].every(Number.isFinite) || step === 0) {
     throw new Error(`$range takes three numbers, the step not 0; got ${JSON.stringify([start, end, step])}`);
   }
   const count = Math.max(0, Math.floor((end - start) / step) + 1);
-  if (count > MAX_RANGE) throw new Error(`$range gives at most ${MAX_RANGE} numbers, asked for ${count}`);
+  if (count > MAX_RANGE)
+    throw new Error(`$range returns at most ${MAX_RANGE} numbers, got a range of ${count}`);
   return Array.from({ length: count }, (_, index) => start + index * step);
 }
 
 /**
- * The same seed gives the same number, as in AWS, but not AWS's number: their generator is not published.
- * A hash is used, so neighbouring seeds give unrelated numbers.
+ * A number that depends on the seed only, as in AWS, but differs from AWS's, whose generator is not published. It is
+ * derived from a hash, so consecutive seeds give unrelated numbers.
  */
 function seededRandom(seed: unknown): number {
   if (typeof seed !== 'number')

@@ -3,22 +3,22 @@ import { QueryError } from './errors.ts';
 import { stepFunctionsExtras } from './expression-functions.ts';
 import { isObject, type Json } from './json.ts';
 
-/** What an expression can see: variables by name, `states` among them, and the time. */
+/** The bindings of an expression: variables by name, `$states`, and the time. */
 export interface Bindings {
   readonly variables: Readonly<Record<string, Json>>;
-  /** `$states`. Members that do not apply in this field are left out, so that using them is an error. */
+  /** `$states`. Members that do not apply in a field are left out, so that using them is an error. */
   readonly states: Readonly<Record<string, Json>>;
   /** Milliseconds since the epoch, for `$now` and `$millis`. */
   readonly now: number;
 }
 
-/** Keep a runaway expression from taking the whole service with it. */
+/** Limits that keep a runaway expression from blocking the service. */
 const LIMITS = { timeout: 5000, stack: 500 };
 
 const compiled = new Map<string, jsonata.Expression>();
 const clockPicture = jsonata('$fromMillis(millis, picture, timezone)');
 
-/** The JSONata text inside `{% … %}`, or undefined when the string is a plain one. */
+/** The JSONata text inside `{% … %}`, or undefined for a plain string. */
 export function expressionIn(text: string): string | undefined {
   return text.startsWith('{%') && text.endsWith('%}') && text.length >= 4
     ? text.slice(2, -2).trim()
@@ -38,10 +38,9 @@ export function compile(text: string): jsonata.Expression {
 }
 
 /**
- * Evaluates a field: every string of the form `{% … %}` in it, at any depth, is replaced by its value; the
- * rest is kept.
+ * Evaluates a field: replaces every string of the form `{% … %}` in it, at any depth, by its value.
  * @param location the field's path in its state, such as `/Arguments`, for messages
- * @throws QueryError when an expression fails, gives nothing, or gives something that is not JSON
+ * @throws QueryError if an expression fails, or returns nothing or something that is not JSON
  */
 export async function evaluate(template: Json, location: string, bindings: Bindings): Promise<Json> {
   if (typeof template === 'string') {
@@ -67,11 +66,11 @@ export async function evaluate(template: Json, location: string, bindings: Bindi
 async function evaluateText(text: string, location: string, bindings: Bindings): Promise<Json> {
   let value: unknown;
   try {
-    // No input document: in Step Functions `$` is unbound at the top, data comes in through `$states` only.
+    // No input document: in Step Functions `$` is unbound at the top level, and `$states` has the data.
     value = await compile(text).evaluate(undefined, {
       ...stepFunctionsExtras,
       ...clockFunctions(bindings.now),
-      eval: refuseEval,
+      eval: rejectEval,
       ...bindings.variables,
       states: bindings.states,
     });
@@ -93,11 +92,11 @@ async function evaluateText(text: string, location: string, bindings: Bindings):
       `The JSONata expression '${text}' specified for the field '${location.slice(1)}' returned a value that is not JSON.`,
     );
   }
-  // JSONata's arrays carry hidden marks and share structure with their source; a copy has neither.
+  // JSONata's arrays have hidden properties and share structure with their source; a copy has neither.
   return JSON.parse(JSON.stringify(value)) as Json;
 }
 
-/** `$now` and `$millis` of the service's clock: the library's own read the machine's. */
+/** `$now` and `$millis` from the service's clock; the library's own read the system's clock. */
 function clockFunctions(now: number): Record<string, (...args: never[]) => unknown> {
   return {
     millis: () => now,
@@ -106,7 +105,7 @@ function clockFunctions(now: number): Record<string, (...args: never[]) => unkno
   };
 }
 
-function refuseEval(): never {
+function rejectEval(): never {
   throw new Error('$eval is not available in Step Functions; use $parse for JSON');
 }
 
@@ -122,6 +121,6 @@ function isJson(value: unknown): value is Json {
   if (typeof value === 'number') return Number.isFinite(value);
   if (Array.isArray(value)) return value.every(isJson);
   if (typeof value !== 'object' || value === undefined) return false;
-  const marks = value as { _jsonata_lambda?: boolean; _jsonata_function?: boolean };
-  return !marks._jsonata_lambda && !marks._jsonata_function && Object.values(value).every(isJson);
+  const flags = value as { _jsonata_lambda?: boolean; _jsonata_function?: boolean };
+  return !flags._jsonata_lambda && !flags._jsonata_function && Object.values(value).every(isJson);
 }

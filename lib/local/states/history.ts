@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import { StateError } from './errors.ts';
 import type { JsonObject } from './json.ts';
 
-/** One event of an execution, in the shape GetExecutionHistory answers. */
+/** One event of an execution, in the format of GetExecutionHistory. */
 export interface HistoryEvent {
   /** Seconds since the epoch. */
   readonly timestamp: number;
@@ -16,7 +16,7 @@ export interface HistoryEvent {
 /** Step Functions fails an execution whose history grows beyond this. */
 const MAX_EVENTS = 25_000;
 
-/** What an execution has done so far. */
+/** The events of an execution so far. */
 export class History {
   readonly events: HistoryEvent[];
   readonly #clock: Clock;
@@ -28,13 +28,13 @@ export class History {
   }
 
   /**
-   * Adds an event; nothing once the history is closed.
+   * Adds an event, unless the history is closed.
    * @returns its id
    * @throws StateError States.Runtime when the history is full
    */
   add(type: string, previousEventId: number, details: JsonObject = {}): number {
     if (this.#closed) return previousEventId;
-    // One place is kept for the event that says how the execution ended.
+    // One event is reserved for the end of the execution.
     if (this.events.length >= MAX_EVENTS - 1 && !type.startsWith('Execution')) {
       throw new StateError(
         'States.Runtime',
@@ -46,15 +46,15 @@ export class History {
     return id;
   }
 
-  /** Adds the last event. Flows that are still unwinding find the history closed. */
+  /** Adds the last event and closes the history to scopes that are still unwinding. */
   end(type: string, details: JsonObject): void {
     this.add(type, this.events.length, details);
     this.#closed = true;
   }
 }
 
-/** One flow's way through the history: each event names the one before it on the same way. */
-export class Trail {
+/** Writes the events of one scope, each of which refers to the scope's previous event. */
+export class HistoryWriter {
   readonly #history: History;
   readonly #signal: AbortSignal;
   #last: number;
@@ -65,18 +65,18 @@ export class Trail {
     this.#signal = signal;
   }
 
-  /** Adds an event, unless the flow has been interrupted: then the interruption is thrown. */
+  /** Adds an event. @throws Interruption if the scope must stop */
   record(type: string, details?: JsonObject): void {
     this.#signal.throwIfAborted();
     this.#last = this.#history.add(type, this.#last, details);
   }
 
-  /** A trail for a branch that leaves from here. */
-  fork(signal: AbortSignal): Trail {
-    return new Trail(this.#history, this.#last, signal);
+  /** Creates the writer of a branch that starts here. */
+  fork(signal: AbortSignal): HistoryWriter {
+    return new HistoryWriter(this.#history, this.#last, signal);
   }
 
-  /** After branches came together, the next event follows the last of all. */
+  /** Makes the next event follow the last one of all branches. */
   join(): void {
     this.#last = this.#history.events.length;
   }

@@ -1,4 +1,4 @@
-/** JSON as it crosses the wire; what a state machine passes around is never anything else. */
+/** A JSON value, the only kind of data in a state machine. */
 export type Json = null | boolean | number | string | Json[] | JsonObject;
 export type JsonObject = { [key: string]: Json };
 
@@ -10,14 +10,14 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The length of a text in UTF-8, which is what Step Functions' quotas count. */
+/** The length of a text in UTF-8 bytes, the unit of Step Functions' quotas. */
 export function textBytes(text: string): number {
   return Buffer.byteLength(text, 'utf8');
 }
 
 /**
  * Parses JSON text.
- * @returns the value, or undefined when the text is not JSON (JSON itself has no undefined)
+ * @returns the value, or undefined if the text is not JSON (which has no undefined)
  */
 export function parseJson(text: string): Json | undefined {
   try {

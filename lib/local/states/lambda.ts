@@ -2,28 +2,28 @@ import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda';
 import { StateError } from './errors.ts';
 import { isObject, type Json, parseJson } from './json.ts';
 
-/** One synchronous invocation, as a Task state asks for it. */
+/** One synchronous invocation by a Task state. */
 export interface LambdaRequest {
-  /** A name, partial ARN or ARN, as the definition gave it. */
+  /** A name, partial ARN or ARN, as in the definition. */
   readonly functionName: string;
   /** The event, as JSON text. */
   readonly payload: string;
-  /** Aborted when the service closes; a timed-out state leaves its function running, as in AWS. */
+  /** Aborted when the service closes; the function of a state that timed out keeps running, as in AWS. */
   readonly signal: AbortSignal;
 }
 
-/** What the Invoke API answers. */
+/** The response of the Invoke API. */
 export interface LambdaReply {
   readonly statusCode: number;
   readonly executedVersion: string;
-  /** `Handled` or `Unhandled` when the function ended in an error; the payload then describes it. */
+  /** `Handled` or `Unhandled` if the function failed; the payload then describes the error. */
   readonly functionError?: string | undefined;
   readonly payload: string;
 }
 
 /**
- * Invokes a function. An error of the function comes back in the reply; the promise is rejected only when
- * the invocation itself failed (no such function, throttled, connection refused).
+ * Invokes a function. The reply contains an error of the function; the promise is rejected only if the invocation
+ * itself fails (no such function, throttled, connection refused).
  */
 export type InvokeLambda = (request: LambdaRequest) => Promise<LambdaReply>;
 
@@ -44,9 +44,9 @@ export function invokeThrough(client: LambdaClient): InvokeLambda {
 
 /**
  * The value a Lambda function returned.
- * @throws StateError named by the function's error type; its cause is the whole error payload as JSON text
+ * @throws StateError with the function's error type as its name and the error payload as JSON text as its cause
  */
-export function returnedBy(reply: LambdaReply): Json {
+export function returnedValue(reply: LambdaReply): Json {
   const value = reply.payload === '' ? null : parseJson(reply.payload);
   if (reply.functionError !== undefined) {
     const type =
@@ -64,12 +64,12 @@ export function returnedBy(reply: LambdaReply): Json {
 }
 
 /**
- * Names a failed invocation as Step Functions does: `Lambda.` and the exception of the Lambda API, or
- * Lambda.SdkClientException when no answer came at all.
+ * Names a failed invocation like Step Functions: `Lambda.` and the exception of the Lambda API, or
+ * Lambda.SdkClientException without a response.
  */
 export function invocationError(error: unknown): StateError {
   if (error instanceof StateError) return error;
   const { name, message, $fault: fault } = error as { name?: string; message?: string; $fault?: string };
-  const answered = fault !== undefined && name !== undefined;
-  return new StateError(answered ? `Lambda.${name}` : 'Lambda.SdkClientException', message ?? String(error));
+  const responded = fault !== undefined && name !== undefined;
+  return new StateError(responded ? `Lambda.${name}` : 'Lambda.SdkClientException', message ?? String(error));
 }

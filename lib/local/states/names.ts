@@ -1,13 +1,13 @@
 import { ApiError } from './errors.ts';
 
-/** Where the service pretends to be. */
-export interface Place {
+/** Partition, region and account in the ARNs of the service. */
+export interface AwsEnvironment {
   readonly partition: string;
   readonly region: string;
   readonly account: string;
 }
 
-/** Characters the API reference forbids in names: space, brackets, wildcards, specials and control characters. */
+/** Characters that the API reference forbids in names: space, brackets, wildcards, special and control characters. */
 const FORBIDDEN = /[\s<>{}[\]?*"#%\\^|~`$&,;:/\p{Cc}\p{Cs}]/u;
 
 /**
@@ -22,24 +22,24 @@ export function checkName(name: unknown, what: string): string {
   if (bad) {
     throw new ApiError(
       'InvalidName',
-      `${what} name ${JSON.stringify(name)} holds ${JSON.stringify(bad[0])}, which is not allowed`,
+      `${what} name ${JSON.stringify(name)} contains ${JSON.stringify(bad[0])}, which is not allowed`,
     );
   }
   return name;
 }
 
 /** The ARN of a state machine. */
-export function machineArn(place: Place, name: string): string {
-  return `arn:${place.partition}:states:${place.region}:${place.account}:stateMachine:${name}`;
+export function machineArn(environment: AwsEnvironment, name: string): string {
+  return `arn:${environment.partition}:states:${environment.region}:${environment.account}:stateMachine:${name}`;
 }
 
-/** The ARN of an execution of the machine with the given ARN. */
+/** The ARN of an execution, from the ARN of its machine. */
 export function executionArn(machine: string, name: string): string {
   return `${machine.replace(':stateMachine:', ':execution:')}:${name}`;
 }
 
 /**
- * Checks that an ARN names something of the given kind; whether that thing exists is the caller's question.
+ * Checks the format and the kind of an ARN, but not if the resource exists.
  * @throws ApiError InvalidArn
  */
 export function checkArn(arn: unknown, kind: 'stateMachine' | 'execution'): string {

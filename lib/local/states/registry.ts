@@ -2,39 +2,39 @@ import { randomUUID } from 'node:crypto';
 import { type Clock, systemClock } from './clock.ts';
 import { Execution, type ExecutionHost } from './execution.ts';
 import type { InvokeLambda } from './lambda.ts';
-import { executionArn, type Place } from './names.ts';
+import { type AwsEnvironment, executionArn } from './names.ts';
 import { type StatusChangeEvent, statusChangeEvent } from './status-event.ts';
 import { type MachineRecord, Store } from './store.ts';
 import { TaskTokens } from './tokens.ts';
 
-/** What the registry needs from whoever starts it. */
+/** Options of the registry. */
 export interface RegistryOptions {
   /**
-   * Where state machines and executions are kept between lives of the service.
+   * The folder that persists state machines and executions.
    */
   readonly dataDir: string;
-  /** How Task states invoke Lambda functions; `invokeThrough` makes one from a Lambda client. */
+  /** Invokes Lambda functions for Task states; `invokeThrough` creates one from a Lambda client. */
   readonly invokeLambda: InvokeLambda;
   /**
-   * What waits, timeouts, heartbeats and retry delays go by.
-   * @default - the machine's clock
+   * The clock for waits, timeouts, heartbeats and retry delays.
+   * @default - the system's clock
    */
   readonly clock?: Clock;
   /**
-   * Called with a line for every execution that starts or ends, and for what went wrong inside.
+   * Called with a line for every execution that starts or ends, and for internal errors.
    * @default - nothing is logged
    */
   readonly log?: (line: string) => void;
   /**
-   * Called when an execution has started or ended, to be put on an event bus. A failure is logged.
-   * @default - status changes go nowhere
+   * Called when an execution has started or ended, to send an event. A failure is logged.
+   * @default - no events
    */
   readonly onStatusChange?: (event: StatusChangeEvent) => void | Promise<void>;
   /**
    * Partition, region and account that appear in ARNs.
    * @default - aws, us-east-1, 000000000000
    */
-  readonly place?: Partial<Place>;
+  readonly environment?: Partial<AwsEnvironment>;
   /**
    * Numbers from 0 up to 1 for retry jitter.
    * @default - Math.random
@@ -42,9 +42,9 @@ export interface RegistryOptions {
   readonly random?: () => number;
 }
 
-/** All state machines and executions, and what they share. The API operations are written against this. */
+/** All state machines and executions, and what they share; the API operations use it. */
 export class Registry {
-  readonly place: Place;
+  readonly environment: AwsEnvironment;
   readonly clock: Clock;
   readonly tokens: TaskTokens;
   readonly machines = new Map<string, MachineRecord>();
@@ -54,11 +54,16 @@ export class Registry {
   readonly #closing = new AbortController();
 
   constructor(options: RegistryOptions) {
-    this.place = { partition: 'aws', region: 'us-east-1', account: '000000000000', ...options.place };
+    this.environment = {
+      partition: 'aws',
+      region: 'us-east-1',
+      account: '000000000000',
+      ...options.environment,
+    };
     this.clock = options.clock ?? systemClock;
     this.tokens = new TaskTokens((arn) => this.executions.has(arn));
     this.#store = new Store(options.dataDir);
-    this.#host = this.#makeHost(options);
+    this.#host = this.#createHost(options);
     for (const machine of this.#store.machines()) this.machines.set(machine.stateMachineArn, machine);
     for (const record of this.#store.executions()) {
       this.executions.set(record.executionArn, Execution.restore(record, this.#host));
@@ -71,7 +76,7 @@ export class Registry {
     this.machines.set(machine.stateMachineArn, machine);
   }
 
-  /** Forgets a machine; its executions go with it, running ones aborted, as in AWS. */
+  /** Deletes a machine and its executions; running ones are aborted, as in AWS. */
   deleteMachine(machine: MachineRecord): void {
     for (const execution of this.executionsOf(machine.stateMachineArn)) {
       execution.end('ABORTED', { cause: 'The state machine was deleted.' });
@@ -94,7 +99,7 @@ export class Registry {
     return execution;
   }
 
-  /** Stops all flows and timers; nothing is answered or announced after this. */
+  /** Stops all executions and timers; no events are sent after this. */
   suspend(): void {
     for (const execution of this.executions.values()) execution.suspend();
     this.#closing.abort();
@@ -104,24 +109,24 @@ export class Registry {
     return randomUUID();
   }
 
-  #makeHost(options: RegistryOptions): ExecutionHost {
+  #createHost(options: RegistryOptions): ExecutionHost {
     const log = options.log ?? (() => {});
     return {
       clock: this.clock,
       tokens: this.tokens,
-      region: this.place.region,
+      region: this.environment.region,
       invokeLambda: options.invokeLambda,
       random: options.random ?? Math.random,
       closing: this.#closing.signal,
       save: (record) => this.#store.saveExecution(record),
-      announce: (record) => {
+      publishStatus: (record) => {
         log(
           `execution ${record.name} of ${record.machine.name} is ${record.status}${record.error ? ` (${record.error})` : ''}`,
         );
-        // A promise first, so that a callback which throws at once is logged like one which rejects.
-        Promise.resolve(statusChangeEvent(this.place, record))
+        // A promise first, so that a callback that throws synchronously is logged like one that rejects.
+        Promise.resolve(statusChangeEvent(this.environment, record))
           .then((event) => options.onStatusChange?.(event))
-          .catch((error) => log(`the status change of ${record.name} could not be passed on: ${error}`));
+          .catch((error) => log(`the status change of ${record.name} could not be published: ${error}`));
       },
     };
   }

@@ -1,4 +1,4 @@
-import { readApi } from './api/operations.ts';
+import { createApi } from './api/operations.ts';
 import { serve } from './api/server.ts';
 import { Registry, type RegistryOptions } from './registry.ts';
 
@@ -6,29 +6,28 @@ import { Registry, type RegistryOptions } from './registry.ts';
 export interface StatesServiceOptions extends RegistryOptions {
   /**
    * The port on 127.0.0.1.
-   * @default - a free one
+   * @default - a free port
    */
   readonly port?: number;
 }
 
 /** A running service. */
 export interface StatesServiceHandle {
-  /** The URL to give an SDK as its endpoint. */
+  /** The endpoint URL for SDKs. */
   readonly endpoint: string;
-  /** Stops the server. What still runs is kept as RUNNING and becomes ABORTED at the next start. */
+  /** Stops the server. Running executions stay RUNNING in the store and become ABORTED at the next start. */
   close(): Promise<void>;
 }
 
 /**
- * Starts a Step Functions service on 127.0.0.1 that runs JSONata state machines of Task (Lambda), Pass,
- * Choice, Wait, Parallel, Map (inline), Succeed and Fail states. Definitions it could not run in full are
- * refused when they are created.
- * @throws Error when the port is taken or a kept record cannot be read
+ * Starts a Step Functions service on 127.0.0.1 that runs JSONata state machines with Task (Lambda), Pass, Choice,
+ * Wait, Parallel, Map (inline), Succeed and Fail states. Creating a machine that it cannot run completely fails.
+ * @throws Error if the port is in use or a stored record cannot be read
  */
 export async function startStatesService(options: StatesServiceOptions): Promise<StatesServiceHandle> {
   const registry = new Registry(options);
   const log = options.log ?? (() => {});
-  const server = await serve(readApi(registry), options.port ?? 0, log);
+  const server = await serve(createApi(registry), options.port ?? 0, log);
   return {
     endpoint: server.endpoint,
     async close() {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Place } from './names.ts';
+import type { AwsEnvironment } from './names.ts';
 import type { ExecutionRecord } from './store.ts';
 
 /** An event as EventBridge delivers it. */
@@ -15,11 +15,14 @@ export interface StatusChangeEvent {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-/** Input and output longer than this are left out of the event, which must stay below 256 KiB (AWS says 248 KiB). */
+/** Longer input and output are left out of the event, which must stay below 256 KiB (AWS documents 248 KiB). */
 const MAX_EVENT_BYTES = 248 * 1024;
 
-/** The event AWS emits when an execution has started or ended. */
-export function statusChangeEvent(place: Place, execution: ExecutionRecord): StatusChangeEvent {
+/** Creates the event that AWS sends when an execution has started or ended. */
+export function statusChangeEvent(
+  environment: AwsEnvironment,
+  execution: ExecutionRecord,
+): StatusChangeEvent {
   const { executionArn, machine, name, status, startDate, stopDate, input, output, error, cause } = execution;
   const included = Buffer.byteLength(input + (output ?? ''), 'utf8') <= MAX_EVENT_BYTES;
   return {
@@ -27,8 +30,8 @@ export function statusChangeEvent(place: Place, execution: ExecutionRecord): Sta
     id: randomUUID(),
     source: 'aws.states',
     'detail-type': 'Step Functions Execution Status Change',
-    account: place.account,
-    region: place.region,
+    account: environment.account,
+    region: environment.region,
     time: `${new Date(stopDate ?? startDate).toISOString().slice(0, 19)}Z`,
     resources: [executionArn],
     detail: {

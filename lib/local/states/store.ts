@@ -7,7 +7,7 @@ import type { JsonObject } from './json.ts';
 
 export type ExecutionStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
 
-/** A state machine as it is kept. Times are milliseconds since the epoch. */
+/** The stored form of a state machine. Times are milliseconds since the epoch. */
 export interface MachineRecord {
   readonly stateMachineArn: string;
   readonly name: string;
@@ -16,12 +16,12 @@ export interface MachineRecord {
   readonly creationDate: number;
   readonly updateDate: number;
   readonly revisionId: string;
-  /** Logging, tracing and encryption settings: nothing acts on them here, but they read back as they were set. */
+  /** Logging, tracing and encryption settings: unused, but returned by Describe calls. */
   readonly settings: JsonObject;
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** An execution as it is kept, with the machine as it was at its start. Times are milliseconds since the epoch. */
+/** The stored form of an execution, with the machine as it was at the start. Times are milliseconds since the epoch. */
 export interface ExecutionRecord {
   readonly executionArn: string;
   readonly name: string;
@@ -37,8 +37,8 @@ export interface ExecutionRecord {
 }
 
 /**
- * State machines and executions as JSON files. Writes are synchronous and atomic: files are small, and what
- * an API call has confirmed is on disk, whole, even when the process is killed right after.
+ * Stores state machines and executions as JSON files. Writes are synchronous and atomic: files are small, and what an
+ * API call has confirmed is completely on disk, even if the process is killed right after.
  */
 export class Store {
   readonly #folder: string;
@@ -68,7 +68,7 @@ export class Store {
     this.#write(join(this.#executionsOf(execution.machine), fileName(execution.name)), execution);
   }
 
-  /** Forgets a machine and all its executions. */
+  /** Deletes a machine and all its executions. */
   deleteMachine(machine: MachineRecord): void {
     rmSync(this.#machineFile(machine), { force: true });
     rmSync(this.#executionsOf(machine), { recursive: true, force: true });
@@ -102,15 +102,15 @@ function readRecord<T>(file: string): T {
     throw new ProxytuneError('LocalCloudFailed', {
       what: 'The local Step Functions service cannot read one of its records',
       given: `${file}: ${(cause as Error).message}`,
-      remedy: 'delete this file, which forgets the machine or execution in it, and call this again',
+      remedy: 'delete this file, which deletes the machine or execution in it, then retry',
       cause,
     });
   }
 }
 
 /**
- * Names may hold dots, any letters of Unicode, and capitals that some file systems do not tell from small
- * letters. Only plain ones become file names as they are; the others keep what is readable, and a hash.
+ * Converts a name to a file name. Names may contain dots, any Unicode letters, and upper-case letters that some file
+ * systems do not distinguish. Plain names stay as they are; others become their readable part and a hash.
  */
 function safeName(name: string): string {
   if (/^[a-z0-9_-]+$/.test(name)) return name;

@@ -6,11 +6,11 @@ import { type Json, parseJson } from './json.ts';
 export interface WaitingTask {
   succeed(output: Json): void;
   fail(error: StateError): void;
-  /** Starts the heartbeat period anew. */
+  /** Restarts the heartbeat period. */
   beat(): void;
 }
 
-/** Task tokens: issued to waiting tasks, answered through the API, void once the attempt has ended. */
+/** Task tokens: issued to waiting tasks, completed through the API, invalid once the attempt has ended. */
 export class TaskTokens {
   readonly #waiting = new Map<string, WaitingTask>();
   readonly #executionExists: (executionArn: string) => boolean;
@@ -20,8 +20,8 @@ export class TaskTokens {
   }
 
   /**
-   * A fresh token. It carries its execution's ARN, so that a late callback can be told apart from a
-   * stranger's without remembering every token that ever was, even after a restart.
+   * Issues a new token. It contains the execution's ARN, so that a late callback can be distinguished from an invalid
+   * one without storing every token, even after a restart.
    */
   issue(executionArn: string): string {
     return Buffer.from(JSON.stringify([executionArn, randomBytes(24).toString('base64url')])).toString(
@@ -38,9 +38,9 @@ export class TaskTokens {
   }
 
   /**
-   * The task that waits under a token.
-   * @throws ApiError InvalidToken for something that is no token, TaskDoesNotExist for one of an unknown
-   *   execution, TaskTimedOut for one whose attempt has ended
+   * Finds the task that waits for a token.
+   * @throws ApiError InvalidToken if it is not a token, TaskDoesNotExist if its execution is unknown,
+   *   TaskTimedOut if its attempt has ended
    */
   find(token: string): WaitingTask {
     const task = this.#waiting.get(token);
@@ -49,7 +49,7 @@ export class TaskTokens {
     if (executionArn === undefined)
       throw new ApiError('InvalidToken', 'Invalid Token: this is not a task token');
     if (!this.#executionExists(executionArn))
-      throw new ApiError('TaskDoesNotExist', `Task does not exist: there is no execution ${executionArn}`);
+      throw new ApiError('TaskDoesNotExist', `Task does not exist: unknown execution ${executionArn}`);
     throw new ApiError(
       'TaskTimedOut',
       'Task Timed Out: the token has expired, or its task has already been closed',

@@ -5,7 +5,7 @@ import { temporaryFolder } from '../emulator/helpers.ts';
 
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const place = { account: '000000000000', region: 'eu-west-1' };
+const environment = { account: '000000000000', region: 'eu-west-1' };
 
 const template = { Resources: {} };
 const bucketName = 'assets-$' + '{AWS::AccountId}-$' + '{AWS::Region}';
@@ -40,9 +40,9 @@ function write(assets: object): void {
 }
 
 describe('readAssembly', () => {
-  it('finds a stack by its name, its template and its file assets, and leaves images alone', () => {
+  it('reads a stack by its name, its template and its file assets, and ignores images', () => {
     write(files);
-    const stack = readAssembly(folder, 'proxytune', place);
+    const stack = readAssembly(folder, 'proxytune', environment);
     const bucket = 'assets-000000000000-eu-west-1';
     const templateAsset = { path: join(folder, 'S.template.json'), zipped: false, bucket, key: 't.json' };
     expect(stack).toEqual({
@@ -52,16 +52,18 @@ describe('readAssembly', () => {
     });
   });
 
-  it('names the stacks there are when the one asked for is not', () => {
+  it('lists the existing stacks if the requested one is missing', () => {
     write(files);
-    expect(() => readAssembly(folder, 'S', place)).toThrow(/Given: S\. Allowed: proxytune\./);
+    expect(() => readAssembly(folder, 'S', environment)).toThrow(/Given: S\. Allowed: proxytune\./);
   });
 
-  it('refuses assets that a command would make, a template that is no asset, a folder that is no assembly', () => {
+  it('rejects assets built by a command, a template that is not an asset, and a folder that is not an assembly', () => {
     write({ ...files, c: { source: { executable: ['make', 'it'] }, destinations: files.f.destinations } });
-    expect(() => readAssembly(folder, 'proxytune', place)).toThrow(/asset c .*Given: make it/);
+    expect(() => readAssembly(folder, 'proxytune', environment)).toThrow(/asset c .*Given: make it/);
     write({ f: files.f });
-    expect(() => readAssembly(folder, 'proxytune', place)).toThrow(/does not list its template/);
-    expect(() => readAssembly(join(folder, 'none'), 'proxytune', place)).toThrow(/manifest\.json.*cdk synth/);
+    expect(() => readAssembly(folder, 'proxytune', environment)).toThrow(/does not list its template/);
+    expect(() => readAssembly(join(folder, 'none'), 'proxytune', environment)).toThrow(
+      /manifest\.json.*cdk synth/,
+    );
   });
 });

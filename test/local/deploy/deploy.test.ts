@@ -35,8 +35,8 @@ let states: StatesServiceHandle;
 let emulator: Emulator;
 let outputs: Record<string, string>;
 
-/** Synthesise the small app in a process of its own, as `cdk synth` would. */
-function synthesise(variant: string): string {
+/** Synthesizes the small app in a separate process, as `cdk synth` does. */
+function synthesize(variant: string): string {
   const assemblyDir = join(folder, `assembly-${variant}`);
   const env = { PATH: process.env.PATH, CDK_OUTDIR: assemblyDir, VARIANT: variant, CDK_VALIDATION: 'false' };
   execFileSync(NODE, [join(import.meta.dirname, 'fixtures/app.ts')], { env });
@@ -62,7 +62,7 @@ function describeMachine() {
   return sfn.send(new DescribeStateMachineCommand({ stateMachineArn: outputs.MachineOut }));
 }
 
-/** The item that the function wrote for an object. */
+/** Reads the item that the function wrote for an object. */
 function recorded(pk: string) {
   const dynamo = new DynamoDBClient(clientConfig(emulator.endpoint));
   const request = new GetItemCommand({ TableName: outputs.TableOut, Key: { pk: { S: pk } } });
@@ -86,14 +86,14 @@ function cloud() {
 }
 
 beforeAll(async () => {
-  // The service needs the emulator's address and the emulator the service's, so one is looked up at each call.
+  // Service and emulator need each other's endpoint, so one is looked up at each call.
   const lambda = () => invokeThrough(new LambdaClient(clientConfig(emulator.endpoint)));
   states = await startStatesService({
     dataDir: join(folder, 'states'),
     invokeLambda: (call) => lambda()(call),
   });
   emulator = await startEmulator(cloud());
-  ({ outputs } = await deploy(synthesise('')));
+  ({ outputs } = await deploy(synthesize('')));
 }, 60_000);
 
 afterAll(async () => {
@@ -102,8 +102,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe('a synthesised template in the local cloud', () => {
-  it('gives outputs with real names, and makes the state machine in our service', async () => {
+describe('a synthesized template in the local cloud', () => {
+  it('has outputs with real names, and a state machine in our service', async () => {
     expect(outputs.MachineOut).toMatch(/^arn:aws:states:us-east-1:000000000000:stateMachine:Small-/);
     expect(outputs.InboxOut).toContain(emulator.endpoint);
     const machine = await describeMachine();
@@ -114,7 +114,7 @@ describe('a synthesised template in the local cloud', () => {
     expect(machine.roleArn).toMatch(/^arn:aws:iam::000000000000:role\//);
   });
 
-  it('runs that machine with that function', async () => {
+  it('runs the machine with the function', async () => {
     const sfn = new SFNClient(clientConfig(states.endpoint));
     const input = JSON.stringify({ dog: 'rex' });
     const { executionArn } = await sfn.send(
@@ -128,7 +128,7 @@ describe('a synthesised template in the local cloud', () => {
     expect(JSON.parse(ended.output ?? '{}').Payload).toEqual({ heard: { dog: 'rex' } });
   });
 
-  it('does nothing when nothing changed', async () => {
+  it('does nothing if nothing has changed', async () => {
     const before = await describeMachine();
     const again = await deploy(join(folder, 'assembly-'));
     expect(again.change).toBe('unchanged');
@@ -136,7 +136,7 @@ describe('a synthesised template in the local cloud', () => {
     expect((await describeMachine()).revisionId).toBe(before.revisionId);
   });
 
-  it('runs an upload through rule, function, table and topic, with the version of the object', async () => {
+  it('processes an upload through rule, function, table and topic, with the version of the object', async () => {
     const version = await put('rex/subject.json');
     expect(version).toBeTruthy();
     expect((await recorded('rex/subject.json')).version?.S).toBe(version);
@@ -144,7 +144,7 @@ describe('a synthesised template in the local cloud', () => {
     expect(message.Body).toBe('recorded rex/subject.json');
   });
 
-  it('gives functions their environment and a way to our services', async () => {
+  it('gives functions their environment and the endpoints of our services', async () => {
     const { answer } = await invoke({ do: 'environment' });
     expect(answer).toMatchObject({
       TABLE: outputs.TableOut,
@@ -171,7 +171,7 @@ describe('a synthesised template in the local cloud', () => {
     expect((await invoke({ do: 'nothing' })).answer).toBeNull();
   });
 
-  it('ends a function that spins at its timeout, one that exits at once, one that leaves a rejection', async () => {
+  it('ends a function with an endless loop, one that exits, and one with an unhandled rejection', async () => {
     const started = Date.now();
     const spun = await invoke({ do: 'spin' });
     expect(spun.answer).toMatchObject({
@@ -189,7 +189,7 @@ describe('a synthesised template in the local cloud', () => {
   });
 
   it('writes what a function prints to its log group', async () => {
-    await invoke({ mark: 'for the log' });
+    await invoke({ note: 'for the log' });
     const found = await eventually(async () => {
       const request = { logGroupName: outputs.LogGroupOut, filterPattern: '"for the log"' };
       const { events } = await awsJson<{ events: { message: string }[] }>(
@@ -199,10 +199,10 @@ describe('a synthesised template in the local cloud', () => {
       );
       return events[0];
     });
-    expect(found.message).toContain('heard {"mark":"for the log"}');
+    expect(found.message).toContain('heard {"note":"for the log"}');
   });
 
-  it('retries a failing function and then gives the event to its failure destination', async () => {
+  it('retries a failing function and then sends the event to its failure destination', async () => {
     await put('rex/photo.bad');
     const message = await nextMessage(emulator.endpoint, outputs.FailedOut ?? '');
     expect(JSON.parse(message.Body)).toMatchObject({
@@ -211,15 +211,15 @@ describe('a synthesised template in the local cloud', () => {
     });
   });
 
-  it('updates in place, the new environment reaching the function', async () => {
-    const updated = await deploy(synthesise('updated'));
+  it('updates in place, including the environment of the function', async () => {
+    const updated = await deploy(synthesize('updated'));
     expect(updated.change).toBe('updated');
     expect(updated.outputs).toEqual(outputs);
     expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
     expect(JSON.parse((await describeMachine()).definition ?? '{}').Comment).toBe('updated');
   });
 
-  it('stands as it was after the emulator ended and started again', async () => {
+  it('is unchanged after a restart of the emulator', async () => {
     await emulator.close();
     emulator = await startEmulator(cloud());
     const again = await deploy(join(folder, 'assembly-updated'));
@@ -231,8 +231,8 @@ describe('a synthesised template in the local cloud', () => {
     );
   });
 
-  it('fails with the machine that was refused, and stands as before', async () => {
-    const failing = deploy(synthesise('bad-machine'));
+  it('fails on a rejected machine, and is unchanged', async () => {
+    const failing = deploy(synthesize('bad-machine'));
     await expect(failing).rejects.toThrow(
       /Machine\w* \(AWS::StepFunctions::StateMachine\): InvalidDefinition: .*Nowhere/,
     );
@@ -241,11 +241,11 @@ describe('a synthesised template in the local cloud', () => {
     expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
   });
 
-  it('refuses a type that it cannot make, by its name', async () => {
-    await expect(deploy(synthesise('unsupported'))).rejects.toThrow('AWS::Strange::Thing');
+  it('rejects an unsupported type by its name', async () => {
+    await expect(deploy(synthesize('unsupported'))).rejects.toThrow('AWS::Strange::Thing');
   });
 
-  it('refuses references that lead nowhere before it touches anything', async () => {
+  it('rejects dangling references before it changes anything', async () => {
     const broken = join(folder, 'assembly-broken');
     cpSync(join(folder, 'assembly-'), broken, { recursive: true });
     const path = join(broken, 'Small.template.json');
@@ -253,7 +253,7 @@ describe('a synthesised template in the local cloud', () => {
     await expect(deploy(broken)).rejects.toThrow(/Ref to "Tabel\w+", which is not in the template/);
   });
 
-  it('takes events from our services, refuses other aws sources, and buries what it cannot deliver', async () => {
+  it('accepts events from our services, rejects other aws sources, and sends undeliverable events to the dead-letter queue', async () => {
     const config = clientConfig(emulator.endpoint);
     const events = new EventBridgeClient(config);
     const send = async (Source: string) =>

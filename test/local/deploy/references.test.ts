@@ -1,6 +1,6 @@
 import { danglingReferences } from '../../../lib/local/deploy/references.ts';
 
-const whole = {
+const complete = {
   Parameters: { Size: { Type: 'String' } },
   Conditions: { Large: { 'Fn::Equals': [{ Ref: 'Size' }, 'L'] } },
   Mappings: { Zones: { a: { b: 'c' } } },
@@ -27,15 +27,15 @@ const whole = {
   Outputs: { Name: { Value: { Ref: 'Bucket' } } },
 };
 
-/** The whole template with one property of the policy replaced. */
+/** The complete template with one property of the policy replaced. */
 function withProperty(value: unknown, extra: object = {}) {
-  const policy = { ...whole.Resources.Policy, ...extra, Properties: { X: value } };
-  return { ...whole, Resources: { ...whole.Resources, Policy: policy } };
+  const policy = { ...complete.Resources.Policy, ...extra, Properties: { X: value } };
+  return { ...complete, Resources: { ...complete.Resources, Policy: policy } };
 }
 
 describe('danglingReferences', () => {
-  it('finds none in a whole template', () => {
-    expect(danglingReferences(whole)).toEqual([]);
+  it('finds none in a valid template', () => {
+    expect(danglingReferences(complete)).toEqual([]);
   });
 
   it.each([

@@ -7,7 +7,7 @@ import { PYTHON, temporaryFolder } from '../emulator/helpers.ts';
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A folder with the same files, written in the given order at the given time. */
+/** A folder with the same files, written in an order at a time. */
 function filled(name: string, files: readonly string[], time: number): string {
   const path = join(folder, name);
   for (const file of files) {
@@ -20,7 +20,7 @@ function filled(name: string, files: readonly string[], time: number): string {
 }
 
 describe('zipFolder', () => {
-  it('gives the same bytes for the same files, whenever and in whatever order they were written', async () => {
+  it('gives the same bytes for the same files, independent of order and time of writing', async () => {
     const first = await zipFolder(filled('first', ['a/b.txt', 'é.txt', 'run.sh'], 1_000_000_000));
     const second = await zipFolder(filled('second', ['run.sh', 'é.txt', 'a/b.txt'], 1_700_000_000));
     expect(first.equals(second)).toBe(true);
@@ -28,7 +28,7 @@ describe('zipFolder', () => {
     expect(first.equals(await zipFolder(join(folder, 'second')))).toBe(false);
   });
 
-  it('is read by others, executables staying executable', async () => {
+  it('is readable by other tools, and executables stay executable', async () => {
     const archive = join(folder, 'archive.zip');
     writeFileSync(archive, await zipFolder(filled('read', ['run.sh', 'a/b.txt', 'é.txt'], 1_000_000_000)));
     const script = `import sys, zipfile

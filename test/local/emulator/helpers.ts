@@ -1,4 +1,4 @@
-/** What the tests of the local cloud share: a folder, an emulator in it, clients, patience. */
+/** Helpers of the local cloud's tests: folders, emulator options, clients, polling. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -22,13 +22,13 @@ export function clientConfig(endpoint: string) {
   return { endpoint, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
 }
 
-/** Ask until the answer is there, for at most `seconds`. */
-export async function eventually<T>(ask: () => Promise<T | undefined>, seconds = 30): Promise<T> {
+/** Polls until there is a result, for at most `seconds`. */
+export async function eventually<T>(poll: () => Promise<T | undefined>, seconds = 30): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (Date.now() > deadline) throw new Error(`Nothing within ${seconds} s from ${ask}`);
+    const result = await poll();
+    if (result !== undefined) return result;
+    if (Date.now() > deadline) throw new Error(`No result within ${seconds} s from ${poll}`);
     await sleep(100);
   }
 }
@@ -42,7 +42,7 @@ export function alive(pid: number): boolean {
   }
 }
 
-/** Call a service in the AWS JSON protocol, for the few whose client is not among our packages. */
+/** Calls a service in the AWS JSON protocol, for the few whose client is not installed. */
 export async function awsJson<T>(endpoint: string, target: string, body: object): Promise<T> {
   const response = await fetch(endpoint, {
     method: 'POST',
@@ -57,7 +57,7 @@ interface Received {
   readonly Messages?: { Body: string; MessageAttributes?: Record<string, { StringValue: string }> }[];
 }
 
-/** The next message of a queue, waited for. */
+/** Waits for the next message of a queue. */
 export async function nextMessage(endpoint: string, queueUrl: string) {
   return await eventually(async () => {
     const request = { QueueUrl: queueUrl, WaitTimeSeconds: 1, MessageAttributeNames: ['All'] };

@@ -38,7 +38,7 @@ function clients(endpoint: string) {
   };
 }
 
-/** A bucket with two versions of one object, a table with one item, a function. Returns the first version. */
+/** Creates a bucket with two versions of an object, a table with an item, and a function. Returns the first version. */
 async function furnish(endpoint: string): Promise<string | undefined> {
   const { s3, dynamo, lambda } = clients(endpoint);
   await s3.send(new CreateBucketCommand({ Bucket: 'lasting' }));
@@ -94,13 +94,13 @@ async function pidOfFunction(endpoint: string): Promise<number> {
 }
 
 describe('startEmulator', () => {
-  it('keeps what was made, ends its functions, and takes the same port again', async () => {
+  it('keeps its data, ends its functions, and uses the same port again', async () => {
     const options = emulatorOptions(join(folder, 'lasting'));
     const first = await startEmulator(options);
     const version = await furnish(first.endpoint);
     const functionPid = await pidOfFunction(first.endpoint);
     expect(alive(functionPid)).toBe(true);
-    // An invocation that would last a minute holds nothing up.
+    // A long invocation does not delay the end.
     const client = clients(first.endpoint).lambda;
     const cut = client.send(new InvokeCommand({ FunctionName: 'pid', Payload: '{"wait":1}' })).then(
       ({ FunctionError }) => FunctionError ?? 'answered',
@@ -120,7 +120,7 @@ describe('startEmulator', () => {
     }
   }, 60_000);
 
-  it('keeps what was made a few seconds ago even when it is killed', async () => {
+  it('keeps data that is a few seconds old even if it is killed', async () => {
     const options = emulatorOptions(join(folder, 'killed'));
     const first = await startEmulator(options);
     const version = await furnish(first.endpoint);
@@ -136,7 +136,7 @@ describe('startEmulator', () => {
     }
   }, 60_000);
 
-  it('dies with its parent, and its functions with it', async () => {
+  it('ends with its parent, and its functions with it', async () => {
     const script = join(folder, 'parent.ts');
     const module = JSON.stringify(join(REPAIRS_PARENT, 'start.ts'));
     const options = JSON.stringify(emulatorOptions(join(folder, 'orphan')));
@@ -158,7 +158,7 @@ describe('startEmulator', () => {
     await eventually(async () => (alive(pid) || alive(functionPid) ? undefined : true));
   }, 60_000);
 
-  it('refuses a folder that another emulator uses', async () => {
+  it('rejects a folder that another emulator uses', async () => {
     const options = emulatorOptions(join(folder, 'shared'));
     const first: Emulator = await startEmulator(options);
     try {
@@ -176,7 +176,7 @@ describe('startEmulator', () => {
     }
   });
 
-  it('refuses state that is cut off, rather than forget it, and a port that is none does not matter', async () => {
+  it('rejects truncated state instead of discarding it, and ignores an invalid port', async () => {
     const options = emulatorOptions(join(folder, 'broken'));
     mkdirSync(join(folder, 'broken/state'), { recursive: true });
     writeFileSync(join(folder, 'broken/port'), '99999999');
@@ -190,7 +190,7 @@ describe('startEmulator', () => {
     await (await startEmulator(options)).close();
   });
 
-  it('takes another port when the last one is taken, and says so when it was told which', async () => {
+  it('uses another port if the last one is in use, and fails if the port was requested', async () => {
     const options = emulatorOptions(join(folder, 'taken'));
     const first = await startEmulator(options);
     await first.close();
@@ -210,7 +210,7 @@ describe('startEmulator', () => {
     }
   });
 
-  it('refuses any other version of MiniStack, with the command that installs the right one', async () => {
+  it('rejects any other version of MiniStack, with the command that installs the right one', async () => {
     const other = join(folder, 'other/ministack-1.6.0.dist-info');
     mkdirSync(other, { recursive: true });
     writeFileSync(join(other, 'METADATA'), 'Metadata-Version: 2.1\nName: ministack\nVersion: 1.6.0\n');

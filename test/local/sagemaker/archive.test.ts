@@ -1,4 +1,4 @@
-/** Our archives against other people's tar: Python's, whose `tarfile` reads and writes what AWS does. */
+/** Archives are compatible with Python's `tarfile`, which reads and writes the same formats as AWS. */
 import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -29,7 +29,7 @@ async function fill(target: string): Promise<void> {
 const python = (program: string, ...args: string[]) =>
   execFileSync('python3', ['-c', program, ...args], { encoding: 'utf8' });
 
-/** A tar.gz with one member of the given name and type. */
+/** Creates a tar.gz with one member. */
 const WRITE_MEMBER = `
 import io, sys, tarfile
 archive, name, kind = sys.argv[1:]
@@ -41,7 +41,7 @@ with tarfile.open(archive, "w:gz") as tar:
     tar.addfile(member, io.BytesIO(b"hi"))
 `;
 
-test('Python unpacks what we pack, names beginning at the folder, equal content giving equal bytes', async () => {
+test('Python can unpack our archives, with names relative to the folder; equal content gives equal bytes', async () => {
   await fill(join(folder, 'model'));
   await pack(join(folder, 'model'), join(folder, 'a.tar.gz'));
   await pack(join(folder, 'model'), join(folder, 'b.tar.gz'));
@@ -53,22 +53,19 @@ test('Python unpacks what we pack, names beginning at the folder, equal content 
   }
 });
 
-test.each(['PAX_FORMAT', 'GNU_FORMAT', 'USTAR_FORMAT'])(
-  'we unpack what Python packs as %s',
-  async (format) => {
-    await fill(join(folder, 'model'));
-    if (format === 'USTAR_FORMAT') await rm(join(folder, 'model/deep'), { recursive: true });
-    const write =
-      'import sys, tarfile; t = tarfile.open(sys.argv[1], "w:gz", format=getattr(tarfile, sys.argv[3])); ' +
-      't.add(sys.argv[2], "."); t.close()';
-    python(write, join(folder, 'a.tar.gz'), join(folder, 'model'), format);
-    await unpack(join(folder, 'a.tar.gz'), join(folder, 'out'));
-    for (const [name, content] of Object.entries(CONTENTS)) {
-      if (format === 'USTAR_FORMAT' && name === LONG) continue;
-      expect((await readFile(join(folder, 'out', name))).equals(content)).toBe(true);
-    }
-  },
-);
+test.each(['PAX_FORMAT', 'GNU_FORMAT', 'USTAR_FORMAT'])('unpacks what Python packs as %s', async (format) => {
+  await fill(join(folder, 'model'));
+  if (format === 'USTAR_FORMAT') await rm(join(folder, 'model/deep'), { recursive: true });
+  const write =
+    'import sys, tarfile; t = tarfile.open(sys.argv[1], "w:gz", format=getattr(tarfile, sys.argv[3])); ' +
+    't.add(sys.argv[2], "."); t.close()';
+  python(write, join(folder, 'a.tar.gz'), join(folder, 'model'), format);
+  await unpack(join(folder, 'a.tar.gz'), join(folder, 'out'));
+  for (const [name, content] of Object.entries(CONTENTS)) {
+    if (format === 'USTAR_FORMAT' && name === LONG) continue;
+    expect((await readFile(join(folder, 'out', name))).equals(content)).toBe(true);
+  }
+});
 
 test.each([
   ['../outside.txt', 'REGTYPE', /leads out of its folder/],
@@ -81,7 +78,7 @@ test.each([
   await expect(unpack(join(folder, 'a.tar.gz'), join(folder, 'out'))).rejects.toThrow(message);
 });
 
-test('what is no archive, or only half of one, is refused', async () => {
+test('rejects a file that is not an archive, or a truncated one', async () => {
   await writeFile(join(folder, 'text.tar.gz'), 'no archive');
   await expect(unpack(join(folder, 'text.tar.gz'), join(folder, 'out'))).rejects.toThrow(
     /not a readable tar.gz/,
@@ -95,7 +92,7 @@ test('what is no archive, or only half of one, is refused', async () => {
   );
 });
 
-test('a link in the model folder is not packed in silence', async () => {
+test('rejects a link in the model folder', async () => {
   await mkdir(join(folder, 'model'));
   await symlink('/etc/passwd', join(folder, 'model/link'));
   await expect(pack(join(folder, 'model'), join(folder, 'a.tar.gz'))).rejects.toThrow(

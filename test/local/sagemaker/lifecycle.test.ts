@@ -28,19 +28,19 @@ function hanging(name: string, changes: Partial<CreateTrainingJobCommandInput> =
   );
 }
 
-/** The process the job runs, and the child that process made. */
+/** The process of the job, and its child process. */
 async function pidsOf(name: string): Promise<number[]> {
   const keys = [`checkpoints/${name}/child.txt`, `checkpoints/${name}/pid.txt`];
   await until(
-    `${name} has told its pids`,
+    `${name} has written its pids`,
     async () => (await bench.keys(`checkpoints/${name}/`)).length === 2,
   );
   return Promise.all(keys.map(async (key) => Number((await bench.get(key)).toString())));
 }
 
-test('closing ends every process; the next service finds the job and fails it', async () => {
+test('closing ends every process; the next service fails the job', async () => {
   const service = await bench.startService();
-  // The process heeds SIGTERM, its child is told nothing and must end all the same.
+  // The process handles SIGTERM; its child gets no signal and must end too.
   await bench.client.send(hanging('closed', { HyperParameters: { action: 'hang', child: 'true' } }));
   const pids = await pidsOf('closed');
   expect(pids.map(alive)).toEqual([true, true]);
@@ -61,7 +61,7 @@ test('closing ends every process; the next service finds the job and fails it', 
   await bench.service.close();
 });
 
-test('when the service is killed, its containers end within seconds', async () => {
+test('containers end within seconds after the service is killed', async () => {
   const { putEvent, ...options } = bench.serviceOptions({ dataDir: join(bench.folder, 'killed') });
   const script = fileURLToPath(new URL('./fixtures/service-process.ts', import.meta.url));
   const child = spawn(process.execPath, [script, JSON.stringify(options)], {
@@ -82,7 +82,7 @@ test('when the service is killed, its containers end within seconds', async () =
   await until('all processes are gone', () => !pids.some(alive), 5);
 });
 
-test('jobs beyond maxConcurrentJobs wait, and can be stopped or run out of time while they wait', async () => {
+test('jobs beyond maxConcurrentJobs wait, and can be stopped or time out while waiting', async () => {
   await bench.startService({ maxConcurrentJobs: 1 });
   await bench.client.send(hanging('first'));
   await bench.client.send(hanging('second'));
@@ -104,7 +104,7 @@ test('jobs beyond maxConcurrentJobs wait, and can be stopped or run out of time 
   await bench.service.close();
 });
 
-test('another process can ask for faults over HTTP', async () => {
+test('another process can inject faults over HTTP', async () => {
   await bench.startService();
   bench.events.length = 0;
   const faults = (body: object) =>
@@ -122,8 +122,8 @@ test('another process can ask for faults over HTTP', async () => {
   const walked = ['Starting', 'Downloading', 'Training', 'Uploading', 'Completed'].map((s) => `doubled ${s}`);
   expect(seen).toEqual(walked.flatMap((status) => [status, status]));
   for (const fault of ['Interrupt', 'ExceedRuntime']) {
-    const refused = await faults({ [fault]: { TrainingJobName: 'nobody' } });
-    expect(refused.status).toBe(500);
-    expect(await refused.text()).toContain('No training job nobody');
+    const rejected = await faults({ [fault]: { TrainingJobName: 'nobody' } });
+    expect(rejected.status).toBe(500);
+    expect(await rejected.text()).toContain('has not started a training job nobody');
   }
 });

@@ -1,4 +1,4 @@
-/** What SageMaker refuses is refused here, under the same error name. No request below reaches S3. */
+/** Requests that SageMaker rejects are rejected here, under the same error name. None of them reaches S3. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -67,7 +67,7 @@ test.each<[string, object, RegExp]>([
     /Value 'a_b' at 'trainingJobName'.*regular expression/,
   ],
   ['no role', { RoleArn: undefined }, /Value null at 'roleArn'.*must not be null/],
-  ['a role that is none', { RoleArn: 'arn:aws:iam::1:user/somebody' }, /'roleArn'.*regular expression/],
+  ['an invalid role', { RoleArn: 'arn:aws:iam::1:user/somebody' }, /'roleArn'.*regular expression/],
   ['an unknown member', { MaxRuntime: 3 }, /Member 'MaxRuntime' at '' is unknown/],
   ['an unknown nested member', resources({ Spot: true }), /Member 'Spot' at 'resourceConfig' is unknown/],
   [
@@ -136,7 +136,7 @@ test.each<[string, object, RegExp]>([
   ],
   ['a warm pool over an hour', resources({ KeepAlivePeriodInSeconds: 3601 }), /at most 3600/],
   [
-    'preferences beside a type',
+    'preferences together with a type',
     resources({ InstancePreferences: [{ InstanceType: 'ml.g5.xlarge', InstanceCount: 1 }] }),
     /InstancePreferences cannot be combined with ResourceConfig.InstanceType/,
   ],
@@ -164,28 +164,28 @@ test.each<[string, object, RegExp]>([
     /Duplicate tag key/,
   ],
   [
-    'Pipe mode, which is ours to refuse',
+    'Pipe mode, which only this service rejects',
     algorithm({ TrainingInputMode: 'Pipe' }),
-    /The local SageMaker service does not do Pipe mode/,
+    /The local SageMaker service does not support Pipe mode/,
   ],
   [
-    'nine instances, which is ours to refuse',
+    'nine instances, which only this service rejects',
     resources({ InstanceCount: 9 }),
-    /The local SageMaker service does not do/,
+    /The local SageMaker service does not support/,
   ],
   [
-    'a command, which is ours to refuse',
+    'a command, which only this service rejects',
     algorithm({ ContainerArguments: ['x'] }),
-    /The local SageMaker service does not do/,
+    /The local SageMaker service does not support/,
   ],
   [
-    'checkpoints elsewhere, ours to refuse',
+    'checkpoints elsewhere, which only this service rejects',
     { CheckpointConfig: { S3Uri: 's3://b/c', LocalPath: '/data' } },
-    /The local SageMaker service does not do/,
+    /The local SageMaker service does not support/,
   ],
 ])('CreateTrainingJob refuses %s', async (_, changes, message) => {
   const request = { ...trainingRequest('refused'), ...changes };
-  // Pipe mode matters only for a channel.
+  // Pipe mode is only relevant for a channel.
   const InputDataConfig = 'InputDataConfig' in changes ? {} : { InputDataConfig: [channel({})] };
   const answer = await post('CreateTrainingJob', { ...request, ...InputDataConfig });
   expect(answer).toEqual(validation(message));
@@ -204,7 +204,7 @@ const transformOn = (changes: object) => ({
 
 test.each<[string, object, RegExp]>([
   [
-    'a GPU family transform does not have',
+    'a GPU family that transform does not support',
     transformOn({ InstanceType: 'ml.p4d.24xlarge' }),
     /'transformResources.instanceType'.*enum/,
   ],
@@ -240,7 +240,7 @@ test.each<[string, object, RegExp]>([
   ],
   ['101 instances', transformOn({ InstanceCount: 101 }), /at most 100/],
   [
-    'a model nobody made',
+    'a model that does not exist',
     {},
     /Could not find model "arn:aws:sagemaker:us-east-1:000000000000:model\/nobody"/,
   ],
@@ -259,7 +259,7 @@ test.each<[string, object, RegExp]>([
     /ExecutionRoleArn is required/,
   ],
   [
-    'model data that is no tar.gz',
+    'model data that is not a tar.gz',
     { PrimaryContainer: { Image: 'i', ModelDataUrl: 's3://b/model/' } },
     /\.tar\.gz/,
   ],
@@ -277,7 +277,7 @@ test.each<[string, object, RegExp]>([
   expect(await post('CreateModel', { ...model, ...changes })).toEqual(validation(message));
 });
 
-test('missing jobs are answered as SageMaker answers them, not as its model declares', async () => {
+test('missing jobs give the error that SageMaker returns, not the one that its model declares', async () => {
   for (const operation of ['DescribeTrainingJob', 'StopTrainingJob', 'DeleteTrainingJob']) {
     expect(await post(operation, { TrainingJobName: 'x' })).toEqual(
       validation(/^Requested resource not found\.$/),
@@ -293,7 +293,7 @@ test('missing jobs are answered as SageMaker answers them, not as its model decl
   expect(await post('ListTags', { ResourceArn })).toEqual(validation(/^Could not find resource/));
 });
 
-test('wrong types, broken JSON and unknown operations have their own error names', async () => {
+test('wrong types, invalid JSON and unknown operations have their own error names', async () => {
   const hyperParameters = { ...trainingRequest('refused'), HyperParameters: { steps: 3 } };
   expect(await post('CreateTrainingJob', hyperParameters)).toMatchObject({
     status: 400,
@@ -310,12 +310,12 @@ test('wrong types, broken JSON and unknown operations have their own error names
   expect((await fetch(service.endpoint)).status).toBe(400);
 });
 
-test('the extracted model is whole: every operation served, every shape reachable, every pattern readable', () => {
+test('the extracted model is complete: every operation supported, every shape reachable, every pattern valid', () => {
   expect(Object.keys(operations).sort()).toEqual(Object.keys(apiModel.operations).sort());
   for (const shape of Object.values(apiModel.shapes)) {
     const named = [...Object.values(shape.members ?? {}), shape.member, shape.key, shape.value];
     for (const name of named) if (name) expect(apiModel.shapes[name]).toBeDefined();
     if (shape.pattern) expect(() => anchored(shape.pattern ?? '')).not.toThrow();
   }
-  expect(() => checkRequest('CreateTrainingJob', trainingRequest('sound'))).not.toThrow();
+  expect(() => checkRequest('CreateTrainingJob', trainingRequest('valid'))).not.toThrow();
 });

@@ -1,4 +1,4 @@
-/** A real S3 (MiniStack), our service beside it with the fixture container, and clients of both. */
+/** A real S3 (MiniStack), our service with the fixture container, and clients of both. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
@@ -58,7 +58,7 @@ export class Bench {
 
   static async start(): Promise<Bench> {
     const program = join(repository, '.venv/bin/ministack');
-    if (!existsSync(program)) throw new Error(`${program} is missing: set the virtual environment up first.`);
+    if (!existsSync(program)) throw new Error(`${program} is missing: set up the virtual environment first.`);
     const folder = await mkdtemp(join(tmpdir(), 'proxytune-sagemaker-'));
     const port = await freePort();
     const env = {
@@ -160,7 +160,7 @@ function ended(status: string | undefined): boolean {
   return ['Completed', 'Failed', 'Stopped'].includes(status ?? '');
 }
 
-/** A request SageMaker would take, changed as the test needs it. */
+/** A valid request with changes. */
 export function trainingRequest(
   name: string,
   changes: Partial<CreateTrainingJobCommandInput> = {},
@@ -176,7 +176,7 @@ export function trainingRequest(
   };
 }
 
-/** Polls until the condition holds. */
+/** Polls until the condition is met. */
 export async function until(
   what: string,
   condition: () => Promise<boolean> | boolean,
@@ -184,12 +184,12 @@ export async function until(
 ): Promise<void> {
   const deadline = Date.now() + seconds * 1000;
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Waited ${seconds} s in vain: ${what}.`);
+    if (Date.now() > deadline) throw new Error(`Timed out after ${seconds} s: ${what}.`);
     await sleep(50);
   }
 }
 
-/** Whether a process is there (a zombie nobody reaped does not count). */
+/** Returns true if a process exists (zombies do not count). */
 export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -199,7 +199,7 @@ export function alive(pid: number): boolean {
   }
 }
 
-/** A model that is linked under a key of the bucket. @returns its folder */
+/** Links a model under a key of the bucket. @returns its folder */
 export async function linkedModel(bench: Bench, id: string): Promise<string> {
   const folder = realpathSync(mkdtempSync(join(bench.folder, 'linked-')));
   mkdirSync(join(folder, 'unet'));

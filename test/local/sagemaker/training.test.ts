@@ -25,7 +25,7 @@ afterAll(() => bench.close(), 30_000);
 const create = (name: string, changes: Partial<CreateTrainingJobCommandInput> = {}) =>
   bench.client.send(new CreateTrainingJobCommand(trainingRequest(name, changes)));
 
-/** What `action` of the fixture container is to do, its checkpoints mirrored to a prefix of the job's own. */
+/** A request for an `action` of the fixture container, with checkpoints mirrored to the job's own prefix. */
 const act = (name: string, action: string, settings: Record<string, string> = {}) => ({
   HyperParameters: { action, ...settings },
   CheckpointConfig: { S3Uri: `s3://${BUCKET}/checkpoints/${name}` },
@@ -52,7 +52,7 @@ async function unpacked<Result>(key: string, read: (folder: string) => Promise<R
   }
 }
 
-test('a job gets its channels and config, and its artifacts, status, events and log are as on SageMaker', async () => {
+test('a job gets its channels and config; artifacts, status, events and log are as on SageMaker', async () => {
   await bench.put('in/photos/a.png', 'A');
   await bench.put('in/photos/deep/b.png', 'B');
   await bench.put('in/photos/', '');
@@ -124,7 +124,7 @@ test('a job gets its channels and config, and its artifacts, status, events and 
   expect(tags.Tags).toEqual([{ Key: 'run', Value: 'r1' }]);
 });
 
-test('of a model that stays in its folder, the channel gets links', async () => {
+test('the channel of a linked model gets links', async () => {
   const model = await linkedModel(bench, 'linked');
   await create('linked', {
     HyperParameters: { action: 'report' },
@@ -146,11 +146,11 @@ test('of a model that stays in its folder, the channel gets links', async () => 
     'base/unet/weights': 'W',
     'base/manifest.json': expect.stringContaining(`"linked":"${model}"`),
   });
-  // The job's folder is gone; what it linked to is not.
+  // The job's folder is deleted, but not the targets of its links.
   expect(readFileSync(join(model, 'unet/weights'), 'utf8')).toBe('W');
 });
 
-test('CompressionType NONE stores plain files, and an isolated container has no way to AWS', async () => {
+test('CompressionType NONE stores plain files, and an isolated container has no access to AWS', async () => {
   await create('plain', {
     HyperParameters: { action: 'report' },
     OutputDataConfig: { S3OutputPath: `s3://${BUCKET}/out/`, CompressionType: 'NONE' },
@@ -166,7 +166,7 @@ test('CompressionType NONE stores plain files, and an isolated container has no 
   expect(Object.keys(seen.env).filter((name) => name.startsWith('AWS_'))).toEqual([]);
 });
 
-test("a crash ends the job Failed with the container's own message and exit code", async () => {
+test("a crash fails the job with the container's message and exit code", async () => {
   await create('crash', act('crash', 'crash'));
   const job = await bench.trainingEnd('crash');
   const reason = 'AlgorithmError: TeacherDiverged: loss is NaN at step 7, exit code: 3';
@@ -181,7 +181,7 @@ test("a crash ends the job Failed with the container's own message and exit code
   expect(await bench.keys('checkpoints/crash')).toEqual([]);
 });
 
-test('a stopped job keeps its model and checkpoints, by force when it does not listen', async () => {
+test('a stopped job keeps its model and checkpoints, even if it must be killed', async () => {
   await create('stubborn', act('stubborn', 'hang', { stubborn: 'true' }));
   await until('it is up', async () => (await bench.keys('checkpoints/stubborn/')).length > 0);
   await bench.client.send(new StopTrainingJobCommand({ TrainingJobName: 'stubborn' }));
@@ -205,7 +205,7 @@ test('MaxRuntimeInSeconds ends a job as Stopped with MaxRuntimeExceeded', async 
   expect(job.ModelArtifacts?.S3ModelArtifacts).toBeDefined();
 });
 
-test('a job can be let reach that limit at once; its checkpoints stay for the next one', async () => {
+test('a test can make a job reach that limit; its checkpoints stay for the next one', async () => {
   const given = act('late', 'steps', { steps: '14', pause: '0.25' });
   await create('late', given);
   await until('a step is mirrored', async () =>
@@ -215,7 +215,9 @@ test('a job can be let reach that limit at once; its checkpoints stay for the ne
   const job = await bench.trainingEnd('late');
   expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' });
   await expect(bench.service.faults.exceedRuntime('late')).rejects.toThrow('only a job that is Training');
-  await expect(bench.service.faults.exceedRuntime('nobody')).rejects.toThrow('No training job nobody');
+  await expect(bench.service.faults.exceedRuntime('nobody')).rejects.toThrow(
+    'has not started a training job nobody',
+  );
   await create('late-2', { ...given, HyperParameters: { action: 'steps', steps: '14', pause: '0' } });
   expect(await bench.trainingEnd('late-2')).toMatchObject({ TrainingJobStatus: 'Completed' });
   const { began } = await unpacked('out/late-2/output/model.tar.gz', async (folder) =>
@@ -224,9 +226,9 @@ test('a job can be let reach that limit at once; its checkpoints stay for the ne
   expect(began).toBeGreaterThanOrEqual(1);
 });
 
-test('an interrupted spot job starts again in a fresh folder from its mirrored checkpoint', async () => {
+test('an interrupted spot job restarts in a new folder from its mirrored checkpoint', async () => {
   await create('spot', { ...act('spot', 'steps', { steps: '14', pause: '0.25' }), ...SPOT });
-  // Step 9 takes a file away that was mirrored and restored before, which S3 must show too.
+  // Step 9 deletes a file that was mirrored and restored before; it must be deleted in S3 too.
   const passing = 'checkpoints/spot/passing.txt';
   await until('the passing file is mirrored', async () =>
     (await bench.keys('checkpoints/spot/')).includes(passing),
@@ -258,7 +260,7 @@ describe('a job of two instances', () => {
     ResourceConfig: { InstanceType: 'ml.g5.xlarge', InstanceCount: 2, VolumeSizeInGB: 30 },
   } as const;
 
-  test('has its checkpoints in one place, and after an interruption each finds those of all', async () => {
+  test('shares its checkpoints, and after an interruption each instance has those of all', async () => {
     await create('pair', { ...act('pair', 'share'), ...SPOT, ...TWO });
     const both = ['checkpoints/pair/algo-1.json', 'checkpoints/pair/algo-2.json'];
     await until('both are mirrored', async () => (await bench.keys('checkpoints/pair/')).length === 2);
@@ -276,7 +278,7 @@ describe('a job of two instances', () => {
     expect(host).toBe('algo-1');
   });
 
-  test('fails when one of them does, with its message, and the other ends', async () => {
+  test('fails if one of them does, with its message, and the other ends', async () => {
     await create('half', { ...act('half', 'share', { crashes: 'algo-2' }), ...TWO });
     expect(await bench.trainingEnd('half')).toMatchObject({
       TrainingJobStatus: 'Failed',
@@ -285,14 +287,16 @@ describe('a job of two instances', () => {
   });
 });
 
-test('a job on demand cannot be interrupted, nor one nobody created', async () => {
+test('an on-demand job or an unknown job cannot be interrupted', async () => {
   await create('on-demand');
   await expect(bench.service.faults.interrupt('on-demand')).rejects.toThrow('not a managed spot job');
-  await expect(bench.service.faults.interrupt('nobody')).rejects.toThrow('No training job nobody');
+  await expect(bench.service.faults.interrupt('nobody')).rejects.toThrow(
+    'has not started a training job nobody',
+  );
   await bench.trainingEnd('on-demand');
 });
 
-test('events can be lost and repeated', async () => {
+test('events can be dropped and duplicated', async () => {
   const restore = bench.service.faults.dropEvents(({ Detail }) => Detail.TrainingJobStatus === 'Completed');
   bench.service.faults.duplicateEvents(3);
   await create('noisy');
@@ -304,7 +308,7 @@ test('events can be lost and repeated', async () => {
   );
 });
 
-test('jobs are listed by name and status, page by page, and an ended one can be deleted and its name reused', async () => {
+test('jobs are listed by name and status, in pages; an ended one can be deleted and its name reused', async () => {
   const list = (input: object) => bench.client.send(new ListTrainingJobsCommand(input));
   const names = (page: { TrainingJobSummaries?: { TrainingJobName?: string | undefined }[] | undefined }) =>
     page.TrainingJobSummaries?.map((job) => job.TrainingJobName);
@@ -325,7 +329,7 @@ test('jobs are listed by name and status, page by page, and an ended one can be 
   expect((await bench.trainingEnd('list-a')).TrainingJobStatus).toBe('Completed');
 });
 
-test('a channel that names nothing is refused when the job is created', async () => {
+test('a channel without objects is rejected when the job is created', async () => {
   const nothing = { S3DataSource: { S3DataType: 'S3Prefix' as const, S3Uri: `s3://${BUCKET}/nowhere/` } };
   await expect(
     create('empty', { InputDataConfig: [{ ChannelName: 'photos', DataSource: nothing }] }),

@@ -26,7 +26,7 @@ afterAll(() => bench.close(), 30_000);
 
 const key = (weights: string) => weights.replaceAll(' ', '-');
 
-/** A model whose archive holds weights.txt with these words, which the fixture server obeys. */
+/** A model whose archive has a weights.txt with a command for the fixture server. */
 async function storeModel(weights: string): Promise<void> {
   const folder = join(bench.folder, key(weights));
   await mkdir(folder);
@@ -71,7 +71,7 @@ const output = async (name: string, file: string) =>
   JSON.parse((await bench.get(`out/${name}/${file}.out`)).toString());
 const log = (name: string) => readFileSync(jobLogFile(bench.dataDir, name), 'utf8');
 
-test('each object goes to the server with its headers and comes back as .out under the same relative name', async () => {
+test('each object is sent to the server with its headers and stored as .out under the same relative name', async () => {
   await putInputs('whole', { '0000.json': 'zero', 'deep/0001.json': 'one', 'folder/': '' });
   await create('whole', {
     Environment: { FROM_JOB: 'j' },
@@ -114,7 +114,7 @@ test('each object goes to the server with its headers and comes back as .out und
   });
 });
 
-test('the address of a model that stays in its folder is that of the folder', async () => {
+test('the URI of a linked model is that of its folder', async () => {
   const folder = await linkedModel(bench, 'stays');
   await bench.put('models/copied/manifest.json', '{}');
   await putInputs('link', { '0.json': 'zero' });
@@ -130,7 +130,7 @@ test('the address of a model that stays in its folder is that of the folder', as
   });
 });
 
-test('a failing object leaves no .out, the others are stored, and the job is Failed', async () => {
+test('a failing object has no .out, the others are stored, and the job is Failed', async () => {
   await putInputs('partly', {
     'a.json': 'fine',
     'b.json': 'refuse',
@@ -148,14 +148,14 @@ test('a failing object leaves no .out, the others are stored, and the job is Fai
   expect(log('partly')).toContain('in/partly/b.json: Bad HTTP status received from algorithm: 500 no thanks');
 });
 
-test('an invocation over its time and a server that dies fail the job and leave no process', async () => {
+test('a timeout and a server that dies fail the job and leave no process', async () => {
   await putInputs('slow', { 'a.json': 'fine', 'b.json': 'sleep 20' });
   await create('slow', { ModelClientConfig: { InvocationsMaxRetries: 0, InvocationsTimeoutInSeconds: 1 } });
   await putInputs('dying', { 'a.json': 'die', 'b.json': 'fine' });
   await create('dying');
   expect(await bench.transformEnd('slow')).toMatchObject({
     TransformJobStatus: 'Failed',
-    FailureReason: expect.stringContaining('no answer within 1 s'),
+    FailureReason: expect.stringContaining('no response within 1 s'),
   });
   expect(alive((await output('slow', 'a.json')).pid)).toBe(false);
   expect(await bench.transformEnd('dying')).toMatchObject({
@@ -164,7 +164,7 @@ test('an invocation over its time and a server that dies fail the job and leave 
   });
 });
 
-test('a server that ends before it is ready fails the job at once', async () => {
+test('a server that ends before it is ready fails the job immediately', async () => {
   await putInputs('unready', { 'a.json': 'x' });
   await create('unready', {
     ModelName: 'broken',
@@ -177,7 +177,7 @@ test('a server that ends before it is ready fails the job at once', async () => 
   expect(log('unready')).toContain('cannot load the adapter');
 });
 
-test('instances share the objects of a manifest, and the container may set its own concurrency', async () => {
+test('instances share the objects of a manifest, and the container can set its own concurrency', async () => {
   const files = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}.json`);
   await putInputs('shared', Object.fromEntries(files.map((file) => [file, `sleep 0.2 ${file}`])));
   await putInputs('shared', { 'unlisted.json': 'not me' });
@@ -212,7 +212,7 @@ test('a stopped job discards its outputs', async () => {
   expect(alive(pid)).toBe(false);
 });
 
-test('an archive with a path that leads out is refused', async () => {
+test('an archive with a path out of its folder is rejected', async () => {
   const archive = readFileSync(new URL('./fixtures/leads-out.tar.gz', import.meta.url));
   await bench.put('models/bad.tar.gz', archive);
   await createModel('bad', { ModelDataUrl: `s3://${BUCKET}/models/bad.tar.gz` });
@@ -223,7 +223,7 @@ test('an archive with a path that leads out is refused', async () => {
   );
 });
 
-test('ModelDataSource makes a model, but no transform job', async () => {
+test('a model can be created with ModelDataSource, but not transformed', async () => {
   const S3DataSource = { S3Uri: `s3://${BUCKET}/models/`, S3DataType: 'S3Prefix', CompressionType: 'None' };
   await createModel('unpacked', { ModelDataSource: { S3DataSource } });
   await putInputs('unpacked', { 'a.json': 'x' });
@@ -233,7 +233,7 @@ test('ModelDataSource makes a model, but no transform job', async () => {
   });
 });
 
-test('models are described, listed, deleted, and refused as SageMaker refuses them', async () => {
+test('models are described, listed, deleted and rejected as on SageMaker', async () => {
   const described = await bench.client.send(new DescribeModelCommand({ ModelName: 'plain' }));
   expect(described).toMatchObject({ ModelName: 'plain', PrimaryContainer: { Image: 'proxytune:latest' } });
   await expect(createModel('plain', {})).rejects.toMatchObject({
@@ -253,7 +253,7 @@ test('models are described, listed, deleted, and refused as SageMaker refuses th
   expect(names).not.toContain('brief');
 });
 
-test('a transform job keeps its name for ever', async () => {
+test('the name of a transform job stays in use forever', async () => {
   await expect(create('whole')).rejects.toMatchObject({ name: 'ResourceInUse' });
   const { TransformJobSummaries } = await bench.client.send(
     new ListTransformJobsCommand({ NameContains: 'whole' }),

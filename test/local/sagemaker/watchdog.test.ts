@@ -1,10 +1,10 @@
-/** The watchdog ends what it watches when its service dies, even after it was killed itself. */
+/** The watchdog ends the watched processes when its service dies, even after it was killed itself. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Watchdog } from '../../../lib/local/sagemaker/container/watchdog.ts';
 
-test('a guard that is killed has a successor that knows what it watched', async () => {
+test('a killed guard is restarted with the groups it watched', async () => {
   const warned: string[] = [];
   const before = await guards();
   const watchdog = new Watchdog((message) => warned.push(message));
@@ -14,14 +14,14 @@ test('a guard that is killed has a successor that knows what it watched', async 
   const [guard] = (await guards()).filter((pid) => !before.includes(pid));
   process.kill(guard ?? 0, 'SIGKILL');
   while (warned.length === 0) await sleep(20);
-  expect(warned[0]).toContain('another takes its place');
+  expect(warned[0]).toContain('restarting it');
   expect(container.exitCode).toBeNull();
-  // A closed watchdog ends what is still watched, as one whose service died does.
+  // A closed watchdog ends the groups it still watches, like one whose service died.
   await watchdog.close();
   expect((await ended)[1]).toBe('SIGTERM');
 });
 
-/** Numbers of this process's guards. */
+/** Process ids of this process's guards. */
 async function guards(): Promise<number[]> {
   const ps = spawn('ps', ['-A', '-o', 'pid=,ppid=,args='], { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';

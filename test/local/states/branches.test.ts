@@ -47,7 +47,7 @@ const waiting = (name: string, more: Record<string, unknown> = {}): Record<strin
 });
 
 describe('Parallel', () => {
-  it('gives every branch the input, and lists the outputs in order', async () => {
+  it('passes the input to every branch and returns the outputs in order', async () => {
     const output = await cloud.output(
       {
         Both: {
@@ -75,7 +75,7 @@ describe('Parallel', () => {
     expect(output).toEqual({ before: { all: [1, 2], in: 1 }, sum: 3 });
   });
 
-  it('gives the branches Arguments instead, when there are any', async () => {
+  it('passes Arguments to the branches instead of the input, if present', async () => {
     const output = await cloud.output(
       {
         P: {
@@ -90,7 +90,7 @@ describe('Parallel', () => {
     expect(output).toEqual([{ y: 8 }]);
   });
 
-  it('lets branches read the variables around them and keeps their own inside', async () => {
+  it('lets branches read outer variables and keeps their own inside', async () => {
     const branch = (name: string, value: number): unknown =>
       block({
         [`Set${name}`]: { Type: 'Pass', Assign: { own: value }, Next: `Rest${name}` },
@@ -118,7 +118,7 @@ describe('Parallel', () => {
     });
   });
 
-  it('stops the siblings of a branch that fails: their tokens and timers are void at once', async () => {
+  it('stops the siblings of a failed branch and cancels their tokens and timers', async () => {
     const arn = await cloud.start({
       P: {
         Type: 'Parallel',
@@ -150,7 +150,7 @@ describe('Parallel', () => {
     expect(await cloud.types(arn)).toContain('ParallelStateFailed');
   });
 
-  it('says of a block inside a stopped branch neither that it failed nor that it went on', async () => {
+  it('records neither failure nor success of a block inside a stopped branch', async () => {
     const inner = {
       Inner: {
         Type: 'Parallel',
@@ -177,7 +177,7 @@ describe('Parallel', () => {
     ]);
   });
 
-  it('fails with the error of a Fail state in a branch, and may be tried again as a whole', async () => {
+  it('fails with the error of a Fail state in a branch, and can be retried', async () => {
     const states = {
       P: {
         Type: 'Parallel',
@@ -193,7 +193,7 @@ describe('Parallel', () => {
     expect((await cloud.types(arn)).filter((type) => type === 'ParallelStateStarted')).toHaveLength(2);
   });
 
-  it('ends at once, with all branches, when the execution is stopped', async () => {
+  it('ends immediately with all branches when the execution is stopped', async () => {
     const arn = await cloud.start({
       P: {
         Type: 'Parallel',
@@ -212,7 +212,7 @@ describe('Parallel', () => {
     expect(types).not.toContain('ParallelStateFailed');
   });
 
-  it('follows each branch on its own way through the history', async () => {
+  it('links the events of each branch separately in the history', async () => {
     const arn = await cloud.start({
       P: {
         Type: 'Parallel',
@@ -250,21 +250,21 @@ describe('Map', () => {
     },
   });
 
-  it('runs the processor for every item and lists the outputs in order', async () => {
+  it('runs the processor for every item and returns the outputs in order', async () => {
     expect(await cloud.output(work(), { items: ['a', 'b', 'c'] })).toEqual(['a', 'b', 'c']);
     expect(mostRunning).toBe(3);
   });
 
-  it('takes its input as the items when it has none', async () => {
+  it('uses its input as the items by default', async () => {
     const { Items: _, ...each } = work().Each as Record<string, unknown>;
     expect(await cloud.output({ Each: each }, [1, 2])).toEqual([1, 2]);
   });
 
-  it('gives an empty list for no items', async () => {
+  it('returns an empty list for no items', async () => {
     expect(await cloud.output(work(), { items: [] })).toEqual([]);
   });
 
-  it('reshapes items, which know their place', async () => {
+  it('transforms items, with their index in the context object', async () => {
     const output = await cloud.output(
       work({
         ItemSelector: {
@@ -288,7 +288,7 @@ describe('Map', () => {
     expect(mostRunning).toBe(40);
   });
 
-  it('fails with the first error and begins no further item', async () => {
+  it('fails with the first error and starts no further item', async () => {
     const arn = await cloud.start(work({ MaxConcurrency: 1 }), { items: [1, 'bad', 3] });
     expect(await cloud.ended(arn)).toMatchObject({ status: 'FAILED', error: 'BadItem' });
     expect(calls).toEqual([1, 'bad']);
@@ -304,7 +304,7 @@ describe('Map', () => {
     );
   });
 
-  it('fails, catchably, when the items are no list', async () => {
+  it('fails with an error that can be caught if the items are not a list', async () => {
     const output = await cloud.output(
       {
         ...work({ Catch: [{ ErrorEquals: ['States.QueryEvaluationError'], Next: 'Caught' }] }),

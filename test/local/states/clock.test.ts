@@ -2,10 +2,10 @@ import { ManualClock, systemClock } from '../../../lib/local/states/clock.ts';
 import { Harness } from './harness.ts';
 
 describe('ManualClock', () => {
-  it('keeps every appointment at its own time, in order, new ones too', async () => {
+  it('runs every call at its own time, in order, including new ones', async () => {
     const clock = new ManualClock(0);
-    const kept: [string, number][] = [];
-    const note = (name: string) => (): void => void kept.push([name, clock.now()]);
+    const calls: [string, number][] = [];
+    const note = (name: string) => (): void => void calls.push([name, clock.now()]);
     clock.schedule(3000, note('c'));
     clock.schedule(1000, () => {
       note('a')();
@@ -14,7 +14,7 @@ describe('ManualClock', () => {
     clock.schedule(3000, note('d'));
     clock.schedule(9000, note('never'));
     await clock.advance(5);
-    expect(kept).toEqual([
+    expect(calls).toEqual([
       ['a', 1000],
       ['b', 2000],
       ['c', 3000],
@@ -24,7 +24,7 @@ describe('ManualClock', () => {
     expect(clock.nextIn).toBe(4000);
   });
 
-  it('forgets what is cancelled', async () => {
+  it('does not run a cancelled call', async () => {
     const clock = new ManualClock();
     const cancel = clock.schedule(1, () => {
       throw new Error('was cancelled');
@@ -36,7 +36,7 @@ describe('ManualClock', () => {
 });
 
 describe('systemClock', () => {
-  it('calls when the time has come, and not when cancelled', async () => {
+  it('runs a call when it is due, unless it is cancelled', async () => {
     const before = systemClock.now();
     let cancelled = true;
     systemClock.schedule(10, () => {
@@ -47,7 +47,7 @@ describe('systemClock', () => {
     expect(cancelled).toBe(true);
   });
 
-  it('does not call at once for a time beyond 24 days, as setTimeout would', async () => {
+  it('does not fire immediately for a time beyond 24 days, unlike setTimeout', async () => {
     let called = false;
     const cancel = systemClock.schedule(99_999_999_000, () => {
       called = true;
@@ -57,7 +57,7 @@ describe('systemClock', () => {
     expect(called).toBe(false);
   });
 
-  it('is what a service goes by unless it is given another', async () => {
+  it('is the default clock of a service', async () => {
     const cloud = await new Harness({}, { clock: systemClock }).open();
     try {
       const { startDate, stopDate } = await cloud.run({ W: { Type: 'Wait', Seconds: 1, End: true } });

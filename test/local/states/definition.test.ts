@@ -1,8 +1,8 @@
-import { examineDefinition } from '../../../lib/local/states/definition/validate.ts';
+import { validateDefinition } from '../../../lib/local/states/definition/validate.ts';
 import { machine } from './harness.ts';
 import { done, map, parallel, pass, task, waiting } from './shapes.ts';
 
-describe('a definition this service runs', () => {
+describe('a supported definition', () => {
   it.each<[string, Record<string, unknown>]>([
     [
       'every state type',
@@ -49,13 +49,13 @@ describe('a definition this service runs', () => {
         C: done,
       },
     ],
-    ['fields named like members of every object', { constructor: pass() }],
+    ['fields with the names of inherited members', { constructor: pass() }],
   ])('has no findings: %s', (_, states) => {
-    expect(examineDefinition(machine(states))).toEqual([]);
+    expect(validateDefinition(machine(states))).toEqual([]);
   });
 
-  it('may name the language on every state instead of on the machine', () => {
+  it('may set the language on every state instead of on the machine', () => {
     const definition = JSON.stringify({ StartAt: 'A', States: { A: pass({ QueryLanguage: 'JSONata' }) } });
-    expect(examineDefinition(definition)).toEqual([]);
+    expect(validateDefinition(definition)).toEqual([]);
   });
 });

@@ -21,7 +21,7 @@ describe('evaluate', () => {
     });
   });
 
-  it('gives plain arrays and objects, which share nothing with their source', async () => {
+  it('returns plain arrays and objects, which share nothing with their source', async () => {
     const source = { list: [{ n: 1 }, { n: 2 }] };
     const output = (await run('{% $states.input.list %}', {}, source)) as { n: number }[];
     expect(output).toEqual(source.list);
@@ -30,13 +30,13 @@ describe('evaluate', () => {
   });
 
   it.each([
-    ['nothing at all', '{% $states.input.absent %}', 'returned nothing (undefined)'],
+    ['an undefined result', '{% $states.input.absent %}', 'returned nothing (undefined)'],
     ['a type error', "{% 1 + 'a' %}", 'threw an error during evaluation'],
     ['a function', '{% function($x) { $x } %}', 'not JSON'],
     ['a built-in function', '{% $sum %}', 'not JSON'],
     ['a function inside', "{% {'f': function() { 1 }} %}", 'not JSON'],
     ['a regular expression', '{% /a/ %}', 'not JSON'],
-    ['an error of its own', "{% $error('by hand') %}", 'by hand'],
+    ['an explicit error', "{% $error('by hand') %}", 'by hand'],
     ['$eval', "{% $eval('1') %}", '$eval is not available'],
     ['endless recursion', '{% ($f := function($n) { 1 + $f($n + 1) }; $f(0)) %}', 'threw an error'],
   ])('fails on %s, naming the expression and the field', async (_, expression, message) => {
@@ -49,20 +49,20 @@ describe('evaluate', () => {
     await expect(failure).rejects.toThrow("'Output/deep/0'");
   });
 
-  it("keeps the service's time", async () => {
+  it("uses the service's time", async () => {
     expect(await run('{% $millis() %}')).toBe(now);
     expect(await run('{% $now() %}')).toBe('2026-11-25T12:00:00.000Z');
     expect(await run("{% $now('[Y]-[M01]') %}")).toBe('2026-11');
     expect(await run("{% $now('[H01]:[m01]', '+0200') %}")).toBe('14:00');
   });
 
-  it('does not carry variables from one evaluation to the next', async () => {
+  it('does not keep variables between evaluations', async () => {
     expect(await run('{% $leak := 1 %}')).toBe(1);
     await expect(run('{% $leak %}')).rejects.toThrow('undefined');
   });
 });
 
-describe("Step Functions' own functions", () => {
+describe('functions that Step Functions adds', () => {
   it.each<[string, Json]>([
     ['$parse(\'{"a": [1, null]}\')', { a: [1, null] }],
     ["$hash('abc', 'MD5')", '900150983cd24fb0d6963f7d28e17f72'],
@@ -77,13 +77,13 @@ describe("Step Functions' own functions", () => {
     expect(await run(`{% ${expression} %}`)).toEqual(expected);
   });
 
-  it('$uuid gives a new version 4 UUID each time', async () => {
+  it('$uuid returns a new version 4 UUID each time', async () => {
     const [a, b] = (await run('{% [$uuid(), $uuid()] %}')) as string[];
     expect(a).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(a).not.toBe(b);
   });
 
-  it('$random repeats itself for a seed, and only then', async () => {
+  it('$random is deterministic with a seed only', async () => {
     const [a, b, c, d, e] = (await run(
       '{% [$random(7), $random(7), $random(8), $random(), $random()] %}',
     )) as number[];
@@ -109,7 +109,7 @@ describe("Step Functions' own functions", () => {
     ['$parse($states.input.no)'],
     ["$hash($states.input.no, 'MD5')"],
     ['$partition($states.input.no, 2)'],
-  ])('%s of nothing is nothing, as in JSONata', async (expression) => {
+  ])('%s of undefined is undefined, as in JSONata', async (expression) => {
     expect(await run(`{% $exists(${expression}) %}`)).toBe(false);
   });
 });

@@ -19,11 +19,11 @@ export const ROLE = 'arn:aws:iam::000000000000:role/machine';
 export const INVOKE = 'arn:aws:states:::lambda:invoke';
 export const WAIT_FOR_TOKEN = 'arn:aws:states:::lambda:invoke.waitForTaskToken';
 
-/** Functions by name, as Lambda would run them: what they throw becomes a function error. */
+/** Lambda functions by name; an exception becomes a function error. */
 // biome-ignore lint/suspicious/noExplicitAny: events are whatever the machine under test sends
 export type Functions = Record<string, (event: any) => unknown>;
 
-/** Stands where the Lambda API stands, with its answers and its errors. */
+/** A fake of the Lambda API, with its responses and errors. */
 export function lambdaOf(functions: Functions): InvokeLambda {
   return async ({ functionName, payload }) => {
     const run = functions[functionName];
@@ -48,7 +48,7 @@ export function lambdaOf(functions: Functions): InvokeLambda {
   };
 }
 
-/** An error as a handler would throw it: its name is the error type. */
+/** An error as thrown by a handler: its name is the error type. */
 export function named(name: string, message = 'it broke'): Error {
   return Object.assign(new Error(message), { name });
 }
@@ -63,7 +63,7 @@ export function machine(states: Record<string, unknown>, more: Record<string, un
   });
 }
 
-/** A service with a clock that stands still, and an SDK client that talks to it. */
+/** A service with a manual clock, and an SDK client for it. */
 export class Harness {
   readonly clock = new ManualClock();
   readonly functions: Functions;
@@ -103,7 +103,7 @@ export class Harness {
     return this;
   }
 
-  /** Ends this life of the service; open() begins the next on the same data. */
+  /** Stops the service; open() starts another one on the same data. */
   async suspend(): Promise<void> {
     this.sfn.destroy();
     await this.#close();
@@ -136,7 +136,7 @@ export class Harness {
     return this.sfn.send(new DescribeExecutionCommand({ executionArn }));
   }
 
-  /** Waits, in real time, for the end of an execution that needs no more of the clock. */
+  /** Waits, in real time, for the end of an execution that needs no further clock time. */
   async ended(executionArn: string): Promise<DescribeExecutionCommandOutput> {
     const deadline = Date.now() + 30_000;
     for (;;) {
@@ -156,7 +156,7 @@ export class Harness {
     return this.ended(await this.start(states, input, more));
   }
 
-  /** Runs a machine that must succeed, and gives its output. */
+  /** Runs a machine that must succeed and returns its output. */
   async output(states: Record<string, unknown>, input: unknown = {}): Promise<unknown> {
     const { status, output, error, cause } = await this.run(states, input);
     if (status !== 'SUCCEEDED') throw new Error(`${status}: ${error}: ${cause}`);
@@ -174,11 +174,11 @@ export class Harness {
   }
 }
 
-/** Waits, in real time, until something has happened in the service. */
-export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+/** Waits, in real time, for a condition. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 30_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('what the test waits for did not happen within half a minute');
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error('the condition was not met within half a minute');
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { invocationError, invokeThrough, returnedBy } from '../../../lib/local/states/lambda.ts';
+import { invocationError, invokeThrough, returnedValue } from '../../../lib/local/states/lambda.ts';
 
-/** A server that speaks the Invoke API's HTTP, to hold the real SDK client against. */
+/** A server with the HTTP protocol of the Invoke API, for the real SDK client. */
 let server: Server;
 let answer: (request: IncomingMessage, body: string, response: ServerResponse) => void;
 let client: LambdaClient;
@@ -32,7 +32,7 @@ const invoke = (payload = '{}') =>
   invokeThrough(client)({ functionName: 'plan-run', payload, signal: new AbortController().signal });
 
 describe('invokeThrough', () => {
-  it('sends the event and brings the answer', async () => {
+  it('sends the event and returns the response', async () => {
     let seen = '';
     answer = (request, body, response) => {
       seen = `${request.method} ${request.url} ${body}`;
@@ -47,13 +47,13 @@ describe('invokeThrough', () => {
     expect(seen).toBe('POST /2015-03-31/functions/plan-run/invocations {"a":1}');
   });
 
-  it('tells an error of the function from an answer', async () => {
+  it('distinguishes an error of the function from a result', async () => {
     answer = (_request, _body, response) =>
       response
         .setHeader('x-amz-function-error', 'Unhandled')
         .end('{"errorType":"PhotoRejected","errorMessage":"dark"}');
     const reply = await invoke();
-    expect(() => returnedBy(reply)).toThrow(
+    expect(() => returnedValue(reply)).toThrow(
       expect.objectContaining({
         error: 'PhotoRejected',
         reason: '{"errorType":"PhotoRejected","errorMessage":"dark"}',
@@ -72,25 +72,25 @@ describe('invokeThrough', () => {
     expect(failure).toMatchObject({ error: expected });
   });
 
-  it('calls a dropped connection Lambda.SdkClientException', async () => {
+  it('reports a dropped connection as Lambda.SdkClientException', async () => {
     answer = (request) => request.socket.destroy();
     expect(await invoke().catch(invocationError)).toMatchObject({ error: 'Lambda.SdkClientException' });
   });
 });
 
-describe('returnedBy', () => {
+describe('returnedValue', () => {
   const reply = { statusCode: 200, executedVersion: '1' };
 
-  it('reads JSON, and nothing as null', () => {
-    expect(returnedBy({ ...reply, payload: '[1]' })).toEqual([1]);
-    expect(returnedBy({ ...reply, payload: '' })).toBeNull();
+  it('parses JSON, and an empty payload as null', () => {
+    expect(returnedValue({ ...reply, payload: '[1]' })).toEqual([1]);
+    expect(returnedValue({ ...reply, payload: '' })).toBeNull();
   });
 
-  it('names an error without a type, and an answer that is no JSON', () => {
-    expect(() => returnedBy({ ...reply, functionError: 'Unhandled', payload: 'boom' })).toThrow(
+  it('names an error without a type, and a payload that is not JSON', () => {
+    expect(() => returnedValue({ ...reply, functionError: 'Unhandled', payload: 'boom' })).toThrow(
       expect.objectContaining({ error: 'Lambda.Unknown', reason: 'boom' }),
     );
-    expect(() => returnedBy({ ...reply, payload: '{' })).toThrow(
+    expect(() => returnedValue({ ...reply, payload: '{' })).toThrow(
       expect.objectContaining({ error: 'States.Runtime' }),
     );
   });

@@ -32,8 +32,8 @@ const waiting = {
   },
 };
 
-describe('what the service keeps', () => {
-  it('are machines and ended executions, with history, word for word', async () => {
+describe('the store', () => {
+  it('keeps machines and ended executions with their history unchanged', async () => {
     const arn = await cloud.start({ A: { Type: 'Pass', Output: { x: 'é' }, End: true } }, { in: 1 });
     const before = await cloud.ended(arn);
     const history = await cloud.history(arn);
@@ -51,7 +51,7 @@ describe('what the service keeps', () => {
     ).rejects.toMatchObject({ name: 'ExecutionAlreadyExists' });
   });
 
-  it('aborts what was running when it stopped, says why, tells the bus and voids the token', async () => {
+  it('aborts running executions after a restart, with a cause and an event, and invalidates their tokens', async () => {
     const arn = await cloud.start(waiting);
     await until(() => tokens.length === 1);
     await cloud.suspend();
@@ -74,14 +74,14 @@ describe('what the service keeps', () => {
     await expect(
       cloud.sfn.send(new SendTaskSuccessCommand({ taskToken: tokens[0], output: '1' })),
     ).rejects.toMatchObject({ name: 'TaskTimedOut' });
-    // And once only: the next start finds it ended.
+    // Only once: at the next start it has already ended.
     cloud.events.length = 0;
     await reopen();
     expect(await cloud.describe(arn)).toMatchObject({ status: 'ABORTED', stopDate: execution.stopDate });
     expect(cloud.events).toEqual([]);
   });
 
-  it('is on disk when a call has been answered, so that a kill loses nothing of it', async () => {
+  it('is on disk before a call returns, so that a kill loses nothing', async () => {
     const arn = await cloud.start(waiting);
     const folder = join(cloud.dataDir, 'executions', 'machine-0');
     expect(readdirSync(folder)).toEqual(['one.json']);
@@ -92,7 +92,7 @@ describe('what the service keeps', () => {
     });
   });
 
-  it('keeps names apart that no file could have', async () => {
+  it('distinguishes names that are not valid file names', async () => {
     const stateMachineArn = await cloud.create(machine({ A: { Type: 'Succeed' } }), '..');
     const names = ['.', '..', 'größe', '愛'.repeat(80), 'A', 'a'];
     for (const name of names) {
@@ -110,7 +110,7 @@ describe('what the service keeps', () => {
     expect(executions?.map(({ name }) => name).sort()).toEqual([...names].sort());
   });
 
-  it('names a record it cannot read, and does not start over it', async () => {
+  it('reports a record that it cannot read and does not start', async () => {
     await cloud.run({ A: { Type: 'Succeed' } });
     await cloud.suspend();
     const file = join(cloud.dataDir, 'machines', 'machine-0.json');

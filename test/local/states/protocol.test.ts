@@ -75,7 +75,7 @@ describe('state machines', () => {
       loggingConfiguration: logging,
       creationDate: created.creationDate,
     });
-    // What runs already goes on as it began.
+    // A running execution keeps its definition.
     const { executionArn } = started;
     expect(await sfn.send(new DescribeStateMachineForExecutionCommand({ executionArn }))).toMatchObject({
       definition: wait,
@@ -97,7 +97,7 @@ describe('state machines', () => {
     expect(cloud.events.at(-1)?.detail.status).toBe('ABORTED');
   });
 
-  it('may be created twice the same, not twice differently', async () => {
+  it('can be created again if identical, but not differently', async () => {
     const arn = await cloud.create(pass, 'twice');
     expect(await cloud.create(pass, 'twice')).toBe(arn);
     await expect(cloud.create(wait, 'twice')).rejects.toMatchObject({ name: 'StateMachineAlreadyExists' });
@@ -118,12 +118,12 @@ describe('state machines', () => {
     expect((await cloud.sfn.send(new ListStateMachinesCommand({}))).stateMachines).toEqual([]);
   });
 
-  it('say in the refusal where the definition is wrong, and stay as they were', async () => {
+  it('report where a definition is invalid and stay unchanged', async () => {
     const stateMachineArn = await cloud.create(pass, 'm');
     const definition = machine({ A: { Type: 'Pass', Next: 'B' } });
     await expect(
       cloud.sfn.send(new UpdateStateMachineCommand({ stateMachineArn, definition })),
-    ).rejects.toThrow("there is no state 'B' here; known are A at /States/A/Next");
+    ).rejects.toThrow("the state 'B' does not exist here; the states are A at /States/A/Next");
     await expect(cloud.sfn.send(new UpdateStateMachineCommand({ stateMachineArn }))).rejects.toMatchObject({
       name: 'MissingRequiredParameter',
     });
@@ -132,7 +132,7 @@ describe('state machines', () => {
     );
   });
 
-  it('carry tags', async () => {
+  it('have tags', async () => {
     const resourceArn = await cloud.create(pass);
     await cloud.sfn.send(
       new TagResourceCommand({
@@ -167,7 +167,7 @@ describe('state machines', () => {
 });
 
 describe('executions', () => {
-  it('start once for the same name and input while they run', async () => {
+  it('start once for the same name and input while running', async () => {
     const arn = await cloud.create(wait);
     const first = await start(arn, 'run-1', '{"a":1}');
     await cloud.clock.advance(1);
@@ -180,7 +180,7 @@ describe('executions', () => {
     expect(cloud.log.filter((line) => line.includes('RUNNING'))).toHaveLength(1);
   });
 
-  it('get a name and an empty input when they are given none', async () => {
+  it('have a generated name and an empty input by default', async () => {
     const { executionArn } = await start(await cloud.create(pass, 'm'));
     const execution = await cloud.ended(executionArn ?? '');
     expect(executionArn).toBe(`arn:aws:states:us-east-1:000000000000:execution:m:${execution.name}`);
@@ -193,17 +193,17 @@ describe('executions', () => {
   });
 
   it.each(['', 'a b', 'a/b', 'a:b', 'a*', 'a"b', 'a,b', 'a\u0007', 'x'.repeat(81), 'a$b', '{a}'])(
-    'refuse the name %j',
+    'reject the name %j',
     async (name) => {
       await expect(start(await cloud.create(pass), name)).rejects.toMatchObject({ name: 'InvalidName' });
     },
   );
 
-  it.each(['x'.repeat(80), 'a.b-c_d@e', '..', 'größe'])('take the name %j', async (name) => {
+  it.each(['x'.repeat(80), 'a.b-c_d@e', '..', 'größe'])('accept the name %j', async (name) => {
     expect((await start(await cloud.create(pass), name)).executionArn).toMatch(/:execution:/);
   });
 
-  it('refuse an input that is no JSON or too long, and what does not exist', async () => {
+  it('reject an input that is not JSON or is too long, and resources that do not exist', async () => {
     const arn = await cloud.create(pass);
     await expect(start(arn, 'a', '{')).rejects.toMatchObject({ name: 'InvalidExecutionInput' });
     await expect(start(arn, 'a', JSON.stringify('é'.repeat(131_072)))).rejects.toMatchObject({
@@ -217,7 +217,7 @@ describe('executions', () => {
     await expect(cloud.describe(arn)).rejects.toMatchObject({ name: 'InvalidArn' });
   });
 
-  it('can be stopped, once; an ended one stays as it ended', async () => {
+  it('can be stopped once; an ended one does not change', async () => {
     const { executionArn = '' } = await start(await cloud.create(wait), 'w');
     const stopped = await cloud.sfn.send(new StopExecutionCommand({ executionArn, error: 'E', cause: 'C' }));
     expect(await cloud.describe(executionArn)).toMatchObject({
@@ -260,7 +260,7 @@ describe('executions', () => {
 });
 
 describe('the history', () => {
-  it('comes in pages, backwards and without data when asked', async () => {
+  it('can be read in pages, in reverse order and without data', async () => {
     const executionArn = await cloud.start(
       { A: { Type: 'Pass', Assign: { x: 1 }, End: true } },
       { secret: 1 },
@@ -292,7 +292,7 @@ describe('the history', () => {
 });
 
 describe('status changes', () => {
-  it('are handed on in the shape of EventBridge', async () => {
+  it('are published in the format of EventBridge', async () => {
     const executionArn = await cloud.start({ F: { Type: 'Fail', Error: 'No', Cause: 'because' } }, { a: 1 });
     await cloud.ended(executionArn);
     await until(() => cloud.events.length === 2);
@@ -320,7 +320,7 @@ describe('status changes', () => {
     });
   });
 
-  it('that cannot be handed on are logged and change nothing', async () => {
+  it('that cannot be published are logged and have no other effect', async () => {
     const other = await new Harness(
       {},
       {
@@ -350,7 +350,7 @@ describe('the protocol', () => {
     expect(cloud.endpoint).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
   });
 
-  it('answers in AWS JSON 1.0', async () => {
+  it('uses AWS JSON 1.0', async () => {
     const response = await post('AWSStepFunctions.ListStateMachines', '{}');
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('application/x-amz-json-1.0');
@@ -371,7 +371,7 @@ describe('the protocol', () => {
     expect(await response.json()).toMatchObject({ __type: type });
   });
 
-  it('says that an operation is not there', async () => {
+  it('reports an unknown operation', async () => {
     await expect(cloud.sfn.send(new RedriveExecutionCommand({ executionArn: 'x' }))).rejects.toMatchObject({
       name: 'UnknownOperationException',
     });

@@ -1,16 +1,16 @@
-import { examineDefinition, parseDefinition } from '../../../lib/local/states/definition/validate.ts';
+import { parseDefinition, validateDefinition } from '../../../lib/local/states/definition/validate.ts';
 import { INVOKE, machine } from './harness.ts';
 import { done, map, parallel, pass, task, waiting } from './shapes.ts';
 
-describe('a definition this service does not run is refused, with place and reason', () => {
+describe('an unsupported definition is rejected with location and reason', () => {
   it.each<[string, string, string, Record<string, unknown>]>([
     // Types, fields and resources
     ['an unknown type', '/States/A/Type', 'must be one of Task', { A: { Type: 'Activity', End: true } }],
     ['no type', '/States/A/Type', 'must be one of Task', { A: { End: true } }],
-    ['a state that is no object', '/States/A', 'must be an object', { A: 1 }],
+    ['a state that is not an object', '/States/A', 'must be an object', { A: 1 }],
     ['an unknown field', '/States/A/Wobble', 'no field Wobble', { A: pass({ Wobble: 1 }) }],
     [
-      'a field named like a member of every object',
+      'a field with the name of an inherited member',
       '/States/A/constructor',
       'no field constructor',
       { A: pass({ constructor: 1 }) },
@@ -62,33 +62,38 @@ describe('a definition this service does not run is refused, with place and reas
     ],
     ['Assign on Succeed', '/States/A/Assign', 'no field Assign', { A: { Type: 'Succeed', Assign: {} } }],
     ['Retry on Pass', '/States/A/Retry', 'no field Retry', { A: pass({ Retry: [{ ErrorEquals: ['X'] }] }) }],
-    // How states hang together
-    ['an unknown Next', '/States/A/Next', "no state 'B'", { A: pass({ End: undefined, Next: 'B' }) }],
+    // Transitions
+    [
+      'an unknown Next',
+      '/States/A/Next',
+      "the state 'B' does not exist",
+      { A: pass({ End: undefined, Next: 'B' }) },
+    ],
     [
       'an unknown Default',
       '/States/A/Default',
-      "no state 'B'",
+      "the state 'B' does not exist",
       { A: { Type: 'Choice', Choices: [{ Condition: true, Next: 'Z' }], Default: 'B' }, Z: done },
     ],
     [
       'an unknown Next of a choice',
       '/States/A/Choices/0/Next',
-      "no state 'B'",
+      "the state 'B' does not exist",
       { A: { Type: 'Choice', Choices: [{ Condition: true, Next: 'B' }], Default: 'Z' }, Z: done },
     ],
     [
       'an unknown Next of a catcher',
       '/States/A/Catch/0/Next',
-      "no state 'B'",
+      "the state 'B' does not exist",
       { A: task({ Catch: [{ ErrorEquals: ['States.ALL'], Next: 'B' }] }) },
     ],
     [
       'a Next into a branch',
       '/States/A/Next',
-      "no state 'G'",
+      "the state 'G' does not exist",
       { A: pass({ End: undefined, Next: 'G' }), P: parallel({ G: pass() }) },
     ],
-    ['an unreachable state', '/States/B', "nothing leads to the state 'B'", { A: pass(), B: pass() }],
+    ['an unreachable state', '/States/B', "no state leads to 'B'", { A: pass(), B: pass() }],
     [
       'neither Next nor End',
       '/States/A',
@@ -105,7 +110,7 @@ describe('a definition this service does not run is refused, with place and reas
     [
       'an unknown StartAt in a branch',
       '/States/P/Branches/0/StartAt',
-      "no state 'X'",
+      "the state 'X' does not exist",
       { P: { Type: 'Parallel', Branches: [{ StartAt: 'X', States: { A: pass() } }], End: true } },
     ],
     [
@@ -128,9 +133,9 @@ describe('a definition this service does not run is refused, with place and reas
       { A: waiting({ TimeoutSeconds: 60, HeartbeatSeconds: 60 }) },
     ],
     [
-      'a heartbeat nobody can send',
+      'a heartbeat without a task token',
       '/States/A/HeartbeatSeconds',
-      'without a task token',
+      'needs a task token',
       { A: task({ HeartbeatSeconds: 60 }) },
     ],
     [
@@ -161,7 +166,7 @@ describe('a definition this service does not run is refused, with place and reas
     [
       'States.ALL among others',
       '/States/A/Retry/0/ErrorEquals',
-      'must stand alone',
+      'must be the only error',
       { A: task({ Retry: [{ ErrorEquals: ['X', 'States.ALL'] }] }) },
     ],
     [
@@ -179,13 +184,13 @@ describe('a definition this service does not run is refused, with place and reas
       },
     ],
     [
-      'catching what cannot be caught',
+      'catching an error that cannot be caught',
       '/States/A/Catch/0/ErrorEquals/0',
       'neither retried nor caught',
       { A: task({ Catch: [{ ErrorEquals: ['States.DataLimitExceeded'], Next: 'Z' }] }), Z: done },
     ],
     [
-      'reserved names nobody reports',
+      'reserved names that are never reported',
       '/States/A/Retry/0/ErrorEquals/0',
       'never reported here',
       { A: task({ Retry: [{ ErrorEquals: ['States.Tmieout'] }] }) },
@@ -222,9 +227,9 @@ describe('a definition this service does not run is refused, with place and reas
       { A: pass({ Output: { x: '{% 1 + %}' } }) },
     ],
     [
-      'half an expression',
+      'an incomplete expression',
       '/States/A/Output',
-      'only half an expression',
+      'an incomplete expression',
       { A: pass({ Output: ' {% 1 %}' }) },
     ],
     ['$eval', '/States/A/Output', 'use $parse', { A: pass({ Output: "{% $count([1, $eval('1')]) %}" }) }],
@@ -257,7 +262,7 @@ describe('a definition this service does not run is refused, with place and reas
     ],
     ['assigning $states', '/States/A/Assign/states', 'reserved', { A: pass({ Assign: { states: 1 } }) }],
     [
-      'a variable that is no name',
+      'an invalid variable name',
       '/States/A/Assign/a-b',
       'not a variable name',
       { A: pass({ Assign: { 'a-b': 1 } }) },
@@ -292,9 +297,9 @@ describe('a definition this service does not run is refused, with place and reas
       { M: map({ ToleratedFailureCount: 1 }) },
     ],
     ['a Map without processor', '/States/M', 'must have ItemProcessor', { M: { Type: 'Map', End: true } }],
-    ['items that are no list', '/States/M/Items', 'must be an array', { M: map({ Items: 'plain' }) }],
+    ['items that are not a list', '/States/M/Items', 'must be an array', { M: map({ Items: 'plain' }) }],
   ])('%s', (_, location, message, states) => {
-    const found = examineDefinition(machine(states));
+    const found = validateDefinition(machine(states));
     expect(found).toContainEqual({
       severity: 'ERROR',
       code: expect.any(String),
@@ -325,18 +330,18 @@ describe('a definition this service does not run is refused, with place and reas
       'SCHEMA_VALIDATION_FAILED',
     ],
   ])('%s: %s', (definition, code) => {
-    expect(examineDefinition(definition).map((finding) => finding.code)).toContain(code);
+    expect(validateDefinition(definition).map((finding) => finding.code)).toContain(code);
   });
 
-  it('a definition above 1 MiB', () => {
+  it('rejects a definition above 1 MiB', () => {
     expect(
-      examineDefinition(machine({ A: pass({ Comment: 'x'.repeat(1024 * 1024) }) }))[0]?.message,
+      validateDefinition(machine({ A: pass({ Comment: 'x'.repeat(1024 * 1024) }) }))[0]?.message,
     ).toContain('1 MiB');
   });
 
-  it('all of its mistakes at once, in the error too', () => {
+  it('reports all mistakes at once, also in the error', () => {
     const definition = machine({ A: pass({ Wobble: 1, Next: 'Nowhere', End: undefined }), B: pass() });
-    expect(examineDefinition(definition)).toHaveLength(4);
+    expect(validateDefinition(definition)).toHaveLength(4);
     expect(() => parseDefinition(definition)).toThrow(
       /Wobble here.*at \/States\/A\/Wobble; .*Nowhere.*; UNREACHABLE_STATE: .*'B' at \/States\/B/,
     );

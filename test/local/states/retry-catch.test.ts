@@ -1,7 +1,7 @@
-import { retryDelay, takes } from '../../../lib/local/states/interpreter/retry-catch.ts';
+import { matchesError, retryDelay } from '../../../lib/local/states/interpreter/retry-catch.ts';
 import { Harness, INVOKE, named, until } from './harness.ts';
 
-describe('takes', () => {
+describe('matchesError', () => {
   it.each([
     ['States.ALL', 'AnyError', true],
     ['States.ALL', 'States.Timeout', true],
@@ -17,14 +17,14 @@ describe('takes', () => {
     ['AnyError', 'AnyError', true],
     ['AnyError', 'anyerror', false],
   ])('%s and %s: %s', (wanted, error, expected) => {
-    expect(takes([wanted], error)).toBe(expected);
+    expect(matchesError([wanted], error)).toBe(expected);
   });
 });
 
 describe('retryDelay', () => {
   const errors = { ErrorEquals: ['States.ALL'] };
 
-  it('is a second, doubled each time, unless the retrier says otherwise', () => {
+  it('is one second by default, doubled each time', () => {
     expect([0, 1, 2, 3].map((used) => retryDelay(errors, used, 0.5))).toEqual([1, 2, 4, 8]);
     expect(
       [0, 1, 2].map((used) => retryDelay({ ...errors, IntervalSeconds: 3, BackoffRate: 1.5 }, used, 0.5)),
@@ -37,7 +37,7 @@ describe('retryDelay', () => {
     ).toEqual([4, 10, 10]);
   });
 
-  it('is anything up to the delay with full jitter, after the cap', () => {
+  it('is a random part of the capped delay with full jitter', () => {
     const retrier = { ...errors, IntervalSeconds: 4, MaxDelaySeconds: 10, JitterStrategy: 'FULL' as const };
     expect(retryDelay(retrier, 3, 0)).toBe(0);
     expect(retryDelay(retrier, 3, 0.5)).toBe(5);
@@ -47,7 +47,7 @@ describe('retryDelay', () => {
 
 describe('Retry and Catch', () => {
   let cloud: Harness;
-  /** When each call came, in seconds from the first. */
+  /** The time of each call, in seconds from the first. */
   let calls: number[];
   let failures: string[];
   let retryCounts: number[];
@@ -86,7 +86,7 @@ describe('Retry and Catch', () => {
     until(() => calls.length === count && cloud.clock.nextIn !== undefined);
   const gaps = (): number[] => calls.slice(1).map((time, index) => time - (calls[index] ?? 0));
 
-  it('tries again after the delays, and counts the tries for the function', async () => {
+  it('retries after the delays, and passes the retry count to the function', async () => {
     failures = ['Busy', 'Busy', 'Busy'];
     const arn = await cloud.start(
       flaky({ Retry: [{ ErrorEquals: ['Busy'], IntervalSeconds: 2, BackoffRate: 3 }] }),
@@ -98,7 +98,7 @@ describe('Retry and Catch', () => {
     expect(retryCounts).toEqual([0, 1, 2, 3]);
   });
 
-  it('gives up after MaxAttempts, three unless said', async () => {
+  it('gives up after MaxAttempts, three by default', async () => {
     failures = ['Busy', 'Busy', 'Busy', 'Busy', 'Busy'];
     const arn = await cloud.start(flaky({ Retry: [{ ErrorEquals: ['Busy'] }] }));
     await called(1);
@@ -107,7 +107,7 @@ describe('Retry and Catch', () => {
     expect(calls).toHaveLength(4);
   });
 
-  it('does not try at all with MaxAttempts 0, nor ask later retriers', async () => {
+  it('does not retry with MaxAttempts 0, nor use later retriers', async () => {
     failures = ['Busy'];
     const execution = await cloud.run(
       flaky({ Retry: [{ ErrorEquals: ['Busy'], MaxAttempts: 0 }, { ErrorEquals: ['States.ALL'] }] }),
@@ -116,7 +116,7 @@ describe('Retry and Catch', () => {
     expect(calls).toHaveLength(1);
   });
 
-  it('counts for each retrier alone', async () => {
+  it('counts separately for each retrier', async () => {
     failures = ['Busy', 'Lost', 'Busy', 'Lost'];
     const arn = await cloud.start(
       flaky({
@@ -132,7 +132,7 @@ describe('Retry and Catch', () => {
     expect(gaps()).toEqual([2, 5, 4, 10]);
   });
 
-  it('spreads the delay with full jitter', async () => {
+  it('randomizes the delay with full jitter', async () => {
     failures = ['Busy'];
     const arn = await cloud.start(
       flaky({ Retry: [{ ErrorEquals: ['Busy'], IntervalSeconds: 8, JitterStrategy: 'FULL' }] }),
@@ -143,7 +143,7 @@ describe('Retry and Catch', () => {
     expect(gaps()).toEqual([2]);
   });
 
-  it('catches after the last retry, by the first catcher that takes the error', async () => {
+  it('catches after the last retry, with the first catcher that matches', async () => {
     failures = ['Busy', 'Busy'];
     const states = flaky({
       Retry: [{ ErrorEquals: ['Busy'], MaxAttempts: 1 }],
@@ -170,7 +170,7 @@ describe('Retry and Catch', () => {
     expect(JSON.parse(output.in.error.Cause)).toMatchObject({ errorType: 'Busy', errorMessage: 'it broke' });
   });
 
-  it('hands the error on when the catcher has no Output', async () => {
+  it('outputs the error if the catcher has no Output', async () => {
     failures = ['Busy'];
     const output = await cloud.output({
       ...flaky({ Catch: [{ ErrorEquals: ['States.TaskFailed'], Next: 'Caught' }] }),
@@ -209,7 +209,7 @@ describe('Retry and Catch', () => {
     expect(execution.cause).toContain('Catch/0/Output');
   });
 
-  it('stops retrying when the execution is over', async () => {
+  it('stops retrying when the execution has ended', async () => {
     failures = ['Busy', 'Busy'];
     const arn = await cloud.start(
       flaky({ Retry: [{ ErrorEquals: ['Busy'], IntervalSeconds: 100 }] }),

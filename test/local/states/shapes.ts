@@ -1,4 +1,4 @@
-/** The smallest states of each kind, to be varied by tests of definitions. */
+/** Minimal states of each type, as a basis for tests of definitions. */
 import { INVOKE, WAIT_FOR_TOKEN } from './harness.ts';
 
 export const done = { Type: 'Succeed' };

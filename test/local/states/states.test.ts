@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => cloud.close());
 
 describe('Task', () => {
-  it('invokes a function and gives its payload, status and version', async () => {
+  it('invokes a function and returns its payload, status and version', async () => {
     const output = await cloud.output(
       {
         Double: {
@@ -29,7 +29,7 @@ describe('Task', () => {
     expect(output).toEqual({ Payload: { doubled: 42 }, StatusCode: 200, ExecutedVersion: '$LATEST' });
   });
 
-  it('sends an empty object when no Payload is given, and reads an empty answer as null', async () => {
+  it('sends an empty object without Payload, and reads an empty result as null', async () => {
     const output = await cloud.output({
       Nothing: {
         Type: 'Task',
@@ -42,7 +42,7 @@ describe('Task', () => {
     expect(output).toEqual({ got: null });
   });
 
-  it('takes the resource of every partition and computed arguments', async () => {
+  it('supports the resource of every partition and computed arguments', async () => {
     const output = await cloud.output({
       Gov: {
         Type: 'Task',
@@ -55,7 +55,7 @@ describe('Task', () => {
     expect(output).toBe(8);
   });
 
-  it('fails with the error type of the function and its whole error as cause', async () => {
+  it('fails with the error type of the function and its complete error as cause', async () => {
     const execution = await cloud.run({
       Refuse: { Type: 'Task', Resource: INVOKE, Arguments: { FunctionName: 'refuse' }, End: true },
     });
@@ -80,7 +80,7 @@ describe('Task', () => {
     });
   });
 
-  it('refuses computed arguments that lambda:invoke does not take, past every catcher', async () => {
+  it('rejects computed arguments that lambda:invoke does not accept, without catching', async () => {
     const execution = await cloud.run({
       Odd: {
         Type: 'Task',
@@ -96,7 +96,7 @@ describe('Task', () => {
 });
 
 describe('Pass, Succeed and Fail', () => {
-  it('hands the input on, or what Output says', async () => {
+  it('outputs the input or the value of Output', async () => {
     expect(await cloud.output({ A: { Type: 'Pass', Next: 'B' }, B: { Type: 'Succeed' } }, { x: 1 })).toEqual({
       x: 1,
     });
@@ -111,7 +111,7 @@ describe('Pass, Succeed and Fail', () => {
     ).toEqual([1, 'plain']);
   });
 
-  it('keeps null apart from nothing', async () => {
+  it('distinguishes null from undefined', async () => {
     expect(await cloud.output({ A: { Type: 'Pass', Output: null, End: true } })).toBeNull();
   });
 
@@ -123,7 +123,7 @@ describe('Pass, Succeed and Fail', () => {
     expect(execution).toMatchObject({ status: 'FAILED', error: 'RunStopped', cause: 'asked to' });
   });
 
-  it('fails without error or cause when a Fail state names none', async () => {
+  it('fails without error or cause if a Fail state has none', async () => {
     const execution = await cloud.run({ No: { Type: 'Fail' } });
     expect(execution.status).toBe('FAILED');
     expect(execution.error).toBeUndefined();
@@ -146,12 +146,12 @@ describe('Choice', () => {
     Done: { Type: 'Pass', Output: { in: '{% $states.input %}', size: '{% $size %}' }, End: true },
   };
 
-  it("takes the first rule that holds, with the rule's own Output and Assign", async () => {
+  it("uses the first rule that matches, with the rule's own Output and Assign", async () => {
     expect(await cloud.output(sort, { n: 11 })).toEqual({ in: 'big', size: 'big' });
     expect(await cloud.output(sort, { n: 6 })).toEqual({ in: { n: 6 }, size: 'middle' });
   });
 
-  it("takes Default with the state's Output and Assign", async () => {
+  it("uses Default with the state's Output and Assign", async () => {
     expect(await cloud.output(sort, { n: 1 })).toEqual({ in: 'default', size: 'small' });
   });
 
@@ -161,7 +161,7 @@ describe('Choice', () => {
     expect(execution).toMatchObject({ status: 'FAILED', error: 'States.NoChoiceMatched' });
   });
 
-  it('fails when a condition is neither true nor false', async () => {
+  it('fails if a condition is neither true nor false', async () => {
     const states = {
       Sort: {
         Type: 'Choice',
@@ -179,7 +179,7 @@ describe('Choice', () => {
 describe('Wait', () => {
   const exits = async (arn: string): Promise<boolean> => (await cloud.types(arn)).includes('WaitStateExited');
 
-  it('waits for the seconds an expression gives, not a moment less', async () => {
+  it('waits for exactly the seconds of an expression', async () => {
     const arn = await cloud.start(
       { W: { Type: 'Wait', Seconds: '{% $states.input.s %}', Output: 'rested', End: true } },
       { s: 90 },
@@ -190,7 +190,7 @@ describe('Wait', () => {
     expect((await cloud.ended(arn)).output).toBe('"rested"');
   });
 
-  it('waits until a timestamp, and not at all for one that is past', async () => {
+  it('waits until a timestamp, and not at all for one in the past', async () => {
     const at = new Date(cloud.clock.now() + 3600_000).toISOString();
     const arn = await cloud.start({ W: { Type: 'Wait', Timestamp: '{% $states.input %}', End: true } }, at);
     await cloud.clock.advance(3599);
@@ -202,7 +202,7 @@ describe('Wait', () => {
     expect((await cloud.ended(past)).status).toBe('SUCCEEDED');
   });
 
-  it('refuses a computed time that is none', async () => {
+  it('fails on an invalid computed time', async () => {
     const execution = await cloud.run(
       { W: { Type: 'Wait', Timestamp: '{% $states.input %}', End: true } },
       'tomorrow',
@@ -214,7 +214,7 @@ describe('Wait', () => {
 });
 
 describe('variables', () => {
-  it('are assigned together, every expression seeing the old values', async () => {
+  it('are assigned together, after all expressions have seen the old values', async () => {
     const output = await cloud.output({
       First: { Type: 'Pass', Assign: { a: 1, b: 2 }, Next: 'Swap' },
       Swap: {
@@ -228,7 +228,7 @@ describe('variables', () => {
     expect(output).toEqual({ before: [1, 2], after: [2, 1] });
   });
 
-  it('are an error where nothing assigned them', async () => {
+  it('are an error if they are unassigned', async () => {
     const execution = await cloud.run({ A: { Type: 'Pass', Output: '{% $absent %}', End: true } });
     expect(execution).toMatchObject({ status: 'FAILED', error: 'States.QueryEvaluationError' });
     expect(execution.cause).toContain('returned nothing (undefined)');
@@ -261,7 +261,7 @@ describe('the context object', () => {
 describe('the payload limit', () => {
   const many = (bytes: number): string => `{% $pad('', ${bytes}, 'x') %}`;
 
-  it('lets 256 KiB pass and stops one byte more with an error nobody can catch', async () => {
+  it('allows 256 KiB and fails on one byte more with an error that cannot be caught', async () => {
     expect(await cloud.output({ A: { Type: 'Pass', Output: many(262_142), End: true } })).toHaveLength(
       262_142,
     );
@@ -301,14 +301,14 @@ describe('TimeoutSeconds of the machine', () => {
     expect(cloud.clock.nextIn).toBeUndefined();
   });
 
-  it('leaves no timer behind when the execution ends by itself', async () => {
+  it('leaves no timer behind when the execution ends before it', async () => {
     await cloud.run({ A: { Type: 'Pass', End: true } }, {}, { TimeoutSeconds: 60 });
     expect(cloud.clock.nextIn).toBeUndefined();
   });
 });
 
-describe('a machine that circles', () => {
-  it('leaves the API answering, and ends when its history is full', async () => {
+describe('an endless loop', () => {
+  it('does not block the API, and ends when its history is full', async () => {
     const arn = await cloud.start({
       A: { Type: 'Pass', Next: 'B' },
       B: { Type: 'Choice', Choices: [{ Condition: '{% false %}', Next: 'End' }], Default: 'A' },

@@ -7,7 +7,7 @@ import {
 import { Harness, named, until, WAIT_FOR_TOKEN } from './harness.ts';
 
 let cloud: Harness;
-/** Tokens in the order in which the starter function got them. */
+/** Tokens in the order in which the starter function received them. */
 let tokens: string[];
 
 beforeEach(async () => {
@@ -35,7 +35,7 @@ const job = (more: Record<string, unknown> = {}, starter = 'start-job'): Record<
   },
 });
 
-/** A catcher for everything, and the state that shows what it caught. */
+/** A catcher for all errors, and the state that outputs the error. */
 const catchAll = { Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Caught' }] };
 const Caught = { Type: 'Pass', End: true };
 
@@ -56,7 +56,7 @@ describe('a task that waits for its token', () => {
     expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ adapter: 's3://bucket/adapter' });
   });
 
-  it('can be failed from outside, and the error be caught by its name', async () => {
+  it('can be failed from outside with an error that is caught by its name', async () => {
     const states = job({
       Catch: [
         {
@@ -76,14 +76,14 @@ describe('a task that waits for its token', () => {
     expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual(['CUDA out of memory', 'JobFailed']);
   });
 
-  it('fails at once when its starter throws', async () => {
+  it('fails immediately when its starter throws', async () => {
     const execution = await cloud.run(job({}, 'broken'));
     expect(execution).toMatchObject({ status: 'FAILED', error: 'ResourceLimitExceeded' });
     await expect(succeed(tokens[0], {})).rejects.toMatchObject({ name: 'TaskTimedOut' });
     expect(cloud.clock.nextIn).toBeUndefined();
   });
 
-  it('counts a callback that comes before the starter has returned', async () => {
+  it('accepts a callback before the starter has returned', async () => {
     let release = (): void => {};
     cloud.functions['start-job'] = async ({ token }) => {
       await succeed(token, 'early');
@@ -106,7 +106,7 @@ describe('a task that waits for its token', () => {
     expect(await cloud.run(job())).toMatchObject({ status: 'SUCCEEDED', output: '"early"' });
   });
 
-  it('takes one answer only', async () => {
+  it('accepts one callback only', async () => {
     const arn = await cloud.start(job());
     await started(1);
     await succeed(tokens[0], 1);
@@ -116,7 +116,7 @@ describe('a task that waits for its token', () => {
     expect((await cloud.ended(arn)).output).toBe('1');
   });
 
-  it('may be failed without error and cause', async () => {
+  it('can be failed without error and cause', async () => {
     const arn = await cloud.start(job());
     await started(1);
     await fail(tokens[0]);
@@ -125,18 +125,18 @@ describe('a task that waits for its token', () => {
     expect(execution.error).toBeUndefined();
   });
 
-  it('names what is wrong with a token or an output', async () => {
+  it('reports an invalid token or output', async () => {
     const arn = await cloud.start(job());
     await started(1);
-    const stranger = Buffer.from(JSON.stringify([`${arn}-gone`, 'x'])).toString('base64url');
+    const foreign = Buffer.from(JSON.stringify([`${arn}-gone`, 'x'])).toString('base64url');
     await expect(succeed('no-token', {})).rejects.toMatchObject({ name: 'InvalidToken' });
-    await expect(succeed(stranger, {})).rejects.toMatchObject({ name: 'TaskDoesNotExist' });
+    await expect(succeed(foreign, {})).rejects.toMatchObject({ name: 'TaskDoesNotExist' });
     const broken = cloud.sfn.send(new SendTaskSuccessCommand({ taskToken: tokens[0], output: '{not json' }));
     await expect(broken).rejects.toMatchObject({ name: 'InvalidOutput' });
     expect((await cloud.describe(arn)).status).toBe('RUNNING');
   });
 
-  it('is void once the execution has been stopped', async () => {
+  it('is cancelled when the execution is stopped', async () => {
     const arn = await cloud.start(job({ TimeoutSeconds: 100 }));
     await started(1);
     await cloud.sfn.send(
@@ -154,7 +154,7 @@ describe('a task that waits for its token', () => {
 });
 
 describe('TimeoutSeconds', () => {
-  it('ends the attempt with States.Timeout, which States.TaskFailed does not take', async () => {
+  it('ends the attempt with States.Timeout, which States.TaskFailed does not match', async () => {
     const states = job({
       TimeoutSeconds: '{% 5 * 60 %}',
       Catch: [
@@ -171,7 +171,7 @@ describe('TimeoutSeconds', () => {
     expect(await cloud.types(arn)).toContain('TaskTimedOut');
   });
 
-  it('makes the old token void and gives the next try a new one', async () => {
+  it('invalidates the old token and issues a new one for the next attempt', async () => {
     const arn = await cloud.start(
       job({
         TimeoutSeconds: 10,
@@ -188,7 +188,7 @@ describe('TimeoutSeconds', () => {
     expect((await cloud.ended(arn)).output).toBe('"second"');
   });
 
-  it('gives every try the whole time', async () => {
+  it('applies to every attempt separately', async () => {
     const arn = await cloud.start(
       job({ TimeoutSeconds: 10, Retry: [{ ErrorEquals: ['JobFailed'], IntervalSeconds: 1 }] }),
     );
@@ -214,7 +214,7 @@ describe('HeartbeatSeconds', () => {
   });
 
   it.each([['States.HeartbeatTimeout'], ['States.Timeout'], ['States.ALL'], ['States.TaskFailed']])(
-    'expires with an error that %s takes',
+    'expires with an error that %s matches',
     async (error) => {
       const arn = await cloud.start(watched([error]), { beat: 60 });
       await started(1);
@@ -223,7 +223,7 @@ describe('HeartbeatSeconds', () => {
     },
   );
 
-  it('starts anew with every heartbeat, which leaves no trace in the history', async () => {
+  it('restarts with every heartbeat, which is not in the history', async () => {
     const arn = await cloud.start(watched(['States.Timeout']), { beat: 60 });
     await started(1);
     await until(async () => (await cloud.types(arn)).includes('TaskSubmitted'));
@@ -239,7 +239,7 @@ describe('HeartbeatSeconds', () => {
     expect((await cloud.ended(arn)).output).toContain('States.HeartbeatTimeout');
   });
 
-  it('does not put off TimeoutSeconds', async () => {
+  it('does not extend TimeoutSeconds', async () => {
     const arn = await cloud.start(watched(['States.ALL']), { beat: 60 });
     await started(1);
     for (let time = 0; time < 3600; time += 50) {
@@ -249,7 +249,7 @@ describe('HeartbeatSeconds', () => {
     expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ Error: 'States.Timeout' });
   });
 
-  it('must be shorter than the timeout, also when an expression gives it', async () => {
+  it('must be shorter than the timeout, also if it is computed', async () => {
     const execution = await cloud.run({
       ...job({ TimeoutSeconds: 60, HeartbeatSeconds: '{% 60 %}', ...catchAll }),
       Caught,
@@ -260,7 +260,7 @@ describe('HeartbeatSeconds', () => {
 });
 
 describe('the history of a waiting task', () => {
-  it('tells what was scheduled, submitted and answered', async () => {
+  it('records what was scheduled, submitted and returned', async () => {
     const arn = await cloud.start(job({ TimeoutSeconds: 100, HeartbeatSeconds: 10 }));
     await started(1);
     await until(async () => (await cloud.types(arn)).includes('TaskSubmitted'));

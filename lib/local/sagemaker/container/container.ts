@@ -1,4 +1,4 @@
-/** A "container": the container's command as a process group of its own on this machine. */
+/** A "container": the container's command in its own process group on this machine. */
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { JobFailure } from '../errors.ts';
@@ -8,13 +8,13 @@ export interface ContainerOptions {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly folder: string;
-  /** Receives what the container prints, appended. */
+  /** The container's output is appended to this file. */
   readonly logFile: string;
   readonly watchdog: Watchdog;
 }
 
 export class Container {
-  /** The exit code as Docker gives it: 128 plus the signal's number when a signal ended the process. */
+  /** The exit code as reported by Docker: 128 plus the signal's number if a signal ended the process. */
   readonly exited: Promise<number>;
   readonly #pid: number;
   #running = true;
@@ -26,11 +26,11 @@ export class Container {
     });
   }
 
-  /** @throws JobFailure when the command cannot be started */
+  /** @throws JobFailure if the command cannot be started */
   static start({ command, env, folder, logFile, watchdog }: ContainerOptions): Promise<Container> {
     const [program = '', ...args] = command;
     const log = openSync(logFile, 'a');
-    // The log is the child's own file, not a pipe through us: it stays complete whatever becomes of us.
+    // The child writes the log file directly, not through a pipe, so that it is complete even if this process dies.
     const child = spawn(program, args, { cwd: folder, env, detached: true, stdio: ['ignore', log, log] });
     closeSync(log);
     const pid = child.pid;
@@ -44,7 +44,7 @@ export class Container {
       if (pid === undefined) return;
       const exited = new Promise<number>((settle) => {
         child.once('exit', (code, signal) => {
-          // A container's processes all end with its first one.
+          // All processes of a container end with its first one.
           signalGroup(pid, 'SIGKILL');
           watchdog.forget(pid);
           settle(code ?? 128 + signalNumber(signal));
@@ -58,7 +58,7 @@ export class Container {
     return this.#running;
   }
 
-  /** SIGTERM to the first process, as Docker sends it; after the grace, SIGKILL to all. */
+  /** Sends SIGTERM to the first process, as Docker does, and SIGKILL to all after the grace period. */
   async stop(graceSeconds: number): Promise<number> {
     if (!this.#running) return this.exited;
     process.kill(this.#pid, 'SIGTERM');
@@ -87,6 +87,6 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-group, signal);
   } catch {
-    // Nothing of the group is left.
+    // The group has already ended.
   }
 }

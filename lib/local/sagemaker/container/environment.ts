@@ -1,18 +1,18 @@
-/** The environment variables a container sees: never the service's own, as little as Docker would give. */
+/** The environment variables of a container: as few as Docker sets, never the service's own. */
 import { join } from 'node:path';
 import type { S3Access } from '../transfer/objects.ts';
 
 export interface EnvironmentParts {
-  /** Stands for `/` of the container: it holds opt/ml, tmp and home. */
+  /** The folder used as the container's `/`, with opt/ml, tmp and home. */
   readonly root: string;
   readonly s3: S3Access;
-  /** Set by whoever started the service, e.g. thread counts. */
+  /** Set when the service is started, e.g. thread counts. */
   readonly service: Readonly<Record<string, string>>;
   /** Set by the job's request and the model. */
   readonly request: Readonly<Record<string, string>>;
   /** Set by SageMaker itself. */
   readonly platform: Readonly<Record<string, string>>;
-  /** An isolated container has no way to AWS, so it gets neither endpoint nor keys. */
+  /** An isolated container has no access to AWS, so it gets neither endpoint nor keys. */
   readonly isolated: boolean;
 }
 

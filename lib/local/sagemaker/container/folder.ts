@@ -1,10 +1,10 @@
-/** The folder that stands for a container's file system, and the config files SageMaker puts into it. */
+/** The folder used as a container's file system, and the config files that SageMaker writes into it. */
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Channel, TrainingRequest } from '../state/requests.ts';
 
-/** Makes the folder anew, empty but for what every container finds. */
-export async function freshRoot(root: string): Promise<void> {
+/** Replaces the folder by one with the standard folders of a container. */
+export async function createRoot(root: string): Promise<void> {
   await rm(root, { recursive: true, force: true });
   for (const folder of [
     'opt/ml/input/config',
@@ -18,12 +18,12 @@ export async function freshRoot(root: string): Promise<void> {
   }
 }
 
-/** Where a path the request gives, e.g. `/opt/ml/checkpoints`, lies on this machine. */
+/** Converts a path in the container, e.g. `/opt/ml/checkpoints`, to one on this machine. */
 export function hostPath(root: string, containerPath: string): string {
   return join(root, containerPath);
 }
 
-/** `/opt/ml/checkpoints` unless the request says otherwise. */
+/** The checkpoint folder: `/opt/ml/checkpoints` by default. */
 export function checkpointFolder(root: string, request: TrainingRequest): string {
   return hostPath(root, (request.CheckpointConfig?.LocalPath ?? '/opt/ml/checkpoints').replace(/\/+$/, ''));
 }
@@ -33,7 +33,7 @@ export function hostName(index: number): string {
   return `algo-${index + 1}`;
 }
 
-/** Writes hyperparameters.json and its neighbours, for one of the job's instances. */
+/** Writes hyperparameters.json and the other config files, for one of the job's instances. */
 export async function writeTrainingConfig(
   root: string,
   request: TrainingRequest,
@@ -53,7 +53,7 @@ export async function writeTrainingConfig(
     instance_groups: [{ instance_group_name: 'homogeneousCluster', instance_type: instanceType, hosts }],
     network_interface_name: 'lo',
   });
-  // The path as this machine knows it: a container that believes the file finds the folder.
+  // The path on this machine, so that a container that reads the file finds the folder.
   if (request.CheckpointConfig) await put('checkpointconfig', { LocalPath: checkpointFolder(root, request) });
 }
 
@@ -75,7 +75,7 @@ function inputMode(channel: Channel, request: TrainingRequest): string {
   return channel.InputMode ?? request.AlgorithmSpecification.TrainingInputMode;
 }
 
-/** What the container wrote to /opt/ml/output/failure: its first 1024 characters, empty when it wrote nothing. */
+/** Reads the first 1024 characters of the container's /opt/ml/output/failure; empty if it wrote none. */
 export async function failureMessage(root: string): Promise<string> {
   const content = await readFile(join(root, 'opt/ml/output/failure'), 'utf8').catch(() => '');
   return content.slice(0, 1024).trim();

@@ -1,6 +1,6 @@
 /**
- * The watchdog's process. It reads "watch PGID" and "forget PGID" lines; when its input closes, because the
- * service closed it or died by whatever means, it ends the process groups still watched and itself.
+ * The watchdog's process. It reads "watch PGID" and "forget PGID" lines; when its input closes, because the service
+ * closed it or died, it ends the process groups that are still watched and exits.
  */
 import { createInterface } from 'node:readline';
 
@@ -11,11 +11,11 @@ function signal(group: number, name: NodeJS.Signals): void {
   try {
     process.kill(-group, name);
   } catch {
-    // The group has ended by itself.
+    // The group has already ended.
   }
 }
 
-// A Ctrl-C or hang-up meant for the service must not take the guard away before its work.
+// A Ctrl-C or hang-up for the service must not end the guard before it has done its work.
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => {});
 
 for await (const line of createInterface({ input: process.stdin })) {

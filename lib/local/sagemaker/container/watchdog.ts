@@ -1,9 +1,9 @@
-/** One small process beside the service that ends the containers should the service die abruptly. */
+/** A small separate process that ends the containers if the service dies abruptly. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-/** A guard that cannot live, such as one without memory, is not started for ever. */
+/** Limits restarts of a guard that keeps failing, for example for lack of memory. */
 const MOST_STARTS = 5;
 
 export class Watchdog {
@@ -13,28 +13,28 @@ export class Watchdog {
   #starts = 0;
   #closing = false;
 
-  /** @param warn told when a guard is lost; another one takes its place, knowing what it watched */
+  /** @param warn - called when a guard has failed; it is replaced by one that watches the same groups */
   constructor(warn: (message: string) => void) {
     this.#warn = warn;
     this.#guard = this.#start();
   }
 
-  /** From now on, this process group ends when the service does. */
+  /** Makes a process group end with the service. */
   watch(group: number): void {
     this.#groups.add(group);
-    this.#tell(`watch ${group}`);
+    this.#send(`watch ${group}`);
   }
 
-  /** The group has ended; its number may come to belong to strangers. */
+  /** Stops watching a group that has ended, because its number may be reused. */
   forget(group: number): void {
     this.#groups.delete(group);
-    this.#tell(`forget ${group}`);
+    this.#send(`forget ${group}`);
   }
 
   async close(): Promise<void> {
     this.#closing = true;
     if (hasEnded(this.#guard)) return;
-    // Now its end is waited for, so it must keep the process alive until then.
+    // Keep this process alive until the guard has ended.
     this.#guard.ref();
     const exited = once(this.#guard, 'exit');
     this.#guard.stdin?.end();
@@ -44,7 +44,7 @@ export class Watchdog {
   #start(): ChildProcess {
     this.#starts += 1;
     const script = fileURLToPath(new URL('./guard.ts', import.meta.url));
-    // Detached: in a group of its own, so that signals to the service's group do not reach it.
+    // Detached: in its own process group, so that signals to the service's group do not reach it.
     const guard = spawn(process.execPath, [script], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
     guard.stdin?.on('error', () => {});
     guard.on('error', (error) => this.#warn(`the watchdog could not be started: ${error.message}`));
@@ -56,14 +56,14 @@ export class Watchdog {
 
   #replace(code: number | null): void {
     if (this.#closing) return;
-    const again = this.#starts < MOST_STARTS;
-    this.#warn(`the watchdog ended by itself, exit code: ${code}${again ? '; another takes its place' : ''}`);
-    if (!again) return;
+    const restart = this.#starts < MOST_STARTS;
+    this.#warn(`the watchdog ended unexpectedly, exit code: ${code}${restart ? '; restarting it' : ''}`);
+    if (!restart) return;
     this.#guard = this.#start();
-    for (const group of this.#groups) this.#tell(`watch ${group}`);
+    for (const group of this.#groups) this.#send(`watch ${group}`);
   }
 
-  #tell(line: string): void {
+  #send(line: string): void {
     this.#guard.stdin?.write(`${line}\n`);
   }
 }

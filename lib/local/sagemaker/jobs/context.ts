@@ -1,4 +1,4 @@
-/** What every job run shares. */
+/** The context that all job runs share. */
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Watchdog } from '../container/watchdog.ts';
@@ -21,31 +21,31 @@ export interface JobContext {
   readonly log: (message: string) => void;
 }
 
-/** A job on its way. */
+/** A job in progress. */
 export interface JobRun {
   /** Resolves when the job has ended; never rejects. */
   readonly done: Promise<void>;
-  /** The caller's wish to stop; answers at once, the job ends later. */
+  /** Requests a stop; returns immediately, the job ends later. */
   stop(): void;
-  /** The service goes away: ends the processes and leaves the record as it stands. */
+  /** Ends the processes because the service closes, and leaves the record as it is. */
   close(): Promise<void>;
 }
 
-/** How long a container may take to end when the whole service closes. */
+/** The time that a container has to end when the service closes. */
 export const CLOSE_GRACE_SECONDS = 2;
 
-/** Where the job's own files are: its log stays, the rest goes when it ends. */
+/** The folder with the job's files; only its log is kept when it ends. */
 export function jobFolder(dataDir: string, jobName: string): string {
   return join(dataDir, 'jobs', jobName);
 }
 
-/** The file with all a job's containers printed, and what the service says about the job. */
+/** The file with the output of a job's containers and the service's messages about the job. */
 export function jobLogFile(dataDir: string, jobName: string): string {
   return join(jobFolder(dataDir, jobName), 'log.txt');
 }
 
-/** Adds a line of the service's own to a job's log. */
-export function noteInLog(dataDir: string, jobName: string, message: string): void {
+/** Appends a message of the service to a job's log. */
+export function appendToLog(dataDir: string, jobName: string, message: string): void {
   mkdirSync(jobFolder(dataDir, jobName), { recursive: true });
   appendFileSync(jobLogFile(dataDir, jobName), `${new Date().toISOString()}:[sagemaker logs]: ${message}\n`);
 }

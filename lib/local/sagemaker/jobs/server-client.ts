@@ -1,10 +1,10 @@
-/** How batch transform speaks with a model server: /ping, /execution-parameters, /invocations. */
+/** The client for a model server in batch transform: /ping, /execution-parameters, /invocations. */
 import { request as httpRequest, type RequestOptions } from 'node:http';
 import { createServer } from 'node:net';
 
 const PING_TIMEOUT_MILLISECONDS = 2000;
 
-export interface Answer {
+export interface ServerResponse {
   readonly status: number;
   readonly body: Buffer;
 }
@@ -17,13 +17,13 @@ export interface InvocationOptions {
   readonly signal: AbortSignal;
 }
 
-/** What a container may say about itself when the request leaves it open. */
+/** Parameters that a container may set if the request does not. */
 export interface ExecutionParameters {
   readonly MaxConcurrentTransforms?: number;
   readonly MaxPayloadInMB?: number;
 }
 
-/** A TCP port nobody listens on at this moment. */
+/** Finds a TCP port that is currently free. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -32,13 +32,13 @@ export function freePort(): Promise<number> {
       const address = server.address();
       server.close(() => {
         if (address && typeof address === 'object') resolve(address.port);
-        else reject(new Error('No free port was given.'));
+        else reject(new Error('No free port was found.'));
       });
     });
   });
 }
 
-/** Whether the server is ready: 200 within two seconds. */
+/** Returns true if the server is ready: 200 within two seconds. */
 export async function ping(port: number): Promise<boolean> {
   try {
     return (await send({ port, path: '/ping' }, undefined, PING_TIMEOUT_MILLISECONDS)).status === 200;
@@ -47,24 +47,34 @@ export async function ping(port: number): Promise<boolean> {
   }
 }
 
-/** The container's own limits; none when it does not serve them. */
+/** Reads the container's own limits; empty if it does not serve them. */
 export async function executionParameters(port: number): Promise<ExecutionParameters> {
   try {
-    const answer = await send({ port, path: '/execution-parameters' }, undefined, PING_TIMEOUT_MILLISECONDS);
-    return answer.status === 200 ? (JSON.parse(answer.body.toString('utf8')) as ExecutionParameters) : {};
+    const response = await send(
+      { port, path: '/execution-parameters' },
+      undefined,
+      PING_TIMEOUT_MILLISECONDS,
+    );
+    return response.status === 200 ? (JSON.parse(response.body.toString('utf8')) as ExecutionParameters) : {};
   } catch {
     return {};
   }
 }
 
-/** @throws Error when no answer comes in time or the connection breaks */
-export function invoke({ port, body, headers, timeoutSeconds, signal }: InvocationOptions): Promise<Answer> {
+/** @throws Error if the response is late or the connection breaks */
+export function invoke({
+  port,
+  body,
+  headers,
+  timeoutSeconds,
+  signal,
+}: InvocationOptions): Promise<ServerResponse> {
   const options = { port, path: '/invocations', method: 'POST', headers, signal };
   return send(options, body, timeoutSeconds * 1000);
 }
 
-/** node:http rather than fetch, whose own limit of 300 s is below what SageMaker allows. */
-function send(options: RequestOptions, body: Buffer | undefined, timeout: number): Promise<Answer> {
+/** Uses node:http instead of fetch, whose own limit of 300 s is below what SageMaker allows. */
+function send(options: RequestOptions, body: Buffer | undefined, timeout: number): Promise<ServerResponse> {
   return new Promise((resolve, reject) => {
     const request = httpRequest({ host: '127.0.0.1', agent: false, ...options }, (response) => {
       const chunks: Buffer[] = [];
@@ -76,7 +86,7 @@ function send(options: RequestOptions, body: Buffer | undefined, timeout: number
       });
     });
     const timer = setTimeout(
-      () => request.destroy(new Error(`no answer within ${timeout / 1000} s`)),
+      () => request.destroy(new Error(`no response within ${timeout / 1000} s`)),
       timeout,
     );
     function fail(error: Error): void {

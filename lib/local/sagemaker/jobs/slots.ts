@@ -1,15 +1,15 @@
-/** So many jobs at once; the others wait in order, as they would for capacity. */
+/** Limits the number of jobs that run at once; the others wait in order, as for capacity. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
   constructor(count: number) {
     if (!Number.isInteger(count) || count < 1)
-      throw new RangeError(`maxConcurrentJobs must be 1 or more, not ${count}.`);
+      throw new RangeError(`maxConcurrentJobs must be 1 or more, got ${count}.`);
     this.#free = count;
   }
 
-  /** Waits for a slot; the returned function gives it back. Undefined when the signal came first. */
+  /** Waits for a slot; the returned function releases it. Undefined if the signal was aborted first. */
   acquire(signal: AbortSignal): Promise<(() => void) | undefined> {
     if (signal.aborted) return Promise.resolve(undefined);
     if (this.#free > 0) {

@@ -1,4 +1,4 @@
-/** Data of a training job between S3 and its folder. */
+/** Downloads and uploads of a training job. */
 import { join } from 'node:path';
 import { JobFailure } from '../errors.ts';
 import type { TrainingRequest } from '../state/requests.ts';
@@ -9,7 +9,8 @@ import type { Objects } from '../transfer/objects.ts';
 import { sourceObjects } from '../transfer/sources.ts';
 
 /**
- * Fills /opt/ml/input/data. FastFile, a read-only mount on AWS, is a copy here: a container cannot tell.
+ * Downloads the channels to /opt/ml/input/data. FastFile, a read-only mount on AWS, is a copy here, which makes no
+ * difference to a container.
  * @throws JobFailure `ClientError: Data download failed:…`
  */
 export async function downloadChannels(
@@ -34,8 +35,8 @@ export async function downloadChannels(
 }
 
 /**
- * Stores /opt/ml/model and, when anything is in it, /opt/ml/output/data under `<S3OutputPath>/<job>/output/`.
- * @returns the model's URI: of model.tar.gz, or, uncompressed, the prefix of its files
+ * Uploads /opt/ml/model and, unless it is empty, /opt/ml/output/data to `<S3OutputPath>/<job>/output/`.
+ * @returns the URI of model.tar.gz, or of the prefix if the model is uncompressed
  * @throws JobFailure `ClientError: Artifact upload failed:…`
  */
 export async function uploadArtifacts(

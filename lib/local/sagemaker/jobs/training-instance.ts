@@ -1,7 +1,7 @@
-/** One instance of a training job: its folder, its data, and its container, once. */
+/** One instance of a training job: its folder, its data, and its container. */
 import { Container } from '../container/container.ts';
 import { containerEnvironment } from '../container/environment.ts';
-import { checkpointFolder, failureMessage, freshRoot, writeTrainingConfig } from '../container/folder.ts';
+import { checkpointFolder, createRoot, failureMessage, writeTrainingConfig } from '../container/folder.ts';
 import type { TrainingRecord } from '../state/records.ts';
 import { CheckpointMirror } from '../transfer/checkpoint-mirror.ts';
 import { parseLocation } from '../transfer/location.ts';
@@ -11,9 +11,9 @@ import { downloadChannels } from './training-data.ts';
 export interface TrainingInstanceOptions {
   readonly context: JobContext;
   readonly job: TrainingRecord;
-  /** Stands for `/` of the container. */
+  /** The folder used as the container's `/`. */
   readonly root: string;
-  /** This instance among those of the job, as its container is told. */
+  /** The name of this instance, for its container. */
   readonly host: string;
   readonly hosts: readonly string[];
   readonly warn: (message: string) => void;
@@ -38,16 +38,16 @@ export class TrainingInstance {
     return this.#container?.running ?? false;
   }
 
-  /** Fills the folder. @throws JobFailure when data cannot be had */
+  /** Prepares the folder. @throws JobFailure if data cannot be downloaded */
   async prepare(): Promise<void> {
     const { context, job, root, host, hosts } = this.#options;
-    await freshRoot(root);
+    await createRoot(root);
     await writeTrainingConfig(root, job.request, { host, hosts });
     await downloadChannels(context.objects, job.request, root);
     await this.#mirror?.restore();
   }
 
-  /** Starts the container and the mirror of its checkpoints. */
+  /** Starts the container and the checkpoint mirror. */
   async start(): Promise<void> {
     const { context, job, root } = this.#options;
     const { request, name, arn } = job;
@@ -69,7 +69,7 @@ export class TrainingInstance {
     });
   }
 
-  /** Resolves to the container's exit code once it has ended. */
+  /** Waits for the end of the container and returns its exit code. */
   async ended(): Promise<number> {
     return (await this.#container?.exited) ?? 0;
   }
@@ -78,17 +78,17 @@ export class TrainingInstance {
     await this.#container?.stop(graceSeconds);
   }
 
-  /** Uploads what differs and ends the mirror. */
+  /** Uploads the remaining changes and ends the mirror. */
   async finish(): Promise<void> {
     await this.#mirror?.finish();
   }
 
-  /** Ends the mirror as it stands. */
+  /** Ends the mirror without a last upload. */
   async abandon(): Promise<void> {
     await this.#mirror?.abandon();
   }
 
-  /** What the container wrote about its failure. */
+  /** Reads the container's failure message. */
   failure(): Promise<string> {
     return failureMessage(this.#options.root);
   }

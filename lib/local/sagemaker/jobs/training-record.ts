@@ -1,4 +1,4 @@
-/** How a training job's record moves from status to status. */
+/** Status changes of a training job's record. */
 import type { JobStatus, SecondaryStatus, TrainingRecord } from '../state/records.ts';
 import type { JobContext } from './context.ts';
 
@@ -21,13 +21,13 @@ const TERMINAL: Partial<Record<SecondaryStatus, JobStatus>> = {
   Completed: 'Completed',
   Failed: 'Failed',
   Stopped: 'Stopped',
-  // Reaching a limit shows as Stopped, not Failed.
+  // Reaching a limit ends a job as Stopped, not Failed.
   MaxRuntimeExceeded: 'Stopped',
   MaxWaitTimeExceeded: 'Stopped',
 };
 
-/** Moves the job on, keeps it, and tells EventBridge. Stopping stays the primary status until the end. */
-export function moveTraining(
+/** Sets a job's status, stores the record and sends an event. Stopping stays the primary status until the end. */
+export function setTrainingStatus(
   context: Pick<JobContext, 'state' | 'events'>,
   job: TrainingRecord,
   secondary: SecondaryStatus,

@@ -1,15 +1,15 @@
-/** One training job, from waiting for a slot to its last status. */
+/** One training job, from waiting for a slot to its final status. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hostName } from '../container/folder.ts';
 import { failureReason, JobFailure } from '../errors.ts';
 import type { SecondaryStatus, TrainingRecord } from '../state/records.ts';
-import { CLOSE_GRACE_SECONDS, type JobContext, type JobRun, jobFolder, noteInLog } from './context.ts';
+import { appendToLog, CLOSE_GRACE_SECONDS, type JobContext, type JobRun, jobFolder } from './context.ts';
 import { uploadArtifacts } from './training-data.ts';
 import { TrainingInstance } from './training-instance.ts';
-import { moveTraining } from './training-record.ts';
+import { setTrainingStatus } from './training-record.ts';
 
-/** Why a container is ended from outside. */
+/** The reason to end a container from outside. */
 type Ending = 'stop' | 'maxRuntime' | 'maxWait' | 'interrupt' | 'close';
 
 const LAST_STATUS: Partial<Record<Ending, SecondaryStatus>> = {
@@ -18,7 +18,7 @@ const LAST_STATUS: Partial<Record<Ending, SecondaryStatus>> = {
   maxWait: 'MaxWaitTimeExceeded',
 };
 
-/** setTimeout holds no more; a job given 28 days does not meet its limit here. */
+/** The limit of setTimeout; a job with a limit of 28 days does not reach it here. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 const DEFAULT_MAX_RUNTIME_SECONDS = 86_400;
@@ -27,9 +27,9 @@ export class TrainingRun implements JobRun {
   readonly done: Promise<void>;
   readonly #context: JobContext;
   readonly #job: TrainingRecord;
-  /** One folder an instance. */
+  /** One folder per instance. */
   readonly #roots: readonly string[];
-  /** Aborts once the job is to end; an interruption does not count, the job goes on after it. */
+  /** Aborted when the job must end; not by an interruption, after which the job continues. */
   readonly #ended = new AbortController();
   #ending: Ending | undefined;
   #instances: readonly TrainingInstance[] = [];
@@ -50,13 +50,13 @@ export class TrainingRun implements JobRun {
   }
 
   stop(): void {
-    moveTraining(this.#context, this.#job, 'Stopping');
-    void this.#end('stop', this.#context.stopGraceSeconds);
+    setTrainingStatus(this.#context, this.#job, 'Stopping');
+    void this.#endWith('stop', this.#context.stopGraceSeconds);
   }
 
   /**
-   * Takes the instance away as spot does: SIGTERM, the grace, SIGKILL; the job starts again from its checkpoints.
-   * @throws Error when the job is no spot job or its container does not run now
+   * Interrupts the instance like spot: SIGTERM, the grace period, SIGKILL; the job restarts from its checkpoints.
+   * @throws Error if it is not a spot job or its container is not running
    */
   async interrupt(graceSeconds: number): Promise<void> {
     const { name, request } = this.#job;
@@ -65,35 +65,35 @@ export class TrainingRun implements JobRun {
         `${name} is not a managed spot job, so it cannot be interrupted. Set EnableManagedSpotTraining.`,
       );
     }
-    this.#mustTrain('interrupted');
-    await this.#end('interrupt', graceSeconds);
+    this.#requireTraining('interrupted');
+    await this.#endWith('interrupt', graceSeconds);
   }
 
   /**
-   * Ends the job as its MaxRuntimeInSeconds would, of which no training could have less than a minute.
-   * @throws Error when its container does not run now
+   * Ends the job as if its MaxRuntimeInSeconds had passed.
+   * @throws Error if its container is not running
    */
   async exceedRuntime(): Promise<void> {
-    this.#mustTrain('out of time');
-    await this.#end('maxRuntime', this.#context.stopGraceSeconds);
+    this.#requireTraining('out of time');
+    await this.#endWith('maxRuntime', this.#context.stopGraceSeconds);
   }
 
-  #mustTrain(what: string): void {
+  #requireTraining(what: string): void {
     if (this.#instances.some((instance) => instance.running) && !this.#ending) return;
     const { name, secondary } = this.#job;
-    throw new Error(`${name} is ${secondary}; only a job that is Training can be ${what}. Wait for it.`);
+    throw new Error(`${name} is ${secondary}; only a job that is Training can be ${what}. Wait until it is.`);
   }
 
   async close(): Promise<void> {
-    // Whatever ended the job before, its container gets no more time than closing allows.
+    // Overrides an earlier ending, because its container has only the time that closing allows.
     this.#ending = 'close';
     this.#ended.abort();
     await this.#stopAll(CLOSE_GRACE_SECONDS);
     await this.done;
   }
 
-  /** The first ending wins, but for a stop while an interruption is under way: the job must not come back. */
-  async #end(ending: Ending, graceSeconds: number): Promise<void> {
+  /** The first ending counts, but a stop overrides an interruption: the job must not restart. */
+  async #endWith(ending: Ending, graceSeconds: number): Promise<void> {
     if (this.#ending && this.#ending !== 'interrupt') return;
     this.#ending = ending;
     this.#grace = graceSeconds;
@@ -120,7 +120,7 @@ export class TrainingRun implements JobRun {
     }
   }
 
-  /** Runs the container until it ends other than by interruption; undefined when it ended well by itself. */
+  /** Runs the container until it ends other than by interruption; returns undefined if it succeeded. */
   async #attempts(): Promise<Ending | undefined> {
     for (;;) {
       const begun = Date.now();
@@ -130,15 +130,15 @@ export class TrainingRun implements JobRun {
         this.#billedMilliseconds += Date.now() - begun;
       }
       if (this.#ending !== 'interrupt') return this.#ending;
-      moveTraining(this.#context, this.#job, 'Interrupted');
+      setTrainingStatus(this.#context, this.#job, 'Interrupted');
       this.#ending = undefined;
-      moveTraining(this.#context, this.#job, 'Restarting');
+      setTrainingStatus(this.#context, this.#job, 'Restarting');
     }
   }
 
   async #attempt(): Promise<void> {
     if (this.#ending) return;
-    moveTraining(this.#context, this.#job, 'Downloading');
+    setTrainingStatus(this.#context, this.#job, 'Downloading');
     const hosts = this.#roots.map((_, at) => hostName(at));
     const instances = this.#roots.map(
       (root, at) =>
@@ -151,11 +151,11 @@ export class TrainingRun implements JobRun {
           warn: (message) => this.#note(message),
         }),
     );
-    await allOver(instances.map((instance) => instance.prepare()));
-    // Asked again, since a stop may have come while data was on its way.
+    await waitForAll(instances.map((instance) => instance.prepare()));
+    // Checked again, because a stop may have been requested during the download.
     if (this.#ending) return;
     this.#instances = instances;
-    moveTraining(this.#context, this.#job, 'Training');
+    setTrainingStatus(this.#context, this.#job, 'Training');
     try {
       const failed = await this.#train();
       if (this.#ending === 'close') return;
@@ -166,7 +166,7 @@ export class TrainingRun implements JobRun {
     }
   }
 
-  /** Runs all containers to their ends. @returns the first that failed, which ends the others too */
+  /** Runs all containers to their end. @returns the first that failed, which ends the others too */
   async #train(): Promise<{ instance: TrainingInstance; exitCode: number } | undefined> {
     const begun = Date.now();
     const timer = this.#limitRuntime();
@@ -178,7 +178,7 @@ export class TrainingRun implements JobRun {
         void this.#stopAll(this.#context.stopGraceSeconds);
         throw error;
       }
-      // An ending that came while the process was being started found no container to stop.
+      // An ending that was requested while the process was starting found no container to stop.
       if (this.#ending) void instance.stop(this.#ending === 'close' ? CLOSE_GRACE_SECONDS : this.#grace);
       const exitCode = await instance.ended();
       if (exitCode === 0 || failed || this.#ending) return;
@@ -186,7 +186,7 @@ export class TrainingRun implements JobRun {
       await this.#stopAll(this.#context.stopGraceSeconds);
     };
     try {
-      await allOver(this.#instances.map(run));
+      await waitForAll(this.#instances.map(run));
       return failed;
     } finally {
       clearTimeout(timer);
@@ -197,18 +197,18 @@ export class TrainingRun implements JobRun {
   async #algorithmError(failed: { instance: TrainingInstance; exitCode: number }): Promise<JobFailure> {
     const message = (await failed.instance.failure()) || 'See job logs for more information';
     const tail = `, exit code: ${failed.exitCode}`;
-    // The exit code is what a long message must not push out of the 1024 characters.
+    // A long message must not push the exit code out of the 1024 characters.
     return new JobFailure(`AlgorithmError: ${message}`.slice(0, 1024 - tail.length) + tail);
   }
 
   /**
-   * Artifacts go up after success and also after a stop or a limit: what is saved is never thrown away. Those of the
-   * first instance, where jobs of several save them.
+   * Uploads the artifacts, also after a stop or a limit, so that results are never lost. Jobs with several instances
+   * save them on the first one.
    */
   async #conclude(ending: Ending | undefined): Promise<void> {
     const ran = this.#job.transitions.some(({ status }) => status === 'Training');
     if (ran) {
-      moveTraining(this.#context, this.#job, 'Uploading');
+      setTrainingStatus(this.#context, this.#job, 'Uploading');
       this.#job.artifacts = await uploadArtifacts(
         this.#context.objects,
         this.#job.request,
@@ -216,14 +216,14 @@ export class TrainingRun implements JobRun {
       );
     }
     this.#countBilling();
-    moveTraining(this.#context, this.#job, (ending && LAST_STATUS[ending]) ?? 'Completed');
+    setTrainingStatus(this.#context, this.#job, (ending && LAST_STATUS[ending]) ?? 'Completed');
     this.#note(`job ended: ${this.#job.secondary}`);
   }
 
   #fail(error: unknown): void {
     this.#job.failureReason = failureReason(error);
     this.#countBilling();
-    moveTraining(this.#context, this.#job, 'Failed', this.#job.failureReason);
+    setTrainingStatus(this.#context, this.#job, 'Failed', this.#job.failureReason);
     this.#note(`job failed: ${this.#job.failureReason}`);
   }
 
@@ -233,12 +233,12 @@ export class TrainingRun implements JobRun {
     }
   }
 
-  /** The limit covers all attempts together. */
+  /** Starts the timer for the runtime limit, which applies to all attempts together. */
   #limitRuntime(): NodeJS.Timeout {
     const seconds = this.#job.request.StoppingCondition.MaxRuntimeInSeconds ?? DEFAULT_MAX_RUNTIME_SECONDS;
     const left = Math.max(0, seconds * 1000 - this.#trainedMilliseconds);
     return setTimeout(
-      () => void this.#end('maxRuntime', this.#context.stopGraceSeconds),
+      () => void this.#endWith('maxRuntime', this.#context.stopGraceSeconds),
       Math.min(left, LONGEST_TIMER),
     );
   }
@@ -247,18 +247,21 @@ export class TrainingRun implements JobRun {
     const seconds = this.#job.request.StoppingCondition.MaxWaitTimeInSeconds;
     if (seconds === undefined) return () => {};
     const grace = this.#context.stopGraceSeconds;
-    const timer = setTimeout(() => void this.#end('maxWait', grace), Math.min(seconds * 1000, LONGEST_TIMER));
+    const timer = setTimeout(
+      () => void this.#endWith('maxWait', grace),
+      Math.min(seconds * 1000, LONGEST_TIMER),
+    );
     return () => clearTimeout(timer);
   }
 
   #note(message: string): void {
-    noteInLog(this.#context.dataDir, this.#job.name, message);
+    appendToLog(this.#context.dataDir, this.#job.name, message);
     this.#context.log(`${this.#job.name}: ${message}`);
   }
 }
 
-/** Waits for all, also when one fails: what is on its way must not go on in a folder that is taken away. */
-async function allOver(work: readonly Promise<void>[]): Promise<void> {
+/** Waits for all even if one fails, because their folder is deleted afterwards. */
+async function waitForAll(work: readonly Promise<void>[]): Promise<void> {
   const failed = (await Promise.allSettled(work)).find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
 }

@@ -1,11 +1,11 @@
-/** One "instance" of a transform job: its folder, its model server, and the objects it is given. */
+/** One instance of a transform job: its folder, its model server, and its share of the objects. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { Container } from '../container/container.ts';
 import { containerEnvironment } from '../container/environment.ts';
-import { freshRoot } from '../container/folder.ts';
+import { createRoot } from '../container/folder.ts';
 import { JobFailure } from '../errors.ts';
 import { containersOf } from '../rules/model.ts';
 import type { ModelRequest, TransformRequest } from '../state/requests.ts';
@@ -13,14 +13,14 @@ import { unpack } from '../transfer/archive.ts';
 import { withLinkedFolders } from '../transfer/linked.ts';
 import { inside, parseLocation } from '../transfer/location.ts';
 import type { SourceObject } from '../transfer/sources.ts';
-import { type JobContext, jobFolder, jobLogFile, noteInLog } from './context.ts';
+import { appendToLog, type JobContext, jobFolder, jobLogFile } from './context.ts';
 import {
-  type Answer,
   type ExecutionParameters,
   executionParameters,
   freePort,
   invoke,
   ping,
+  type ServerResponse,
 } from './server-client.ts';
 
 const PING_PAUSE_MILLISECONDS = 250;
@@ -33,13 +33,13 @@ export interface InstanceOptions {
   readonly request: TransformRequest;
   readonly model: ModelRequest;
   readonly index: number;
-  /** Aborts when the job is to end. */
+  /** Aborted when the job must end. */
   readonly signal: AbortSignal;
-  /** Called with the name of each output as it is stored. */
+  /** Called with the name of each stored output. */
   readonly onStored: (name: string) => void;
 }
 
-/** How many objects an instance failed to transform, and why the first one failed. */
+/** The number of objects that an instance failed to transform, and the reason of the first failure. */
 export interface InstanceResult {
   readonly failed: number;
   readonly firstFailure?: string;
@@ -62,11 +62,11 @@ export class TransformInstance {
 
   /**
    * Unpacks the model, starts the server and waits until it answers pings.
-   * @throws JobFailure when the model cannot be had or the server does not become ready
+   * @throws JobFailure if the model cannot be unpacked or the server does not become ready
    */
   async start(modelArchive: string | undefined): Promise<void> {
     const { context, request, signal } = this.#options;
-    await freshRoot(this.#root);
+    await createRoot(this.#root);
     if (modelArchive) await unpack(modelArchive, join(this.#root, 'opt/ml/model'));
     this.#port = await freePort();
     if (signal.aborted) return;
@@ -79,10 +79,10 @@ export class TransformInstance {
       watchdog: context.watchdog,
     });
     this.#container = await this.#starting;
-    await this.#becomeReady(this.#container);
+    await this.#waitUntilReady(this.#container);
   }
 
-  /** Transforms the objects, some at a time; an object that fails leaves no output and does not end the others. */
+  /** Transforms the objects, several at a time; an object that fails has no output and does not affect the others. */
   async transform(objects: readonly SourceObject[]): Promise<InstanceResult> {
     const { request } = this.#options;
     const own = await executionParameters(this.#port);
@@ -114,15 +114,15 @@ export class TransformInstance {
   async #environment(): Promise<Record<string, string>> {
     const { context, request, model } = this.#options;
     const { MaxConcurrentTransforms: concurrent, MaxPayloadInMB: payload, BatchStrategy: strategy } = request;
-    const asked = { ...containersOf(model)[0]?.Environment, ...request.Environment };
+    const requested = { ...containersOf(model)[0]?.Environment, ...request.Environment };
     return containerEnvironment({
       root: this.#root,
       s3: context.s3,
       service: context.containerEnv,
-      request: await withLinkedFolders(context.objects, asked),
+      request: await withLinkedFolders(context.objects, requested),
       platform: {
         SAGEMAKER_BATCH: 'true',
-        // SageMaker always binds 8080; on one machine each server needs a port of its own.
+        // SageMaker always uses 8080; on one machine each server needs its own port.
         SAGEMAKER_BIND_TO_PORT: String(this.#port),
         ...(concurrent !== undefined && { SAGEMAKER_MAX_CONCURRENT_TRANSFORMS: String(concurrent) }),
         ...(payload !== undefined && { SAGEMAKER_MAX_PAYLOAD_IN_MB: String(payload) }),
@@ -134,7 +134,7 @@ export class TransformInstance {
     });
   }
 
-  async #becomeReady(container: Container): Promise<void> {
+  async #waitUntilReady(container: Container): Promise<void> {
     const deadline = Date.now() + PING_LIMIT_MILLISECONDS;
     const { signal } = this.#options;
     while (!signal.aborted) {
@@ -154,7 +154,7 @@ export class TransformInstance {
     }
   }
 
-  /** @returns why the object failed, nothing when its output is stored or the job is ending */
+  /** @returns why the object failed; undefined if its output is stored or the job is ending */
   async #transformObject(
     object: SourceObject,
     limits: Required<ExecutionParameters>,
@@ -180,7 +180,7 @@ export class TransformInstance {
     }
   }
 
-  /** SageMaker does not say which failures it tries again; the API speaks of failing requests, so all of them. */
+  /** Retries all failures: SageMaker does not document which ones, and the API mentions failing requests. */
   async #invoke(object: SourceObject, body: Buffer): Promise<Buffer> {
     const { request, signal } = this.#options;
     const { InvocationsTimeoutInSeconds: timeoutSeconds = 600, InvocationsMaxRetries: retries = 3 } =
@@ -190,27 +190,29 @@ export class TransformInstance {
       ...(request.TransformOutput.Accept && { Accept: request.TransformOutput.Accept }),
     };
     for (let attempt = 0; ; attempt += 1) {
-      const answer = await invoke({ port: this.#port, body, headers, timeoutSeconds, signal }).catch(asError);
-      if (!(answer instanceof Error) && answer.status === 200) return answer.body;
-      const trouble = answer instanceof Error ? answer.message : badStatus(answer);
-      // A connection breaks a moment before its process is known to have ended.
-      if (answer instanceof Error)
+      const response = await invoke({ port: this.#port, body, headers, timeoutSeconds, signal }).catch(
+        asError,
+      );
+      if (!(response instanceof Error) && response.status === 200) return response.body;
+      const problem = response instanceof Error ? response.message : badStatus(response);
+      // A connection breaks shortly before the end of its process is detected.
+      if (response instanceof Error)
         await Promise.race([sleep(RETRY_PAUSE_MILLISECONDS), this.#container?.exited]);
       if (this.#container && !this.#container.running) {
         throw new Error(`the container has ended, exit code: ${await this.#container.exited}`);
       }
-      if (attempt >= retries || signal.aborted) throw new Error(trouble);
-      this.#note(`${object.location.key}: ${trouble}; retry ${attempt + 1} of ${retries}`);
+      if (attempt >= retries || signal.aborted) throw new Error(problem);
+      this.#note(`${object.location.key}: ${problem}; retry ${attempt + 1} of ${retries}`);
     }
   }
 
   #note(message: string): void {
     const { context, request } = this.#options;
-    noteInLog(context.dataDir, request.TransformJobName, message);
+    appendToLog(context.dataDir, request.TransformJobName, message);
   }
 }
 
-function badStatus({ status, body }: Answer): string {
+function badStatus({ status, body }: ServerResponse): string {
   return `Bad HTTP status received from algorithm: ${status} ${body.toString('utf8', 0, 500)}`.trim();
 }
 

@@ -1,4 +1,4 @@
-/** One batch transform job, from waiting for a slot to its last status. */
+/** One batch transform job, from waiting for a slot to its final status. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failureReason, JobFailure } from '../errors.ts';
@@ -6,7 +6,7 @@ import { containersOf } from '../rules/model.ts';
 import type { JobStatus, ModelRecord, TransformRecord } from '../state/records.ts';
 import { inside, parseLocation } from '../transfer/location.ts';
 import { type SourceObject, sourceObjects } from '../transfer/sources.ts';
-import { CLOSE_GRACE_SECONDS, type JobContext, type JobRun, jobFolder, noteInLog } from './context.ts';
+import { appendToLog, CLOSE_GRACE_SECONDS, type JobContext, type JobRun, jobFolder } from './context.ts';
 import { type InstanceResult, TransformInstance } from './transform-instance.ts';
 
 export class TransformRun implements JobRun {
@@ -27,7 +27,7 @@ export class TransformRun implements JobRun {
   }
 
   stop(): void {
-    this.#move('Stopping');
+    this.#setStatus('Stopping');
     this.#ending ??= 'stop';
     this.#ended.abort();
   }
@@ -56,7 +56,7 @@ export class TransformRun implements JobRun {
   async #transform(): Promise<void> {
     const { request } = this.#job;
     this.#job.started = Date.now();
-    this.#move('InProgress');
+    this.#setStatus('InProgress');
     const objects = await sourceObjects(
       this.#context.objects,
       request.TransformInput.DataSource.S3DataSource,
@@ -71,9 +71,9 @@ export class TransformRun implements JobRun {
     });
     try {
       const results = await Promise.all(work);
-      if (!this.#ending) refuseFailures(results, objects.length);
+      if (!this.#ending) requireNoFailures(results, objects.length);
     } finally {
-      // When one instance fails, the others are to end too, and none may start a server after this.
+      // If one instance fails, the others must end too, and none may start a server after this.
       this.#ended.abort();
       await this.#endInstances(
         this.#ending === 'close' ? CLOSE_GRACE_SECONDS : this.#context.stopGraceSeconds,
@@ -115,11 +115,11 @@ export class TransformRun implements JobRun {
     if (this.#ending === 'close') return;
     if (this.#ending === 'stop') await this.#discardOutputs();
     this.#job.ended = Date.now();
-    this.#move(this.#ending === 'stop' ? 'Stopped' : 'Completed');
+    this.#setStatus(this.#ending === 'stop' ? 'Stopped' : 'Completed');
     this.#note(`job ended: ${this.#job.status}`);
   }
 
-  /** A stopped transform job keeps no output. */
+  /** Deletes the outputs: a stopped transform job keeps none. */
   async #discardOutputs(): Promise<void> {
     const output = parseLocation(this.#job.request.TransformOutput.S3OutputPath);
     for (const name of this.#stored) await this.#context.objects.delete(inside(output, name));
@@ -128,11 +128,11 @@ export class TransformRun implements JobRun {
   #fail(error: unknown): void {
     this.#job.failureReason = failureReason(error);
     this.#job.ended = Date.now();
-    this.#move('Failed');
+    this.#setStatus('Failed');
     this.#note(`job failed: ${this.#job.failureReason}`);
   }
 
-  #move(status: JobStatus): void {
+  #setStatus(status: JobStatus): void {
     this.#job.status = status;
     this.#job.modified = Date.now();
     this.#context.state.transformJobs.put(this.#job);
@@ -140,17 +140,17 @@ export class TransformRun implements JobRun {
   }
 
   #note(message: string): void {
-    noteInLog(this.#context.dataDir, this.#job.name, message);
+    appendToLog(this.#context.dataDir, this.#job.name, message);
     this.#context.log(`${this.#job.name}: ${message}`);
   }
 }
 
-/** SageMaker divides the objects by key among the instances; one object is never divided. */
+/** Selects an instance's share: SageMaker distributes complete objects by key among the instances. */
 function share(objects: readonly SourceObject[], index: number, instances: number): SourceObject[] {
   return objects.filter((_, position) => position % instances === index);
 }
 
-function refuseFailures(results: readonly InstanceResult[], total: number): void {
+function requireNoFailures(results: readonly InstanceResult[], total: number): void {
   const failed = results.reduce((sum, result) => sum + result.failed, 0);
   if (failed === 0) return;
   const first = results.find((result) => result.firstFailure)?.firstFailure;

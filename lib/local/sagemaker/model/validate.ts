@@ -1,20 +1,20 @@
-/** Checks a request against the official API model and reports all violations in SageMaker's words. */
+/** Validates a request against the official API model and reports all violations in SageMaker's format. */
 import { ServiceError, validationError } from '../errors.ts';
 import { apiModel, type Shape, shapeNamed } from './shapes.ts';
 
 type Violations = string[];
 
 /**
- * Refuses a request the API model does not allow.
- * SageMaker itself lets unknown members pass unread; we refuse them, because here they are always a slip.
+ * Rejects a request that the API model does not allow.
+ * SageMaker itself ignores unknown members; they are rejected here, because they are always a mistake.
  *
- * @throws ServiceError SerializationException when a value has the wrong JSON type
+ * @throws ServiceError SerializationException if a value has the wrong JSON type
  * @throws ServiceError ValidationException for everything else, all violations in one message
  */
 export function checkRequest(operation: string, request: unknown): void {
   const input = apiModel.operations[operation]?.input;
   if (!input)
-    throw new ServiceError('UnknownOperationException', `Operation ${operation} is not served here.`);
+    throw new ServiceError('UnknownOperationException', `Operation ${operation} is not supported here.`);
   const violations: Violations = [];
   checkValue(input, request, '', violations);
   if (violations.length === 0) return;
@@ -22,7 +22,7 @@ export function checkRequest(operation: string, request: unknown): void {
   throw validationError(`${count} detected: ${violations.join('; ')}`);
 }
 
-/** Keeps of a response only the members its output shape has, so that no private field leaks. */
+/** Keeps only the members of a response that its output shape has, so that no private field leaks. */
 export function shapeResponse(operation: string, response: Record<string, unknown>): Record<string, unknown> {
   const output = apiModel.operations[operation]?.output;
   const members = output ? shapeNamed(output).members : undefined;
@@ -85,13 +85,13 @@ function checkList(shape: Shape, value: unknown, path: string, violations: Viola
 
 function checkString(shape: Shape, value: unknown, path: string, violations: Violations): void {
   if (typeof value !== 'string') throw wrongType(value, path, 'a string');
-  const refuse = (constraint: string) => violations.push(failed(value, path, constraint));
+  const addViolation = (constraint: string) => violations.push(failed(value, path, constraint));
   if (shape.enum && !shape.enum.includes(value)) {
-    refuse(`Member must satisfy enum value set: [${shape.enum.join(', ')}]`);
+    addViolation(`Member must satisfy enum value set: [${shape.enum.join(', ')}]`);
   }
   checkLength(shape, [...value].length, value, path, violations);
   if (shape.pattern && !anchored(shape.pattern).test(value)) {
-    refuse(`Member must satisfy regular expression pattern: ${shape.pattern}`);
+    addViolation(`Member must satisfy regular expression pattern: ${shape.pattern}`);
   }
 }
 
@@ -125,7 +125,10 @@ function checkLength(
 
 const compiled = new Map<string, RegExp>();
 
-/** The model's patterns are Java's, must match the whole value, and name one class JavaScript lacks. */
+/**
+ * Converts a pattern of the model from Java: it must match the complete value, and may use a class that JavaScript
+ * lacks.
+ */
 export function anchored(pattern: string): RegExp {
   const known = compiled.get(pattern);
   if (known) return known;
@@ -141,17 +144,17 @@ function asObject(value: unknown, path: string): Record<string, unknown> {
 }
 
 function wrongType(value: unknown, path: string, allowed: string): ServiceError {
-  const given = JSON.stringify(value)?.slice(0, 80);
-  return new ServiceError('SerializationException', `Value ${given} at '${path}' must be ${allowed}.`);
+  const shownValue = JSON.stringify(value)?.slice(0, 80);
+  return new ServiceError('SerializationException', `Value ${shownValue} at '${path}' must be ${allowed}.`);
 }
 
 function failed(value: string | number, path: string, constraint: string): string {
   const shown = String(value);
-  const given = shown.length > 300 ? `${shown.slice(0, 300)}…` : shown;
-  return `Value '${given}' at '${path}' failed to satisfy constraint: ${constraint}`;
+  const shownValue = shown.length > 300 ? `${shown.slice(0, 300)}…` : shown;
+  return `Value '${shownValue}' at '${path}' failed to satisfy constraint: ${constraint}`;
 }
 
-/** SageMaker names members in messages with a small first letter. */
+/** Extends a path by a member, whose first letter SageMaker writes in lower case in messages. */
 function below(path: string, name: string): string {
   const member = name.charAt(0).toLowerCase() + name.slice(1);
   return path ? `${path}.${member}` : member;

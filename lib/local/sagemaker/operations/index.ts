@@ -1,4 +1,4 @@
-/** All operations the service serves, by the name the protocol calls them. */
+/** The supported operations, by their names in the protocol. */
 import { createModel, deleteModel, describeModel, listModels } from './models.ts';
 import type { Operation } from './service-context.ts';
 import { addTags, listTags } from './tags.ts';

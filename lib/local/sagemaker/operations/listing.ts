@@ -1,4 +1,4 @@
-/** What the List operations have in common: filters, order and pages. */
+/** Filters, order and pages of the List operations. */
 import { validationError } from '../errors.ts';
 
 export interface ListRequest {
@@ -24,8 +24,8 @@ interface Listed {
 const DEFAULT_PAGE = 10;
 
 /**
- * One page of the entries the request asks for. The token is the position reached.
- * @throws ServiceError ValidationException for a token we did not give
+ * Returns one page of the matching entries. The token is the position of the next page.
+ * @throws ServiceError ValidationException for an invalid token
  */
 export function listPage<Entry extends Listed>(
   entries: readonly Entry[],
@@ -33,9 +33,9 @@ export function listPage<Entry extends Listed>(
 ): { readonly page: Entry[]; readonly NextToken?: string } {
   const start = request.NextToken === undefined ? 0 : Number(request.NextToken);
   if (!Number.isInteger(start) || start < 0) throw validationError(`Invalid NextToken ${request.NextToken}.`);
-  const found = entries.filter((entry) => matches(entry, request)).sort(order(request));
+  const matching = entries.filter((entry) => matches(entry, request)).sort(order(request));
   const end = start + (request.MaxResults ?? DEFAULT_PAGE);
-  return { page: found.slice(start, end), ...(end < found.length && { NextToken: String(end) }) };
+  return { page: matching.slice(start, end), ...(end < matching.length && { NextToken: String(end) }) };
 }
 
 function matches(entry: Listed, request: ListRequest): boolean {
@@ -53,7 +53,7 @@ function within(time: number, after: number | undefined, before: number | undefi
   return (after === undefined || time >= after * 1000) && (before === undefined || time <= before * 1000);
 }
 
-/** Newest first unless the request says otherwise. */
+/** The sort order of a request; by default the newest first. */
 function order({ SortBy: by, SortOrder: direction }: ListRequest): (a: Listed, b: Listed) => number {
   const sign = direction === 'Ascending' ? 1 : -1;
   if (by === 'Name') return (a, b) => sign * a.name.localeCompare(b.name);

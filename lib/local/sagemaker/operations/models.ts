@@ -1,4 +1,4 @@
-/** The operations on models. */
+/** Operations on models. */
 import { validationError } from '../errors.ts';
 import { containersOf, modelRules } from '../rules/model.ts';
 import { applyRules } from '../rules/rule.ts';
@@ -55,7 +55,7 @@ export function listModels(context: ServiceContext, request: ListRequest): Respo
   };
 }
 
-/** @throws ServiceError ValidationException when there is no such model */
+/** @throws ServiceError ValidationException if the model does not exist */
 export function modelNamed(context: ServiceContext, name: string): ModelRecord {
   const model = context.state.models.get(name);
   if (!model) throw validationError(`Could not find model "${arnOf(context, 'model', name)}".`);

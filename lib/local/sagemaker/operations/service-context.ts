@@ -1,4 +1,4 @@
-/** What the operations share: the jobs' context, the runs on their way, and how resources are named. */
+/** The context of the operations: the jobs' context, the active runs, and names of resources. */
 
 import type { JobContext } from '../jobs/context.ts';
 import type { TrainingRun } from '../jobs/training-run.ts';
@@ -13,7 +13,7 @@ export interface ServiceContext extends JobContext {
 
 export type Response = Record<string, unknown>;
 
-/** Takes a checked request; what it returns is cut to the operation's output shape. */
+/** An operation on a validated request; its result is reduced to the operation's output shape. */
 export type Operation = (context: ServiceContext, request: never) => Response | Promise<Response>;
 
 export function arnOf(
@@ -24,12 +24,12 @@ export function arnOf(
   return `arn:aws:sagemaker:${context.s3.region}:${context.accountId}:${kind}/${name}`;
 }
 
-/** Timestamps travel as epoch seconds. */
+/** Converts a timestamp to epoch seconds, as used in the API. */
 export function seconds(time: number | undefined): number | undefined {
   return time === undefined ? undefined : time / 1000;
 }
 
-/** Checks the request against the API model, runs the operation, and shapes its answer. */
+/** Validates the request against the API model, runs the operation, and shapes its response. */
 export async function runOperation(
   name: string,
   operation: Operation,

@@ -1,4 +1,4 @@
-/** AddTags and ListTags, on jobs and models alike. */
+/** AddTags and ListTags, for jobs and models. */
 import { validationError } from '../errors.ts';
 import { applyRules, tagKeysAreUnique } from '../rules/rule.ts';
 import type { Tag } from '../state/requests.ts';
@@ -16,7 +16,7 @@ export function addTags(
   request: { readonly ResourceArn: string; readonly Tags: readonly Tag[] },
 ): Response {
   applyRules([tagKeysAreUnique], request);
-  const { resource, keep } = taggedResource(context, request.ResourceArn);
+  const { resource, save } = taggedResource(context, request.ResourceArn);
   const merged = new Map([...resource.tags, ...request.Tags].map((tag) => [tag.Key, tag]));
   if (merged.size > MOST_TAGS) {
     throw validationError(
@@ -24,7 +24,7 @@ export function addTags(
     );
   }
   resource.tags = [...merged.values()];
-  keep();
+  save();
   return { Tags: resource.tags };
 }
 
@@ -32,12 +32,12 @@ export function listTags(context: ServiceContext, request: { readonly ResourceAr
   return { Tags: taggedResource(context, request.ResourceArn).resource.tags };
 }
 
-function taggedResource(context: ServiceContext, arn: string): { resource: Tagged; keep: () => void } {
+function taggedResource(context: ServiceContext, arn: string): { resource: Tagged; save: () => void } {
   const name = arn.slice(arn.lastIndexOf('/') + 1);
   const { trainingJobs, transformJobs, models } = context.state;
   for (const store of [trainingJobs, transformJobs, models] as const) {
     const resource = store.get(name);
-    if (resource?.arn === arn) return { resource, keep: () => store.put(resource as never) };
+    if (resource?.arn === arn) return { resource, save: () => store.put(resource as never) };
   }
   throw validationError(`Could not find resource ${arn}.`);
 }

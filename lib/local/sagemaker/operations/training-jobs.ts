@@ -1,9 +1,9 @@
-/** The operations on training jobs. */
+/** Operations on training jobs. */
 import { resourceInUse, validationError } from '../errors.ts';
-import { moveTraining } from '../jobs/training-record.ts';
+import { setTrainingStatus } from '../jobs/training-record.ts';
 import { TrainingRun } from '../jobs/training-run.ts';
-import { applyRules } from '../rules/rule.ts';
 import { trainingLimits } from '../rules/local-limits.ts';
+import { applyRules } from '../rules/rule.ts';
 import { trainingRules } from '../rules/training.ts';
 import { isTerminal, type TrainingRecord } from '../state/records.ts';
 import type { TrainingRequest } from '../state/requests.ts';
@@ -28,16 +28,16 @@ export async function createTrainingJob(
     const source = channel.DataSource.S3DataSource;
     if (source) await checkSource(context.objects, source, context.s3.region);
   }
-  // Asked last and without a pause before the job is kept, so that of two equal calls only one makes a job.
-  const known = context.state.trainingJobs.get(request.TrainingJobName);
-  if (known) {
+  // Checked last and without an await before the job is stored, so that only one of two equal calls creates a job.
+  const existing = context.state.trainingJobs.get(request.TrainingJobName);
+  if (existing) {
     throw resourceInUse(
       'Training job names must be unique within an AWS account and region, and a training job with this name ' +
-        `already exists (${known.arn})`,
+        `already exists (${existing.arn})`,
     );
   }
   const job = newRecord(context, request);
-  moveTraining(context, job, 'Starting');
+  setTrainingStatus(context, job, 'Starting');
   context.trainingRuns.set(job.name, new TrainingRun(context, job));
   return { TrainingJobArn: job.arn };
 }
@@ -58,13 +58,13 @@ function newRecord(context: ServiceContext, request: TrainingRequest): TrainingR
 }
 
 export function describeTrainingJob(context: ServiceContext, { TrainingJobName: name }: Named): Response {
-  const job = found(context, name);
+  const job = findJob(context, name);
   const resources = job.request.ResourceConfig;
   const preferred = resources.InstancePreferences?.[0];
   return {
     ...job.request,
     ...(preferred && {
-      // This machine always has capacity for the first.
+      // This machine always has capacity for the first preference.
       ResourceConfig: {
         ...resources,
         SelectedInstanceType: preferred.InstanceType,
@@ -94,7 +94,7 @@ export function describeTrainingJob(context: ServiceContext, { TrainingJobName: 
 }
 
 export function stopTrainingJob(context: ServiceContext, { TrainingJobName: name }: Named): Response {
-  const job = found(context, name);
+  const job = findJob(context, name);
   if (job.status === 'Stopping') return {};
   const run = context.trainingRuns.get(name);
   if (isTerminal(job.status) || !run) {
@@ -105,7 +105,7 @@ export function stopTrainingJob(context: ServiceContext, { TrainingJobName: name
 }
 
 export function deleteTrainingJob(context: ServiceContext, { TrainingJobName: name }: Named): Response {
-  const job = found(context, name);
+  const job = findJob(context, name);
   if (!isTerminal(job.status)) {
     throw resourceInUse(`Training job ${name} is in status ${job.status}; only ended jobs can be deleted.`);
   }
@@ -129,8 +129,10 @@ export function listTrainingJobs(context: ServiceContext, request: ListRequest):
   };
 }
 
-/** SageMaker declares ResourceNotFound for this and answers with ValidationException (aws/aws-sdk#165). */
-function found(context: ServiceContext, name: string): TrainingRecord {
+/**
+ * @throws ServiceError ValidationException, as SageMaker does although it declares ResourceNotFound (aws/aws-sdk#165)
+ */
+function findJob(context: ServiceContext, name: string): TrainingRecord {
   const job = context.state.trainingJobs.get(name);
   if (!job) throw validationError('Requested resource not found.');
   return job;

@@ -1,8 +1,8 @@
-/** The operations on batch transform jobs. */
+/** Operations on batch transform jobs. */
 import { resourceInUse, validationError } from '../errors.ts';
 import { TransformRun } from '../jobs/transform-run.ts';
-import { applyRules } from '../rules/rule.ts';
 import { modelIsOneContainer, transformLimits } from '../rules/local-limits.ts';
+import { applyRules } from '../rules/rule.ts';
 import { modelIsPacked, transformRules } from '../rules/transform.ts';
 import { isTerminal, type TransformRecord } from '../state/records.ts';
 import type { TransformRequest } from '../state/requests.ts';
@@ -26,12 +26,12 @@ export async function createTransformJob(
   applyRules(transformLimits, request);
   parseLocation(request.TransformOutput.S3OutputPath);
   await checkSource(context.objects, request.TransformInput.DataSource.S3DataSource, context.s3.region);
-  // Asked last and without a pause before the job is kept, so that of two equal calls only one makes a job.
-  const known = context.state.transformJobs.get(request.TransformJobName);
-  if (known) {
+  // Checked last and without an await before the job is stored, so that only one of two equal calls creates a job.
+  const existing = context.state.transformJobs.get(request.TransformJobName);
+  if (existing) {
     throw resourceInUse(
       'Transform job names must be unique within an AWS account and region, and a transform job with this name ' +
-        `already exists (${known.arn})`,
+        `already exists (${existing.arn})`,
     );
   }
   const job = newRecord(context, request);
@@ -55,7 +55,7 @@ function newRecord(context: ServiceContext, request: TransformRequest): Transfor
 }
 
 export function describeTransformJob(context: ServiceContext, { TransformJobName: name }: Named): Response {
-  const job = found(context, name, 'Could not find requested job with name');
+  const job = findJob(context, name, 'Could not find requested job with name');
   return {
     ...job.request,
     TransformJobArn: job.arn,
@@ -68,7 +68,7 @@ export function describeTransformJob(context: ServiceContext, { TransformJobName
 }
 
 export function stopTransformJob(context: ServiceContext, { TransformJobName: name }: Named): Response {
-  const job = found(context, name, 'Could not find job to update with name');
+  const job = findJob(context, name, 'Could not find job to update with name');
   if (job.status === 'Stopping') return {};
   const run = context.transformRuns.get(name);
   if (isTerminal(job.status) || !run) {
@@ -94,8 +94,8 @@ export function listTransformJobs(context: ServiceContext, request: ListRequest)
   };
 }
 
-/** As with training jobs, the answer seen in practice is ValidationException, not the declared ResourceNotFound. */
-function found(context: ServiceContext, name: string, message: string): TransformRecord {
+/** @throws ServiceError ValidationException, as with training jobs, not the declared ResourceNotFound */
+function findJob(context: ServiceContext, name: string, message: string): TransformRecord {
   const job = context.state.transformJobs.get(name);
   if (!job) throw validationError(`${message}: ${name}`);
   return job;

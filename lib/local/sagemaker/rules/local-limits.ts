@@ -1,6 +1,6 @@
 /**
- * What SageMaker would take and this service does not do. Refused when a job is created, never passed
- * over in silence, and in words that cannot be mistaken for SageMaker's own.
+ * Features of SageMaker that this service does not support. They are rejected when a job is created, never silently
+ * ignored, with messages that cannot be mistaken for SageMaker's own.
  */
 import type { ModelRequest, TrainingRequest, TransformRequest } from '../state/requests.ts';
 import { containersOf } from './model.ts';
@@ -8,31 +8,33 @@ import type { Rule } from './rule.ts';
 
 const ROOT = '/opt/ml/';
 
-function refused(what: string, remedy: string): string {
-  return `The local SageMaker service does not do ${what}: ${remedy} (SageMaker itself would accept this.)`;
+function unsupported(what: string, remedy: string): string {
+  return `The local SageMaker service does not support ${what}: ${remedy} (SageMaker itself would accept this.)`;
 }
 
 function jobIsNotServerless(request: TrainingRequest): string | undefined {
-  return request.ServerlessJobConfig ? refused('serverless jobs', 'name an image and resources.') : undefined;
+  return request.ServerlessJobConfig
+    ? unsupported('serverless jobs', 'specify an image and resources.')
+    : undefined;
 }
 
 function commandIsTheServices({ AlgorithmSpecification: algorithm }: TrainingRequest): string | undefined {
-  if (algorithm.AlgorithmName) return refused('marketplace algorithms', 'give TrainingImage.');
+  if (algorithm.AlgorithmName) return unsupported('marketplace algorithms', 'use TrainingImage.');
   if (!algorithm.ContainerEntrypoint && !algorithm.ContainerArguments) return undefined;
-  return refused(
+  return unsupported(
     'ContainerEntrypoint or ContainerArguments',
-    'it runs the train command it was started with.',
+    'it runs the train command that it was started with.',
   );
 }
 
-/** Each is a process of its own here, all on the cores of this machine. */
+/** Each instance is a process here, and all share the cores of this machine. */
 const MOST_INSTANCES = 8;
 
 function fewInstancesTrain({ ResourceConfig: resources }: TrainingRequest): string | undefined {
-  if (resources.InstanceGroups) return refused('InstanceGroups', 'give InstanceType and InstanceCount.');
+  if (resources.InstanceGroups) return unsupported('InstanceGroups', 'use InstanceType and InstanceCount.');
   const count = resources.InstanceCount ?? resources.InstancePreferences?.[0]?.InstanceCount ?? 1;
   return count > MOST_INSTANCES
-    ? refused(`training on ${count} instances`, `use at most ${MOST_INSTANCES}.`)
+    ? unsupported(`training on ${count} instances`, `use at most ${MOST_INSTANCES}.`)
     : undefined;
 }
 
@@ -40,15 +42,16 @@ function channelsAreFiles(request: TrainingRequest): string | undefined {
   for (const channel of request.InputDataConfig ?? []) {
     const at = `in channel ${channel.ChannelName}`;
     const mode = channel.InputMode ?? request.AlgorithmSpecification.TrainingInputMode;
-    if (mode === 'Pipe') return refused(`Pipe mode ${at}`, 'use File or FastFile.');
+    if (mode === 'Pipe') return unsupported(`Pipe mode ${at}`, 'use File or FastFile.');
     const type = channel.DataSource.S3DataSource?.S3DataType;
-    if (!type) return refused(`file systems ${at}`, 'use S3DataSource.');
+    if (!type) return unsupported(`file systems ${at}`, 'use S3DataSource.');
     if (type !== 'S3Prefix' && type !== 'ManifestFile') {
-      return refused(`${type} ${at}`, 'use S3Prefix or ManifestFile.');
+      return unsupported(`${type} ${at}`, 'use S3Prefix or ManifestFile.');
     }
-    if ((channel.CompressionType ?? 'None') !== 'None') return refused(`CompressionType ${at}`, 'use None.');
+    if ((channel.CompressionType ?? 'None') !== 'None')
+      return unsupported(`CompressionType ${at}`, 'use None.');
     if ((channel.RecordWrapperType ?? 'None') !== 'None')
-      return refused(`RecordWrapperType ${at}`, 'use None.');
+      return unsupported(`RecordWrapperType ${at}`, 'use None.');
   }
   return undefined;
 }
@@ -56,22 +59,24 @@ function channelsAreFiles(request: TrainingRequest): string | undefined {
 function checkpointsAreUnderOptMl({ CheckpointConfig: config }: TrainingRequest): string | undefined {
   const path = config?.LocalPath;
   if (!path || (path.startsWith(ROOT) && !path.includes('..'))) return undefined;
-  return refused(`checkpoints in ${path}`, `choose a LocalPath under ${ROOT}.`);
+  return unsupported(`checkpoints in ${path}`, `choose a LocalPath under ${ROOT}.`);
 }
 
-function objectsAreSentWhole({
+function objectsAreNotSplit({
   TransformInput: input,
   DataProcessing: data,
 }: TransformRequest): string | undefined {
-  if ((input.SplitType ?? 'None') !== 'None') return refused(`SplitType ${input.SplitType}`, 'use None.');
+  if ((input.SplitType ?? 'None') !== 'None') return unsupported(`SplitType ${input.SplitType}`, 'use None.');
   const filtered = [data?.InputFilter, data?.OutputFilter].some((path) => path !== undefined && path !== '$');
-  if (filtered) return refused('InputFilter or OutputFilter', 'leave them out.');
-  return (data?.JoinSource ?? 'None') === 'None' ? undefined : refused('JoinSource', 'use None.');
+  if (filtered) return unsupported('InputFilter or OutputFilter', 'leave them out.');
+  return (data?.JoinSource ?? 'None') === 'None' ? undefined : unsupported('JoinSource', 'use None.');
 }
 
-/** Batch transform of a model of several containers is a pipeline we do not build. */
+/** Rejects models with several containers, i.e. inference pipelines. */
 export function modelIsOneContainer(model: ModelRequest): string | undefined {
-  return containersOf(model).length > 1 ? refused('inference pipelines', 'give one container.') : undefined;
+  return containersOf(model).length > 1
+    ? unsupported('inference pipelines', 'use one container.')
+    : undefined;
 }
 
 export const trainingLimits: readonly Rule<TrainingRequest>[] = [
@@ -82,4 +87,4 @@ export const trainingLimits: readonly Rule<TrainingRequest>[] = [
   checkpointsAreUnderOptMl,
 ];
 
-export const transformLimits: readonly Rule<TransformRequest>[] = [objectsAreSentWhole];
+export const transformLimits: readonly Rule<TransformRequest>[] = [objectsAreNotSplit];

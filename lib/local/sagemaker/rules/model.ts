@@ -1,10 +1,10 @@
-/** What SageMaker refuses of CreateModel beyond its API model. */
+/** Rules of SageMaker for CreateModel beyond its API model. */
 import type { ModelContainer, ModelRequest } from '../state/requests.ts';
 import { type Rule, tagKeysAreUnique } from './rule.ts';
 
 const LARGEST_ENVIRONMENT = 32 * 1024;
 
-/** The containers of a model, however they were given. */
+/** The containers of a model, in either form. */
 export function containersOf(model: ModelRequest): readonly ModelContainer[] {
   return model.Containers ?? (model.PrimaryContainer ? [model.PrimaryContainer] : []);
 }
@@ -21,8 +21,8 @@ function roleIsGiven(model: ModelRequest): string | undefined {
 }
 
 function containersHaveAnImage(model: ModelRequest): string | undefined {
-  const bare = containersOf(model).some((container) => !container.Image && !container.ModelPackageName);
-  return bare ? 'Each container needs Image or ModelPackageName.' : undefined;
+  const incomplete = containersOf(model).some((container) => !container.Image && !container.ModelPackageName);
+  return incomplete ? 'Each container needs Image or ModelPackageName.' : undefined;
 }
 
 function modelDataIsOneOfTwo(model: ModelRequest): string | undefined {

@@ -1,12 +1,12 @@
-/** Rules SageMaker enforces that its API model does not state: one rule, one named function. */
+/** Rules that SageMaker enforces beyond its API model: one named function per rule. */
 import { validationError } from '../errors.ts';
 import type { Tag } from '../state/requests.ts';
 
-/** Says why the request is refused, or nothing when it may pass. */
+/** Returns why a request is rejected, or undefined if it is valid. */
 export type Rule<Request> = (request: Request) => string | undefined;
 
 /**
- * Applies the rules in order and refuses with the first objection, as SageMaker does.
+ * Applies the rules in order and throws the first objection, as SageMaker does.
  * @throws ServiceError ValidationException
  */
 export function applyRules<Request>(rules: readonly Rule<Request>[], request: Request): void {
@@ -16,11 +16,11 @@ export function applyRules<Request>(rules: readonly Rule<Request>[], request: Re
   }
 }
 
-/** Tag keys are unique in a request. */
+/** Requires unique tag keys in a request. */
 export function tagKeysAreUnique(request: { readonly Tags?: readonly Tag[] }): string | undefined {
   const keys = (request.Tags ?? []).map((tag) => tag.Key);
   const repeated = keys.find((key, index) => keys.indexOf(key) !== index);
-  return repeated && `Duplicate tag key found: ${repeated}. Each key may be given once.`;
+  return repeated && `Duplicate tag key found: ${repeated}. Each key may be used once.`;
 }
 
 /**
@@ -29,7 +29,7 @@ export function tagKeysAreUnique(request: { readonly Tags?: readonly Tag[] }): s
  */
 const NVME_FAMILIES = ['g5', 'g6', 'p5', 'trn1'];
 
-/** Whether e.g. `ml.g4dn.xlarge` keeps its data on NVMe. */
+/** Returns true if an instance type, e.g. `ml.g4dn.xlarge`, stores its data on NVMe. */
 export function hasNvmeStorage(instanceType: string): boolean {
   const family = instanceType.split('.')[1] ?? '';
   return family.includes('d') || NVME_FAMILIES.some((nvme) => family.startsWith(nvme));

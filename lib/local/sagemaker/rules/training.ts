@@ -1,4 +1,4 @@
-/** What SageMaker refuses of CreateTrainingJob beyond its API model. */
+/** Rules of SageMaker for CreateTrainingJob beyond its API model. */
 import type { TrainingRequest } from '../state/requests.ts';
 import { hasNvmeStorage, type Rule, tagKeysAreUnique } from './rule.ts';
 
@@ -7,7 +7,7 @@ type Training = TrainingRequest;
 const DEFAULT_MAX_RUNTIME = 86_400;
 const LONGEST_RUNTIME = 28 * 86_400;
 
-/** The model marks these optional only because serverless jobs go without them. */
+/** The model declares these optional only because serverless jobs do not need them. */
 function jobNamesItsParts(request: Training): string | undefined {
   if (request.ServerlessJobConfig) return undefined;
   const needed = ['AlgorithmSpecification', 'ResourceConfig', 'StoppingCondition'] as const;
@@ -20,17 +20,17 @@ function algorithmIsImageOrName({ AlgorithmSpecification: algorithm }: Training)
   return 'You must specify either TrainingImage or AlgorithmName in AlgorithmSpecification, and not both.';
 }
 
-function preferencesStandAlone(request: Training): string | undefined {
+function preferencesAreExclusive(request: Training): string | undefined {
   const resources = request.ResourceConfig;
   if (!resources?.InstancePreferences) return undefined;
-  const rivals = [
+  const conflicts = [
     resources.InstanceType && 'ResourceConfig.InstanceType',
     resources.InstanceGroups && 'ResourceConfig.InstanceGroups',
     resources.InstancePlacementConfig && 'ResourceConfig.InstancePlacementConfig',
     request.EnableManagedSpotTraining && 'EnableManagedSpotTraining',
   ].filter(Boolean);
-  return rivals.length > 0
-    ? `InstancePreferences cannot be combined with ${rivals.join(', ')}. Give one or the other.`
+  return conflicts.length > 0
+    ? `InstancePreferences cannot be combined with ${conflicts.join(', ')}. Use one or the other.`
     : undefined;
 }
 
@@ -72,14 +72,14 @@ function runtimeIsAtMost28Days({ StoppingCondition: condition }: Training): stri
   return `MaxRuntimeInSeconds is ${runtime}; at most ${LONGEST_RUNTIME} seconds (28 days) are allowed.`;
 }
 
-/** The model allows 21600, documentation and quota only 3600. */
+/** The model allows 21600, the documentation and the quota only 3600. */
 function keepAliveIsAtMostAnHour({ ResourceConfig: resources }: Training): string | undefined {
   const period = resources?.KeepAlivePeriodInSeconds;
   if (period === undefined || period <= 3600) return undefined;
   return `KeepAlivePeriodInSeconds is ${period}; at most 3600 seconds are allowed.`;
 }
 
-/** The model allows 2500 characters, the API's prose only 256: whoever keeps to 256 is safe either way. */
+/** The model allows 2500 characters, the documentation only 256, which is safe either way. */
 function hyperParameterValuesAreShort({ HyperParameters: values }: Training): string | undefined {
   const long = Object.entries(values ?? {}).find(([, value]) => value.length > 256);
   return long && `Hyperparameter ${long[0]} has ${long[1].length} characters; a value may have at most 256.`;
@@ -92,10 +92,10 @@ function channelNamesAreUnique({ InputDataConfig: channels }: Training): string 
 }
 
 function channelsHaveOneSource({ InputDataConfig: channels }: Training): string | undefined {
-  const wrong = (channels ?? []).find(
+  const invalid = (channels ?? []).find(
     ({ DataSource: source }) => Boolean(source.S3DataSource) === Boolean(source.FileSystemDataSource),
   );
-  return wrong && `Channel ${wrong.ChannelName} needs exactly one data source in DataSource.`;
+  return invalid && `Channel ${invalid.ChannelName} needs exactly one data source in DataSource.`;
 }
 
 /** FastFile mounts a folder, so the prefix must be one. */
@@ -108,7 +108,7 @@ function fastFileNeedsFolderPrefix(request: Training): string | undefined {
       return `Channel ${channel.ChannelName}: FastFile input mode only supports S3Prefix, not ${source.S3DataType}.`;
     }
     if (!source.S3Uri.endsWith('/')) {
-      return `Channel ${channel.ChannelName}: FastFile needs a whole folder, so ${source.S3Uri} must end with "/".`;
+      return `Channel ${channel.ChannelName}: FastFile needs a folder, so ${source.S3Uri} must end with "/".`;
     }
   }
   return undefined;
@@ -117,7 +117,7 @@ function fastFileNeedsFolderPrefix(request: Training): string | undefined {
 export const trainingRules: readonly Rule<TrainingRequest>[] = [
   jobNamesItsParts,
   algorithmIsImageOrName,
-  preferencesStandAlone,
+  preferencesAreExclusive,
   instanceIsNamed,
   volumeSizeIsGivenForEbs,
   volumeKeyNeedsEbs,

@@ -1,4 +1,4 @@
-/** What SageMaker refuses of CreateTransformJob beyond its API model. */
+/** Rules of SageMaker for CreateTransformJob beyond its API model. */
 import type { ModelRequest, TransformRequest } from '../state/requests.ts';
 import { containersOf } from './model.ts';
 import { hasNvmeStorage, type Rule, tagKeysAreUnique } from './rule.ts';
@@ -6,7 +6,7 @@ import { hasNvmeStorage, type Rule, tagKeysAreUnique } from './rule.ts';
 const MOST_INSTANCES = 100;
 const LARGEST_CONCURRENT_PAYLOAD_MB = 100;
 
-/** A model may be made with ModelDataSource; it is batch transform that does not take it. */
+/** A model may be created with ModelDataSource, but batch transform does not support it. */
 export function modelIsPacked(model: ModelRequest): string | undefined {
   if (!containersOf(model).some((container) => container.ModelDataSource)) return undefined;
   return (
@@ -15,7 +15,7 @@ export function modelIsPacked(model: ModelRequest): string | undefined {
   );
 }
 
-/** The model shares its data types with training, which has more of them. */
+/** The API model shares the data types with training, which supports more of them. */
 function inputIsPrefixOrManifest({ TransformInput: input }: TransformRequest): string | undefined {
   const type = input.DataSource.S3DataSource.S3DataType;
   if (type === 'S3Prefix' || type === 'ManifestFile') return undefined;

@@ -1,4 +1,4 @@
-/** What the service remembers of models and jobs. Times are epoch milliseconds. */
+/** Stored records of models and jobs. Times are epoch milliseconds. */
 import type { ModelRequest, Tag, TrainingRequest, TransformRequest } from './requests.ts';
 
 export type JobStatus = 'InProgress' | 'Completed' | 'Failed' | 'Stopping' | 'Stopped';
@@ -40,7 +40,7 @@ export interface TrainingRecord extends JobRecord {
   readonly request: TrainingRequest;
   secondary: SecondaryStatus;
   readonly transitions: Transition[];
-  /** Seconds an instance was held, interruptions left out. */
+  /** Billed seconds, without interruptions. */
   billableSeconds?: number;
   artifacts?: string;
 }
@@ -57,7 +57,7 @@ export interface ModelRecord {
   tags: Tag[];
 }
 
-/** Whether a job will never change again. */
+/** Returns true if a status is final. */
 export function isTerminal(status: JobStatus): boolean {
   return status === 'Completed' || status === 'Failed' || status === 'Stopped';
 }

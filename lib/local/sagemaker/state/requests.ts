@@ -1,6 +1,6 @@
 /**
- * The requests as our service reads them, after the API model and the rules let them pass.
- * Members we only hand back on Describe are not named here; they live on in the stored request.
+ * Types of validated requests. Members that are only returned by Describe calls are not declared here; they stay in
+ * the stored request.
  */
 
 export interface Tag {

@@ -1,4 +1,4 @@
-/** Named records kept in memory and as one JSON file each, so that they outlive the service. */
+/** Named records, in memory and as one JSON file each, so that they persist. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ProxytuneError } from '../../../core/errors.ts';
@@ -8,7 +8,7 @@ export class Store<Entry extends { readonly name: string }> {
   readonly #folder: string;
   readonly #entries = new Map<string, Entry>();
 
-  /** Reads what an earlier service left in the folder, making the folder when there is none. */
+  /** Reads the records of an earlier service from the folder, and creates the folder if it is missing. */
   constructor(folder: string) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true });
@@ -27,7 +27,7 @@ export class Store<Entry extends { readonly name: string }> {
     return [...this.#entries.values()];
   }
 
-  /** Keeps the entry; written beside and renamed, so that a crash leaves the old or the new one, whole. */
+  /** Stores the entry; writes a temporary file and renames it, so that a crash leaves a complete file. */
   put(entry: Entry): void {
     this.#entries.set(entry.name, entry);
     const file = this.#file(entry.name);
@@ -52,13 +52,13 @@ function readRecord<Entry>(file: string): Entry {
     throw new ProxytuneError('LocalCloudFailed', {
       what: 'The local SageMaker service cannot read one of its records',
       given: `${file}: ${(cause as Error).message}`,
-      remedy: 'delete this file, which forgets the job or model in it, and call this again',
+      remedy: 'delete this file, which deletes the job or model in it, then retry',
       cause,
     });
   }
 }
 
-/** All the service remembers. */
+/** The stored state of the service. */
 export interface State {
   readonly trainingJobs: Store<TrainingRecord>;
   readonly transformJobs: Store<TransformRecord>;

@@ -1,4 +1,4 @@
-/** `model.tar.gz` and `output.tar.gz`: made from a folder's content, and unpacked with every path checked. */
+/** Packs a folder's content as `model.tar.gz` or `output.tar.gz`, and unpacks them with every path checked. */
 import { createReadStream, createWriteStream } from 'node:fs';
 import { lstat, mkdir, open, readdir } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
@@ -9,8 +9,8 @@ import { JobFailure } from '../errors.ts';
 import { BLOCK, decodeHeader, encodeHeader, padding, paxPath } from './tar-format.ts';
 
 /**
- * All files below a folder, as names relative to it with "/", in order.
- * @throws JobFailure for a link or device: a link unpacks nowhere else, so it is refused before it is stored
+ * Lists all files below a folder, as relative names with "/", in order.
+ * @throws JobFailure for a link or device, because a link cannot be unpacked elsewhere
  */
 export async function filesBelow(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(noneIfMissing);
@@ -22,7 +22,7 @@ export async function filesBelow(folder: string): Promise<string[]> {
       .replaceAll(sep, '/');
     if (!entry.isFile()) {
       throw new JobFailure(
-        `ClientError: Artifact upload failed: ${name} is a link or device; store plain files only.`,
+        `ClientError: Artifact upload failed: ${name} is a link or device; store regular files only.`,
       );
     }
     names.push(name);
@@ -30,13 +30,13 @@ export async function filesBelow(folder: string): Promise<string[]> {
   return names.sort();
 }
 
-/** A container may take the folder itself away. */
+/** Ignores a missing folder, which the container may have deleted. */
 function noneIfMissing(error: NodeJS.ErrnoException): [] {
   if (error.code === 'ENOENT') return [];
   throw error;
 }
 
-/** Packs the folder's content, not the folder itself: names in the archive begin at the folder. */
+/** Packs the folder's content; names in the archive are relative to the folder. */
 export async function pack(folder: string, archive: string): Promise<void> {
   const names = await filesBelow(folder);
   await pipeline(Readable.from(tarBlocks(folder, names)), createGzip(), createWriteStream(archive));
@@ -54,18 +54,18 @@ async function* tarBlocks(folder: string, names: readonly string[]): AsyncGenera
 
 /**
  * Unpacks an archive into a folder.
- * @throws JobFailure when it is no tar.gz, holds anything but files and folders, or a path leads out
+ * @throws JobFailure if it is not a tar.gz, contains anything but files and folders, or a path leads out of the folder
  */
 export async function unpack(archive: string, folder: string): Promise<void> {
   const source = createReadStream(archive).pipe(createGunzip());
-  // A broken gzip stream shows as an error of the iteration below; without this it would be thrown twice.
+  // A broken gzip stream causes an error in the iteration below; without this it would be thrown twice.
   source.on('error', () => {});
   const bytes = new ByteReader(source);
   try {
     await unpackEntries(bytes, folder);
   } catch (error) {
     if (error instanceof JobFailure) throw error;
-    throw refusal(`it is not a readable tar.gz (${error instanceof Error ? error.message : error})`);
+    throw unpackError(`it is not a readable tar.gz (${error instanceof Error ? error.message : error})`);
   } finally {
     source.destroy();
   }
@@ -85,7 +85,7 @@ async function unpackEntries(bytes: ByteReader, folder: string): Promise<void> {
     else if (header.type === 'g') await bytes.take(header.size);
     else if (header.type === '5') await mkdir(checkedPath(folder, name), { recursive: true });
     else if (header.type === '0') await unpackFile(bytes, header.size, checkedPath(folder, name));
-    else throw refusal(`${name} is a link or device; only files and folders are allowed`);
+    else throw unpackError(`${name} is a link or device; only files and folders are allowed`);
     await bytes.take(padding(header.size));
   }
 }
@@ -103,16 +103,16 @@ async function unpackFile(bytes: ByteReader, size: number, file: string): Promis
 function checkedPath(folder: string, name: string): string {
   const path = join(folder, name);
   if (name.startsWith('/') || (path !== folder && !`${path}/`.startsWith(`${folder}/`))) {
-    throw refusal(`the path ${name} leads out of its folder`);
+    throw unpackError(`the path ${name} leads out of its folder`);
   }
   return path;
 }
 
-function refusal(why: string): JobFailure {
+function unpackError(why: string): JobFailure {
   return new JobFailure(`ClientError: Model data could not be unpacked: ${why}.`);
 }
 
-/** Reads exact amounts from a stream. */
+/** Reads an exact number of bytes from a stream. */
 class ByteReader {
   readonly #chunks: AsyncIterator<Buffer>;
   #rest: Buffer = Buffer.alloc(0);
@@ -132,7 +132,7 @@ class ByteReader {
     while (missing > 0) {
       if (this.#rest.length === 0) {
         const next = await this.#chunks.next();
-        if (next.done) throw new Error('the archive ends too early');
+        if (next.done) throw new Error('the archive is truncated');
         this.#rest = next.value;
         continue;
       }

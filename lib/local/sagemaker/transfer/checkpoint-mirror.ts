@@ -1,4 +1,4 @@
-/** Keeps an S3 prefix equal to a job's checkpoint folder while the job runs, as SageMaker does. */
+/** Mirrors a job's checkpoint folder to an S3 prefix while the job runs, as SageMaker does. */
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { fileBelow, inside, type Location, relativeName } from './location.ts';
@@ -6,7 +6,7 @@ import type { Objects } from './objects.ts';
 
 const SCAN_MILLISECONDS = 1000;
 
-/** A file written to within this time is likely still being written. */
+/** A file that was modified within this time is probably still being written. */
 const QUIET_MILLISECONDS = 300;
 
 export class CheckpointMirror {
@@ -14,9 +14,9 @@ export class CheckpointMirror {
   readonly #folder: string;
   readonly #target: Location;
   readonly #warn: (message: string) => void;
-  /** Name to the version (size and time) that S3 holds. */
+  /** The version (size and time) of each file in S3, by name. */
   readonly #stored = new Map<string, string>();
-  /** Files passed over once for being fresh: the next scan takes them, or a busy file would never go up. */
+  /** Recently modified files that were skipped once: the next scan uploads them, even if they are modified again. */
   #fresh = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #scan: Promise<void> = Promise.resolve();
@@ -28,7 +28,7 @@ export class CheckpointMirror {
     this.#warn = warn;
   }
 
-  /** Copies what S3 holds into the folder. Objects added to S3 later are not pulled. */
+  /** Downloads the objects in S3 to the folder. Objects added to S3 later are not downloaded. */
   async restore(): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
     const prefix = inside(this.#target, '');
@@ -40,24 +40,24 @@ export class CheckpointMirror {
     }
   }
 
-  /** Begins to mirror; trouble is warned of and tried again at the next scan. */
+  /** Starts mirroring; errors are logged and retried at the next scan. */
   start(): void {
     this.#timer = setTimeout(() => {
       this.#scan = this.#mirror(false)
-        .catch((error) => this.#warn(`checkpoint upload failed, will be tried again: ${error}`))
+        .catch((error) => this.#warn(`checkpoint upload failed and will be retried: ${error}`))
         .finally(() => {
           if (this.#timer) this.start();
         });
     }, SCAN_MILLISECONDS);
   }
 
-  /** Ends mirroring after a last upload of everything that differs. */
+  /** Ends mirroring after a last upload of all changes. */
   async finish(): Promise<void> {
     await this.abandon();
     await this.#mirror(true);
   }
 
-  /** Ends mirroring as it stands. */
+  /** Ends mirroring without a last upload. */
   async abandon(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -83,7 +83,7 @@ export class CheckpointMirror {
     }
   }
 
-  /** False when the container has taken the file away meanwhile. */
+  /** Returns false if the container has deleted the file meanwhile. */
   async #upload(name: string): Promise<boolean> {
     try {
       await this.#objects.upload(join(this.#folder, name), inside(this.#target, name));

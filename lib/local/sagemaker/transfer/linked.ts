@@ -9,7 +9,7 @@ import { MANIFEST_FILE, type ModelManifest, modelManifest } from '../../../core/
 import { fileBelow, inside, parseLocation } from './location.ts';
 import type { Objects } from './objects.ts';
 
-/** Puts links to a model's files beside the manifest that a channel has brought, if it has brought one of a link. */
+/** If a channel contains the manifest of a linked model, adds links to the model's files. */
 export async function linkFiles(channel: string): Promise<void> {
   const text = await readFile(join(channel, MANIFEST_FILE), 'utf8').catch(() => undefined);
   const manifest = linkedManifest(text);
@@ -20,7 +20,7 @@ export async function linkFiles(channel: string): Promise<void> {
   }
 }
 
-/** Environment variables in which the address of a linked model is that of its folder. */
+/** Replaces the S3 URIs of linked models in environment variables by those of their folders. */
 export async function withLinkedFolders(
   objects: Objects,
   environment: Readonly<Record<string, string>>,

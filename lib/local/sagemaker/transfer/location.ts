@@ -1,4 +1,4 @@
-/** S3 URIs and the names objects get when they become files. */
+/** S3 URIs, and the file names of objects. */
 import { join, sep } from 'node:path';
 import { JobFailure, validationError } from '../errors.ts';
 
@@ -9,8 +9,8 @@ export interface Location {
 }
 
 /**
- * Reads `s3://bucket/key`.
- * @throws ServiceError ValidationException for anything else, the https form included: it needs a region's host
+ * Parses `s3://bucket/key`.
+ * @throws ServiceError ValidationException for anything else, including the https form, which needs a region's host
  */
 export function parseLocation(uri: string): Location {
   const match = /^s3:\/\/([^/]+)(?:\/(.*))?$/s.exec(uri);
@@ -22,16 +22,16 @@ export function formatLocation({ bucket, key }: Location): string {
   return `s3://${bucket}/${key}`;
 }
 
-/** The location of `name` below a location that stands for a folder, whether or not it ends with "/". */
+/** The location of `name` below a location that is used as a folder, with or without a "/" at its end. */
 export function inside(folder: Location, name: string): Location {
   const base = folder.key === '' || folder.key.endsWith('/') ? folder.key : `${folder.key}/`;
   return { bucket: folder.bucket, key: base + name };
 }
 
 /**
- * The name an object found under an S3Prefix gets below the channel or output folder.
- * A prefix is a string, so siblings match it too (`photos` matches `photos_old/a.png`): these keep all that
- * follows the prefix's last "/". What lies in the folder the prefix names loses the whole folder.
+ * The name of an object under an S3Prefix, relative to the channel or output folder. A prefix is a string, so
+ * siblings match it too (`photos` matches `photos_old/a.png`): these keep everything after the prefix's last "/".
+ * Objects in the prefix's own folder lose the folder.
  */
 export function relativeName(prefix: string, key: string): string {
   if (key.startsWith(`${prefix}/`)) return key.slice(prefix.length + 1);
@@ -39,8 +39,8 @@ export function relativeName(prefix: string, key: string): string {
 }
 
 /**
- * The file for a relative name below a folder.
- * @throws JobFailure when the name would leave the folder
+ * Resolves a relative name below a folder.
+ * @throws JobFailure if the name leads out of the folder
  */
 export function fileBelow(folder: string, name: string): string {
   const file = join(folder, name);

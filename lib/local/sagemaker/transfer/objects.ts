@@ -1,4 +1,4 @@
-/** The few things the service does with S3, over the one client it has. */
+/** The service's S3 operations. */
 import { createWriteStream } from 'node:fs';
 import { mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -20,7 +20,7 @@ export interface Credentials {
   readonly sessionToken?: string;
 }
 
-/** How to reach the S3 the jobs read and write. */
+/** Access to the S3 that jobs read and write. */
 export interface S3Access {
   readonly endpoint: string;
   readonly region: string;
@@ -39,29 +39,30 @@ export class Objects {
     this.#client = new S3Client({
       ...access,
       forcePathStyle: true,
-      // The newer default sends bodies in checksummed chunks, which needs more of a server than ours promises.
+      // The newer default sends bodies in checksummed chunks, which our emulator may not support.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
     });
   }
 
-  /** All objects whose key starts with the location's key, in key order, folder markers ("…/") left out. */
+  /** Lists all objects whose key starts with the location's key, in key order, without folder markers ("…/"). */
   async list({ bucket, key }: Location): Promise<StoredObject[]> {
-    const found: StoredObject[] = [];
+    const objects: StoredObject[] = [];
     let token: string | undefined;
     do {
       const page = await this.#client.send(
         new ListObjectsV2Command({ Bucket: bucket, Prefix: key, ContinuationToken: token }),
       );
       for (const object of page.Contents ?? []) {
-        if (object.Key && !object.Key.endsWith('/')) found.push({ key: object.Key, size: object.Size ?? 0 });
+        if (object.Key && !object.Key.endsWith('/'))
+          objects.push({ key: object.Key, size: object.Size ?? 0 });
       }
       token = page.NextContinuationToken;
     } while (token);
-    return found.sort((a, b) => (a.key < b.key ? -1 : 1));
+    return objects.sort((a, b) => (a.key < b.key ? -1 : 1));
   }
 
-  /** Whether there is such an object. Any other trouble than its absence is thrown. */
+  /** Returns true if an object exists. Throws any other error than its absence. */
   async exists({ bucket, key }: Location): Promise<boolean> {
     try {
       await this.#client.send(new HeadObjectCommand({ Bucket: bucket, Key: key }));
@@ -78,7 +79,7 @@ export class Objects {
     return Body ? Buffer.from(await Body.transformToByteArray()) : Buffer.alloc(0);
   }
 
-  /** Writes the object to a file, making the folders on the way. */
+  /** Writes the object to a file and creates its folders. */
   async download({ bucket, key }: Location, file: string): Promise<void> {
     await mkdir(dirname(file), { recursive: true });
     const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
@@ -87,8 +88,8 @@ export class Objects {
   }
 
   /**
-   * Writes a file to an object, as the file is at this moment: it is held open, so that renaming another
-   * file into its place meanwhile does no harm.
+   * Uploads a file as it is at this moment: it stays open, so that renaming another file to its name meanwhile does
+   * no harm.
    */
   async upload(file: string, { bucket, key }: Location): Promise<void> {
     const handle = await open(file);

@@ -1,4 +1,4 @@
-/** Which objects an S3 data source means, and under which relative names. */
+/** Resolves an S3 data source to objects and their relative names. */
 import { JobFailure, validationError } from '../errors.ts';
 import type { S3Source } from '../state/requests.ts';
 import { type Location, parseLocation, relativeName } from './location.ts';
@@ -11,16 +11,16 @@ export interface SourceObject {
 }
 
 /**
- * Refuses a source that names nothing, as SageMaker does when the job is created.
+ * Rejects a source without objects, as SageMaker does when the job is created.
  * @throws ServiceError ValidationException
  */
 export async function checkSource(objects: Objects, source: S3Source, region: string): Promise<void> {
   const location = parseLocation(source.S3Uri);
-  const found =
+  const matching =
     source.S3DataType === 'ManifestFile'
       ? await objects.exists(location).catch(noBucket)
       : (await objects.list(location).catch(() => [])).length > 0;
-  if (found) return;
+  if (matching) return;
   throw validationError(
     `No S3 objects found under S3 URL "${source.S3Uri}" given in input data source. Please ensure that the ` +
       `bucket exists in the selected region (${region}), that objects exist under that S3 prefix, and that the ` +
@@ -33,15 +33,15 @@ function noBucket(): boolean {
 }
 
 /**
- * Lists what a source means now.
- * @throws JobFailure when a manifest cannot be read or breaks its format
+ * Lists the objects of a source.
+ * @throws JobFailure if a manifest is invalid
  */
 export async function sourceObjects(objects: Objects, source: S3Source): Promise<SourceObject[]> {
   const location = parseLocation(source.S3Uri);
   if (source.S3DataType === 'ManifestFile')
     return manifestObjects(await objects.read(location), source.S3Uri);
-  const found = await objects.list(location);
-  return found.map(({ key }) => ({
+  const matching = await objects.list(location);
+  return matching.map(({ key }) => ({
     location: { bucket: location.bucket, key },
     name: relativeName(location.key, key),
   }));
@@ -57,7 +57,7 @@ function manifestObjects(content: Buffer, uri: string): SourceObject[] {
   return rest.map((suffix) => {
     if (typeof suffix !== 'string' || suffix === '') {
       throw new JobFailure(
-        `ClientError: Manifest ${uri} holds ${JSON.stringify(suffix)} where a key belongs.`,
+        `ClientError: Manifest ${uri} contains ${JSON.stringify(suffix)} instead of a key.`,
       );
     }
     return { location: parseLocation(prefix + suffix), name: suffix };
@@ -69,7 +69,7 @@ function parseManifest(content: Buffer, uri: string): unknown[] {
     const manifest: unknown = JSON.parse(content.toString('utf8'));
     if (Array.isArray(manifest)) return manifest;
   } catch {
-    // Falls through to the one message for all that is not a JSON array.
+    // Falls through to the message for everything that is not a JSON array.
   }
   throw new JobFailure(`ClientError: Manifest ${uri} is not a JSON array.`);
 }

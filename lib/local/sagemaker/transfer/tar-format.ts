@@ -1,20 +1,20 @@
-/** The ustar header, with pax records for names it cannot hold: the little of tar that archives here need. */
+/** The ustar header, with pax records for longer names: the part of tar that is needed here. */
 
 export const BLOCK = 512;
 
 export interface TarHeader {
   readonly name: string;
   readonly size: number;
-  /** '0' file, '5' folder, 'x' pax record, 'L' GNU long name; anything else we refuse to unpack. */
+  /** '0' file, '5' folder, 'x' pax record, 'L' GNU long name; others are not unpacked. */
   readonly type: string;
 }
 
-/** How many zero bytes fill the last block of content of this size. */
+/** The number of zero bytes that fill the last block of content of this size. */
 export function padding(size: number): number {
   return (BLOCK - (size % BLOCK)) % BLOCK;
 }
 
-/** Header blocks of one entry. Owner and time are fixed, so that equal content makes equal archives. */
+/** Encodes the header blocks of one entry. Owner and time are fixed, so that equal content gives equal archives. */
 export function encodeHeader({ name, size, type }: TarHeader): Buffer {
   if (Buffer.byteLength(name) <= 100) return ustar(name, size, type);
   const record = paxRecord('path', name);
@@ -28,7 +28,7 @@ export function encodeHeader({ name, size, type }: TarHeader): Buffer {
 }
 
 function ustar(name: string, size: number, type: string): Buffer {
-  if (size >= 8 ** 11) throw new Error(`${name} has ${size} bytes; a tar entry holds less than 8 GiB.`);
+  if (size >= 8 ** 11) throw new Error(`${name} has ${size} bytes; a tar entry must be smaller than 8 GiB.`);
   const block = Buffer.alloc(BLOCK);
   block.write(name, 0, 100);
   block.write(type === '5' ? '0000755\0' : '0000644\0', 100);
@@ -43,7 +43,8 @@ function ustar(name: string, size: number, type: string): Buffer {
   return block;
 }
 
-/** A pax record counts its own length: "30 path=…\n" is 30 bytes. */
+/** Encodes a pax record, which contains its own length: "30 path=…
+" is 30 bytes. */
 function paxRecord(key: string, value: string): Buffer {
   const rest = ` ${key}=${value}\n`;
   let length = Buffer.byteLength(rest);
@@ -52,8 +53,8 @@ function paxRecord(key: string, value: string): Buffer {
 }
 
 /**
- * Reads one header block; undefined for a block of zeros, which ends an archive.
- * @throws Error when the checksum is wrong
+ * Decodes one header block; returns undefined for a block of zeros, which ends an archive.
+ * @throws Error if the checksum is wrong
  */
 export function decodeHeader(block: Buffer): TarHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
@@ -68,7 +69,7 @@ export function decodeHeader(block: Buffer): TarHeader | undefined {
   };
 }
 
-/** The path a pax record states, if it states one. */
+/** The path in a pax record, if any. */
 export function paxPath(content: Buffer): string | undefined {
   let rest = content;
   while (rest.length > 0) {
@@ -82,7 +83,7 @@ export function paxPath(content: Buffer): string | undefined {
   return undefined;
 }
 
-/** Sizes are octal text, or, from GNU tar, binary behind a set top bit. */
+/** Decodes a size: octal text, or from GNU tar a binary number if the top bit is set. */
 function decodeSize(block: Buffer): number {
   if ((block[124] ?? 0) & 0x80) return Number(block.readBigUInt64BE(128));
   return Number.parseInt(text(block, 124, 12) || '0', 8);

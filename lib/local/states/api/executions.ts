@@ -21,12 +21,12 @@ function findExecution(request: Request, registry: Registry): Execution {
 
 const StartExecution: Operation = (request, registry) => {
   const machine = findMachine(request, registry);
-  const given = request.get('name');
-  const name = given === undefined ? randomUUID() : checkName(given, 'An execution');
+  const requested = request.get('name');
+  const name = requested === undefined ? randomUUID() : checkName(requested, 'An execution');
   const input = readInput(request);
   const known = registry.executions.get(executionArn(machine.stateMachineArn, name));
   if (known) {
-    // A start repeated while the execution runs is the same start; a name that has ended stays taken.
+    // Repeating a start while the execution runs is idempotent; the name of an ended execution stays in use.
     const { status, input: before } = known.record;
     if (status !== 'RUNNING' || before !== input) {
       throw new ApiError(
@@ -131,7 +131,7 @@ const GetExecutionHistory: Operation = (request, registry) => {
   return { events: withData ? page : page.map(withoutData), ...more };
 };
 
-/** Inputs, outputs, parameters and variables are execution data; everything else stays. */
+/** Removes execution data: inputs, outputs, parameters and variables. */
 function withoutData(event: HistoryEvent): Record<string, unknown> {
   const data = ['input', 'output', 'parameters', 'assignedVariables'];
   const strip = (details: object): object =>

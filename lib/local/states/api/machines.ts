@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { examineDefinition, parseDefinition } from '../definition/validate.ts';
+import { parseDefinition, validateDefinition } from '../definition/validate.ts';
 import { ApiError, validationError } from '../errors.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { checkArn, checkName, machineArn } from '../names.ts';
@@ -12,7 +12,7 @@ const MAX_DEFINITION = 1_048_576;
 const SETTINGS = ['loggingConfiguration', 'tracingConfiguration', 'encryptionConfiguration'];
 const NO_VERSIONS = 'Versions are not supported by the local Step Functions service';
 
-/** The machine a request names. @throws ApiError InvalidArn or StateMachineDoesNotExist */
+/** Finds the machine that a request names. @throws ApiError InvalidArn or StateMachineDoesNotExist */
 export function findMachine(request: Request, registry: Registry): MachineRecord {
   const arn = checkArn(request.text('stateMachineArn', 2000), 'stateMachine');
   const machine = registry.machines.get(arn);
@@ -24,7 +24,7 @@ const CreateStateMachine: Operation = (request, registry) => {
   const name = checkName(request.get('name'), 'A state machine');
   const definition = request.text('definition', MAX_DEFINITION);
   const roleArn = readRole(request.text('roleArn', 256));
-  request.refuse('publish', NO_VERSIONS);
+  request.reject('publish', NO_VERSIONS);
   const type = request.optionalText('type', 20) ?? 'STANDARD';
   if (type !== 'STANDARD') {
     throw new ApiError(
@@ -33,17 +33,18 @@ const CreateStateMachine: Operation = (request, registry) => {
     );
   }
   parseDefinition(definition);
-  const wanted = {
+  const requested = {
     definition,
     roleArn,
     settings: readSettings(request),
     tags: readTags(request.get('tags')),
   };
-  const stateMachineArn = machineArn(registry.place, name);
+  const stateMachineArn = machineArn(registry.environment, name);
   const existing = registry.machines.get(stateMachineArn);
   if (existing) {
-    // As in AWS, repeating a creation is no error, but it must be the same one; tags and role do not count.
-    const same = existing.definition === definition && isDeepStrictEqual(existing.settings, wanted.settings);
+    // As in AWS, a creation can be repeated if it is identical; tags and role are not compared.
+    const same =
+      existing.definition === definition && isDeepStrictEqual(existing.settings, requested.settings);
     if (!same)
       throw new ApiError('StateMachineAlreadyExists', `State Machine Already Exists: '${stateMachineArn}'`);
     return { stateMachineArn, creationDate: existing.creationDate / 1000 };
@@ -52,7 +53,7 @@ const CreateStateMachine: Operation = (request, registry) => {
   registry.putMachine({
     stateMachineArn,
     name,
-    ...wanted,
+    ...requested,
     creationDate: now,
     updateDate: now,
     revisionId: registry.newRevision(),
@@ -62,7 +63,7 @@ const CreateStateMachine: Operation = (request, registry) => {
 
 const UpdateStateMachine: Operation = (request, registry) => {
   const machine = findMachine(request, registry);
-  request.refuse('publish', NO_VERSIONS);
+  request.reject('publish', NO_VERSIONS);
   const definition = request.optionalText('definition', MAX_DEFINITION, 1);
   const role = request.optionalText('roleArn', 256, 1);
   const settings = readSettings(request);
@@ -95,7 +96,7 @@ const DescribeStateMachine: Operation = (request, registry) => {
   };
 };
 
-/** The machine as DescribeStateMachine and DescribeStateMachineForExecution both show it. */
+/** The fields that DescribeStateMachine and DescribeStateMachineForExecution have in common. */
 export function describe({
   stateMachineArn,
   name,
@@ -121,13 +122,13 @@ const ListStateMachines: Operation = (request, registry) => {
 
 const DeleteStateMachine: Operation = (request, registry) => {
   const machine = registry.machines.get(checkArn(request.text('stateMachineArn', 256), 'stateMachine'));
-  // Deleting what is not there succeeds, as in AWS.
+  // Deleting a machine that does not exist succeeds, as in AWS.
   if (machine) registry.deleteMachine(machine);
   return {};
 };
 
 const ValidateStateMachineDefinition: Operation = (request) => {
-  const diagnostics = examineDefinition(request.text('definition', MAX_DEFINITION));
+  const diagnostics = validateDefinition(request.text('definition', MAX_DEFINITION));
   const most = (request.get('maxResults') as number | undefined) || 100;
   return {
     result: diagnostics.length === 0 ? 'OK' : 'FAIL',
@@ -171,12 +172,12 @@ function readRole(roleArn: string): string {
 }
 
 function readSettings(request: Request): JsonObject {
-  const given = SETTINGS.map((name) => [name, request.get(name)] as const);
-  for (const [name, value] of given) {
+  const settings = SETTINGS.map((name) => [name, request.get(name)] as const);
+  for (const [name, value] of settings) {
     if (value !== undefined && !isObject(value))
       throw validationError(`'${name}' must be an object, got ${JSON.stringify(value)}`);
   }
-  return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as JsonObject;
+  return Object.fromEntries(settings.filter(([, value]) => value !== undefined)) as JsonObject;
 }
 
 function readTags(tags: unknown): Record<string, string> {

@@ -4,8 +4,8 @@ import type { Request } from './request.ts';
 /** The members of a response. */
 export type ApiResponse = Readonly<Record<string, unknown>>;
 
-/** One operation of the API: the request's members in, the response's out. */
+/** An operation of the API, from request members to response members. */
 export type Operation = (request: Request, registry: Registry) => ApiResponse;
 
-/** Answers a request by the operation's name; undefined when there is no such operation. */
+/** Runs an operation by its name; returns undefined if there is no such operation. */
 export type Api = (operation: string, request: Request) => ApiResponse | undefined;

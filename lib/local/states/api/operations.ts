@@ -10,8 +10,8 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   ...taskOperations,
 };
 
-/** All operations over one registry. */
-export function readApi(registry: Registry): Api {
+/** Creates the API with all operations on one registry. */
+export function createApi(registry: Registry): Api {
   return (operation, request) =>
     Object.hasOwn(OPERATIONS, operation) ? OPERATIONS[operation]?.(request, registry) : undefined;
 }

@@ -1,7 +1,7 @@
 import { validationError } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
 
-/** A request's members, read with the limits of the API reference. */
+/** The members of a request, checked against the limits of the API reference. */
 export class Request {
   readonly #members: JsonObject;
 
@@ -9,7 +9,7 @@ export class Request {
     this.#members = members;
   }
 
-  /** The member as it came; undefined when absent or null, which AWS JSON treats alike. */
+  /** The raw member; undefined if absent or null, which AWS JSON treats alike. */
   get(name: string): Json | undefined {
     return this.#members[name] ?? undefined;
   }
@@ -33,32 +33,32 @@ export class Request {
     return value;
   }
 
-  flag(name: string, otherwise: boolean): boolean {
-    const value = this.get(name) ?? otherwise;
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.get(name) ?? fallback;
     if (typeof value !== 'boolean') throw constraint(name, value, 'Member must be a boolean');
     return value;
   }
 
-  /** @throws ApiError ValidationException for a member that this service would have to ignore */
-  refuse(name: string, why: string): void {
+  /** Rejects a member that this service does not support. @throws ApiError ValidationException */
+  reject(name: string, why: string): void {
     const value = this.get(name);
     if (value !== undefined && value !== false) throw constraint(name, value, why);
   }
 
   /**
-   * Cuts a list into the page that maxResults and nextToken ask for.
-   * @throws ApiError ValidationException, or InvalidToken for a nextToken that no page gave
+   * Returns the page of a list that maxResults and nextToken select.
+   * @throws ApiError ValidationException
    */
   page<T>(items: readonly T[]): { page: T[]; nextToken?: string } {
-    const asked = this.get('maxResults') ?? 0;
-    if (!Number.isInteger(asked) || (asked as number) < 0 || (asked as number) > 1000) {
-      throw constraint('maxResults', asked, 'Member must be a whole number from 0 to 1000');
+    const requested = this.get('maxResults') ?? 0;
+    if (!Number.isInteger(requested) || (requested as number) < 0 || (requested as number) > 1000) {
+      throw constraint('maxResults', requested, 'Member must be a whole number from 0 to 1000');
     }
-    const size = (asked as number) || 100;
+    const size = (requested as number) || 100;
     const token = this.optionalText('nextToken', 1024) ?? '0';
     const start = Number(token);
     if (!/^\d+$/.test(token) || start > items.length)
-      throw constraint('nextToken', token, 'Member must be a token that a page gave');
+      throw constraint('nextToken', token, 'Member must be a token returned by a previous page');
     const end = start + size;
     return { page: items.slice(start, end), ...(end < items.length && { nextToken: String(end) }) };
   }

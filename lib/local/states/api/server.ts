@@ -6,7 +6,7 @@ import { isObject, parseJson } from '../json.ts';
 import type { Api, ApiResponse } from './operation.ts';
 import { Request } from './request.ts';
 
-/** Step Functions takes no request above 1 MiB; a definition of that size may need as much again for escapes. */
+/** Step Functions accepts requests up to 1 MiB; escapes may double the size of a definition. */
 const MAX_BODY_BYTES = 2 * 1024 * 1024;
 const TARGET = /^AWSStepFunctions\.(\w+)$/;
 
@@ -17,7 +17,7 @@ export async function serve(
   log: (line: string) => void,
 ): Promise<{ endpoint: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    answer(api, request).then(
+    respond(api, request).then(
       (body) => send(response, 200, body),
       (error) => sendError(response, error, log),
     );
@@ -30,14 +30,14 @@ export async function serve(
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
-      // SDKs keep connections open for their next call, and close() would wait for them.
+      // SDKs keep connections open, and close() would wait for them.
       server.closeAllConnections();
       await closed;
     },
   };
 }
 
-async function answer(api: Api, message: IncomingMessage): Promise<ApiResponse> {
+async function respond(api: Api, message: IncomingMessage): Promise<ApiResponse> {
   const operation = TARGET.exec(String(message.headers['x-amz-target']))?.[1];
   const body = await readBody(message);
   if (message.method !== 'POST' || operation === undefined) {

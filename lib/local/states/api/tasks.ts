@@ -34,5 +34,5 @@ const SendTaskHeartbeat: Operation = (request, registry) => {
   return {};
 };
 
-/** Operations by which the outside world answers a waiting task. */
+/** Callback operations for waiting tasks. */
 export const taskOperations = { SendTaskSuccess, SendTaskFailure, SendTaskHeartbeat };

@@ -2,17 +2,17 @@ import { compile, expressionIn } from '../expression.ts';
 import { isObject, type Json } from '../json.ts';
 import type { Findings } from './findings.ts';
 
-/** JSONata's syntax tree, as far as it is read here; the library's own type leaves members out. */
+/** The part of JSONata's syntax tree that is used here; the library's own type lacks members. */
 interface Node {
   readonly type: string;
   readonly value?: unknown;
   readonly [member: string]: unknown;
 }
 
-/** Members of a node whose evaluation has the same context (`$`) as the node itself. */
+/** Members of a node that are evaluated in the same context (`$`) as the node itself. */
 const SAME_CONTEXT = ['lhs', 'rhs', 'arguments', 'expressions', 'expression', 'condition', 'then', 'else'];
 
-/** Parses every expression in a field and refuses what Step Functions' JSONata does not have. */
+/** Parses every expression in a field and reports features that Step Functions' JSONata lacks. */
 export function checkTemplate(value: Json, location: string, findings: Findings): void {
   if (typeof value === 'string') checkString(value, location, findings);
   else if (Array.isArray(value)) {
@@ -20,7 +20,7 @@ export function checkTemplate(value: Json, location: string, findings: Findings)
   } else if (isObject(value)) {
     for (const [key, item] of Object.entries(value)) {
       if (key.endsWith('.$')) {
-        findings.wrong(
+        findings.invalid(
           `${location}/${key}`,
           `'${key}' is a JSONPath field; write '${key.slice(0, -2)}' with a {% … %} expression`,
         );
@@ -33,12 +33,12 @@ export function checkTemplate(value: Json, location: string, findings: Findings)
 function checkString(value: string, location: string, findings: Findings): void {
   const text = expressionIn(value);
   if (text === undefined) {
-    // A stray space or a lost end mark would otherwise be passed on as plain text, silently.
+    // Otherwise a stray space or a missing delimiter would silently turn an expression into plain text.
     const trimmed = value.trim();
     if (trimmed.startsWith('{%') || trimmed.endsWith('%}')) {
-      findings.wrong(
+      findings.invalid(
         location,
-        `${JSON.stringify(value)} is only half an expression: it must begin with {% and end with %}, without spaces around`,
+        `${JSON.stringify(value)} is an incomplete expression: it must begin with {% and end with %}, without surrounding spaces`,
       );
     }
     return;
@@ -49,7 +49,7 @@ function checkString(value: string, location: string, findings: Findings): void 
       findings.add(
         'INVALID_JSONATA_EXPRESSION',
         location,
-        `'${text}' uses $eval, which Step Functions does not have; use $parse for JSON`,
+        `'${text}' uses $eval, which Step Functions does not support; use $parse for JSON`,
       );
     }
     const unbound = unboundAtTop(tree);
@@ -57,7 +57,7 @@ function checkString(value: string, location: string, findings: Findings): void 
       findings.add(
         'INVALID_JSONATA_EXPRESSION',
         location,
-        `'${text}' reads ${unbound} where nothing is in context; begin with $states.input or a variable`,
+        `'${text}' reads ${unbound} outside any context; begin with $states.input or a variable`,
       );
     }
   } catch (error) {
@@ -73,7 +73,7 @@ function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && typeof (value as Node).type === 'string';
 }
 
-/** Whether a variable of the given name stands anywhere in the tree. */
+/** Returns true if the tree contains a variable of this name. */
 function uses(value: unknown, name: string): boolean {
   if (Array.isArray(value)) return value.some((item) => uses(item, name));
   if (typeof value !== 'object' || value === null) return false;
@@ -82,8 +82,8 @@ function uses(value: unknown, name: string): boolean {
 }
 
 /**
- * The first bare name, `$` or `$$` that would read the context where there is none. Later steps of a path,
- * predicates and function bodies have a context of their own and are left alone.
+ * Finds the first bare name, `$` or `$$` that reads the context where there is none. Later steps of a path,
+ * predicates and function bodies have their own context and are not checked.
  */
 function unboundAtTop(value: unknown): string | undefined {
   if (Array.isArray(value)) return first(value.map(unboundAtTop));

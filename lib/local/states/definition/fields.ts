@@ -3,16 +3,16 @@ import { isObject, type Json, type JsonObject } from '../json.ts';
 import { checkTemplate } from './check-expressions.ts';
 import type { Findings } from './findings.ts';
 
-/** Examines one field's value. */
+/** Checks the value of one field. */
 export type FieldCheck = (value: Json, location: string, findings: Findings) => void;
 
-/** What a kind of object may hold: each known field, whether it must be there, and how it is checked. */
+/** The fields of a kind of object and their checks. */
 export interface Shape {
   readonly required: Readonly<Record<string, FieldCheck>>;
   readonly optional: Readonly<Record<string, FieldCheck>>;
 }
 
-/** Fields of JSONPath states: named, so that the refusal says what to write instead. */
+/** Fields of JSONPath states, with the replacement that the error message suggests. */
 const JSONPATH_FIELDS: Readonly<Record<string, string>> = {
   InputPath: 'Arguments',
   Parameters: 'Arguments',
@@ -30,7 +30,7 @@ const JSONPATH_FIELDS: Readonly<Record<string, string>> = {
   MaxConcurrencyPath: 'MaxConcurrency with an expression',
 };
 
-/** Checks an object against its shape. A field that is not in the shape is refused, never ignored. */
+/** Checks an object against its shape. Reports fields that are not in the shape instead of ignoring them. */
 export function checkShape(
   value: Json,
   location: string,
@@ -39,31 +39,31 @@ export function checkShape(
   findings: Findings,
 ): value is JsonObject {
   if (!isObject(value)) {
-    findings.wrong(location, `${what} must be an object, got ${JSON.stringify(value)}`);
+    findings.invalid(location, `${what} must be an object, got ${JSON.stringify(value)}`);
     return false;
   }
   for (const [name, check] of Object.entries(shape.required)) {
     const member = value[name];
-    if (member === undefined) findings.wrong(location, `${what} must have ${name}`);
+    if (member === undefined) findings.invalid(location, `${what} must have ${name}`);
     else check(member, `${location}/${name}`, findings);
   }
   for (const [name, member] of Object.entries(value)) {
-    // hasOwn: a field called `constructor` must not find the one every object has.
+    // hasOwn: a field named `constructor` must not match the inherited one.
     if (Object.hasOwn(shape.required, name)) continue;
     const check = Object.hasOwn(shape.optional, name) ? shape.optional[name] : undefined;
     if (check) check(member, `${location}/${name}`, findings);
-    else refuseField(name, `${location}/${name}`, shape, what, findings);
+    else rejectField(name, `${location}/${name}`, shape, what, findings);
   }
   return true;
 }
 
-function refuseField(name: string, location: string, shape: Shape, what: string, findings: Findings): void {
+function rejectField(name: string, location: string, shape: Shape, what: string, findings: Findings): void {
   const instead = Object.hasOwn(JSONPATH_FIELDS, name) ? JSONPATH_FIELDS[name] : undefined;
   if (instead) {
     findings.add(
       'UNSUPPORTED_FIELD',
       location,
-      `${name} belongs to JSONPath; in a JSONata state use ${instead}`,
+      `${name} is a JSONPath field; in a JSONata state use ${instead}`,
     );
     return;
   }
@@ -72,10 +72,10 @@ function refuseField(name: string, location: string, shape: Shape, what: string,
 }
 
 export const text: FieldCheck = (value, location, findings) => {
-  if (typeof value !== 'string') findings.wrong(location, `must be a string, got ${JSON.stringify(value)}`);
+  if (typeof value !== 'string') findings.invalid(location, `must be a string, got ${JSON.stringify(value)}`);
 };
 
-/** A string, or an expression that gives one. */
+/** A string, or an expression that returns one. */
 export const textOrExpression: FieldCheck = (value, location, findings) => {
   text(value, location, findings);
   checkTemplate(value, location, findings);
@@ -84,48 +84,52 @@ export const textOrExpression: FieldCheck = (value, location, findings) => {
 /** Any JSON, expressions at any depth. */
 export const template: FieldCheck = checkTemplate;
 
-/** JSONPath is another language with other fields; this service does not speak it. */
+/** Rejects JSONPath, which this service does not support. */
 export const queryLanguage: FieldCheck = (value, location, findings) => {
   if (value !== 'JSONata')
-    findings.wrong(
+    findings.invalid(
       location,
       `must be "JSONata", the only query language supported here, got ${JSON.stringify(value)}`,
     );
 };
 
-export const endMark: FieldCheck = (value, location, findings) => {
+export const endFlag: FieldCheck = (value, location, findings) => {
   if (typeof value !== 'boolean')
-    findings.wrong(location, `must be true or false, got ${JSON.stringify(value)}`);
+    findings.invalid(location, `must be true or false, got ${JSON.stringify(value)}`);
 };
 
 /** A whole number within bounds. */
-export function wholeNumber(min: number, max: number): FieldCheck {
+export function integer(min: number, max: number): FieldCheck {
   return (value, location, findings) => {
     if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
-      findings.wrong(location, `must be a whole number from ${min} to ${max}, got ${JSON.stringify(value)}`);
+      findings.invalid(
+        location,
+        `must be a whole number from ${min} to ${max}, got ${JSON.stringify(value)}`,
+      );
     }
   };
 }
 
-/** A whole number within bounds, or an expression; what the expression gives is checked when it runs. */
+/** A whole number within bounds, or an expression, whose result is checked when it runs. */
 export function numberOrExpression(min: number, max: number): FieldCheck {
   return (value, location, findings) => {
     if (typeof value === 'string' && expressionIn(value) !== undefined)
       checkTemplate(value, location, findings);
-    else wholeNumber(min, max)(value, location, findings);
+    else integer(min, max)(value, location, findings);
   };
 }
 
-/** Variable names are identifiers of at most 80 characters; `states` is the service's own. */
+/** Checks variable names: identifiers of at most 80 characters, except for the reserved `states`. */
 export const assign: FieldCheck = (value, location, findings) => {
   if (!isObject(value)) {
-    findings.wrong(location, `must be an object of variables, got ${JSON.stringify(value)}`);
+    findings.invalid(location, `must be an object of variables, got ${JSON.stringify(value)}`);
     return;
   }
   for (const name of Object.keys(value)) {
-    if (name === 'states') findings.wrong(`${location}/states`, '$states is reserved and cannot be assigned');
+    if (name === 'states')
+      findings.invalid(`${location}/states`, '$states is reserved and cannot be assigned');
     else if (name.length > 80 || !/^[\p{ID_Start}_][\p{ID_Continue}]*$/u.test(name)) {
-      findings.wrong(
+      findings.invalid(
         `${location}/${name}`,
         `'${name}' is not a variable name (letters, digits and _, at most 80)`,
       );
@@ -134,11 +138,11 @@ export const assign: FieldCheck = (value, location, findings) => {
   checkTemplate(value, location, findings);
 };
 
-/** A list with at least one element, each examined by `check`. */
+/** A list with at least one element, each checked by `check`. */
 export function list(check: FieldCheck): FieldCheck {
   return (value, location, findings) => {
     if (!Array.isArray(value) || value.length === 0) {
-      findings.wrong(location, `must be a list with at least one element, got ${JSON.stringify(value)}`);
+      findings.invalid(location, `must be a list with at least one element, got ${JSON.stringify(value)}`);
       return;
     }
     for (const [index, item] of value.entries()) check(item, `${location}/${index}`, findings);

@@ -1,4 +1,4 @@
-/** One reason to refuse a definition, in the shape ValidateStateMachineDefinition answers. */
+/** One reason to reject a definition, in the format of ValidateStateMachineDefinition. */
 export interface Diagnostic {
   readonly severity: 'ERROR';
   readonly code: string;
@@ -7,18 +7,18 @@ export interface Diagnostic {
   readonly location: string;
 }
 
-/** The findings of one examination. All are collected, so that one deployment shows every mistake. */
+/** The findings of one validation. All are collected, so that one deployment reports every mistake. */
 export class Findings {
   readonly diagnostics: Diagnostic[] = [];
-  /** Names of states seen so far, anywhere in the machine: they must differ even between branches. */
+  /** Names of the states seen so far: they must be unique in the machine, even between branches. */
   readonly stateNames = new Set<string>();
 
   add(code: string, location: string, message: string): void {
     this.diagnostics.push({ severity: 'ERROR', code, message, location });
   }
 
-  /** A value of the wrong type, range or form. */
-  wrong(location: string, message: string): void {
+  /** Adds a finding about a value of the wrong type, range or format. */
+  invalid(location: string, message: string): void {
     this.add('SCHEMA_VALIDATION_FAILED', location, message);
   }
 }

@@ -1,8 +1,8 @@
 import { isObject, type Json } from '../json.ts';
-import { assign, checkShape, type FieldCheck, list, template, text, wholeNumber } from './fields.ts';
+import { assign, checkShape, type FieldCheck, integer, list, template, text } from './fields.ts';
 import type { Findings } from './findings.ts';
 
-/** Names with the reserved prefix that Retry and Catch may ask for. */
+/** Names with the reserved prefix that Retry and Catch may use. */
 const RESERVED_ERRORS = [
   'States.ALL',
   'States.TaskFailed',
@@ -13,28 +13,29 @@ const RESERVED_ERRORS = [
   'States.Permissions',
 ];
 
-/** Errors that end an execution whatever a machine says; a catcher for them would promise what is not kept. */
+/** Errors that always end an execution; a catcher for them would never run. */
 const TERMINAL_ERRORS = ['States.DataLimitExceeded', 'States.Runtime'];
 
 const errorName: FieldCheck = (value, location, findings) => {
   if (typeof value !== 'string' || value === '') {
-    findings.wrong(location, `must be an error name, got ${JSON.stringify(value)}`);
+    findings.invalid(location, `must be an error name, got ${JSON.stringify(value)}`);
   } else if (TERMINAL_ERRORS.includes(value)) {
-    findings.wrong(location, `${value} ends the execution: it can be neither retried nor caught`);
+    findings.invalid(location, `${value} ends the execution: it can be neither retried nor caught`);
   } else if (value.startsWith('States.') && !RESERVED_ERRORS.includes(value)) {
-    findings.wrong(location, `${value} is never reported here; known are ${RESERVED_ERRORS.join(', ')}`);
+    findings.invalid(location, `${value} is never reported here; known are ${RESERVED_ERRORS.join(', ')}`);
   }
 };
 
-/** States.ALL must stand alone, and last, or what follows it could never match. */
+/** States.ALL must be the only error of the last element; elements after it could never match. */
 function checkOrder(value: Json, location: string, findings: Findings): void {
   if (!Array.isArray(value)) return;
   for (const [index, item] of value.entries()) {
     const errors = isObject(item) ? item.ErrorEquals : undefined;
     if (!Array.isArray(errors) || !errors.includes('States.ALL')) continue;
-    if (errors.length > 1) findings.wrong(`${location}/${index}/ErrorEquals`, 'States.ALL must stand alone');
+    if (errors.length > 1)
+      findings.invalid(`${location}/${index}/ErrorEquals`, 'States.ALL must be the only error');
     if (index < value.length - 1)
-      findings.wrong(`${location}/${index}`, 'States.ALL must be in the last element');
+      findings.invalid(`${location}/${index}`, 'States.ALL must be in the last element');
   }
 }
 
@@ -42,10 +43,10 @@ const retrier: FieldCheck = (value, location, findings) => {
   const shape = {
     required: { ErrorEquals: list(errorName) },
     optional: {
-      IntervalSeconds: wholeNumber(1, 99_999_999),
-      MaxAttempts: wholeNumber(0, 99_999_999),
+      IntervalSeconds: integer(1, 99_999_999),
+      MaxAttempts: integer(0, 99_999_999),
       BackoffRate: backoffRate,
-      MaxDelaySeconds: wholeNumber(1, 31_622_400),
+      MaxDelaySeconds: integer(1, 31_622_400),
       JitterStrategy: jitterStrategy,
       Comment: text,
     },
@@ -54,7 +55,7 @@ const retrier: FieldCheck = (value, location, findings) => {
   const longest = value.MaxDelaySeconds;
   const first = value.IntervalSeconds ?? 1;
   if (typeof longest === 'number' && typeof first === 'number' && longest <= first) {
-    findings.wrong(
+    findings.invalid(
       `${location}/MaxDelaySeconds`,
       `must be greater than IntervalSeconds (${first}), got ${longest}`,
     );
@@ -63,12 +64,12 @@ const retrier: FieldCheck = (value, location, findings) => {
 
 const backoffRate: FieldCheck = (value, location, findings) => {
   if (typeof value !== 'number' || value < 1)
-    findings.wrong(location, `must be a number of 1 or more, got ${JSON.stringify(value)}`);
+    findings.invalid(location, `must be a number of 1 or more, got ${JSON.stringify(value)}`);
 };
 
 const jitterStrategy: FieldCheck = (value, location, findings) => {
   if (value !== 'FULL' && value !== 'NONE')
-    findings.wrong(location, `must be "FULL" or "NONE", got ${JSON.stringify(value)}`);
+    findings.invalid(location, `must be "FULL" or "NONE", got ${JSON.stringify(value)}`);
 };
 
 const catcher: FieldCheck = (value, location, findings) => {

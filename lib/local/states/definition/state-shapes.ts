@@ -3,7 +3,7 @@ import { isObject, type Json, type JsonObject } from '../json.ts';
 import {
   assign,
   checkShape,
-  endMark,
+  endFlag,
   type FieldCheck,
   list,
   numberOrExpression,
@@ -31,7 +31,7 @@ const resource: FieldCheck = (value, location, findings) => {
   );
 };
 
-/** Arguments of lambda:invoke. A whole expression can only be checked when it runs; `interpreter/task.ts` does. */
+/** Arguments of lambda:invoke. If they are one expression, `interpreter/task.ts` checks its result. */
 const lambdaArguments: FieldCheck = (value, location, findings) => {
   if (typeof value === 'string' && expressionIn(value) !== undefined)
     return template(value, location, findings);
@@ -47,11 +47,11 @@ const lambdaArguments: FieldCheck = (value, location, findings) => {
 const timestamp: FieldCheck = (value, location, findings) => {
   textOrExpression(value, location, findings);
   if (typeof value === 'string' && expressionIn(value) === undefined && !isTimestamp(value)) {
-    findings.wrong(location, `must be a timestamp like 2026-01-31T12:00:00Z, got ${JSON.stringify(value)}`);
+    findings.invalid(location, `must be a timestamp like 2026-01-31T12:00:00Z, got ${JSON.stringify(value)}`);
   }
 };
 
-/** RFC 3339 with `T` and an offset, as Amazon States Language asks. */
+/** Checks for RFC 3339 with `T` and an offset, as Amazon States Language requires. */
 export function isTimestamp(value: string): boolean {
   return (
     /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/.test(value) &&
@@ -63,7 +63,7 @@ const condition: FieldCheck = (value, location, findings) => {
   if (typeof value === 'boolean') return;
   if (typeof value === 'string' && expressionIn(value) !== undefined)
     return template(value, location, findings);
-  findings.wrong(location, `must be true, false or a {% … %} expression, got ${JSON.stringify(value)}`);
+  findings.invalid(location, `must be true, false or a {% … %} expression, got ${JSON.stringify(value)}`);
 };
 
 const choiceRule: FieldCheck = (value, location, findings) => {
@@ -75,20 +75,20 @@ const choiceRule: FieldCheck = (value, location, findings) => {
 };
 
 const items: FieldCheck = (value, location, findings) => {
-  const listed = Array.isArray(value) || (typeof value === 'string' && expressionIn(value) !== undefined);
-  if (!listed)
-    findings.wrong(
+  const valid = Array.isArray(value) || (typeof value === 'string' && expressionIn(value) !== undefined);
+  if (!valid)
+    findings.invalid(
       location,
-      `must be an array or a {% … %} expression that gives one, got ${JSON.stringify(value)}`,
+      `must be an array or a {% … %} expression that returns one, got ${JSON.stringify(value)}`,
     );
   template(value, location, findings);
 };
 
-/** Blocks are examined by `validate.ts`, which knows the scope they stand in. */
-const elsewhere: FieldCheck = () => {};
+/** Blocks are checked by `validate.ts`, which knows their scope. */
+const checkedSeparately: FieldCheck = () => {};
 
 const anyState = { Type: text, Comment: text, QueryLanguage: queryLanguage };
-const transition = { Next: text, End: endMark };
+const transition = { Next: text, End: endFlag };
 const shaping = { Output: template, Assign: assign };
 const guards = { Retry: retry, Catch: catchList };
 
@@ -117,11 +117,11 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   },
   Choice: { required: { Choices: list(choiceRule) }, optional: { ...anyState, ...shaping, Default: text } },
   Parallel: {
-    required: { Branches: list(elsewhere) },
+    required: { Branches: list(checkedSeparately) },
     optional: { ...anyState, ...transition, ...shaping, ...guards, Arguments: template },
   },
   Map: {
-    required: { ItemProcessor: elsewhere },
+    required: { ItemProcessor: checkedSeparately },
     optional: {
       ...anyState,
       ...transition,
@@ -136,16 +136,16 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   Fail: { required: {}, optional: { ...anyState, Error: textOrExpression, Cause: textOrExpression } },
 };
 
-/** Examines one state apart from its transitions and inner blocks. Returns it when it is an object of a known type. */
+/** Checks one state without its transitions and inner blocks. Returns it if it is an object of a known type. */
 export function checkState(value: Json, location: string, findings: Findings): JsonObject | undefined {
   if (!isObject(value)) {
-    findings.wrong(location, `A state must be an object, got ${JSON.stringify(value)}`);
+    findings.invalid(location, `A state must be an object, got ${JSON.stringify(value)}`);
     return undefined;
   }
   const shape =
     typeof value.Type === 'string' && Object.hasOwn(SHAPES, value.Type) ? SHAPES[value.Type] : undefined;
   if (!shape) {
-    findings.wrong(
+    findings.invalid(
       `${location}/Type`,
       `must be one of ${Object.keys(SHAPES).join(', ')}, got ${JSON.stringify(value.Type)}`,
     );
@@ -154,7 +154,7 @@ export function checkState(value: Json, location: string, findings: Findings): J
   checkShape(value, location, shape, `A ${String(value.Type)} state`, findings);
   if (value.Type === 'Task') checkTaskTimes(value, location, findings);
   if (value.Type === 'Wait' && (value.Seconds === undefined) === (value.Timestamp === undefined)) {
-    findings.wrong(location, 'A Wait state must have exactly one of Seconds and Timestamp');
+    findings.invalid(location, 'A Wait state must have exactly one of Seconds and Timestamp');
   }
   return value;
 }
@@ -166,11 +166,11 @@ function checkTaskTimes(state: JsonObject, location: string, findings: Findings)
     findings.add(
       'UNSUPPORTED_FIELD',
       `${location}/HeartbeatSeconds`,
-      'nobody can send a heartbeat without a task token: use lambda:invoke.waitForTaskToken, or TimeoutSeconds',
+      'a heartbeat needs a task token: use lambda:invoke.waitForTaskToken, or TimeoutSeconds',
     );
   }
   if (typeof heartbeat === 'number' && typeof timeout === 'number' && heartbeat >= timeout) {
-    findings.wrong(
+    findings.invalid(
       `${location}/HeartbeatSeconds`,
       `must be less than TimeoutSeconds (${timeout}), got ${heartbeat}`,
     );

@@ -1,14 +1,14 @@
 import { isObject, type Json, type JsonObject } from '../json.ts';
 import type { Findings } from './findings.ts';
 
-/** The types that say themselves where they go on; the others branch (Choice) or end (Succeed, Fail). */
-const GOES_ON = ['Task', 'Pass', 'Wait', 'Parallel', 'Map'];
+/** The types with Next or End; the others branch (Choice) or end (Succeed, Fail). */
+const HAS_TRANSITION = ['Task', 'Pass', 'Wait', 'Parallel', 'Map'];
 
 /**
- * Checks how the states of one block hang together: every target exists in the block, every state is
- * reached, every state goes on or ends, and the block can end.
- * @param states the block's states whose own fields could be read
- * @param names all names in the block, also of states that could not be read
+ * Checks the transitions of one block: every target exists in the block, every state is reachable, every state has a
+ * successor or ends, and the block can end.
+ * @param states the states of the block whose fields are valid
+ * @param names all names in the block, including invalid states
  */
 export function checkTransitions(
   startAt: Json | undefined,
@@ -23,23 +23,23 @@ export function checkTransitions(
     findings.add(
       'MISSING_TRANSITION_TARGET',
       at,
-      `there is no state '${target}' here; known are ${names.join(', ')}`,
+      `the state '${target}' does not exist here; the states are ${names.join(', ')}`,
     );
     return false;
   };
   for (const [name, state] of Object.entries(states)) {
     const at = `${location}/States/${name}`;
-    for (const [place, target] of targetsOf(state)) exists(target, `${at}${place}`);
-    if (GOES_ON.includes(String(state.Type))) checkNextOrEnd(state, at, findings);
+    for (const [pointer, target] of targetsOf(state)) exists(target, `${at}${pointer}`);
+    if (HAS_TRANSITION.includes(String(state.Type))) checkNextOrEnd(state, at, findings);
   }
   if (!exists(startAt, `${location}/StartAt`)) return;
   const reached = reachableFrom(startAt as string, states);
   for (const name of names) {
     if (!reached.has(name))
-      findings.add('UNREACHABLE_STATE', `${location}/States/${name}`, `nothing leads to the state '${name}'`);
+      findings.add('UNREACHABLE_STATE', `${location}/States/${name}`, `no state leads to '${name}'`);
   }
-  const readable = names.every((name) => states[name]);
-  if (readable && ![...reached].some((name) => isEnd(states[name]))) {
+  const valid = names.every((name) => states[name]);
+  if (valid && ![...reached].some((name) => isEnd(states[name]))) {
     findings.add(
       'NO_TERMINAL_STATE',
       `${location}/States`,
@@ -51,12 +51,12 @@ export function checkTransitions(
 function checkNextOrEnd(state: JsonObject, location: string, findings: Findings): void {
   const hasNext = state.Next !== undefined;
   const ends = state.End === true;
-  if (hasNext && ends) findings.wrong(location, 'A state must have Next or End, not both');
+  if (hasNext && ends) findings.invalid(location, 'A state must have Next or End, not both');
   if (!hasNext && !ends)
     findings.add('MISSING_END_STATE', location, 'A state must have Next, or End set to true');
 }
 
-/** Every state the given one can lead to, with the field that says so. */
+/** The states that a state can lead to, each with the field that names it. */
 function targetsOf(state: JsonObject): [string, Json][] {
   const targets: [string, Json | undefined][] = [
     ['/Next', state.Next],
@@ -76,7 +76,7 @@ function reachableFrom(start: string, states: Readonly<Record<string, JsonObject
   for (const name of reached) {
     const state = states[name];
     if (!state) continue;
-    // A Set visits what is added while it is walked.
+    // Iterating a Set includes elements that are added on the way.
     for (const [, target] of targetsOf(state)) if (typeof target === 'string') reached.add(target);
   }
   return reached;

@@ -1,20 +1,20 @@
 import type { Json, JsonObject } from '../json.ts';
 
-/** A number, or a JSONata expression that gives one. */
+/** A number, or a JSONata expression that returns one. */
 export type NumberField = number | string;
 
-/** A set of states with its first one: a whole machine, a Parallel branch, or a Map's processor. */
+/** A set of states and the first of them: a machine, a Parallel branch, or a Map's processor. */
 export interface Block {
   readonly StartAt: string;
   readonly States: Readonly<Record<string, State>>;
 }
 
-/** A definition that has passed every check of `definition/validate.ts`. */
+/** A definition that has passed the checks of `definition/validate.ts`. */
 export interface Machine extends Block {
   readonly TimeoutSeconds?: number;
 }
 
-/** How a state that goes on says where: exactly one of the two is there. */
+/** The transition of a state: exactly one of the two. */
 interface Transition {
   readonly Next?: string;
   readonly End?: boolean;
@@ -39,12 +39,12 @@ export interface Catcher extends Shaping {
   readonly Next: string;
 }
 
-interface Guarded {
+interface Retryable {
   readonly Retry?: readonly Retrier[];
   readonly Catch?: readonly Catcher[];
 }
 
-export interface TaskState extends Transition, Shaping, Guarded {
+export interface TaskState extends Transition, Shaping, Retryable {
   readonly Type: 'Task';
   readonly Resource: string;
   readonly Arguments: Json;
@@ -73,13 +73,13 @@ export interface ChoiceState extends Shaping {
   readonly Default?: string;
 }
 
-export interface ParallelState extends Transition, Shaping, Guarded {
+export interface ParallelState extends Transition, Shaping, Retryable {
   readonly Type: 'Parallel';
   readonly Branches: readonly Block[];
   readonly Arguments?: Json;
 }
 
-export interface MapState extends Transition, Shaping, Guarded {
+export interface MapState extends Transition, Shaping, Retryable {
   readonly Type: 'Map';
   readonly ItemProcessor: Block;
   readonly Items?: Json;
@@ -98,11 +98,11 @@ export interface FailState {
   readonly Cause?: string;
 }
 
-/** The states that can be retried and caught. */
-export type GuardedState = TaskState | ParallelState | MapState;
-export type State = GuardedState | PassState | WaitState | ChoiceState | SucceedState | FailState;
+/** The states with Retry and Catch. */
+export type RetryableState = TaskState | ParallelState | MapState;
+export type State = RetryableState | PassState | WaitState | ChoiceState | SucceedState | FailState;
 
-/** What a Task's Resource asks for; the two integrations this service has. */
+/** Distinguishes the two integrations that this service supports by a Task's Resource. */
 export function waitsForToken(resource: string): boolean {
   return resource.endsWith('.waitForTaskToken');
 }

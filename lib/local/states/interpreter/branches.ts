@@ -1,47 +1,47 @@
 import type { Block, MapState, ParallelState } from '../definition/types.ts';
 import { Interruption } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
-import { type Flow, Variables } from './scope.ts';
-import { isList, isWhole, type Visit } from './state-execution.ts';
+import { type Scope, Variables } from './scope.ts';
+import { isInteger, isList, type StateExecution } from './state-execution.ts';
 
-/** Runs a block to its end and gives its output; handed in, because blocks and states hold one another. */
-export type RunBlock = (block: Block, input: Json, flow: Flow) => Promise<Json>;
+/** Runs a block to its end and returns its output; a parameter, because blocks and states are mutually recursive. */
+export type RunBlock = (block: Block, input: Json, scope: Scope) => Promise<Json>;
 
-/** An inline Map runs at most this many iterations at once (Step Functions quota). */
+/** The most iterations that an inline Map runs at once (Step Functions quota). */
 const MAX_CONCURRENCY = 40;
 
-/** All branches at once, each on the same input. The result lists their outputs in the order of definition. */
+/** Runs all branches at once, each with the same input. Returns their outputs in the order of the definition. */
 export async function attemptParallel(
-  visit: Visit,
+  current: StateExecution,
   state: ParallelState,
   runBlock: RunBlock,
   retryCount: number,
 ): Promise<Json> {
-  const { flow, input } = visit;
+  const { scope, input } = current;
   const branchInput =
     state.Arguments === undefined
       ? input
-      : await visit.evaluate(state.Arguments, '/Arguments', { retryCount });
-  flow.trail.record('ParallelStateStarted');
-  const branches = state.Branches.map((block) => (child: Flow) => runBlock(block, branchInput, child));
-  return noteEnd(flow, 'Parallel', () => together(flow, branches, branches.length));
+      : await current.evaluate(state.Arguments, '/Arguments', { retryCount });
+  scope.history.record('ParallelStateStarted');
+  const branches = state.Branches.map((block) => (child: Scope) => runBlock(block, branchInput, child));
+  return recordEnd(scope, 'Parallel', () => runConcurrently(scope, branches, branches.length));
 }
 
-/** The processor once for every item. The result lists the outputs in the order of the items. */
+/** Runs the processor once for every item. Returns the outputs in the order of the items. */
 export async function attemptMap(
-  visit: Visit,
+  current: StateExecution,
   state: MapState,
   runBlock: RunBlock,
   retryCount: number,
 ): Promise<Json> {
-  const { flow } = visit;
+  const { scope } = current;
   const extra = { retryCount };
-  const items = await visit.evaluateAs(state.Items ?? visit.input, '/Items', isList, 'an array', extra);
-  const atOnce = await visit.evaluateAs(
+  const items = await current.evaluateAs(state.Items ?? current.input, '/Items', isList, 'an array', extra);
+  const concurrency = await current.evaluateAs(
     state.MaxConcurrency ?? 0,
     '/MaxConcurrency',
-    isWhole(0, 99_999_999),
-    'a whole number from 0 on',
+    isInteger(0, 99_999_999),
+    'a whole number of 0 or more',
     extra,
   );
   const selected: { input: Json; map: JsonObject }[] = [];
@@ -50,61 +50,61 @@ export async function attemptMap(
     const input =
       state.ItemSelector === undefined
         ? item
-        : await visit.evaluate(state.ItemSelector, '/ItemSelector', { ...extra, map });
+        : await current.evaluate(state.ItemSelector, '/ItemSelector', { ...extra, map });
     selected.push({ input, map });
   }
-  flow.trail.record('MapStateStarted', { mapStateStartedEventDetails: { length: items.length } });
+  scope.history.record('MapStateStarted', { mapStateStartedEventDetails: { length: items.length } });
   const iterations = selected.map(
     ({ input, map }, index) =>
-      (child: Flow) =>
-        iterate(visit.name, index, { ...child, map }, () =>
+      (child: Scope) =>
+        iterate(current.name, index, { ...child, map }, () =>
           runBlock(state.ItemProcessor, input, { ...child, map }),
         ),
   );
-  return noteEnd(flow, 'Map', () =>
-    together(flow, iterations, Math.min(atOnce || MAX_CONCURRENCY, MAX_CONCURRENCY)),
+  return recordEnd(scope, 'Map', () =>
+    runConcurrently(scope, iterations, Math.min(concurrency || MAX_CONCURRENCY, MAX_CONCURRENCY)),
   );
 }
 
-async function iterate(name: string, index: number, flow: Flow, run: () => Promise<Json>): Promise<Json> {
+async function iterate(name: string, index: number, scope: Scope, run: () => Promise<Json>): Promise<Json> {
   const details = { name, index };
-  flow.trail.record('MapIterationStarted', { mapIterationStartedEventDetails: details });
+  scope.history.record('MapIterationStarted', { mapIterationStartedEventDetails: details });
   try {
     const output = await run();
-    flow.trail.record('MapIterationSucceeded', { mapIterationSucceededEventDetails: details });
+    scope.history.record('MapIterationSucceeded', { mapIterationSucceededEventDetails: details });
     return output;
   } catch (error) {
-    // An interrupted iteration cannot record any more: its trail throws the interruption again.
+    // An interrupted iteration cannot record: the history writer would throw the interruption again.
     if (!(error instanceof Interruption))
-      flow.trail.record('MapIterationFailed', { mapIterationFailedEventDetails: details });
+      scope.history.record('MapIterationFailed', { mapIterationFailedEventDetails: details });
     throw error;
   }
 }
 
-async function noteEnd(flow: Flow, type: 'Parallel' | 'Map', run: () => Promise<Json>): Promise<Json> {
+async function recordEnd(scope: Scope, type: 'Parallel' | 'Map', run: () => Promise<Json>): Promise<Json> {
   try {
     const outputs = await run();
-    flow.trail.join();
-    flow.trail.record(`${type}StateSucceeded`);
+    scope.history.join();
+    scope.history.record(`${type}StateSucceeded`);
     return outputs;
   } catch (error) {
-    flow.trail.join();
-    flow.trail.record(`${type}StateFailed`);
+    scope.history.join();
+    scope.history.record(`${type}StateFailed`);
     throw error;
   }
 }
 
 /**
- * Runs flows side by side. The first that fails stops the others, as in AWS: their timers, tokens and
- * further states are void at once. What a Lambda function is doing already, it does to its end.
+ * Runs jobs concurrently, each in its own scope. The first that fails stops the others, as in AWS: it cancels
+ * their timers, tokens and further states. Lambda functions that are already running are not stopped.
  */
-async function together(
-  flow: Flow,
-  jobs: readonly ((child: Flow) => Promise<Json>)[],
-  atOnce: number,
+async function runConcurrently(
+  scope: Scope,
+  jobs: readonly ((child: Scope) => Promise<Json>)[],
+  concurrency: number,
 ): Promise<Json[]> {
   const siblings = new AbortController();
-  const signal = AbortSignal.any([flow.signal, siblings.signal]);
+  const signal = AbortSignal.any([scope.signal, siblings.signal]);
   const outputs: Json[] = [];
   const failures: unknown[] = [];
   const waiting = [...jobs.entries()];
@@ -113,9 +113,9 @@ async function together(
       const [index, job] = next;
       try {
         outputs[index] = await job({
-          run: flow.run,
-          variables: new Variables(flow.variables),
-          trail: flow.trail.fork(signal),
+          execution: scope.execution,
+          variables: new Variables(scope.variables),
+          history: scope.history.fork(signal),
           signal,
         });
       } catch (error) {
@@ -124,8 +124,8 @@ async function together(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(atOnce, jobs.length) }, work));
-  flow.signal.throwIfAborted();
+  await Promise.all(Array.from({ length: Math.min(concurrency, jobs.length) }, work));
+  scope.signal.throwIfAborted();
   if (failures.length > 0) throw failures[0];
   return outputs;
 }

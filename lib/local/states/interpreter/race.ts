@@ -3,8 +3,8 @@ import { StateError } from '../errors.ts';
 import type { Json } from '../json.ts';
 
 /**
- * What ends a task's attempt: the answer, the callback, a timer or an interruption, whichever comes first.
- * From that moment all else is void, even before the flow has taken notice.
+ * The end of a task's attempt: the result, the callback, a timer or an interruption, whichever comes first.
+ * The others have no effect from then on.
  */
 export class Race {
   readonly #clock: Clock;
@@ -40,14 +40,14 @@ export class Race {
   failOn(signal: AbortSignal): void {
     const stop = (): void => this.fail(signal.reason);
     signal.addEventListener('abort', stop, { once: true });
-    this.whenOver(() => signal.removeEventListener('abort', stop));
+    this.onEnd(() => signal.removeEventListener('abort', stop));
   }
 
   failAfter(seconds: number, error: string): void {
-    this.whenOver(this.#clock.schedule(seconds * 1000, () => this.fail(new StateError(error))));
+    this.onEnd(this.#clock.schedule(seconds * 1000, () => this.fail(new StateError(error))));
   }
 
-  /** Ends with States.HeartbeatTimeout unless it is called again within the given time. */
+  /** Restarts the heartbeat timeout: fails with States.HeartbeatTimeout unless called again in time. */
   beat(seconds: number): void {
     this.#cancelHeartbeat?.();
     if (!this.#open) return;
@@ -56,8 +56,8 @@ export class Race {
     );
   }
 
-  /** Registers what to undo when the attempt has ended. */
-  whenOver(cleanup: () => void): void {
+  /** Registers a cleanup for the end of the attempt. */
+  onEnd(cleanup: () => void): void {
     this.#cleanups.push(cleanup);
   }
 

@@ -3,38 +3,38 @@ import type { Block, ChoiceState, FailState, State, WaitState } from '../definit
 import { StateError } from '../errors.ts';
 import type { Json } from '../json.ts';
 import { attemptMap, attemptParallel } from './branches.ts';
-import { type Flow, type Outcome, pause } from './scope.ts';
-import { guarded } from './retry-catch.ts';
+import { withRetryAndCatch } from './retry-catch.ts';
+import { type Outcome, pause, type Scope } from './scope.ts';
+import { isBoolean, isInteger, isText, StateExecution } from './state-execution.ts';
 import { attemptTask } from './task.ts';
-import { isBoolean, isText, isWhole, Visit } from './state-execution.ts';
 
-/** Every so many states the event loop gets a turn, so that a machine that circles cannot silence the API. */
+/** Number of states after which the event loop gets a turn, so that an endless loop cannot block the API. */
 const STATES_PER_TURN = 50;
 
 /**
- * Runs the states of a block, from StartAt to one that ends.
+ * Runs the states of a block, from StartAt to its end.
  * @returns the last state's output
- * @throws StateError that no state caught, or Interruption
+ * @throws StateError if no state caught it, or Interruption
  */
-export async function runBlock(block: Block, input: Json, flow: Flow): Promise<Json> {
-  const { trail, run } = flow;
+export async function runBlock(block: Block, input: Json, scope: Scope): Promise<Json> {
+  const { history, execution } = scope;
   let name = block.StartAt;
   let value = input;
   for (let count = 1; ; count++) {
     if (count % STATES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-    flow.signal.throwIfAborted();
+    scope.signal.throwIfAborted();
     const state = block.States[name];
-    if (!state) throw new StateError('States.Runtime', `There is no state '${name}'`);
-    const visit = new Visit(flow, name, state, value);
-    trail.record(`${state.Type}StateEntered`, {
+    if (!state) throw new StateError('States.Runtime', `The state '${name}' does not exist`);
+    const current = new StateExecution(scope, name, state, value);
+    history.record(`${state.Type}StateEntered`, {
       stateEnteredEventDetails: { name, input: JSON.stringify(value), inputDetails: { truncated: false } },
     });
-    run.checkpoint();
-    const { output, assigned, next } = await runState(visit, state);
-    flow.signal.throwIfAborted();
-    flow.variables.assign(assigned);
+    execution.checkpoint();
+    const { output, assigned, next } = await runState(current, state);
+    scope.signal.throwIfAborted();
+    scope.variables.assign(assigned);
     const variables = Object.entries(assigned).map(([key, item]) => [key, JSON.stringify(item)]);
-    trail.record(`${state.Type}StateExited`, {
+    history.record(`${state.Type}StateExited`, {
       stateExitedEventDetails: {
         name,
         output: JSON.stringify(output),
@@ -51,70 +51,74 @@ export async function runBlock(block: Block, input: Json, flow: Flow): Promise<J
   }
 }
 
-async function runState(visit: Visit, state: State): Promise<Outcome> {
+async function runState(current: StateExecution, state: State): Promise<Outcome> {
   switch (state.Type) {
     case 'Task':
-      return guarded(visit, state, (retryCount) => attemptTask(visit, state, retryCount));
+      return withRetryAndCatch(current, state, (retryCount) => attemptTask(current, state, retryCount));
     case 'Parallel':
-      return guarded(visit, state, (retryCount) => attemptParallel(visit, state, runBlock, retryCount));
+      return withRetryAndCatch(current, state, (retryCount) =>
+        attemptParallel(current, state, runBlock, retryCount),
+      );
     case 'Map':
-      return guarded(visit, state, (retryCount) => attemptMap(visit, state, runBlock, retryCount));
+      return withRetryAndCatch(current, state, (retryCount) =>
+        attemptMap(current, state, runBlock, retryCount),
+      );
     case 'Pass':
-      return { ...(await visit.shape(state, '', visit.input)), next: state.Next };
+      return { ...(await current.shape(state, '', current.input)), next: state.Next };
     case 'Wait':
-      await pause(visit.flow, await waitTime(visit, state));
-      return { ...(await visit.shape(state, '', visit.input)), next: state.Next };
+      await pause(current.scope, await waitTime(current, state));
+      return { ...(await current.shape(state, '', current.input)), next: state.Next };
     case 'Choice':
-      return choose(visit, state);
+      return choose(current, state);
     case 'Succeed':
-      return { ...(await visit.shape(state, '', visit.input)), next: undefined };
+      return { ...(await current.shape(state, '', current.input)), next: undefined };
     case 'Fail':
-      return fail(visit, state);
+      return fail(current, state);
   }
 }
 
-async function waitTime(visit: Visit, state: WaitState): Promise<number> {
+async function waitTime(current: StateExecution, state: WaitState): Promise<number> {
   if (state.Seconds !== undefined) {
     return (
       1000 *
-      (await visit.evaluateAs(
+      (await current.evaluateAs(
         state.Seconds,
         '/Seconds',
-        isWhole(0, 99_999_999),
+        isInteger(0, 99_999_999),
         'a whole number from 0 to 99999999',
       ))
     );
   }
   const isTime = (value: Json): value is string => isText(value) && isTimestamp(value);
-  const time = await visit.evaluateAs(
+  const time = await current.evaluateAs(
     state.Timestamp ?? null,
     '/Timestamp',
     isTime,
     'a timestamp like 2026-01-31T12:00:00Z',
   );
-  return Math.max(0, Date.parse(time) - visit.flow.run.clock.now());
+  return Math.max(0, Date.parse(time) - current.scope.execution.clock.now());
 }
 
-/** The first rule whose condition holds, with its own Output and Assign; the state's own go with Default. */
-async function choose(visit: Visit, state: ChoiceState): Promise<Outcome> {
+/** Applies the first rule whose condition is true, with its Output and Assign, or Default with the state's own. */
+async function choose(current: StateExecution, state: ChoiceState): Promise<Outcome> {
   for (const [index, rule] of state.Choices.entries()) {
     const location = `/Choices/${index}`;
-    if (!(await visit.evaluateAs(rule.Condition, `${location}/Condition`, isBoolean, 'true or false')))
+    if (!(await current.evaluateAs(rule.Condition, `${location}/Condition`, isBoolean, 'true or false')))
       continue;
-    return { ...(await visit.shape(rule, location, visit.input)), next: rule.Next };
+    return { ...(await current.shape(rule, location, current.input)), next: rule.Next };
   }
   if (state.Default === undefined) {
     throw new StateError(
       'States.NoChoiceMatched',
-      `No choice of the state '${visit.name}' matched, and it has no Default`,
+      `No choice of the state '${current.name}' matched, and it has no Default`,
     );
   }
-  return { ...(await visit.shape(state, '', visit.input)), next: state.Default };
+  return { ...(await current.shape(state, '', current.input)), next: state.Default };
 }
 
-async function fail(visit: Visit, state: FailState): Promise<never> {
+async function fail(current: StateExecution, state: FailState): Promise<never> {
   const text = (value: string, field: string): Promise<string> =>
-    visit.evaluateAs(value, `/${field}`, isText, 'a string');
+    current.evaluateAs(value, `/${field}`, isText, 'a string');
   const error = state.Error === undefined ? '' : await text(state.Error, 'Error');
   const cause = state.Cause === undefined ? undefined : await text(state.Cause, 'Cause');
   throw new StateError(error, cause);

@@ -1,11 +1,11 @@
 import type { Clock } from '../clock.ts';
-import type { Trail } from '../history.ts';
+import type { HistoryWriter } from '../history.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { InvokeLambda } from '../lambda.ts';
 import type { TaskTokens } from '../tokens.ts';
 
-/** What is the same for every flow of one execution. */
-export interface Run {
+/** The values that all scopes of an execution share. */
+export interface ExecutionContext {
   /** The members `Execution` and `StateMachine` of the context object. */
   readonly context: JsonObject;
   readonly executionArn: string;
@@ -17,22 +17,22 @@ export interface Run {
   readonly random: () => number;
   /** Aborted when the service closes. */
   readonly closing: AbortSignal;
-  /** Called at every state, so that what happened so far can be kept. */
+  /** Called at every state, to store the events so far. */
   readonly checkpoint: () => void;
 }
 
 /** One thread of an execution: its top level, a Parallel branch or a Map iteration. */
-export interface Flow {
-  readonly run: Run;
+export interface Scope {
+  readonly execution: ExecutionContext;
   readonly variables: Variables;
-  readonly trail: Trail;
-  /** Aborted with an Interruption when this flow must stop. */
+  readonly history: HistoryWriter;
+  /** Aborted with an Interruption when this scope must stop. */
   readonly signal: AbortSignal;
   /** The member `Map` of the context object, inside a Map iteration. */
   readonly map?: JsonObject;
 }
 
-/** Variables of one scope. A branch sees the ones around it; its own end with it. */
+/** Variables of one scope. A branch can read the outer ones; its own end with it. */
 export class Variables {
   readonly #outer: Variables | undefined;
   #own: JsonObject = {};
@@ -41,7 +41,7 @@ export class Variables {
     this.#outer = outer;
   }
 
-  /** All that can be seen from here. The record does not change under a reader when variables are assigned. */
+  /** All visible variables, as a copy that later assignments do not change. */
   visible(): JsonObject {
     return { ...this.#outer?.visible(), ...this.#own };
   }
@@ -51,25 +51,25 @@ export class Variables {
   }
 }
 
-/** How a state ended when it did not fail. */
+/** The outcome of a successful state. */
 export interface Outcome {
   readonly output: Json;
-  /** Takes effect when the state is left, so that every expression in it saw the old values. */
+  /** Takes effect after the state, so that all its expressions see the old values. */
   readonly assigned: JsonObject;
-  /** The state to go to; undefined at the end of a block. */
+  /** The next state; undefined at the end of a block. */
   readonly next: string | undefined;
 }
 
-/** Lets time pass in a flow; ends early, with the interruption, when the flow must stop. */
-export async function pause(flow: Flow, milliseconds: number): Promise<void> {
-  const { signal, run } = flow;
+/** Waits in a scope. @throws Interruption as soon as the scope must stop */
+export async function pause(scope: Scope, milliseconds: number): Promise<void> {
+  const { signal, execution } = scope;
   signal.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     const stop = (): void => {
       cancel();
       reject(signal.reason);
     };
-    const cancel = run.clock.schedule(milliseconds, () => {
+    const cancel = execution.clock.schedule(milliseconds, () => {
       signal.removeEventListener('abort', stop);
       resolve();
     });

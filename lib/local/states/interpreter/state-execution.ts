@@ -2,9 +2,9 @@ import type { State } from '../definition/types.ts';
 import { QueryError, StateError } from '../errors.ts';
 import { evaluate } from '../expression.ts';
 import { type Json, type JsonObject, MAX_PAYLOAD_BYTES, textBytes } from '../json.ts';
-import type { Flow } from './scope.ts';
+import type { Scope } from './scope.ts';
 
-/** What an expression may see beyond input, context and variables; each member where its field allows it. */
+/** Bindings besides input, context and variables; each is present where its field allows it. */
 export interface Extra {
   readonly result?: Json;
   readonly errorOutput?: Json;
@@ -14,20 +14,20 @@ export interface Extra {
   readonly map?: JsonObject;
 }
 
-/** One stay in a state. */
-export class Visit {
-  readonly flow: Flow;
+/** One execution of a state. */
+export class StateExecution {
+  readonly scope: Scope;
   readonly name: string;
   readonly state: State;
   readonly input: Json;
   readonly #enteredTime: string;
 
-  constructor(flow: Flow, name: string, state: State, input: Json) {
-    this.flow = flow;
+  constructor(scope: Scope, name: string, state: State, input: Json) {
+    this.scope = scope;
     this.name = name;
     this.state = state;
     this.input = input;
-    this.#enteredTime = new Date(flow.run.clock.now()).toISOString();
+    this.#enteredTime = new Date(scope.execution.clock.now()).toISOString();
   }
 
   /**
@@ -38,19 +38,19 @@ export class Visit {
   async evaluate(template: Json, location: string, extra: Extra = {}): Promise<Json> {
     try {
       const value = await evaluate(template, location, {
-        variables: this.flow.variables.visible(),
+        variables: this.scope.variables.visible(),
         states: this.#states(extra),
-        now: this.flow.run.clock.now(),
+        now: this.scope.execution.clock.now(),
       });
-      this.flow.signal.throwIfAborted();
+      this.scope.signal.throwIfAborted();
       this.checkSize(value, `the field '${location.slice(1)}'`);
       return value;
     } catch (error) {
-      throw this.noted(error);
+      throw this.recordFailure(error);
     }
   }
 
-  /** Like evaluate, for a field that must give a certain type. */
+  /** Evaluates a field that must return a certain type. */
   async evaluateAs<T extends Json>(
     template: Json,
     location: string,
@@ -60,24 +60,24 @@ export class Visit {
   ): Promise<T> {
     const value = await this.evaluate(template, location, extra);
     if (is(value)) return value;
-    throw this.noted(
+    throw this.recordFailure(
       new QueryError(
         location,
-        `The field '${location.slice(1)}' must give ${what}, got ${JSON.stringify(value)}`,
+        `The field '${location.slice(1)}' must return ${what}, got ${JSON.stringify(value)}`,
       ),
     );
   }
 
-  /** Output and Assign of a state, catcher or choice rule: both see the variables as they were. */
+  /** Evaluates Output and Assign of a state, catcher or choice rule, with the variables before the assignment. */
   async shape(
     fields: { Output?: Json; Assign?: JsonObject },
     location: string,
-    otherwise: Json,
+    fallback: Json,
     extra: Extra = {},
   ): Promise<{ output: Json; assigned: JsonObject }> {
     const output =
       fields.Output === undefined
-        ? otherwise
+        ? fallback
         : await this.evaluate(fields.Output, `${location}/Output`, extra);
     const assigned =
       fields.Assign === undefined ? {} : await this.evaluate(fields.Assign, `${location}/Assign`, extra);
@@ -85,19 +85,19 @@ export class Visit {
     return { output, assigned: assigned as JsonObject };
   }
 
-  /** @throws StateError States.DataLimitExceeded, which no Retry or Catch sees */
+  /** @throws StateError States.DataLimitExceeded, which Retry and Catch do not handle */
   checkSize(value: Json, what: string): void {
     const bytes = textBytes(JSON.stringify(value));
     if (bytes > MAX_PAYLOAD_BYTES) {
       throw new StateError(
         'States.DataLimitExceeded',
-        `The state '${this.name}' made ${what} ${bytes} bytes long; at most ${MAX_PAYLOAD_BYTES} are allowed. Pass a pointer to the data instead.`,
+        `In the state '${this.name}', ${what} has ${bytes} bytes; at most ${MAX_PAYLOAD_BYTES} are allowed. Pass a reference to the data instead.`,
       );
     }
   }
 
-  /** Puts a failed evaluation into the history on its way out. */
-  noted(error: unknown): unknown {
+  /** Records a failed evaluation in the history and returns the error. */
+  recordFailure(error: unknown): unknown {
     if (error instanceof QueryError) {
       const details = {
         state: this.name,
@@ -105,15 +105,15 @@ export class Visit {
         cause: error.reason ?? '',
         location: error.location.slice(1),
       };
-      this.flow.trail.record('EvaluationFailed', { evaluationFailedEventDetails: details });
+      this.scope.history.record('EvaluationFailed', { evaluationFailedEventDetails: details });
     }
     return error;
   }
 
   #states(extra: Extra): Record<string, Json> {
-    const map = extra.map ?? this.flow.map;
+    const map = extra.map ?? this.scope.map;
     const context: JsonObject = {
-      ...this.flow.run.context,
+      ...this.scope.execution.context,
       State: { Name: this.name, EnteredTime: this.#enteredTime, RetryCount: extra.retryCount ?? 0 },
       ...(map && { Map: map }),
       ...(extra.token !== undefined && { Task: { Token: extra.token } }),
@@ -127,13 +127,13 @@ export class Visit {
   }
 }
 
-/** Guards for evaluateAs. */
+/** Type guards for evaluateAs. */
 export const isText = (value: Json): value is string => typeof value === 'string';
 export const isBoolean = (value: Json): value is boolean => typeof value === 'boolean';
 export const isList = (value: Json): value is Json[] => Array.isArray(value);
 
-/** A guard for whole numbers within bounds. */
-export function isWhole(min: number, max: number): (value: Json) => value is number {
+/** A type guard for whole numbers within bounds. */
+export function isInteger(min: number, max: number): (value: Json) => value is number {
   return (value): value is number =>
     Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }

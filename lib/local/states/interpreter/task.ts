@@ -1,11 +1,11 @@
 import { type TaskState, waitsForToken } from '../definition/types.ts';
 import { QueryError, StateError } from '../errors.ts';
 import { isObject, type Json, type JsonObject } from '../json.ts';
-import { invocationError, returnedBy } from '../lambda.ts';
+import { invocationError, returnedValue } from '../lambda.ts';
 import { Race } from './race.ts';
-import { isWhole, type Visit } from './state-execution.ts';
+import { isInteger, type StateExecution } from './state-execution.ts';
 
-/** Bounds of TimeoutSeconds and HeartbeatSeconds, and the timeout of a task that names none (ASL). */
+/** The limit of TimeoutSeconds and HeartbeatSeconds, and the default timeout of a task (ASL). */
 const LONGEST_SECONDS = 99_999_999;
 
 interface Invocation {
@@ -13,7 +13,7 @@ interface Invocation {
   readonly payload: Json;
 }
 
-/** One try of a task, ready to go. */
+/** The evaluated parameters of one attempt of a task. */
 interface Attempt extends Invocation {
   readonly timeoutSeconds: number;
   readonly heartbeatSeconds: number | undefined;
@@ -21,22 +21,28 @@ interface Attempt extends Invocation {
 }
 
 /**
- * Does a task's work once: `lambda:invoke` ends with the function's answer, `.waitForTaskToken` with the
- * callback, or with the function's error when it fails first.
+ * Runs a task once: `lambda:invoke` ends with the function's result, `.waitForTaskToken` with the callback, or with
+ * the function's error if it fails first.
  * @returns the value of `$states.result`
  */
-export async function attemptTask(visit: Visit, state: TaskState, retryCount: number): Promise<Json> {
-  const { trail } = visit.flow;
-  const attempt = await prepare(visit, state, retryCount);
-  const about = { resourceType: 'lambda', resource: state.Resource.split(':lambda:')[1] ?? '' };
-  trail.record('TaskScheduled', { taskScheduledEventDetails: scheduledDetails(visit, about, attempt) });
-  trail.record('TaskStarted', { taskStartedEventDetails: about });
+export async function attemptTask(
+  current: StateExecution,
+  state: TaskState,
+  retryCount: number,
+): Promise<Json> {
+  const { history } = current.scope;
+  const attempt = await prepare(current, state, retryCount);
+  const resource = { resourceType: 'lambda', resource: state.Resource.split(':lambda:')[1] ?? '' };
+  history.record('TaskScheduled', {
+    taskScheduledEventDetails: scheduledDetails(current, resource, attempt),
+  });
+  history.record('TaskStarted', { taskStartedEventDetails: resource });
   try {
-    const result = await settle(visit, attempt, about);
-    visit.checkSize(result, 'its result');
-    trail.record('TaskSucceeded', {
+    const result = await settle(current, attempt, resource);
+    current.checkSize(result, 'its result');
+    history.record('TaskSucceeded', {
       taskSucceededEventDetails: {
-        ...about,
+        ...resource,
         output: JSON.stringify(result),
         outputDetails: { truncated: false },
       },
@@ -45,29 +51,29 @@ export async function attemptTask(visit: Visit, state: TaskState, retryCount: nu
   } catch (error) {
     if (error instanceof StateError) {
       const details = {
-        ...about,
+        ...resource,
         error: error.error,
         ...(error.reason !== undefined && { cause: error.reason }),
       };
       const timedOut = error.error === 'States.Timeout' || error.error === 'States.HeartbeatTimeout';
-      if (timedOut) trail.record('TaskTimedOut', { taskTimedOutEventDetails: details });
-      else trail.record('TaskFailed', { taskFailedEventDetails: details });
+      if (timedOut) history.record('TaskTimedOut', { taskTimedOutEventDetails: details });
+      else history.record('TaskFailed', { taskFailedEventDetails: details });
     }
     throw error;
   }
 }
 
-async function prepare(visit: Visit, state: TaskState, retryCount: number): Promise<Attempt> {
-  const { run } = visit.flow;
-  // Every try has its own token: a callback that comes late must not answer the next try.
-  const token = waitsForToken(state.Resource) ? run.tokens.issue(run.executionArn) : undefined;
+async function prepare(current: StateExecution, state: TaskState, retryCount: number): Promise<Attempt> {
+  const { execution } = current.scope;
+  // Every attempt has its own token: a late callback must not complete the next attempt.
+  const token = waitsForToken(state.Resource) ? execution.tokens.issue(execution.executionArn) : undefined;
   const extra = { retryCount, ...(token !== undefined && { token }) };
-  const invocation = readArguments(await visit.evaluate(state.Arguments, '/Arguments', extra));
+  const invocation = readArguments(await current.evaluate(state.Arguments, '/Arguments', extra));
   const seconds = (value: number | string, field: string): Promise<number> =>
-    visit.evaluateAs(
+    current.evaluateAs(
       value,
       `/${field}`,
-      isWhole(1, LONGEST_SECONDS),
+      isInteger(1, LONGEST_SECONDS),
       `a whole number from 1 to ${LONGEST_SECONDS}`,
       { retryCount },
     );
@@ -80,7 +86,7 @@ async function prepare(visit: Visit, state: TaskState, retryCount: number): Prom
       ? undefined
       : await seconds(state.HeartbeatSeconds, 'HeartbeatSeconds');
   if (heartbeatSeconds !== undefined && heartbeatSeconds >= timeoutSeconds) {
-    throw visit.noted(
+    throw current.recordFailure(
       new QueryError(
         '/HeartbeatSeconds',
         `The field 'HeartbeatSeconds' must be less than TimeoutSeconds (${timeoutSeconds}), got ${heartbeatSeconds}`,
@@ -90,57 +96,59 @@ async function prepare(visit: Visit, state: TaskState, retryCount: number): Prom
   return { ...invocation, timeoutSeconds, heartbeatSeconds, token };
 }
 
-/** @throws StateError States.Runtime when an expression gave arguments that lambda:invoke does not take */
-function readArguments(given: Json): Invocation {
-  const unknown = isObject(given)
-    ? Object.keys(given).filter((name) => name !== 'FunctionName' && name !== 'Payload')
+/** @throws StateError States.Runtime if an expression returned arguments that lambda:invoke does not accept */
+function readArguments(value: Json): Invocation {
+  const unknown = isObject(value)
+    ? Object.keys(value).filter((name) => name !== 'FunctionName' && name !== 'Payload')
     : [];
-  if (!isObject(given) || typeof given.FunctionName !== 'string' || unknown.length > 0) {
+  if (!isObject(value) || typeof value.FunctionName !== 'string' || unknown.length > 0) {
     throw new StateError(
       'States.Runtime',
-      `The Arguments '${JSON.stringify(given).slice(0, 200)}' could not be used to start the Task: they must be FunctionName (a string) and Payload, nothing else`,
+      `The Arguments '${JSON.stringify(value).slice(0, 200)}' could not be used to start the Task: they must be FunctionName (a string) and Payload, nothing else`,
     );
   }
-  return { functionName: given.FunctionName, payload: given.Payload ?? {} };
+  return { functionName: value.FunctionName, payload: value.Payload ?? {} };
 }
 
-function scheduledDetails(visit: Visit, about: JsonObject, attempt: Attempt): JsonObject {
+function scheduledDetails(current: StateExecution, resource: JsonObject, attempt: Attempt): JsonObject {
   const { functionName, payload, timeoutSeconds, heartbeatSeconds } = attempt;
   return {
-    ...about,
-    region: visit.flow.run.region,
+    ...resource,
+    region: current.scope.execution.region,
     parameters: JSON.stringify({ FunctionName: functionName, Payload: payload }),
     ...(timeoutSeconds !== LONGEST_SECONDS && { timeoutInSeconds: timeoutSeconds }),
     ...(heartbeatSeconds !== undefined && { heartbeatInSeconds: heartbeatSeconds }),
   };
 }
 
-/** Sets everything going that can end the attempt, and waits for the first. */
-async function settle(visit: Visit, attempt: Attempt, about: JsonObject): Promise<Json> {
-  const { flow } = visit;
-  const { clock, tokens } = flow.run;
+/** Starts everything that can end the attempt, and waits for the first. */
+async function settle(current: StateExecution, attempt: Attempt, resource: JsonObject): Promise<Json> {
+  const { scope } = current;
+  const { clock, tokens } = scope.execution;
   const { token, heartbeatSeconds } = attempt;
   const race = new Race(clock);
-  race.failOn(flow.signal);
+  race.failOn(scope.signal);
   race.failAfter(attempt.timeoutSeconds, 'States.Timeout');
   const beat = (): void => {
     if (heartbeatSeconds !== undefined) race.beat(heartbeatSeconds);
   };
   beat();
   if (token !== undefined) {
-    // Open before the function starts: it may call back before it returns.
+    // Before the function starts, because it may call back before it returns.
     tokens.open(token, {
       succeed: (output) => race.succeed(output),
       fail: (error) => race.fail(error),
       beat,
     });
-    race.whenOver(() => tokens.close(token));
+    race.onEnd(() => tokens.close(token));
   }
-  invoke(visit, attempt)
+  invoke(current, attempt)
     .then((reply) => {
       if (token === undefined) race.succeed(reply);
       else if (race.open)
-        flow.trail.record('TaskSubmitted', { taskSubmittedEventDetails: { ...about, ...outputOf(reply) } });
+        scope.history.record('TaskSubmitted', {
+          taskSubmittedEventDetails: { ...resource, ...outputOf(reply) },
+        });
     })
     .catch((error) => race.fail(invocationError(error)));
   return race.outcome;
@@ -150,8 +158,12 @@ function outputOf(value: Json): JsonObject {
   return { output: JSON.stringify(value), outputDetails: { truncated: false } };
 }
 
-async function invoke(visit: Visit, { functionName, payload }: Attempt): Promise<JsonObject> {
-  const { invokeLambda, closing } = visit.flow.run;
+async function invoke(current: StateExecution, { functionName, payload }: Attempt): Promise<JsonObject> {
+  const { invokeLambda, closing } = current.scope.execution;
   const reply = await invokeLambda({ functionName, payload: JSON.stringify(payload), signal: closing });
-  return { ExecutedVersion: reply.executedVersion, Payload: returnedBy(reply), StatusCode: reply.statusCode };
+  return {
+    ExecutedVersion: reply.executedVersion,
+    Payload: returnedValue(reply),
+    StatusCode: reply.statusCode,
+  };
 }
