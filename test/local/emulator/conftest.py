@@ -1,4 +1,4 @@
-"""The emulator's modules are imported and repaired once, with nothing kept on disk."""
+"""Import the emulator's modules and apply the repairs once, without persistent state."""
 
 import os
 import sys

@@ -184,7 +184,7 @@ describe('startEmulator', () => {
     writeFileSync(file, '{"tables": {"ru');
     await expect(startEmulator(options)).rejects.toMatchObject({
       name: 'LocalCloudFailed',
-      facts: { given: expect.stringContaining(file), remedy: expect.stringContaining('from a copy') },
+      facts: { given: expect.stringContaining(file), remedy: expect.stringContaining('from a backup') },
     });
     rmSync(file);
     await (await startEmulator(options)).close();

@@ -14,7 +14,7 @@ def test_our_services_may_publish(source):
     assert "EventId" in put(source)[0]
 
 
-def test_other_aws_sources_are_refused_also_beside_ours():
+def test_other_aws_sources_are_rejected_even_together_with_ours():
     assert put("aws.ec2")[0]["ErrorCode"] == "NotAuthorizedForSourceException"
     assert [entry.get("ErrorCode") for entry in put("aws.sagemaker", "aws.ec2")][
         1

@@ -29,7 +29,7 @@ def function(source: str, **config) -> dict:
 
 
 @pytest.fixture(autouse=True)
-def _no_process_stays():
+def _end_all_processes():
     yield
     lambda_runtime.reset()
 
@@ -38,7 +38,7 @@ def run(source: str, event=None, **config) -> dict:
     return lambda_svc._execute_function(function(source, **config), event)
 
 
-def test_the_answer_of_any_json_type_comes_back():
+def test_a_result_of_any_json_type_is_returned():
     assert run("export const handler = async (event) => event", [1, "é"])["body"] == [1, "é"]
     lambda_runtime.reset()
     assert run("export const handler = () => undefined")["body"] is None
@@ -58,7 +58,7 @@ def test_an_error_keeps_its_name(thrown, name, message):
     assert (result["body"]["errorType"], result["body"]["errorMessage"]) == (name, message)
 
 
-def test_a_module_that_does_not_load_fails_by_its_own_error():
+def test_a_module_that_does_not_load_fails_with_its_own_error():
     assert run("null.x; export const handler = 1")["body"]["errorType"] == "TypeError"
     lambda_runtime.reset()
     assert run("export const other = 1")["body"]["errorType"] == "Runtime.HandlerNotFound"
@@ -83,7 +83,7 @@ def test_the_environment_survives_a_handler_error_and_keeps_its_state():
     assert lambda_svc._execute_function(record, 0)["body"] == 4
 
 
-def test_a_function_without_code_fails_and_other_runtimes_are_left_alone():
+def test_a_function_without_code_fails_and_other_runtimes_are_unchanged():
     result = node_functions.execute({"config": {"Runtime": "nodejs22.x", "FunctionName": "f"}}, {}, "id")
     assert result["body"]["errorType"] == "Runtime.InvalidEntrypoint"
     assert lambda_runtime._worker_class_for({"Runtime": "python3.13"}) is lambda_runtime.Worker
@@ -102,7 +102,7 @@ def test_a_package_with_its_own_bootstrap_keeps_it():
 @pytest.mark.parametrize(
     "ended", ["Promise.reject(new Error('r'))", "setTimeout(() => { throw new Error('r'); })"]
 )
-def test_an_environment_that_ends_slowly_takes_no_further_event(ended):
+def test_an_environment_that_ends_slowly_gets_no_further_event(ended):
     source = f"""
         process.on("exit", () => {{ const until = Date.now() + 700; while (Date.now() < until); }});
         export const handler = async ({{ end }}) => {{

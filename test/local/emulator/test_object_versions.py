@@ -10,7 +10,7 @@ NOTIFY = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationCo
 @pytest.fixture
 def seen(monkeypatch):
     events = []
-    monkeypatch.setattr(object_versions, "_stock_dispatch", lambda event, view=None: events.append(event))
+    monkeypatch.setattr(object_versions, "_original_dispatch", lambda event, view=None: events.append(event))
     s3._bucket_notifications["photos"] = NOTIFY
     yield events
     s3._bucket_notifications.pop("photos")
@@ -28,7 +28,7 @@ def test_the_version_is_in_the_event(seen):
     }
 
 
-def test_a_bucket_without_versions_names_none_even_after_one_with(seen):
+def test_a_bucket_without_versions_has_none_even_after_one_with_versions(seen):
     s3._fire_s3_event("photos", "a", "s3:ObjectCreated:Put", version_id="v1")
     s3._fire_s3_event("photos", "b", "s3:ObjectCreated:Put")
     assert "version-id" not in json.loads(seen[1]["Detail"])["object"]

@@ -7,7 +7,7 @@ from repairs import saving
 
 
 @pytest.mark.parametrize(
-    ("cut_off", "settled"),
+    ("interrupted", "ended"),
     [
         ("CREATE_IN_PROGRESS", "CREATE_FAILED"),
         ("ROLLBACK_IN_PROGRESS", "CREATE_FAILED"),
@@ -17,32 +17,32 @@ from repairs import saving
         ("UPDATE_COMPLETE", "UPDATE_COMPLETE"),
     ],
 )
-def test_a_stack_that_was_cut_off_is_settled_on_loading(cut_off, settled):
+def test_an_interrupted_stack_is_ended_on_loading(interrupted, ended):
     saved = type(cloudformation._stacks)()
-    saved["small"] = {"StackName": "small", "StackStatus": cut_off}
+    saved["small"] = {"StackName": "small", "StackStatus": interrupted}
     cloudformation.load_persisted_state({"stacks": saved})
-    assert cloudformation._stacks.pop("small")["StackStatus"] == settled
+    assert cloudformation._stacks.pop("small")["StackStatus"] == ended
 
 
 def test_only_services_in_use_are_saved(monkeypatch):
     saved = []
-    monkeypatch.setattr(saving, "_stock_save_all", saved.append)
+    monkeypatch.setattr(saving, "_original_save_all", saved.append)
     app.save_all({"s3": dict, "glue": dict, "cloudformation": dict})
     assert list(saved[0]) == ["s3", "cloudformation"]
-    assert app._state_map.keys() >= saving.KEPT
+    assert app._state_map.keys() >= saving.PERSISTED_SERVICES
 
 
-def test_saving_begins_only_once_everything_is_loaded(monkeypatch):
+def test_saving_starts_after_everything_is_loaded(monkeypatch):
     order = []
     begun = threading.Event()
-    monkeypatch.setattr(saving, "_stock_load_all", lambda: order.append("loaded"))
+    monkeypatch.setattr(saving, "_original_load_all", lambda: order.append("loaded"))
     monkeypatch.setattr(saving, "save_until_ended", lambda: (order.append("saving"), begun.set()))
     app._load_persisted_state()
     assert begun.wait(5)
     assert order == ["loaded", "saving"]
 
 
-def test_saving_goes_on_until_it_is_stopped(monkeypatch):
+def test_saving_continues_until_it_is_stopped(monkeypatch):
     ended, twice = threading.Event(), threading.Event()
     saves = []
 

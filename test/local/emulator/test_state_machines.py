@@ -16,16 +16,16 @@ PROPS = {
 
 @pytest.fixture
 def service(monkeypatch):
-    """A server that keeps what it was asked, and refuses what it is told to."""
-    asked, refusal = [], {}
+    """A server that records its requests, and returns an error if one is set."""
+    requests, error = [], {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            asked.append((self.headers["x-amz-target"].split(".")[1], body))
-            answer = refusal or {"stateMachineArn": ARN, "creationDate": 1, "updateDate": 1}
-            blob = json.dumps(answer).encode()
-            self.send_response(400 if refusal else 200)
+            requests.append((self.headers["x-amz-target"].split(".")[1], body))
+            response = error or {"stateMachineArn": ARN, "creationDate": 1, "updateDate": 1}
+            blob = json.dumps(response).encode()
+            self.send_response(400 if error else 200)
             self.send_header("content-length", str(len(blob)))
             self.end_headers()
             self.wfile.write(blob)
@@ -36,7 +36,7 @@ def service(monkeypatch):
     server = HTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv(ENDPOINT_ENV, f"http://127.0.0.1:{server.server_port}")
-    yield asked, refusal
+    yield requests, error
     server.shutdown()
     server.server_close()
 
@@ -45,8 +45,8 @@ def handler(verb: str):
     return provisioners._RESOURCE_HANDLERS[TYPE][verb]
 
 
-def test_create_sends_the_substituted_definition_and_gives_arn_and_name(service):
-    asked, _ = service
+def test_create_sends_the_substituted_definition_and_returns_arn_and_name(service):
+    requests, _ = service
     logging = {
         "Level": "ERROR",
         "IncludeExecutionData": "true",
@@ -54,7 +54,7 @@ def test_create_sends_the_substituted_definition_and_gives_arn_and_name(service)
     }
     props = {**PROPS, "DefinitionSubstitutions": {"F": "fn"}, "LoggingConfiguration": logging}
     assert handler("create")("Machine", props, "stack") == (ARN, {"Arn": ARN, "Name": "m"})
-    ((action, body),) = asked
+    ((action, body),) = requests
     assert action == "CreateStateMachine"
     assert body == {
         "name": "m",
@@ -70,26 +70,26 @@ def test_create_sends_the_substituted_definition_and_gives_arn_and_name(service)
 
 
 def test_update_and_delete_go_to_the_service(service):
-    asked, _ = service
+    requests, _ = service
     assert handler("update")(ARN, PROPS, PROPS, "stack") == (ARN, {"Arn": ARN, "Name": "m"})
     handler("delete")(ARN, PROPS)
-    assert [action for action, _ in asked] == ["UpdateStateMachine", "DeleteStateMachine"]
-    assert all(body["stateMachineArn"] == ARN for _, body in asked)
+    assert [action for action, _ in requests] == ["UpdateStateMachine", "DeleteStateMachine"]
+    assert all(body["stateMachineArn"] == ARN for _, body in requests)
 
 
-def test_a_refusal_fails_the_resource_with_the_services_words(service):
+def test_an_error_fails_the_resource_with_the_message_of_the_service(service):
     service[1].update({"__type": "InvalidDefinition", "message": "no StartAt"})
     with pytest.raises(ValueError, match="InvalidDefinition: no StartAt"):
         handler("create")("Machine", PROPS, "stack")
 
 
-def test_without_a_service_the_resource_fails_and_says_what_to_set(monkeypatch):
+def test_without_a_service_the_resource_fails_and_names_the_setting(monkeypatch):
     monkeypatch.delenv(ENDPOINT_ENV, raising=False)
     with pytest.raises(ValueError, match=ENDPOINT_ENV):
         handler("create")("Machine", PROPS, "stack")
 
 
-def test_the_handler_runs_beside_the_emulators_loop():
+def test_the_handler_runs_outside_the_emulators_loop():
     assert stacks._runs_on_worker_thread(TYPE)
     assert stacks._runs_on_worker_thread("Custom::X")
     assert not stacks._runs_on_worker_thread("AWS::S3::Bucket")

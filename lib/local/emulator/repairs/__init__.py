@@ -1,7 +1,7 @@
-"""What MiniStack 1.5.33 does differently from AWS where Proxytune would notice, put right: one file a repair.
+"""Repairs of MiniStack 1.5.33 where it differs from AWS in a way that matters for Proxytune, one file each.
 
-Every repair has a function ``apply()`` that replaces functions of the emulator by functions of ours. The
-source text of the emulator is never touched. ``docs/adr/0003-ministack.md`` says why each is needed.
+Every repair has a function ``apply()`` that replaces functions of the emulator by our own. The emulator's
+source is not changed. ``docs/adr/0003-ministack.md`` explains why each one is needed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Start MiniStack, repaired: ``python -m repairs`` with the folder above in PYTHONPATH.
 
-Reads from the environment what MiniStack reads (GATEWAY_PORT, BIND_HOST, S3_DATA_DIR, STATE_DIR, ...) and
-ends when its standard input does. Exits with 78 (EX_CONFIG) and one line ``Name: message`` on the standard
-error when the emulator cannot be used.
+Reads the same environment variables as MiniStack (GATEWAY_PORT, BIND_HOST, S3_DATA_DIR, STATE_DIR, ...)
+and ends when its standard input is closed. If the emulator cannot be used, prints one line ``Name: message``
+to the standard error and exits with 78 (EX_CONFIG).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from .version import EmulatorVersion, require_supported_version
 EX_CONFIG = 78
 
 
-def refuse(name: str, message: str) -> None:
-    """Say why the emulator does not start, under a name that the parent knows, and exit."""
+def exit_with(name: str, message: str) -> None:
+    """Print why the emulator does not start, under a name that the parent knows, and exit."""
     print(f"{name}: {message}", file=sys.stderr, flush=True)
     raise SystemExit(EX_CONFIG)
 
 
-def hold(folder: Path) -> int:
-    """Keep other emulators out of a data folder for as long as this process lives.
+def lock_folder(folder: Path) -> int:
+    """Lock a data folder for the lifetime of this process.
 
     Returns the descriptor of the lock file; the lock ends with the process.
     """
@@ -35,7 +35,7 @@ def hold(folder: Path) -> int:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        refuse(
+        exit_with(
             "LocalCloudFailed",
             f"Another local cloud uses this data folder. Given: {folder}. "
             "What to do: end the other one, or choose another folder.",
@@ -44,37 +44,37 @@ def hold(folder: Path) -> int:
 
 
 def require_readable(folder: Path) -> None:
-    """Refuse to start on a state file that is cut off.
+    """Check that no state file is truncated.
 
-    MiniStack would go on without it: every run would be forgotten, and the next save make that last.
+    MiniStack would ignore it: all runs would be gone, and the next save would make that permanent.
     """
     for file in sorted(folder.glob("*.json")):
         try:
             json.loads(file.read_bytes())
         except ValueError as error:
-            refuse(
+            exit_with(
                 "LocalCloudFailed",
                 f"A file of the emulator's state cannot be read. Given: {file}: {error}. "
-                "What to do: bring it back from a copy, or choose another folder with --data; "
-                "to begin anew, remove the data folder.",
+                "What to do: restore it from a backup, or choose another folder with --data; "
+                "to start over, remove the data folder.",
             )
 
 
 def main() -> None:
-    """Check the version, take the data folder, repair, serve until told to end."""
+    """Check the version, lock the data folder, apply the repairs, and serve until the parent ends."""
     try:
         require_supported_version()
     except EmulatorVersion as error:
-        refuse("EmulatorVersion", str(error))
+        exit_with("EmulatorVersion", str(error))
     state = Path(os.environ["STATE_DIR"])
-    hold(state.parent)
+    lock_folder(state.parent)
     require_readable(state)
-    # The code that functions of an earlier life had unpacked; the lock says that it is nobody else's.
+    # Code that functions of an earlier process had unpacked; the lock ensures that nobody else uses it.
     temporary = Path(os.environ["TMPDIR"])
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
 
-    # Only now: importing the emulator reads the environment and loads the objects from disk.
+    # Imported late, because importing the emulator reads the environment and loads the objects from disk.
     from ministack import app
 
     from . import apply_all, ending
@@ -82,9 +82,9 @@ def main() -> None:
     try:
         apply_all()
     except EmulatorVersion as error:
-        refuse("EmulatorVersion", str(error))
+        exit_with("EmulatorVersion", str(error))
     threading.Thread(target=ending.end_with_parent, name="parent watch", daemon=True).start()
-    # Functions in Python must not find this package on their path.
+    # Functions in Python must not have this package on their path.
     os.environ.pop("PYTHONPATH", None)
     sys.argv = ["ministack"]
     app.main()

@@ -1,9 +1,9 @@
-"""Nothing outlives the emulator, and the emulator does not outlive its parent.
+"""End all functions with the emulator, and the emulator with its parent.
 
-MiniStack leaves the processes of its functions running when it shuts down, and waits for invocations in
-hand. Functions are ended first here, and none is started again. The parent asks for the end by closing the
-standard input; its death closes it too, on every system and also after a SIGKILL, so that there is one way
-to end.
+MiniStack leaves the processes of its functions running when it shuts down, and waits for active
+invocations. This repair ends functions first and starts none again. The parent ends the emulator by closing
+the standard input; the death of the parent closes it too, on every system and after a SIGKILL, so one
+mechanism is enough.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from ministack.services import lambda_svc
 
 from . import saving
 
-#: Seconds for an orderly shutdown, after which it is forced.
+#: Seconds for a clean shutdown, after which it is forced.
 GRACE = 10.0
 
-_stock_lifespan = app._handle_lifespan
+_original_lifespan = app._handle_lifespan
 Message = dict[str, Any]
 
 
 async def lifespan(
     scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
 ) -> None:
-    """Serve start and shutdown as stock does, but end the functions before the state is saved."""
+    """Handle start and shutdown like the original, but end the functions before the state is saved."""
 
     async def receive_and_end_functions() -> Message:
         message = await receive()
@@ -41,25 +41,25 @@ async def lifespan(
             await asyncio.to_thread(end_functions)
         return message
 
-    await _stock_lifespan(scope, receive_and_end_functions, send)
+    await _original_lifespan(scope, receive_and_end_functions, send)
 
 
-def refuse_invocation(*_: Any) -> dict[str, Any]:
-    """Answer an invocation, such as the retry of one that was cut off, while the emulator ends."""
+def reject_invocation(*_: Any) -> dict[str, Any]:
+    """Reject an invocation, such as a retry, while the emulator shuts down."""
     return {
         "error": True,
-        "body": {"errorType": "ServiceException", "errorMessage": "The local cloud is ending"},
+        "body": {"errorType": "ServiceException", "errorMessage": "The local cloud is shutting down"},
     }
 
 
 def end_functions() -> None:
-    """End the processes of all functions, for good."""
-    lambda_svc._execute_function_dispatch = refuse_invocation
+    """End the processes of all functions and start none again."""
+    lambda_svc._execute_function_dispatch = reject_invocation
     lambda_runtime.reset()
 
 
 def end_with_parent() -> None:
-    """Block until the standard input ends, then shut down in order, or by force after ``GRACE`` seconds."""
+    """Wait until the standard input is closed, then shut down, by force after ``GRACE`` seconds."""
     while os.read(sys.stdin.fileno(), 1024):
         pass
     end_functions()
@@ -69,12 +69,12 @@ def end_with_parent() -> None:
 
 
 def end_group() -> None:
-    """Kill whatever is left of the emulator's process group, itself included, if it leads the group."""
+    """Kill the rest of the emulator's process group, including itself, if it leads the group."""
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
 
 
 def apply() -> None:
-    """End functions with the emulator; the launcher starts the watch on the parent."""
+    """End functions with the emulator; the launcher starts watching the parent."""
     app._handle_lifespan = lifespan

@@ -1,15 +1,14 @@
-"""Node functions speak the Lambda Runtime API, as they do on AWS.
+"""Run Node functions through the Lambda Runtime API, as on AWS.
 
-MiniStack runs ``nodejs*`` functions through a worker of its own that renames every error to
-``Runtime.HandlerError``, so that Retry and Catch by error name never match, and that replaces the AWS SDK
-by a stand-in when the package has none. For ``provided.*`` runtimes it serves the real Runtime API, keeps
-the error that the runtime reports, and kills what overruns its timeout. This repair therefore gives Node
-functions the second road: every package gets a ``bootstrap`` that starts our small runtime (``lambda-
-runtime.ts``).
+MiniStack runs ``nodejs*`` functions in its own worker, which renames every error to
+``Runtime.HandlerError``, so that Retry and Catch by error name never match, and replaces the AWS SDK by a
+stub if the package has none. For ``provided.*`` runtimes it serves the real Runtime API, keeps the error
+that the runtime reports, and kills processes at their timeout. This repair therefore uses that mechanism for
+Node functions: every package gets a ``bootstrap`` that starts our small runtime (``lambda-runtime.ts``).
 
-MiniStack takes an environment whose process is still there for a free one, also when that process has just
-told of an error that ends it. The next event then went to a process that was ending, and failed: the more
-often, the busier the machine. Our runtime says so in its report, and the environment goes with it.
+MiniStack considers an environment idle while its process exists, even if the process has just reported an
+error that ends it. The next event would go to the ending process and fail, more often on a busy machine. Our
+runtime therefore includes a flag in its error report, with which the environment is removed.
 """
 
 from __future__ import annotations
@@ -25,40 +24,40 @@ from ministack.services import lambda_svc
 NODE_ENV = "PROXYTUNE_NODE"
 RUNTIME = Path(__file__).resolve().parent.parent / "lambda-runtime.ts"
 
-_stock_worker_class = lambda_runtime._worker_class_for
-_stock_execute = lambda_svc._execute_function_warm
-_stock_code_dir = lambda_svc._provided_runtime_code_dir
+_original_worker_class = lambda_runtime._worker_class_for
+_original_execute = lambda_svc._execute_function_warm
+_original_code_dir = lambda_svc._provided_runtime_code_dir
 
 
 class NodeWorker(lambda_runtime.ProvidedWorker):
-    """An execution environment of our runtime."""
+    """An execution environment with our runtime."""
 
     def invoke(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Run one invocation; an environment that ends with it is gone before anyone hears its answer."""
-        answer = super().invoke(*args, **kwargs)
-        payload = answer.get("error_payload")
+        """Run one invocation; remove an environment that ends with it before the result is returned."""
+        result = super().invoke(*args, **kwargs)
+        payload = result.get("error_payload")
         if isinstance(payload, dict) and payload.pop("environmentEnds", False):
             self._teardown()
-        return answer
+        return result
 
 
 def is_node(config: dict[str, Any]) -> bool:
-    """Whether a function's configuration names a Node runtime."""
+    """Return True if a function's configuration has a Node runtime."""
     return str(config.get("Runtime", "")).startswith("nodejs")
 
 
 def worker_class_for(config: dict[str, Any]) -> type:
-    """The execution environment of a function: that of custom runtimes for Node too."""
-    return NodeWorker if is_node(config) else _stock_worker_class(config)
+    """Select the execution environment of a function: for Node that of custom runtimes."""
+    return NodeWorker if is_node(config) else _original_worker_class(config)
 
 
 def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
-    """Run one invocation, Node functions by way of the Runtime API."""
+    """Run one invocation, for Node functions through the Runtime API."""
     config = func.get("config") or func
     if not is_node(config):
-        return _stock_execute(func, event, request_id)
+        return _original_execute(func, event, request_id)
     if not func.get("code_zip"):
-        # Stock answers "Mock response - no code deployed" with status 200, which reads as success.
+        # The original returns "Mock response - no code deployed" with status 200, which looks like success.
         message = (
             f"The function {config.get('FunctionName')} has no code. What to do: deploy the stack again."
         )
@@ -67,19 +66,19 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]
 
 
 def code_dir_with_bootstrap(code_zip: bytes) -> str:
-    """Unpack a package once and give it the executable that a custom runtime starts from."""
-    folder = _stock_code_dir(code_zip)
+    """Unpack a package once and add the executable that starts a custom runtime."""
+    folder = _original_code_dir(code_zip)
     bootstrap = Path(folder) / "bootstrap"
     if not bootstrap.exists():
         node = shlex.quote(os.environ.get(NODE_ENV, "node"))
-        # `exec`, so that the signal which ends an environment reaches Node and not only the shell.
+        # `exec`, so that signals reach Node and not only the shell.
         bootstrap.write_text(f"#!/bin/sh\nexec {node} --enable-source-maps {shlex.quote(str(RUNTIME))}\n")
         bootstrap.chmod(0o755)
     return folder
 
 
 def apply() -> None:
-    """Send Node functions through MiniStack's Runtime API."""
+    """Run Node functions through MiniStack's Runtime API."""
     lambda_runtime._worker_class_for = worker_class_for
     lambda_svc._execute_function_warm = execute
     lambda_svc._provided_runtime_code_dir = code_dir_with_bootstrap

@@ -1,7 +1,6 @@
-"""S3's EventBridge events name the version that was written, on versioned buckets.
+"""Add the object version to S3's EventBridge events, on versioned buckets.
 
-MiniStack leaves ``detail.object.version-id`` out. Proxytune reads exactly the version whose upload started
-a run.
+MiniStack omits ``detail.object.version-id``. Proxytune reads exactly the version whose upload started a run.
 """
 
 from __future__ import annotations
@@ -13,34 +12,34 @@ from typing import Any
 from ministack.services import eventbridge, s3
 
 _version: contextvars.ContextVar[str | None] = contextvars.ContextVar(
-    "version of the object in hand", default=None
+    "version of the current object", default=None
 )
 
-_stock_fire = s3._fire_s3_event
-_stock_dispatch = eventbridge._dispatch_event
+_original_fire = s3._fire_s3_event
+_original_dispatch = eventbridge._dispatch_event
 
 
 def fire_s3_event(*args: Any, version_id: str | None = None, **kwargs: Any) -> None:
-    """Remember the version while the stock function builds and dispatches its events."""
+    """Store the version while the original function builds and dispatches its events."""
     token = _version.set(version_id)
     try:
-        _stock_fire(*args, version_id=version_id, **kwargs)
+        _original_fire(*args, version_id=version_id, **kwargs)
     finally:
         _version.reset(token)
 
 
 def dispatch_event(event: dict[str, Any], view: Any = None) -> None:
-    """Dispatch an event to the rules, with the version in S3's."""
+    """Dispatch an event to the rules, with the version in events of S3."""
     version = _version.get()
     if event.get("Source") == "aws.s3" and version:
         detail = json.loads(event["Detail"])
         detail["object"]["version-id"] = version
         # A view parsed before the version was added must not be used again.
         event, view = {**event, "Detail": json.dumps(detail)}, None
-    _stock_dispatch(event, view)
+    _original_dispatch(event, view)
 
 
 def apply() -> None:
-    """Put the version into the events."""
+    """Add the version to the events."""
     s3._fire_s3_event = fire_s3_event
     eventbridge._dispatch_event = dispatch_event

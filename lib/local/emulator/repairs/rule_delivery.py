@@ -1,9 +1,8 @@
-"""Rules deliver as EventBridge does: functions asynchronously, the undeliverable to the dead-letter queue.
+"""Deliver events of rules as EventBridge does: asynchronously to functions, or to the dead-letter queue.
 
-MiniStack runs a rule's Lambda target once and drops the outcome: no retry, no failure destination; and it
-ignores a target's ``DeadLetterConfig``. On AWS a rule invokes a function asynchronously, which means the
-function's own retries and destination; the target's dead-letter queue gets the events that could not be
-handed over at all.
+MiniStack runs a rule's Lambda target once and ignores the outcome: no retry, no failure destination; it also
+ignores a target's ``DeadLetterConfig``. On AWS a rule invokes a function asynchronously, with the function's
+own retries and destination; the target's dead-letter queue gets the events that could not be delivered.
 """
 
 from __future__ import annotations
@@ -17,35 +16,35 @@ from ministack.services import eventbridge, lambda_svc
 
 logger = logging.getLogger("repairs.rule_delivery")
 
-_stock_invoke_target = eventbridge._invoke_target
+_original_invoke_target = eventbridge._invoke_target
 
 _delivery: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]] | None] = contextvars.ContextVar(
-    "target and rule in hand", default=None
+    "current target and rule", default=None
 )
 
 
 def invoke_target(
     target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
 ) -> None:
-    """Remember target and rule while the stock function prepares the input and dispatches it."""
+    """Store target and rule while the original function prepares and dispatches the input."""
     token = _delivery.set((target, rule))
     try:
-        _stock_invoke_target(target, event, rule, view)
+        _original_invoke_target(target, event, rule, view)
     finally:
         _delivery.reset(token)
 
 
 def dispatch_to_lambda(arn: str, payload: str) -> None:
-    """Invoke a function asynchronously, or give the event to the target's dead-letter queue if it is gone."""
+    """Invoke a function asynchronously, or send the event to the dead-letter queue if it does not exist."""
     func, config, name = lambda_svc._get_func_record_for_ref(arn)
     if not func or not config:
-        bury(payload, "NO_RESOURCE", f"The function {name} does not exist")
+        send_to_dead_letter_queue(payload, "NO_RESOURCE", f"The function {name} does not exist")
         return
     record = lambda_svc._execution_record_for_config(func, config)
     lambda_svc.invoke_async_with_retry(record, json.loads(payload))
 
 
-def bury(payload: str, code: str, message: str) -> None:
+def send_to_dead_letter_queue(payload: str, code: str, message: str) -> None:
     """Send an undeliverable event to its target's dead-letter queue, with EventBridge's attributes."""
     target, rule = _delivery.get() or ({}, {})
     logger.warning("Rule %s could not deliver to %s: %s", rule.get("Name"), target.get("Arn"), message)
@@ -56,7 +55,7 @@ def bury(payload: str, code: str, message: str) -> None:
 
     queue = sqs._queue_by_arn(queue_arn)
     if queue is None:
-        logger.error("The dead-letter queue %s does not exist; the event is lost", queue_arn)
+        logger.error("The dead-letter queue %s does not exist; the event is dropped", queue_arn)
         return
     facts = {
         "ERROR_CODE": code,
@@ -69,6 +68,6 @@ def bury(payload: str, code: str, message: str) -> None:
 
 
 def apply() -> None:
-    """Deliver to functions asynchronously and bury what cannot be delivered."""
+    """Invoke functions asynchronously and use the dead-letter queue."""
     eventbridge._invoke_target = invoke_target
     eventbridge._dispatch_to_lambda = dispatch_to_lambda

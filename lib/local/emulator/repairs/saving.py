@@ -1,10 +1,10 @@
-"""What was made lasts, also when the emulator is killed.
+"""Save the state periodically, so that it persists even if the emulator is killed.
 
-With PERSIST_STATE=1 MiniStack saves its services when it shuts down in order, and only then: after a
-SIGKILL the bucket, the table and the stack would be gone while the objects in the bucket stayed. This
-repair saves every few seconds too, and only the services in use. A stack whose deployment was cut off would
-stay "in progress" for ever, as the task that would end it died with the process; on loading it is marked as
-ended, so that the next deployment can go on.
+With PERSIST_STATE=1 MiniStack saves its services on a clean shutdown only: after a SIGKILL the bucket, the
+table and the stack would be gone while the objects in the bucket remain. This repair also saves every few
+seconds, and only the services in use. A stack whose deployment was interrupted would stay "in progress"
+forever, because its task ended with the process; it is marked as ended on loading, so that it can be
+deployed again.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 from ministack import app
 from ministack.services import cloudformation
 
-#: The services that a stack of ours uses. MiniStack would write eighty files, nearly all of them empty.
-KEPT = frozenset(
+#: The services that our stack uses. MiniStack would write eighty files, most of them empty.
+PERSISTED_SERVICES = frozenset(
     [
         "s3",
         "dynamodb",
@@ -38,17 +38,17 @@ KEPT = frozenset(
 #: Seconds between two saves. Deep copies of a few MiB of state take tens of milliseconds.
 INTERVAL = 3.0
 
-_stock_save_all = app.save_all
-_stock_load_all = app._load_persisted_state
-_stock_load_stacks = cloudformation.load_persisted_state
+_original_save_all = app.save_all
+_original_load_all = app._load_persisted_state
+_original_load_stacks = cloudformation.load_persisted_state
 _one_at_a_time = threading.Lock()
 _ended = threading.Event()
 
 
 def save_all(services: dict[str, Any]) -> None:
-    """Save the services in use, never two savers at once: both would write the same temporary file."""
+    """Save the services in use, under a lock because all saves write the same temporary file."""
     with _one_at_a_time:
-        _stock_save_all({name: state for name, state in services.items() if name in KEPT})
+        _original_save_all({name: state for name, state in services.items() if name in PERSISTED_SERVICES})
 
 
 def save_until_ended(interval: float = INTERVAL) -> None:
@@ -58,27 +58,27 @@ def save_until_ended(interval: float = INTERVAL) -> None:
 
 
 def stop() -> None:
-    """End the periodic saves; the last save, in order, follows at shutdown."""
+    """Stop the periodic saves; the last save follows at shutdown."""
     _ended.set()
 
 
 def load_all() -> None:
-    """Load every service and only then begin to save: earlier, empty services would overwrite full ones."""
-    _stock_load_all()
+    """Load all services before the first save, which would otherwise overwrite them with empty ones."""
+    _original_load_all()
     threading.Thread(target=save_until_ended, name="saving", daemon=True).start()
 
 
 def load_stacks(data: dict[str, Any]) -> None:
-    """Load the stacks and end those whose deployment was cut off."""
-    _stock_load_stacks(data)
+    """Load the stacks and mark those as ended whose deployment was interrupted."""
+    _original_load_stacks(data)
     for stack in cloudformation._stacks._data.values():
-        stack["StackStatus"] = settled(stack.get("StackStatus", ""))
+        stack["StackStatus"] = ended_status(stack.get("StackStatus", ""))
 
 
-def settled(status: str) -> str:
-    """The status of a stack whose operation died: a creation failed, an update is as good as rolled back.
+def ended_status(status: str) -> str:
+    """Return the status of a stack whose operation was interrupted: failed, or rolled back for an update.
 
-    CloudFormation lets ``UPDATE_ROLLBACK_COMPLETE`` be updated again and ``CREATE_FAILED`` only be deleted.
+    In CloudFormation ``UPDATE_ROLLBACK_COMPLETE`` can be updated, and ``CREATE_FAILED`` only deleted.
     """
     if not status.endswith("_IN_PROGRESS"):
         return status
@@ -88,8 +88,8 @@ def settled(status: str) -> str:
 
 
 def apply() -> None:
-    """Save periodically and settle what was cut off."""
-    # A line for each file at each save would bury what the log is read for.
+    """Save periodically and end interrupted deployments."""
+    # A line for each file at each save would make the log unreadable.
     logging.getLogger("persistence").setLevel(logging.WARNING)
     app.save_all = save_all
     app._load_persisted_state = load_all

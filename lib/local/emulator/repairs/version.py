@@ -1,4 +1,4 @@
-"""The one emulator version that these repairs were written for."""
+"""The emulator version that the repairs support."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ SUPPORTED = "1.5.33"
 
 
 class EmulatorVersion(RuntimeError):  # noqa: N818 - the name is the product's own, the same in TypeScript
-    """The installed MiniStack is not the one that the repairs were read against."""
+    """The installed MiniStack is not the supported version."""
 
 
 def require_supported_version(installed: str | None = None) -> None:
-    """Refuse any MiniStack but ``SUPPORTED``.
+    """Require MiniStack ``SUPPORTED``.
 
-    A repair replaces functions of the emulator by name. On another version the names may still be there and
-    mean something else, which would show as wrong answers, not as an error; so the version must be exact.
+    A repair replaces functions of the emulator by name. In another version the same names may have another
+    meaning, which would cause wrong results instead of an error, so the version must be exact.
 
     Args:
-        installed: version to judge; by default that of the installed distribution, or "none".
+        installed: version to check; by default that of the installed distribution, or "none".
 
     Raises:
         EmulatorVersion: if the version is another one or MiniStack is not installed.
