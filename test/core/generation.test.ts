@@ -20,9 +20,9 @@ import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { type Plan, transformOf } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
+import { modelIsOneContainer, transformLimits } from '../../lib/local/sagemaker/rules/local-limits.ts';
 import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
 import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
-import { modelIsOneContainer, transformLimits } from '../../lib/local/sagemaker/rules/local-limits.ts';
 import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
 
 // The longest a run's id can be.

@@ -22,13 +22,13 @@ import { parseRequest } from '../../lib/core/request/request.ts';
 import { chunksUntil } from '../../lib/core/stages/rounds.ts';
 import { JOB_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from '../../lib/core/words.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
-import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
-import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
 import {
   modelIsOneContainer,
   trainingLimits,
   transformLimits,
 } from '../../lib/local/sagemaker/rules/local-limits.ts';
+import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
+import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
 import { trainingRules } from '../../lib/local/sagemaker/rules/training.ts';
 import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
 

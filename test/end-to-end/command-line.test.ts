@@ -1,4 +1,4 @@
-/** The command line as a user meets it: its own process, its own data folder, Ctrl-C and even kill -9. */
+/** The command line in its own process and data folder, with Ctrl-C and even kill -9. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import {
 import { expectPair, flagsOf, PAIRS, type Pair } from './pairs.ts';
 
 const MINUTE = 60_000;
-/** The steps are as many as a stop in their midst needs. */
+/** Enough training steps to stop the run in the middle of them. */
 const small = ['--proxies', '12', '--set', 'advanced.sample.prompts=2', '--set', 'advanced.teach.steps=60'];
 const data = mkdtempSync(join(tmpdir(), 'proxytune-cli-'));
 
@@ -26,14 +26,14 @@ afterAll(() => {
 });
 
 test(
-  'Ctrl-C stops a run and says how to go on, and going on ends in a report',
+  'Ctrl-C stops a run and explains how to resume it, and resuming ends with a report',
   async () => {
     const pair = flagsOf(PAIRS.stopped);
     const started = start(['run', '--local', example, '--data', data, '--json', ...small, ...pair]);
     const { child, ended } = started;
     await untilTeaching(started);
     child.kill('SIGINT');
-    // The door takes no part in Ctrl-C, which a terminal sends to both; here the child behind it gets its own.
+    // A terminal sends Ctrl-C to both processes, so the child gets its own.
     for (const pid of childrenOf(child.pid)) process.kill(pid, 'SIGINT');
     const stopped = await ended;
     expect(stopped.code).toBe(130);
@@ -54,7 +54,7 @@ test(
   8 * MINUTE,
 );
 
-/** Goes on with a run to its report. @returns where that is */
+/** Resumes a run until its report. @returns the path of the report */
 async function resume(run: string, pair: Pair): Promise<string> {
   const resumed = await call('run', '--local', '--resume', run, '--data', data);
   expect({ code: resumed.code, err: resumed.err }).toMatchObject({ code: 0 });
@@ -68,7 +68,7 @@ async function resume(run: string, pair: Pair): Promise<string> {
 }
 
 test(
-  'nothing is left behind when the command line is killed without a word, and going on ends in a report',
+  'nothing is left running when the command line is killed, and resuming ends with a report',
   async () => {
     const pair = flagsOf(PAIRS.killed);
     const started = start(['run', '--local', example, '--data', data, '--json', ...small, ...pair]);
@@ -77,7 +77,7 @@ test(
     for (const pid of [...childrenOf(child.pid), child.pid ?? 0]) process.kill(pid, 'SIGKILL');
     await ended;
     await untilNothingRuns(data);
-    // The folder is usable again, and the cut-off run is known to be over.
+    // The folder is usable again, and the interrupted run is over.
     const runs = await call('status', '--data', data, '--json');
     expect(runs.code).toBe(0);
     const [killed] = JSON.parse(runs.out);
@@ -89,7 +89,7 @@ test(
 );
 
 test(
-  'the cloud alone serves any SDK and other commands until Ctrl-C',
+  'the local cloud serves any SDK and other commands until Ctrl-C',
   async () => {
     const started = start(['local', '--data', data, '--json']);
     const { environment, outputs } = JSON.parse(await untilLine(started, '"environment"'));
@@ -104,7 +104,7 @@ test(
     });
     await s3.send(new HeadBucketCommand({ Bucket: outputs.BucketName }));
     s3.destroy();
-    // A command that only looks asks the cloud that is up; one that would run jobs in it is refused.
+    // A command that only reads uses the running cloud; one that would run jobs is rejected.
     expect(await call('status', '--data', data, '--json')).toMatchObject({ code: 0, err: '' });
     const second = await call('run', '--local', example, '--data', data);
     expect(second.code).toBe(2);
@@ -117,12 +117,12 @@ test(
 );
 
 test(
-  'photos that cannot be used end the run with exit code 3 before any job',
+  'unusable photos end the run with exit code 3 before any job',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'proxytune-photos-'));
     writeFileSync(join(folder, 'empty.jpg'), '');
-    writeFileSync(join(folder, 'text.jpg'), 'no picture');
-    const refused = await call(
+    writeFileSync(join(folder, 'text.jpg'), 'not an image');
+    const rejected = await call(
       'run',
       '--local',
       folder,
@@ -135,11 +135,11 @@ test(
       'none',
     );
     rmSync(folder, { recursive: true, force: true });
-    expect(refused.code).toBe(3);
-    expect(refused.err).toContain('PhotosRejected');
-    for (const file of ['empty.jpg', 'text.jpg']) expect(refused.err).toContain(file);
-    expect(refused.err).toContain('What to do:');
-    expect(refused.err).not.toMatch(/\n\s+at /);
+    expect(rejected.code).toBe(3);
+    expect(rejected.err).toContain('PhotosRejected');
+    for (const file of ['empty.jpg', 'text.jpg']) expect(rejected.err).toContain(file);
+    expect(rejected.err).toContain('What to do:');
+    expect(rejected.err).not.toMatch(/\n\s+at /);
   },
   2 * MINUTE,
 );
@@ -152,16 +152,16 @@ test.each([
   [['plan', join(example, 'nowhere')], 2, 'FolderMissing'],
   [['check', join(example, 'nowhere')], 2, 'FolderMissing'],
   [['bake'], 2, 'unknown command'],
-] as const)('%j ends with code %d and says %s', async (args, code, text) => {
+] as const)('%j ends with code %d and prints %s', async (args, code, text) => {
   const ended = await call(...args);
-  expect({ code: ended.code, says: ended.err.includes(text), err: ended.err }).toMatchObject({
+  expect({ code: ended.code, prints: ended.err.includes(text), err: ended.err }).toMatchObject({
     code,
-    says: true,
+    prints: true,
   });
   expect(ended.err).not.toMatch(/\n\s+at /);
 });
 
-test('plan and check give data when asked', async () => {
+test('plan and check print JSON on request', async () => {
   const plan = await call('plan', example, '--json');
   expect(JSON.parse(plan.out)).toMatchObject({ subject: 'toy', models: { teacher: { id: 'sdxl' } } });
   const check = await call('check', join(example, 'photos'), '--json');

@@ -1,16 +1,16 @@
-/** The command line as processes, for tests. */
+/** Runs the command line in processes, for tests. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const root = join(import.meta.dirname, '../..');
-const door = join(root, 'bin/proxytune.mjs');
+const entryPoint = join(root, 'bin/proxytune.mjs');
 export const EXAMPLE = join(root, 'examples/toy');
 
 const alive = new Set<ChildProcess>();
 
-/** Ends what a failed test left; the door hands the signal on. */
+/** Ends the processes that a failed test left; the entry point forwards the signal. */
 export function endAll(): void {
   for (const child of alive) child.kill('SIGTERM');
 }
@@ -27,10 +27,10 @@ export interface Started {
   readonly seen: () => string;
 }
 
-/** Starts a command line of the product. @param environment - beside the test's own. @default - nothing more */
+/** Starts a command of the product. @param environment - added to the test's own. @default - none */
 export function start(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Started {
   const env = { ...process.env, ...environment };
-  const child = spawn(process.execPath, [door, ...args], {
+  const child = spawn(process.execPath, [entryPoint, ...args], {
     cwd: root,
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -49,17 +49,17 @@ export function start(args: readonly string[], environment: Readonly<Record<stri
   return { child, ended, seen: () => out };
 }
 
-/** Runs a command line to its end. */
+/** Runs a command to its end. */
 export const call = (...args: string[]): Promise<Ended> => start(args).ended;
 
-/** Waits until the teacher has learnt for some steps. */
+/** Waits until the teacher has been trained for some steps. */
 export async function untilTeaching({ seen, ended }: Started): Promise<void> {
   let over = false;
   ended.then(() => {
     over = true;
   });
   while (teachSteps(seen()) < 15) {
-    if (over) throw new Error(`it ended before it taught: ${(await ended).err}`);
+    if (over) throw new Error(`it ended before the training: ${(await ended).err}`);
     await sleep(100);
   }
 }
@@ -70,7 +70,7 @@ function teachSteps(out: string): number {
   return stages.find(({ stage, state }) => stage === 'teach' && state === 'running')?.step ?? 0;
 }
 
-/** Processes that belong to the data folder: it stands in their arguments or environment. */
+/** Lists the processes with the data folder in their arguments or environment. */
 function processesOf(folder: string): string[] {
   if (!existsSync('/proc/self/environ')) {
     return execFileSync('ps', ['axeww', '-o', 'pid,command'], { encoding: 'utf8' })
@@ -90,14 +90,14 @@ function processesOf(folder: string): string[] {
     });
 }
 
-/** Waits until no process belongs to the data folder any more, and fails when one stays. */
+/** Waits until no process uses the data folder any longer, and fails if one stays. */
 export async function untilNothingRuns(data: string): Promise<void> {
   const deadline = Date.now() + 30_000;
   while (processesOf(data).length > 0 && Date.now() < deadline) await sleep(200);
   expect(processesOf(data)).toEqual([]);
 }
 
-/** Waits for a whole line of output that contains a text. */
+/** Waits for a complete line of output that contains a text. */
 export async function untilLine({ seen, ended }: Started, text: string): Promise<string> {
   let over = false;
   ended.then(() => {
@@ -112,7 +112,7 @@ export async function untilLine({ seen, ended }: Started, text: string): Promise
   }
 }
 
-/** The processes that a process has started itself. */
+/** Lists the child processes of a process. */
 export function childrenOf(pid: number | undefined): number[] {
   const text = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
   const rows = text

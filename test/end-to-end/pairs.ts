@@ -1,6 +1,6 @@
 /**
- * Who walks the whole road in which end-to-end run: over all of them, every teacher and every student of the catalogue
- * (test/codebase/pairs.test.ts holds it).
+ * The models of each end-to-end run: together they cover every teacher and every student of the catalogue (checked by
+ * test/codebase/pairs.test.ts).
  */
 import { model } from '../../lib/core/catalogue/models.ts';
 
@@ -10,17 +10,17 @@ export interface Pair {
 }
 
 export const PAIRS = {
-  /** The upload whose events come several times; prompts are drawn with what it made. */
+  /** The upload with duplicate events; images are generated with its adapters later. */
   uploaded: { teacher: 'sdxl', student: 'llamagen-xl' },
-  /** Lost events, spot, a time limit, curation. */
-  troubled: { teacher: 'flux-dev', student: 'janus-pro-1b' },
+  /** Dropped events, spot, a time limit, curation. */
+  faults: { teacher: 'flux-dev', student: 'janus-pro-1b' },
   /** Stopped by Ctrl-C and resumed. */
   stopped: { teacher: 'sd3-medium', student: 'lumina-mgpt-7b' },
-  /** Killed without a word and resumed. */
+  /** Killed and resumed. */
   killed: { teacher: 'sd3.5-large', student: 'llamagen-xl' },
 } as const satisfies Record<string, Pair>;
 
-/** A report of the pair's tiny models, which name themselves in it. */
+/** Checks that a report names the pair's tiny models. */
 export function expectPair(page: string, pair: Pair): void {
   for (const id of [pair.teacher, pair.student]) expect(page).toContain(model(model(id).tiny ?? id).title);
 }

@@ -1,4 +1,4 @@
-/** The whole road on one machine: real services, real lambdas, real trainings, and the troubles of a real cloud. */
+/** The complete pipeline on one machine: real services, lambdas and trainings, with the faults of a real cloud. */
 import { createHash } from 'node:crypto';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
@@ -14,64 +14,64 @@ import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/models/manifest.ts';
 import { endAll } from './commands.ts';
-import { expectGenerated, expectStopped, expectUnknown } from './generating.ts';
+import { expectSurvivesFaults } from './faults.ts';
+import { expectGenerated, expectStopped, expectUnknown } from './generate.ts';
 import { expectPair, PAIRS } from './pairs.ts';
 import {
   executionsOf,
   jobsOf,
   lambdaName,
   listKeys,
-  openRoad,
-  type Road,
+  openCloud,
   readBytes,
   readText,
   SMALL,
+  type TestCloud,
   until,
   untilOver,
   upload,
 } from './pipeline.ts';
-import { expectTroublesSurvived } from './troubles.ts';
 
 const MINUTE = 60_000;
-let road: Road;
-/** The run of the first test, for those that use what it made. */
+let cloud: TestCloud;
+/** The run of the first test, for tests that use its results. */
 let finished = '';
 
 beforeAll(async () => {
-  road = await openRoad(20);
+  cloud = await openCloud(20);
 }, 3 * MINUTE);
 
 afterAll(async () => {
   endAll();
-  await road?.end();
+  await cloud?.end();
 }, MINUTE);
 
 test(
-  'one upload of photos becomes one run and one report, however often events are delivered',
+  'one upload of photos gives one run and one report, even if events are duplicated',
   async () => {
-    road.cloud.faults.duplicateEvents(3);
-    const version = await upload(road, 'pet', { ...SMALL, ...PAIRS.uploaded });
-    // S3 delivers at least once: the same event comes three times in all.
+    cloud.local.faults.duplicateEvents(3);
+    const version = await upload(cloud, 'pet', { ...SMALL, ...PAIRS.uploaded });
+    // S3 delivers at least once: the same event is delivered three times in total.
     const event = {
       'detail-type': 'Object Created',
       source: 'aws.s3',
       detail: {
-        bucket: { name: road.bucket },
+        bucket: { name: cloud.bucket },
         object: { key: 'subjects/pet/subject.json', 'version-id': version },
       },
     };
-    const FunctionName = await lambdaName(road, 'StartRun');
+    const FunctionName = await lambdaName(cloud, 'StartRun');
     for (let time = 0; time < 2; time++) {
-      const { FunctionError } = await road.lambda.send(
+      const { FunctionError } = await cloud.lambda.send(
         new InvokeCommand({ FunctionName, Payload: JSON.stringify(event) }),
       );
       expect(FunctionError).toBeUndefined();
     }
-    const run = await untilOver(road, 'pet');
-    road.cloud.faults.duplicateEvents(1);
+    const run = await untilOver(cloud, 'pet');
+    cloud.local.faults.duplicateEvents(1);
     expect(run).toMatchObject({ status: 'SUCCEEDED', error: undefined });
-    expect(await executionsOf(road, 'pet')).toHaveLength(1);
-    const jobs = await jobsOf(road, run.name);
+    expect(await executionsOf(cloud, 'pet')).toHaveLength(1);
+    const jobs = await jobsOf(cloud, run.name);
     expect(jobs).toEqual(
       Object.fromEntries(
         ['teach', 'synthesize', 'learn', 'sample-teacher', 'sample-student', 'evaluate'].map((stage) => [
@@ -86,28 +86,28 @@ test(
   8 * MINUTE,
 );
 
-describe('with what that run has made, a prompt of one’s own', () => {
+describe('generating images for a new prompt with the adapters of that run', () => {
   test(
-    'is drawn, here and as in an account: the same seeds give the same files',
-    () => expectGenerated(road, finished),
+    'gives the same files for the same seeds, locally and as in an account',
+    () => expectGenerated(cloud, finished),
     4 * MINUTE,
   );
-  test('is stopped by Ctrl-C, and nothing of it stays', () => expectStopped(road, finished), 2 * MINUTE);
-  test('is drawn by no run that does not exist', () => expectUnknown(road), MINUTE);
+  test('is stopped by Ctrl-C without leaving anything', () => expectStopped(cloud, finished), 2 * MINUTE);
+  test('fails for an unknown run', () => expectUnknown(cloud), MINUTE);
 });
 
 async function expectReport(run: string): Promise<void> {
-  const page = await readText(road, `runs/${run}/report/index.html`);
+  const page = await readText(cloud, `runs/${run}/report/index.html`);
   expect(page).toContain('<!doctype html>');
   expect(page).not.toMatch(/proxytune:(stages|job)/);
   expectPair(page ?? '', PAIRS.uploaded);
-  // Where the page says that the adapter is, it is.
+  // The adapter is where the page says.
   const archive = /s3:\/\/[^/]+\/(runs\/\S+-teach-a1\/output\/model\.tar\.gz)/.exec(page ?? '')?.[1];
-  expect(await readText(road, archive ?? 'none')).toBeDefined();
+  expect(await readText(cloud, archive ?? 'none')).toBeDefined();
   const metrics = metricsSchema.parse(
-    JSON.parse((await readText(road, `runs/${run}/report/metrics.json`)) ?? ''),
+    JSON.parse((await readText(cloud, `runs/${run}/report/metrics.json`)) ?? ''),
   );
-  // The teacher was looked at all along the way, and the report says which checkpoint was handed on.
+  // The teacher was validated during the training, and the report shows the selected checkpoint.
   const { chosen, points = [] } = metrics.choice ?? {};
   expect(points.length).toBeGreaterThan(2);
   expect(points.map(({ step }) => step).slice(1)).toContain(chosen);
@@ -120,24 +120,24 @@ async function expectReport(run: string): Promise<void> {
     'teacher-base',
   ]);
   expect(metrics.stages.every((stage) => stage.attempts === 1 && stage.seconds > 0)).toBe(true);
-  expect(await readText(road, `runs/${run}/report/metrics.csv`)).toContain('clip_i');
+  expect(await readText(cloud, `runs/${run}/report/metrics.csv`)).toContain('clip_i');
   await expectPhotosShown(run, page ?? '');
 }
 
-/** The report's references are the uploaded photos: nearly the same pictures, whatever their size. */
+/** Checks that the references in the report are the uploaded photos, apart from their size. */
 async function expectPhotosShown(run: string, page: string): Promise<void> {
-  const pictures = (await listKeys(road, `runs/${run}/report/`)).filter((key) =>
+  const pictures = (await listKeys(cloud, `runs/${run}/report/`)).filter((key) =>
     /\/photos\/\d+\.(png|jpg)$/.test(key),
   );
-  const references = (await listKeys(road, `runs/${run}/references/`)).filter((key) => key.endsWith('.png'));
+  const references = (await listKeys(cloud, `runs/${run}/references/`)).filter((key) => key.endsWith('.png'));
   expect(pictures).toHaveLength(5);
   expect(references).toHaveLength(5);
   for (const [at, key] of pictures.sort().entries()) {
     expect(page).toContain(key.slice(`runs/${run}/report/`.length));
-    const shown = await small(await readBytes(road, key));
-    const given = await small(await readBytes(road, references.sort()[at] ?? ''));
+    const shown = await small(await readBytes(cloud, key));
+    const reference = await small(await readBytes(cloud, references.sort()[at] ?? ''));
     const difference =
-      shown.reduce((sum, value, pixel) => sum + Math.abs(value - (given[pixel] ?? 0)), 0) / shown.length;
+      shown.reduce((sum, value, pixel) => sum + Math.abs(value - (reference[pixel] ?? 0)), 0) / shown.length;
     expect(difference).toBeLessThan(8);
   }
 }
@@ -147,21 +147,21 @@ function small(bytes: Buffer): Promise<Buffer> {
 }
 
 test(
-  'a run survives a lost event, spot interruptions and a time limit; its proxies are drawn on spot and curated, in rounds',
-  () => expectTroublesSurvived(road),
+  'a run survives dropped events, spot interruptions and a time limit; its proxies are generated on spot and curated, in rounds',
+  () => expectSurvivesFaults(cloud),
   8 * MINUTE,
 );
 
 test(
-  'a trainer that crashes ends the run with its own message, and the user is told why and what to do',
+  'a trainer that crashes ends the run with its own message, and the user is notified of the reason and the remedy',
   async () => {
     const queue = await mailbox();
     const request = { ...SMALL, notify: 'owner@example.com' };
-    // Brought in as they are: the container finds out, nobody before it can.
-    const mend = await spoilWeights(true);
+    // Corrupt weights that match the manifest: only the container can detect them.
+    const restore = await corruptWeights(true);
     try {
-      await upload(road, 'crash', request);
-      const run = await untilOver(road, 'crash');
+      await upload(cloud, 'crash', request);
+      const run = await untilOver(cloud, 'crash');
       expect(run).toMatchObject({ status: 'FAILED', error: 'ModelMismatch' });
       const mail = await until(() => readMail(queue));
       for (const text of [run.cause ?? '', mail.Message]) {
@@ -170,75 +170,75 @@ test(
       }
       expect(mail.Subject).toContain('crash failed (ModelMismatch)');
       expect(mail.Message).toContain(run.name);
-      expect(Object.values(await jobsOf(road, run.name))).toEqual(['Failed']);
+      expect(Object.values(await jobsOf(cloud, run.name))).toEqual(['Failed']);
     } finally {
-      await mend();
+      await restore();
     }
   },
   4 * MINUTE,
 );
 
 test(
-  'a model that was changed after it was brought in is found before any job exists',
+  'a model that was changed after its import is detected before any job exists',
   async () => {
-    const mend = await spoilWeights(false);
+    const restore = await corruptWeights(false);
     try {
-      await upload(road, 'changed', SMALL);
-      const run = await untilOver(road, 'changed');
+      await upload(cloud, 'changed', SMALL);
+      const run = await untilOver(cloud, 'changed');
       expect(run).toMatchObject({ status: 'FAILED', error: 'ModelChanged' });
       expect(run.cause).toContain('unet/diffusion_pytorch_model.safetensors has 10 bytes instead of');
-      expect(await jobsOf(road, run.name)).toEqual({});
+      expect(await jobsOf(cloud, run.name)).toEqual({});
     } finally {
-      await mend();
+      await restore();
     }
   },
   MINUTE,
 );
 
-/** Weights that are no weights. @param known - by the manifest too. @returns what puts the sound ones back */
-async function spoilWeights(known: boolean): Promise<() => Promise<void>> {
+/** Overwrites weights. @param inManifest - also updates the manifest. @returns a function that restores the weights */
+async function corruptWeights(inManifest: boolean): Promise<() => Promise<void>> {
   const model = keys.model('sdxl-tiny');
   const path = 'unet/diffusion_pytorch_model.safetensors';
   const put = (Key: string, Body: Uint8Array | string) =>
-    road.s3.send(new PutObjectCommand({ Bucket: road.bucket, Key, Body }));
-  const sound = await readBytes(road, model + path);
-  const manifest = (await readText(road, keys.modelManifest('sdxl-tiny'))) ?? '';
+    cloud.s3.send(new PutObjectCommand({ Bucket: cloud.bucket, Key, Body }));
+  const original = await readBytes(cloud, model + path);
+  const manifest = (await readText(cloud, keys.modelManifest('sdxl-tiny'))) ?? '';
   const { ETag } = await put(model + path, Buffer.from('no weights'));
-  if (known) {
-    const told = modelManifest.parse(JSON.parse(manifest));
+  if (inManifest) {
+    const parsed = modelManifest.parse(JSON.parse(manifest));
     const sha256 = createHash('sha256').update('no weights').digest('hex');
     const entry = { path, size: 10, sha256, etag: ETag?.replaceAll('"', '') ?? '', modified: null };
-    const files = told.files.map((file) => (file.path === path ? entry : file));
-    await put(keys.modelManifest('sdxl-tiny'), JSON.stringify({ ...told, files }));
+    const files = parsed.files.map((file) => (file.path === path ? entry : file));
+    await put(keys.modelManifest('sdxl-tiny'), JSON.stringify({ ...parsed, files }));
   }
   return async () => {
-    await put(model + path, sound);
+    await put(model + path, original);
     await put(keys.modelManifest('sdxl-tiny'), manifest);
   };
 }
 
 test(
-  'a request that cannot be done is refused before any job exists',
+  'a request over its budget is rejected before any job exists',
   async () => {
-    await upload(road, 'dear', { ...SMALL, maxUsd: 0.0001 });
-    const run = await untilOver(road, 'dear');
+    await upload(cloud, 'expensive', { ...SMALL, maxUsd: 0.0001 });
+    const run = await untilOver(cloud, 'expensive');
     expect(run).toMatchObject({ status: 'FAILED', error: 'OverBudget' });
-    expect(await jobsOf(road, run.name)).toEqual({});
+    expect(await jobsOf(cloud, run.name)).toEqual({});
   },
   MINUTE,
 );
 
 const sqs = (): SQSClient =>
-  new SQSClient({ ...road.config, endpoint: road.cloud.environment.AWS_ENDPOINT_URL ?? '' });
+  new SQSClient({ ...cloud.config, endpoint: cloud.local.environment.AWS_ENDPOINT_URL ?? '' });
 
-/** A queue that gets what the topic sends. */
+/** Creates a queue that receives the topic's messages. */
 async function mailbox(): Promise<string> {
   const { QueueUrl = '' } = await sqs().send(new CreateQueueCommand({ QueueName: 'mailbox' }));
   const { Attributes } = await sqs().send(
     new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }),
   );
-  const sns = new SNSClient({ ...road.config, endpoint: road.cloud.environment.AWS_ENDPOINT_URL ?? '' });
-  const TopicArn = road.cloud.outputs.TopicArn;
+  const sns = new SNSClient({ ...cloud.config, endpoint: cloud.local.environment.AWS_ENDPOINT_URL ?? '' });
+  const TopicArn = cloud.local.outputs.TopicArn;
   await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: Attributes?.QueueArn }));
   return QueueUrl;
 }
@@ -249,19 +249,19 @@ async function readMail(QueueUrl: string): Promise<{ Subject: string; Message: s
 }
 
 test(
-  'two clouds on one machine do not meet',
+  'two local clouds on one machine do not interfere',
   async () => {
-    const other = await openRoad(20);
+    const other = await openCloud(20);
     try {
-      const ports = [road, other].flatMap(({ cloud }) =>
+      const ports = [cloud, other].flatMap(({ local }) =>
         ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_SFN', 'AWS_ENDPOINT_URL_SAGEMAKER'].map(
-          (name) => cloud.environment[name],
+          (name) => local.environment[name],
         ),
       );
       expect(new Set(ports).size).toBe(6);
       await other.s3.send(new PutObjectCommand({ Bucket: other.bucket, Key: 'mine', Body: 'only here' }));
       expect(await readText(other, 'mine')).toBe('only here');
-      await expect(listKeys(road, 'mine')).resolves.toEqual([]);
+      await expect(listKeys(cloud, 'mine')).resolves.toEqual([]);
     } finally {
       await other.end();
     }

@@ -1,4 +1,4 @@
-/** What the end-to-end tests share: a whole cloud on this machine, and the plain AWS SDK pointed at it. */
+/** Helpers of the end-to-end tests: a local cloud and AWS SDK clients for it. */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,12 +18,12 @@ import { ensureModels } from '../../lib/local/models.ts';
 const root = join(import.meta.dirname, '../..');
 const shared = join(root, '../shared/photos/dreambooth/dog');
 
-/** Five real photos where they are at hand, else the drawn ones of the example. */
+/** Five real photos if present, otherwise the drawn ones of the example. */
 export const PHOTOS = existsSync(shared) ? shared : join(root, 'examples/toy/photos');
 if (PHOTOS !== shared)
-  console.log('../shared/photos is not here: the drawn photos of examples/toy take their place');
+  console.log('../shared/photos is missing: using the drawn photos of examples/toy instead');
 
-/** The smallest request that still walks the whole road. */
+/** The smallest request that runs the complete pipeline. */
 export const SMALL = {
   category: 'dog',
   preset: 'draft',
@@ -37,8 +37,8 @@ export const SMALL = {
   },
 };
 
-export interface Road {
-  readonly cloud: LocalCloud;
+export interface TestCloud {
+  readonly local: LocalCloud;
   readonly s3: S3Client;
   readonly sfn: SFNClient;
   readonly lambda: LambdaClient;
@@ -55,41 +55,41 @@ interface ClientConfig {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
-/** @param heartbeatSeconds - after so long without news a job is looked up */
-export async function openRoad(heartbeatSeconds: number): Promise<Road> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'proxytune-road-'));
-  const cloud = await startLocalCloud({ dataDir, heartbeatSeconds, retrySeconds: 1 });
-  await ensureModels(cloud);
+/** @param heartbeatSeconds - time without a heartbeat after which a job is looked up */
+export async function openCloud(heartbeatSeconds: number): Promise<TestCloud> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'proxytune-cloud-'));
+  const local = await startLocalCloud({ dataDir, heartbeatSeconds, retrySeconds: 1 });
+  await ensureModels(local);
   const config = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
-  const at = (name: string) => ({ ...config, endpoint: cloud.environment[name] ?? '' });
+  const at = (name: string) => ({ ...config, endpoint: local.environment[name] ?? '' });
   return {
-    cloud,
+    local,
     config,
     s3: new S3Client({ ...at('AWS_ENDPOINT_URL'), forcePathStyle: true }),
     sfn: new SFNClient(at('AWS_ENDPOINT_URL_SFN')),
     lambda: new LambdaClient(at('AWS_ENDPOINT_URL')),
     sagemaker: new SageMakerClient(at('AWS_ENDPOINT_URL_SAGEMAKER')),
     dynamo: new DynamoDBClient(at('AWS_ENDPOINT_URL')),
-    bucket: cloud.outputs.BucketName ?? '',
-    machine: cloud.outputs.StateMachineArn ?? '',
+    bucket: local.outputs.BucketName ?? '',
+    machine: local.outputs.StateMachineArn ?? '',
     async end() {
-      await cloud.close();
+      await local.close();
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }
 
-/** Uploads photos and, last, subject.json, as any S3 client would. @returns the version of subject.json */
-export async function upload(road: Road, subject: string, request: object): Promise<string> {
+/** Uploads photos and then subject.json, like any S3 client. @returns the version of subject.json */
+export async function upload(cloud: TestCloud, subject: string, request: object): Promise<string> {
   for (const file of readdirSync(PHOTOS)) {
     const Key = `subjects/${subject}/photos/${file}`;
-    await road.s3.send(
-      new PutObjectCommand({ Bucket: road.bucket, Key, Body: readFileSync(join(PHOTOS, file)) }),
+    await cloud.s3.send(
+      new PutObjectCommand({ Bucket: cloud.bucket, Key, Body: readFileSync(join(PHOTOS, file)) }),
     );
   }
   const Key = `subjects/${subject}/subject.json`;
-  const put = new PutObjectCommand({ Bucket: road.bucket, Key, Body: JSON.stringify(request) });
-  return (await road.s3.send(put)).VersionId ?? '';
+  const put = new PutObjectCommand({ Bucket: cloud.bucket, Key, Body: JSON.stringify(request) });
+  return (await cloud.s3.send(put)).VersionId ?? '';
 }
 
 export interface Ended {
@@ -99,43 +99,43 @@ export interface Ended {
   readonly cause: string | undefined;
 }
 
-/** The executions that a subject's uploads have started. */
-export async function executionsOf(road: Road, subject: string) {
-  const { executions = [] } = await road.sfn.send(
-    new ListExecutionsCommand({ stateMachineArn: road.machine }),
+/** Lists the executions started by a subject's uploads. */
+export async function executionsOf(cloud: TestCloud, subject: string) {
+  const { executions = [] } = await cloud.sfn.send(
+    new ListExecutionsCommand({ stateMachineArn: cloud.machine }),
   );
   return executions.filter(({ name }) => name?.startsWith(`${subject}-`));
 }
 
-/** Waits until the subject's run is over. */
-export async function untilOver(road: Road, subject: string): Promise<Ended> {
+/** Waits until the subject's run has ended. */
+export async function untilOver(cloud: TestCloud, subject: string): Promise<Ended> {
   for (;;) {
-    const [execution] = await executionsOf(road, subject);
+    const [execution] = await executionsOf(cloud, subject);
     if (execution !== undefined && execution.status !== 'RUNNING') {
       const {
         name = '',
         status = '',
         error,
         cause,
-      } = await road.sfn.send(new DescribeExecutionCommand({ executionArn: execution.executionArn }));
+      } = await cloud.sfn.send(new DescribeExecutionCommand({ executionArn: execution.executionArn }));
       return { name, status, error, cause };
     }
     await sleep(500);
   }
 }
 
-/** Waits until `look` finds something. */
-export async function until<T>(look: () => Promise<T | undefined>, everyMs = 250): Promise<T> {
+/** Polls until there is a result. */
+export async function until<T>(poll: () => Promise<T | undefined>, everyMs = 250): Promise<T> {
   for (;;) {
-    const found = await look();
-    if (found !== undefined) return found;
+    const result = await poll();
+    if (result !== undefined) return result;
     await sleep(everyMs);
   }
 }
 
-export async function readText(road: Road, key: string): Promise<string | undefined> {
+export async function readText(cloud: TestCloud, key: string): Promise<string | undefined> {
   try {
-    const object = await road.s3.send(new GetObjectCommand({ Bucket: road.bucket, Key: key }));
+    const object = await cloud.s3.send(new GetObjectCommand({ Bucket: cloud.bucket, Key: key }));
     return await object.Body?.transformToString();
   } catch (error) {
     if ((error as Error).name === 'NoSuchKey') return undefined;
@@ -143,33 +143,34 @@ export async function readText(road: Road, key: string): Promise<string | undefi
   }
 }
 
-export async function readBytes(road: Road, key: string): Promise<Buffer> {
-  const object = await road.s3.send(new GetObjectCommand({ Bucket: road.bucket, Key: key }));
+export async function readBytes(cloud: TestCloud, key: string): Promise<Buffer> {
+  const object = await cloud.s3.send(new GetObjectCommand({ Bucket: cloud.bucket, Key: key }));
   return Buffer.from((await object.Body?.transformToByteArray()) ?? []);
 }
 
-export async function listKeys(road: Road, prefix: string): Promise<string[]> {
-  const page = await road.s3.send(new ListObjectsV2Command({ Bucket: road.bucket, Prefix: prefix }));
+export async function listKeys(cloud: TestCloud, prefix: string): Promise<string[]> {
+  const page = await cloud.s3.send(new ListObjectsV2Command({ Bucket: cloud.bucket, Prefix: prefix }));
   return (page.Contents ?? []).map(({ Key }) => Key ?? '');
 }
 
-/** Names of a run's jobs, each with its status, in the order in which they were made. */
-export async function jobsOf(road: Road, run: string): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
-  const { TrainingJobSummaries = [] } = await road.sagemaker.send(
+/** The statuses of a run's jobs by name, in the order of creation. */
+export async function jobsOf(cloud: TestCloud, run: string): Promise<Record<string, string>> {
+  const statuses: Record<string, string> = {};
+  const { TrainingJobSummaries = [] } = await cloud.sagemaker.send(
     new ListTrainingJobsCommand({ NameContains: run }),
   );
-  for (const job of TrainingJobSummaries) found[job.TrainingJobName ?? ''] = job.TrainingJobStatus ?? '';
-  const { TransformJobSummaries = [] } = await road.sagemaker.send(
+  for (const job of TrainingJobSummaries) statuses[job.TrainingJobName ?? ''] = job.TrainingJobStatus ?? '';
+  const { TransformJobSummaries = [] } = await cloud.sagemaker.send(
     new ListTransformJobsCommand({ NameContains: run }),
   );
-  for (const job of TransformJobSummaries) found[job.TransformJobName ?? ''] = job.TransformJobStatus ?? '';
-  return found;
+  for (const job of TransformJobSummaries)
+    statuses[job.TransformJobName ?? ''] = job.TransformJobStatus ?? '';
+  return statuses;
 }
 
-/** The deployed name of one of our lambdas. */
-export async function lambdaName(road: Road, part: string): Promise<string> {
-  const { Functions = [] } = await road.lambda.send(new ListFunctionsCommand({}));
+/** Finds the deployed name of a lambda. */
+export async function lambdaName(cloud: TestCloud, part: string): Promise<string> {
+  const { Functions = [] } = await cloud.lambda.send(new ListFunctionsCommand({}));
   const name = Functions.map(({ FunctionName }) => FunctionName ?? '').find((candidate) =>
     candidate.includes(part),
   );
