@@ -14,7 +14,7 @@ from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher import latents
 from proxytune.teacher.families import flux
-from proxytune.training.loop import LoopSettings, Trainee, run
+from proxytune.training.loop import LoopSettings, Trainable, run
 
 GPU = torch.device("cuda")
 # The pretended one everywhere; the real one where there is one, which it says when it is left out.
@@ -69,7 +69,7 @@ class EnoughError(Exception):
     """As much as was wanted is done."""
 
 
-def take_steps(trainee: Trainee, folder: Path, watch: Watch, count: int = 3) -> None:
+def take_steps(trainable: Trainable, folder: Path, watch: Watch, count: int = 3) -> None:
     """The product's own loop; waiting is an error after the first step, which brings tables to the GPU."""
     progress = ProgressFile(folder, "teach", 100, clock=lambda: 0.0)
     progress.write("before the first step", 0)
@@ -83,5 +83,5 @@ def take_steps(trainee: Trainee, folder: Path, watch: Watch, count: int = 3) -> 
 
     settings = LoopSettings(steps=100, checkpoint_every=100, learning_rate=1e-2, seed=1)
     with pytest.raises(EnoughError):
-        run(trainee, settings, CheckpointStore(folder, "x"), progress, StopRequest(), after_step=after_step)
+        run(trainable, settings, CheckpointStore(folder, "x"), progress, StopRequest(), after_step=after_step)
     assert done == list(range(1, count + 1))

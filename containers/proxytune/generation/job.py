@@ -21,7 +21,7 @@ from proxytune.generation.loading import load_onto_device, maker_for
 from proxytune.generation.rendering import draw_shard
 from proxytune.images import shard
 from proxytune.images.chunk import Chunk, invalid, prompts_of, read_chunks
-from proxytune.training.distributed import place
+from proxytune.training.distributed import rank_and_count
 
 ROLE = "teacher"
 ARCHIVE = "model.tar.gz"
@@ -80,7 +80,7 @@ def _share(chunks: list[tuple[str, Chunk]], folders: Folders, own: str) -> list[
     earlier = {path.name for path in folders.checkpoints.rglob(f"*{ENDING}") if path.parent.name != own}
     dealt = sorted(chunks, key=lambda chunk: chunk[0] + ENDING in earlier)
     host, hosts = folders.host()
-    process, processes = place()
+    process, processes = rank_and_count()
     return sorted(dealt[host * processes + process :: hosts * processes], key=lambda chunk: chunk[0])
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from proxytune.student.proxy_set import ProxySet
-    from proxytune.training.loop import LoopSettings, Trainee
+    from proxytune.training.loop import LoopSettings, Trainable
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Lesson:
 class Learner(Protocol):
     """What the trainer needs of a family."""
 
-    def prepare(self, proxies: ProxySet, lesson: Lesson) -> Trainee:
+    def prepare(self, proxies: ProxySet, lesson: Lesson) -> Trainable:
         """Load the weights, encode what never changes, put a fresh adapter on.
 
         The adapter's first values are drawn from torch's global state: seed that before.

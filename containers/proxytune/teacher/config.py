@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from proxytune.teacher.photos import PhotoSet
-    from proxytune.training.loop import Trainee
+    from proxytune.training.loop import Trainable
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Lesson:
 class Teacher(Protocol):
     """What the trainer needs of a family."""
 
-    def prepare(self, photos: PhotoSet, lesson: Lesson) -> Trainee:
+    def prepare(self, photos: PhotoSet, lesson: Lesson) -> Trainable:
         """Load the weights, encode what never changes, put a fresh adapter on.
 
         The adapter's first values are drawn from torch's global state: seed that before.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from proxytune.contract.finite import finite
 from proxytune.teacher.photos import Crop, PhotoSet
-from proxytune.training.transfer import moved
+from proxytune.training.transfer import to_device
 
 
 class LatentSource:
@@ -45,7 +45,7 @@ class LatentSource:
         mean, log_variance = self._distribution(photos, crop).chunk(2, dim=1)
         # The clamp is that of diffusers' DiagonalGaussianDistribution.
         spread = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
-        sample = mean + spread * moved(torch.randn(mean.shape, generator=draws), mean.device)
+        sample = mean + spread * to_device(torch.randn(mean.shape, generator=draws), mean.device)
         return normalise_latents(sample, self.vae.config)
 
     @torch.no_grad()

@@ -32,11 +32,11 @@ from proxytune.teacher.quantization import quantize_blocks
 from proxytune.training import activation_checkpointing, compilation
 from proxytune.training.device import compute_dtype
 from proxytune.training.states import untouched
-from proxytune.training.transfer import moved, numbered
+from proxytune.training.transfer import index_tensor, to_device
 
 
 class DiffusionTeacher:
-    """A `lesson.Teacher`, and a `training.loop.Trainee` after `prepare`.
+    """A `lesson.Teacher`, and a `training.loop.Trainable` after `prepare`.
 
     Args:
         family: what is particular about the model.
@@ -96,7 +96,8 @@ class DiffusionTeacher:
         """Mean of the pictures' weighted squared errors, of the subject and of what is to be preserved.
 
         Of several processes each makes all draws, and computes its own share of the pictures. Nothing here
-        waits for the GPU: what decides shapes and rows is known on the CPU, what is drawn there is `moved`.
+        waits for the GPU: what decides shapes and rows is known on the CPU, what is sampled there is copied
+        by `to_device`.
         """
         lesson, count = self._lesson, self._lesson.batch_size
         slots = range(step * count, (step + 1) * count)
@@ -106,12 +107,12 @@ class DiffusionTeacher:
             pairs += [self._draw(lesson.prior.pictures, slot, draws) for slot in slots]
             prompts += [len(lesson.prompts)] * count
         latents = torch.cat([latents for latents, _ in pairs])
-        noise = moved(torch.randn(latents.shape, generator=draws), self._device)
+        noise = to_device(torch.randn(latents.shape, generator=draws), self._device)
         noised = self._objective.noised(latents, noise, draws)
         own = list(range(count))[lesson.processes.share(count)]
         rows = own if lesson.prior is None else own + [count + row for row in own]
         texts, views = self._texts.pick([prompts[row] for row in rows]), [pairs[row][1] for row in rows]
-        at = numbered(rows, self._device)
+        at = index_tensor(rows, self._device)
         answer = self._family.answer(self.network, noised.latents[at], noised.times[at], texts, views)
         errors = (answer.float() - noised.target[at]).square().flatten(1).mean(1)
         errors = errors * noised.weights[at]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.teacher.loading import load_named, part_folder
-from proxytune.training.transfer import moved
+from proxytune.training.transfer import to_device
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class Denoising:
         """As `Objective.noised`."""
         count = len(latents)
         drawn = torch.randint(self._schedule.config.num_train_timesteps, (count,), generator=draws)
-        times = moved(drawn, latents.device)
+        times = to_device(drawn, latents.device)
         target = self._schedule.get_velocity(latents, noise, times) if self._velocity else noise
         noisy = self._schedule.add_noise(latents, noise, times)
-        return Noised(noisy, times, target, moved(self._weights(drawn), latents.device))
+        return Noised(noisy, times, target, to_device(self._weights(drawn), latents.device))
 
     def _weights(self, times: Tensor) -> Tensor:
         if self._gamma is None:
@@ -112,12 +112,12 @@ class FlowMatching:
         places = (share * self._count).long().clamp(max=self._count - 1)
         levels = self._levels[places]
         weights = levels.square() if self._as_picture else torch.ones(count)
-        level = moved(levels, latents.device).view(-1, 1, 1, 1)
+        level = to_device(levels, latents.device).view(-1, 1, 1, 1)
         return Noised(
             latents=(1 - level) * latents + level * noise,
-            times=moved(self._times[places], latents.device),
+            times=to_device(self._times[places], latents.device),
             target=noise - latents,
-            weights=moved(weights, latents.device),
+            weights=to_device(weights, latents.device),
         )
 
 

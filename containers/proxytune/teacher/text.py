@@ -12,7 +12,7 @@ from torch import Tensor
 
 from proxytune.contract.finite import finite
 from proxytune.teacher.loading import load_part, part_folder
-from proxytune.training.transfer import numbered
+from proxytune.training.transfer import index_tensor
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Texts:
 
     def pick(self, numbers: Sequence[int]) -> Texts:
         """Those of these prompts, in this order."""
-        at = numbered(numbers, self.states.device)
+        at = index_tensor(numbers, self.states.device)
         return Texts(self.states[at], self.pooled[at])
 
     def repeat(self, count: int) -> Texts:

@@ -145,7 +145,7 @@ class Artist(Protocol):
     """Who draws: a teacher in the middle of its training."""
 
     def named_parameters(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
-        """As `training.loop.Trainee.named_parameters`."""
+        """As `training.loop.Trainable.named_parameters`."""
         ...
 
     def sample(self, number: int, seed: int, sampler: Mapping[str, Any]) -> Image.Image:

@@ -1,8 +1,8 @@
-"""One training on several GPUs of one instance: a process a GPU, gradients averaged after every step.
+"""One training on several GPUs of one instance: a process per GPU, gradients averaged after every step.
 
-Each process makes the draws of the whole batch and computes its own share of it. So the numbers are those of
-one process (but for the order of sums), a checkpoint of one can be resumed by any other number, and settings
-say nothing of processes.
+Each process samples the random numbers of the entire batch and computes its own share of it. So the results
+are those of one process (but for the order of sums), a checkpoint can be resumed by any number of processes,
+and no setting depends on it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# While the first process draws samples or the class's pictures, the others wait for it.
-PATIENCE = timedelta(hours=6)
+# While the first process generates validation or class images, the others wait for it.
+TIMEOUT = timedelta(hours=6)
 
 
 @dataclass(frozen=True)
 class Processes:
-    """Which of how many processes this is.
+    """This process among those that share a training.
 
     Attributes:
-        rank: 0 writes files and tells progress.
-        count: of them all.
+        rank: of this process; rank 0 writes files and reports progress.
+        count: of all processes.
     """
 
     rank: int = 0
@@ -36,16 +36,16 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes and tells."""
+        """True for the process that writes files and reports progress."""
         return self.rank == 0
 
-    def share(self, whole: int) -> slice:
-        """This process's part of so many pictures, which the count divides."""
-        part = whole // self.count
+    def share(self, total: int) -> slice:
+        """Return this process's share of a batch of `total` images, a multiple of the number of processes."""
+        part = total // self.count
         return slice(self.rank * part, (self.rank + 1) * part)
 
     def average(self, parameters: Iterable[Tensor], loss: Tensor) -> Tensor:
-        """Make the gradients those of the whole batch.
+        """Average the gradients over the processes, so that they are those of the entire batch.
 
         Returns:
             The mean of the processes' losses.
@@ -53,7 +53,7 @@ class Processes:
         if self.count == 1:
             return loss
         gradients = [value.grad for value in parameters if value.grad is not None]
-        # All in one message: what takes time between GPUs of one instance is the number of messages.
+        # One message: between GPUs of one instance, the time goes with the number of messages.
         flat = torch.cat([*(gradient.flatten() for gradient in gradients), loss.detach().view(1)])
         torch.distributed.all_reduce(flat)
         flat /= self.count
@@ -64,26 +64,30 @@ class Processes:
         return flat[-1]
 
     def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process; all must ask at the same place.
+        """Return True when the flag is set in any process; all must call this at the same point.
 
-        Flags go between the CPUs, so that no GPU is waited for; the processes wait for one another.
+        Flags are exchanged between the CPUs, so that nothing waits for a GPU; the processes wait for one
+        another.
         """
         if self.count == 1:
             return flag
-        told = torch.tensor([int(flag)])
-        torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, group=self._flags)
-        return bool(told.item())
+        flags = torch.tensor([int(flag)])
+        torch.distributed.all_reduce(flags, torch.distributed.ReduceOp.MAX, group=self._flags)
+        return bool(flags.item())
 
     def wait(self) -> None:
-        """Go on when all have come here."""
+        """Wait until all processes have reached this point."""
         self.any(False)
 
 
 ALONE = Processes()
 
 
-def place() -> tuple[int, int]:
-    """Which of how many processes this is, where each works alone: on a GPU of its own, without a word."""
+def rank_and_count() -> tuple[int, int]:
+    """Return this process's rank and the number of processes, for work without communication between them.
+
+    Each process gets a GPU of its own.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count > 1 and torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -91,23 +95,23 @@ def place() -> tuple[int, int]:
 
 
 def join() -> Processes:
-    """The processes that torchrun started, this one among them; ALONE without it."""
+    """Connect the processes that torchrun started; returns ALONE without torchrun."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         return ALONE
     gpus = torch.cuda.is_available()
     if gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    torch.distributed.init_process_group("nccl" if gpus else "gloo", timeout=PATIENCE)
-    flags = torch.distributed.new_group(backend="gloo", timeout=PATIENCE)
+    torch.distributed.init_process_group("nccl" if gpus else "gloo", timeout=TIMEOUT)
+    flags = torch.distributed.new_group(backend="gloo", timeout=TIMEOUT)
     processes = Processes(torch.distributed.get_rank(), count, flags)
     if not processes.first:
-        # What all do, one tells.
+        # All processes do the same; one logs it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return processes
 
 
 def leave(processes: Processes) -> None:
-    """End the connections."""
+    """Close the connections."""
     if processes.count > 1:
         torch.distributed.destroy_process_group()

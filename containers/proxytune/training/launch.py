@@ -1,4 +1,4 @@
-"""Starting one process a GPU by torchrun, where an instance has several and the batch can be shared."""
+"""One process per GPU, started by torchrun where an instance has several and the work can be shared."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from typing import Any
 from proxytune.contract.signals import EXIT_CODE
 
 
-def _of_a_batch(hyperparameters: Mapping[str, Any], places: int) -> int:
-    """As many as can share a batch evenly."""
+def _sharing_a_batch(hyperparameters: Mapping[str, Any], gpus: int) -> int:
+    """Return the largest number of processes that can share a batch evenly."""
     batch = int(hyperparameters["batch_size"])
-    return max(count for count in range(1, max(1, min(places, batch)) + 1) if batch % count == 0)
+    return max(count for count in range(1, max(1, min(gpus, batch)) + 1) if batch % count == 0)
 
 
-def _of_chunks(hyperparameters: Mapping[str, Any], places: int) -> int:
-    """No more than there are chunks."""
-    return max(1, min(places, int(hyperparameters["chunks"])))
+def _sharing_chunks(hyperparameters: Mapping[str, Any], gpus: int) -> int:
+    """Return no more than there are chunks."""
+    return max(1, min(gpus, int(hyperparameters["chunks"])))
 
 
-# Stages that several processes can share, and how many of so many places each takes.
-SHARED = {"teach": _of_a_batch, "synthesize": _of_chunks}
+# Stages that several processes can share, and the number of processes of each.
+SHARED = {"teach": _sharing_a_batch, "synthesize": _sharing_chunks}
 
 
 def processes_for(hyperparameters: Mapping[str, Any]) -> int:
-    """How many processes a job is given: as many GPUs as can share its batch evenly, or its chunks.
+    """Return the number of processes of a job: as many GPUs as can share its batch evenly, or its chunks.
 
-    PROXYTUNE_PROCESSES stands for the number of GPUs where it is set, as on machines without any.
+    PROXYTUNE_PROCESSES, where it is set, overrides the number of GPUs, as on machines without any.
     """
     if hyperparameters["stage"] not in SHARED or "RANK" in os.environ:
         return 1
-    wanted = os.environ.get("PROXYTUNE_PROCESSES")
-    if wanted is None:
+    override = os.environ.get("PROXYTUNE_PROCESSES")
+    if override is None:
         import torch
 
-        places = torch.cuda.device_count()
+        gpus = torch.cuda.device_count()
     else:
-        places = int(wanted)
-    return SHARED[hyperparameters["stage"]](hyperparameters, places)
+        gpus = int(override)
+    return SHARED[hyperparameters["stage"]](hyperparameters, gpus)
 
 
 def launch(count: int) -> int:
     """Run this job in `count` processes.
 
-    SIGTERM is passed on; every process then ends after the same step, and the first has written a checkpoint.
+    SIGTERM is forwarded; every process then ends after the same step, and the first has written a checkpoint.
 
     Returns:
         The exit code: 0, 143 after SIGTERM, else 1.
     """
-    # On one instance nothing leaves the machine, and an isolated container has no other network.
+    # Traffic stays on the instance, and an isolated container has no other network.
     environment = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo", **os.environ}
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
-    print(f"one job in {count} processes, which share its work", flush=True)
+    print(f"running the job in {count} processes that share its work", flush=True)
     stopped = False
     child: subprocess.Popen[bytes] | None = None
 
@@ -66,7 +66,7 @@ def launch(count: int) -> int:
         if child is not None:
             child.send_signal(signal.SIGTERM)
 
-    # Before there is anything to pass it on to, so that no moment is without.
+    # Installed before the child exists, so that no signal is missed.
     signal.signal(signal.SIGTERM, stop)
     child = subprocess.Popen(
         [*torchrun, "--nproc-per-node", str(count), "-m", "proxytune", "train"], env=environment

@@ -1,4 +1,4 @@
-"""What every trained adapter has beside its weights: adapter.json, and how it is read back."""
+"""adapter.json next to the weights of every trained adapter: how it is written and read back."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from proxytune.contract.errors import ProxytuneError
 
 FACTS_FILE = "adapter.json"
-# What decides how weights are read; recorded so that an adapter can be understood years later.
+# They decide how weights are read; recorded so that an adapter can be understood years later.
 RECORDED_PACKAGES = ("proxytune", "torch", "diffusers", "transformers", "peft", "safetensors")
 
 
 def write_facts(folder: Path, hyperparameters: dict[str, Any], **more: object) -> None:
-    """Write adapter.json: the stage, its settings, what it was trained on and the versions that did it.
+    """Write adapter.json: the stage, its settings, the training data and the package versions.
 
     Args:
         hyperparameters: as `contract.hyperparameters.read` returns them.
@@ -32,12 +32,12 @@ def write_facts(folder: Path, hyperparameters: dict[str, Any], **more: object) -
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
-    """The installed versions of packages."""
+    """Return the installed versions of packages."""
     return {name: version(name) for name in names}
 
 
 def check_facts(folder: Path, *, family: str, model: str | None) -> dict[str, Any]:
-    """Read adapter.json and check that the adapter was trained on the model it is about to be put on.
+    """Read adapter.json and check that the adapter was trained on the model that it is about to be loaded on.
 
     Args:
         model: catalogue id of the base model; None leaves it unchecked.
@@ -50,18 +50,18 @@ def check_facts(folder: Path, *, family: str, model: str | None) -> dict[str, An
     except (FileNotFoundError, json.JSONDecodeError) as error:
         raise ProxytuneError(
             "ModelMismatch",
-            what=f"The adapter's facts cannot be read: {error}",
-            allowed="an adapter made by a stage of Proxytune, with its adapter.json",
+            what=f"The adapter's {FACTS_FILE} cannot be read: {error}",
+            allowed=f"an adapter that a stage of Proxytune trained, with its {FACTS_FILE}",
             remedy="give the job the model.tar.gz of the stage that trained the adapter",
         ) from error
     given = (facts.get("family"), facts.get("model"))
-    wanted = (family, model if model is not None else facts.get("model"))
-    if given != wanted:
+    expected = (family, model if model is not None else facts.get("model"))
+    if given != expected:
         raise ProxytuneError(
             "ModelMismatch",
             what="The adapter was trained on another model",
             given=f"family {given[0]}, model {given[1]}",
-            allowed=f"family {wanted[0]}, model {wanted[1]}",
+            allowed=f"family {expected[0]}, model {expected[1]}",
             remedy="give the job the adapter of the same run",
         )
     return facts

@@ -1,4 +1,4 @@
-"""Every random state a training step can draw from, as values that torch.load reads without pickled code."""
+"""Every random state that a training step can use, as values that torch.load reads without pickled code."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import torch
 
 
 def seed_everything(seed: int) -> None:
-    """Put all random states to what they are for this seed."""
+    """Set all random states to those of this seed."""
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
 
 
 def save_states() -> dict[str, Any]:
-    """The states of Python's, numpy's and torch's global generators (all GPUs)."""
+    """Return the states of the global generators of Python, numpy and torch (all GPUs)."""
     numpy: Any = np.random.get_state(legacy=False)
     version, internal, gauss_next = random.getstate()
     return {
@@ -37,7 +37,7 @@ def save_states() -> dict[str, Any]:
 
 @contextmanager
 def untouched() -> Iterator[None]:
-    """Whatever is drawn inside, afterwards all generators are as they were before."""
+    """Restore all generators afterwards to what they were before."""
     states = save_states()
     try:
         yield
@@ -46,7 +46,7 @@ def untouched() -> Iterator[None]:
 
 
 def restore_states(states: dict[str, Any]) -> None:
-    """Put the states back. GPU states are only put back when there are as many GPUs as before."""
+    """Restore the states. GPU states are only restored when there are as many GPUs as before."""
     version, internal, gauss_next = states["python"]
     random.setstate((version, tuple(internal), gauss_next))
     numpy = states["numpy"]

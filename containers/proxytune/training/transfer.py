@@ -1,9 +1,9 @@
-"""From the CPU to where the model is, without waiting for it.
+"""Transfers from the CPU to the model's device that do not wait for it.
 
-A GPU works through what it was told while Python is already ahead. A copy from ordinary memory ends that: the
-driver waits until everything before it is done, and the GPU then waits for Python. From pinned memory the
-copy is only put in line. So all that a step draws or chooses on the CPU goes through here, and what a step
-has to know of numbers (lengths, which rows) is known on the CPU before they are moved.
+A GPU executes its queue while Python is already ahead. A copy from ordinary memory ends that: the driver
+waits until everything before it is done, and the GPU then waits for Python. From pinned memory the copy is
+only queued. So everything that a step samples or selects on the CPU is transferred here, and the numbers that
+a step needs in Python (lengths, row indices) are known before the transfer.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 
-def moved(values: Tensor, device: torch.device) -> Tensor:
-    """The same numbers on a device; those that are there are not copied.
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copy a tensor to a device without waiting; one that is there already is returned as it is.
 
     Pinned memory is kept by torch until the copy is done, so `values` may be changed or dropped at once.
     """
@@ -24,6 +24,6 @@ def moved(values: Tensor, device: torch.device) -> Tensor:
     return values.pin_memory().to(device, non_blocking=True)
 
 
-def numbered(places: Sequence[int], device: torch.device) -> Tensor:
-    """(n,) int64 on a device: indexing by it does not wait, where indexing by a list would."""
-    return moved(torch.tensor(list(places), dtype=torch.long), device)
+def index_tensor(indices: Sequence[int], device: torch.device) -> Tensor:
+    """Return the indices as (n,) int64 on a device: indexing by a list would wait, by this it does not."""
+    return to_device(torch.tensor(list(indices), dtype=torch.long), device)

@@ -47,11 +47,11 @@ def test_compiled_layers_change_no_number_and_share_graphs(recompute):
     for ours, expected in zip(gradients(gpt, model), plain, strict=True):
         assert (ours - expected).abs().max() < 1e-6
     assert not counters["graph_break"]
-    # Four layers: the first, into which no gradient goes, and all others.
+    # Four layers: the first, which gets no gradient for its input, and all others.
     assert counters["stats"]["unique_graphs"] == 2
 
 
-def test_what_is_undone_is_computed_as_written():
+def test_undo_removes_the_compiled_code():
     gpt, model = student()
     names = list(gpt.state_dict())
     compilation.compile_layers(gpt.layers, backend="eager")

@@ -1,4 +1,4 @@
-"""Several processes give what one gives; they stop together and go on together."""
+"""Several processes give the result of one; they stop together and resume together."""
 
 import json
 import os
@@ -54,8 +54,8 @@ def test_two_processes_stopped_and_resumed_give_the_adapter_of_one(tiny_model, t
         first.send_signal(signal.SIGTERM)
         output = first.communicate(timeout=240)[0]
         assert first.returncode == 143, output
-        assert "one job in 2 processes" in output
-        # One tells what both do.
+        assert "running the job in 2 processes" in output
+        # One of them logs what both do.
         assert output.count("stopped by SIGTERM after step") == 1
     finally:
         if first.poll() is None:
@@ -74,27 +74,27 @@ def test_two_processes_stopped_and_resumed_give_the_adapter_of_one(tiny_model, t
     assert left.keys() == right.keys()
     trained = [key for key in left if "lora_B" in key]
     assert any(float(left[key].abs().max()) > 1e-3 for key in trained)
-    # Sums come in another order; AdamW's first steps make the sign of a tiny gradient a whole step.
+    # The order of sums differs; AdamW's first steps turn the sign of a tiny gradient into a full step.
     difference = torch.cat([(left[key] - right[key]).flatten() for key in trained]).norm()
     assert difference < 0.01 * torch.cat([left[key].flatten() for key in trained]).norm()
 
 
 @pytest.mark.parametrize(
-    ("places", "batch", "processes"),
+    ("gpus", "batch", "processes"),
     [(1, 4, 1), (4, 4, 4), (4, 6, 3), (4, 1, 1), (3, 4, 2), (8, 2, 2), (0, 4, 1)],
 )
-def test_as_many_processes_as_can_share_the_batch(monkeypatch, places, batch, processes):
-    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(places))
+def test_as_many_processes_as_can_share_the_batch(monkeypatch, gpus, batch, processes):
+    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(gpus))
     assert processes_for(hyperparameters.parse({**TEACH, "batch_size": str(batch)})) == processes
 
 
-@pytest.mark.parametrize(("places", "chunks", "processes"), [(4, 63, 4), (4, 3, 3), (0, 5, 1)])
-def test_as_many_processes_as_have_chunks_to_draw(monkeypatch, places, chunks, processes):
-    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(places))
+@pytest.mark.parametrize(("gpus", "chunks", "processes"), [(4, 63, 4), (4, 3, 3), (0, 5, 1)])
+def test_there_are_as_many_processes_as_chunks_at_most(monkeypatch, gpus, chunks, processes):
+    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(gpus))
     assert processes_for({"stage": "synthesize", "chunks": chunks}) == processes
 
 
-def test_inside_of_torchrun_and_in_other_stages_there_is_one(monkeypatch):
+def test_within_torchrun_and_in_other_stages_there_is_one(monkeypatch):
     monkeypatch.setenv("PROXYTUNE_PROCESSES", "4")
     assert processes_for({"stage": "learn", "batch_size": 4}) == 1
     monkeypatch.setenv("RANK", "1")

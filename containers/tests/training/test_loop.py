@@ -16,25 +16,25 @@ SETTINGS = LoopSettings(steps=12, checkpoint_every=4, learning_rate=0.05, seed=3
 
 
 class Line(nn.Module):
-    """Two layers with dropout between them: draws from the loop's generator and from torch's global state."""
+    """Two layers with dropout between them: uses the loop's generator and torch's global state."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 1))
         self.seen: list[float] = []
 
-    def loss(self, step: int, draws: torch.Generator) -> torch.Tensor:
-        batch = torch.randn(6, 4, generator=draws)
+    def loss(self, step: int, rng: torch.Generator) -> torch.Tensor:
+        batch = torch.randn(6, 4, generator=rng)
         loss = (self.layers(batch).squeeze(1) - batch.sum(1)).square().mean()
         self.seen.append(float(loss.detach()))
         return loss
 
 
-def train(folder, settings=SETTINGS, *, end_after=None, hash_="settings", loss_of=None):
+def train(folder, settings=SETTINGS, *, end_after=None, hash_="settings", loss=None):
     seed_everything(settings.seed)
     line = Line()
-    if loss_of is not None:
-        line.loss = loss_of(line)
+    if loss is not None:
+        line.loss = loss(line)
     stop = StopRequest()
     before = signal.getsignal(signal.SIGTERM)
     stop.install()
@@ -67,7 +67,7 @@ def test_interrupted_and_resumed_equals_undisturbed_bit_for_bit(tmp_path, end_af
     with pytest.raises(SystemExit) as caught:
         train(tmp_path / "b", end_after=end_after)
     assert caught.value.code == 143
-    # Another process would not have these random states; nor may this one lean on them.
+    # Another process would not have these random states; this one may not depend on them either.
     torch.manual_seed(999)
     resumed = train(tmp_path / "b")
     assert resumed.seen == undisturbed.seen[end_after:]
@@ -79,15 +79,15 @@ def test_a_killed_one_resumes_from_its_last_checkpoint(tmp_path):
     undisturbed = train(tmp_path / "a")
 
     def dies(line):
-        def loss(step, draws):
+        def loss(step, rng):
             if step == 7:
                 raise KeyboardInterrupt
-            return Line.loss(line, step, draws)
+            return Line.loss(line, step, rng)
 
         return loss
 
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "b", loss_of=dies)
+        train(tmp_path / "b", loss=dies)
     resumed = train(tmp_path / "b")
     assert resumed.seen == undisturbed.seen[4:]
     assert torch.equal(weights(undisturbed)[0], weights(resumed)[0])
@@ -117,16 +117,16 @@ def test_warm_up_begins_small_and_ends_at_the_learning_rate(tmp_path):
     seed_everything(3)
     fresh = weights(Line())
     one = LoopSettings(steps=1, checkpoint_every=1, learning_rate=0.05, seed=3, warmup=5, weight_decay=0.0)
-    moved = (weights(train(tmp_path, one))[0] - fresh[0]).abs().max()
-    assert float(moved) == pytest.approx(0.01, rel=1e-3)
+    change = (weights(train(tmp_path, one))[0] - fresh[0]).abs().max()
+    assert float(change) == pytest.approx(0.01, rel=1e-3)
 
 
-def test_a_loss_that_is_no_number_ends_the_training_without_a_checkpoint_of_it(tmp_path):
+def test_a_loss_that_is_not_finite_ends_the_training_without_a_checkpoint_of_it(tmp_path):
     def diverges(line):
-        return lambda step, draws: Line.loss(line, step, draws) * (float("nan") if step >= 5 else 1)
+        return lambda step, rng: Line.loss(line, step, rng) * (float("nan") if step >= 5 else 1)
 
     with pytest.raises(ProxytuneError, match="learning rate") as caught:
-        train(tmp_path, loss_of=diverges)
+        train(tmp_path, loss=diverges)
     assert caught.value.name == "TrainingDiverged"
     assert CheckpointStore(tmp_path, "settings").newest().step == 4
 

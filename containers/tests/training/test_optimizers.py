@@ -1,4 +1,4 @@
-"""Whose optimizer each training uses, number by number, and that the loop does with it what torch does."""
+"""Each training uses the optimizer settings of an official one, and the loop applies them as torch does."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_a_student_has_the_optimizer_of_its_official_training(family):
     learner._lesson = Lesson("a ohwx dog", "ohwx", 0.1, rank=2, alpha=2, batch_size=1, seed=9)
     settings = learner.loop_settings(steps=8, checkpoint_every=4, learning_rate=3e-4)
     assert numbers_of(settings) == STUDENTS[family]
-    # The recipe's own; no official training that we follow has a long warm-up.
+    # Those of the recipe; no official training that we follow has a long warm-up.
     assert (settings.steps, settings.checkpoint_every, settings.learning_rate) == (8, 4, 3e-4)
     assert (settings.seed, settings.warmup) == (9, 0)
 
@@ -46,13 +46,13 @@ def test_teachers_have_that_of_diffusers_scripts():
 
 
 class Point(nn.Module):
-    """Numbers whose gradients are long and short in turn, so that clipping shows in AdamW's moments."""
+    """A vector whose gradients are alternately long and short, so that clipping shows in AdamW's moments."""
 
     def __init__(self):
         super().__init__()
         self.place = nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
 
-    def loss(self, step, draws):
+    def loss(self, step, rng):
         return (0.01 if step % 2 else 10.0) * (self.place * torch.tensor([1.0, 2.0, -0.5])).square().sum()
 
 

@@ -7,7 +7,7 @@ import torch
 from proxytune.training.states import restore_states, save_states, seed_everything
 
 
-def draw() -> list[float]:
+def numbers() -> list[float]:
     # A normal number too: numpy and Python keep the second of a pair for the next call.
     return [
         random.random(),
@@ -21,19 +21,19 @@ def draw() -> list[float]:
 
 def test_all_states_go_through_a_checkpoint_file():
     seed_everything(5)
-    draw()
+    numbers()
     buffer = io.BytesIO()
     torch.save(save_states(), buffer)
-    expected = [draw() for _ in range(3)]
+    expected = [numbers() for _ in range(3)]
     seed_everything(6)
-    assert draw() != expected[0]
+    assert numbers() != expected[0]
     buffer.seek(0)
     restore_states(torch.load(buffer, weights_only=True))
-    assert [draw() for _ in range(3)] == expected
+    assert [numbers() for _ in range(3)] == expected
 
 
 def test_a_seed_decides_all_of_them():
     seed_everything(5)
-    first = draw()
+    first = numbers()
     seed_everything(5)
-    assert draw() == first
+    assert numbers() == first

@@ -16,7 +16,7 @@ from proxytune.teacher.loading import load_named, model_index
 from proxytune.teacher.memory import Activations, unet_activations
 from proxytune.teacher.objectives import Denoising
 from proxytune.teacher.text import TextEncoders, Texts, load_encoders
-from proxytune.training.transfer import moved
+from proxytune.training.transfer import to_device
 
 # The attention projections of diffusers' SDXL DreamBooth-LoRA script.
 ATTENTION = ("to_k", "to_out.0", "to_q", "to_v")
@@ -81,7 +81,7 @@ class SDXL:
     def answer(self, network: Any, latents: Tensor, times: Tensor, texts: Texts, views: list[View]) -> Tensor:
         """As `DiffusionFamily.answer`."""
         sizes = [[*view.original, *view.corner, view.size, view.size] for view in views]
-        numbers = moved(torch.tensor(sizes, dtype=torch.float32), latents.device)
+        numbers = to_device(torch.tensor(sizes, dtype=torch.float32), latents.device)
         answer: Tensor = network(
             latents.to(network.dtype),
             times,

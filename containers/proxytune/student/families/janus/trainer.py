@@ -12,7 +12,7 @@ from proxytune.student.families.janus.checkpoint import load_student
 from proxytune.student.families.janus.transformer import Janus
 from proxytune.student.lora_trainer import AdapterLearner, Optimizer, tokenise
 from proxytune.student.modules import bare
-from proxytune.training.transfer import moved
+from proxytune.training.transfer import to_device
 
 # Pictures tokenised at once; a fixed number, so that a resumed job rounds as the first attempt did.
 TOKENISED_AT_ONCE = 8
@@ -50,7 +50,7 @@ class JanusLearner(AdapterLearner):
             for number, without in zip(numbers.tolist(), dropped.tolist(), strict=True)
         ]
         lm = cast("Janus", bare(self._model))
-        return lm.loss(prompts, moved(self.proxy_codes[numbers], self._device))
+        return lm.loss(prompts, to_device(self.proxy_codes[numbers], self._device))
 
     def probe(self) -> Callable[[Janus], Tensor]:
         """What the layers make of the first proxy."""

@@ -16,7 +16,7 @@ from transformers.cache_utils import Cache
 
 from proxytune.student.attention import plainly_causal
 from proxytune.student.cross_entropy import linear_cross_entropy
-from proxytune.training.transfer import numbered
+from proxytune.training.transfer import index_tensor
 
 
 class Janus(JanusForConditionalGeneration):
@@ -92,7 +92,7 @@ class Janus(JanusForConditionalGeneration):
         count, lengths = codes.shape[1], [len(prompt) for prompt in prompts]
         shown = self.embed_codes(codes[:, :-1])
         # All prompts in one row, as one message to the device; their lengths are known here.
-        words = self.embed_text(numbered([place for prompt in prompts for place in prompt], codes.device))
+        words = self.embed_text(index_tensor([place for prompt in prompts for place in prompt], codes.device))
         rows = [torch.cat(pair) for pair in zip(words.split(lengths), shown, strict=True)]
         # Short rows are filled on the right, behind all that is learnt: nothing there is ever attended to.
         hidden = self.hidden(pad_sequence(rows, batch_first=True))

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from proxytune.student.families.llamagen.captions import CaptionEncoder
 from proxytune.student.families.llamagen.transformer import trim_caption
-from proxytune.training.transfer import moved
+from proxytune.training.transfer import to_device
 
 
 class ProxyCaptions:
@@ -57,11 +57,11 @@ class ProxyCaptions:
         lengths = self._lengths[places]
         longest = int(lengths.max())
         # Cut before they are picked: most batches are shorter than the longest caption of all.
-        features = self._features[:, -longest:][moved(places, self._features.device)]
+        features = self._features[:, -longest:][to_device(places, self._features.device)]
         if bool((lengths == longest).all()):
             return features, None
         mask = (torch.arange(longest) >= longest - lengths[:, None]).long()
-        return features, moved(mask, features.device)
+        return features, to_device(mask, features.device)
 
 
 def _padded(features: Tensor, slots: int) -> Tensor:

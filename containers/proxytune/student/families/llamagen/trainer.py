@@ -18,7 +18,7 @@ from proxytune.student.families.llamagen.transformer import LlamaGen
 from proxytune.student.lora_trainer import AdapterLearner, Optimizer, tokenise
 from proxytune.training import compilation
 from proxytune.training.loop import LoopSettings
-from proxytune.training.transfer import moved
+from proxytune.training.transfer import to_device
 
 # Pictures tokenised at once; a fixed number, so that a resumed job rounds as the first attempt did.
 TOKENISED_AT_ONCE = 16
@@ -57,9 +57,9 @@ class LlamaGenLearner(AdapterLearner):
     def loss_of(self, numbers: Tensor, dropped: Tensor) -> Tensor:
         """Mean cross-entropy of some proxies under their captions, or under the null caption."""
         return bare(self._model).loss(
-            moved(self.proxy_codes[numbers], self._device),
+            to_device(self.proxy_codes[numbers], self._device),
             *self._captions.batch(numbers),
-            drop_caption=moved(dropped, self._device),
+            drop_caption=to_device(dropped, self._device),
         )
 
     def save(self, folder: Path) -> None:

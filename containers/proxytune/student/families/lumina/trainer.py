@@ -14,7 +14,7 @@ from proxytune.student.families.lumina.layout import Grid, Layout
 from proxytune.student.families.lumina.transformer import IGNORED, Lumina
 from proxytune.student.lora_trainer import AdapterLearner, Optimizer, tokenise
 from proxytune.student.modules import bare
-from proxytune.training.transfer import moved
+from proxytune.training.transfer import to_device
 
 # Pictures tokenised at once; a fixed number, so that a resumed job rounds as the first attempt did.
 TOKENISED_AT_ONCE = 4
@@ -50,7 +50,7 @@ class LuminaLearner(AdapterLearner):
         pairs = zip(numbers.tolist(), dropped.tolist(), strict=True)
         prompts = [[] if without else self._prompts[number] for number, without in pairs]
         ids, labels = training_batch(self._layout, self._grid, prompts, self.proxy_codes[numbers])
-        return self._lumina().loss(moved(ids, self._device), labels)
+        return self._lumina().loss(to_device(ids, self._device), labels)
 
     def probe(self) -> Callable[[Lumina], Tensor]:
         """What the layers make of the first proxy."""

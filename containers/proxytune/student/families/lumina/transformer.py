@@ -24,7 +24,7 @@ from transformers.models.chameleon.modeling_chameleon import ChameleonDecoderLay
 
 from proxytune.student.attention import plainly_causal
 from proxytune.student.cross_entropy import linear_cross_entropy
-from proxytune.training.transfer import moved
+from proxytune.training.transfer import to_device
 
 # Of the official training (exps/7B.sh), where a config does not say.
 DROPOUT, Z_LOSS_WEIGHT = 0.05, 1e-5
@@ -144,7 +144,7 @@ class Lumina(ChameleonForConditionalGeneration):
         wanted = labels[:, 1:]
         rows, columns = (wanted != IGNORED).nonzero(as_tuple=True)
         wanted, rows, columns = (
-            moved(each, hidden.device) for each in (wanted[rows, columns], rows, columns)
+            to_device(each, hidden.device) for each in (wanted[rows, columns], rows, columns)
         )
         hidden = hidden[rows, columns]
         # Whole logits would take 630 MB a picture in float32, and as much for their gradient.
