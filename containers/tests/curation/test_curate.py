@@ -30,8 +30,10 @@ PROXIES = [
     (in_all_contexts("tuning-fish")[0], OWN),
     (true_pictures("on a sandy beach")[0], "a ohwx car at night"),
     (true_pictures("in deep snow")[0], "a ohwx car in deep snow"),
+    (LAWN, OWN),
+    (LAWN, OWN),
 ]
-WHY = [[], [], ["duplicates"], ["fidelity", "prompt"], ["prompt"], []]
+WHY = [[], [], ["duplicates"], ["fidelity", "prompt"], ["prompt"], [], ["duplicates"], ["duplicates"]]
 
 
 def run(folders: Folders, number: int = 1) -> dict[str, Any]:
@@ -53,11 +55,11 @@ def test_every_proxy_gets_its_verdict(tmp_path: Path) -> None:
     assert schema.check("curation", found) is None
     assert why(found) == WHY
     assert [picture["kept"] for picture in found["pictures"]] == [not reasons for reasons in WHY]
-    assert (found["drawn"], found["kept"], found["adaptive"]) == (6, 3, None)
-    assert found["dropped"] == {"fidelity": 1, "prompt": 2, "duplicates": 1, "safety": 0}
+    assert (found["drawn"], found["kept"], found["adaptive"]) == (8, 3, None)
+    assert found["dropped"] == {"fidelity": 1, "prompt": 2, "duplicates": 3, "safety": 0}
     assert found["limits"]["safety"] is None
     progress = json.loads((tmp_path / "checkpoints" / "progress.json").read_text())
-    assert (progress["stage"], progress["phase"]) == ("curate", "kept 3 of 6")
+    assert (progress["stage"], progress["phase"]) == ("curate", "kept 3 of 8")
 
 
 def test_what_is_read_of_it_are_the_kept_pictures(tmp_path: Path) -> None:
@@ -65,12 +67,12 @@ def test_what_is_read_of_it_are_the_kept_pictures(tmp_path: Path) -> None:
     run(folders)
     judged = read_judged(folders.channel("proxies"), folders.model)
     assert [picture.record.index for picture in judged.kept] == [0, 1, 5]
-    assert [picture.record.index for picture in judged.dropped] == [2, 3, 4]
+    assert [picture.record.index for picture in judged.dropped] == [2, 3, 4, 6, 7]
 
 
 def test_rounds_come_to_the_same_as_one_look(tmp_path: Path) -> None:
     adaptive = {"adaptive": {"reach": 0.4, "newShare": 0.1, "drift": 0.05}}
-    plan = plan_of(PROXIES, rounds=[2, 4, 6], **adaptive)
+    plan = plan_of(PROXIES, rounds=[2, 4, 8], **adaptive)
     folders = make_job(tmp_path / "rounds", plan, PROXIES[:2])
     run(folders, 1)
     vectors = np.load(folders.checkpoints / "vectors.npz")["sha256"]
@@ -81,7 +83,7 @@ def test_rounds_come_to_the_same_as_one_look(tmp_path: Path) -> None:
     last = run(folders, 3)
     at_once = run(make_job(tmp_path / "once", plan, PROXIES), 3)
     assert last == at_once
-    assert [entry["drawn"] for entry in last["adaptive"]["rounds"]] == [2, 4, 6]
+    assert [entry["drawn"] for entry in last["adaptive"]["rounds"]] == [2, 4, 8]
     assert why(last) == WHY
 
 
@@ -127,7 +129,7 @@ def test_a_broken_file_of_vectors_is_no_hindrance(tmp_path: Path, content: bytes
 
 
 def test_a_round_with_gaps_is_refused(tmp_path: Path) -> None:
-    folders = make_job(tmp_path, plan_of(PROXIES, rounds=[4, 6]), PROXIES[:2])
+    folders = make_job(tmp_path, plan_of(PROXIES, rounds=[4, 8]), PROXIES[:2])
     with pytest.raises(ProxytuneError) as caught:
         run(folders)
     assert caught.value.name == "ProxiesIncomplete"
@@ -138,7 +140,7 @@ def test_other_pictures_than_those_judged_are_refused(tmp_path: Path) -> None:
     run(folders)
     shutil.rmtree(folders.channel("proxies"))
     (tmp_path / "input/data/proxies").mkdir()
-    add_proxies(folders, [*PROXIES[:5], (NIGHT, OWN)], 0)
+    add_proxies(folders, [*PROXIES[:5], (NIGHT, OWN), *PROXIES[6:]], 0)
     with pytest.raises(ProxytuneError, match="another picture than the one that was judged"):
         read_judged(folders.channel("proxies"), folders.model)
 

@@ -90,7 +90,7 @@ def trained(base: Path, photos: PhotoSet, steps: int = 5, **options) -> Diffusio
 
 
 # Strong enough that a picture without the adapter cannot be mistaken for one with it.
-STRONG = {"steps": "4", "checkpoint_every": "100", "learning_rate": "0.05"}
+STRONG = {"steps": "4", "checkpoint_every": "100", "learning_rate": "0.01", "alpha": "40"}
 
 
 def teach(folder: Path, model: str, base: Path, stop: StopRequest | None = None, **changes: str) -> Path:

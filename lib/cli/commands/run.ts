@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
 import type { Place } from '../../aws/context.ts';
+import { LARGEST_BUDGET } from '../../core/contract/fields.ts';
 import { exitCode, ProxytuneError } from '../../core/errors.ts';
 import { jobError } from '../../core/jobs/messages.ts';
 import { keys } from '../../core/keys.ts';
@@ -32,9 +33,6 @@ export interface RunOptions extends CloudOptions {
   /** Fields of subject.json, which win over those of the folder's own. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
-
-/** As subject.json allows it. */
-const LARGEST_BUDGET = 10_000;
 
 /** How long an upload may take to become a run; it takes a second on an idle machine. */
 const START_PATIENCE_MS = 60_000;

@@ -3,10 +3,11 @@
  * stage teach writes it beside the samples that it speaks of; the report shows it.
  */
 import { z } from 'zod';
+import { pictureSeed } from './fields.ts';
 
 const sample = z.strictObject({
   prompt: z.string(),
-  seed: z.int().min(0),
+  seed: pictureSeed,
   fidelity: z.number().describe('DINO similarity to the references, their mean'),
   file: z.string().describe('Relative to the folder of the file that holds this'),
 });

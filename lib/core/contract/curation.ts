@@ -3,12 +3,11 @@
  * learn takes only the pictures that it keeps, and the report shows the rest with their reasons.
  */
 import { z } from 'zod';
+import { leastKept, probability, share } from './fields.ts';
 
 /** Why a proxy may be dropped. */
 export const CRITERIA = ['fidelity', 'prompt', 'duplicates', 'safety'] as const;
 export type Criterion = (typeof CRITERIA)[number];
-
-const share = z.number().min(0).max(1);
 
 /** When a run's proxies are dropped, and when no more of them are drawn; part of the plan. */
 export const curationPlan = z.strictObject({
@@ -21,7 +20,7 @@ export const curationPlan = z.strictObject({
     .describe('Least distance to a kept proxy, as share of the photos’ distance; null: not asked'),
   safety: z
     .strictObject({
-      probability: z.number().gt(0).max(1).describe('From which CLIP’s probability on is too much'),
+      probability: probability.describe('From which CLIP’s probability on is too much'),
       unsafe: z.array(z.string()).min(1).describe('Texts of what no proxy should show'),
       safe: z
         .array(z.string())
@@ -31,7 +30,7 @@ export const curationPlan = z.strictObject({
     .nullable()
     .describe('null: not asked, or the world’s CLIP knows no words for it'),
   likeness: share.describe('DINO likeness of photos of one subject, where a single photo cannot tell'),
-  minimum: z.int().min(1).describe('Fewer kept proxies end the run'),
+  minimum: leastKept.describe('Fewer kept proxies end the run'),
   adaptive: z
     .strictObject({
       reach: share.describe('A proxy nearer to an earlier one than this share of the usual is nothing new'),

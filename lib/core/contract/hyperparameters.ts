@@ -3,25 +3,22 @@
  * the container parses every one by this schema and refuses what does not fit (`HyperparameterInvalid`).
  */
 import { z } from 'zod';
-
-export const adapted = z
-  .enum(['attention', 'all'])
-  .describe('Which layers carry LoRA: the attention (default), or feed-forward and convolutions too');
+import * as fields from './fields.ts';
 
 const common = {
   family: z.string().describe('Model family: which code of the role runs'),
   model: z.string().describe('Catalogue id of the base model, for records'),
-  seed: z.int().min(0).max(2_147_483_647).describe('First random state of the job'),
+  seed: fields.seed.describe('First random state of the job'),
 };
 
 const training = {
-  rank: z.int().min(1).max(256).describe('LoRA rank'),
-  alpha: z.int().min(1).max(512).describe('LoRA alpha; the adapter is scaled by alpha / rank'),
-  learning_rate: z.number().gt(0).max(0.1).describe('AdamW learning rate'),
-  steps: z.int().min(1).max(100_000).describe('Optimizer steps'),
-  batch_size: z.int().min(1).max(256).describe('Pictures per optimizer step'),
-  size: z.int().min(8).max(2048).describe('Side of the square training picture in pixels'),
-  checkpoint_every: z.int().min(1).max(100_000).describe('Steps between two checkpoints'),
+  rank: fields.rank.describe('LoRA rank'),
+  alpha: fields.alpha.describe('LoRA alpha; the adapter is scaled by alpha / rank'),
+  learning_rate: fields.learningRate.describe('AdamW learning rate'),
+  steps: fields.steps.describe('Optimizer steps'),
+  batch_size: fields.batchSize.describe('Pictures per optimizer step'),
+  size: fields.side.describe('Side of the square training picture in pixels'),
+  checkpoint_every: fields.checkpointEvery.describe('Steps between two checkpoints'),
 };
 
 const prior = z
@@ -29,27 +26,21 @@ const prior = z
     prompt: z.string().min(1).describe('Of the class, without the token word'),
     pictures: z.int().min(1).max(1000).describe('Drawn by the untuned model, once'),
     weight: z.number().gt(0).max(10).describe('Of their loss beside that of the subject'),
-    steps: z.int().min(1).max(200).describe('Denoising steps'),
-    guidance: z.number().min(1).max(30),
+    steps: fields.denoisingSteps.describe('Denoising steps'),
+    guidance: fields.guidance,
   })
   .describe('Pictures of the class that are trained on too, so that it is not forgotten; JSON in the string');
 
 const samples = z
   .strictObject({
     subject: z.string().min(1).describe('What {s} stands for: the token word and the category'),
-    pictures: z.int().min(1).max(16).describe('Of the first prompt; the others get one each'),
-    steps: z.int().min(1).max(200).describe('Denoising steps'),
-    guidance: z.number().min(1).max(30),
-    keep_prompt: z
-      .number()
-      .min(0)
-      .max(1)
-      .describe('Share of the untuned model’s prompt following that a checkpoint must keep'),
-    keep_diversity: z
-      .number()
-      .min(0)
-      .max(1)
-      .describe('Share of the photos’ own diversity that a checkpoint must keep'),
+    pictures: fields.validationPictures.describe('Of the first prompt; the others get one each'),
+    steps: fields.denoisingSteps.describe('Denoising steps'),
+    guidance: fields.guidance,
+    keep_prompt: fields.share.describe(
+      'Share of the untuned model’s prompt following that a checkpoint must keep',
+    ),
+    keep_diversity: fields.share.describe('Share of the photos’ own diversity that a checkpoint must keep'),
   })
   .describe('What is drawn at every checkpoint to choose one of them; without it the last is handed on');
 
@@ -59,7 +50,7 @@ const teachHyperparameters = z.strictObject({
   ...training,
   token_word: z.string().min(1).describe('The word that stands for the subject; must survive the tokenizers'),
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
-  adapted: adapted.optional(),
+  adapted: fields.adapted.optional(),
   prior: prior.optional(),
   bits: z
     .union([z.literal(8), z.literal(4)])
@@ -74,10 +65,7 @@ const teachHyperparameters = z.strictObject({
     .optional()
     .describe('With samples: of the subject alone, then in a context each; JSON in the string'),
   licence: z.string().max(256).optional().describe("The base model's, written into the adapter's files"),
-  snr_gamma: z
-    .number()
-    .gt(0)
-    .max(100)
+  snr_gamma: fields.snrGamma
     .optional()
     .describe('Weigh noise levels by Min-SNR with this gamma; DDPM teachers only'),
 });
@@ -101,11 +89,10 @@ const learnHyperparameters = z.strictObject({
     .string()
     .min(1)
     .describe('The word that stands for the subject; must survive the caption cleaner'),
-  caption_dropout: z.number().min(0).max(1).describe('Share of steps trained without caption, for guidance'),
-  proxies: z
-    .int()
-    .min(1)
-    .describe('Number of proxies that must be there; with `curated` the most there may be'),
+  caption_dropout: fields.share.describe('Share of steps trained without caption, for guidance'),
+  proxies: fields.proxies.describe(
+    'Number of proxies that must be there; with `curated` the most there may be',
+  ),
   curated: z.boolean().optional().describe('The channel `curation` says which proxies are there and kept'),
 });
 

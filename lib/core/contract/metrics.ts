@@ -1,6 +1,7 @@
 /** `metrics.json` of the report: what the evaluation measured, and (added by publish) what the run took. */
 import { z } from 'zod';
 import { choice } from './choice.ts';
+import { count, pictureSeed, usd } from './fields.ts';
 
 /** A mean over pictures; of cosine similarities in [-1, 1]. */
 const score = z.strictObject({
@@ -42,7 +43,7 @@ const exactRow = z.strictObject({
 
 const metricsRow = z.strictObject({
   name: rowName,
-  pictures: z.int().min(1),
+  pictures: count,
   clip_i: score.describe('CLIP image similarity to the references: subject fidelity'),
   clip_t: score.nullable().describe('CLIP similarity of picture and prompt without the token word'),
   dino: score.describe('DINO ViT-S/16 CLS similarity to the references: subject fidelity'),
@@ -53,7 +54,7 @@ const pictureScore = z.strictObject({
   row: rowName,
   index: z.int().min(0),
   prompt: z.string().nullable(),
-  seed: z.int().nullable(),
+  seed: pictureSeed.nullable(),
   file: z.string().describe('Relative to the report folder'),
   clip_i: z.number(),
   clip_t: z.number().nullable(),
@@ -66,7 +67,7 @@ export const stageOutcome = z.strictObject({
   attempts: z.int().min(0),
   instance: z.string().nullable(),
   seconds: z.number().min(0).describe('Billable seconds of all attempts; wall seconds for a lambda'),
-  usd: z.number().min(0).describe('Billable seconds at the list price of the instance'),
+  usd: usd.describe('Billable seconds at the list price of the instance'),
 });
 export type StageOutcome = z.infer<typeof stageOutcome>;
 

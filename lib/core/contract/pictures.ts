@@ -4,11 +4,12 @@
  * every picture `<index, six digits>.png` and `<index, six digits>.json`.
  */
 import { z } from 'zod';
+import * as fields from './fields.ts';
 
 export const pictureRequest = z.strictObject({
   index: z.int().min(0).describe('Number of the picture within its stage; unique over all chunks'),
   prompt: z.string().min(1),
-  seed: z.int().min(0).max(2_147_483_647).describe('The picture depends on this seed, not on its batch'),
+  seed: fields.pictureSeed.describe('The picture depends on this seed, not on its batch'),
 });
 export type PictureRequest = z.infer<typeof pictureRequest>;
 
@@ -18,13 +19,13 @@ export type Variant = z.infer<typeof variant>;
 
 const diffusionSampler = z.strictObject({
   kind: z.literal('diffusion'),
-  steps: z.int().min(1).max(200).describe('Denoising steps'),
-  guidance: z.number().min(1).max(30).describe('1 is none'),
+  steps: fields.denoisingSteps.describe('Denoising steps'),
+  guidance: fields.guidance.describe('1 is none'),
 });
 
 const autoregressiveSampler = z.strictObject({
   kind: z.literal('autoregressive'),
-  guidance: z.number().min(1).max(30).describe('1 is none'),
+  guidance: fields.guidance.describe('1 is none'),
   temperature: z.number().gt(0).max(5),
   top_k: z.int().min(0).describe('0 keeps every token'),
   top_p: z.number().gt(0).max(1),
@@ -37,8 +38,8 @@ export const chunk = z.strictObject({
   stage: z.enum(['synthesize', 'sample-teacher', 'sample-student']),
   chunk: z.int().min(0),
   variant,
-  size: z.int().min(8).max(2048).describe('Side of the square picture in pixels'),
-  batch_size: z.int().min(1).max(256).describe('Pictures drawn at once; changes speed, not pictures'),
+  size: fields.side.describe('Side of the square picture in pixels'),
+  batch_size: fields.generationBatch.describe('Pictures drawn at once; changes speed, not pictures'),
   sampler,
   pictures: z.array(pictureRequest).min(1),
 });
@@ -48,10 +49,10 @@ export type Chunk = z.infer<typeof chunk>;
 export const pictureRecord = z.strictObject({
   index: z.int().min(0),
   prompt: z.string(),
-  seed: z.int(),
+  seed: fields.pictureSeed,
   variant,
   stage: z.enum(['synthesize', 'sample-teacher', 'sample-student']),
-  size: z.int(),
+  size: fields.side,
   model: z.string().describe('Catalogue id of the base model'),
   sha256: z
     .string()

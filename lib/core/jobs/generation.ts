@@ -4,6 +4,7 @@
  */
 import { instance } from '../catalogue/instances.ts';
 import { model } from '../catalogue/models.ts';
+import { LARGEST_SEED } from '../contract/fields.ts';
 import type { Chunk } from '../contract/pictures.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
@@ -18,8 +19,6 @@ import type { Drawing } from './requests.ts';
 
 /** One contact sheet that a person still looks at; who wants more asks again with another seed. */
 export const MOST_PICTURES = 64;
-/** As for a request: seeds are counted up from it within 31 bits. */
-const LARGEST_SEED = 2_000_000_000;
 
 export type Painter = 'teacher' | 'student';
 

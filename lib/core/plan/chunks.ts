@@ -1,4 +1,5 @@
 /** The chunk objects of a stage that draws pictures: small JSON files, each one request to the container. */
+import { LARGEST_PICTURE_SEED } from '../contract/fields.ts';
 import type { Chunk, PictureRequest, Variant } from '../contract/pictures.ts';
 import type { TransformStage } from '../words.ts';
 import { type Plan, type TransformPlan, transformOf } from './plan.ts';
@@ -10,7 +11,7 @@ const LANES: Readonly<Record<TransformStage, number>> = {
   'sample-student': 1,
 };
 const LANE_WIDTH = 1_000_000;
-const SEEDS = 2_147_483_648;
+const SEEDS = LARGEST_PICTURE_SEED + 1;
 
 /** Every chunk of a stage, in order. Teacher and student get the same prompts and seeds. */
 export function chunksOf(plan: Plan, stage: TransformStage): Chunk[] {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { Model } from '../catalogue/models.ts';
 import { curationPlan } from '../contract/curation.ts';
+import * as fields from '../contract/fields.ts';
 import { hyperparameters } from '../contract/hyperparameters.ts';
 import { licence } from '../contract/licence.ts';
 import { sampler } from '../contract/pictures.ts';
@@ -37,8 +38,8 @@ const prompt = z.strictObject({
 
 const stageCommon = {
   instanceType: z.string(),
-  minutes: z.number().min(0).describe('Expected billable minutes'),
-  usd: z.number().min(0).describe('Expected price of these minutes; on spot with the saving that is usual'),
+  minutes: fields.minutes.describe('Expected billable minutes'),
+  usd: fields.usd.describe('Expected price of these minutes; on spot with the saving that is usual'),
   maxRuntimeSeconds: z.int().min(60).describe('A training stops then; a transform is stopped then'),
 };
 
@@ -56,7 +57,7 @@ const trainingPlan = z.strictObject({
   compressed: z.boolean().describe('model.tar.gz, or the files as they are'),
 });
 
-const price = z.strictObject({ instanceType: z.string(), minutes: z.number(), usd: z.number() });
+const price = z.strictObject({ instanceType: z.string(), minutes: fields.minutes, usd: fields.usd });
 
 const transformPlan = z.strictObject({
   ...stageCommon,
@@ -64,9 +65,7 @@ const transformPlan = z.strictObject({
   kind: z
     .enum(SYNTHESES)
     .describe('A batch transform, or a managed-spot training job that writes the same shards'),
-  instances: z
-    .int()
-    .min(1)
+  instances: fields.instances
     .default(1)
     .describe('They share the chunks; minutes are those of each. Plans of before have one'),
   either: z
@@ -75,12 +74,12 @@ const transformPlan = z.strictObject({
     .describe('What the stage would take either way; null where the instance type is not offered for it'),
   adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter draws'),
   role: z.enum(['teacher', 'student']),
-  size: z.int(),
-  batchSize: z.int(),
+  size: fields.side,
+  batchSize: fields.generationBatch,
   sampler,
   chunks: z.int().min(1),
-  pictures: z.int().min(1),
-  picturesPerChunk: z.int().min(1),
+  pictures: fields.count,
+  picturesPerChunk: fields.picturesPerChunk,
 });
 
 export const stagePlan = z.discriminatedUnion('kind', [trainingPlan, transformPlan]);
@@ -96,7 +95,7 @@ export const planSchema = z.strictObject({
   category: z.string(),
   tokenWord: z.string(),
   preset: z.string(),
-  seed: z.int(),
+  seed: fields.seed,
   request: z.record(z.string(), z.unknown()).describe('The request with every default filled in'),
   models: z.strictObject({
     teacher: chosenModel,
@@ -116,15 +115,18 @@ export const planSchema = z.strictObject({
     inContext: z.array(prompt).describe('Prompts of the others, in turn; empty when there are none'),
     evaluation: z.array(prompt),
   }),
-  samples: z.strictObject({ picturesPerPrompt: z.int(), pictures: z.int().describe('Of one variant') }),
-  proxies: z.int(),
+  samples: z.strictObject({
+    picturesPerPrompt: fields.picturesPerPrompt,
+    pictures: fields.count.describe('Of one variant'),
+  }),
+  proxies: fields.proxies,
   proxiesInContext: z.int().min(0).describe('Those whose prompt names a context, spread evenly over all'),
   curation: curationPlan.nullable().default(null).describe('null: every proxy is drawn and kept'),
   stages: z
     .array(stagePlan)
     .min(JOB_STAGES.length - OPTIONAL_STAGES.length)
     .max(JOB_STAGES.length),
-  estimate: z.strictObject({ minutes: z.number(), usd: z.number(), pricesAsOf: z.string() }),
+  estimate: z.strictObject({ minutes: fields.minutes, usd: fields.usd, pricesAsOf: z.string() }),
   versions: z.record(z.string(), z.string()),
 });
 export type Plan = z.infer<typeof planSchema>;

@@ -7,6 +7,7 @@ import { WORLDS, worldOf } from '../catalogue/domains.ts';
 import { requestable } from '../catalogue/models.ts';
 import { PRESETS } from '../catalogue/recipes.ts';
 import { DEFAULT_TOKEN_WORD } from '../catalogue/token-word.ts';
+import * as fields from '../contract/fields.ts';
 import { ProxytuneError } from '../errors.ts';
 import { SYNTHESES } from '../words.ts';
 import { curationFaults } from './curation-rules.ts';
@@ -26,20 +27,18 @@ const instanceType = z
   .string()
   .describe('An instance type of the catalogue, instead of the first that the model’s row names');
 const training = {
-  rank: z.int().min(1).max(256).describe('LoRA rank; above 256 an adapter is no longer small'),
-  learningRate: z.number().gt(0).max(0.01).describe('AdamW learning rate; above 0.01 LoRA diverges'),
-  steps: z.int().min(1).max(20_000).describe('Optimizer steps; 20000 is ten times what any recipe needs'),
-  batchSize: z.int().min(1).max(64).describe('Pictures per step; what fits depends on the instance'),
+  rank: fields.rank.describe('LoRA rank; above 256 an adapter is no longer small'),
+  learningRate: fields.learningRate.describe('AdamW learning rate; above 0.01 LoRA diverges'),
+  steps: fields.steps.describe('Optimizer steps; 20000 is ten times what any recipe needs'),
+  batchSize: fields.batchSize.describe('Pictures per step; what fits depends on the instance'),
   instanceType,
   spot,
 };
-const guidance = z
-  .number()
-  .min(1)
-  .max(30)
-  .describe('Classifier-free guidance; 1 is none, and above 30 pictures burn out');
+const guidance = fields.guidance.describe(
+  'Classifier-free guidance; 1 is none, and above 30 pictures burn out',
+);
 
-const share = (text: string) => z.number().min(0).max(1).describe(text);
+const share = (text: string) => fields.share.describe(text);
 
 const advanced = z.strictObject({
   teach: z
@@ -52,13 +51,9 @@ const advanced = z.strictObject({
         .describe(
           'Pictures of the category trained on beside the photos, so that it is not forgotten; helps with living beings',
         ),
-      snrGamma: z
-        .number()
-        .gt(0)
-        .max(100)
-        .describe(
-          'Min-SNR: noise levels count by at most this ratio of signal to noise; 5 in its paper, above 100 it changes nothing. Teachers that predict noise only',
-        ),
+      snrGamma: fields.snrGamma.describe(
+        'Min-SNR: noise levels count by at most this ratio of signal to noise; 5 in its paper, above 100 it changes nothing. Teachers that predict noise only',
+      ),
       flips: z
         .boolean()
         .describe(
@@ -75,19 +70,15 @@ const advanced = z.strictObject({
     .describe('The teacher’s training'),
   synthesize: z
     .strictObject({
-      steps: z.int().min(1).max(100).describe('Denoising steps; more than 100 change nothing visible'),
+      steps: fields.denoisingSteps.describe('Denoising steps; more than 100 change nothing visible'),
       guidance,
-      picturesPerChunk: z
-        .int()
-        .min(1)
-        .max(64)
-        .describe('Proxies a transform request; a request may last an hour'),
+      picturesPerChunk: fields.picturesPerChunk.describe(
+        'Proxies a transform request; a request may last an hour',
+      ),
       instanceType,
-      instances: z
-        .int()
-        .min(1)
-        .max(8)
-        .describe('Instances that share the chunks; each loads the model, and more than 8 mostly load it'),
+      instances: fields.instances.describe(
+        'Instances that share the chunks; each loads the model, and more than 8 mostly load it',
+      ),
     })
     .partial()
     .optional()
@@ -103,16 +94,12 @@ const advanced = z.strictObject({
       duplicates: share(
         'A proxy nearer than this to a kept one is dropped; as share of the distance of photos',
       ),
-      safety: z
-        .number()
-        .gt(0)
-        .max(1)
-        .describe('A proxy is dropped from this CLIP probability of an unsafe content on; 1 drops none'),
-      minimum: z
-        .int()
-        .min(1)
-        .max(5000)
-        .describe('Fewer kept proxies end the run before the student. Default: a tenth of them, at least 8'),
+      safety: fields.probability.describe(
+        'A proxy is dropped from this CLIP probability of an unsafe content on; 1 drops none',
+      ),
+      minimum: fields.leastKept.describe(
+        'Fewer kept proxies end the run before the student. Default: a tenth of them, at least 8',
+      ),
       rounds: z
         .int()
         .min(2)
@@ -138,11 +125,9 @@ const advanced = z.strictObject({
         .min(1)
         .max(MOST_EVALUATION_PROMPTS)
         .describe('Evaluation prompts, from the first on; the miniature world has 6'),
-      picturesPerPrompt: z
-        .int()
-        .min(1)
-        .max(16)
-        .describe('Pictures a prompt; the paper uses 4, and more than 16 no longer narrow the intervals'),
+      picturesPerPrompt: fields.picturesPerPrompt.describe(
+        'Pictures a prompt; the paper uses 4, and more than 16 no longer narrow the intervals',
+      ),
       guidance,
       instanceType,
     })
@@ -152,7 +137,7 @@ const advanced = z.strictObject({
   evaluate: z.strictObject({ instanceType }).partial().optional().describe('Measuring the pictures'),
 });
 
-const fields = z.strictObject({
+const request = z.strictObject({
   $schema: z.string().optional().describe('For editors; not read'),
   category: z
     .string()
@@ -179,18 +164,12 @@ const fields = z.strictObject({
     .describe(
       'The rare word that stands for S* in prompts; it must survive every tokenizer of the two models',
     ),
-  proxies: z
-    .int()
-    .min(8)
-    .max(5000)
+  proxies: fields.proxies
     .optional()
     .describe(
       'Number of proxies. Default: 200 for draft, else the paper’s 1000. Fewer than 8 teach nothing, and more than 5000 cost more than they can teach',
     ),
-  proxyContexts: z
-    .number()
-    .min(0)
-    .max(1)
+  proxyContexts: fields.share
     .default(0)
     .describe(
       'Share of the proxies whose prompt names a context. 0 is the paper’s way; 0.5 keeps the student following prompts where the photos show few contexts',
@@ -211,18 +190,12 @@ const fields = z.strictObject({
     .describe(
       'How the proxies are drawn. transform: a batch transform. spot: a managed-spot training job, cheaper, may pause; the same pictures',
     ),
-  seed: z
-    .int()
-    .min(0)
-    .max(2_000_000_000)
+  seed: fields.seed
     .default(0)
     .describe(
       'First random state; the same request with the same seed gives the same pictures. Up to 2e9, as picture seeds are counted up from it within 31 bits',
     ),
-  maxUsd: z
-    .number()
-    .gt(0)
-    .max(10_000)
+  maxUsd: fields.maxUsd
     .default(25)
     .describe(
       'The run is refused before any GPU when its plan costs more; 25 is about six standard runs. Above 10000 it would guard nothing',
@@ -242,8 +215,8 @@ const fields = z.strictObject({
   advanced: advanced.default({}).describe('Overrides of single recipe settings'),
 });
 
-export const requestSchema = fields.superRefine((request, context) => {
-  for (const { path, message } of [...worldFaults(request), ...curationFaults(request)])
+export const requestSchema = request.superRefine((asked, context) => {
+  for (const { path, message } of [...worldFaults(asked), ...curationFaults(asked)])
     context.addIssue({ code: 'custom', path, message });
 });
 
