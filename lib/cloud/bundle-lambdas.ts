@@ -27,12 +27,12 @@ export interface LambdaBundles {
 
 /**
  * Bundles all lambdas. The same sources always give the same bytes, and files that are up to date are left
- * alone, so two processes may run this at once.
+ * alone, so two processes may run this concurrently.
  *
  * @throws Error naming every handler that is missing; esbuild's own error when one does not compile
  */
 export function bundleLambdas({ target, root = ROOT }: BundleOptions): LambdaBundles {
-  refuseMissing(root);
+  requireHandlers(root);
   const platform = target === 'account' ? LAMBDA_PLATFORM : THIS_PLATFORM;
   const outdir = join(root, 'build', 'lambdas', platform);
   const { outputFiles, metafile } = buildSync({
@@ -63,7 +63,7 @@ function handlerOf(root: string, name: LambdaName): string {
   return join(root, 'lambdas', name, 'handler.ts');
 }
 
-function refuseMissing(root: string): void {
+function requireHandlers(root: string): void {
   const missing = LAMBDA_NAMES.filter((name) => !existsSync(handlerOf(root, name)));
   if (missing.length === 0) return;
   throw new Error(

@@ -33,7 +33,7 @@ export class EventLambdas extends Construct {
     this.startRun = new HandlerFunction(this, 'StartRun', {
       ...defaults,
       name: 'start-run',
-      description: 'starts the run that an uploaded subject.json asks for',
+      description: 'starts the run that an uploaded subject.json requests',
       timeout: Duration.minutes(1),
       memoryMiB: 256,
       environment: { STATE_MACHINE_ARN: machine.stateMachineArn },

@@ -7,7 +7,7 @@ import { allow, ourSageMaker } from './permissions.ts';
 
 export interface CreateJobsProps {
   readonly jobRoleArn: string;
-  /** The only instance types that may be started, whatever a request asks for. */
+  /** The only instance types that may be started, regardless of the request. */
   readonly instanceTypes: readonly string[];
 }
 

@@ -39,7 +39,7 @@ const schema = z.strictObject({
   heartbeatSeconds: integer(1, 86_400)
     .default(900)
     .describe(
-      'Time without a heartbeat after which a job is looked up; the longest delay after a lost event',
+      'Time without a heartbeat after which a job is looked up; the longest delay after a missed event',
     ),
   retrySeconds: integer(1, 3600)
     .default(300)

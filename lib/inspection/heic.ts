@@ -27,7 +27,7 @@ const WORKER = `
   async function main() {
     const pictures = await decode.all({ buffer: workerData.content });
     const picture = pictures[workerData.index] ?? pictures[0];
-    if (picture.width * picture.height > workerData.maxPixels) throw new Error('larger than its header says');
+    if (picture.width * picture.height > workerData.maxPixels) throw new Error('larger than in its header');
     const { width, height, data } = await picture.decode();
     parentPort.postMessage({ width, height, data }, [data.buffer]);
   }

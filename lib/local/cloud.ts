@@ -194,8 +194,8 @@ async function putEvent(
 ): Promise<void> {
   const entry = { ...event, Detail: JSON.stringify(event.Detail), Resources: [...event.Resources] };
   const { Entries = [] } = await events.send(new PutEventsCommand({ Entries: [entry] }));
-  const refusal = Entries.find((result) => result.ErrorCode);
-  if (refusal) throw new Error(`${refusal.ErrorCode}: ${refusal.ErrorMessage}`);
+  const rejected = Entries.find((result) => result.ErrorCode);
+  if (rejected) throw new Error(`${rejected.ErrorCode}: ${rejected.ErrorMessage}`);
 }
 
 /** Synthesizes the app that deploys to an account for the local target. @returns the assembly's folder */

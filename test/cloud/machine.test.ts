@@ -74,7 +74,7 @@ test('has a job state for every job stage, under the name that core uses', () =>
   expect(stages.sort()).toEqual([...JOB_STAGES].sort());
 });
 
-test('gives start-job the run, the stage, the round if there are several, and the state’s own token', () => {
+test('passes the run, the stage, the round if there are several, and the state’s own token to start-job', () => {
   for (const { state } of jobs) {
     const { stage = '' } = (state.Arguments?.Payload ?? {}) as { stage?: string };
     expect(state.Arguments?.Payload).toEqual({

@@ -139,7 +139,7 @@ test('a successful run goes through the whole pipeline and returns the output of
 
 const CURATED = { PlanRun: () => ({ ...PLANNED, curated: true }) };
 
-test('measures the proxies before the student trains, if the run asks for it', async () => {
+test('measures the proxies before the student trains, if the run requests it', async () => {
   await run(CURATED);
   expect(await finish('teach', 'synthesize', 'curate', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
   const decisions = calls.filter(({ lambda }) => lambda === 'DecideRound').map(({ input }) => input);

@@ -66,7 +66,7 @@ if (hostile !== undefined) {
       expect(message('duplicate-b.jpg')).toContain('duplicate-a.jpg');
     });
 
-    test('one image in many containers gives one reference', async () => {
+    test('one image in many file formats gives the same reference', async () => {
       const original = readFileSync(join(hostile, 'really-a-png.jpg'));
       expect(await difference(all.reference('really-a-png.jpg'), original)).toBe(0);
       expect(await difference(all.reference('exif-orientation-6.jpg'), original)).toBeLessThan(4);

@@ -2,8 +2,9 @@
  * A stage that is a SageMaker job.
  *
  *     start-job (waits for the token) ──────────────────────────────────> next
- *        │  ^ silent too long, or over already                              ^
- *        v  └──── still running, or failed with a retryable error           │
+ *        │  ^                                                               ^
+ *        │  └── still running, or failed with a retryable error             │
+ *        v silent too long, or already over                                 │
  *     reconcile-job ──> over? ── yes: its outcome, from the lookup ─────────┘
  *
  * Input: ignored; the variables `$runId` and, in a stage with several rounds, `$round` identify the job.

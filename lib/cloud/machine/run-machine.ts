@@ -1,8 +1,7 @@
 /**
  * The state machine of a run, from request to report.
  *
- *     remember ─> [ plan ─> inspect ─> teach ─> synthesize ─> curate ─> learn ─> sample ─> evaluate ─> publish ] ─>
- * done
+ *     remember ─> [ plan ─> inspect ─> teach ─> synthesize ─> curate ─> learn ─> sample ─> evaluate ─> publish ] ─> done
  *                   │                        ^ next round │
  *                   └────────────────────── any error ──────────────────────> end the run ─> failed
  *

@@ -177,7 +177,7 @@ async function untilHealthy(child: ChildProcess, endpoint: string, printed: () =
 
 function startError(printed: string): ProxytuneError {
   const [, name, message] = /^(EmulatorVersion|LocalCloudFailed): (.+)$/m.exec(printed) ?? [];
-  if (name !== undefined && isErrorName(name) && message !== undefined) return refusal(name, message);
+  if (name !== undefined && isErrorName(name) && message !== undefined) return printedError(name, message);
   return new ProxytuneError('LocalCloudFailed', {
     what: 'The emulator did not start',
     given: printed.trim().split('\n').slice(-5).join('\n') || `no answer in ${START_SECONDS} s`,
@@ -185,7 +185,7 @@ function startError(printed: string): ProxytuneError {
   });
 }
 
-function refusal(name: ErrorName, message: string): ProxytuneError {
+function printedError(name: ErrorName, message: string): ProxytuneError {
   const [, what = message, given, allowed, remedy = ''] =
     /^(.*?)(?: Given: (.*?))?(?: Allowed: (.*?))?(?: What to do: (.*))?$/.exec(message) ?? [];
   return new ProxytuneError(name, { what, given, allowed, remedy });

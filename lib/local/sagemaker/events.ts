@@ -20,8 +20,8 @@ export function eventBridgeSender(endpoint: string, { region, credentials }: S3A
   return async ({ Detail, Resources, ...event }) => {
     const entry = { ...event, Resources: [...Resources], Detail: JSON.stringify(Detail) };
     const response = await client.send(new PutEventsCommand({ Entries: [entry] }));
-    const refusal = response.Entries?.find((result) => result.ErrorCode);
-    if (refusal) throw new Error(`${refusal.ErrorCode}: ${refusal.ErrorMessage}`);
+    const rejected = response.Entries?.find((result) => result.ErrorCode);
+    if (rejected) throw new Error(`${rejected.ErrorCode}: ${rejected.ErrorMessage}`);
   };
 }
 

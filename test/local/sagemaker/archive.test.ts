@@ -73,7 +73,7 @@ test.each([
   ['a/../../outside.txt', 'REGTYPE', /leads out of its folder/],
   ['link', 'SYMTYPE', /link or device/],
   ['hard', 'LNKTYPE', /link or device/],
-])('a member %s of type %s is refused', async (name, kind, message) => {
+])('a member %s of type %s is rejected', async (name, kind, message) => {
   python(WRITE_MEMBER, join(folder, 'a.tar.gz'), name, kind);
   await expect(unpack(join(folder, 'a.tar.gz'), join(folder, 'out'))).rejects.toThrow(message);
 });
@@ -85,8 +85,8 @@ test('rejects a file that is not an archive, or a truncated one', async () => {
   );
   await fill(join(folder, 'model'));
   await pack(join(folder, 'model'), join(folder, 'a.tar.gz'));
-  const whole = await readFile(join(folder, 'a.tar.gz'));
-  await writeFile(join(folder, 'half.tar.gz'), whole.subarray(0, whole.length / 2));
+  const complete = await readFile(join(folder, 'a.tar.gz'));
+  await writeFile(join(folder, 'half.tar.gz'), complete.subarray(0, complete.length / 2));
   await expect(unpack(join(folder, 'half.tar.gz'), join(folder, 'out'))).rejects.toThrow(
     /not a readable tar.gz/,
   );

@@ -206,8 +206,8 @@ test('MaxRuntimeInSeconds ends a job as Stopped with MaxRuntimeExceeded', async 
 });
 
 test('a test can make a job reach that limit; its checkpoints stay for the next one', async () => {
-  const given = act('late', 'steps', { steps: '14', pause: '0.25' });
-  await create('late', given);
+  const request = act('late', 'steps', { steps: '14', pause: '0.25' });
+  await create('late', request);
   await until('a step is mirrored', async () =>
     (await bench.keys('checkpoints/late/')).includes('checkpoints/late/step.json'),
   );
@@ -218,7 +218,7 @@ test('a test can make a job reach that limit; its checkpoints stay for the next 
   await expect(bench.service.faults.exceedRuntime('nobody')).rejects.toThrow(
     'has not started a training job nobody',
   );
-  await create('late-2', { ...given, HyperParameters: { action: 'steps', steps: '14', pause: '0' } });
+  await create('late-2', { ...request, HyperParameters: { action: 'steps', steps: '14', pause: '0' } });
   expect(await bench.trainingEnd('late-2')).toMatchObject({ TrainingJobStatus: 'Completed' });
   const { began } = await unpacked('out/late-2/output/model.tar.gz', async (folder) =>
     JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')),

@@ -72,20 +72,23 @@ const output = async (name: string, file: string) =>
 const log = (name: string) => readFileSync(jobLogFile(bench.dataDir, name), 'utf8');
 
 test('each object is sent to the server with its headers and stored as .out under the same relative name', async () => {
-  await putInputs('whole', { '0000.json': 'zero', 'deep/0001.json': 'one', 'folder/': '' });
-  await create('whole', {
+  await putInputs('complete', { '0000.json': 'zero', 'deep/0001.json': 'one', 'folder/': '' });
+  await create('complete', {
     Environment: { FROM_JOB: 'j' },
     MaxConcurrentTransforms: 1,
     MaxPayloadInMB: 5,
     BatchStrategy: 'SingleRecord',
     Tags: [{ Key: 'run', Value: 'r1' }],
   });
-  const job = await bench.transformEnd('whole');
+  const job = await bench.transformEnd('complete');
   expect(job.FailureReason).toBeUndefined();
   expect(job.TransformJobStatus).toBe('Completed');
   expect(job.TransformEndTime?.getTime()).toBeGreaterThan(job.TransformStartTime?.getTime() ?? Infinity);
-  expect(await bench.keys('out/whole/')).toEqual(['out/whole/0000.json.out', 'out/whole/deep/0001.json.out']);
-  const seen = await output('whole', 'deep/0001.json');
+  expect(await bench.keys('out/complete/')).toEqual([
+    'out/complete/0000.json.out',
+    'out/complete/deep/0001.json.out',
+  ]);
+  const seen = await output('complete', 'deep/0001.json');
   expect(seen).toMatchObject({
     body: 'one',
     type: 'application/json',
@@ -101,7 +104,7 @@ test('each object is sent to the server with its headers and stored as .out unde
     SAGEMAKER_MAX_PAYLOAD_IN_MB: '5',
   });
   expect(alive(seen.pid)).toBe(false);
-  const events = bench.events.filter((event) => event.Detail.TransformJobName === 'whole');
+  const events = bench.events.filter((event) => event.Detail.TransformJobName === 'complete');
   expect(events.map(({ Detail }) => Detail.TransformJobStatus)).toEqual([
     'InProgress',
     'InProgress',
@@ -133,8 +136,8 @@ test('the URI of a linked model is that of its folder', async () => {
 test('a failing object has no .out, the others are stored, and the job is Failed', async () => {
   await putInputs('partly', {
     'a.json': 'fine',
-    'b.json': 'refuse',
-    'c.json': 'refuse once',
+    'b.json': 'reject',
+    'c.json': 'reject once',
     'd.json': 'x'.repeat(2e6),
   });
   await create('partly', { ModelClientConfig: { InvocationsMaxRetries: 1 }, MaxPayloadInMB: 1 });
@@ -240,7 +243,9 @@ test('models are described, listed, deleted and rejected as on SageMaker', async
     name: 'ValidationException',
     message: expect.stringContaining('Cannot create already existing model'),
   });
-  await expect(createModel('lost', { ModelDataUrl: `s3://${BUCKET}/lost.tar.gz` })).rejects.toMatchObject({
+  await expect(
+    createModel('missing', { ModelDataUrl: `s3://${BUCKET}/missing.tar.gz` }),
+  ).rejects.toMatchObject({
     name: 'ValidationException',
     message: expect.stringContaining('Could not find model data'),
   });
@@ -254,9 +259,9 @@ test('models are described, listed, deleted and rejected as on SageMaker', async
 });
 
 test('the name of a transform job stays in use forever', async () => {
-  await expect(create('whole')).rejects.toMatchObject({ name: 'ResourceInUse' });
+  await expect(create('complete')).rejects.toMatchObject({ name: 'ResourceInUse' });
   const { TransformJobSummaries } = await bench.client.send(
-    new ListTransformJobsCommand({ NameContains: 'whole' }),
+    new ListTransformJobsCommand({ NameContains: 'complete' }),
   );
   expect(TransformJobSummaries?.map((job) => job.TransformJobStatus)).toEqual(['Completed']);
 });

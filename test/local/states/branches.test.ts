@@ -16,7 +16,7 @@ beforeEach(async () => {
     start: ({ token }) => {
       tokens.push(token);
     },
-    refuse: () => {
+    reject: () => {
       throw named('PhotoRejected', 'too dark');
     },
     work: async (event) => {
@@ -125,8 +125,8 @@ describe('Parallel', () => {
         Branches: [
           block({ ...waiting('Teach', { Next: 'Never', End: false }), Never: { Type: 'Pass', End: true } }),
           block({
-            Hold: { Type: 'Wait', Seconds: 10, Next: 'Refuse' },
-            Refuse: { Type: 'Task', Resource: INVOKE, Arguments: { FunctionName: 'refuse' }, End: true },
+            Hold: { Type: 'Wait', Seconds: 10, Next: 'Reject' },
+            Reject: { Type: 'Task', Resource: INVOKE, Arguments: { FunctionName: 'reject' }, End: true },
           }),
         ],
         Catch: [{ ErrorEquals: ['PhotoRejected'], Next: 'Caught' }],

@@ -110,7 +110,7 @@ describe('state machines', () => {
     ['an Express machine', 'StateMachineTypeNotSupported', { type: 'EXPRESS' }],
     ['a version', 'ValidationException', { publish: true }],
     ['no definition', 'ValidationException', { definition: '' }],
-  ])('are refused with %s', async (_, name, more) => {
+  ])('are rejected with %s', async (_, name, more) => {
     const creation = cloud.sfn.send(
       new CreateStateMachineCommand({ name: 'm', definition: pass, roleArn: ROLE, ...more }),
     );
@@ -365,7 +365,7 @@ describe('the protocol', () => {
     ['AWSStepFunctions.constructor', '{}', 'UnknownOperationException'],
     ['DynamoDB.ListTables', '{}', 'UnknownOperationException'],
     ['AWSStepFunctions.SendTaskHeartbeat', '{}', 'ValidationException'],
-  ])('refuses %s with %s: %s', async (target, body, type) => {
+  ])('rejects %s with %s: %s', async (target, body, type) => {
     const response = await post(target, body);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ __type: type });

@@ -6,7 +6,7 @@ beforeAll(async () => {
   cloud = await new Harness({
     double: ({ value }) => ({ doubled: value * 2 }),
     nothing: () => undefined,
-    refuse: () => {
+    reject: () => {
       throw named('PhotoRejected', 'too dark');
     },
   }).open();
@@ -57,7 +57,7 @@ describe('Task', () => {
 
   it('fails with the error type of the function and its complete error as cause', async () => {
     const execution = await cloud.run({
-      Refuse: { Type: 'Task', Resource: INVOKE, Arguments: { FunctionName: 'refuse' }, End: true },
+      Reject: { Type: 'Task', Resource: INVOKE, Arguments: { FunctionName: 'reject' }, End: true },
     });
     expect(execution.status).toBe('FAILED');
     expect(execution.error).toBe('PhotoRejected');

@@ -11,7 +11,7 @@ export function containersOf(model: ModelRequest): readonly ModelContainer[] {
 
 function containerIsGivenOnce(model: ModelRequest): string | undefined {
   if (Boolean(model.PrimaryContainer) !== Boolean(model.Containers)) return undefined;
-  return 'Either PrimaryContainer or Containers must be given, and not both.';
+  return 'Specify either PrimaryContainer or Containers, not both.';
 }
 
 function roleIsGiven(model: ModelRequest): string | undefined {
@@ -27,7 +27,7 @@ function containersHaveAnImage(model: ModelRequest): string | undefined {
 
 function modelDataIsOneOfTwo(model: ModelRequest): string | undefined {
   const both = containersOf(model).some((container) => container.ModelDataUrl && container.ModelDataSource);
-  return both ? 'ModelDataUrl and ModelDataSource cannot both be given.' : undefined;
+  return both ? 'Specify either ModelDataUrl or ModelDataSource, not both.' : undefined;
 }
 
 function modelDataUrlIsTarGz(model: ModelRequest): string | undefined {

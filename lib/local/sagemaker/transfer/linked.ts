@@ -1,5 +1,5 @@
 /**
- * A base model that stays in a folder of this machine: the bucket holds its manifest alone. Where AWS would have
+ * A base model that stays in a folder of this machine: the bucket contains only its manifest. Where AWS would have
  * copied files to the instance, they are linked, so that tens of gigabytes are neither copied nor kept twice.
  */
 import { mkdir, readFile, symlink } from 'node:fs/promises';

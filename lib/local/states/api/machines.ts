@@ -70,7 +70,7 @@ const UpdateStateMachine: Operation = (request, registry) => {
   if (definition === undefined && role === undefined && Object.keys(settings).length === 0) {
     throw new ApiError(
       'MissingRequiredParameter',
-      'Either the definition, the role ARN, the logging, the tracing or the encryption configuration must be given',
+      'Either the definition, the role ARN, the logging, the tracing or the encryption configuration is required',
     );
   }
   if (definition !== undefined) parseDefinition(definition);

@@ -12,7 +12,7 @@ let folder: string;
 let service: SageMakerService;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'proxytune-refusals-'));
+  folder = await mkdtemp(join(tmpdir(), 'proxytune-rejections-'));
   service = await startSageMakerService({
     dataDir: folder,
     s3: {
@@ -183,8 +183,8 @@ test.each<[string, object, RegExp]>([
     { CheckpointConfig: { S3Uri: 's3://b/c', LocalPath: '/data' } },
     /The local SageMaker service does not support/,
   ],
-])('CreateTrainingJob refuses %s', async (_, changes, message) => {
-  const request = { ...trainingRequest('refused'), ...changes };
+])('CreateTrainingJob rejects %s', async (_, changes, message) => {
+  const request = { ...trainingRequest('rejected'), ...changes };
   // Pipe mode is only relevant for a channel.
   const InputDataConfig = 'InputDataConfig' in changes ? {} : { InputDataConfig: [channel({})] };
   const answer = await post('CreateTrainingJob', { ...request, ...InputDataConfig });
@@ -192,7 +192,7 @@ test.each<[string, object, RegExp]>([
 });
 
 const transform = {
-  TransformJobName: 'refused',
+  TransformJobName: 'rejected',
   ModelName: 'nobody',
   TransformInput: { DataSource: { S3DataSource: { S3DataType: 'S3Prefix', S3Uri: 's3://b/in/' } } },
   TransformOutput: { S3OutputPath: 's3://b/out/' },
@@ -244,14 +244,14 @@ test.each<[string, object, RegExp]>([
     {},
     /Could not find model "arn:aws:sagemaker:us-east-1:000000000000:model\/nobody"/,
   ],
-])('CreateTransformJob refuses %s', async (_, changes, message) => {
+])('CreateTransformJob rejects %s', async (_, changes, message) => {
   expect(await post('CreateTransformJob', { ...transform, ...changes })).toEqual(validation(message));
 });
 
-const model = { ModelName: 'refused', ExecutionRoleArn: ROLE };
+const model = { ModelName: 'rejected', ExecutionRoleArn: ROLE };
 
 test.each<[string, object, RegExp]>([
-  ['no container', {}, /Either PrimaryContainer or Containers/],
+  ['no container', {}, /either PrimaryContainer or Containers/],
   ['no image', { PrimaryContainer: {} }, /needs Image/],
   [
     'no role',
@@ -273,7 +273,7 @@ test.each<[string, object, RegExp]>([
     },
     /at most 32768/,
   ],
-])('CreateModel refuses %s', async (_, changes, message) => {
+])('CreateModel rejects %s', async (_, changes, message) => {
   expect(await post('CreateModel', { ...model, ...changes })).toEqual(validation(message));
 });
 
@@ -294,7 +294,7 @@ test('missing jobs give the error that SageMaker returns, not the one that its m
 });
 
 test('wrong types, invalid JSON and unknown operations have their own error names', async () => {
-  const hyperParameters = { ...trainingRequest('refused'), HyperParameters: { steps: 3 } };
+  const hyperParameters = { ...trainingRequest('rejected'), HyperParameters: { steps: 3 } };
   expect(await post('CreateTrainingJob', hyperParameters)).toMatchObject({
     status: 400,
     __type: 'SerializationException',
