@@ -343,7 +343,7 @@ def test_a_hub_that_is_busy_is_asked_again(server, tmp_path, status):
 def test_two_imports_into_one_folder_do_not_mix(server, tmp_path):
     out, given = tmp_path / "models" / "x", tmp_path / "order.json"
     given.write_text(json.dumps(order()))
-    command = [sys.executable, "tools/import_model.py", "--order", str(given), "--out", str(out)]
+    command = [sys.executable, "dev/tools/import_model.py", "--order", str(given), "--out", str(out)]
     # As it is started on one machine: a process, whose reading of the hub's address is its own.
     tool = partial(
         subprocess.run,
