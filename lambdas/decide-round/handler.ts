@@ -6,8 +6,9 @@
 import { readPlan, readText, writeText } from '../../lib/aws/lambda/bucket.ts';
 import { jobsOf } from '../../lib/aws/lambda/table.ts';
 import { curation as curationSchema } from '../../lib/core/contract/curation.ts';
+import { names } from '../../lib/core/contract/names.ts';
 import { isOf } from '../../lib/core/jobs/records.ts';
-import { CURATION_FILE, keys } from '../../lib/core/keys.ts';
+import { keys } from '../../lib/core/keys.ts';
 import { requireEnough, wantsMore } from '../../lib/core/stages/rounds.ts';
 
 export interface DecideRoundInput {
@@ -23,7 +24,7 @@ export async function handler({ runId, round }: DecideRoundInput): Promise<{ mor
     (entry) => isOf(entry, 'curate', round) && entry.state === 'SUCCEEDED',
   );
   if (job === undefined) throw new Error(`round ${round} of run ${runId} is weighed before it was measured`);
-  const text = await readText(`${keys.artifactFolder(runId, job.jobName)}${CURATION_FILE}`);
+  const text = await readText(`${keys.artifactFolder(runId, job.jobName)}${names.files.curation}`);
   const found = curationSchema.parse(JSON.parse(text));
   if (wantsMore(plan, found)) return { more: true };
   // Before it is judged: whoever reads why the run ended finds every picture's verdict there.

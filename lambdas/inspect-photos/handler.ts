@@ -14,6 +14,7 @@ import {
   paginateListObjectsV2,
 } from '@aws-sdk/client-s3';
 import { s3 } from '../../lib/aws/lambda/clients.ts';
+import { names } from '../../lib/core/contract/names.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
 import { blockersOf, findingLine } from '../../lib/core/photos/photos.ts';
 import { type Inspection, inspectPhotos, type PhotoSource } from '../../lib/inspection/inspect.ts';
@@ -42,7 +43,7 @@ export async function handler(event: InspectPhotosEvent): Promise<InspectPhotosR
   const { runId, bucket } = event;
   const photosPrefix = folder(event.photosPrefix);
   const referencesPrefix = folder(event.referencesPrefix);
-  const findingsKey = `${referencesPrefix}findings.json`;
+  const findingsKey = `${referencesPrefix}${names.files.findings}`;
   const inspection = await inspectPhotos(await listPhotos(bucket, photosPrefix), {
     writeReference: (name, png) => put(bucket, `${referencesPrefix}${name}`, png, 'image/png'),
   });

@@ -12,6 +12,7 @@ import { sns } from '../../lib/aws/lambda/clients.ts';
 import { setting } from '../../lib/aws/lambda/environment.ts';
 import { endRun, jobsOf, noteRun, readRun } from '../../lib/aws/lambda/table.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import { names } from '../../lib/core/contract/names.ts';
 import { successMail } from '../../lib/core/jobs/messages.ts';
 import {
   fillJobs,
@@ -46,14 +47,14 @@ export async function handler({
   const from = keys.artifactFolder(runId, evaluation.jobName);
   const outcomes = stageOutcomes(jobs);
   const metrics = withStages(
-    metricsSchema.parse(JSON.parse(await readText(`${from}metrics.json`))),
+    metricsSchema.parse(JSON.parse(await readText(`${from}${names.files.metrics}`))),
     outcomes,
   );
 
   await copyFiles(from, keys.report(runId));
   await writeText(keys.metrics(runId), JSON.stringify(metrics, null, 2), 'application/json');
   // The page comes last: whoever sees it finds everything it shows.
-  const page = fillJobs(fillStages(await readText(`${from}index.html`), outcomes), jobs);
+  const page = fillJobs(fillStages(await readText(`${from}${names.files.reportPage}`), outcomes), jobs);
   await writeText(keys.reportPage(runId), page, CONTENT_TYPES.html ?? '');
 
   await shareClassPictures(runId);
@@ -71,7 +72,7 @@ export async function handler({
  */
 async function shareClassPictures(runId: string): Promise<void> {
   const teach = stageOf(await readPlan(runId), 'teach');
-  const prefix = teach.kind === 'training' ? teach.optionalChannels?.class : undefined;
+  const prefix = teach.kind === 'training' ? teach.optionalChannels?.[names.channels.classImages] : undefined;
   if (prefix === undefined) return;
   const [drawn] = await listObjects(keys.drawnClass(runId), 1);
   const [shared] = await listObjects(keys.classArchive(prefix), 1);
@@ -80,7 +81,7 @@ async function shareClassPictures(runId: string): Promise<void> {
 }
 
 async function copyFiles(from: string, to: string): Promise<void> {
-  const rewritten = [`${from}index.html`, `${from}metrics.json`];
+  const rewritten = [`${from}${names.files.reportPage}`, `${from}${names.files.metrics}`];
   const files = (await listKeys(from)).filter((key) => !rewritten.includes(key));
   for (let at = 0; at < files.length; at += 16) {
     await Promise.all(

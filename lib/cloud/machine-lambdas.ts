@@ -9,6 +9,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { keys } from '../core/keys.ts';
 import { type HandlerDefaults, HandlerFunction, type HandlerFunctionProps } from './handler-function.ts';
 import { createJobs, deleteModels, describeJobs, stopJobs } from './job-permissions.ts';
 import { allow, listObjects, onObjects, onTable } from './permissions.ts';
@@ -78,8 +79,8 @@ function planRun(props: MachineLambdasProps): OwnProps {
     statements: [
       onObjects(bucket, ['s3:GetObject', 's3:GetObjectVersion'], ['subjects/*/subject.json']),
       listObjects(bucket, ['models/*']),
-      onObjects(bucket, ['s3:GetObject'], ['models/*/manifest.json']),
-      onObjects(bucket, ['s3:PutObject'], ['runs/*/plan.json', 'runs/*/chunks/*']),
+      onObjects(bucket, ['s3:GetObject'], [keys.modelManifest('*')]),
+      onObjects(bucket, ['s3:PutObject'], [keys.plan('*'), 'runs/*/chunks/*']),
       onTable(table, ['UpdateItem']),
       // Email addresses only, no other kind of subscriber.
       allow(['sns:Subscribe'], [topic.topicArn], { StringEquals: { 'sns:Protocol': 'email' } }),
@@ -114,7 +115,7 @@ function startJob(scope: Construct, props: MachineLambdasProps): OwnProps {
     memoryMiB: 512,
     environment: { ...storage(props), JOB_ROLE_ARN: jobRole.roleArn, IMAGE_URI: imageUri },
     statements: [
-      onObjects(bucket, ['s3:GetObject'], ['runs/*/plan.json', 'models/*/manifest.json']),
+      onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), keys.modelManifest('*')]),
       listObjects(bucket, ['runs/*/pictures/*', 'class-pictures/*', 'models/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/manifests/*']),
       onTable(table, ['Query', 'PutItem', 'UpdateItem']),
@@ -154,7 +155,7 @@ function decideRound(props: MachineLambdasProps): OwnProps {
     memoryMiB: 512,
     environment: storage(props),
     statements: [
-      onObjects(bucket, ['s3:GetObject'], ['runs/*/plan.json', 'runs/*/jobs/*']),
+      onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), 'runs/*/jobs/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/curation/*']),
       onTable(table, ['Query']),
     ],
@@ -189,12 +190,8 @@ function publishRun(props: MachineLambdasProps): OwnProps {
     memoryMiB: 512,
     environment: { ...storage(props), TOPIC_ARN: topic.topicArn },
     statements: [
-      onObjects(
-        bucket,
-        ['s3:GetObject'],
-        ['runs/*/plan.json', 'runs/*/jobs/*', 'runs/*/checkpoints/teach/prior/*'],
-      ),
-      listObjects(bucket, ['runs/*/jobs/*', 'runs/*/checkpoints/teach/prior/*', 'class-pictures/*']),
+      onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), 'runs/*/jobs/*', keys.drawnClass('*')]),
+      listObjects(bucket, ['runs/*/jobs/*', keys.drawnClass('*'), 'class-pictures/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/report/*', 'class-pictures/*']),
       onTable(table, ['GetItem', 'Query', 'UpdateItem']),
       allow(['sns:Publish'], [topic.topicArn]),

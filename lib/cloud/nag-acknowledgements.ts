@@ -4,6 +4,7 @@
  */
 import { type CfnElement, type Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { keys } from '../core/keys.ts';
 import { JOB_PREFIX } from '../core/names.ts';
 
 interface Acknowledgement {
@@ -98,22 +99,22 @@ function objects(stack: Stack): Acknowledgement[] {
     on('ImportRole', 'models/*', 'The job may write any model of the catalogue, and nothing else.'),
     on('ImportRole', 'imports/*', 'The `*` is the job, and the files of its request and progress.'),
     on('MachineLambdas/PlanRun', 'subjects/*/subject.json', OF_EVERY_RUN),
-    on('MachineLambdas/PlanRun', 'models/*/manifest.json', 'The `*` is the model that the request names.'),
-    on('MachineLambdas/PlanRun', 'runs/*/plan.json', OF_EVERY_RUN),
+    on('MachineLambdas/PlanRun', keys.modelManifest('*'), 'The `*` is the model that the request names.'),
+    on('MachineLambdas/PlanRun', keys.plan('*'), OF_EVERY_RUN),
     on('MachineLambdas/PlanRun', 'runs/*/chunks/*', FILES_OF_A_RUN),
     on('MachineLambdas/InspectPhotos', 'subjects/*/photos/*', OF_EVERY_RUN),
     on('MachineLambdas/InspectPhotos', 'runs/*/references/*', FILES_OF_A_RUN),
-    on('MachineLambdas/StartJob', 'runs/*/plan.json', OF_EVERY_RUN),
-    on('MachineLambdas/StartJob', 'models/*/manifest.json', 'The `*` is the model that the plan names.'),
+    on('MachineLambdas/StartJob', keys.plan('*'), OF_EVERY_RUN),
+    on('MachineLambdas/StartJob', keys.modelManifest('*'), 'The `*` is the model that the plan names.'),
     on('MachineLambdas/StartJob', 'runs/*/manifests/*', FILES_OF_A_RUN),
     on('MachineLambdas/ReconcileJob', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('EventLambdas/CompleteJob', 'runs/*/failures/*', FILES_OF_A_RUN),
-    on('MachineLambdas/DecideRound', 'runs/*/plan.json', OF_EVERY_RUN),
+    on('MachineLambdas/DecideRound', keys.plan('*'), OF_EVERY_RUN),
     on('MachineLambdas/DecideRound', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('MachineLambdas/DecideRound', 'runs/*/curation/*', FILES_OF_A_RUN),
-    on('MachineLambdas/PublishRun', 'runs/*/plan.json', OF_EVERY_RUN),
+    on('MachineLambdas/PublishRun', keys.plan('*'), OF_EVERY_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/jobs/*', FILES_OF_A_RUN),
-    on('MachineLambdas/PublishRun', 'runs/*/checkpoints/teach/prior/*', FILES_OF_A_RUN),
+    on('MachineLambdas/PublishRun', keys.drawnClass('*'), FILES_OF_A_RUN),
     on('MachineLambdas/PublishRun', 'class-pictures/*', SHARED_BY_RUNS),
     on('MachineLambdas/PublishRun', 'runs/*/report/*', FILES_OF_A_RUN),
   ];

@@ -1,9 +1,11 @@
 /** Where things lie in the bucket. Every prefix ends in `/`, because S3 matches prefixes as plain strings. */
+import { names } from './contract/names.ts';
 import { ProxytuneError } from './errors.ts';
 import type { JobStage, TransformStage } from './words.ts';
 
 export const REQUEST_FILE = 'subject.json';
-export const CURATION_FILE = 'curation.json';
+
+const { chunks, files, folders } = names;
 
 /** Letters, digits, `-` and `_`: what survives keys, names and URLs alike. */
 const SUBJECT = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}$/;
@@ -46,10 +48,10 @@ export const keys = {
   request: (subject: string) => `subjects/${subject}/${REQUEST_FILE}`,
   photos: (subject: string) => `subjects/${subject}/photos/`,
   run: (run: string) => `runs/${run}/`,
-  plan: (run: string) => `runs/${run}/plan.json`,
+  plan: (run: string) => `runs/${run}/${files.plan}`,
   references: (run: string) => `runs/${run}/references/`,
   /** What the inspection found; written after the last reference. */
-  findings: (run: string) => `runs/${run}/references/findings.json`,
+  findings: (run: string) => `runs/${run}/references/${files.findings}`,
   chunks: (run: string, stage: TransformStage) => `runs/${run}/chunks/${stage}/`,
   chunk: (run: string, stage: TransformStage, chunk: number) =>
     `runs/${run}/chunks/${stage}/${chunkName(chunk)}`,
@@ -60,21 +62,21 @@ export const keys = {
     `runs/${run}/pictures/${stage}/${attemptFolder(attempt, round)}/`,
   /** Which proxies the student learns from; there once no more are drawn. */
   curation: (run: string) => `runs/${run}/curation/`,
-  curationFile: (run: string) => `runs/${run}/curation/${CURATION_FILE}`,
+  curationFile: (run: string) => `runs/${run}/curation/${files.curation}`,
   /** Kept over attempts, so that the next one resumes. */
   checkpoints: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/`,
   /** What the teacher drew at its checkpoints, and which of these was chosen. */
-  teachSamples: (run: string) => `runs/${run}/checkpoints/teach/samples/`,
+  teachSamples: (run: string) => `runs/${run}/checkpoints/teach/${folders.validation}/`,
   /** Pictures of the category that the teacher drew in this run, as one archive; only where it drew all. */
-  drawnClass: (run: string) => `runs/${run}/checkpoints/teach/prior/pictures.tar`,
+  drawnClass: (run: string) => `runs/${run}/checkpoints/teach/${folders.classImages}/${files.classArchive}`,
   /** The same for every run that wants the same: everything that decides the pictures is in the key. */
   classPictures: ({ model, content, prompt, size, steps, guidance, pictures }: ClassPictures) =>
     `class-pictures/${model}/${content}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
-  classArchive: (prefix: string) => `${prefix}pictures.tar`,
-  progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/progress.json`,
-  /** SageMaker adds `<job>/output/model.tar.gz` (or `model/…`, uncompressed). */
+  classArchive: (prefix: string) => `${prefix}${files.classArchive}`,
+  progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${files.progress}`,
+  /** SageMaker adds `<job>/output/${files.adapterArchive}` (or `model/…`, uncompressed). */
   jobs: (run: string) => `runs/${run}/jobs/`,
-  artifact: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model.tar.gz`,
+  artifact: (run: string, job: string) => `runs/${run}/jobs/${job}/output/${files.adapterArchive}`,
   /** The folder of the one that is packed. */
   artifacts: (run: string, job: string) => `runs/${run}/jobs/${job}/output/`,
   artifactFolder: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model/`,
@@ -88,15 +90,17 @@ export const keys = {
   generatedPicturesOfAttempt: (run: string, id: string, attempt: number) =>
     `runs/${run}/generated/${id}/pictures/a${attempt}/`,
   report: (run: string) => `runs/${run}/report/`,
-  reportPage: (run: string) => `runs/${run}/report/index.html`,
-  metrics: (run: string) => `runs/${run}/report/metrics.json`,
+  reportPage: (run: string) => `runs/${run}/report/${files.reportPage}`,
+  metrics: (run: string) => `runs/${run}/report/${files.metrics}`,
   model: (id: string) => `models/${id}/`,
   /** Everything of the jobs that bring models in, but the models. SageMaker adds `<job>/output/…`. */
   imports: 'imports/',
   importOrder: (job: string) => `imports/${job}/order/`,
+  importOrderFile: (job: string) => `imports/${job}/order/${files.importRequest}`,
   importProgress: (job: string) => `imports/${job}/progress/`,
+  importProgressFile: (job: string) => `imports/${job}/progress/${files.progress}`,
   /** Written after the last file of the model; see model-manifest.ts. */
-  modelManifest: (id: string) => `models/${id}/manifest.json`,
+  modelManifest: (id: string) => `models/${id}/${files.manifest}`,
 } as const;
 
 /** The folder of an attempt's pictures. */
@@ -106,11 +110,13 @@ export function attemptFolder(attempt: number, round = 1): string {
 
 /** Fixed width, so that listing order is chunk order. */
 export function chunkName(chunk: number): string {
-  return `chunk-${String(chunk).padStart(4, '0')}.json`;
+  return `${chunks.prefix}${String(chunk).padStart(chunks.digits, '0')}${chunks.suffix}`;
 }
 
 /** Number of the chunk that an output object answers, or undefined for another object. */
 export function chunkOfOutput(key: string): number | undefined {
-  const digits = /\/chunk-(\d{4,})\.json\.out$/.exec(`/${key}`)?.[1];
-  return digits === undefined ? undefined : Number(digits);
+  const name = key.slice(key.lastIndexOf('/') + 1);
+  const digits = /\d+/.exec(name)?.[0];
+  const chunk = Number(digits);
+  return digits !== undefined && name === chunkName(chunk) + chunks.shardEnding ? chunk : undefined;
 }

@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { names } from '../core/contract/names.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { endAbandonedRuns } from './abandoned-runs.ts';
 import { writeAddress } from './address.ts';
@@ -180,7 +181,7 @@ function containerEnvironment(endpoint: string): Record<string, string> {
     OMP_NUM_THREADS: String(availableParallelism()),
     HF_HUB_OFFLINE: '1',
     // On AWS a model server must be reachable from outside its container; here that would be from outside the machine.
-    PROXYTUNE_BIND_HOST: '127.0.0.1',
+    [names.environment.bindHost]: '127.0.0.1',
   };
 }
 

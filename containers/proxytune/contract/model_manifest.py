@@ -1,4 +1,4 @@
-"""The manifest of a base model, `manifest.json` beside its files: every file's size and SHA-256."""
+"""The manifest of a base model, next to its files: every file's size and SHA-256."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.names import FILES
 
-MANIFEST_FILE = "manifest.json"
+MANIFEST_FILE = FILES.manifest
 # Settings, vocabularies and small weights: read anyway, and hashed in a few hundredths of a second. Larger
 # files are compared by size where they lie, and by hash where they are pulled.
 HASHED_BYTES = 64 * 2**20

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.records import START_AGAIN, read_record
 
 
@@ -16,9 +17,9 @@ def read_plan(channel: Path) -> dict[str, Any]:
     """
     return read_record(
         channel,
-        "plan.json",
+        FILES.plan,
         "plan",
-        channel="plan",
-        allowed="the plan.json that the plan stage wrote, unchanged",
+        channel=CHANNELS.plan,
+        allowed=f"the {FILES.plan} that the plan stage wrote, unchanged",
         remedy=START_AGAIN,
     )

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from proxytune.contract.names import FILES
+
 # The mirror uploads every version that it sees; more than one a second only costs requests.
 SECONDS_BETWEEN_WRITES = 1.0
 # The rate is taken over this many of the latest writes, so that a slow start does not spoil the ETA for long.
@@ -38,7 +40,7 @@ class ProgressFile:
         resumed_from: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._file = folder / "progress.json"
+        self._file = folder / FILES.progress
         self._stage = stage
         self._clock = clock
         self._written_at = -SECONDS_BETWEEN_WRITES

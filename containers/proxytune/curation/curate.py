@@ -10,6 +10,7 @@ from PIL import Image
 
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile, replace_file
 from proxytune.contract.signals import Stop
@@ -17,7 +18,6 @@ from proxytune.curation.coverage import Evidence, evidence
 from proxytune.curation.criteria import CRITERIA, Limits, Texts, Verdict, judge, limits_for
 from proxytune.curation.measured import Measured, measure
 from proxytune.images.dataset import read_proxies
-from proxytune.images.kept import FILE
 from proxytune.images.shard import Picture
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 from proxytune.metrics.pictures import open_picture, references
@@ -39,15 +39,15 @@ def curate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> 
     Raises:
         ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch.
     """
-    plan = read_plan(folders.channel("plan"))
+    plan = read_plan(folders.channel(CHANNELS.plan))
     asked, number = plan["curation"], hyperparameters["round"]
     ends = asked["rounds"][:number]
-    proxies = read_proxies(folders.channel("proxies"), ends[-1])
+    proxies = read_proxies(folders.channel(CHANNELS.proxies), ends[-1])
     progress = ProgressFile(folders.checkpoints, "curate", len(proxies))
     progress.write("loading the encoders", 0)
     device = default_device()
-    clip = ClipEncoder(folders.channel("clip"), device)
-    dino = DinoEncoder(folders.channel("dino"), device)
+    clip = ClipEncoder(folders.channel(CHANNELS.clip), device)
+    dino = DinoEncoder(folders.channel(CHANNELS.dino), device)
     progress.restart_rate(0)
     photos = _photos(folders, clip, dino)
     measured = measure(proxies, clip, dino, folders.checkpoints, progress)
@@ -68,7 +68,7 @@ def curate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> 
 
 def _photos(folders: Folders, clip: ClipEncoder, dino: DinoEncoder) -> Measured:
     images: list[Image.Image] = [
-        open_picture(picture, picture.read()) for picture in references(folders.channel("references"))
+        open_picture(picture, picture.read()) for picture in references(folders.channel(CHANNELS.references))
     ]
     return Measured(clip.pictures(images), dino.pictures(images))
 
@@ -130,4 +130,4 @@ def _write(record: Mapping[str, Any], folders: Folders) -> None:
         raise ValueError(f"the curation does not fit its schema: {wrong}")
     folders.model.mkdir(parents=True, exist_ok=True)
     content = (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode()
-    replace_file(folders.model / FILE, content)
+    replace_file(folders.model / FILES.curation, content)

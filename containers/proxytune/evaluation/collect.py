@@ -9,7 +9,7 @@ from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
-from proxytune.contract.names import LIMITS
+from proxytune.contract.names import CHANNELS, LIMITS
 from proxytune.images import dataset
 from proxytune.images import shard as shards
 from proxytune.images.kept import Judged, read_judged
@@ -30,10 +30,10 @@ def collect(folders: Folders, plan: Mapping[str, Any], judged: Judged | None = N
             ProxiesIncomplete.
     """
     return [
-        *references(folders.channel("references")),
-        *proxies(folders.channel("proxies"), plan, judged),
-        *samples(folders.channel("samples-teacher"), plan, "teacher"),
-        *samples(folders.channel("samples-student"), plan, "student"),
+        *references(folders.channel(CHANNELS.references)),
+        *proxies(folders.channel(CHANNELS.proxies), plan, judged),
+        *samples(folders.channel(CHANNELS.samples_teacher), plan, "teacher"),
+        *samples(folders.channel(CHANNELS.samples_student), plan, "student"),
     ]
 
 
@@ -45,7 +45,7 @@ def judged_proxies(folders: Folders, plan: Mapping[str, Any]) -> Judged | None:
     """
     if plan.get("curation") is None:
         return None
-    return read_judged(folders.channel("proxies"), folders.channel("curation"))
+    return read_judged(folders.channel(CHANNELS.proxies), folders.channel(CHANNELS.curation))
 
 
 def proxies(channel: Path, plan: Mapping[str, Any], judged: Judged | None) -> list[Picture]:

@@ -15,13 +15,14 @@ from PIL import Image
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.records import read_record
 from proxytune.evaluation.pictures import View, save_view
 from proxytune.evaluation.report.curves import curve
 from proxytune.metrics.pictures import Picture
 
-CHANNEL = "teach-samples"
-RECORD = "choice.json"
+CHANNEL = CHANNELS.validation
+RECORD = FILES.choice
 ALLOWED, REMEDY = "what the stage teach left of its samples", "run the stage teach again"
 # What the report calls the folder of these pictures.
 ROW = "teacher-samples"

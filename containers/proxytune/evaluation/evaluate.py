@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import CHANNELS
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import Stop
@@ -51,7 +52,7 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     Raises:
         ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch, RequestInvalid.
     """
-    plan = read_plan(folders.channel("plan"))
+    plan = read_plan(folders.channel(CHANNELS.plan))
     judge = judge_of(plan)
     judged = judged_proxies(folders, plan)
     pictures = collect(folders, plan, judged)
@@ -60,8 +61,8 @@ def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -
     progress = ProgressFile(folders.checkpoints, "evaluate", len(pictures))
     progress.write("loading the encoders", 0)
     device = default_device()
-    clip = ClipEncoder(folders.channel("clip"), device)
-    dino = DinoEncoder(folders.channel("dino"), device)
+    clip = ClipEncoder(folders.channel(CHANNELS.clip), device)
+    dino = DinoEncoder(folders.channel(CHANNELS.dino), device)
     progress.restart_rate(0)
     encoded = encode(pictures, clip, dino, judge, report, progress)
     scored = score(pictures, encoded, clip)

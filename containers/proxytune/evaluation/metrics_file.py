@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from proxytune.contract import schema
+from proxytune.contract.names import FILES
 from proxytune.contract.progress import replace_file
 from proxytune.evaluation.exact import EXACT, exact_row
 from proxytune.evaluation.pictures import ScoredPicture
@@ -95,7 +96,7 @@ def build_metrics(
 
 def write_metrics(metrics: Mapping[str, Any], report: Path) -> None:
     """Write metrics.json and metrics.csv into the report's folder, each at once or not at all."""
-    replace_file(report / "metrics.json", (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
+    replace_file(report / FILES.metrics, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
     replace_file(report / "metrics.csv", as_csv(metrics).encode())
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import CHANNELS, CHUNKS, FILES, STAGE_ROLES
 from proxytune.contract.progress import replace_file
 from proxytune.contract.signals import StopRequest
 from proxytune.generation.generator import StreamingMaker
@@ -23,10 +24,8 @@ from proxytune.images import shard
 from proxytune.images.chunk import Chunk, invalid, prompts_of, read_chunks
 from proxytune.training.distributed import rank_and_count
 
-ROLE = "teacher"
-ARCHIVE = "model.tar.gz"
-# What a batch transform appends to the name of an object that it answers.
-ENDING = ".out"
+ROLE = STAGE_ROLES["synthesize"]
+ENDING = CHUNKS.shard_ending
 
 
 def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopRequest) -> None:
@@ -37,7 +36,7 @@ def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopReq
     Raises:
         ProxytuneError: ChannelMissing, HyperparameterInvalid, ModelMissing, ModelMismatch, ModelUnknown.
     """
-    chunks = read_chunks(folders.channel("chunks"))
+    chunks = read_chunks(folders.channel(CHANNELS.chunks))
     wanted = hyperparameters["chunks"]
     if len(chunks) < wanted:
         raise invalid(
@@ -53,9 +52,9 @@ def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopReq
         return
     model = hyperparameters["model"]
     with tempfile.TemporaryDirectory(prefix="proxytune-adapter-") as temporary:
-        adapter = _unpacked(folders.channel("adapter"), Path(temporary))
+        adapter = _unpacked(folders.channel(CHANNELS.adapter), Path(temporary))
         maker = maker_for(ROLE, hyperparameters["family"], model, adapter)
-        load_onto_device(maker, folders.channel("base"), adapter, f"{ROLE} {model}")
+        load_onto_device(maker, folders.channel(CHANNELS.base), adapter, f"{ROLE} {model}")
     if isinstance(maker, StreamingMaker):
         maker.expect(prompts_of(missing))
     target = folders.checkpoints / hyperparameters["folder"]
@@ -111,7 +110,7 @@ def _unpacked(channel: Path, target: Path) -> Path:
     Raises:
         ProxytuneError: ModelMismatch for an archive that is none, or whose paths lead out.
     """
-    archive = channel / ARCHIVE
+    archive = channel / FILES.adapter_archive
     if not archive.exists():
         return channel
     try:
@@ -123,7 +122,7 @@ def _unpacked(channel: Path, target: Path) -> Path:
         raise ProxytuneError(
             "ModelMismatch",
             what=f"The teacher's adapter cannot be unpacked: {error}",
-            allowed=f"the {ARCHIVE} of a stage that trains",
+            allowed=f"the {FILES.adapter_archive} of a stage that trains",
             remedy="give the job the artifact of the stage teach",
         ) from error
     return target

@@ -10,9 +10,7 @@ from typing import Any
 
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
-
-# What the objects are called (`chunkName` in lib/core/keys.ts).
-CHUNK_PATTERN = "chunk-*.json"
+from proxytune.contract.names import CHUNKS
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def read_chunks(folder: Path) -> list[tuple[str, Chunk]]:
     Raises:
         ProxytuneError: HyperparameterInvalid.
     """
-    return [(file.name, parse(file.read_bytes())) for file in sorted(folder.glob(CHUNK_PATTERN))]
+    return [(file.name, parse(file.read_bytes())) for file in sorted(folder.glob(CHUNKS.pattern))]
 
 
 def prompts_of(chunks: Iterable[tuple[str, Chunk]]) -> list[str]:

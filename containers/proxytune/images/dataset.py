@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.names import CHUNKS
 from proxytune.images import shard
 from proxytune.images.shard import Picture
 
@@ -23,7 +24,7 @@ def read_all(folder: Path) -> list[Picture]:
         ProxytuneError: ShardInvalid, also when two pictures of one index were asked for differently.
     """
     found: dict[tuple[str, str, int], Picture] = {}
-    for path in sorted(folder.rglob("*.out")):
+    for path in sorted(folder.rglob(f"*{CHUNKS.shard_ending}")):
         for picture in shard.read(path):
             record = picture.record
             first = found.setdefault((record.stage, record.variant, record.index), picture)

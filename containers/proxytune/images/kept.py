@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.records import START_AGAIN, read_record
 from proxytune.images.dataset import read_proxies
 from proxytune.images.shard import Picture
-
-FILE = "curation.json"
 
 
 @dataclass(frozen=True)
@@ -38,10 +37,10 @@ def read_curation(channel: Path) -> dict[str, Any]:
     """
     return read_record(
         channel,
-        FILE,
+        FILES.curation,
         "curation",
-        channel="curation",
-        allowed=f"the {FILE} that the stage curate wrote, unchanged",
+        channel=CHANNELS.curation,
+        allowed=f"the {FILES.curation} that the stage curate wrote, unchanged",
         remedy=START_AGAIN,
     )
 
@@ -58,7 +57,7 @@ def read_judged(proxies: Path, curation: Path) -> Judged:
             ChannelMissing, ShardInvalid.
     """
     found = read_curation(curation)
-    judged = Judged(curation / FILE, found, [], [])
+    judged = Judged(curation / FILES.curation, found, [], [])
     for picture, verdict in zip(read_proxies(proxies, found["drawn"]), found["pictures"], strict=True):
         if picture.record.sha256 != verdict["sha256"]:
             raise ProxytuneError(

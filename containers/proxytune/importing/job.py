@@ -13,13 +13,12 @@ from typing import Any
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
 from proxytune.importing.targets import Bucket
-
-ORDER_FILE = "order.json"
 
 
 def import_model(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) -> None:
@@ -32,7 +31,7 @@ def import_model(folders: Folders, hyperparameters: dict[str, Any], stop: StopRe
     Raises:
         ProxytuneError: ModelGated, HubFailed, ModelMismatch, HyperparameterInvalid.
     """
-    order = read_order(folders.channel("order") / ORDER_FILE)
+    order = read_order(folders.channel(CHANNELS.import_request) / FILES.import_request)
     progress = ProgressFile(folders.checkpoints, "import-model", len(order["files"]))
     progress.write("asking the hub", 0)
     hub = Hub(order["repository"], order["revision"], token_of(order), order["gated"])
@@ -46,7 +45,7 @@ def import_model(folders: Folders, hyperparameters: dict[str, Any], stop: StopRe
     manifest = bring(order, hub, Bucket(order["bucket"], order["prefix"]), tell)
     progress.write("done", len(manifest["files"]))
     # SageMaker wants an artifact; the manifest says best what was made.
-    (folders.model / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    (folders.model / FILES.manifest).write_text(json.dumps(manifest), "utf-8")
 
 
 def read_order(file: Path) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from urllib.parse import unquote, urlparse
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import MOST_CHARACTERS
+from proxytune.contract.names import ENVIRONMENT
 
-VARIABLE = "PROXYTUNE_FAILURE_NOTE"
+VARIABLE = ENVIRONMENT.failure_note
 
 
 def leave_note(error: ProxytuneError) -> None:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.names import ENVIRONMENT, STAGE_ROLES
 
-# Role -> the stages whose chunks it draws. The package proxytune.<role>.families knows its families.
-STAGES = {"teacher": ("synthesize", "sample-teacher"), "student": ("sample-student",)}
+# Role -> the stages whose images it generates. The package proxytune.<role>.families knows its families.
+STAGES = {
+    role: tuple(stage for stage in STAGE_ROLES if STAGE_ROLES[stage] == role)
+    for role in dict.fromkeys(STAGE_ROLES.values())
+}
 
 
 @dataclass(frozen=True)
@@ -43,21 +47,21 @@ class Settings:
         Raises:
             ProxytuneError: HyperparameterInvalid.
         """
-        role = _needed("PROXYTUNE_ROLE")
+        role = _needed(ENVIRONMENT.role)
         if role not in STAGES:
-            raise _invalid("PROXYTUNE_ROLE names no role that draws", role, ", ".join(STAGES))
+            raise _invalid(f"{ENVIRONMENT.role} is not a role that generates images", role, ", ".join(STAGES))
         port = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
         if not port.isdecimal():
             raise _invalid("SAGEMAKER_BIND_TO_PORT is no port", port, "1 to 65535")
         return cls(
             role=role,
-            family=_needed("PROXYTUNE_FAMILY"),
-            model=_needed("PROXYTUNE_MODEL"),
-            base_model=_needed("PROXYTUNE_BASE_MODEL"),
+            family=_needed(ENVIRONMENT.family),
+            model=_needed(ENVIRONMENT.model),
+            base_model=_needed(ENVIRONMENT.base_model),
             adapter=Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml") / "model",
-            host=os.environ.get("PROXYTUNE_BIND_HOST") or "0.0.0.0",
+            host=os.environ.get(ENVIRONMENT.bind_host) or "0.0.0.0",
             port=int(port),
-            chunks=os.environ.get("PROXYTUNE_CHUNKS") or "",
+            chunks=os.environ.get(ENVIRONMENT.chunks) or "",
         )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from proxytune.images.chunk import CHUNK_PATTERN, parse, prompts_of
+from proxytune.contract.names import CHUNKS
+from proxytune.images.chunk import parse, prompts_of
 
 # S3's answers are small and slow: some at once.
 AT_ONCE = 16
@@ -30,7 +31,7 @@ def upcoming_prompts(uri: str) -> list[str]:
 def _bodies(uri: str) -> list[bytes]:
     parts = urlparse(uri)
     if parts.scheme == "file":
-        return [file.read_bytes() for file in sorted(Path(unquote(parts.path)).glob(CHUNK_PATTERN))]
+        return [file.read_bytes() for file in sorted(Path(unquote(parts.path)).glob(CHUNKS.pattern))]
     from concurrent.futures import ThreadPoolExecutor
 
     from proxytune.serving.base_model import s3_client

@@ -7,6 +7,7 @@ from typing import Any
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.folders import Folders
 from proxytune.contract.hyperparameters import settings_hash
+from proxytune.contract.names import CHANNELS
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.images.dataset import read_proxies
@@ -31,7 +32,7 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
         ProxytuneError: by its name; see the modules called here.
         SystemExit: 143 after SIGTERM.
     """
-    base = folders.channel("base")
+    base = folders.channel(CHANNELS.base)
     progress = ProgressFile(folders.checkpoints, "learn", hyperparameters["steps"])
     progress.write("reading the proxies", 0)
     proxies = ProxySet(_proxies(folders, hyperparameters), hyperparameters["size"])
@@ -54,10 +55,10 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
 
 def _proxies(folders: Folders, hyperparameters: dict[str, Any]) -> list[Picture]:
     """All that were planned, or those that the curation keeps."""
-    channel = folders.channel("proxies")
+    channel = folders.channel(CHANNELS.proxies)
     if not hyperparameters.get("curated", False):
         return read_proxies(channel, hyperparameters["proxies"])
-    judged = read_judged(channel, folders.channel("curation"))
+    judged = read_judged(channel, folders.channel(CHANNELS.curation))
     print(f"{len(judged.kept)} proxies are kept, {len(judged.dropped)} are dropped", flush=True)
     return judged.kept
 

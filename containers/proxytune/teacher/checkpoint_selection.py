@@ -21,14 +21,13 @@ from PIL import Image
 
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.progress import replace_file
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 from proxytune.metrics.pictures import references
 from proxytune.metrics.prompts import without
 from proxytune.metrics.scores import among_themselves, to_prompts, to_references
 from proxytune.teacher.validation import Sample, SampleBook
-
-CHOICE_FILE = "choice.json"
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,11 @@ def choose_checkpoint(
     if chosen is not None:
         return chosen
     asked = hyperparameters["samples"]
-    clip, dino = ClipEncoder(folders.channel("clip"), device), DinoEncoder(folders.channel("dino"), device)
-    found = references(folders.channel("references"))
+    clip, dino = (
+        ClipEncoder(folders.channel(CHANNELS.clip), device),
+        DinoEncoder(folders.channel(CHANNELS.dino), device),
+    )
+    found = references(folders.channel(CHANNELS.references))
     photos = dino.pictures([_opened(io.BytesIO(photo.read())) for photo in found])
     plain = {sample.prompt: without(hyperparameters["token_word"], sample.prompt) for sample in book.samples}
     texts = dict(zip(plain, clip.texts(list(plain.values())), strict=True))
@@ -169,7 +171,7 @@ def choose_checkpoint(
     wrong = schema.check("choice", record)
     if wrong is not None:
         raise ValueError(f"the choice does not fit its schema: {wrong}")
-    replace_file(book.folder / CHOICE_FILE, (json.dumps(record, indent=1) + "\n").encode("utf-8"))
+    replace_file(book.folder / FILES.choice, (json.dumps(record, indent=1) + "\n").encode("utf-8"))
     print(f"the adapter that is handed on: {reason}", flush=True)
     return best.step
 
@@ -177,7 +179,7 @@ def choose_checkpoint(
 def _chosen_before(book: SampleBook) -> int | None:
     """What an earlier attempt chose, which was cut off later; it has left the chosen adapter only."""
     try:
-        record = json.loads((book.folder / CHOICE_FILE).read_text("utf-8"))
+        record = json.loads((book.folder / FILES.choice).read_text("utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     step = int(record["chosen"]) if schema.check("choice", record) is None else None

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import CHANNELS, FILES, FOLDERS
 from proxytune.contract.progress import replace_file
 from proxytune.generation.batch_backoff import give_back
 from proxytune.images.chunk import Chunk, PictureRequest
@@ -24,8 +25,7 @@ from proxytune.images.png import encode_png
 from proxytune.teacher.families import registry
 from proxytune.teacher.photos import is_picture
 
-FOLDER, ARCHIVE = "prior", "pictures.tar"
-CHANNEL = "class"
+ARCHIVE = FILES.class_archive
 # Below the job's base: not mirrored.
 CLASS_PICTURES = "class-pictures"
 
@@ -42,9 +42,9 @@ def class_pictures(
     Raises:
         ProxytuneError: ModelMissing, ModelMismatch; HyperparameterInvalid for a size that cannot be drawn.
     """
-    count, kept = hyperparameters["prior"]["pictures"], folders.checkpoints / FOLDER
+    count, kept = hyperparameters["prior"]["pictures"], folders.checkpoints / FOLDERS.class_images
     whole = folders.base / CLASS_PICTURES
-    shared = folders.optional_channel(CHANNEL)
+    shared = folders.optional_channel(CHANNELS.class_images)
     for archive in ([] if shared is None else [shared / ARCHIVE]) + [kept / ARCHIVE]:
         if _unpack(archive, whole, count):
             print(f"{count} class pictures are there already", flush=True)

@@ -13,6 +13,7 @@ import torch
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.folders import Folders
 from proxytune.contract.hyperparameters import settings_hash
+from proxytune.contract.names import CHANNELS, FOLDERS
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher.about import describe, weights_sha256
@@ -20,7 +21,6 @@ from proxytune.teacher.class_images import CLASS_PICTURES, class_pictures
 from proxytune.teacher.config import Lesson, Prior, Teacher
 from proxytune.teacher.families import registry
 from proxytune.teacher.photos import PhotoSet
-from proxytune.teacher.validation import FOLDER as SAMPLES
 from proxytune.teacher.validation import SampleBook, collector, wanted
 from proxytune.training import loop
 from proxytune.training.device import default_device
@@ -40,7 +40,7 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
         SystemExit: 143 after SIGTERM.
     """
     processes = join()
-    base, references = folders.channel("base"), folders.channel("references")
+    base, references = folders.channel(CHANNELS.base), folders.channel(CHANNELS.references)
     progress = ProgressFile(folders.checkpoints, "teach", hyperparameters["steps"])
     if processes.first:
         progress.write("loading the teacher", 0)
@@ -122,7 +122,7 @@ def _book(hyperparameters: dict[str, Any], folders: Folders, photos: PhotoSet) -
         print("no samples were asked for: the adapter of the last step is handed on", flush=True)
         return None
     settings = settings_hash(hyperparameters, photos.sha256)
-    return SampleBook(folders.checkpoints / SAMPLES, settings, wanted(hyperparameters))
+    return SampleBook(folders.checkpoints / FOLDERS.validation, settings, wanted(hyperparameters))
 
 
 def _hand_on(book: SampleBook, teacher: Teacher, hyperparameters: dict[str, Any], folders: Folders) -> int:

@@ -19,15 +19,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from proxytune.contract.names import SEEDS
 from proxytune.contract.progress import ProgressFile, replace_file
 from proxytune.contract.signals import StopRequest
 from proxytune.images.png import encode_png
 from proxytune.teacher.photos import is_picture
 
-FOLDER = "samples"
-# Above the seeds of proxies and of the evaluation's samples (plan/chunks.ts): a checkpoint is not chosen
+# Above the seeds of proxies and of the evaluation's samples (names.json): a checkpoint is not chosen
 # by the very noise that it is measured with.
-FIRST_SEED = 2_000_000
+FIRST_SEED = SEEDS.streams.validation * SEEDS.stream_width
 SETTINGS = "settings.txt"
 
 

@@ -3,6 +3,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { Place } from '../../aws/context.ts';
 import { type Metrics, metrics as metricsSchema } from '../../core/contract/metrics.ts';
+import { names } from '../../core/contract/names.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { keys } from '../../core/keys.ts';
 import { listKeys, listRuns, readBytes, readObject, readRunView } from '../run-state.ts';
@@ -30,7 +31,7 @@ export async function fetchReport(place: Place, runId: string, dataDir: string):
   }
   await rm(folder, { recursive: true, force: true });
   await rename(incoming, folder);
-  return { page: join(folder, 'index.html'), metrics: metricsSchema.parse(JSON.parse(text)) };
+  return { page: join(folder, names.files.reportPage), metrics: metricsSchema.parse(JSON.parse(text)) };
 }
 
 /** The named run, or the newest. @throws RunUnknown, naming the runs there are */

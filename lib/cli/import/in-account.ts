@@ -94,7 +94,7 @@ async function begin(place: Place, row: Model, revision: string | null, output: 
   await place.s3.send(
     new PutObjectCommand({
       Bucket: place.bucket,
-      Key: `${keys.importOrder(name)}order.json`,
+      Key: keys.importOrderFile(name),
       Body: JSON.stringify(order),
     }),
   );
@@ -138,7 +138,7 @@ async function untilOver(place: Place, name: string, output: Output, signal: Abo
 }
 
 async function progressLine(place: Place, name: string): Promise<string | undefined> {
-  const text = await readObject(place, `${keys.importProgress(name)}progress.json`);
+  const text = await readObject(place, keys.importProgressFile(name));
   const read = progressSchema.safeParse(text === undefined ? undefined : JSON.parse(text));
   return read.success ? `${read.data.step}/${read.data.total} ${read.data.phase}` : undefined;
 }

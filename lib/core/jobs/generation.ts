@@ -5,6 +5,7 @@
 import { instance } from '../catalogue/instances.ts';
 import { model } from '../catalogue/models.ts';
 import { LARGEST_SEED } from '../contract/fields.ts';
+import { names } from '../contract/names.ts';
 import type { Chunk } from '../contract/pictures.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
@@ -132,7 +133,7 @@ export function planGeneration(
   const pictures = Array.from({ length: count }, (_, index) => ({
     index,
     prompt,
-    seed: pictureSeed(seed, 0, index),
+    seed: pictureSeed(seed, names.seeds.streams.proxies, index),
   }));
   const id = sha256Hex(JSON.stringify([adapterJob, prompt, count, seed]), NAME_DIGITS);
   return {

@@ -5,6 +5,7 @@
 import { instance } from '../catalogue/instances.ts';
 import type { Model } from '../catalogue/models.ts';
 import type { ImportOrder } from '../contract/import-request.ts';
+import { names } from '../contract/names.ts';
 import { keys } from '../keys.ts';
 import { JOB_PREFIX } from '../names.ts';
 
@@ -76,7 +77,7 @@ export function importJobRequest(
     Environment: { HF_HUB_OFFLINE: '0', ...(endpoint === undefined ? {} : { HF_ENDPOINT: endpoint }) },
     InputDataConfig: [
       {
-        ChannelName: 'order',
+        ChannelName: names.channels.importRequest,
         DataSource: {
           S3DataSource: {
             S3DataType: 'S3Prefix' as const,

@@ -1,11 +1,12 @@
 /** What is only known once the last job is over, so that publish fills it into the report: what each stage took, which
  * jobs made the adapters. */
 import type { Metrics, StageOutcome } from '../contract/metrics.ts';
-import { isOptionalStage, JOB_STAGES } from '../words.ts';
+import { names } from '../contract/names.ts';
+import { isOptionalStage, JOB_STAGES, type JobStage } from '../words.ts';
 import type { JobRecord } from './records.ts';
 
-/** The place in index.html that the evaluation leaves for the table's rows. */
-export const STAGES_SLOT = '<!-- proxytune:stages -->';
+/** The place in the page that the evaluation leaves for the table's rows. */
+export const STAGES_SLOT = names.reportSlots.stages;
 
 /** One outcome a stage, all its attempts and rounds added up; a stage that the run does not have has none. */
 export function stageOutcomes(jobs: readonly JobRecord[]): StageOutcome[] {
@@ -49,10 +50,15 @@ export function fillStages(html: string, outcomes: readonly StageOutcome[]): str
 
 /** The page with the names of the jobs that made the adapters, in the places that the evaluation leaves for them. */
 export function fillJobs(html: string, jobs: readonly JobRecord[]): string {
-  return html.replace(/<!-- proxytune:job:([a-z-]+) -->/g, (slot, stage: string) => {
+  return JOB_STAGES.reduce((page, stage) => {
     const made = jobs.filter((job) => job.stage === stage && job.state === 'SUCCEEDED').at(-1);
-    return made?.jobName ?? slot;
-  });
+    return made === undefined ? page : page.replaceAll(jobSlot(stage), () => made.jobName);
+  }, html);
+}
+
+/** The place in the page that the evaluation leaves for the name of a stage's job. */
+export function jobSlot(stage: JobStage): string {
+  return names.reportSlots.job.replace('{stage}', stage);
 }
 
 export function withStages(metrics: Metrics, outcomes: readonly StageOutcome[]): Metrics {

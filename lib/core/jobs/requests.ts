@@ -4,6 +4,7 @@
  */
 import { instance } from '../catalogue/instances.ts';
 import { type Hyperparameters, toStrings } from '../contract/hyperparameters.ts';
+import { names } from '../contract/names.ts';
 import { attemptFolder, keys } from '../keys.ts';
 import { type JobIdentity, jobName } from '../names.ts';
 import { type Plan, stageOf, type TrainingPlan, type TransformPlan, transformOf } from '../plan/plan.ts';
@@ -25,6 +26,8 @@ const VOLUME_GIB = 100;
 const INVOCATION_SECONDS = 3600;
 /** CUDA 12 needs a host driver of 525 or newer; the default image of a transform host is older. */
 const TRANSFORM_AMI = 'al2-ami-sagemaker-batch-gpu-535';
+
+const { channels, environment: variables } = names;
 
 const s3 = (bucket: string, key: string): string => `s3://${bucket}/${key}`;
 
@@ -104,9 +107,9 @@ export function spotDrawingRequest(
       chunks: chunksUntil(plan, stage, identity.round ?? 1),
     },
     channels: {
-      base: keys.model(model),
-      adapter: keys.artifacts(run, context.adapterJob),
-      chunks: keys.chunks(run, stage),
+      [channels.base]: keys.model(model),
+      [channels.adapter]: keys.artifacts(run, context.adapterJob),
+      [channels.chunks]: keys.chunks(run, stage),
     },
     checkpoints: keys.pictures(run, stage),
   });
@@ -184,13 +187,13 @@ export function modelRequest(plan: Plan, drawing: Drawing, context: JobContext &
       Image: context.imageUri,
       ModelDataUrl: context.artifactUri,
       Environment: {
-        PROXYTUNE_ROLE: how.role,
-        PROXYTUNE_FAMILY: model.family,
-        PROXYTUNE_MODEL: model.id,
-        PROXYTUNE_BASE_MODEL: s3(plan.bucket, keys.model(model.id)),
+        [variables.role]: how.role,
+        [variables.family]: model.family,
+        [variables.model]: model.id,
+        [variables.baseModel]: s3(plan.bucket, keys.model(model.id)),
         // Whose prompts are read at once, so that what reads them need not stay in memory.
-        PROXYTUNE_CHUNKS: s3(plan.bucket, chunks),
-        PROXYTUNE_FAILURE_NOTE: s3(plan.bucket, keys.failureNote(plan.runId, name)),
+        [variables.chunks]: s3(plan.bucket, chunks),
+        [variables.failureNote]: s3(plan.bucket, keys.failureNote(plan.runId, name)),
       },
     },
     EnableNetworkIsolation: false,

@@ -6,12 +6,13 @@
 import { z } from 'zod';
 import { type Model, model } from '../catalogue/models.ts';
 import { licence } from '../contract/licence.ts';
+import { names } from '../contract/names.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
 import { sha256Hex } from '../sha256.ts';
 
 /** Last part of the manifest's key, and its name in a folder. */
-export const MANIFEST_FILE = 'manifest.json';
+export const MANIFEST_FILE = names.files.manifest;
 
 const modelFile = z.strictObject({
   path: z.string().describe('Below the model, with forward slashes'),

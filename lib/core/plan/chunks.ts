@@ -1,22 +1,23 @@
 /** The chunk objects of a stage that draws pictures: small JSON files, each one request to the container. */
 import { LARGEST_PICTURE_SEED } from '../contract/fields.ts';
+import { names } from '../contract/names.ts';
 import type { Chunk, PictureRequest, Variant } from '../contract/pictures.ts';
 import type { TransformStage } from '../words.ts';
 import { type Plan, type TransformPlan, transformOf } from './plan.ts';
 
-/** Seeds of proxies and samples lie apart, so that no proxy repeats a sample's noise. */
-const LANES: Readonly<Record<TransformStage, number>> = {
-  synthesize: 0,
-  'sample-teacher': 1,
-  'sample-student': 1,
+const { streams, streamWidth } = names.seeds;
+
+const STREAMS: Readonly<Record<TransformStage, number>> = {
+  synthesize: streams.proxies,
+  'sample-teacher': streams.samples,
+  'sample-student': streams.samples,
 };
-const LANE_WIDTH = 1_000_000;
 const SEEDS = LARGEST_PICTURE_SEED + 1;
 
 /** Every chunk of a stage, in order. Teacher and student get the same prompts and seeds. */
 export function chunksOf(plan: Plan, stage: TransformStage): Chunk[] {
   const variants: Variant[] = stage === 'synthesize' ? ['tuned'] : ['tuned', 'base'];
-  const parts = variants.map((variant, lane) => ({ variant, pictures: picturesOf(plan, stage, lane) }));
+  const parts = variants.map((variant, number) => ({ variant, pictures: picturesOf(plan, stage, number) }));
   return toChunks(transformOf(plan, stage), parts);
 }
 
@@ -42,12 +43,12 @@ export function toChunks(
     }));
 }
 
-function picturesOf(plan: Plan, stage: TransformStage, variantLane: number): PictureRequest[] {
+function picturesOf(plan: Plan, stage: TransformStage, variantNumber: number): PictureRequest[] {
   if (stage === 'synthesize') {
     return Array.from({ length: plan.proxies }, (_, index) => ({
       index,
       prompt: proxyPromptAt(plan, index),
-      seed: pictureSeed(plan.seed, LANES[stage], index),
+      seed: pictureSeed(plan.seed, STREAMS[stage], index),
     }));
   }
   const { picturesPerPrompt, pictures } = plan.samples;
@@ -56,9 +57,9 @@ function picturesOf(plan: Plan, stage: TransformStage, variantLane: number): Pic
       const place = at * picturesPerPrompt + copy;
       // Both variants of a picture share prompt and seed; only their index differs.
       return {
-        index: variantLane * pictures + place,
+        index: variantNumber * pictures + place,
         prompt,
-        seed: pictureSeed(plan.seed, LANES[stage], place),
+        seed: pictureSeed(plan.seed, STREAMS[stage], place),
       };
     }),
   );
@@ -77,8 +78,8 @@ function proxyPromptAt({ prompts, proxies, proxiesInContext }: Plan, index: numb
 }
 
 /** Seed of one picture: a function of the request's seed and the picture's place, nothing else. */
-export function pictureSeed(seed: number, lane: number, index: number): number {
-  return (seed + lane * LANE_WIDTH + index) % SEEDS;
+export function pictureSeed(seed: number, stream: number, index: number): number {
+  return (seed + stream * streamWidth + index) % SEEDS;
 }
 
 function split<T>(items: T[], size: number): T[][] {

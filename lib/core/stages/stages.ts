@@ -16,6 +16,8 @@ import { snrGammaOf } from './min-snr.ts';
 import { trainingFit } from './quantized.ts';
 import { checkpointsOf, samplesOf } from './teach-validation.ts';
 
+const { channels } = names;
+
 export interface PlanContext {
   readonly runId: string;
   readonly subject: string;
@@ -111,9 +113,9 @@ function teach(parts: Parts): TrainingPlan {
         ...samples,
       },
       channels: {
-        base: keys.model(teacher.id),
-        references: keys.references(context.runId),
-        ...(samples && { clip: keys.model(clip.id), dino: keys.model(dino.id) }),
+        [channels.base]: keys.model(teacher.id),
+        [channels.references]: keys.references(context.runId),
+        ...(samples && { [channels.clip]: keys.model(clip.id), [channels.dino]: keys.model(dino.id) }),
       },
       ...(prior && sharedClass(context, { ...prior, model: teacher.id, size: recipe.size })),
     },
@@ -149,7 +151,7 @@ function sharedClass({ contents }: PlanContext, drawn: Omit<ClassPictures, 'cont
   const content = contents?.[drawn.model];
   return content === undefined
     ? {}
-    : { optionalChannels: { class: keys.classPictures({ ...drawn, content }) } };
+    : { optionalChannels: { [channels.classImages]: keys.classPictures({ ...drawn, content }) } };
 }
 
 /**
@@ -164,11 +166,11 @@ function curate({ request, context, clip, dino, counts }: Parts, { rounds }: Cur
   return trainingPlan('curate', chooseInstance(clip, 'training', wanted, context.instanceTypes), minutes, {
     hyperparameters: { stage: 'curate', family: 'clip-dino', model: clip.id, seed: request.seed, round: 1 },
     channels: {
-      plan: keys.plan(run),
-      references: keys.references(run),
-      proxies: keys.pictures(run, 'synthesize'),
-      clip: keys.model(clip.id),
-      dino: keys.model(dino.id),
+      [channels.plan]: keys.plan(run),
+      [channels.references]: keys.references(run),
+      [channels.proxies]: keys.pictures(run, 'synthesize'),
+      [channels.clip]: keys.model(clip.id),
+      [channels.dino]: keys.model(dino.id),
     },
     compressed: false,
   });
@@ -194,8 +196,8 @@ function learn({ request, context, student, named, counts, curation }: Parts): T
         ...(curation === null ? {} : { curated: true }),
       },
       channels: {
-        base: keys.model(student.id),
-        proxies: keys.pictures(context.runId, 'synthesize'),
+        [channels.base]: keys.model(student.id),
+        [channels.proxies]: keys.pictures(context.runId, 'synthesize'),
         ...curated(context, curation),
       },
     },
@@ -204,7 +206,7 @@ function learn({ request, context, student, named, counts, curation }: Parts): T
 
 /** The channel that says which proxies the student learns from. */
 function curated({ runId }: PlanContext, curation: CurationPlan | null): Record<string, string> {
-  return curation === null ? {} : { curation: keys.curation(runId) };
+  return curation === null ? {} : { [channels.curation]: keys.curation(runId) };
 }
 
 /** Teacher and student, each tuned and untuned. */
@@ -225,14 +227,14 @@ function evaluate(parts: Parts): TrainingPlan {
   return trainingPlan('evaluate', on, minutes, {
     hyperparameters: { stage: 'evaluate', family: 'clip-dino', model: clip.id, seed: request.seed },
     channels: {
-      plan: keys.plan(run),
-      references: keys.references(run),
-      proxies: keys.pictures(run, 'synthesize'),
-      'samples-teacher': keys.pictures(run, 'sample-teacher'),
-      'samples-student': keys.pictures(run, 'sample-student'),
-      ...(teachRecipe(parts).samples && { 'teach-samples': keys.teachSamples(run) }),
-      clip: keys.model(clip.id),
-      dino: keys.model(dino.id),
+      [channels.plan]: keys.plan(run),
+      [channels.references]: keys.references(run),
+      [channels.proxies]: keys.pictures(run, 'synthesize'),
+      [channels.samplesTeacher]: keys.pictures(run, 'sample-teacher'),
+      [channels.samplesStudent]: keys.pictures(run, 'sample-student'),
+      ...(teachRecipe(parts).samples && { [channels.validation]: keys.teachSamples(run) }),
+      [channels.clip]: keys.model(clip.id),
+      [channels.dino]: keys.model(dino.id),
       ...curated(context, curation),
     },
     compressed: false,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from proxytune.contract.names import FILES
 from proxytune.contract.progress import replace_file
 from proxytune.evaluation.pictures import View, save_view
 from proxytune.evaluation.report.curves import curve
-from proxytune.images.kept import FILE, Judged
+from proxytune.images.kept import Judged
 from proxytune.metrics.pictures import Picture
 from proxytune.metrics.scores import evenly
 
@@ -45,7 +46,7 @@ class Curated:
 
 def show_curation(judged: Judged, report: Path) -> Curated:
     """Copy record and dropped pictures into the report's folder."""
-    replace_file(report / FILE, judged.file.read_bytes())
+    replace_file(report / FILES.curation, judged.file.read_bytes())
     verdicts = {verdict["index"]: verdict for verdict in judged.curation["pictures"]}
     shown = []
     for place in evenly(len(judged.dropped), MOST_SHOWN):

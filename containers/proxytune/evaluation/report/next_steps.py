@@ -7,10 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from proxytune.contract.names import FILES, REPORT_SLOTS
 from proxytune.evaluation.verdict import learnt, stand_ins
 from proxytune.metrics.scores import Score
 
-JOB_SLOT = "<!-- proxytune:job:{} -->"
 """Where the publish stage, which knows the attempts, puts the name of the job that made an adapter."""
 
 # The request's own bounds (docs/reference/subject.md).
@@ -38,9 +38,10 @@ def next_steps(plan: Mapping[str, Any], metrics: Mapping[str, Any], photos: int)
         "prompt": caption,
         "filled": caption.replace("{token}", plan["tokenWord"]),
         "archives": {
-            role: Markup("runs/{}/jobs/{}/output/model.tar.gz").format(  # noqa: S704 - format escapes
+            role: Markup("runs/{}/jobs/{}/output/{}").format(  # noqa: S704 - format escapes
                 plan["runId"],
-                Markup(JOB_SLOT.format(stage)),  # noqa: S704 - our own text
+                Markup(REPORT_SLOTS.job.format(stage=stage)),  # noqa: S704 - our own text
+                FILES.adapter_archive,
             )
             for role, stage in (("teacher", "teach"), ("student", "learn"))
         },

@@ -1,9 +1,9 @@
 """The report: one HTML page that needs nothing but its own folder.
 
 The page holds no script and asks for nothing from outside; its content security policy enforces that.
-It shows the slot `<!-- proxytune:stages -->`: what the run took is known only after the evaluation, so the
+It shows the slot for the stages: what the run took is known only after the evaluation, so the
 publish stage puts one table row a stage there (columns: stage, instance, attempts, time, cost). It also puts
-the names of the jobs that made the adapters into the slots of `report_next`.
+the names of the jobs that made the adapters into the slots of `next_steps`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from proxytune.contract.names import FILES, REPORT_SLOTS
 from proxytune.contract.progress import replace_file
 from proxytune.evaluation.development import Development, curves
 from proxytune.evaluation.pictures import ScoredPicture, View
@@ -25,7 +26,6 @@ from proxytune.evaluation.report.scores import exact_table, score_table, shares_
 from proxytune.evaluation.verdict import stand_ins
 
 TEMPLATES = Path(__file__).parent / "templates"
-STAGES_SLOT = "<!-- proxytune:stages -->"
 EXTREMES = 4
 """How many of the best and of the worst pictures are shown."""
 
@@ -53,7 +53,7 @@ def write_report(
     Returns:
         The page's file.
     """
-    page = report / "index.html"
+    page = report / FILES.report_page
     replace_file(page, render(plan, metrics, references, pictures, development, curated).encode())
     return page
 
@@ -78,7 +78,7 @@ def render(
     )
     return environment.get_template("report.html").render(
         style=Markup((TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
-        stages_slot=Markup(STAGES_SLOT),
+        stages_slot=Markup(REPORT_SLOTS.stages),
         plan=plan,
         metrics=metrics,
         stand_ins=stand_ins(plan["models"]),

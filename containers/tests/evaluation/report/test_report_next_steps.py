@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from proxytune.contract.names import REPORT_SLOTS
 from proxytune.evaluation.report import next_steps as section
-from proxytune.evaluation.report.next_steps import JOB_SLOT, next_steps
+from proxytune.evaluation.report.next_steps import next_steps
 
 REPOSITORY = Path(__file__).parents[4]
 
@@ -82,8 +83,8 @@ def test_the_prompt_and_the_archives_are_those_of_the_run(real: dict[str, Any]) 
     assert steps["prompt"] == "a photo of a {token} dog at sunset"
     assert steps["filled"] == "a photo of a ohwx dog at sunset"
     assert steps["archives"] == {
-        "teacher": f"runs/rex-0a1b2c3d/jobs/{JOB_SLOT.format('teach')}/output/model.tar.gz",
-        "student": f"runs/rex-0a1b2c3d/jobs/{JOB_SLOT.format('learn')}/output/model.tar.gz",
+        "teacher": f"runs/rex-0a1b2c3d/jobs/{REPORT_SLOTS.job.format(stage='teach')}/output/model.tar.gz",
+        "student": f"runs/rex-0a1b2c3d/jobs/{REPORT_SLOTS.job.format(stage='learn')}/output/model.tar.gz",
     }
 
 

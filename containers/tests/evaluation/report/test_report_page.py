@@ -9,10 +9,9 @@ from make_run import make_run
 from report_page import page_of
 
 from proxytune.contract.folders import Folders
+from proxytune.contract.names import REPORT_SLOTS
 from proxytune.contract.signals import StopRequest
 from proxytune.evaluation.evaluate import evaluate
-from proxytune.evaluation.report.next_steps import JOB_SLOT
-from proxytune.evaluation.report.page import STAGES_SLOT
 from proxytune.evaluation.report.scores import score_table
 
 
@@ -48,7 +47,7 @@ def test_every_link_stays_in_the_page_or_report_but_those_to_licences(evaluated:
 
 def test_the_page_holds_the_slot_of_the_stages_once_and_no_script(evaluated: Folders) -> None:
     text = (evaluated.model / "index.html").read_text()
-    assert text.count(STAGES_SLOT) == 1
+    assert text.count(REPORT_SLOTS.stages) == 1
     assert "<script" not in text
 
 
@@ -83,7 +82,7 @@ def test_the_page_ends_with_what_to_do_next(evaluated: Folders) -> None:
     ):
         assert wanted in end
     page = (evaluated.model / "index.html").read_text()
-    assert [page.count(JOB_SLOT.format(stage)) for stage in ("teach", "learn")] == [2, 1]
+    assert [page.count(REPORT_SLOTS.job.format(stage=stage)) for stage in ("teach", "learn")] == [2, 1]
 
 
 def test_the_address_to_notify_is_not_shown(evaluated: Folders, plan: dict[str, Any]) -> None:
@@ -124,13 +123,13 @@ def test_a_world_of_its_own_and_proxies_in_a_context_are_told(
 
 
 def test_texts_of_the_user_are_only_text(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
-    evil = f'"><script>alert(1)</script>{STAGES_SLOT}'
+    evil = f'"><script>alert(1)</script>{REPORT_SLOTS.stages}'
     plan["subject"] = evil
     plan["prompts"]["evaluation"][0]["prompt"] = evil
     folders = evaluated_with(tmp_path, plan, models)
     text = (folders.model / "index.html").read_text()
     assert "<script" not in text
-    assert text.count(STAGES_SLOT) == 1
+    assert text.count(REPORT_SLOTS.stages) == 1
     assert evil in page_of(folders).text
 
 
