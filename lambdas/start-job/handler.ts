@@ -29,15 +29,9 @@ import {
 } from '../../lib/core/jobs/requests.ts';
 import { chunkName, keys } from '../../lib/core/keys.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
-import {
-  draws,
-  modelsOfStage,
-  type Plan,
-  type StagePlan,
-  stageOf,
-  transformOf,
-} from '../../lib/core/plan/plan.ts';
+import { modelsOfStage, type Plan, type StagePlan, stageOf, transformOf } from '../../lib/core/plan/plan.ts';
 import { instancesFor } from '../../lib/core/plan/pricing.ts';
+import { generatesImages } from '../../lib/core/plan/stage-plan.ts';
 import { chunksUntil } from '../../lib/core/stages/rounds.ts';
 import { JOB_KINDS, type JobStage } from '../../lib/core/words.ts';
 
@@ -112,7 +106,7 @@ async function workOf(
   jobs: readonly JobRecord[],
 ): Promise<Work | undefined> {
   const stage = stageOf(plan, identity.stage);
-  if (!draws(stage)) return undefined;
+  if (!generatesImages(stage)) return undefined;
   const chunks = await missingChunks(plan, identity);
   // A job that exists already is billed for those that it was created with.
   const begun = jobs.find((job) => job.jobName === jobName(identity))?.instances;
@@ -139,7 +133,7 @@ function record(
     createdAt: new Date().toISOString(),
     instanceType: stage.instanceType,
     maxRuntimeSeconds: stage.maxRuntimeSeconds,
-    ...(draws(stage) && work
+    ...(generatesImages(stage) && work
       ? { chunks: chunksUntil(plan, stage.stage, identity.round ?? 1), instances: work.instances }
       : {}),
   };

@@ -7,7 +7,6 @@ import { model, modelIds } from './catalogue/models.ts';
 import { choice } from './contract/choice.ts';
 import { curation } from './contract/curation.ts';
 import errors from './contract/errors.json' with { type: 'json' };
-import { jobHyperparameters } from './contract/hyperparameters.ts';
 import { importOrder } from './contract/import-request.ts';
 import { metrics } from './contract/metrics.ts';
 import names from './contract/names.json' with { type: 'json' };
@@ -16,6 +15,7 @@ import { progress } from './contract/progress.ts';
 import { modelManifest } from './models/manifest.ts';
 import { planSchema } from './plan/plan.ts';
 import { requestSchema } from './request/request.ts';
+import { jobHyperparameters } from './stages/hyperparameters.ts';
 
 const CONTAINER = 'containers/proxytune/contract/schemas';
 

@@ -4,7 +4,6 @@ import { worldOf } from '../../lib/core/catalogue/domains.ts';
 import { instance } from '../../lib/core/catalogue/instances.ts';
 import { model as catalogueRow, requestable } from '../../lib/core/catalogue/models.ts';
 import { PRESETS } from '../../lib/core/catalogue/recipes.ts';
-import { hyperparameters } from '../../lib/core/contract/hyperparameters.ts';
 import {
   drawingOf,
   manifest,
@@ -19,6 +18,7 @@ import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan/plan.ts';
 import { LONGEST_RUNTIME_SECONDS } from '../../lib/core/plan/pricing.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
+import { hyperparameters } from '../../lib/core/stages/hyperparameters.ts';
 import { chunksUntil } from '../../lib/core/stages/rounds.ts';
 import { JOB_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from '../../lib/core/words.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';

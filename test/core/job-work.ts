@@ -2,8 +2,9 @@
  * How much work a job does, counted by its own loops over what it is given: hyperparameters, chunks, channels. The
  * containers' tests count real jobs against the same cases (containers/tests/job_work.json).
  */
-import type { Hyperparameters } from '../../lib/core/contract/hyperparameters.ts';
+
 import type { Chunk } from '../../lib/core/contract/pictures.ts';
+import type { Hyperparameters } from '../../lib/core/stages/hyperparameters.ts';
 
 type Teach = Extract<Hyperparameters, { stage: 'teach' }>;
 type Learn = Extract<Hyperparameters, { stage: 'learn' }>;

@@ -1,10 +1,10 @@
 import { model } from '../../lib/core/catalogue/models.ts';
-import { hyperparameters, toStrings } from '../../lib/core/contract/hyperparameters.ts';
 import { chunk as chunkSchema } from '../../lib/core/contract/pictures.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { planSchema, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
+import { hyperparameters, toStrings } from '../../lib/core/stages/hyperparameters.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
 import { context, plan, refusal } from './planning.ts';
 

@@ -2,7 +2,7 @@
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import type { Plan } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
-import type { PlanContext } from '../../lib/core/stages/stages.ts';
+import type { PlanContext } from '../../lib/core/stages/parts.ts';
 
 export const context = {
   runId: 'dog-0a1b2c3d',

@@ -2,13 +2,14 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { instance, SPOT_SAVING } from '../../core/catalogue/instances.ts';
-import type { Hyperparameters } from '../../core/contract/hyperparameters.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { REQUEST_FILE } from '../../core/keys.ts';
 import { makePlan, scaleOf } from '../../core/plan/make-plan.ts';
-import { draws, type Plan, type TransformPlan } from '../../core/plan/plan.ts';
+import type { Plan } from '../../core/plan/plan.ts';
 import { lanesOf } from '../../core/plan/pricing.ts';
+import { type GenerationPlan, generatesImages } from '../../core/plan/stage-plan.ts';
 import { parseRequest } from '../../core/request/request.ts';
+import type { Hyperparameters } from '../../core/stages/hyperparameters.ts';
 import { SYNTHESES } from '../../core/words.ts';
 import { dollars, duration, type Output, table } from '../output.ts';
 import { curationLines } from '../plan/curation.ts';
@@ -98,7 +99,7 @@ export function planLines(plan: Plan): string[] {
     stage.instanceType,
     duration(stage.minutes * 60),
     dollars(stage.usd),
-    `${draws(stage) ? drawn(stage) : steps(stage.hyperparameters)}${ofCard(foreignCard(plan, stage))}`,
+    `${generatesImages(stage) ? drawn(stage) : steps(stage.hyperparameters)}${ofCard(foreignCard(plan, stage))}`,
   ]);
   const { teacher, student } = plan.models;
   return [
@@ -111,7 +112,7 @@ export function planLines(plan: Plan): string[] {
     '',
     `About ${duration(plan.estimate.minutes * 60)} and ${dollars(plan.estimate.usd)} (list prices of ${plan.estimate.pricesAsOf}).`,
     ...foreignCardLines(plan),
-    ...plan.stages.filter(draws).flatMap(eitherLine),
+    ...plan.stages.filter(generatesImages).flatMap(eitherLine),
     ...importLine(plan),
     ...modelLines(plan),
   ];
@@ -119,7 +120,7 @@ export function planLines(plan: Plan): string[] {
 
 const ofCard = (gpu: string | undefined): string => (gpu === undefined ? '' : `, time of the ${gpu}`);
 
-function drawn({ pictures, chunks, instances, instanceType, kind }: TransformPlan): string {
+function drawn({ pictures, chunks, instances, instanceType, kind }: GenerationPlan): string {
   const { gpus } = instance(instanceType);
   const own = gpus > 1 ? `, on ${lanesOf(kind, instance(instanceType))} of ${gpus} GPUs` : '';
   const shared = `${instances > 1 ? ` on ${instances} instances` : ''}${own}`;
@@ -127,7 +128,7 @@ function drawn({ pictures, chunks, instances, instanceType, kind }: TransformPla
 }
 
 /** What a stage costs as a batch transform and on managed spot, side by side. */
-function eitherLine({ stage, kind, either }: TransformPlan): string[] {
+function eitherLine({ stage, kind, either }: GenerationPlan): string[] {
   if (either === undefined) return [];
   const ways = SYNTHESES.map((way) => {
     const priced = either[way];

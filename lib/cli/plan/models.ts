@@ -1,11 +1,11 @@
 /** What `proxytune plan` says of the two models that learn: everything the catalogue knows that concerns the run. */
 import { type Instance, instance } from '../../core/catalogue/instances.ts';
 import { type Model, model } from '../../core/catalogue/models.ts';
-import type { Hyperparameters } from '../../core/contract/hyperparameters.ts';
 import { licenceWords } from '../../core/models/licences.ts';
 import { type Plan, type StagePlan, stageOf, transformOf } from '../../core/plan/plan.ts';
 import { sharing } from '../../core/plan/pricing.ts';
-import { trainingFit } from '../../core/stages/quantized.ts';
+import type { Hyperparameters } from '../../core/stages/hyperparameters.ts';
+import { trainingFit } from '../../core/stages/teach/quantized.ts';
 import { table } from '../output.ts';
 
 const ROLES = {

@@ -11,8 +11,9 @@ import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
 import { generationJobName, NAME_DIGITS } from '../names.ts';
 import { pictureSeed, toChunks } from '../plan/chunks.ts';
-import { type Plan, type TransformPlan, transformOf } from '../plan/plan.ts';
+import { type Plan, transformOf } from '../plan/plan.ts';
 import { drawingTime } from '../plan/pricing.ts';
+import type { GenerationPlan } from '../plan/stage-plan.ts';
 import { sha256Hex } from '../sha256.ts';
 import { fillPrompt, namesSubject, requireReadable, TOKEN_PLACE, unknownWords } from './generation-prompt.ts';
 import type { JobRecord } from './records.ts';
@@ -43,7 +44,7 @@ export interface Generation {
   /** Of the first picture. */
   readonly seed: number;
   /** Where, how long and for how much. */
-  readonly how: TransformPlan;
+  readonly how: GenerationPlan;
   readonly chunks: readonly Chunk[];
   /** The job whose adapter draws. */
   readonly adapterJob: string;
@@ -122,7 +123,7 @@ export function planGeneration(
   const prompt = fillPrompt(asked.prompt, plan.tokenWord);
   requireReadable(prompt, painter.captionRules, vocabulary);
   const sample = transformOf(plan, `sample-${of}`);
-  const how: TransformPlan = {
+  const how: GenerationPlan = {
     ...sample,
     ...drawingTime(painter, sample, instance(sample.instanceType), [{ pictures: count }]),
     pictures: count,

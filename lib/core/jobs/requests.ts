@@ -3,11 +3,12 @@
  * every one against the official API model.
  */
 import { instance } from '../catalogue/instances.ts';
-import { type Hyperparameters, toStrings } from '../contract/hyperparameters.ts';
 import { names } from '../contract/names.ts';
 import { attemptFolder, keys } from '../keys.ts';
 import { type JobIdentity, jobName } from '../names.ts';
-import { type Plan, stageOf, type TrainingPlan, type TransformPlan, transformOf } from '../plan/plan.ts';
+import { type Plan, stageOf, type TrainingPlan, transformOf } from '../plan/plan.ts';
+import type { GenerationPlan } from '../plan/stage-plan.ts';
+import { type Hyperparameters, toStrings } from '../stages/hyperparameters.ts';
 import { chunksUntil } from '../stages/rounds.ts';
 
 export interface JobContext {
@@ -46,7 +47,7 @@ export interface Drawing {
   /** For the bill. */
   readonly stage: string;
   /** Who draws, how and where. */
-  readonly how: TransformPlan;
+  readonly how: GenerationPlan;
   /** Prefix of the chunk objects. */
   readonly chunks: string;
   /** Prefix of the outputs. */

@@ -3,7 +3,8 @@ import { LARGEST_PICTURE_SEED } from '../contract/fields.ts';
 import { names } from '../contract/names.ts';
 import type { Chunk, PictureRequest, Variant } from '../contract/pictures.ts';
 import type { TransformStage } from '../words.ts';
-import { type Plan, type TransformPlan, transformOf } from './plan.ts';
+import { type Plan, transformOf } from './plan.ts';
+import type { GenerationPlan } from './stage-plan.ts';
 
 const { streams, streamWidth } = names.seeds;
 
@@ -23,7 +24,7 @@ export function chunksOf(plan: Plan, stage: TransformStage): Chunk[] {
 
 /** Pictures as the objects that a transform is given; no chunk holds pictures of two variants. */
 export function toChunks(
-  how: TransformPlan,
+  how: GenerationPlan,
   parts: readonly { readonly variant: Variant; readonly pictures: PictureRequest[] }[],
 ): Chunk[] {
   const { stage, size, batchSize, sampler, picturesPerChunk } = how;

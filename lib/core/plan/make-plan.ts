@@ -2,16 +2,18 @@
 
 import { worldOf } from '../catalogue/domains.ts';
 import { PRICES_AS_OF } from '../catalogue/instances.ts';
-import { atScale, type Model, measuring, model } from '../catalogue/models.ts';
+import { atScale, type Model, measuring, model, recipeOf } from '../catalogue/models.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from '../catalogue/prompts.ts';
 import { checkTokenWord } from '../catalogue/token-word.ts';
 import { ProxytuneError } from '../errors.ts';
 import type { Request } from '../request/request.ts';
-import { planCuration } from '../stages/rounds.ts';
-import { type Parts, type PlanContext, planStages, proxiesPerChunk } from '../stages/stages.ts';
+import { curationOf } from '../stages/curate.ts';
+import type { Parts, PlanContext } from '../stages/parts.ts';
+import { planStages } from '../stages/stages.ts';
+import { proxiesPerChunk } from '../stages/synthesize.ts';
 import type { Role } from '../words.ts';
 import { chosen, type Plan, type StagePlan } from './plan.ts';
-import { listUsd, round } from './pricing.ts';
+import { listUsd, round, teacherDrawSize } from './pricing.ts';
 
 /** Every evaluation prompt of the world. */
 const ALL = Number.POSITIVE_INFINITY;
@@ -27,7 +29,7 @@ const PRESET_COUNTS = {
  * @throws TokenWordUnusable, OverBudget, ModelUnknown, RequestInvalid
  */
 export function makePlan(request: Request, context: PlanContext): Plan {
-  const parts = gather(request, context);
+  const parts = partsOf(request, context);
   const { teacher, student, clip, dino, counts, named } = parts;
   const evaluation = evaluationPrompts(named, counts.prompts);
   const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
@@ -39,7 +41,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
     // What the world's models know has a meaning already, also where no prompt of this run says it.
     [...[...evaluation, ...inContext].map((entry) => entry.plain), ...(world.vocabulary ?? [])],
   );
-  const stages = planStages(parts);
+  const stages = planStages(parts, request);
   const estimate = {
     minutes: roadMinutes(stages),
     usd: sum(stages.map((stage) => stage.usd)),
@@ -101,25 +103,32 @@ export function scaleOf(models: Readonly<Record<Role, Pick<Model, 'id'>>>): Plan
   return rows.some(({ tiny }) => tiny !== null) ? 'full' : undefined;
 }
 
-function gather(request: Request, context: PlanContext): Parts {
+/** Everything that the stages are planned from, looked up once. */
+function partsOf(request: Request, context: PlanContext): Parts {
   const preset = PRESET_COUNTS[request.preset];
   const models = modelsFor(request, context.scale);
   const { world } = models.teacher;
+  const { advanced } = request;
+  const recipes = {
+    teacher: recipeOf(models.teacher, request.preset),
+    student: recipeOf(models.student, request.preset),
+  };
   const proxies = request.proxies ?? preset.proxies;
+  const picturesPerChunk = proxiesPerChunk(recipes.teacher, advanced.synthesize);
   return {
-    request,
     context,
+    seed: request.seed,
     ...models,
-    curation: planCuration(request, models.clip.id, {
-      proxies,
-      picturesPerChunk: proxiesPerChunk(request, models.teacher),
-    }),
+    recipes,
+    sizes: { teacher: teacherDrawSize(models.teacher, recipes.student), student: recipes.student.size },
+    curation: curationOf(request, advanced.curate, models.clip.id, { proxies, picturesPerChunk }),
     named: { world, tokenWord: request.tokenWord, category: request.category },
     counts: {
       proxies,
+      proxiesPerChunk: picturesPerChunk,
       proxiesInContext: Math.round(proxies * request.proxyContexts),
-      prompts: request.advanced.sample?.prompts ?? Math.min(preset.prompts, worldOf(world).evaluation.length),
-      picturesPerPrompt: request.advanced.sample?.picturesPerPrompt ?? preset.picturesPerPrompt,
+      prompts: advanced.sample?.prompts ?? Math.min(preset.prompts, worldOf(world).evaluation.length),
+      picturesPerPrompt: advanced.sample?.picturesPerPrompt ?? preset.picturesPerPrompt,
     },
   };
 }

@@ -3,18 +3,11 @@ import { z } from 'zod';
 import type { Model } from '../catalogue/models.ts';
 import { curationPlan } from '../contract/curation.ts';
 import * as fields from '../contract/fields.ts';
-import { hyperparameters } from '../contract/hyperparameters.ts';
 import { licence } from '../contract/licence.ts';
-import { sampler } from '../contract/pictures.ts';
 import { keys } from '../keys.ts';
-import {
-  JOB_STAGES,
-  type JobStage,
-  OPTIONAL_STAGES,
-  SYNTHESES,
-  TRAINING_STAGES,
-  TRANSFORM_STAGES,
-} from '../words.ts';
+import { hyperparameters } from '../stages/hyperparameters.ts';
+import { JOB_STAGES, type JobStage, OPTIONAL_STAGES } from '../words.ts';
+import { type GenerationPlan, generatesImages, generationPlan, trainingFields } from './stage-plan.ts';
 
 const chosenModel = z.strictObject({
   id: z.string(),
@@ -36,56 +29,11 @@ const prompt = z.strictObject({
   plain: z.string().describe('Without the token word, as CLIP-T compares'),
 });
 
-const stageCommon = {
-  instanceType: z.string(),
-  minutes: fields.minutes.describe('Expected billable minutes'),
-  usd: fields.usd.describe('Expected price of these minutes; on spot with the saving that is usual'),
-  maxRuntimeSeconds: z.int().min(60).describe('A training stops then; a transform is stopped then'),
-};
+const trainingPlan = z.strictObject({ ...trainingFields, hyperparameters });
 
-const trainingPlan = z.strictObject({
-  ...stageCommon,
-  stage: z.enum(TRAINING_STAGES),
-  kind: z.literal('training'),
-  spot: z.boolean(),
-  hyperparameters,
-  channels: z.record(z.string(), z.string()).describe('Channel name to key prefix'),
-  optionalChannels: z
-    .record(z.string(), z.string())
-    .optional()
-    .describe('Those that the job is given only when there is something below the prefix'),
-  compressed: z.boolean().describe('model.tar.gz, or the files as they are'),
-});
-
-const price = z.strictObject({ instanceType: z.string(), minutes: fields.minutes, usd: fields.usd });
-
-const transformPlan = z.strictObject({
-  ...stageCommon,
-  stage: z.enum(TRANSFORM_STAGES),
-  kind: z
-    .enum(SYNTHESES)
-    .describe('A batch transform, or a managed-spot training job that writes the same shards'),
-  instances: fields.instances
-    .default(1)
-    .describe('They share the chunks; minutes are those of each. Plans of before have one'),
-  either: z
-    .strictObject({ transform: price.nullable(), spot: price.nullable() })
-    .optional()
-    .describe('What the stage would take either way; null where the instance type is not offered for it'),
-  adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter draws'),
-  role: z.enum(['teacher', 'student']),
-  size: fields.side,
-  batchSize: fields.generationBatch,
-  sampler,
-  chunks: z.int().min(1),
-  pictures: fields.count,
-  picturesPerChunk: fields.picturesPerChunk,
-});
-
-export const stagePlan = z.discriminatedUnion('kind', [trainingPlan, transformPlan]);
+export const stagePlan = z.discriminatedUnion('kind', [trainingPlan, generationPlan]);
 export type StagePlan = z.infer<typeof stagePlan>;
 export type TrainingPlan = z.infer<typeof trainingPlan>;
-export type TransformPlan = z.infer<typeof transformPlan>;
 
 export const planSchema = z.strictObject({
   version: z.literal(1),
@@ -139,15 +87,10 @@ export function stageOf(plan: Plan, stage: JobStage): StagePlan {
   return found;
 }
 
-/** Whether a stage draws pictures, as whichever kind of job. */
-export function draws(stage: StagePlan): stage is TransformPlan {
-  return stage.kind !== 'training';
-}
-
 /** The plan of a stage that draws pictures. */
-export function transformOf(plan: Plan, stage: JobStage): TransformPlan {
+export function transformOf(plan: Plan, stage: JobStage): GenerationPlan {
   const found = stageOf(plan, stage);
-  if (!draws(found)) throw new Error(`stage ${stage} of ${plan.runId} draws no pictures`);
+  if (!generatesImages(found)) throw new Error(`stage ${stage} of ${plan.runId} draws no pictures`);
   return found;
 }
 
@@ -155,7 +98,7 @@ export function transformOf(plan: Plan, stage: JobStage): TransformPlan {
 export function modelsOfStage(plan: Plan, stage: JobStage): ChosenModel[] {
   const { models } = plan;
   const how = stageOf(plan, stage);
-  if (draws(how)) return [models[how.role]];
+  if (generatesImages(how)) return [models[how.role]];
   const prefixes = Object.values(how.channels);
   return Object.values(models).filter(({ id }) => prefixes.includes(keys.model(id)));
 }

@@ -6,7 +6,7 @@ import type { Model } from '../catalogue/models.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
 import { ProxytuneError } from '../errors.ts';
 import type { JobKind, TrainingStage, TransformStage } from '../words.ts';
-import { draws, type StagePlan, type TrainingPlan, type TransformPlan } from './plan.ts';
+import { type GenerationPlan, generatesImages, type TrainingJob } from './stage-plan.ts';
 import { busiestShare, type Drawn, minutesPerPicture } from './work.ts';
 
 /** A run that takes this many times its estimate is not slow but stuck. */
@@ -29,16 +29,16 @@ export function sharing({ gpus }: Instance, batchSize: number): number {
 }
 
 /** A training job on an instance. */
-export function trainingPlan(
+export function trainingPlan<Hyperparameters>(
   stage: TrainingStage,
   on: Instance,
   minutes: number,
-  rest: Pick<TrainingPlan, 'hyperparameters' | 'channels'> & {
+  rest: Pick<TrainingJob<Hyperparameters>, 'hyperparameters' | 'channels'> & {
     readonly spot?: boolean | undefined;
     readonly compressed?: boolean;
     readonly optionalChannels?: Record<string, string> | undefined;
   },
-): TrainingPlan {
+): TrainingJob<Hyperparameters> {
   const { spot = false, compressed = true, ...job } = rest;
   return {
     stage,
@@ -52,13 +52,13 @@ export function trainingPlan(
 }
 
 /** A job that draws `picturesOfVariant` pictures of each variant. */
-export function transformPlan(
+export function imagePlan(
   stage: TransformStage,
   model: Model,
   role: 'teacher' | 'student',
   recipe: Recipe,
   picturesOfVariant: number,
-  rest: Pick<TransformPlan, 'kind' | 'size' | 'sampler' | 'picturesPerChunk'> & {
+  rest: Pick<GenerationPlan, 'kind' | 'size' | 'sampler' | 'picturesPerChunk'> & {
     on: Instance;
     variants: 1 | 2;
     /** They share the pictures; never more than find a chunk in a round. @default - 1 */
@@ -66,7 +66,7 @@ export function transformPlan(
     /** Pictures that are there at the end of each of the jobs that draw them one after another. @default - one job */
     rounds?: readonly number[] | undefined;
   },
-): TransformPlan {
+): GenerationPlan {
   const { kind, size, on, variants, sampler, picturesPerChunk } = rest;
   const pictures = picturesOfVariant * variants;
   const asked = { kind, instanceType: on.type, instances: rest.instances ?? 1 };
@@ -95,7 +95,7 @@ export function transformPlan(
 }
 
 /** GPUs of an instance that draw: a training job has a process for each, a batch transform one server. */
-export function lanesOf(kind: TransformPlan['kind'], on: Instance): number {
+export function lanesOf(kind: GenerationPlan['kind'], on: Instance): number {
   return kind === 'spot' ? Math.max(1, on.gpus) : 1;
 }
 
@@ -104,7 +104,7 @@ export function lanesOf(kind: TransformPlan['kind'], on: Instance): number {
  * load the model, wait for the others, and be paid.
  */
 export function instancesFor(
-  { kind, instanceType, instances }: Pick<TransformPlan, 'kind' | 'instanceType' | 'instances'>,
+  { kind, instanceType, instances }: Pick<GenerationPlan, 'kind' | 'instanceType' | 'instances'>,
   chunks: number,
 ): number {
   return Math.max(1, Math.min(instances, Math.ceil(chunks / lanesOf(kind, instance(instanceType)))));
@@ -143,8 +143,12 @@ export function teacherDrawSize(teacher: Model, student: Recipe): number {
 }
 
 /** What a stage costs where spot saves nothing: the most that its expected minutes can cost. */
-export function listUsd(stage: StagePlan): number {
-  return usdFor(stage.minutes * 60, instance(stage.instanceType), draws(stage) ? stage.instances : 1);
+export function listUsd(stage: TrainingJob<unknown> | GenerationPlan): number {
+  return usdFor(
+    stage.minutes * 60,
+    instance(stage.instanceType),
+    generatesImages(stage) ? stage.instances : 1,
+  );
 }
 
 /**

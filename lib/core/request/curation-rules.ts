@@ -3,6 +3,7 @@
 import { curationBy } from '../catalogue/curation-defaults.ts';
 import { worldOf } from '../catalogue/domains.ts';
 import { measuring, model } from '../catalogue/models.ts';
+import { ADAPTIVE_FIELDS, THRESHOLD_FIELDS } from '../stages/curate.ts';
 
 interface Asked {
   readonly teacher: string;
@@ -11,16 +12,13 @@ interface Asked {
   readonly advanced: { readonly curate?: Readonly<Record<string, unknown>> | undefined };
 }
 
-const OF_CURATION = ['fidelity', 'prompt', 'duplicates', 'safety'];
-const OF_ADAPTIVE = ['rounds', 'reach', 'newShare', 'drift'];
-
 /** Settings without effect, and a check that the world cannot make. */
 export function curationFaults({ teacher, curation, adaptiveProxies, advanced }: Asked) {
   const given = Object.entries(advanced.curate ?? {}).filter(([, value]) => value !== undefined);
   return given.flatMap(([name]) => {
     const path = ['advanced', 'curate', name];
-    if (OF_CURATION.includes(name) && !curation) return [{ path, message: 'needs curation to be true' }];
-    if (OF_ADAPTIVE.includes(name) && !adaptiveProxies)
+    if (THRESHOLD_FIELDS.includes(name) && !curation) return [{ path, message: 'needs curation to be true' }];
+    if (ADAPTIVE_FIELDS.includes(name) && !adaptiveProxies)
       return [{ path, message: 'needs adaptiveProxies to be true' }];
     if (!curation && !adaptiveProxies)
       return [{ path, message: 'needs curation or adaptiveProxies to be true' }];

@@ -1,140 +1,33 @@
 /**
- * The request: what `subject.json` may say. This schema is the one source of the TypeScript type, the JSON Schema
- * for editors (docs/reference/subject.schema.json), the defaults and the bounds.
+ * The request: the fields of `subject.json`. This schema is the one source of the TypeScript type, the JSON Schema for
+ * editors (docs/reference/subject.schema.json), the defaults and the bounds; those under `advanced` are written in the
+ * file of their stage.
  */
 import { z } from 'zod';
-import { WORLDS, worldOf } from '../catalogue/domains.ts';
 import { requestable } from '../catalogue/models.ts';
 import { PRESETS } from '../catalogue/recipes.ts';
 import { DEFAULT_TOKEN_WORD } from '../catalogue/token-word.ts';
 import * as fields from '../contract/fields.ts';
 import { ProxytuneError } from '../errors.ts';
+import { curateAdvanced } from '../stages/curate.ts';
+import { evaluateAdvanced } from '../stages/evaluate.ts';
+import { learnAdvanced } from '../stages/learn.ts';
+import { sampleAdvanced } from '../stages/sample.ts';
+import { synthesizeAdvanced } from '../stages/synthesize.ts';
+import { teachAdvanced } from '../stages/teach/teach.ts';
 import { SYNTHESES } from '../words.ts';
 import { curationFaults } from './curation-rules.ts';
 import { worldFaults } from './domain-rules.ts';
 import { faultWords } from './faults.ts';
 import { truth } from './truth.ts';
 
-/** Of the world that has most; fewer of the others are held by its own rule. */
-const MOST_EVALUATION_PROMPTS = Math.max(...WORLDS.map((name) => worldOf(name).evaluation.length));
-
-const spot = z
-  .boolean()
-  .describe(
-    'Use managed spot: cheaper, may pause. Default false, because a first run should not wait for capacity',
-  );
-const instanceType = z
-  .string()
-  .describe('An instance type of the catalogue, instead of the first that the model’s row names');
-const training = {
-  rank: fields.rank.describe('LoRA rank; above 256 an adapter is no longer small'),
-  learningRate: fields.learningRate.describe('AdamW learning rate; above 0.01 LoRA diverges'),
-  steps: fields.steps.describe('Optimizer steps; 20000 is ten times what any recipe needs'),
-  batchSize: fields.batchSize.describe('Pictures per step; what fits depends on the instance'),
-  instanceType,
-  spot,
-};
-const guidance = fields.guidance.describe(
-  'Classifier-free guidance; 1 is none, and above 30 pictures burn out',
-);
-
-const share = (text: string) => fields.share.describe(text);
-
 const advanced = z.strictObject({
-  teach: z
-    .strictObject({
-      ...training,
-      priorPictures: z
-        .int()
-        .min(1)
-        .max(1000)
-        .describe(
-          'Pictures of the category trained on beside the photos, so that it is not forgotten; helps with living beings',
-        ),
-      snrGamma: fields.snrGamma.describe(
-        'Min-SNR: noise levels count by at most this ratio of signal to noise; 5 in its paper, above 100 it changes nothing. Teachers that predict noise only',
-      ),
-      flips: z
-        .boolean()
-        .describe(
-          'Mirror every second training picture. Default false: it spoils writing and whatever differs between left and right',
-        ),
-      samples: z
-        .boolean()
-        .describe(
-          'Draw a few pictures at every checkpoint and hand on the best one. Default true where the recipe has them; false hands on the last',
-        ),
-    })
-    .partial()
-    .optional()
-    .describe('The teacher’s training'),
-  synthesize: z
-    .strictObject({
-      steps: fields.denoisingSteps.describe('Denoising steps; more than 100 change nothing visible'),
-      guidance,
-      picturesPerChunk: fields.picturesPerChunk.describe(
-        'Proxies a transform request; a request may last an hour',
-      ),
-      instanceType,
-      instances: fields.instances.describe(
-        'Instances that share the chunks; each loads the model, and more than 8 mostly load it',
-      ),
-    })
-    .partial()
-    .optional()
-    .describe('Drawing the proxies'),
-  curate: z
-    .strictObject({
-      fidelity: share(
-        'Least DINO likeness of a proxy to the photos, as share of that of the photos to each other',
-      ),
-      prompt: share(
-        'Least CLIP likeness of a proxy to its prompt, as share of that of the photos to the category',
-      ),
-      duplicates: share(
-        'A proxy nearer than this to a kept one is dropped; as share of the distance of photos',
-      ),
-      safety: fields.probability.describe(
-        'A proxy is dropped from this CLIP probability of an unsafe content on; 1 drops none',
-      ),
-      minimum: fields.leastKept.describe(
-        'Fewer kept proxies end the run before the student. Default: a tenth of them, at least 8',
-      ),
-      rounds: z
-        .int()
-        .min(2)
-        .max(20)
-        .describe('Rounds of an adaptive count, at most; each loads the teacher anew'),
-      reach: share(
-        'A proxy nearer to an earlier one than this share of their usual distance shows nothing new',
-      ),
-      newShare: share(
-        'More proxies add something while at least this share of a round’s shows something new',
-      ),
-      drift: share('More proxies add something while a round changes mean or spread by more than this'),
-      instanceType,
-    })
-    .partial()
-    .optional()
-    .describe('Dropping proxies, and an adaptive count of them'),
-  learn: z.strictObject(training).partial().optional().describe('The student’s training'),
-  sample: z
-    .strictObject({
-      prompts: z
-        .int()
-        .min(1)
-        .max(MOST_EVALUATION_PROMPTS)
-        .describe('Evaluation prompts, from the first on; the miniature world has 6'),
-      picturesPerPrompt: fields.picturesPerPrompt.describe(
-        'Pictures a prompt; the paper uses 4, and more than 16 no longer narrow the intervals',
-      ),
-      guidance,
-      instanceType,
-    })
-    .partial()
-    .optional()
-    .describe('The pictures that are measured'),
-  evaluate: z.strictObject({ instanceType }).partial().optional().describe('Measuring the pictures'),
+  teach: teachAdvanced.optional(),
+  synthesize: synthesizeAdvanced.optional(),
+  curate: curateAdvanced.optional(),
+  learn: learnAdvanced.optional(),
+  sample: sampleAdvanced.optional(),
+  evaluate: evaluateAdvanced.optional(),
 });
 
 const request = z.strictObject({

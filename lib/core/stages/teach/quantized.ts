@@ -1,6 +1,6 @@
 /** A base model in fewer bits, where the card is too small for it as it is. */
-import type { Instance } from '../catalogue/instances.ts';
-import type { Model } from '../catalogue/models.ts';
+import type { Instance } from '../../catalogue/instances.ts';
+import type { Model } from '../../catalogue/models.ts';
 
 /** What a training on an instance needs: the base as it is when it fits, else in the most bits that fit. */
 export interface Fit {

@@ -1,0 +1,53 @@
+/** The stage evaluate: CLIP and DINO score the photos, the proxies and the samples. */
+import { z } from 'zod';
+import { names } from '../contract/names.ts';
+import { keys } from '../keys.ts';
+import { PHOTO_LIMITS } from '../photos/limits.ts';
+import { chooseInstance, trainingPlan } from '../plan/pricing.ts';
+import type { TrainingJob } from '../plan/stage-plan.ts';
+import { encodingMinutes } from '../plan/work.ts';
+import { curationChannel, instanceType, jobFields, type Parts } from './parts.ts';
+
+const { channels, limits } = names;
+
+/** Teacher and student, each tuned and untuned. */
+const SAMPLE_ROWS = 4;
+
+export const evaluateAdvanced = z.strictObject({ instanceType }).partial().describe('Measuring the pictures');
+
+export const evaluateHyperparameters = z.strictObject({ stage: z.literal('evaluate'), ...jobFields });
+
+/**
+ * Scores the photos, so many of the proxies, and all samples. How many photos there are is known after the plan only; it
+ * allows for the most. What the teacher generated at its checkpoints was measured by the stage teach.
+ *
+ * @param validated - whether the teacher generates images at its checkpoints, which the report then shows
+ * @throws RequestInvalid
+ */
+export function planEvaluate(
+  parts: Parts,
+  validated: boolean,
+  advanced: z.infer<typeof evaluateAdvanced> = {},
+): TrainingJob<z.infer<typeof evaluateHyperparameters>> {
+  const { context, clip, dino, counts, seed } = parts;
+  const run = context.runId;
+  const samples = SAMPLE_ROWS * counts.prompts * counts.picturesPerPrompt;
+  const pictures = PHOTO_LIMITS.maxPhotos + Math.min(counts.proxies, limits.scoredProxies) + samples;
+  const minutes = clip.minutes.load + encodingMinutes([clip, dino], pictures);
+  const on = chooseInstance(clip, 'training', advanced.instanceType, context.instanceTypes);
+  return trainingPlan('evaluate', on, minutes, {
+    hyperparameters: { stage: 'evaluate', family: 'clip-dino', model: clip.id, seed },
+    channels: {
+      [channels.plan]: keys.plan(run),
+      [channels.references]: keys.references(run),
+      [channels.proxies]: keys.pictures(run, 'synthesize'),
+      [channels.samplesTeacher]: keys.pictures(run, 'sample-teacher'),
+      [channels.samplesStudent]: keys.pictures(run, 'sample-student'),
+      ...(validated && { [channels.validation]: keys.teachSamples(run) }),
+      [channels.clip]: keys.model(clip.id),
+      [channels.dino]: keys.model(dino.id),
+      ...curationChannel(parts),
+    },
+    compressed: false,
+  });
+}

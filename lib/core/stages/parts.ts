@@ -1,0 +1,80 @@
+/** What every stage is planned from: a request with its models, recipes and counts looked up, once. */
+import { z } from 'zod';
+import type { Model } from '../catalogue/models.ts';
+import type { Named } from '../catalogue/prompts.ts';
+import type { Recipe } from '../catalogue/recipes.ts';
+import type { CurationPlan } from '../contract/curation.ts';
+import * as fields from '../contract/fields.ts';
+import { names } from '../contract/names.ts';
+import { keys } from '../keys.ts';
+
+const { channels } = names;
+
+export interface PlanContext {
+  readonly runId: string;
+  readonly subject: string;
+  readonly bucket: string;
+  /** `tiny`: tiny models of the same classes stand in for the full-size ones, as on a machine without weights. */
+  readonly scale: 'full' | 'tiny';
+  /** Version of this product, for the records. */
+  readonly version: string;
+  /** The only instance types that may be planned. @default - all of the catalogue */
+  readonly instanceTypes?: readonly string[] | undefined;
+  /**
+   * Digests of the imported models' files, by id, as `contentOf` computes them.
+   * @default - not known, as before anything is imported; runs then share nothing that such a model has generated
+   */
+  readonly contents?: Readonly<Record<string, string>>;
+}
+
+/** What the stages have in common. Each is given its own fields of `advanced` besides. */
+export interface Parts {
+  readonly context: PlanContext;
+  readonly seed: number;
+  readonly teacher: Model;
+  readonly student: Model;
+  readonly clip: Model;
+  readonly dino: Model;
+  /** Of the request's preset, as the catalogue has them. */
+  readonly recipes: { readonly teacher: Recipe; readonly student: Recipe };
+  /** Sides at which the models generate. */
+  readonly sizes: { readonly teacher: number; readonly student: number };
+  readonly named: Named;
+  /** null: every proxy is generated and kept. */
+  readonly curation: CurationPlan | null;
+  readonly counts: {
+    readonly proxies: number;
+    readonly proxiesPerChunk: number;
+    /** Those of the proxies whose prompt names a context. */
+    readonly proxiesInContext: number;
+    readonly prompts: number;
+    readonly picturesPerPrompt: number;
+  };
+}
+
+/** The field of a request that moves a stage to another instance type. */
+export const instanceType = z
+  .string()
+  .describe('An instance type of the catalogue, instead of the first that the model’s row names');
+
+/** The classifier-free guidance of a stage that generates images, in a request. */
+export const guidance = fields.guidance.describe(
+  'Classifier-free guidance; 1 is none, and above 30 pictures burn out',
+);
+
+/** Hyperparameters of every job of a run. */
+export const jobFields = {
+  family: z.string().describe('Model family: which code of the role runs'),
+  model: z.string().describe('Catalogue id of the base model, for records'),
+  seed: fields.seed.describe('First random state of the job'),
+};
+
+/** The channel that says which proxies the student learns from, where there is a curation. */
+export function curationChannel({ context, curation }: Parts): Record<string, string> {
+  return curation === null ? {} : { [channels.curation]: keys.curation(context.runId) };
+}
+
+/** The entries that are not undefined. */
+export function defined<T extends object>(entries: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as never;
+}
