@@ -77,7 +77,8 @@ beforeAll(async () => {
   const result = spawnSync(
     join(ROOT, '.venv', 'bin', 'python'),
     [join(ROOT, 'containers', 'tests', 'evaluation', 'make_run.py'), planFile, join(folder, 'run')],
-    { encoding: 'utf8' },
+    // The script shares helpers with the tests of the container package.
+    { encoding: 'utf8', env: { ...process.env, PYTHONPATH: join(ROOT, 'containers', 'tests') } },
   );
   if (result.status !== 0) throw new Error(`the report was not created: ${result.error ?? result.stderr}`);
   browser = await puppeteer.launch({
