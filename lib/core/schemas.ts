@@ -12,12 +12,14 @@ import { metrics } from './contract/metrics.ts';
 import names from './contract/names.json' with { type: 'json' };
 import { chunk, pictureRecord } from './contract/pictures.ts';
 import { progress } from './contract/progress.ts';
+import { type JsonSchema, pythonModules } from './contract/python-types.ts';
 import { modelManifest } from './models/manifest.ts';
 import { planSchema } from './plan/plan.ts';
 import { requestSchema } from './request/request.ts';
 import { jobHyperparameters } from './stages/hyperparameters.ts';
 
 const CONTAINER = 'containers/proxytune/contract/schemas';
+const PYTHON = 'containers/proxytune/contract/types';
 
 /** File (from the repo's root) to content. A test compares them with what is in the repo. */
 export function exportedFiles(): Record<string, unknown> {
@@ -36,7 +38,7 @@ export function exportedFiles(): Record<string, unknown> {
     [`${CONTAINER}/progress.schema.json`]: jsonSchema('progress.json of a training job', progress),
     [`${CONTAINER}/choice.schema.json`]: jsonSchema('choice.json of the stage teach', choice),
     [`${CONTAINER}/metrics.schema.json`]: jsonSchema('metrics.json of a report', metrics),
-    [`${CONTAINER}/import-order.schema.json`]: jsonSchema(
+    [`${CONTAINER}/import-request.schema.json`]: jsonSchema(
       'what import-model orders from the hub',
       importOrder,
     ),
@@ -46,6 +48,36 @@ export function exportedFiles(): Record<string, unknown> {
     'containers/dev/models.json': Object.fromEntries(modelIds().map((id) => [id, model(id)])),
     [`${CONTAINER}/names.json`]: names,
   };
+}
+
+/** Schemas with Python types: file, and name of the root type. A type is defined for the first that needs it. */
+const PYTHON_TYPES = [
+  ['hyperparameters', 'Hyperparameters'],
+  ['chunk', 'Chunk'],
+  ['picture-record', 'PictureRecord'],
+  ['progress', 'Progress'],
+  ['choice', 'Choice'],
+  ['curation', 'Curation'],
+  ['model-manifest', 'ModelManifest'],
+  ['import-request', 'ImportRequest'],
+  ['plan', 'Plan'],
+  ['metrics', 'Metrics'],
+] as const;
+
+/** Python modules (from the repo's root) to text. A test compares them with what is in the repo. */
+export function exportedTypes(): Record<string, string> {
+  const schemas = exportedFiles();
+  const modules = PYTHON_TYPES.map(([file, name]) => ({
+    module: file.replaceAll('-', '_'),
+    name,
+    schema: schemas[`${CONTAINER}/${file}.schema.json`] as JsonSchema,
+  }));
+  return Object.fromEntries(
+    Object.entries(pythonModules(modules, 'proxytune.contract.types')).map(([module, text]) => [
+      `${PYTHON}/${module}.py`,
+      text,
+    ]),
+  );
 }
 
 function jsonSchema(title: string, schema: z.ZodType): unknown {

@@ -11,7 +11,7 @@ import {
   recipeOf,
   requestable,
 } from '../../lib/core/catalogue/models.ts';
-import { exportedFiles } from '../../lib/core/schemas.ts';
+import { exportedFiles, exportedTypes } from '../../lib/core/schemas.ts';
 import { ROLES } from '../../lib/core/words.ts';
 import { shapeNamed } from '../../lib/local/sagemaker/model/shapes.ts';
 
@@ -24,6 +24,10 @@ describe('the exported schemas', () => {
       expect(JSON.parse(readFileSync(join(root, file), 'utf8'))).toEqual(JSON.parse(JSON.stringify(content)));
     },
   );
+});
+
+test.each(Object.entries(exportedTypes()))('%s is what the schemas say (npm run schemas)', (file, text) => {
+  expect(readFileSync(join(root, file), 'utf8')).toBe(text);
 });
 
 describe('the catalogue', () => {

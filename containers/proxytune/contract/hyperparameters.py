@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
+from proxytune.contract.types.hyperparameters import Hyperparameters
 
 # They decide when a checkpoint is written, not what is trained: another value may resume the same training.
 WITHOUT_EFFECT = frozenset({"checkpoint_every"})
 
 
-def read(folders: Folders) -> dict[str, Any]:
+def read(folders: Folders) -> Hyperparameters:
     """The hyperparameters of this job, typed and checked.
 
     Raises:
@@ -27,7 +29,7 @@ def read(folders: Folders) -> dict[str, Any]:
     return parse(given)
 
 
-def parse(given: dict[str, str]) -> dict[str, Any]:
+def parse(given: dict[str, str]) -> Hyperparameters:
     """Turn SageMaker's flat object of strings into typed values.
 
     A string stays what it is where the schema wants a string; everything else is read as JSON (numbers in
@@ -45,14 +47,15 @@ def parse(given: dict[str, str]) -> dict[str, Any]:
             given=repr(stage),
             allowed=", ".join(schema.branch_keys(union, "stage")),
         )
-    values = {key: _typed(key, text, member["properties"].get(key, {})) for key, text in given.items()}
+    values: Any = {key: _typed(key, text, member["properties"].get(key, {})) for key, text in given.items()}
     wrong = schema.first_error(member, values)
     if wrong is not None:
         raise _invalid(f"The hyperparameters of stage '{stage}' do not fit their schema: {wrong}")
-    return values
+    hyperparameters: Hyperparameters = values
+    return hyperparameters
 
 
-def settings_hash(hyperparameters: dict[str, Any], data: list[str]) -> str:
+def settings_hash(hyperparameters: Mapping[str, object], data: list[str]) -> str:
     """One hash for everything that decides what a training computes.
 
     Args:

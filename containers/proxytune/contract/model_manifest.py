@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.names import FILES
+from proxytune.contract.types.model_manifest import ModelManifest, ModelManifestFile
 
 MANIFEST_FILE = FILES.manifest
 # Settings, vocabularies and small weights: read anyway, and hashed in a few hundredths of a second. Larger
@@ -19,7 +19,7 @@ HASHED_BYTES = 64 * 2**20
 READ_BYTES = 2**22
 
 
-def parse(text: str, where: str) -> dict[str, Any]:
+def parse(text: str, where: str) -> ModelManifest:
     """The manifest.
 
     Args:
@@ -29,7 +29,7 @@ def parse(text: str, where: str) -> dict[str, Any]:
         ProxytuneError: ModelChanged when it is none.
     """
     try:
-        manifest: dict[str, Any] = json.loads(text)
+        manifest: ModelManifest = json.loads(text)
     except json.JSONDecodeError as error:
         raise changed(where, f"{MANIFEST_FILE} is no JSON: {error}") from error
     fault = schema.check("model-manifest", manifest)
@@ -59,7 +59,7 @@ def check_folder(folder: Path) -> None:
             check_hash(entry, sha256_of(folder / entry["path"]), str(folder))
 
 
-def check_sizes(manifest: Mapping[str, Any], sizes: Mapping[str, int], where: str) -> None:
+def check_sizes(manifest: ModelManifest, sizes: Mapping[str, int], where: str) -> None:
     """Compare what a listing tells with the manifest.
 
     Args:
@@ -79,7 +79,7 @@ def check_sizes(manifest: Mapping[str, Any], sizes: Mapping[str, int], where: st
             raise changed(where, f"{path} was not brought in")
 
 
-def check_hash(entry: Mapping[str, Any], sha256: str, where: str) -> None:
+def check_hash(entry: ModelManifestFile, sha256: str, where: str) -> None:
     """Compare the hash of a file's content.
 
     Args:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.records import START_AGAIN, read_record
+from proxytune.contract.types.plan import CurationPlan, Plan
 
 
-def read_plan(channel: Path) -> dict[str, Any]:
+def read_plan(channel: Path) -> Plan:
     """The run's plan.
 
     Raises:
         ProxytuneError: ChannelMissing when plan.json is absent, is no JSON or does not fit its schema.
     """
-    return read_record(
+    plan: Plan = read_record(
         channel,
         FILES.plan,
         "plan",
@@ -23,3 +23,16 @@ def read_plan(channel: Path) -> dict[str, Any]:
         allowed=f"the {FILES.plan} that the plan stage wrote, unchanged",
         remedy=START_AGAIN,
     )
+    return plan
+
+
+def curation_of(plan: Plan) -> CurationPlan:
+    """The curation of a plan that has one.
+
+    Raises:
+        ValueError: it has none; jobs that need one are only started by runs that have it.
+    """
+    curation = plan.get("curation")
+    if curation is None:
+        raise ValueError(f"the plan of {plan['runId']} has no curation")
+    return curation

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from proxytune.contract.names import FILES
+from proxytune.contract.types.progress import Progress, TrainingStage
 
 # The mirror uploads every version that it sees; more than one a second only costs requests.
 SECONDS_BETWEEN_WRITES = 1.0
@@ -34,7 +35,7 @@ class ProgressFile:
     def __init__(
         self,
         folder: Path,
-        stage: str,
+        stage: TrainingStage,
         total: int,
         *,
         resumed_from: int | None = None,
@@ -61,7 +62,7 @@ class ProgressFile:
         if loss is not None or not self._marks:
             self._marks.append((now, step))
         rate = self._rate()
-        record = {
+        record: Progress = {
             "stage": self._stage,
             "job": os.environ.get("TRAINING_JOB_NAME", "local"),
             "phase": phase,

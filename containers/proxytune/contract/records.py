@@ -13,21 +13,19 @@ from proxytune.contract.errors import ProxytuneError
 START_AGAIN = "start the run again, so that plan and container are of the same version"
 
 
-def read_record(
-    folder: Path, file: str, kind: str, *, channel: str, allowed: str, remedy: str
-) -> dict[str, Any]:
+def read_record(folder: Path, file: str, kind: str, *, channel: str, allowed: str, remedy: str) -> Any:
     """Read a record and check it.
 
     Args:
         folder: where the channel lies; `channel` is its name.
-        kind: the record's schema.
+        kind: the record's schema; the caller names its type.
         allowed, remedy: for the error.
 
     Raises:
         ProxytuneError: ChannelMissing when the file is absent, is no JSON or does not fit its schema.
     """
     try:
-        record: dict[str, Any] = json.loads((folder / file).read_text("utf-8"))
+        record = json.loads((folder / file).read_text("utf-8"))
         wrong = schema.check(kind, record)
         why = None if wrong is None else f"it does not fit its schema: {wrong}"
     except (FileNotFoundError, ValueError) as error:

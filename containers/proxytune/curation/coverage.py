@@ -7,12 +7,13 @@ average, so that the same settings serve every subject and encoder, and later ro
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from proxytune.contract.types.plan import CurationPlanAdaptive
 from proxytune.metrics.encoders import Vectors
 
 
@@ -36,7 +37,7 @@ def evidence(
     usable: Sequence[bool],
     kept: Sequence[bool],
     ends: Sequence[int],
-    asked: Mapping[str, float],
+    asked: CurationPlanAdaptive,
 ) -> Evidence:
     """The evidence for or against another round.
 

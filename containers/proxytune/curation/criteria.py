@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from proxytune.contract.types.plan import CurationPlan
 from proxytune.curation.measured import Measured
 from proxytune.metrics.encoders import Vectors
 from proxytune.metrics.scores import among_themselves, to_prompts, to_references
@@ -38,7 +38,7 @@ class Limits:
     safety: float | None
 
 
-def limits_for(asked: Mapping[str, Any], photos: Measured, category: Vectors) -> Limits:
+def limits_for(asked: CurationPlan, photos: Measured, category: Vectors) -> Limits:
     """The limits of a run.
 
     Args:

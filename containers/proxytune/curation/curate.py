@@ -11,9 +11,11 @@ from PIL import Image
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, FILES
-from proxytune.contract.plan_file import read_plan
+from proxytune.contract.plan_file import curation_of, read_plan
 from proxytune.contract.progress import ProgressFile, replace_file
 from proxytune.contract.signals import Stop
+from proxytune.contract.types.hyperparameters import CurateHyperparameters
+from proxytune.contract.types.plan import CurationPlanSafety, Plan
 from proxytune.curation.coverage import Evidence, evidence
 from proxytune.curation.criteria import CRITERIA, Limits, Texts, Verdict, judge, limits_for
 from proxytune.curation.measured import Measured, measure
@@ -25,7 +27,7 @@ from proxytune.metrics.prompts import plain_prompts
 from proxytune.training.device import default_device
 
 
-def curate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> None:
+def curate(folders: Folders, hyperparameters: CurateHyperparameters, stop: Stop) -> None:
     """Measure the proxies that are there at the end of a round, and say which the student should learn from.
 
     A second attempt and a later round compute only what is not in the checkpoint folder yet. SIGTERM needs no
@@ -40,7 +42,7 @@ def curate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> 
         ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch.
     """
     plan = read_plan(folders.channel(CHANNELS.plan))
-    asked, number = plan["curation"], hyperparameters["round"]
+    asked, number = curation_of(plan), hyperparameters["round"]
     ends = asked["rounds"][:number]
     proxies = read_proxies(folders.channel(CHANNELS.proxies), ends[-1])
     progress = ProgressFile(folders.checkpoints, "curate", len(proxies))
@@ -73,8 +75,8 @@ def _photos(folders: Folders, clip: ClipEncoder, dino: DinoEncoder) -> Measured:
     return Measured(clip.pictures(images), dino.pictures(images))
 
 
-def _texts(clip: ClipEncoder, plain: Sequence[str], safety: Mapping[str, Any] | None) -> Texts:
-    unsafe, safe = ((), ()) if safety is None else (safety["unsafe"], safety["safe"])
+def _texts(clip: ClipEncoder, plain: Sequence[str], safety: CurationPlanSafety | None) -> Texts:
+    unsafe, safe = ([], []) if safety is None else (safety["unsafe"], safety["safe"])
     return Texts(
         plain=dict(zip(plain, clip.texts(plain), strict=True)),
         unsafe=dict(zip(unsafe, clip.texts(unsafe), strict=True)),
@@ -84,7 +86,7 @@ def _texts(clip: ClipEncoder, plain: Sequence[str], safety: Mapping[str, Any] | 
 
 
 def _record(
-    plan: Mapping[str, Any],
+    plan: Plan,
     number: int,
     proxies: Sequence[Picture],
     verdicts: Sequence[Verdict],
@@ -99,7 +101,7 @@ def _record(
         "version": 1,
         "run": plan["runId"],
         "round": number,
-        "rounds": len(plan["curation"]["rounds"]),
+        "rounds": len(curation_of(plan)["rounds"]),
         "drawn": len(proxies),
         "kept": sum(verdict.kept for verdict in verdicts),
         "dropped": dropped,

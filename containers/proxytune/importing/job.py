@@ -55,7 +55,7 @@ def read_order(file: Path) -> dict[str, Any]:
         ProxytuneError: HyperparameterInvalid.
     """
     order: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    fault = schema.check("import-order", order)
+    fault = schema.check("import-request", order)
     if fault is None:
         return order
     raise ProxytuneError(

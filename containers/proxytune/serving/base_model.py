@@ -23,6 +23,7 @@ from proxytune.contract.model_manifest import (
     parse,
     sha256_of,
 )
+from proxytune.contract.types.model_manifest import ModelManifestFile
 
 # Files at once, and ranged requests at once within a large one: enough to fill a 10 Gbit/s interface at the
 # roughly 85 MB/s that S3 gives a connection (S3's performance guidelines).
@@ -87,7 +88,7 @@ def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
         manifest = parse(read.decode("utf-8", "replace"), uri)
         check_sizes(manifest, sizes, uri)
 
-        def one(entry: dict[str, Any]) -> None:
+        def one(entry: ModelManifestFile) -> None:
             _pull(client, bucket, prefix, entry, folder, uri)
 
         # The largest first: the last one would otherwise come alone.
@@ -114,7 +115,7 @@ def s3_client() -> Any:
     )
 
 
-def _pull(client: Any, bucket: str, prefix: str, entry: dict[str, Any], folder: Path, uri: str) -> None:
+def _pull(client: Any, bucket: str, prefix: str, entry: ModelManifestFile, folder: Path, uri: str) -> None:
     """One file, in ranges written to their places: the memory holds a few ranges, whatever the file's size.
 
     A range that breaks off is asked for again, from its beginning, and only that range; the hash of the whole

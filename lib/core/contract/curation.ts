@@ -10,37 +10,39 @@ export const CRITERIA = ['fidelity', 'prompt', 'duplicates', 'safety'] as const;
 export type Criterion = (typeof CRITERIA)[number];
 
 /** When a run's proxies are dropped, and when no more of them are drawn; part of the plan. */
-export const curationPlan = z.strictObject({
-  fidelity: share
-    .nullable()
-    .describe('Least share of the photos’ likeness among themselves; null: not asked'),
-  prompt: share.nullable().describe('Least share of the photos’ likeness to the category; null: not asked'),
-  duplicates: share
-    .nullable()
-    .describe('Least distance to a kept proxy, as share of the photos’ distance; null: not asked'),
-  safety: z
-    .strictObject({
-      probability: probability.describe('From which CLIP’s probability on is too much'),
-      unsafe: z.array(z.string()).min(1).describe('Texts of what no proxy should show'),
-      safe: z
-        .array(z.string())
-        .min(1)
-        .describe('Texts that stand against them, beside the proxy’s own prompt'),
-    })
-    .nullable()
-    .describe('null: not asked, or the world’s CLIP knows no words for it'),
-  likeness: share.describe('DINO likeness of photos of one subject, where a single photo cannot tell'),
-  minimum: leastKept.describe('Fewer kept proxies end the run'),
-  adaptive: z
-    .strictObject({
-      reach: share.describe('A proxy nearer to an earlier one than this share of the usual is nothing new'),
-      newShare: share.describe('Below this share of new pictures, more of them add nothing'),
-      drift: share.describe('Most that their mean and their spread may still change'),
-    })
-    .nullable()
-    .describe('null: all proxies are drawn'),
-  rounds: z.array(z.int().min(1)).min(1).describe('Proxies that are there at the end of each round'),
-});
+export const curationPlan = z
+  .strictObject({
+    fidelity: share
+      .nullable()
+      .describe('Least share of the photos’ likeness among themselves; null: not asked'),
+    prompt: share.nullable().describe('Least share of the photos’ likeness to the category; null: not asked'),
+    duplicates: share
+      .nullable()
+      .describe('Least distance to a kept proxy, as share of the photos’ distance; null: not asked'),
+    safety: z
+      .strictObject({
+        probability: probability.describe('From which CLIP’s probability on is too much'),
+        unsafe: z.array(z.string()).min(1).describe('Texts of what no proxy should show'),
+        safe: z
+          .array(z.string())
+          .min(1)
+          .describe('Texts that stand against them, beside the proxy’s own prompt'),
+      })
+      .nullable()
+      .describe('null: not asked, or the world’s CLIP knows no words for it'),
+    likeness: share.describe('DINO likeness of photos of one subject, where a single photo cannot tell'),
+    minimum: leastKept.describe('Fewer kept proxies end the run'),
+    adaptive: z
+      .strictObject({
+        reach: share.describe('A proxy nearer to an earlier one than this share of the usual is nothing new'),
+        newShare: share.describe('Below this share of new pictures, more of them add nothing'),
+        drift: share.describe('Most that their mean and their spread may still change'),
+      })
+      .nullable()
+      .describe('null: all proxies are drawn'),
+    rounds: z.array(z.int().min(1)).min(1).describe('Proxies that are there at the end of each round'),
+  })
+  .meta({ title: 'CurationPlan' });
 export type CurationPlan = z.infer<typeof curationPlan>;
 
 const limit = z.number().nullable().describe('null: this criterion was not asked for');

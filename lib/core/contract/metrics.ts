@@ -4,17 +4,21 @@ import { choice } from './choice.ts';
 import { count, pictureSeed, usd } from './fields.ts';
 
 /** A mean over pictures; of cosine similarities in [-1, 1]. */
-const score = z.strictObject({
-  mean: z.number(),
-  low: z.number().describe('Lower end of the 95 % bootstrap interval'),
-  high: z.number().describe('Upper end of the 95 % bootstrap interval'),
-});
+const score = z
+  .strictObject({
+    mean: z.number(),
+    low: z.number().describe('Lower end of the 95 % bootstrap interval'),
+    high: z.number().describe('Upper end of the 95 % bootstrap interval'),
+  })
+  .meta({ title: 'Score' });
 
 /**
  * Whose pictures a row scores. `teacher-base` and `student-base` are the untuned models: the floor. `photos` is
  * every reference against the other references: the ceiling (it has no CLIP-T, as photos have no prompt).
  */
-const rowName = z.enum(['photos', 'teacher-base', 'student-base', 'proxies', 'teacher', 'student']);
+const rowName = z
+  .enum(['photos', 'teacher-base', 'student-base', 'proxies', 'teacher', 'student'])
+  .meta({ title: 'RowName' });
 
 /** What a picture shows against the truth of the request (subject.json, `truth`), read back without an encoder. */
 const exactPicture = z.strictObject({

@@ -4,17 +4,20 @@
  * every picture `<index, six digits>.png` and `<index, six digits>.json`.
  */
 import { z } from 'zod';
+import { TRANSFORM_STAGES } from '../words.ts';
 import * as fields from './fields.ts';
 
-export const pictureRequest = z.strictObject({
-  index: z.int().min(0).describe('Number of the picture within its stage; unique over all chunks'),
-  prompt: z.string().min(1),
-  seed: fields.pictureSeed.describe('The picture depends on this seed, not on its batch'),
-});
+export const pictureRequest = z
+  .strictObject({
+    index: z.int().min(0).describe('Number of the picture within its stage; unique over all chunks'),
+    prompt: z.string().min(1),
+    seed: fields.pictureSeed.describe('The picture depends on this seed, not on its batch'),
+  })
+  .meta({ title: 'PictureRequest' });
 export type PictureRequest = z.infer<typeof pictureRequest>;
 
 /** `base`: the untuned model, the floor of the report. `tuned`: with the adapter. */
-export const variant = z.enum(['base', 'tuned']);
+export const variant = z.enum(['base', 'tuned']).meta({ title: 'Variant' });
 export type Variant = z.infer<typeof variant>;
 
 const diffusionSampler = z.strictObject({
@@ -31,11 +34,15 @@ const autoregressiveSampler = z.strictObject({
   top_p: z.number().gt(0).max(1),
 });
 
-export const sampler = z.discriminatedUnion('kind', [diffusionSampler, autoregressiveSampler]);
+export const sampler = z
+  .discriminatedUnion('kind', [diffusionSampler, autoregressiveSampler])
+  .meta({ title: 'Sampler' });
+
+const stage = z.enum(TRANSFORM_STAGES).meta({ title: 'TransformStage' });
 
 export const chunk = z.strictObject({
   version: z.literal(1),
-  stage: z.enum(['synthesize', 'sample-teacher', 'sample-student']),
+  stage,
   chunk: z.int().min(0),
   variant,
   size: fields.side.describe('Side of the square picture in pixels'),
@@ -51,7 +58,7 @@ export const pictureRecord = z.strictObject({
   prompt: z.string(),
   seed: fields.pictureSeed,
   variant,
-  stage: z.enum(['synthesize', 'sample-teacher', 'sample-student']),
+  stage,
   size: fields.side,
   model: z.string().describe('Catalogue id of the base model'),
   sha256: z

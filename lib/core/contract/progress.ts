@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { TRAINING_STAGES } from '../words.ts';
 
 export const progress = z.strictObject({
-  stage: z.enum([...TRAINING_STAGES, 'import-model']),
+  stage: z.enum([...TRAINING_STAGES, 'import-model']).meta({ title: 'TrainingStage' }),
   job: z.string(),
   phase: z.string().describe('What the job does now, in a few words'),
   step: z.int().min(0),

@@ -9,29 +9,35 @@ import { hyperparameters } from '../stages/hyperparameters.ts';
 import { JOB_STAGES, type JobStage, OPTIONAL_STAGES } from '../words.ts';
 import { type GenerationPlan, generatesImages, generationPlan, trainingFields } from './stage-plan.ts';
 
-const chosenModel = z.strictObject({
-  id: z.string(),
-  title: z.string(),
-  family: z.string(),
-  standInFor: z.string().nullable().describe('The full-size model whose place this tiny one takes'),
-  source: z.string(),
-  licence,
-  content: z
-    .string()
-    .nullable()
-    .default(null)
-    .describe('Of its files when the run was planned; null where nobody had looked, as in plans of before'),
-});
+const chosenModel = z
+  .strictObject({
+    id: z.string(),
+    title: z.string(),
+    family: z.string(),
+    standInFor: z.string().nullable().describe('The full-size model whose place this tiny one takes'),
+    source: z.string(),
+    licence,
+    content: z
+      .string()
+      .nullable()
+      .default(null)
+      .describe('Of its files when the run was planned; null where nobody had looked, as in plans of before'),
+  })
+  .meta({ title: 'ChosenModel' });
 export type ChosenModel = z.infer<typeof chosenModel>;
 
-const prompt = z.strictObject({
-  prompt: z.string().describe('As the models are asked'),
-  plain: z.string().describe('Without the token word, as CLIP-T compares'),
-});
+const prompt = z
+  .strictObject({
+    prompt: z.string().describe('As the models are asked'),
+    plain: z.string().describe('Without the token word, as CLIP-T compares'),
+  })
+  .meta({ title: 'PlannedPrompt' });
 
-const trainingPlan = z.strictObject({ ...trainingFields, hyperparameters });
+const trainingPlan = z.strictObject({ ...trainingFields, hyperparameters }).meta({ title: 'TrainingPlan' });
 
-export const stagePlan = z.discriminatedUnion('kind', [trainingPlan, generationPlan]);
+export const stagePlan = z
+  .discriminatedUnion('kind', [trainingPlan, generationPlan])
+  .meta({ title: 'StagePlan' });
 export type StagePlan = z.infer<typeof stagePlan>;
 export type TrainingPlan = z.infer<typeof trainingPlan>;
 

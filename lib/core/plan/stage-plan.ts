@@ -30,30 +30,34 @@ export type TrainingJob<Hyperparameters> = z.infer<typeof training> & {
   readonly hyperparameters: Hyperparameters;
 };
 
-const price = z.strictObject({ instanceType: z.string(), minutes: fields.minutes, usd: fields.usd });
+const price = z
+  .strictObject({ instanceType: z.string(), minutes: fields.minutes, usd: fields.usd })
+  .meta({ title: 'StagePrice' });
 
-export const generationPlan = z.strictObject({
-  ...common,
-  stage: z.enum(TRANSFORM_STAGES),
-  kind: z
-    .enum(SYNTHESES)
-    .describe('A batch transform, or a managed-spot training job that writes the same shards'),
-  instances: fields.instances
-    .default(1)
-    .describe('They share the chunks; minutes are those of each. Plans of before have one'),
-  either: z
-    .strictObject({ transform: price.nullable(), spot: price.nullable() })
-    .optional()
-    .describe('What the stage would take either way; null where the instance type is not offered for it'),
-  adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter draws'),
-  role: z.enum(['teacher', 'student']),
-  size: fields.side,
-  batchSize: fields.generationBatch,
-  sampler,
-  chunks: fields.count,
-  pictures: fields.count,
-  picturesPerChunk: fields.picturesPerChunk,
-});
+export const generationPlan = z
+  .strictObject({
+    ...common,
+    stage: z.enum(TRANSFORM_STAGES),
+    kind: z
+      .enum(SYNTHESES)
+      .describe('A batch transform, or a managed-spot training job that writes the same shards'),
+    instances: fields.instances
+      .default(1)
+      .describe('They share the chunks; minutes are those of each. Plans of before have one'),
+    either: z
+      .strictObject({ transform: price.nullable(), spot: price.nullable() })
+      .optional()
+      .describe('What the stage would take either way; null where the instance type is not offered for it'),
+    adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter draws'),
+    role: z.enum(['teacher', 'student']),
+    size: fields.side,
+    batchSize: fields.generationBatch,
+    sampler,
+    chunks: fields.count,
+    pictures: fields.count,
+    picturesPerChunk: fields.picturesPerChunk,
+  })
+  .meta({ title: 'GenerationPlan' });
 /** A stage that generates images, as whichever kind of job. */
 export type GenerationPlan = z.infer<typeof generationPlan>;
 

@@ -25,7 +25,9 @@ const planned = [
 /** Those of a training job of any kind, the import of a base model included. */
 export const jobHyperparameters = z.discriminatedUnion('stage', [...planned, importHyperparameters]);
 
-export const hyperparameters = z.discriminatedUnion('stage', planned);
+export const hyperparameters = z
+  .discriminatedUnion('stage', planned)
+  .meta({ title: 'PlannedHyperparameters' });
 export type Hyperparameters = z.infer<typeof hyperparameters>;
 
 /** The strings SageMaker wants: numbers in decimal, lists as JSON. */

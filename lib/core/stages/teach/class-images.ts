@@ -20,6 +20,7 @@ export const prior = z
     steps: fields.denoisingSteps.describe('Denoising steps'),
     guidance: fields.guidance,
   })
+  .meta({ title: 'ClassImages' })
   .describe('Pictures of the class that are trained on too, so that it is not forgotten; JSON in the string');
 
 /** With DreamBooth's weight of 1; generated as the proxies are. */

@@ -20,6 +20,7 @@ export const validationHyperparameters = {
       ),
       keep_diversity: fields.share.describe('Share of the photos’ own diversity that a checkpoint must keep'),
     })
+    .meta({ title: 'Validation' })
     .describe('What is drawn at every checkpoint to choose one of them; without it the last is handed on')
     .optional(),
   sample_prompts: z

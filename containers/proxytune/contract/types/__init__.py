@@ -1,0 +1,1 @@
+"""Types of what crosses from TypeScript to Python: `npm run schemas` writes a module for each schema."""

@@ -1,0 +1,233 @@
+"""Types of plan.json of a run.
+
+Written by `npm run schemas` from lib/core; do not edit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+from proxytune.contract.types.chunk import Sampler
+from proxytune.contract.types.hyperparameters import (
+    CurateHyperparameters,
+    EvaluateHyperparameters,
+    LearnHyperparameters,
+    SynthesizeHyperparameters,
+    TeachHyperparameters,
+)
+from proxytune.contract.types.model_manifest import Licence
+
+
+class ChosenModel(TypedDict):
+    """Fields of chosen model."""
+
+    id: str
+    title: str
+    family: str
+    # The full-size model whose place this tiny one takes.
+    standInFor: str | None
+    source: str
+    licence: Licence
+    # Of its files when the run was planned; null where nobody had looked, as in plans of before.
+    content: NotRequired[str | None]
+
+
+class PlanModels(TypedDict):
+    """Fields of plan models."""
+
+    teacher: ChosenModel
+    student: ChosenModel
+    clip: ChosenModel
+    dino: ChosenModel
+
+
+class PlanWorld(TypedDict):
+    """Fields of plan world."""
+
+    name: str
+    title: str
+    # What a reader of the report should know of this world.
+    note: str | None
+
+
+class PlannedPrompt(TypedDict):
+    """Fields of planned prompt."""
+
+    # As the models are asked.
+    prompt: str
+    # Without the token word, as CLIP-T compares.
+    plain: str
+
+
+class PlanPrompts(TypedDict):
+    """Fields of plan prompts."""
+
+    # Prompt of the proxies without a context.
+    proxy: str
+    # Prompts of the others, in turn; empty when there are none.
+    inContext: list[PlannedPrompt]
+    evaluation: list[PlannedPrompt]
+
+
+class PlanSamples(TypedDict):
+    """Fields of plan samples."""
+
+    picturesPerPrompt: int
+    # Of one variant.
+    pictures: int
+
+
+class CurationPlanSafety(TypedDict):
+    """Fields of curation plan safety."""
+
+    # From which CLIP’s probability on is too much.
+    probability: float
+    # Texts of what no proxy should show.
+    unsafe: list[str]
+    # Texts that stand against them, beside the proxy’s own prompt.
+    safe: list[str]
+
+
+class CurationPlanAdaptive(TypedDict):
+    """Fields of curation plan adaptive."""
+
+    # A proxy nearer to an earlier one than this share of the usual is nothing new.
+    reach: float
+    # Below this share of new pictures, more of them add nothing.
+    newShare: float
+    # Most that their mean and their spread may still change.
+    drift: float
+
+
+class CurationPlan(TypedDict):
+    """Fields of curation plan."""
+
+    # Least share of the photos’ likeness among themselves; null: not asked.
+    fidelity: float | None
+    # Least share of the photos’ likeness to the category; null: not asked.
+    prompt: float | None
+    # Least distance to a kept proxy, as share of the photos’ distance; null: not asked.
+    duplicates: float | None
+    # null: not asked, or the world’s CLIP knows no words for it.
+    safety: CurationPlanSafety | None
+    # DINO likeness of photos of one subject, where a single photo cannot tell.
+    likeness: float
+    # Fewer kept proxies end the run.
+    minimum: int
+    # null: all proxies are drawn.
+    adaptive: CurationPlanAdaptive | None
+    # Proxies that are there at the end of each round.
+    rounds: list[int]
+
+
+PlannedHyperparameters = (
+    TeachHyperparameters
+    | SynthesizeHyperparameters
+    | CurateHyperparameters
+    | LearnHyperparameters
+    | EvaluateHyperparameters
+)
+
+
+class TrainingPlan(TypedDict):
+    """Fields of training plan."""
+
+    instanceType: str
+    # Expected billable minutes.
+    minutes: float
+    # Expected price of these minutes; on spot with the saving that is usual.
+    usd: float
+    # A training stops then; a transform is stopped then.
+    maxRuntimeSeconds: int
+    stage: Literal["teach", "curate", "learn", "evaluate"]
+    kind: Literal["training"]
+    spot: bool
+    # Channel name to key prefix.
+    channels: dict[str, str]
+    # Those that the job is given only when there is something below the prefix.
+    optionalChannels: NotRequired[dict[str, str]]
+    # model.tar.gz, or the files as they are.
+    compressed: bool
+    hyperparameters: PlannedHyperparameters
+
+
+class StagePrice(TypedDict):
+    """Fields of stage price."""
+
+    instanceType: str
+    minutes: float
+    usd: float
+
+
+class GenerationPlanEither(TypedDict):
+    """Fields of generation plan either."""
+
+    transform: StagePrice | None
+    spot: StagePrice | None
+
+
+class GenerationPlan(TypedDict):
+    """Fields of generation plan."""
+
+    instanceType: str
+    # Expected billable minutes.
+    minutes: float
+    # Expected price of these minutes; on spot with the saving that is usual.
+    usd: float
+    # A training stops then; a transform is stopped then.
+    maxRuntimeSeconds: int
+    stage: Literal["synthesize", "sample-teacher", "sample-student"]
+    # A batch transform, or a managed-spot training job that writes the same shards.
+    kind: Literal["transform", "spot"]
+    # They share the chunks; minutes are those of each. Plans of before have one.
+    instances: NotRequired[int]
+    # What the stage would take either way; null where the instance type is not offered for it.
+    either: NotRequired[GenerationPlanEither]
+    # The stage whose adapter draws.
+    adapterOf: Literal["teach", "learn"]
+    role: Literal["teacher", "student"]
+    size: int
+    batchSize: int
+    sampler: Sampler
+    chunks: int
+    pictures: int
+    picturesPerChunk: int
+
+
+StagePlan = TrainingPlan | GenerationPlan
+
+
+class PlanEstimate(TypedDict):
+    """Fields of plan estimate."""
+
+    minutes: float
+    usd: float
+    pricesAsOf: str
+
+
+class Plan(TypedDict):
+    """Fields of plan."""
+
+    version: Literal[1]
+    runId: str
+    subject: str
+    bucket: str
+    category: str
+    tokenWord: str
+    preset: str
+    seed: int
+    # The request with every default filled in.
+    request: dict[str, Any]
+    models: PlanModels
+    # What the pictures are of.
+    world: PlanWorld
+    prompts: PlanPrompts
+    samples: PlanSamples
+    proxies: int
+    # Those whose prompt names a context, spread evenly over all.
+    proxiesInContext: int
+    # null: every proxy is drawn and kept.
+    curation: NotRequired[CurationPlan | None]
+    stages: list[StagePlan]
+    estimate: PlanEstimate
+    versions: dict[str, str]
