@@ -26,6 +26,13 @@ module.exports = {
       to: { dependencyTypesNot: ['local'], pathNot: ['node_modules/zod/', 'node_modules/@noble/hashes/'] },
     },
     only('aws-imports-core', folder('lib/aws'), ['^lib/core/', '^lib/aws/']),
+    {
+      name: 'aws-clients-only-in-aws-and-local',
+      comment: 'lib/aws is the one place that calls AWS; lib/local serves and deploys the local cloud.',
+      severity: 'error',
+      from: { path: ['^bin/', '^lib/', '^lambdas/'], pathNot: ['^lib/aws/', '^lib/local/'] },
+      to: { path: ['node_modules/@aws-sdk/', '^@aws-sdk/', 'node_modules/@smithy/'] },
+    },
     only('setup-imports-only-itself', folder('lib/setup'), ['^lib/setup/']),
     only('inspection-imports-core', folder('lib/inspection'), ['^lib/core/', '^lib/inspection/']),
     only('cloud-imports-core', folder('lib/cloud'), ['^lib/core/', '^lib/cloud/']),

@@ -1,15 +1,23 @@
 /**
- * The failure path: stops what still runs, records why, and tells the user. Called by the state machine, and by its
- * status change for the ends it cannot catch (aborted, timed out, a runtime error).
+ * The failure path: stops what still runs, records the reason, and notifies the user. Called by the state machine, and
+ * by its status change for the ends it cannot catch (aborted, timed out, a runtime error).
  */
-import { PublishCommand } from '@aws-sdk/client-sns';
 import type { EventBridgeEvent } from 'aws-lambda';
-import { sns } from '../../lib/aws/lambda/clients.ts';
-import { setting } from '../../lib/aws/lambda/environment.ts';
-import { deleteModelOf, stopJob } from '../../lib/aws/lambda/jobs.ts';
-import { endJob, endRun, jobsOf, markTold, noteRun, readRun } from '../../lib/aws/lambda/table.ts';
-import { failureMail, type RunError, readCause } from '../../lib/core/jobs/messages.ts';
+import { deleteModelOf, type JobsContext, stopJob } from '../../lib/aws/jobs.ts';
+import { publishEnd } from '../../lib/aws/notifications.ts';
+import {
+  finishJob,
+  finishRun,
+  listJobs,
+  markReported,
+  readRun,
+  type TableContext,
+  updateRun,
+} from '../../lib/aws/table.ts';
+import { failureMail, readCause } from '../../lib/core/jobs/messages.ts';
 import { identityOf, type RunRecord, type RunStatus } from '../../lib/core/jobs/records.ts';
+import { jobsContext, notificationsContext } from '../shared/context.ts';
+import { tableContext } from '../shared/table.ts';
 
 export interface EndRunInput {
   readonly runId: string;
@@ -29,22 +37,29 @@ interface StatusChange {
 export async function handler(
   event: EndRunInput | EventBridgeEvent<string, StatusChange>,
 ): Promise<{ error: string; cause: string }> {
+  const context = { ...tableContext(), ...jobsContext() };
   const { runId, status, failure } = 'runId' in event ? caught(event) : uncaught(event.detail);
   const answer = { error: failure.error, cause: failure.message };
-  const before = await readRun(runId);
-  if (!('runId' in event) && goesOn(before, event.detail)) return answer;
-  await stopJobs(runId);
+  const before = await readRun(context, runId);
+  if (!('runId' in event) && wasResumed(before, event.detail)) return answer;
+  await stopJobs(context, runId);
   const endedAt = new Date().toISOString();
-  const first = await endRun(runId, { status, endedAt, error: failure.error, message: failure.message });
-  // An earlier call may have ended the run and then failed to tell.
-  if (!first && (before?.status !== status || before.told)) return answer;
-  await notify({ runId, subject: before?.subject ?? runId }, before?.notify, status, failure);
-  await noteRun(runId, { told: true });
+  const first = await finishRun(context, runId, {
+    status,
+    endedAt,
+    error: failure.error,
+    message: failure.message,
+  });
+  // An earlier call may have ended the run and then failed to notify.
+  if (!first && (before?.status !== status || before.reported)) return answer;
+  const mail = failureMail({ runId, subject: before?.subject ?? runId }, failure);
+  await publishEnd(notificationsContext(), { runId, status, notify: before?.notify }, mail);
+  await updateRun(context, runId, { reported: true });
   return answer;
 }
 
-/** Whether the run was resumed since; an event that comes so late must not stop what another execution started. */
-function goesOn(run: RunRecord | undefined, { stopDate }: StatusChange): boolean {
+/** Whether the run was resumed since; so late an event must not stop what another execution started. */
+function wasResumed(run: RunRecord | undefined, { stopDate }: StatusChange): boolean {
   return run !== undefined && typeof stopDate === 'number' && stopDate < Date.parse(run.begunAt);
 }
 
@@ -56,7 +71,8 @@ function uncaught(detail: StatusChange) {
   const runId = runOf(detail);
   if (detail.status === 'ABORTED') {
     const message =
-      detail.cause || 'The run was stopped by hand. What to do: upload subject.json again to start anew.';
+      detail.cause ||
+      'The run was stopped by hand. What to do: upload subject.json again to start another run.';
     return { runId, status: 'STOPPED' as RunStatus, failure: { error: 'Interrupted', message } };
   }
   const unnamed = detail.status === 'TIMED_OUT' ? 'States.Timeout' : 'States.Runtime';
@@ -64,47 +80,26 @@ function uncaught(detail: StatusChange) {
   return { runId, status: 'FAILED' as RunStatus, failure };
 }
 
-/** A run's first execution bears its name; one that resumes it bears another, but the same input. */
+/** A run's first execution has its name; one that resumes it has another name, but the same input. */
 function runOf({ name, input }: StatusChange): string {
   return input ? (JSON.parse(input) as { runId: string }).runId : name;
 }
 
 /** One job that cannot be stopped must not keep the others running. */
-async function stopJobs(runId: string): Promise<void> {
-  const jobs = await jobsOf(runId);
+async function stopJobs(context: TableContext & JobsContext, runId: string): Promise<void> {
+  const jobs = await listJobs(context, runId);
   const results = await Promise.allSettled(
     jobs.map(async (job) => {
       const identity = identityOf(job);
-      // A failure that nobody heard ended with the run: a run that is resumed makes the next attempt.
-      if (job.state === 'FAILED' && !job.told) await markTold(identity);
+      // A failure that was never reported ended with the run: a resumed run makes the next attempt.
+      if (job.state === 'FAILED' && !job.reported) await markReported(context, identity);
       if (job.state !== 'WAITING') return;
-      await stopJob(job);
+      await stopJob(context, job);
       const message = 'Stopped because its run ended.';
-      await endJob(identity, { state: 'FAILED', told: true, error: 'JobStopped', message });
-      await deleteModelOf(job);
+      await finishJob(context, identity, { state: 'FAILED', reported: true, error: 'JobStopped', message });
+      await deleteModelOf(context, job);
     }),
   );
   const failed = results.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
-}
-
-async function notify(
-  run: { runId: string; subject: string },
-  address: string | undefined,
-  status: RunStatus,
-  failure: RunError,
-): Promise<void> {
-  const mail = failureMail(run, failure);
-  await sns().send(
-    new PublishCommand({
-      TopicArn: setting('TOPIC_ARN'),
-      Subject: mail.subject,
-      Message: mail.text,
-      MessageAttributes: {
-        run: { DataType: 'String', StringValue: run.runId },
-        status: { DataType: 'String', StringValue: status },
-        ...(address === undefined ? {} : { notify: { DataType: 'String', StringValue: address } }),
-      },
-    }),
-  );
 }

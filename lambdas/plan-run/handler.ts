@@ -1,10 +1,8 @@
 /** Reads the request, plans the run and refuses it here, before any money is spent, when it cannot be done. */
-import { SubscribeCommand } from '@aws-sdk/client-sns';
-import { readText, writeJson } from '../../lib/aws/lambda/bucket.ts';
-import { sns } from '../../lib/aws/lambda/clients.ts';
-import { setting } from '../../lib/aws/lambda/environment.ts';
-import { requireModelInBucket } from '../../lib/aws/lambda/models.ts';
-import { beginRun, noteRun } from '../../lib/aws/lambda/table.ts';
+import { requireStoredModel } from '../../lib/aws/models.ts';
+import { subscribe } from '../../lib/aws/notifications.ts';
+import { type BucketContext, readText, writeJson } from '../../lib/aws/s3.ts';
+import { beginRun, updateRun } from '../../lib/aws/table.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { contentOf } from '../../lib/core/models/manifest.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
@@ -12,6 +10,9 @@ import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import type { Plan } from '../../lib/core/plan/plan.ts';
 import { parseRequest, requestSchema } from '../../lib/core/request/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import { bucketContext, notificationsContext } from '../shared/context.ts';
+import { setting } from '../shared/settings.ts';
+import { tableContext } from '../shared/table.ts';
 
 export interface PlanRunInput {
   readonly runId: string;
@@ -23,19 +24,20 @@ export interface PlanRunInput {
 
 export async function handler(input: PlanRunInput) {
   const { runId, bucket, subject } = input;
-  await beginRun({ runId, subject, bucket });
-  // An unversioned upload is known by its etag, which is no version that S3 could look up.
+  const context = { ...bucketContext(), ...tableContext() };
+  await beginRun(context, { runId, subject, bucket });
+  // An upload without a version is identified by its etag, which S3 does not accept as a version.
   const version = /^[0-9a-f]{32}(-\d+)?$/.test(input.version) ? undefined : input.version;
-  const text = await readText(input.key, version || undefined);
+  const text = await readText(context, input.key, version || undefined);
   const address = addressIn(text);
   if (address !== undefined) {
-    await noteRun(runId, { notify: address });
-    await subscribe(address);
+    await updateRun(context, runId, { notify: address });
+    await subscribe(notificationsContext(), address);
   }
   requireSubjectName(subject);
   const request = parseRequest(text);
   const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
-  const context = {
+  const settings = {
     runId,
     subject,
     bucket,
@@ -43,12 +45,12 @@ export async function handler(input: PlanRunInput) {
     version: setting('VERSION'),
     instanceTypes: setting('INSTANCE_TYPES').split(','),
   } as const;
-  // Twice: what is wrong with the request itself is said first, and the whole plan needs to know the models.
-  const contents = await contentsOf(makePlan(request, context).models);
-  const plan = makePlan(request, { ...context, contents });
-  await writeChunks(plan);
-  await writeJson(keys.plan(runId), plan);
-  await noteRun(runId, { curated: plan.curation !== null });
+  // Twice: faults of the request itself come first, and the complete plan needs the models.
+  const contents = await contentsOf(context, makePlan(request, settings).models);
+  const plan = makePlan(request, { ...settings, contents });
+  await writeChunks(context, plan);
+  await writeJson(context, keys.plan(runId), plan);
+  await updateRun(context, runId, { curated: plan.curation !== null });
   return {
     runId,
     bucket,
@@ -59,19 +61,19 @@ export async function handler(input: PlanRunInput) {
   };
 }
 
-/** What was brought in of each model. @throws ModelMissing, ModelChanged */
-async function contentsOf(models: Plan['models']): Promise<Record<string, string>> {
-  const manifests = await Promise.all(Object.values(models).map(({ id }) => requireModelInBucket(id)));
+/** The digest of each model's files. @throws ModelMissing, ModelChanged */
+async function contentsOf(context: BucketContext, models: Plan['models']): Promise<Record<string, string>> {
+  const manifests = await Promise.all(Object.values(models).map(({ id }) => requireStoredModel(context, id)));
   return Object.fromEntries(manifests.map((manifest) => [manifest.model, contentOf(manifest)]));
 }
 
-/** Read on its own, so that a request that is refused for something else still reaches its author. */
+/** The address in a request that may be refused for something else, so that its author still hears of it. */
 function addressIn(text: string): string | undefined {
   const address = /"notify"\s*:\s*"([^"\\]*)"/.exec(text)?.[1];
   return requestSchema.shape.notify.safeParse(address).data;
 }
 
-async function writeChunks(plan: Plan): Promise<void> {
+async function writeChunks(context: BucketContext, plan: Plan): Promise<void> {
   for (const stage of TRANSFORM_STAGES) {
     const chunks = chunksOf(plan, stage);
     // A few at a time: S3 takes thousands a second, but a lambda has only so many sockets.
@@ -79,20 +81,8 @@ async function writeChunks(plan: Plan): Promise<void> {
       await Promise.all(
         chunks
           .slice(at, at + 16)
-          .map((chunk) => writeJson(keys.chunk(plan.runId, stage, chunk.chunk), chunk)),
+          .map((chunk) => writeJson(context, keys.chunk(plan.runId, stage, chunk.chunk), chunk)),
       );
     }
   }
-}
-
-/** The address hears of its own runs only; SNS asks it to confirm once, and knows it from then on. */
-async function subscribe(address: string): Promise<void> {
-  await sns().send(
-    new SubscribeCommand({
-      TopicArn: setting('TOPIC_ARN'),
-      Protocol: 'email',
-      Endpoint: address,
-      Attributes: { FilterPolicy: JSON.stringify({ notify: [address] }) },
-    }),
-  );
 }

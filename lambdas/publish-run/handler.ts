@@ -1,16 +1,15 @@
-/** The last stage: puts the report where the user looks for it, with what the run took, and tells the user. */
-import { PublishCommand } from '@aws-sdk/client-sns';
+/** The last stage: puts the report where the user looks for it, with times and costs, and notifies the user. */
+import { publishEnd } from '../../lib/aws/notifications.ts';
+import { readPlan } from '../../lib/aws/runs.ts';
 import {
+  type BucketContext,
   copyObject,
   listKeys,
   listObjects,
-  readPlan,
   readText,
-  writeText,
-} from '../../lib/aws/lambda/bucket.ts';
-import { sns } from '../../lib/aws/lambda/clients.ts';
-import { setting } from '../../lib/aws/lambda/environment.ts';
-import { endRun, jobsOf, noteRun, readRun } from '../../lib/aws/lambda/table.ts';
+  writeObject,
+} from '../../lib/aws/s3.ts';
+import { finishRun, listJobs, readRun, type TableContext, updateRun } from '../../lib/aws/table.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { names } from '../../lib/core/contract/names.ts';
 import { successMail } from '../../lib/core/jobs/messages.ts';
@@ -23,8 +22,10 @@ import {
 } from '../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { stageOf } from '../../lib/core/plan/plan.ts';
+import { bucketContext, notificationsContext } from '../shared/context.ts';
+import { tableContext } from '../shared/table.ts';
 
-/** SageMaker uploads files without saying what they are; a browser wants to know. */
+/** SageMaker uploads files without a content type; a browser needs one. */
 const CONTENT_TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
   json: 'application/json',
@@ -41,51 +42,58 @@ export async function handler({
 }: {
   runId: string;
 }): Promise<{ runId: string; report: string; usd: number }> {
-  const jobs = await jobsOf(runId);
+  const context = { ...bucketContext(), ...tableContext() };
+  const jobs = await listJobs(context, runId);
   const evaluation = jobs.filter((job) => job.stage === 'evaluate' && job.state === 'SUCCEEDED').at(-1);
   if (evaluation === undefined) throw new Error(`run ${runId} is published before it was evaluated`);
   const from = keys.artifactFolder(runId, evaluation.jobName);
   const outcomes = stageOutcomes(jobs);
   const metrics = withStages(
-    metricsSchema.parse(JSON.parse(await readText(`${from}${names.files.metrics}`))),
+    metricsSchema.parse(JSON.parse(await readText(context, `${from}${names.files.metrics}`))),
     outcomes,
   );
 
-  await copyFiles(from, keys.report(runId));
-  await writeText(keys.metrics(runId), JSON.stringify(metrics, null, 2), 'application/json');
+  await copyFiles(context, from, keys.report(runId));
+  const text = JSON.stringify(metrics, null, 2);
+  await writeObject(context, keys.metrics(runId), text, { contentType: 'application/json' });
   // The page comes last: whoever sees it finds everything it shows.
-  const page = fillJobs(fillStages(await readText(`${from}${names.files.reportPage}`), outcomes), jobs);
-  await writeText(keys.reportPage(runId), page, CONTENT_TYPES.html ?? '');
+  const page = fillJobs(
+    fillStages(await readText(context, `${from}${names.files.reportPage}`), outcomes),
+    jobs,
+  );
+  await writeObject(context, keys.reportPage(runId), page, { contentType: contentType('.html') });
 
-  await shareClassPictures(runId);
-  const report = `s3://${setting('BUCKET')}/${keys.reportPage(runId)}`;
+  await shareClassImages(context, runId);
+  const report = `s3://${context.bucket}/${keys.reportPage(runId)}`;
   const usd = totalUsd(outcomes);
-  await endRun(runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report, usd });
-  await notify(runId, report, usd, metrics.verdict);
+  await finishRun(context, runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report, usd });
+  await notify(context, runId, report, usd, metrics.verdict);
   return { runId, report, usd };
 }
 
 /**
- * The pictures of the category that the teacher drew do not depend on the photos: other runs may use them. Two runs
- * that share at once write the same pictures, each as one object, so that nobody reads a part. What was there before
- * this run drew was of no use to it, or it would not have drawn: a spoilt archive does not stay.
+ * Shares the class images that the teacher generated: they do not depend on the photos, so other runs may use them. Two
+ * runs that share at once write the same images, each as one object, so that nobody reads a part. An archive that was
+ * there before this run generated its own was of no use to it: a corrupt one is replaced.
  */
-async function shareClassPictures(runId: string): Promise<void> {
-  const teach = stageOf(await readPlan(runId), 'teach');
+async function shareClassImages(context: BucketContext, runId: string): Promise<void> {
+  const teach = stageOf(await readPlan(context, runId), 'teach');
   const prefix = teach.kind === 'training' ? teach.optionalChannels?.[names.channels.classImages] : undefined;
   if (prefix === undefined) return;
-  const [drawn] = await listObjects(keys.drawnClass(runId), 1);
-  const [shared] = await listObjects(keys.classArchive(prefix), 1);
-  if (drawn === undefined || (shared !== undefined && shared.written >= drawn.written)) return;
-  await copyObject(drawn.key, keys.classArchive(prefix), 'application/x-tar');
+  const [own] = await listObjects(context, keys.drawnClass(runId), 1);
+  const [shared] = await listObjects(context, keys.classArchive(prefix), 1);
+  if (own === undefined || (shared !== undefined && shared.written >= own.written)) return;
+  await copyObject(context, own.key, keys.classArchive(prefix), 'application/x-tar');
 }
 
-async function copyFiles(from: string, to: string): Promise<void> {
+async function copyFiles(context: BucketContext, from: string, to: string): Promise<void> {
   const rewritten = [`${from}${names.files.reportPage}`, `${from}${names.files.metrics}`];
-  const files = (await listKeys(from)).filter((key) => !rewritten.includes(key));
+  const files = (await listKeys(context, from)).filter((key) => !rewritten.includes(key));
   for (let at = 0; at < files.length; at += 16) {
     await Promise.all(
-      files.slice(at, at + 16).map((key) => copyObject(key, to + key.slice(from.length), contentType(key))),
+      files
+        .slice(at, at + 16)
+        .map((key) => copyObject(context, key, to + key.slice(from.length), contentType(key))),
     );
   }
 }
@@ -94,22 +102,17 @@ function contentType(key: string): string {
   return CONTENT_TYPES[key.split('.').at(-1)?.toLowerCase() ?? ''] ?? 'application/octet-stream';
 }
 
-async function notify(runId: string, report: string, usd: number, verdict: string): Promise<void> {
-  const run = await readRun(runId);
-  // One that was stopped at the last moment is over, and end-run says so.
-  if (run?.status !== 'SUCCEEDED' || run.told) return;
+async function notify(
+  context: TableContext,
+  runId: string,
+  report: string,
+  usd: number,
+  verdict: string,
+): Promise<void> {
+  const run = await readRun(context, runId);
+  // A run that was stopped at the last moment is over, and end-run has notified the user.
+  if (run?.status !== 'SUCCEEDED' || run.reported) return;
   const mail = successMail({ runId, subject: run.subject, report, usd, verdict });
-  await sns().send(
-    new PublishCommand({
-      TopicArn: setting('TOPIC_ARN'),
-      Subject: mail.subject,
-      Message: mail.text,
-      MessageAttributes: {
-        run: { DataType: 'String', StringValue: runId },
-        status: { DataType: 'String', StringValue: 'SUCCEEDED' },
-        ...(run.notify === undefined ? {} : { notify: { DataType: 'String', StringValue: run.notify } }),
-      },
-    }),
-  );
-  await noteRun(runId, { told: true });
+  await publishEnd(notificationsContext(), { runId, status: run.status, notify: run.notify }, mail);
+  await updateRun(context, runId, { reported: true });
 }

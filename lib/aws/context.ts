@@ -1,85 +1,64 @@
-/** AWS clients of the command line, for whichever cloud the environment names. */
+/** Everything that a command needs to work in one cloud: its clients, and the names from its stack's outputs. */
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
-import { S3Client } from '@aws-sdk/client-s3';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { SFNClient } from '@aws-sdk/client-sfn';
-import { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
+import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { ProxytuneError } from '../core/errors.ts';
-import { type Cloud, noteCalls } from './call-errors.ts';
+import { type ClientSettings, localSettings, makeS3, once, RETRY } from './clients.ts';
+import { type Cloud, rememberCalls } from './errors.ts';
+import type { ExecutionsContext } from './executions.ts';
+import type { JobsContext } from './jobs.ts';
+import type { BucketContext } from './s3.ts';
+import { makeDocuments, type TableContext } from './table.ts';
 
 type Outputs = Readonly<Record<string, string>>;
 
-/** Where a run lives: the clients, and the names from the stack's outputs. */
-export interface Place {
-  readonly s3: S3Client;
-  readonly sfn: SFNClient;
-  readonly sagemaker: SageMakerClient;
-  readonly documents: DynamoDBDocumentClient;
-  readonly bucket: string;
-  readonly table: string;
-  readonly machine: string;
-  /** Any other output of the stack. */
+/** A cloud with a stack of ours, in an account or on this machine. */
+export interface AwsContext extends BucketContext, TableContext, JobsContext, ExecutionsContext {
+  readonly stateMachine: string;
+  /** Any other output of the stack. @throws UsageInvalid */
   output(name: string): string;
   close(): void;
 }
 
-interface Clients {
-  readonly s3: S3Client;
-  readonly sfn: SFNClient;
-  readonly sagemaker: SageMakerClient;
-  readonly dynamo: DynamoDBClient;
-}
-
 /** @param cloud - environment and outputs, as a local cloud gives them */
-export function placeOf(cloud: {
+export function localContext({
+  environment,
+  outputs,
+}: {
   readonly environment: Readonly<Record<string, string>>;
   readonly outputs: Outputs;
-}): Place {
-  const { environment } = cloud;
-  const region = environment.AWS_REGION ?? 'us-east-1';
-  const credentials = {
-    accessKeyId: environment.AWS_ACCESS_KEY_ID ?? '',
-    secretAccessKey: environment.AWS_SECRET_ACCESS_KEY ?? '',
+}): AwsContext {
+  const endpoints = {
+    S3: environment.AWS_ENDPOINT_URL,
+    DynamoDB: environment.AWS_ENDPOINT_URL,
+    SFN: environment.AWS_ENDPOINT_URL_SFN,
+    SageMaker: environment.AWS_ENDPOINT_URL_SAGEMAKER,
   };
-  const at = (endpoint: string | undefined) => ({
-    region,
-    credentials,
-    ...(endpoint === undefined ? {} : { endpoint }),
-  });
-  const clients = {
-    s3: new S3Client({ ...at(environment.AWS_ENDPOINT_URL), forcePathStyle: true }),
-    sfn: new SFNClient(at(environment.AWS_ENDPOINT_URL_SFN)),
-    sagemaker: new SageMakerClient(at(environment.AWS_ENDPOINT_URL_SAGEMAKER)),
-    dynamo: new DynamoDBClient(at(environment.AWS_ENDPOINT_URL)),
-  };
-  return place(clients, cloud.outputs, 'this machine');
+  // Without RETRY: nothing throttles here, and a service that has ended is to be reported at once.
+  const clients = clientsFor('this machine', (service) => localSettings(environment, endpoints[service]));
+  return contextOf(clients, outputs);
 }
-
-/** SageMaker throttles at a few calls a second, for the whole account. */
-const PATIENT = { maxAttempts: 8, retryMode: 'adaptive' } as const;
 
 /**
  * The stack in the account that the environment's AWS settings lead to, as any AWS tool would find it.
- * @throws UsageInvalid when there is no such stack, or nobody may ask
+ * @throws UsageInvalid when there is no such stack, or its description is not allowed
  */
-export async function placeInAccount(stackName: string): Promise<Place> {
-  const cloudFormation = new CloudFormationClient(PATIENT);
+export async function stackContext(stackName: string): Promise<AwsContext> {
+  const cloudFormation = new CloudFormationClient(RETRY);
   try {
     const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }));
     const outputs = (Stacks[0]?.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]);
-    const clients = {
-      // Where an endpoint is set, the bucket cannot be part of its host's name.
-      s3: new S3Client({ ...PATIENT, forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined }),
-      sfn: new SFNClient(PATIENT),
-      sagemaker: new SageMakerClient(PATIENT),
-      dynamo: new DynamoDBClient(PATIENT),
-    };
-    return place(clients, Object.fromEntries(outputs), 'account');
+    return contextOf(
+      clientsFor('account', () => RETRY),
+      Object.fromEntries(outputs),
+    );
   } catch (cause) {
     if (cause instanceof ProxytuneError) throw cause;
     throw new ProxytuneError('UsageInvalid', {
-      what: `The stack ${stackName} cannot be asked for its outputs`,
+      what: `The outputs of the stack ${stackName} cannot be read`,
       given: (cause as Error).message,
       allowed:
         'the name of a stack of this app that is deployed in the account and region of your AWS settings',
@@ -91,26 +70,68 @@ export async function placeInAccount(stackName: string): Promise<Place> {
   }
 }
 
-function place({ s3, sfn, sagemaker, dynamo }: Clients, outputs: Outputs, cloud: Cloud): Place {
+/** The clients that the command line uses in one cloud. */
+export interface Clients {
+  readonly s3: S3Client;
+  readonly sfn: SFNClient;
+  readonly sagemaker: SageMakerClient;
+  readonly documents: DynamoDBDocumentClient;
+  close(): void;
+}
+
+/** Makes the clients of a cloud on first use; their errors remember the call and the cloud they came from. */
+export function clientsFor(
+  cloud: Cloud,
+  settings: (service: 'S3' | 'DynamoDB' | 'SFN' | 'SageMaker') => ClientSettings,
+): Clients {
+  const made: { destroy(): void }[] = [];
+  const kept = <T extends { destroy(): void }>(make: () => T) =>
+    once(() => {
+      const client = make();
+      rememberCalls(client, cloud);
+      made.push(client);
+      return client;
+    });
+  const clients = {
+    s3: kept(() => makeS3(settings('S3'))),
+    sfn: kept(() => new SFNClient(settings('SFN'))),
+    sagemaker: kept(() => new SageMakerClient(settings('SageMaker'))),
+    dynamo: kept(() => new DynamoDBClient(settings('DynamoDB'))),
+  };
+  const ownDocuments = once(() => makeDocuments(clients.dynamo()));
+  return {
+    get s3() {
+      return clients.s3();
+    },
+    get sfn() {
+      return clients.sfn();
+    },
+    get sagemaker() {
+      return clients.sagemaker();
+    },
+    get documents() {
+      return ownDocuments();
+    },
+    close() {
+      for (const client of made) client.destroy();
+    },
+  };
+}
+
+function contextOf(clients: Clients, outputs: Outputs): AwsContext {
   const output = (name: string): string => {
     const value = outputs[name];
     if (value === undefined) throw noOutput(name, Object.keys(outputs));
     return value;
   };
-  for (const client of [s3, sfn, sagemaker, dynamo]) noteCalls(client, cloud);
-  return {
-    s3,
-    sfn,
-    sagemaker,
-    documents: DynamoDBDocumentClient.from(dynamo),
+  const names = {
     bucket: output('BucketName'),
     table: output('TableName'),
-    machine: output('StateMachineArn'),
+    stateMachine: output('StateMachineArn'),
     output,
-    close() {
-      for (const client of [s3, sfn, sagemaker, dynamo]) client.destroy();
-    },
   };
+  // Not spread: that would make every client.
+  return Object.assign(Object.create(clients) as Clients, names);
 }
 
 function noOutput(name: string, known: readonly string[]): ProxytuneError {

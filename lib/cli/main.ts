@@ -17,7 +17,7 @@ import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { addFields, type FieldFlags, fieldsOf, numberOrText, oneOf } from './flags.ts';
 import { makeOutput, type Output, tellError } from './output.ts';
-import { type CloudOptions, DEFAULT_DATA, dataFolder, withPlace } from './session.ts';
+import { type CloudOptions, DEFAULT_DATA, dataFolder, withContext } from './session.ts';
 import { photosFolder } from './subject.ts';
 import { VERSION } from './version.ts';
 
@@ -191,9 +191,9 @@ function addImport(cloud: (usage: string, text: string) => Command, act: Act): v
 }
 
 async function reportCommand(named: string | undefined, options: Common, output: Output): Promise<number> {
-  return withPlace(options, output, async (place) => {
-    const runId = await chooseReported(place, named);
-    const { page, metrics } = await fetchReport(place, runId, dataFolder(options));
+  return withContext(options, output, async (aws) => {
+    const runId = await chooseReported(aws, named);
+    const { page, metrics } = await fetchReport(aws, runId, dataFolder(options));
     output.say(metrics.verdict);
     output.data({ runId, report: page });
     output.say(page);

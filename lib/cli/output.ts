@@ -1,6 +1,6 @@
 /** How a command speaks: for people on a terminal, in plain lines elsewhere, in JSON when asked. */
 import { styleText } from 'node:util';
-import { callError } from '../aws/call-errors.ts';
+import { callError } from '../aws/errors.ts';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
 
 export interface Output {
@@ -71,9 +71,9 @@ function inOurWords(error: unknown): Error {
   // The SDK's wrapper keeps the code in its message only.
   if (/\bECONN(REFUSED|RESET)\b/.test(`${code} ${message}`)) {
     return new ProxytuneError('LocalCloudFailed', {
-      what: 'A service of the one-machine cloud has ended while it was needed',
+      what: 'A service of the local cloud ended while it was in use',
       given: message,
-      remedy: 'read emulator/emulator.log and cloud.log in the data folder, then call this again',
+      remedy: 'read emulator/emulator.log and cloud.log in the data folder, then retry',
       cause,
     });
   }

@@ -1,6 +1,6 @@
 /** A command that needs the one-machine cloud: started, used, and ended whatever happens, also on Ctrl-C. */
 import { resolve } from 'node:path';
-import { type Place, placeInAccount, placeOf } from '../aws/context.ts';
+import { type AwsContext, localContext, stackContext } from '../aws/context.ts';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
 import { readAddress } from '../local/address.ts';
 import { clearAwsSettings } from '../local/aws-settings.ts';
@@ -25,7 +25,7 @@ export interface CloudOptions {
 
 export interface Session {
   readonly cloud: LocalCloud;
-  readonly place: Place;
+  readonly aws: AwsContext;
   /** Aborted by the first Ctrl-C; a second one ends at once. */
   readonly signal: AbortSignal;
 }
@@ -65,11 +65,11 @@ async function withStarted<T>(
     models: options.fullSize ? 'full' : 'tiny',
     ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
   });
-  const place = placeOf(cloud);
+  const aws = localContext(cloud);
   try {
-    return await use({ cloud, place, signal });
+    return await use({ cloud, aws, signal });
   } finally {
-    place.close();
+    aws.close();
     await cloud.close();
   }
 }
@@ -78,45 +78,45 @@ async function withStarted<T>(
  * For commands that only look: a cloud that is up on this data folder (`proxytune local`, or a run in another
  * terminal) is asked, and only where there is none, one is started.
  */
-export async function withPlace<T>(
+export async function withContext<T>(
   options: CloudOptions,
   output: Output,
-  use: (place: Place) => Promise<T>,
+  use: (aws: AwsContext) => Promise<T>,
 ): Promise<T> {
-  const place = await standingPlace(options);
-  if (place === undefined) return withLocalCloud(options, output, (session) => use(session.place));
+  const aws = await openContext(options);
+  if (aws === undefined) return withLocalCloud(options, output, (session) => use(session.aws));
   try {
-    return await use(place);
+    return await use(aws);
   } finally {
-    place.close();
+    aws.close();
   }
 }
 
-/** For commands that start something in a cloud and must end it again: as `withPlace`, but they hear of a Ctrl-C. */
+/** For commands that start something in a cloud and must end it again: as `withContext`, but a Ctrl-C aborts their signal. */
 export async function withWork<T>(
   options: CloudOptions,
   output: Output,
-  use: (place: Place, signal: AbortSignal) => Promise<T>,
+  use: (aws: AwsContext, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const place = await standingPlace(options);
-  if (place === undefined)
-    return withLocalCloud(options, output, (session) => use(session.place, session.signal));
+  const aws = await openContext(options);
+  if (aws === undefined)
+    return withLocalCloud(options, output, (session) => use(session.aws, session.signal));
   return interruptible(output, async (signal) => {
     try {
-      return await use(place, signal);
+      return await use(aws, signal);
     } finally {
-      place.close();
+      aws.close();
     }
   });
 }
 
-/** The cloud that is there already: a stack in an account, or one that is up on this data folder. */
-async function standingPlace(options: CloudOptions): Promise<Place | undefined> {
-  if (options.stack !== undefined) return placeInAccount(options.stack);
+/** The cloud that runs already: a stack in an account, or one that is up on this data folder. */
+async function openContext(options: CloudOptions): Promise<AwsContext | undefined> {
+  if (options.stack !== undefined) return stackContext(options.stack);
   const address = readAddress(dataFolder(options));
   if (address === undefined) return undefined;
   clearAwsSettings(process.env);
-  return placeOf(address);
+  return localContext(address);
 }
 
 export function dataFolder(options: CloudOptions): string {
@@ -157,7 +157,7 @@ function listenForInterruption(output: Output): { signal: AbortSignal; end: () =
 }
 
 /** The flags that make another command mean the same cloud, each after a space. */
-export function placeFlags({ stack, data = DEFAULT_DATA }: CloudOptions): string {
+export function cloudFlags({ stack, data = DEFAULT_DATA }: CloudOptions): string {
   const there = data === DEFAULT_DATA ? '' : ` --data ${JSON.stringify(data)}`;
   return stack === undefined ? there : ` --stack ${stack}`;
 }

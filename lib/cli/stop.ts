@@ -1,28 +1,25 @@
 /** Stopping runs: their executions are aborted, and what they started ends before this returns. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ListExecutionsCommand, StopExecutionCommand } from '@aws-sdk/client-sfn';
-import type { Place } from '../aws/context.ts';
+import type { AwsContext } from '../aws/context.ts';
+import { listRunningExecutions, stopExecution } from '../aws/executions.ts';
 import { readRunView } from './run-state.ts';
 
 /** How long stopped runs may take to end their jobs. */
 const PATIENCE_MS = 40_000;
 
 /** Stops every running run that is chosen. @returns their names */
-export async function stopRuns(place: Place, chosen: (runId: string) => boolean): Promise<string[]> {
-  const { executions = [] } = await place.sfn.send(
-    new ListExecutionsCommand({ stateMachineArn: place.machine, statusFilter: 'RUNNING' }),
-  );
+export async function stopRuns(aws: AwsContext, chosen: (runId: string) => boolean): Promise<string[]> {
   const stopped: string[] = [];
-  for (const { name = '', executionArn } of executions) {
+  for (const { name, arn } of await listRunningExecutions(aws, aws.stateMachine)) {
     const runId = runOf(name);
     if (!chosen(runId)) continue;
     const cause = `Stopped with Ctrl-C. What to do: npx proxytune run --local --resume ${runId}`;
-    await place.sfn.send(new StopExecutionCommand({ executionArn, error: 'Interrupted', cause }));
+    await stopExecution(aws, arn, { error: 'Interrupted', cause });
     stopped.push(runId);
   }
   const deadline = Date.now() + PATIENCE_MS;
   for (const runId of stopped) {
-    while (Date.now() < deadline && (await readRunView(place, runId))?.status === 'RUNNING') await sleep(300);
+    while (Date.now() < deadline && (await readRunView(aws, runId))?.status === 'RUNNING') await sleep(300);
   }
   return stopped;
 }

@@ -1,9 +1,7 @@
 /** A folder on disk as the upload that starts a run: the photos, and subject.json last. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { removeOthers } from '../aws/bucket.ts';
-import type { Place } from '../aws/context.ts';
+import { type BucketContext, deleteOthers, writeObject } from '../aws/s3.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { isSubjectName, keys, REQUEST_FILE } from '../core/keys.ts';
 import { runId } from '../core/names.ts';
@@ -91,7 +89,7 @@ function slug(text: string): string {
  * @returns the run that this upload asks for
  */
 export async function uploadSubject(
-  place: Place,
+  context: BucketContext,
   folder: SubjectFolder,
   request: unknown,
   signal: AbortSignal,
@@ -99,19 +97,15 @@ export async function uploadSubject(
   const photos = await photosOf(folder);
   const prefix = keys.photos(folder.subject);
   // Photos of an earlier upload that the folder no longer has would be learnt too.
-  await removeOthers(place, prefix, new Set(photos.map(({ file }) => prefix + file)));
+  await deleteOthers(context, prefix, new Set(photos.map(({ file }) => prefix + file)));
   for (const photo of photos) {
     signal.throwIfAborted();
-    const Body = await contentOf(photo);
-    await place.s3.send(new PutObjectCommand({ Bucket: place.bucket, Key: prefix + photo.file, Body }));
+    await writeObject(context, prefix + photo.file, await contentOf(photo));
   }
   signal.throwIfAborted();
   const key = keys.request(folder.subject);
-  const { VersionId, ETag } = await place.s3.send(
-    new PutObjectCommand({ Bucket: place.bucket, Key: key, Body: JSON.stringify(request, null, 2) }),
-  );
-  const version = VersionId ?? ETag?.replaceAll('"', '') ?? '';
-  return runId(folder.subject, { bucket: place.bucket, key, version });
+  const { version, etag } = await writeObject(context, key, JSON.stringify(request, null, 2));
+  return runId(folder.subject, { bucket: context.bucket, key, version: version ?? etag ?? '' });
 }
 
 /**

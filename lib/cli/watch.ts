@@ -1,6 +1,7 @@
 /** Watching a run until it is over, and showing it: a bar a stage on a terminal, plain lines elsewhere. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Place } from '../aws/context.ts';
+import type { BucketContext } from '../aws/s3.ts';
+import type { TableContext } from '../aws/table.ts';
 import { dollars, duration, type Output, paint } from './output.ts';
 import { type RunView, readRunView, type StageView } from './run-state.ts';
 
@@ -25,7 +26,7 @@ const WHY: Readonly<Record<string, string>> = {
 
 /** Looks again and again until the run is over or the signal aborts. @returns the last view */
 export async function watchRun(
-  place: Place,
+  context: BucketContext & TableContext,
   runId: string,
   output: Output,
   signal: AbortSignal,
@@ -33,7 +34,7 @@ export async function watchRun(
   const show = output.terminal ? redraw(output) : output.json ? asData(output) : plainly(output);
   let view: RunView | undefined;
   while (!signal.aborted) {
-    view = await readRunView(place, runId);
+    view = await readRunView(context, runId);
     if (view !== undefined) show(view);
     if (view !== undefined && view.status !== 'RUNNING') return view;
     await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});

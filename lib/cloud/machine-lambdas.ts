@@ -22,8 +22,6 @@ export interface MachineLambdasProps extends HandlerDefaults {
   readonly imageUri: string;
   readonly instanceTypes: readonly string[];
   readonly models: 'full' | 'tiny';
-  /** True if lambdas run on the machine where models may be linked and can read their files. */
-  readonly linkedModels: boolean;
   /** Product version, stored in the run records. */
   readonly version: string;
   /** The queue for events that end-run failed to process. */
@@ -62,7 +60,7 @@ function storage({ bucket, table }: MachineLambdasProps): Record<string, string>
 }
 
 function planRun(props: MachineLambdasProps): OwnProps {
-  const { bucket, table, topic, models, linkedModels, version, instanceTypes } = props;
+  const { bucket, table, topic, models, version, instanceTypes } = props;
   return {
     name: 'plan-run',
     description: 'reads the request, plans the run, rejects invalid requests',
@@ -72,7 +70,6 @@ function planRun(props: MachineLambdasProps): OwnProps {
       ...storage(props),
       TOPIC_ARN: topic.topicArn,
       MODEL_SCALE: models,
-      LINKED_MODELS: linkedModels ? 'yes' : 'no',
       VERSION: version,
       INSTANCE_TYPES: instanceTypes.join(','),
     },

@@ -62,7 +62,6 @@ export class ProxytuneStack extends Stack {
       imageUri: image.uri,
       instanceTypes: settings.instanceTypes,
       models: settings.models,
-      linkedModels: settings.target === 'local',
       version,
       failures: deadLetterQueue,
     });

@@ -92,6 +92,7 @@ export const keys = {
   report: (run: string) => `runs/${run}/report/`,
   reportPage: (run: string) => `runs/${run}/report/${files.reportPage}`,
   metrics: (run: string) => `runs/${run}/report/${files.metrics}`,
+  models: 'models/',
   model: (id: string) => `models/${id}/`,
   /** Everything of the jobs that bring models in, but the models. SageMaker adds `<job>/output/…`. */
   imports: 'imports/',
@@ -99,8 +100,10 @@ export const keys = {
   importOrderFile: (job: string) => `imports/${job}/order/${files.importRequest}`,
   importProgress: (job: string) => `imports/${job}/progress/`,
   importProgressFile: (job: string) => `imports/${job}/progress/${files.progress}`,
-  /** Written after the last file of the model; see model-manifest.ts. */
+  /** Written after the last file of the model; see models/manifest.ts. */
   modelManifest: (id: string) => `models/${id}/${files.manifest}`,
+  /** Only in a local cloud, of a model that stays in a folder. */
+  linkedFiles: (id: string) => `models/${id}/linked-files.json`,
 } as const;
 
 /** The folder of an attempt's pictures. */

@@ -3,9 +3,9 @@
  * their executions and sent an event, which may have been lost with the cloud. No execution is running when a cloud
  * has just started, so every run that is RUNNING in the table is over.
  */
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
-import { DynamoDBDocumentClient, ScanCommand } from '@aws-sdk/lib-dynamodb';
+import { clientsFor } from '../aws/context.ts';
+import { listRuns } from '../aws/table.ts';
 import type { RunRecord } from '../core/jobs/records.ts';
 
 interface Access {
@@ -30,25 +30,13 @@ export async function endAbandonedRuns(access: Access, table: string): Promise<s
 }
 
 async function listUnfinished(access: Access, table: string): Promise<RunRecord[]> {
-  const client = new DynamoDBClient(access);
-  const documents = DynamoDBDocumentClient.from(client);
-  const runs: RunRecord[] = [];
-  let start: Record<string, unknown> | undefined;
-  do {
-    const page = await documents.send(
-      new ScanCommand({
-        TableName: table,
-        FilterExpression: 'sk = :run AND #status = :running',
-        ExpressionAttributeNames: { '#status': 'status' },
-        ExpressionAttributeValues: { ':run': 'run', ':running': 'RUNNING' },
-        ExclusiveStartKey: start,
-      }),
-    );
-    runs.push(...((page.Items ?? []) as RunRecord[]));
-    start = page.LastEvaluatedKey;
-  } while (start !== undefined);
-  client.destroy();
-  return runs;
+  const clients = clientsFor('this machine', () => access);
+  try {
+    const runs = await listRuns({ documents: clients.documents, table });
+    return runs.filter(({ status }) => status === 'RUNNING');
+  } finally {
+    clients.close();
+  }
 }
 
 async function findFunction(lambda: LambdaClient, part: string): Promise<string> {

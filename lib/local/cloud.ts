@@ -9,6 +9,8 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
+import { makeS3 } from '../aws/clients.ts';
+import type { BucketContext } from '../aws/s3.ts';
 import { names } from '../core/contract/names.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { endAbandonedRuns } from './abandoned-runs.ts';
@@ -17,6 +19,7 @@ import { clearAwsSettings } from './aws-settings.ts';
 import { openDataFolder } from './data-folder.ts';
 import { deployTemplate } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
+import { withLinkedListings } from './linked-models.ts';
 import { type Faults, startSageMakerService } from './sagemaker/index.ts';
 import { invokeThrough } from './states/lambda.ts';
 import { startStatesService } from './states/service.ts';
@@ -106,11 +109,18 @@ async function start(
     log,
   });
   closers.push(() => sagemaker.close());
+  const s3 = makeS3(access);
+  closers.push(async () => s3.destroy());
+  /** Known once the stack is deployed. */
+  let models: BucketContext | undefined;
   const states = await startStatesService({
     dataDir: folder('states'),
-    invokeLambda: invokeThrough(
-      // Longer than Lambda's maximum of fifteen minutes, so that the emulator's own timeout comes first.
-      new LambdaClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: 930_000 } }),
+    invokeLambda: withLinkedListings(
+      invokeThrough(
+        // Longer than Lambda's maximum of fifteen minutes, so that the emulator's own timeout comes first.
+        new LambdaClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: 930_000 } }),
+      ),
+      () => models,
     ),
     onStatusChange: async (event) => {
       await bus.promise;
@@ -147,6 +157,7 @@ async function start(
     endpoint: access.endpoint,
   });
   signal?.throwIfAborted();
+  models = { s3, bucket: outputs.BucketName ?? '' };
   log(`stack ${STACK}: ${change}`);
   for (const run of await endAbandonedRuns(access, outputs.TableName ?? ''))
     log(`run ${run} was interrupted`);

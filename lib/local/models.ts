@@ -3,12 +3,14 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { S3Client } from '@aws-sdk/client-s3';
-import { type Bucket, heldInBucket, uploadModel } from '../aws/model-bucket.ts';
-import { describeFolder } from '../aws/model-folder.ts';
+import { localSettings, makeS3 } from '../aws/clients.ts';
+import { describeFolder } from '../aws/model-folder/files.ts';
+import { uploadModel } from '../aws/model-folder/upload.ts';
+import { requireStoredModel } from '../aws/models.ts';
+import type { BucketContext } from '../aws/s3.ts';
 import { modelIds, model as modelRow } from '../core/catalogue/models.ts';
 import { ProxytuneError } from '../core/errors.ts';
-import { type ModelFile, requireModel } from '../core/models/manifest.ts';
+import type { ModelFile } from '../core/models/manifest.ts';
 import { type LocalCloud, PYTHON } from './cloud.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -57,23 +59,19 @@ export async function ensureModels(
   const { root = ROOT, ids = localModels(root), signal } = options;
   const own = ids.filter((id) => !needsImport(id));
   const sources = own.map((id) => sourceOf(id, root, cloud.dataDir));
-  const s3 = new S3Client({
-    endpoint: cloud.environment.AWS_ENDPOINT_URL ?? '',
-    region: cloud.environment.AWS_REGION ?? '',
-    credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
-    forcePathStyle: true,
-  });
-  const bucket = { s3, bucket: cloud.outputs.BucketName ?? '' };
+  const { environment, outputs } = cloud;
+  const s3 = makeS3(localSettings(environment, environment.AWS_ENDPOINT_URL));
+  const context = { s3, bucket: outputs.BucketName ?? '' };
   try {
     const missing: Source[] = [];
-    for (const source of sources) if (!(await isUpToDate(bucket, source))) missing.push(source);
+    for (const source of sources) if (!(await isUpToDate(context, source))) missing.push(source);
     const notGenerated = missing.filter(({ folder }) => !existsSync(folder)).map(({ id }) => id);
     if (notGenerated.length > 0) await generate(join(cloud.dataDir, 'models'), notGenerated, signal);
     for (const { id, folder } of missing) {
       signal?.throwIfAborted();
       const row = modelRow(id);
       const origin = { source: row.source, importedAt: new Date() };
-      await uploadModel(bucket, row, folder, await describeFolder(folder, { signal }), origin, { signal });
+      await uploadModel(context, row, folder, await describeFolder(folder, { signal }), origin, { signal });
     }
   } finally {
     s3.destroy();
@@ -94,9 +92,9 @@ function sourceOf(id: string, root: string, dataDir: string): Source {
 }
 
 /** Returns true if the bucket has the complete model, and for a model of the repository the same files. */
-async function isUpToDate(bucket: Bucket, { id, folder, shipped }: Source): Promise<boolean> {
+async function isUpToDate(context: BucketContext, { id, folder, shipped }: Source): Promise<boolean> {
   try {
-    const { files } = requireModel(id, await heldInBucket(bucket, id));
+    const { files } = await requireStoredModel(context, id);
     if (!shipped) return true;
     const contents = (of: readonly ModelFile[]) =>
       of.map(({ path, sha256 }) => `${path} ${sha256}`).join('\n');

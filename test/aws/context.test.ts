@@ -1,12 +1,12 @@
-/** The way to an account: what is missing is said in words before anything is asked of a run. */
-import { placeInAccount } from '../../lib/aws/context.ts';
+/** The context of an account: what is missing is reported before anything is asked of a run. */
+import { stackContext } from '../../lib/aws/context.ts';
 import { clearAwsSettings } from '../../lib/local/aws-settings.ts';
 
-test('without any AWS settings the stack is refused by name, with what to do', async () => {
+test('without any AWS settings the error names the stack and the remedy', async () => {
   const before = { ...process.env };
   clearAwsSettings(process.env);
   try {
-    await expect(placeInAccount('Proxytune')).rejects.toMatchObject({
+    await expect(stackContext('Proxytune')).rejects.toMatchObject({
       name: 'UsageInvalid',
       message: expect.stringMatching(/stack Proxytune.*[Rr]egion.*What to do: sign in to AWS/s),
     });

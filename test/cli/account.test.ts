@@ -6,9 +6,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { noteCalls } from '../../lib/aws/call-errors.ts';
-import { placeInAccount, placeOf } from '../../lib/aws/context.ts';
-import { beginRun, endRun } from '../../lib/aws/lambda/table.ts';
+import { localContext, stackContext } from '../../lib/aws/context.ts';
+import { rememberCalls } from '../../lib/aws/errors.ts';
+import { beginRun, finishRun } from '../../lib/aws/table.ts';
 import { main } from '../../lib/cli/main.ts';
 import { tellError } from '../../lib/cli/output.ts';
 import { sdxlFiles, write } from '../aws/model-folders.ts';
@@ -34,8 +34,8 @@ beforeAll(async () => {
   await createStack(access, 'NoTable', { ...OUTPUTS, TableName: 'no-table' });
   await createStack(access, 'Older', { ...OLDER, BucketName: 'lambdas-test' });
   const runId = 'rex-0a1b2c3d';
-  await beginRun({ runId, subject: 'rex', bucket: 'no-bucket' });
-  await endRun(runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString() });
+  await beginRun(bench.context, { runId, subject: 'rex', bucket: 'no-bucket' });
+  await finishRun(bench.context, runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString() });
   write(join(folder, 'sdxl'), sdxlFiles());
 }, 120_000);
 
@@ -69,7 +69,7 @@ describe('what is not there', () => {
     const { code, told } = await call(...args);
     expect(errorOf(told)).toMatch(/^AccountFailed: AWS refused a call\n/);
     expect(told).toMatch(given);
-    expect(told).toContain('What to do: look whether the stack is deployed whole');
+    expect(told).toContain('What to do: check that the stack is fully deployed');
     expect(told).not.toMatch(/\n\s+at /);
     expect(code).toBe(1);
   });
@@ -87,11 +87,11 @@ test.each([
   [
     'AccessDeniedException',
     'User: me is not authorized to perform: sagemaker:ListTrainingJobs',
-    'have this call allowed',
+    'ask for permission to make this call',
   ],
   ['ExpiredTokenException', 'The security token included in the request is expired', 'sign in to AWS again'],
   ['UnrecognizedClientException', 'The security token is invalid', 'sign in to AWS again'],
-  ['ValidationException', 'odd', 'call this again in a few minutes'],
+  ['ValidationException', 'odd', 'retry in a few minutes'],
 ])('what is refused as %s is told with what helps', async (name, message, remedy) => {
   bench.gate.refuseNext('ListTrainingJobs', { name, message });
   const { code, told } = await call('import-model', 'sdxl', '--stack', 'Older', '--json');
@@ -121,12 +121,12 @@ describe('where no answer comes', () => {
 
   test('from an account, it is the account', async () => {
     const s3 = new S3Client({ region: 'us-east-1', endpoint, credentials, maxAttempts: 1 });
-    noteCalls(s3, 'account');
+    rememberCalls(s3, 'account');
     const { code, told } = await read(s3);
     expect(told).toMatch(
-      /^AccountFailed: A call to AWS came to no answer\n {2}Given: S3 GetObject: .*ECONNREFUSED/,
+      /^AccountFailed: A call to AWS got no answer\n {2}Given: S3 GetObject: .*ECONNREFUSED/,
     );
-    expect(told).toContain('call this again in a few minutes');
+    expect(told).toContain('retry in a few minutes');
     expect(code).toBe(1);
   });
 
@@ -137,7 +137,7 @@ describe('where no answer comes', () => {
       });
     };
     const s3 = new S3Client({ region: 'us-east-1', endpoint, credentials: nobody, maxAttempts: 1 });
-    noteCalls(s3, 'account');
+    rememberCalls(s3, 'account');
     expect((await read(s3)).told).toMatch(
       /^AccountFailed: .*\n.*CredentialsProviderError.*\n.*sign in to AWS again/,
     );
@@ -145,25 +145,23 @@ describe('where no answer comes', () => {
 
   test('from the cloud on this machine, it is that', async () => {
     const environment = { AWS_ENDPOINT_URL: endpoint, AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
-    const place = placeOf({ environment, outputs: OUTPUTS });
-    const { told } = await read(place.s3);
-    place.close();
-    expect(told).toMatch(
-      /^LocalCloudFailed: A service of the one-machine cloud has ended while it was needed\n/,
-    );
+    const aws = localContext({ environment, outputs: OUTPUTS });
+    const { told } = await read(aws.s3);
+    aws.close();
+    expect(told).toMatch(/^LocalCloudFailed: A service of the local cloud ended while it was in use\n/);
     expect(told).toContain('S3 GetObject');
   });
 });
 
 test('errors that a command knows keep their meaning', async () => {
-  const place = await placeInAccount('Older');
+  const aws = await stackContext('Older');
   // NoSuchKey is no fault to those who ask whether something is there.
-  await expect(
-    place.s3.send(new GetObjectCommand({ Bucket: 'lambdas-test', Key: 'k' })),
-  ).rejects.toMatchObject({
-    name: 'NoSuchKey',
-  });
-  place.close();
+  await expect(aws.s3.send(new GetObjectCommand({ Bucket: 'lambdas-test', Key: 'k' }))).rejects.toMatchObject(
+    {
+      name: 'NoSuchKey',
+    },
+  );
+  aws.close();
   const { told } = await call('report', 'nobody-0a1b2c3d', '--stack', 'Older');
   expect(errorOf(told)).toMatch(/^RunUnknown: There is no such run/);
 });

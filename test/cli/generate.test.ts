@@ -3,9 +3,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListModelsCommand, ListTransformJobsCommand } from '@aws-sdk/client-sagemaker';
-import { type Place, placeOf } from '../../lib/aws/context.ts';
-import { sagemaker } from '../../lib/aws/lambda/clients.ts';
-import { beginRun } from '../../lib/aws/lambda/table.ts';
+import { sagemaker } from '../../lib/aws/clients.ts';
+import { type AwsContext, localContext } from '../../lib/aws/context.ts';
+import { beginRun } from '../../lib/aws/table.ts';
 import { type GenerateOptions, generateAt, generateCommand } from '../../lib/cli/commands/generate.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { keys } from '../../lib/core/keys.ts';
@@ -16,7 +16,7 @@ let run: string;
 /** A run that has a teacher and no student yet. */
 let half: string;
 let data: string;
-let place: Place;
+let aws: AwsContext;
 
 beforeAll(async () => {
   bench = await Bench.start();
@@ -25,7 +25,7 @@ beforeAll(async () => {
   for (const stage of ['teach', 'synthesize', 'learn'] as const) await bench.finish(run, stage);
   await bench.finish(half, 'teach');
   data = mkdtempSync(join(tmpdir(), 'proxytune-generate-'));
-  place = placeOf({
+  aws = localContext({
     environment: {
       AWS_ENDPOINT_URL: bench.endpoint,
       AWS_ENDPOINT_URL_SFN: bench.states.endpoint,
@@ -44,7 +44,7 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(async () => {
-  place?.close();
+  aws?.close();
   await bench?.close();
   if (data) rmSync(data, { recursive: true, force: true });
 }, 60_000);
@@ -53,7 +53,7 @@ beforeEach(() => bench.control('serve', { draw: true }));
 
 async function planned(subject: string): Promise<string> {
   const runId = await bench.plan(subject);
-  await beginRun({ runId, subject, bucket: BUCKET });
+  await beginRun(bench.context, { runId, subject, bucket: BUCKET });
   return runId;
 }
 
@@ -73,7 +73,7 @@ async function generate(
   const said: string[] = [];
   const told: unknown[] = [];
   const output = listener(said, told);
-  expect(await generateAt(place, of, prompt, { data, ...options }, output, signal)).toBe(0);
+  expect(await generateAt(aws, of, prompt, { data, ...options }, output, signal)).toBe(0);
   return { said, told: told[0] as Called['told'] };
 }
 
@@ -161,7 +161,7 @@ test('what failed is told by name, and the next call draws only what is missing'
   const options = { number: 40, seed: 1000 };
   await expect(generate('a {token} dog', options)).rejects.toMatchObject({
     name: 'JobFailed',
-    message: expect.stringMatching(/What to do: .*call this again\. \(job proxytune-.*-generate-.*-a1\)/),
+    message: expect.stringMatching(/What to do: .*retry\. \(job proxytune-.*-generate-.*-a1\)/),
   });
   await expectNoModel();
   bench.control('serve', { draw: true });

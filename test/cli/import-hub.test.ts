@@ -20,8 +20,8 @@ import {
   ListTrainingJobsCommand,
   SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
-import { type Place, placeOf } from '../../lib/aws/context.ts';
-import { requireModelInBucket } from '../../lib/aws/lambda/models.ts';
+import { type AwsContext, localContext } from '../../lib/aws/context.ts';
+import { requireStoredModel } from '../../lib/aws/models.ts';
 import { importModelCommand } from '../../lib/cli/commands/import-model.ts';
 import { importFromHub } from '../../lib/cli/import/from-hub.ts';
 import { importByJob } from '../../lib/cli/import/in-account.ts';
@@ -31,6 +31,7 @@ import { TOKEN_SECRET } from '../../lib/core/jobs/import-job.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/models/manifest.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
+import { storeLinkedListings } from '../../lib/local/linked-models.ts';
 import { jobLogFile, type SageMakerService, startSageMakerService } from '../../lib/local/sagemaker/index.ts';
 import { hubFiles, write } from '../aws/model-folders.ts';
 import { awsJson, clientConfig, emulatorOptions, PYTHON } from '../local/emulator/helpers.ts';
@@ -48,7 +49,7 @@ let service: SageMakerService;
 let hub: ChildProcess;
 let s3: S3Client;
 let sagemaker: SageMakerClient;
-let place: Place;
+let aws: AwsContext;
 
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'proxytune-hub-')));
@@ -69,7 +70,6 @@ beforeAll(async () => {
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
     BUCKET,
-    LINKED_MODELS: 'no',
   });
   s3 = new S3Client({ ...access, forcePathStyle: true });
   sagemaker = new SageMakerClient({ ...access, endpoint: service.endpoint });
@@ -79,7 +79,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const client of [s3, sagemaker]) client?.destroy();
-  place?.close();
+  aws?.close();
   await service?.close();
   await emulator?.close();
   hub?.kill();
@@ -111,7 +111,7 @@ async function deploy(access: ReturnType<typeof clientConfig>): Promise<void> {
     ImportRoleArn: 'arn:aws:iam::000000000000:role/imports',
     ImageUri: '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local',
   };
-  place = placeOf({ environment: process.env as Record<string, string>, outputs });
+  aws = localContext({ environment: process.env as Record<string, string>, outputs });
   await createStack(access, 'Hub', outputs);
 }
 
@@ -165,7 +165,7 @@ test(
       linked: null,
     });
     expect(manifest.files.map(({ path }) => path)).not.toContain('unet/model.onnx');
-    await requireModelInBucket('sdxl');
+    await requireStoredModel(aws, 'sdxl');
     expect(said.join('\n')).toMatch(/ml\.m5\.xlarge, about .* and \$0\.\d\d at list prices/);
     expect(said.join('\n')).toContain('commercial use is allowed');
     const [job = ''] = await jobs();
@@ -177,7 +177,7 @@ test(
       HyperParameters: { stage: 'import-model', model: 'sdxl' },
     });
     const again = await command('sdxl');
-    expect(again.said.join('\n')).toContain('it is there already');
+    expect(again.said.join('\n')).toContain('it is stored already');
     expect(again.told).toEqual(told);
     expect(await jobs()).toEqual([job]);
   },
@@ -195,7 +195,7 @@ test(
     const watching = {
       ...second,
       say: (line: string) => {
-        if (line.includes('is at it already')) stop.abort(new Error('no more'));
+        if (line.includes('is importing it already')) stop.abort(new Error('no more'));
       },
     };
     const first = listener([]);
@@ -204,11 +204,11 @@ test(
       say: (line: string) => {
         if (!line.endsWith('is started')) return;
         const options = { revision: null, output: watching, signal: stop.signal };
-        watched = importByJob(place, SDXL, options).catch((error: Error) => error.message);
+        watched = importByJob(aws, SDXL, options).catch((error: Error) => error.message);
       },
     };
     const options = { revision: null, output: began, signal: new AbortController().signal };
-    expect(await importByJob(place, SDXL, options)).toMatchObject({ model: 'sdxl' });
+    expect(await importByJob(aws, SDXL, options)).toMatchObject({ model: 'sdxl' });
     expect(await watched).toBe('no more');
     expect((await jobs()).length).toBe(2);
   },
@@ -228,7 +228,7 @@ test(
     const refusal = await command('flux-dev', accepted).catch((error: Error) => error);
     expect(refusal).toMatchObject({ name: 'ModelGated' });
     for (const word of words) expect((refusal as Error).message).toContain(word);
-    await expect(requireModelInBucket('flux-dev')).rejects.toMatchObject({ name: 'ModelMissing' });
+    await expect(requireStoredModel(aws, 'flux-dev')).rejects.toMatchObject({ name: 'ModelMissing' });
 
     await awsJson(emulator.endpoint, 'secretsmanager.CreateSecret', {
       Name: TOKEN_SECRET,
@@ -238,7 +238,7 @@ test(
     await new Promise((done) => setTimeout(done, 1100));
     const { told } = await command('flux-dev', accepted);
     expect(modelManifest.parse(told[0])).toMatchObject({ gated: true, revision: FLUX.hub?.revision });
-    await requireModelInBucket('flux-dev');
+    await requireStoredModel(aws, 'flux-dev');
     const left = await leftBy((await jobs()).at(-1) ?? '');
     expect(left).toContain('import-model');
     expect(left).not.toContain(TOKEN);
@@ -257,27 +257,29 @@ test(
       output: listener(said),
       signal: new AbortController().signal,
     };
-    await expect(importFromHub(place, FLUX, options)).rejects.toMatchObject({ name: 'ModelGated' });
+    await expect(importFromHub(aws, FLUX, options)).rejects.toMatchObject({ name: 'ModelGated' });
     process.env.HF_TOKEN = TOKEN;
-    const manifest = await importFromHub(place, FLUX, options);
+    const manifest = await importFromHub(aws, FLUX, options);
     delete process.env.HF_TOKEN;
     expect(manifest).toMatchObject({
       linked: join(dataDir, 'models/flux-dev'),
       revision: FLUX.hub?.revision,
     });
     expect(said.join('\n')).not.toContain(TOKEN);
-    process.env.LINKED_MODELS = 'yes';
-    await requireModelInBucket('flux-dev');
+    await storeLinkedListings(aws);
+    await requireStoredModel(aws, 'flux-dev');
     const file = join(dataDir, 'models/flux-dev/vae/diffusion_pytorch_model.safetensors');
     const before = statSync(file).mtimeMs;
     writeFileSync(file, 'cut');
-    await expect(requireModelInBucket('flux-dev')).rejects.toMatchObject({ name: 'ModelChanged' });
+    await storeLinkedListings(aws);
+    await expect(requireStoredModel(aws, 'flux-dev')).rejects.toMatchObject({ name: 'ModelChanged' });
     process.env.HF_TOKEN = TOKEN;
-    const mended = await importFromHub(place, FLUX, options);
+    const mended = await importFromHub(aws, FLUX, options);
     delete process.env.HF_TOKEN;
     expect(mended.files.map(({ sha256 }) => sha256)).toEqual(manifest.files.map(({ sha256 }) => sha256));
     expect(statSync(file).mtimeMs).toBeGreaterThan(before);
-    await requireModelInBucket('flux-dev');
+    await storeLinkedListings(aws);
+    await requireStoredModel(aws, 'flux-dev');
   },
   MINUTE,
 );

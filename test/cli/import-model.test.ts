@@ -1,12 +1,13 @@
-/** `proxytune import-model --from FOLDER`, into the emulator's bucket, judged by the very look that a plan takes. */
+/** `proxytune import-model --from FOLDER`, into the emulator's bucket, with the check that a plan makes. */
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { listObjects } from '../../lib/aws/lambda/bucket.ts';
-import { requireModelInBucket } from '../../lib/aws/lambda/models.ts';
+import { requireStoredModel } from '../../lib/aws/models.ts';
+import { listObjects } from '../../lib/aws/s3.ts';
 import { importModelCommand } from '../../lib/cli/commands/import-model.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { keys } from '../../lib/core/keys.ts';
+import { storeLinkedListings } from '../../lib/local/linked-models.ts';
 import { safetensors, sdxlFiles, sdxlSettings } from '../aws/model-folders.ts';
 import { Imports } from './importing.ts';
 
@@ -20,7 +21,13 @@ beforeEach(() => {
   imports.sent = [];
 });
 
-test('a folder is brought whole, the manifest last, and a plan takes it', async () => {
+/** Checks the model as a plan in the local cloud does. */
+async function planCheck() {
+  await storeLinkedListings(imports.bench.context);
+  return requireStoredModel(imports.bench.context, 'sdxl');
+}
+
+test('a folder is imported completely, the manifest last, and a plan accepts it', async () => {
   const folder = imports.folderOf('whole', {
     ...sdxlFiles(),
     'unet/diffusion_pytorch_model.fp16.safetensors': safetensors(8),
@@ -28,12 +35,14 @@ test('a folder is brought whole, the manifest last, and a plan takes it', async 
     'README.md': 'words',
     '.cache/huggingface/x.json': '{}',
   });
-  await expect(requireModelInBucket('sdxl')).rejects.toMatchObject({ name: 'ModelMissing' });
+  await expect(planCheck()).rejects.toMatchObject({ name: 'ModelMissing' });
   const manifest = await imports.bring(folder);
-  await requireModelInBucket('sdxl');
+  await planCheck();
   expect(imports.writes().at(-1)).toBe('PutObject manifest.json');
   const files = sdxlFiles();
-  const there = (await listObjects(keys.model('sdxl'))).map(({ key }) => key.slice('models/sdxl/'.length));
+  const there = (await listObjects(imports.bench.context, keys.model('sdxl'))).map(({ key }) =>
+    key.slice('models/sdxl/'.length),
+  );
   expect(there.sort()).toEqual([...Object.keys(files), 'manifest.json'].sort());
   expect(manifest).toMatchObject({
     model: 'sdxl',
@@ -46,7 +55,7 @@ test('a folder is brought whole, the manifest last, and a plan takes it', async 
   expect(imports.said.filter((line) => line.startsWith('left out')).length).toBe(3);
 }, 60_000);
 
-test('called again, it brings only what is new, and takes away what is no more', async () => {
+test('called again, it uploads only what is new, and deletes what no longer exists', async () => {
   const folder = imports.folderOf('again');
   await imports.bring(folder);
   imports.sent = [];
@@ -57,12 +66,12 @@ test('called again, it brings only what is new, and takes away what is no more',
   imports.sent = [];
   await imports.bring(folder);
   expect(imports.writes()).toEqual(['PutObject unet/config.json', 'PutObject manifest.json']);
-  expect((await listObjects('models/sdxl/tokenizer/')).length).toBe(3);
-  await requireModelInBucket('sdxl');
+  expect((await listObjects(imports.bench.context, 'models/sdxl/tokenizer/')).length).toBe(3);
+  await planCheck();
 }, 60_000);
 
 test.each([false, true])(
-  'a file that is written to meanwhile is not brought in, linked: %s',
+  'a file that is written to meanwhile is not imported, linked: %s',
   async (link) => {
     const name = 'vae/diffusion_pytorch_model.safetensors';
     const folder = imports.folderOf('written', { ...sdxlFiles(), [name]: safetensors(32, 55) });
@@ -79,7 +88,7 @@ test.each([false, true])(
       name: 'ModelMismatch',
       message: expect.stringContaining('written to while it was read'),
     });
-    await expect(requireModelInBucket('sdxl')).rejects.toMatchObject({ name: 'ModelMissing' });
+    await expect(planCheck()).rejects.toMatchObject({ name: 'ModelMissing' });
     const { files } = await imports.bring(folder, { link });
     const hash = createHash('sha256').update(readFileSync(file)).digest('hex');
     expect(files.find(({ path }) => path.startsWith('vae/diff'))?.sha256).toBe(hash);
@@ -99,11 +108,11 @@ describe('links in a folder', () => {
     symlinkSync(join(folder, 'nowhere'), join(folder, 'README.md'));
     const { files } = await imports.bring(folder, { link: true });
     expect(files.map(({ path }) => path)).toEqual(Object.keys(sdxlFiles()).sort());
-    await requireModelInBucket('sdxl');
+    await planCheck();
   });
 
   test.each(['tokenizer/merges.txt', 'vae/diffusion_pytorch_model.safetensors'])(
-    'to nothing are told: %s',
+    'to nothing are reported: %s',
     async (path) => {
       const folder = imports.folderOf('pruned');
       rmSync(join(folder, path));
@@ -115,7 +124,7 @@ describe('links in a folder', () => {
   );
 });
 
-test('a folder that another model was brought into is refused, though its layout would do', async () => {
+test('a folder into which another model was downloaded is refused, though its layout would do', async () => {
   const folder = imports.folderOf('other');
   const other = { ...(await imports.bring(folder, { link: true })), model: 'sd3-medium' };
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(other));
@@ -123,7 +132,7 @@ test('a folder that another model was brought into is refused, though its layout
   await expect(imports.bring(folder, { link: true })).rejects.toMatchObject(why);
 });
 
-test('an import that was stopped left no manifest, and the next one goes on', async () => {
+test('an import that was stopped left no manifest, and the next one continues', async () => {
   const folder = imports.folderOf('stopped');
   await imports.bench.delete(keys.modelManifest('sdxl'));
   const stop = new AbortController();
@@ -136,12 +145,12 @@ test('an import that was stopped left no manifest, and the next one goes on', as
   writeFileSync(join(folder, 'unet/config.json'), sdxlSettings('unet/config.json', 'stopped'));
   const options = { output: interrupting, signal: stop.signal };
   await expect(imports.bring(folder, options)).rejects.toThrow('enough');
-  await expect(requireModelInBucket('sdxl')).rejects.toMatchObject({ name: 'ModelMissing' });
+  await expect(planCheck()).rejects.toMatchObject({ name: 'ModelMissing' });
   await imports.bring(folder);
-  await requireModelInBucket('sdxl');
+  await planCheck();
 }, 60_000);
 
-describe('a folder that is no such model is refused before anything is uploaded', () => {
+describe('a folder that is not that model is refused before anything is uploaded', () => {
   const cut = safetensors(64).subarray(0, 100);
   const index = '{"weight_map":{"x":"model-00002-of-00002.safetensors"}}';
   const without = (path: string) =>
@@ -151,16 +160,16 @@ describe('a folder that is no such model is refused before anything is uploaded'
     ['without weights', without('vae/diffusion'), 'ModelMissing', 'no weights in vae/'],
     ['without an index', without('model_index'), 'ModelMissing', 'no model_index.json'],
     [
-      'cut off',
+      'truncated',
       { ...sdxlFiles(), 'vae/diffusion_pytorch_model.safetensors': cut },
       'ModelMismatch',
-      'cut off',
+      'truncated',
     ],
     [
-      'no safetensors',
+      'not safetensors',
       { ...sdxlFiles(), 'vae/x.safetensors': 'x' },
       'ModelMismatch',
-      'cut off or no safetensors',
+      'truncated or not a safetensors',
     ],
     [
       'a shard short',
@@ -172,7 +181,7 @@ describe('a folder that is no such model is refused before anything is uploaded'
       'of another pipeline',
       { ...sdxlFiles(), 'model_index.json': '{"_class_name":"FluxPipeline"}' },
       'ModelMismatch',
-      'of a FluxPipeline, not of a StableDiffusionXLPipeline',
+      'for a FluxPipeline, not a StableDiffusionXLPipeline',
     ],
   ])('%s', async (_, files, name, why) => {
     const folder = imports.folderOf('refused', files);
@@ -186,7 +195,7 @@ describe('a folder that is no such model is refused before anything is uploaded'
   test('of another family, or not there', async () => {
     const files = { 'config.json': '{"family":"lumina"}', 'gpt.safetensors': safetensors(8) };
     const folder = imports.folderOf('family', files);
-    const why = 'config.json is of the family lumina, not of llamagen';
+    const why = 'config.json names the family lumina, not llamagen';
     await expect(imports.bring(folder, { id: 'llamagen-xl' })).rejects.toMatchObject({
       name: 'ModelMismatch',
       message: expect.stringContaining(why),
@@ -196,33 +205,32 @@ describe('a folder that is no such model is refused before anything is uploaded'
 });
 
 describe('on one machine', () => {
-  test('a folder is linked: the bucket holds its manifest alone, and a plan sees what happens to it', async () => {
+  test('a folder is linked: the bucket has its manifest alone, and a plan finds every change to it', async () => {
     const folder = imports.folderOf('link');
     const manifest = await imports.bring(folder, { link: true });
     expect(manifest.linked).toBe(folder);
-    expect((await listObjects('models/sdxl/')).map(({ key }) => key)).toEqual(['models/sdxl/manifest.json']);
-    await requireModelInBucket('sdxl');
-    process.env.LINKED_MODELS = 'no';
-    await expect(requireModelInBucket('sdxl')).rejects.toMatchObject({
+    expect((await listObjects(imports.bench.context, 'models/sdxl/')).map(({ key }) => key)).toEqual([
+      'models/sdxl/manifest.json',
+    ]);
+    // Elsewhere nothing lists the folder, and a link leads nowhere.
+    await expect(requireStoredModel(imports.bench.context, 'sdxl')).rejects.toMatchObject({
       name: 'ModelChanged',
       message: expect.stringContaining('is gone'),
     });
-    process.env.LINKED_MODELS = 'yes';
+    await planCheck();
     const file = join(folder, 'vae/diffusion_pytorch_model.safetensors');
     utimesSync(file, new Date(), new Date(0));
-    await expect(requireModelInBucket('sdxl')).rejects.toThrow('was written to since');
+    await expect(planCheck()).rejects.toThrow('was written to since');
     rmSync(file);
-    await expect(requireModelInBucket('sdxl')).rejects.toThrow(
-      'vae/diffusion_pytorch_model.safetensors is gone',
-    );
+    await expect(planCheck()).rejects.toThrow('vae/diffusion_pytorch_model.safetensors is gone');
     rmSync(folder, { recursive: true });
-    await expect(requireModelInBucket('sdxl')).rejects.toMatchObject({ name: 'ModelChanged' });
-    // What made the link makes it good again.
+    await expect(planCheck()).rejects.toMatchObject({ name: 'ModelChanged' });
+    // A new import makes the link valid again.
     await imports.bring(imports.folderOf('link'), { link: true });
-    await requireModelInBucket('sdxl');
+    await planCheck();
   });
 
-  test('files that are as they were are not read again', async () => {
+  test('unchanged files are not read again', async () => {
     const folder = imports.folderOf('known');
     const first = await imports.bring(folder, { link: true });
     const file = join(folder, 'vae/config.json');
@@ -230,7 +238,7 @@ describe('on one machine', () => {
     writeFileSync(file, '{"of":"VAE"}');
     utimesSync(file, mtimeMs / 1000, mtimeMs / 1000);
     const second = await imports.bring(folder, { link: true });
-    // Same size and time: what is checked of a linked folder is just this, as the documents say.
+    // Same size and time: a linked folder is checked for exactly this, as the documents say.
     expect(second.files).toEqual(first.files);
   });
 });

@@ -1,4 +1,4 @@
-/** Large files of an import go in parts, which an earlier import has brought in part, or another one brings too. */
+/** Large files of an import go in parts; an earlier import has sent some of them, or another one sends them too. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -10,8 +10,8 @@ import {
   HeadObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { requireModelInBucket } from '../../lib/aws/lambda/models.ts';
-import { PART_BYTES } from '../../lib/aws/multipart.ts';
+import { requireStoredModel } from '../../lib/aws/models.ts';
+import { PART_BYTES } from '../../lib/aws/upload.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { safetensors, sdxlFiles } from '../aws/model-folders.ts';
 import { BUCKET } from '../lambdas/bench.ts';
@@ -35,15 +35,15 @@ test('a large file goes in parts, and of one that was broken off only the missin
     .update(readFileSync(join(folder, name)))
     .digest('hex');
   const begin = new CreateMultipartUploadCommand({ Bucket: BUCKET, Key, Metadata: { sha256 } });
-  const { UploadId } = await imports.place.s3.send(begin);
+  const { UploadId } = await imports.aws.s3.send(begin);
   const file = await open(join(folder, name));
   const Body = Buffer.alloc(PART_BYTES);
   await file.read(Body, 0, PART_BYTES, PART_BYTES);
   await file.close();
-  await imports.place.s3.send(new UploadPartCommand({ Bucket: BUCKET, Key, UploadId, PartNumber: 2, Body }));
+  await imports.aws.s3.send(new UploadPartCommand({ Bucket: BUCKET, Key, UploadId, PartNumber: 2, Body }));
   // A part of other content must not be taken for ours.
   const wrong = Buffer.alloc(PART_BYTES, 9);
-  await imports.place.s3.send(
+  await imports.aws.s3.send(
     new UploadPartCommand({ Bucket: BUCKET, Key, UploadId, PartNumber: 1, Body: wrong }),
   );
   imports.sent = [];
@@ -54,7 +54,7 @@ test('a large file goes in parts, and of one that was broken off only the missin
       .filter((line) => line.includes(name))
       .sort(),
   ).toEqual([`CompleteMultipartUpload ${name}`, `UploadPart ${name} 1`, `UploadPart ${name} 3`].sort());
-  await requireModelInBucket('sdxl');
+  await requireStoredModel(imports.bench.context, 'sdxl');
   const object = await imports.bench.get(Key);
   expect(object.text.length).toBeGreaterThan(2 * PART_BYTES);
   expect(files.find(({ path }) => path === name)?.etag).toMatch(/-3$/);
@@ -65,17 +65,17 @@ test('an upload that was begun for another file with the same first part keeps n
   const folder = imports.folderOf('tuned', sdxlFiles(PART_BYTES + 500));
   const Key = keys.model('sdxl') + name;
   const Metadata = { sha256: '0'.repeat(64) };
-  const { UploadId } = await imports.place.s3.send(
+  const { UploadId } = await imports.aws.s3.send(
     new CreateMultipartUploadCommand({ Bucket: BUCKET, Key, Metadata, ChecksumAlgorithm: 'CRC32' }),
   );
   const Body = readFileSync(join(folder, name)).subarray(0, PART_BYTES);
   const part = { Bucket: BUCKET, Key, UploadId, PartNumber: 1, Body, ChecksumAlgorithm: 'CRC32' } as const;
-  await imports.place.s3.send(new UploadPartCommand(part));
+  await imports.aws.s3.send(new UploadPartCommand(part));
   const { files } = await imports.bring(folder);
-  const held = await imports.place.s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key }));
-  // Otherwise the other file would be taken for this one's content when it is brought in next.
+  const held = await imports.aws.s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key }));
+  // Otherwise the other file would be taken for this one's content when it is imported next.
   expect(held.Metadata?.sha256).toBe(files.find(({ path }) => path === name)?.sha256);
-  await requireModelInBucket('sdxl');
+  await requireStoredModel(imports.bench.context, 'sdxl');
 }, 60_000);
 
 describe('several imports of a model at once', () => {
@@ -86,7 +86,7 @@ describe('several imports of a model at once', () => {
     const folder = imports.folderOf('at-once', { ...sdxlFiles(), [name]: safetensors(PART_BYTES + 7, 44) });
     const brought = await Promise.all([imports.bring(folder), imports.bring(folder)]);
     expect(brought.map(({ model }) => model)).toEqual(['sdxl', 'sdxl']);
-    await requireModelInBucket('sdxl');
+    await requireStoredModel(imports.bench.context, 'sdxl');
     // Whoever calls again finds it, and leaves the manifest there while it looks.
     imports.sent = [];
     await imports.bring(folder);
@@ -100,7 +100,7 @@ describe('several imports of a model at once', () => {
       const content = safetensors(PART_BYTES + 99, 33 + ended.length);
       const folder = imports.folderOf('ended', { ...sdxlFiles(), [name]: content });
       const sha256 = createHash('sha256').update(content).digest('hex');
-      const { s3 } = imports.place;
+      const { s3 } = imports.aws;
       const begin = { ...upload, Metadata: { sha256 }, ChecksumAlgorithm: 'CRC32' } as const;
       const { UploadId } = await s3.send(new CreateMultipartUploadCommand(begin));
       const send = async (PartNumber: number, Body: Buffer) => {
@@ -119,7 +119,7 @@ describe('several imports of a model at once', () => {
       // Just before this import sends the part that is missing.
       const met = imports.before('UploadPart', name, ended === 'completed' ? completed : givenUp);
       await imports.bring(folder).finally(() => expect(met()).toBe(true));
-      await requireModelInBucket('sdxl');
+      await requireStoredModel(imports.bench.context, 'sdxl');
       const held = await s3.send(new HeadObjectCommand(upload));
       expect(held).toMatchObject({ ContentLength: content.length, Metadata: { sha256 } });
     },
@@ -138,10 +138,12 @@ describe('several imports of a model at once', () => {
     const told = imports.bring(slow).finally(() => expect(met()).toBe(true));
     await expect(told).rejects.toMatchObject({
       name: 'RunActive',
-      message: expect.stringMatching(/Another import has changed.*vae\/diff.*call this again/),
+      message: expect.stringMatching(/Another import has changed.*vae\/diff.*then retry/),
     });
-    await expect(requireModelInBucket('sdxl')).rejects.toMatchObject({ name: 'ModelChanged' });
+    await expect(requireStoredModel(imports.bench.context, 'sdxl')).rejects.toMatchObject({
+      name: 'ModelChanged',
+    });
     await imports.bring(slow);
-    await requireModelInBucket('sdxl');
+    await requireStoredModel(imports.bench.context, 'sdxl');
   }, 60_000);
 });

@@ -2,7 +2,7 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Place, placeOf } from '../../lib/aws/context.ts';
+import { type AwsContext, localContext } from '../../lib/aws/context.ts';
 import { importFolder } from '../../lib/cli/import/from-folder.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { model } from '../../lib/core/catalogue/models.ts';
@@ -11,7 +11,7 @@ import { Bench, BUCKET } from '../lambdas/bench.ts';
 
 export class Imports {
   readonly bench: Bench;
-  readonly place: Place;
+  readonly aws: AwsContext;
   readonly data = realpathSync(mkdtempSync(join(tmpdir(), 'proxytune-import-')));
   /** Commands that went to the bucket since the last look, as `PutObject unet/config.json`. */
   sent: string[] = [];
@@ -37,8 +37,8 @@ export class Imports {
       AWS_SECRET_ACCESS_KEY: 'y',
     };
     const outputs = { BucketName: BUCKET, TableName: 'ledger', StateMachineArn: 'none' };
-    this.place = placeOf({ environment, outputs });
-    this.place.s3.middlewareStack.add((next, { commandName }) => async (args) => {
+    this.aws = localContext({ environment, outputs });
+    this.aws.s3.middlewareStack.add((next, { commandName }) => async (args) => {
       const { Key = '', PartNumber } = args.input as { Key?: string; PartNumber?: number };
       const name = `${commandName?.replace('Command', '')} ${Key.replace(/^models\/[^/]+\//, '')}`;
       this.sent.push(PartNumber === undefined ? name : `${name} ${PartNumber}`);
@@ -47,7 +47,7 @@ export class Imports {
   }
 
   async close(): Promise<void> {
-    this.place.close();
+    this.aws.close();
     await this.bench.close();
     rmSync(this.data, { recursive: true, force: true });
   }
@@ -63,7 +63,7 @@ export class Imports {
     folder: string,
     { link = false, signal = new AbortController().signal, id = 'sdxl', output = this.output } = {},
   ) {
-    return importFolder(this.place, model(id), folder, { link, output, signal });
+    return importFolder(this.aws, model(id), folder, { link, output, signal });
   }
 
   writes(): string[] {
@@ -77,7 +77,7 @@ export class Imports {
   before(command: string, ending: string, act: () => Promise<unknown>): () => boolean {
     let met = false;
     const name = 'another import';
-    this.place.s3.middlewareStack.add(
+    this.aws.s3.middlewareStack.add(
       (next, { commandName }) =>
         async (args) => {
           const { Key = '' } = args.input as { Key?: string };
@@ -90,7 +90,7 @@ export class Imports {
       { name, step: 'initialize' },
     );
     return () => {
-      this.place.s3.middlewareStack.remove(name);
+      this.aws.s3.middlewareStack.remove(name);
       return met;
     };
   }

@@ -1,18 +1,18 @@
 /** What `status` tells of a run, read from a real table and bucket as the lambdas leave them. */
 
-import { type Place, placeOf } from '../../lib/aws/context.ts';
-import { beginRun, endJob, endRun, noteRun, rememberJob } from '../../lib/aws/lambda/table.ts';
+import { type AwsContext, localContext } from '../../lib/aws/context.ts';
+import { beginRun, finishJob, finishRun, putJob, updateRun } from '../../lib/aws/table.ts';
 import { readRunView } from '../../lib/cli/run-state.ts';
 import { chunkName, keys } from '../../lib/core/keys.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
 
 let bench: Bench;
-let place: Place;
+let aws: AwsContext;
 
 beforeAll(async () => {
   bench = await Bench.start();
-  place = placeOf({
+  aws = localContext({
     environment: {
       AWS_ENDPOINT_URL: bench.endpoint,
       AWS_ENDPOINT_URL_SFN: bench.states.endpoint,
@@ -23,16 +23,16 @@ beforeAll(async () => {
   });
 }, 120_000);
 afterAll(async () => {
-  place?.close();
+  aws?.close();
   await bench?.close();
 }, 60_000);
 
 async function states(runId: string): Promise<Record<string, string>> {
-  const { stages = [] } = (await readRunView(place, runId)) ?? {};
+  const { stages = [] } = (await readRunView(aws, runId)) ?? {};
   return Object.fromEntries(stages.map(({ stage, state }) => [stage, state]));
 }
 
-const begin = (runId: string) => beginRun({ runId, subject: 'rex', bucket: BUCKET });
+const begin = (runId: string) => beginRun(bench.context, { runId, subject: 'rex', bucket: BUCKET });
 
 test('a run that begins is planning, then inspecting until the findings are there, then teaching', async () => {
   const run = 'rex-00000001';
@@ -50,7 +50,11 @@ test('photos that were refused fail the inspection, not the teacher', async () =
   await begin(run);
   await bench.put(keys.plan(run), '{}');
   await bench.put(keys.findings(run), '{}');
-  await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'PhotosRejected' });
+  await finishRun(bench.context, run, {
+    status: 'FAILED',
+    endedAt: new Date().toISOString(),
+    error: 'PhotosRejected',
+  });
   expect(await states(run)).toMatchObject({ plan: 'done', inspect: 'failed', teach: 'waiting' });
 });
 
@@ -58,7 +62,7 @@ test('a job that failed while its run goes on waits to be tried again', async ()
   const run = 'rex-00000009';
   await begin(run);
   const identity = { run, stage: 'teach' as const, attempt: 1 };
-  await rememberJob(identity, {
+  await putJob(bench.context, identity, {
     runId: run,
     jobName: jobName(identity),
     stage: 'teach',
@@ -66,21 +70,29 @@ test('a job that failed while its run goes on waits to be tried again', async ()
     attempt: 1,
     state: 'FAILED',
     token: 't',
-    told: true,
+    reported: true,
     createdAt: new Date().toISOString(),
     instanceType: 'ml.m5.large',
     maxRuntimeSeconds: 3600,
   });
-  const teach = async () => (await readRunView(place, run))?.stages.find(({ stage }) => stage === 'teach');
+  const teach = async () => (await readRunView(aws, run))?.stages.find(({ stage }) => stage === 'teach');
   expect(await teach()).toMatchObject({ state: 'running', phase: 'waiting to be tried again', attempt: 1 });
-  await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'JobFailed' });
+  await finishRun(bench.context, run, {
+    status: 'FAILED',
+    endedAt: new Date().toISOString(),
+    error: 'JobFailed',
+  });
   expect(await teach()).toMatchObject({ state: 'failed' });
 });
 
 test('a request that was refused fails the plan', async () => {
   const run = 'rex-00000003';
   await begin(run);
-  await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'OverBudget' });
+  await finishRun(bench.context, run, {
+    status: 'FAILED',
+    endedAt: new Date().toISOString(),
+    error: 'OverBudget',
+  });
   expect(await states(run)).toMatchObject({ plan: 'failed', inspect: 'waiting' });
 });
 
@@ -89,7 +101,7 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
   const stage = 'synthesize';
   await begin(run);
   const identity = { run, stage, attempt: 2 } as const;
-  await rememberJob(identity, {
+  await putJob(bench.context, identity, {
     runId: run,
     jobName: jobName(identity),
     stage,
@@ -97,7 +109,7 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
     attempt: 2,
     state: 'WAITING',
     token: 't',
-    told: false,
+    reported: false,
     createdAt: new Date(Date.now() - 100_000).toISOString(),
     instanceType: 'ml.m5.large',
     maxRuntimeSeconds: 3600,
@@ -106,7 +118,7 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
   for (const chunk of [0, 1, 2, 3])
     await bench.put(`${keys.picturesOfAttempt(run, stage, 1)}${chunkName(chunk)}.out`, 'x');
   await bench.put(`${keys.picturesOfAttempt(run, stage, 2)}${chunkName(4)}.out`, 'x');
-  const view = (await readRunView(place, run))?.stages.find((entry) => entry.stage === stage);
+  const view = (await readRunView(aws, run))?.stages.find((entry) => entry.stage === stage);
   expect(view).toMatchObject({ state: 'running', step: 5, total: 10, unit: 'chunks' });
   // One chunk in a hundred seconds, and five are left.
   expect(view?.rate).toBeCloseTo(0.01, 3);
@@ -116,7 +128,7 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
 
 /** A job that runs, as start-job leaves it. */
 async function remember(identity: JobIdentity, facts: { readonly chunks?: number } = {}): Promise<void> {
-  await rememberJob(identity, {
+  await putJob(bench.context, identity, {
     runId: identity.run,
     jobName: jobName(identity),
     stage: identity.stage,
@@ -125,7 +137,7 @@ async function remember(identity: JobIdentity, facts: { readonly chunks?: number
     ...(identity.round === undefined ? {} : { round: identity.round }),
     state: 'WAITING',
     token: 't',
-    told: false,
+    reported: false,
     createdAt: new Date().toISOString(),
     instanceType: 'ml.m5.large',
     maxRuntimeSeconds: 3600,
@@ -137,25 +149,25 @@ test('proxies in rounds: the newest round is shown, and learning waits until the
   const run = 'rex-00000005';
   await begin(run);
   expect(Object.keys(await states(run))).not.toContain('curate');
-  await noteRun(run, { curated: true });
-  const done = { state: 'SUCCEEDED', told: true, seconds: 5 } as const;
+  await updateRun(bench.context, run, { curated: true });
+  const done = { state: 'SUCCEEDED', reported: true, seconds: 5 } as const;
   const round = async (number: number, chunks: number) => {
     const which = number === 1 ? {} : { round: number };
     for (const stage of ['synthesize', 'curate'] as const) {
       const identity = { run, stage, attempt: 1, ...which };
       await remember(identity, stage === 'synthesize' ? { chunks } : {});
-      await endJob(identity, done);
+      await finishJob(bench.context, identity, done);
     }
   };
   await round(1, 2);
   expect(await states(run)).toMatchObject({ synthesize: 'done', curate: 'running', learn: 'waiting' });
   await remember({ run, stage: 'synthesize', attempt: 1, round: 2 }, { chunks: 4 });
   await bench.put(`${keys.picturesOfAttempt(run, 'synthesize', 1, 2)}${chunkName(2)}.out`, 'x');
-  const view = (await readRunView(place, run))?.stages.find(({ stage }) => stage === 'synthesize');
+  const view = (await readRunView(aws, run))?.stages.find(({ stage }) => stage === 'synthesize');
   expect(view).toMatchObject({ state: 'running', phase: 'drawing, round 2', total: 4, attempt: 1 });
-  await endJob({ run, stage: 'synthesize', attempt: 1, round: 2 }, done);
+  await finishJob(bench.context, { run, stage: 'synthesize', attempt: 1, round: 2 }, done);
   await remember({ run, stage: 'curate', attempt: 1, round: 2 });
-  await endJob({ run, stage: 'curate', attempt: 1, round: 2 }, done);
+  await finishJob(bench.context, { run, stage: 'curate', attempt: 1, round: 2 }, done);
   expect(await states(run)).toMatchObject({ curate: 'running', learn: 'waiting' });
   await bench.put(keys.curationFile(run), '{}');
   expect(await states(run)).toMatchObject({ curate: 'done', learn: 'running' });
@@ -164,10 +176,18 @@ test('proxies in rounds: the newest round is shown, and learning waits until the
 test('a run that too few proxies ended failed in its curation', async () => {
   const run = 'rex-00000006';
   await begin(run);
-  await noteRun(run, { curated: true });
+  await updateRun(bench.context, run, { curated: true });
   await remember({ run, stage: 'curate', attempt: 1 });
-  await endJob({ run, stage: 'curate', attempt: 1 }, { state: 'SUCCEEDED', told: true, seconds: 5 });
+  await finishJob(
+    bench.context,
+    { run, stage: 'curate', attempt: 1 },
+    { state: 'SUCCEEDED', reported: true, seconds: 5 },
+  );
   await bench.put(keys.curationFile(run), '{}');
-  await endRun(run, { status: 'FAILED', endedAt: new Date().toISOString(), error: 'ProxiesTooFew' });
+  await finishRun(bench.context, run, {
+    status: 'FAILED',
+    endedAt: new Date().toISOString(),
+    error: 'ProxiesTooFew',
+  });
   expect(await states(run)).toMatchObject({ curate: 'failed', learn: 'waiting' });
 });

@@ -6,7 +6,7 @@ import { bundleLambdas } from '../../lib/cloud/bundle-lambdas.ts';
 import { LAMBDA_NAMES } from '../../lib/cloud/lambda-names.ts';
 import { bundlesFor, removeTemporary, temporary } from './synthesize.ts';
 
-const { folders } = bundlesFor('local');
+const { folders, metafile } = bundlesFor('local');
 const node = resolve('node_modules/.bin/node');
 const HEIC = resolve('../shared/photos/hostile');
 
@@ -71,6 +71,41 @@ test('inspect-photos can decode HEIC with its copy of the decoder', () => {
     const picture = await decode({ buffer: readFileSync(${JSON.stringify(join(HEIC, photo))}) });
     console.log(picture.data.length === picture.width * picture.height * 4);`;
   expect(runInCopy('inspect-photos', code).trim()).toBe('true');
+});
+
+/** The code of our own modules in a bundle; esbuild names each module in a comment before it. */
+function ownCode(name: (typeof LAMBDA_NAMES)[number]): string {
+  const code = readFileSync(join(folders[name], 'index.mjs'), 'utf8');
+  const modules = code.split(/^(?=\/\/ \S+\.(?:m?[jt]s|json)$)/m);
+  return modules.filter((module) => /^\/\/ (lambdas|lib)\//.test(module)).join('\n');
+}
+
+test.each(LAMBDA_NAMES)('%s reads no files and knows no linked models of its machine', (name) => {
+  const code = ownCode(name);
+  expect(code).toMatch(/^\/\/ lambdas\/[\w-]+\/handler\.ts$/m);
+  expect(code).not.toMatch(/LINKED_MODELS|["'](?:node:)?fs(?:\/promises)?["']/);
+  expect(code).not.toMatch(/^\/\/ lib\/(local|cli)\//m);
+});
+
+/** The AWS clients that each lambda uses; any other one would only make its bundle larger and its start slower. */
+const CLIENTS: Readonly<Record<(typeof LAMBDA_NAMES)[number], readonly string[]>> = {
+  'start-run': ['sfn'],
+  'plan-run': ['dynamodb', 's3', 'sns'],
+  'inspect-photos': ['s3'],
+  'start-job': ['dynamodb', 's3', 'sagemaker'],
+  'complete-job': ['dynamodb', 's3', 'sagemaker', 'sfn'],
+  'reconcile-job': ['dynamodb', 's3', 'sagemaker'],
+  'decide-round': ['dynamodb', 's3'],
+  'end-run': ['dynamodb', 'sagemaker', 'sns'],
+  'publish-run': ['dynamodb', 's3', 'sns'],
+};
+
+test.each(LAMBDA_NAMES)('%s has the AWS clients that it uses, and no others', (name) => {
+  const [, output] =
+    Object.entries(metafile.outputs).find(([file]) => file.endsWith(`/${name}/index.mjs`)) ?? [];
+  const used = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
+  const clients = used.flatMap(([file]) => /@aws-sdk\/client-([\w-]+)\//.exec(file)?.[1] ?? []);
+  expect([...new Set(clients)].sort()).toEqual(CLIENTS[name]);
 });
 
 test('bundling again changes no file, so that no deployment follows', () => {

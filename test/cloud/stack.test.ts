@@ -205,10 +205,6 @@ test('no image is built locally, and the settings choose the models', () => {
   expect(environmentOf(local, 'MODEL_SCALE')).toBe('tiny');
   expect(plain(environmentOf(account, 'IMAGE_URI'))).toContain('.dkr.ecr.');
   expect(environmentOf(account, 'MODEL_SCALE')).toBe('full');
-  expect([environmentOf(local, 'LINKED_MODELS'), environmentOf(account, 'LINKED_MODELS')]).toEqual([
-    'yes',
-    'no',
-  ]);
   const limited = synthesize({ instanceTypes: 'ml.g6.2xlarge,ml.g4dn.xlarge' }).template;
   expect(environmentOf(limited, 'INSTANCE_TYPES')).toBe('ml.g6.2xlarge,ml.g4dn.xlarge');
 });

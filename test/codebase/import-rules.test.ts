@@ -41,6 +41,11 @@ test.each([
   ['core-takes-zod-and-data-only', 'lib/core/a.ts', 'node:fs'],
   ['core-takes-zod-and-data-only', 'lib/core/a.ts', '@aws-sdk/client-s3'],
   ['core-takes-zod-and-data-only', 'lib/core/a.ts', 'sharp'],
+  ['aws-imports-core', 'lib/aws/a.ts', '../local/b.ts'],
+  ['aws-imports-core', 'lib/aws/a.ts', '../../lambdas/shared/b.ts'],
+  ['aws-clients-only-in-aws-and-local', 'lib/cli/a.ts', '@aws-sdk/client-s3'],
+  ['aws-clients-only-in-aws-and-local', 'lambdas/a/handler.ts', '@aws-sdk/lib-dynamodb'],
+  ['aws-clients-only-in-aws-and-local', 'lib/cloud/a.ts', '@aws-sdk/client-sfn'],
   ['cloud-imports-core', 'lib/cloud/a.ts', '../local/b.ts'],
   ['local-imports-aws-and-core', 'lib/local/a.ts', '../cli/b.ts'],
   ['cli-imports-local-aws-and-core', 'lib/cli/a.ts', '../../lambdas/b/handler.ts'],
@@ -61,5 +66,7 @@ test('allowed imports are not reported', () => {
   plant('lib/core/c.ts', '@noble/hashes/sha2.js');
   plant('lib/cloud/a.ts', '../core/b.ts');
   plant('lambdas/a/handler.ts', '../../lib/core/b.ts');
+  plant('lib/aws/a.ts', '@aws-sdk/client-s3');
+  plant('lib/local/a.ts', '@aws-sdk/client-lambda');
   expect(lint()).toEqual([]);
 });

@@ -22,7 +22,7 @@ const job = (facts: Pick<JobRecord, 'stage' | 'attempt'> & Partial<JobRecord>): 
   kind: 'training',
   state: 'SUCCEEDED',
   token: 't',
-  told: true,
+  reported: true,
   createdAt: '2026-01-01T00:00:00.000Z',
   instanceType: 'ml.g5.2xlarge',
   maxRuntimeSeconds: 60,

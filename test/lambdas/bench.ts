@@ -22,8 +22,10 @@ import type { handler as completeJob } from '../../lambdas/complete-job/handler.
 import { handler as planRun } from '../../lambdas/plan-run/handler.ts';
 import { handler as reconcileJob } from '../../lambdas/reconcile-job/handler.ts';
 import { handler as startJob } from '../../lambdas/start-job/handler.ts';
-import { dynamo, s3, sagemaker, sfn, sns } from '../../lib/aws/lambda/clients.ts';
-import { describeJob } from '../../lib/aws/lambda/jobs.ts';
+import { dynamo, s3, sagemaker, sfn, sns } from '../../lib/aws/clients.ts';
+import { describeJob, type JobsContext } from '../../lib/aws/jobs.ts';
+import type { BucketContext } from '../../lib/aws/s3.ts';
+import { documents, type TableContext } from '../../lib/aws/table.ts';
 import { instanceTypes } from '../../lib/core/catalogue/instances.ts';
 import { model } from '../../lib/core/catalogue/models.ts';
 import { outcomeOf } from '../../lib/core/jobs/outcome.ts';
@@ -89,7 +91,6 @@ export class Bench {
       BUCKET,
       TABLE: 'ledger',
       MODEL_SCALE: 'tiny',
-      LINKED_MODELS: 'yes',
       VERSION: '0.0.0-test',
       INSTANCE_TYPES: instanceTypes().join(','),
       JOB_ROLE_ARN: ROLE.replace('machine', 'jobs'),
@@ -97,6 +98,11 @@ export class Bench {
     });
     await Promise.all([bench.#makeBucket(), bench.#makeTable(), bench.#makeTopic()]);
     return bench;
+  }
+
+  /** The stack as its lambdas reach it. */
+  get context(): BucketContext & TableContext & JobsContext {
+    return { s3: s3(), bucket: BUCKET, documents: documents(), table: 'ledger', sagemaker: sagemaker() };
   }
 
   get endpoint(): string {
@@ -360,5 +366,9 @@ function noticeOf({ Subject, Message, MessageAttributes = {} }: Envelope): Notic
 
 /** A job of either kind: a stage that draws is a transform or, on spot, a training. */
 async function describeEither(jobName: string) {
-  return (await describeJob({ kind: 'training', jobName })) ?? describeJob({ kind: 'transform', jobName });
+  const context = { sagemaker: sagemaker() };
+  return (
+    (await describeJob(context, { kind: 'training', jobName })) ??
+    describeJob(context, { kind: 'transform', jobName })
+  );
 }

@@ -11,8 +11,12 @@ import {
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
+import { describeFolder } from '../../lib/aws/model-folder/files.ts';
+import { requireStoredModel, writeManifest } from '../../lib/aws/models.ts';
 import { model } from '../../lib/core/catalogue/models.ts';
+import { makeManifest } from '../../lib/core/models/manifest.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
+import { withLinkedListings } from '../../lib/local/linked-models.ts';
 import { ensureModels, localModels } from '../../lib/local/models.ts';
 import { clientConfig, emulatorOptions, temporaryFolder } from './emulator/helpers.ts';
 
@@ -135,3 +139,31 @@ test(
   },
   5 * MINUTE,
 );
+
+test('a linked model is checked on the disk whenever a run is planned, and at no other invocation', async () => {
+  const context = { s3, bucket: BUCKET };
+  const linked = join(folder, 'linked');
+  mkdirSync(linked);
+  writeFileSync(join(linked, 'config.json'), '{}');
+  const origin = { source: linked, importedAt: new Date(), linked };
+  await writeManifest(context, makeManifest(model('sdxl'), origin, await describeFolder(linked)));
+  const invoked: string[] = [];
+  const invoke = withLinkedListings(
+    async ({ functionName }) => {
+      invoked.push(functionName);
+      const check = await requireStoredModel(context, 'sdxl').catch((error: Error) => error.name);
+      return { statusCode: 200, executedVersion: '1', payload: JSON.stringify(check) };
+    },
+    () => context,
+  );
+  const call = async (functionName: string) => {
+    const { payload } = await invoke({ functionName, payload: '{}', signal: new AbortController().signal });
+    return JSON.parse(payload);
+  };
+  expect(await call('Proxytune-MachineLambdasStartJob0-1')).toBe('ModelChanged');
+  expect(await call('Proxytune-MachineLambdasPlanRun0-1')).toMatchObject({ linked });
+  writeFileSync(join(linked, 'config.json'), '{"other": 1}');
+  expect(await call('Proxytune-MachineLambdasStartJob0-1')).toMatchObject({ linked });
+  expect(await call('Proxytune-MachineLambdasPlanRun0-1')).toBe('ModelChanged');
+  expect(invoked).toHaveLength(4);
+});

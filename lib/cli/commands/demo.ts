@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Output } from '../output.ts';
-import { type CloudOptions, DEFAULT_DATA, placeFlags } from '../session.ts';
+import { type CloudOptions, cloudFlags, DEFAULT_DATA } from '../session.ts';
 import { planOf, proxiesLine } from './plan.ts';
 import { runCommand } from './run.ts';
 
@@ -32,5 +32,5 @@ export function introduction(plan: Plan): string[] {
 /** A prompt of the user's own, in one of the contexts that no photo shows. */
 export function nextStep(plan: Plan, runId: string, data = DEFAULT_DATA): string {
   const prompt = `a photo of a {token} ${plan.category} at sunset`;
-  return `Your next step: npx proxytune generate ${runId} "${prompt}" -n 4${placeFlags({ data })}`;
+  return `Your next step: npx proxytune generate ${runId} "${prompt}" -n 4${cloudFlags({ data })}`;
 }

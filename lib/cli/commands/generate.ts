@@ -1,6 +1,9 @@
 /** `proxytune generate RUN PROMPT`: pictures of the user's own prompt, drawn with a finished run's adapter. */
 import { basename, join, resolve } from 'node:path';
-import type { Place } from '../../aws/context.ts';
+import type { AwsContext } from '../../aws/context.ts';
+import { readPlan } from '../../aws/runs.ts';
+import { type BucketContext, readBytes } from '../../aws/s3.ts';
+import { readRecords, type TableContext } from '../../aws/table.ts';
 import { WORLDS, worldOf } from '../../core/catalogue/domains.ts';
 import { PRICES_AS_OF } from '../../core/catalogue/instances.ts';
 import { ProxytuneError } from '../../core/errors.ts';
@@ -23,9 +26,7 @@ import { type Picture, readShard } from '../generation/shard.ts';
 import { type Drawn, draw } from '../generation/transform.ts';
 import { logOf } from '../job-log.ts';
 import { dollars, duration, type Output } from '../output.ts';
-import { readPlan } from '../plan/stored-plan.ts';
-import { readBytes, readRecords } from '../run-state.ts';
-import { type CloudOptions, dataFolder, placeFlags, withWork } from '../session.ts';
+import { type CloudOptions, cloudFlags, dataFolder, withWork } from '../session.ts';
 import { chooseRun } from './report.ts';
 
 export interface GenerateOptions extends CloudOptions {
@@ -53,9 +54,7 @@ export async function generateCommand(
   // A cloud takes seconds to start, and an account is asked over the network.
   askedOf(prompt, options);
   if (options.local && options.stack !== undefined) throw bothPlaces();
-  return withWork(options, output, (place, signal) =>
-    generateAt(place, named, prompt, options, output, signal),
-  );
+  return withWork(options, output, (aws, signal) => generateAt(aws, named, prompt, options, output, signal));
 }
 
 /**
@@ -63,7 +62,7 @@ export async function generateCommand(
  * @throws UsageInvalid, RunUnknown, AdapterMissing, OverBudget, and what the job was refused for or failed of
  */
 export async function generateAt(
-  place: Place,
+  aws: AwsContext,
   named: string,
   prompt: string,
   options: GenerateOptions,
@@ -71,18 +70,18 @@ export async function generateAt(
   signal: AbortSignal,
 ): Promise<number> {
   const asked = askedOf(prompt, options);
-  const plan = await readPlan(place, await chooseRun(place, named));
+  const plan = await readPlan(aws, await chooseRun(aws, named));
   const vocabulary = vocabularyOf(plan);
-  const generation = planGeneration(plan, asked, await adapterJob(place, plan, asked.of), vocabulary);
+  const generation = planGeneration(plan, asked, await adapterJob(aws, plan, asked.of), vocabulary);
   const folder = resolve(
     options.out ?? join(dataFolder(options), keys.generation(plan.runId, generation.id)),
   );
   requireOwnFolder(folder, generation.id);
   for (const line of before(plan, generation, vocabulary, options)) output.say(line);
-  const drawn = await drawTelling(place, plan, generation, options, output, signal);
-  const pictures = await fetchPictures(place, generation, drawn);
+  const drawn = await drawTelling(aws, plan, generation, options, output, signal);
+  const pictures = await fetchPictures(aws, generation, drawn);
   const record = { ...generationRecord(plan, generation), seconds: drawn.seconds };
-  const page = picturePage(plan, generation, pictures, placeFlags(options));
+  const page = picturePage(plan, generation, pictures, cloudFlags(options));
   const files = await writePictures(folder, record, pictures, page);
   for (const file of files) output.say(file);
   output.data({ ...record, files, folder });
@@ -107,8 +106,8 @@ function bothPlaces(): ProxytuneError {
   });
 }
 
-async function adapterJob(place: Place, plan: Plan, of: Asked['of']): Promise<string> {
-  const records = await readRecords(place, plan.runId);
+async function adapterJob(context: TableContext, plan: Plan, of: Asked['of']): Promise<string> {
+  const records = await readRecords(context, plan.runId);
   return adapterOf({ runId: plan.runId, status: records?.run.status ?? 'unknown' }, records?.jobs ?? [], of);
 }
 
@@ -142,7 +141,7 @@ function before(
 
 /** Draws, and where that fails on this machine, says where its log is. */
 async function drawTelling(
-  place: Place,
+  aws: AwsContext,
   plan: Plan,
   generation: Generation,
   options: GenerateOptions,
@@ -150,7 +149,7 @@ async function drawTelling(
   signal: AbortSignal,
 ): Promise<Drawn> {
   try {
-    return await draw(place, plan, generation, output, signal);
+    return await draw(aws, plan, generation, output, signal);
   } catch (error) {
     if (options.stack === undefined && !signal.aborted)
       for (const line of logOf((error as Error).message, dataFolder(options))) output.say(line);
@@ -159,9 +158,13 @@ async function drawTelling(
 }
 
 /** The pictures in their order. @throws ShardInvalid when they are not those that were asked for */
-async function fetchPictures(place: Place, { chunks }: Generation, { shards }: Drawn): Promise<Picture[]> {
+async function fetchPictures(
+  context: BucketContext,
+  { chunks }: Generation,
+  { shards }: Drawn,
+): Promise<Picture[]> {
   const found: Picture[] = [];
-  for (const key of shards) found.push(...readShard(await readBytes(place, key), basename(key)));
+  for (const key of shards) found.push(...readShard(await readBytes(context, key), basename(key)));
   found.sort((a, b) => a.record.index - b.record.index);
   const wanted = chunks.flatMap(({ pictures }) => pictures);
   const same = wanted.every(({ index, prompt, seed }, at) => {

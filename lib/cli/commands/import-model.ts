@@ -1,11 +1,11 @@
-/** `proxytune import-model MODEL`: brings a base model in once, whole, and says what its licence allows. */
-
-import type { Place } from '../../aws/context.ts';
-import { heldInBucket } from '../../aws/model-bucket.ts';
+/** `proxytune import-model MODEL`: imports a base model completely and once, and prints what its licence allows. */
+import type { AwsContext } from '../../aws/context.ts';
+import { requireStoredModel } from '../../aws/models.ts';
+import type { BucketContext } from '../../aws/s3.ts';
 import { type Model, model, modelIds } from '../../core/catalogue/models.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { licenceWords } from '../../core/models/licences.ts';
-import { type ModelManifest, requireModel } from '../../core/models/manifest.ts';
+import type { ModelManifest } from '../../core/models/manifest.ts';
 import { importFolder } from '../import/from-folder.ts';
 import { importFromHub } from '../import/from-hub.ts';
 import { importByJob, isOfRevision } from '../import/in-account.ts';
@@ -35,16 +35,16 @@ export async function importModelCommand(
   output.say(`licence: ${licenceWords(row.licence)} ${row.licence.url}`);
   requireAccepted(row, options.acceptLicence ?? false);
   requireSource(row, options);
-  const manifest = await withWork(options, output, (place, signal) =>
-    bring(place, row, options, output, signal),
+  const manifest = await withWork(options, output, (aws, signal) =>
+    importFrom(aws, row, options, output, signal),
   );
   tell(manifest, options, output);
   return 0;
 }
 
 /** From a folder, or from the hub: in an account by a job there, on this machine by the same code here. */
-async function bring(
-  place: Place,
+async function importFrom(
+  aws: AwsContext,
   row: Model,
   options: ImportOptions,
   output: Output,
@@ -52,21 +52,21 @@ async function bring(
 ): Promise<ModelManifest> {
   const { from, revision = null, stack } = options;
   const local = stack === undefined;
-  if (from !== undefined) return importFolder(place, row, from, { link: local, revision, output, signal });
-  if (local) return importFromHub(place, row, { revision, dataDir: dataFolder(options), output, signal });
-  const there = await alreadyThere(place, row, revision);
-  if (there !== undefined) output.say('it is there already, whole and as it was brought in');
-  return there ?? importByJob(place, row, { revision, output, signal });
+  if (from !== undefined) return importFolder(aws, row, from, { link: local, revision, output, signal });
+  if (local) return importFromHub(aws, row, { revision, dataDir: dataFolder(options), output, signal });
+  const stored = await storedAlready(aws, row, revision);
+  if (stored !== undefined) output.say('it is stored already, complete and as it was imported');
+  return stored ?? importByJob(aws, row, { revision, output, signal });
 }
 
-/** What the bucket holds, when that is what the hub would give: no instance need be started to see it. */
-async function alreadyThere(
-  place: Place,
+/** The stored model, when it is what the hub would give: no instance has to be started to check. */
+async function storedAlready(
+  context: BucketContext,
   row: Model,
   revision: string | null,
 ): Promise<ModelManifest | undefined> {
   try {
-    const manifest = requireModel(row.id, await heldInBucket(place, row.id));
+    const manifest = await requireStoredModel(context, row.id);
     return isOfRevision(manifest, row, revision) ? manifest : undefined;
   } catch (error) {
     if (error instanceof ProxytuneError) return undefined;

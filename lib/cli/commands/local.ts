@@ -17,12 +17,12 @@ const VARIABLES: Readonly<Record<string, string>> = {
 };
 
 export async function localCommand(options: CloudOptions, output: Output): Promise<number> {
-  return withLocalCloud(options, output, async ({ cloud, place, signal }) => {
+  return withLocalCloud(options, output, async ({ cloud, aws, signal }) => {
     await ensureModels(cloud, { signal });
     output.data({ environment: environmentOf(cloud), outputs: cloud.outputs });
     for (const line of localLines(cloud)) output.say(line);
     if (!signal.aborted) await once(signal, 'abort');
-    for (const runId of await stopRuns(place, () => true)) {
+    for (const runId of await stopRuns(aws, () => true)) {
       output.say(
         `${runId} was running and is stopped. To go on: npx proxytune run --local --resume ${runId}`,
       );

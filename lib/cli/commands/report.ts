@@ -1,12 +1,13 @@
 /** `proxytune report [RUN]`: brings the report of a run to this disk, readable offline. */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import type { Place } from '../../aws/context.ts';
+import { type BucketContext, findText, listKeys, readBytes } from '../../aws/s3.ts';
+import { listRuns, type TableContext } from '../../aws/table.ts';
 import { type Metrics, metrics as metricsSchema } from '../../core/contract/metrics.ts';
 import { names } from '../../core/contract/names.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { keys } from '../../core/keys.ts';
-import { listKeys, listRuns, readBytes, readObject, readRunView } from '../run-state.ts';
+import { readRunView } from '../run-state.ts';
 
 export interface LocalReport {
   /** The page, as an absolute path. */
@@ -18,16 +19,20 @@ export interface LocalReport {
  * Copies a run's report below `dataDir/runs/<run>/report/`, whole or not at all.
  * @throws RunUnknown when the run has no report
  */
-export async function fetchReport(place: Place, runId: string, dataDir: string): Promise<LocalReport> {
-  const text = await readObject(place, keys.metrics(runId));
-  if (text === undefined) throw noReport(runId, (await readRunView(place, runId))?.status);
+export async function fetchReport(
+  context: BucketContext & TableContext,
+  runId: string,
+  dataDir: string,
+): Promise<LocalReport> {
+  const text = await findText(context, keys.metrics(runId));
+  if (text === undefined) throw noReport(runId, (await readRunView(context, runId))?.status);
   const folder = resolve(dataDir, keys.report(runId));
   const incoming = `${folder}.incoming`;
   await rm(incoming, { recursive: true, force: true });
-  for (const key of await listKeys(place, keys.report(runId))) {
+  for (const key of await listKeys(context, keys.report(runId))) {
     const file = join(incoming, key.slice(keys.report(runId).length));
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, await readBytes(place, key));
+    await writeFile(file, await readBytes(context, key));
   }
   await rm(folder, { recursive: true, force: true });
   await rename(incoming, folder);
@@ -35,8 +40,8 @@ export async function fetchReport(place: Place, runId: string, dataDir: string):
 }
 
 /** The named run, or the newest. @throws RunUnknown, naming the runs there are */
-export async function chooseRun(place: Place, named: string | undefined): Promise<string> {
-  const runs = await listRuns(place);
+export async function chooseRun(context: TableContext, named: string | undefined): Promise<string> {
+  const runs = await listRuns(context);
   const run = named === undefined ? runs[0] : runs.find((entry) => entry.runId === named);
   if (run !== undefined) return run.runId;
   throw new ProxytuneError('RunUnknown', {
@@ -48,10 +53,10 @@ export async function chooseRun(place: Place, named: string | undefined): Promis
 }
 
 /** The named run, or the newest that has a report. @throws RunUnknown */
-export async function chooseReported(place: Place, named: string | undefined): Promise<string> {
-  if (named !== undefined) return chooseRun(place, named);
-  const runs = await listRuns(place);
-  return runs.find((run) => run.status === 'SUCCEEDED')?.runId ?? chooseRun(place, undefined);
+export async function chooseReported(context: TableContext, named: string | undefined): Promise<string> {
+  if (named !== undefined) return chooseRun(context, named);
+  const runs = await listRuns(context);
+  return runs.find((run) => run.status === 'SUCCEEDED')?.runId ?? chooseRun(context, undefined);
 }
 
 function noReport(runId: string, status: string | undefined): ProxytuneError {

@@ -1,7 +1,9 @@
 /** `proxytune run --local DIR`: uploads the photos, and watches the run that the upload starts until its report. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { StartExecutionCommand } from '@aws-sdk/client-sfn';
-import type { Place } from '../../aws/context.ts';
+import { startExecution } from '../../aws/executions.ts';
+import { readPlan } from '../../aws/runs.ts';
+import { type BucketContext, findText } from '../../aws/s3.ts';
+import type { TableContext } from '../../aws/table.ts';
 import { LARGEST_BUDGET } from '../../core/contract/fields.ts';
 import { exitCode, ProxytuneError } from '../../core/errors.ts';
 import { jobError } from '../../core/jobs/messages.ts';
@@ -13,8 +15,7 @@ import { ensureModels } from '../../local/models.ts';
 import { logOf } from '../job-log.ts';
 import type { Output } from '../output.ts';
 import { costLine, standInLines } from '../plan/stand-ins.ts';
-import { readPlan } from '../plan/stored-plan.ts';
-import { type RunView, readObject, readRunView } from '../run-state.ts';
+import { type RunView, readRunView } from '../run-state.ts';
 import { type CloudOptions, type Session, withLocalCloud } from '../session.ts';
 import { stopRuns } from '../stop.ts';
 import { openSubject, type SubjectFolder, uploadSubject } from '../subject.ts';
@@ -48,13 +49,13 @@ export async function runCommand(
   const upload = options.resume === undefined ? prepare(dir, options) : undefined;
   for (const line of upload?.notice ?? []) output.say(line);
   return withLocalCloud(options, output, async (session) => {
-    const { place, signal } = session;
+    const { aws, signal } = session;
     const asked = upload === undefined ? await resume(session, options) : await begin(session, upload);
     const { runId, before } = asked;
     output.say(`run ${runId}: ${before === null ? 'photos uploaded, the upload starts it' : 'going on'}`);
     // Not cut short by a Ctrl-C: what was asked for must first exist to be stopped.
-    await untilStarted(place, runId, before);
-    const view = await watchRun(place, runId, output, signal);
+    await untilStarted(aws, runId, before);
+    const view = await watchRun(aws, runId, output, signal);
     if (signal.aborted && view?.status !== 'SUCCEEDED') return interrupted(session, runId, output);
     return conclude(session, view, runId, output, options.next);
   });
@@ -107,20 +108,20 @@ interface Asked {
 }
 
 async function begin(session: Session, { folder, request, models }: Upload): Promise<Asked> {
-  const { place, cloud, signal } = session;
+  const { aws, cloud, signal } = session;
   await ensureModels(cloud, { ids: models, signal });
   signal.throwIfAborted();
-  return { runId: await uploadSubject(place, folder, request, signal), before: null };
+  return { runId: await uploadSubject(aws, folder, request, signal), before: null };
 }
 
 /** Starts the machine again on the same run: stages that are done are found done, trainings resume. */
 async function resume(
-  { place, cloud, signal }: Session,
+  { aws, cloud, signal }: Session,
   { resume: named = '', fullSize = false }: RunOptions,
 ): Promise<Asked> {
-  const runId = await chooseRun(place, named);
-  const before = (await readRunView(place, runId))?.begunAt ?? null;
-  const plan = await readObject(place, keys.plan(runId));
+  const runId = await chooseRun(aws, named);
+  const before = (await readRunView(aws, runId))?.begunAt ?? null;
+  const plan = await findText(aws, keys.plan(runId));
   if (plan === undefined) {
     throw new ProxytuneError('RunUnknown', {
       what: 'The run was never planned, so there is nothing to go on with',
@@ -133,13 +134,8 @@ async function resume(
   await ensureModels(cloud, { ids: Object.values(models).map(({ id }) => id), signal });
   signal.throwIfAborted();
   const input = { runId, bucket, subject, key: keys.request(subject), version: '' };
-  await place.sfn.send(
-    new StartExecutionCommand({
-      stateMachineArn: place.machine,
-      name: `${runId}-r${Date.now().toString(36)}`,
-      input: JSON.stringify(input),
-    }),
-  );
+  const name = `${runId}-r${Date.now().toString(36)}`;
+  await startExecution(aws, { stateMachine: aws.stateMachine, name, input });
   return { runId, before };
 }
 
@@ -157,10 +153,14 @@ export function requireSameScale(runId: string, models: Plan['models'], fullSize
 }
 
 /** A refused run may be over before it was ever seen running, so any sight of it will do. */
-async function untilStarted(place: Place, runId: string, before: string | null): Promise<void> {
+async function untilStarted(
+  context: BucketContext & TableContext,
+  runId: string,
+  before: string | null,
+): Promise<void> {
   const deadline = Date.now() + START_PATIENCE_MS;
   while (Date.now() < deadline) {
-    const view = await readRunView(place, runId);
+    const view = await readRunView(context, runId);
     if (view !== undefined && view.begunAt !== before) return;
     await sleep(200);
   }
@@ -172,7 +172,7 @@ async function untilStarted(place: Place, runId: string, before: string | null):
 }
 
 async function conclude(
-  { place, cloud }: Session,
+  { aws, cloud }: Session,
   view: RunView | undefined,
   runId: string,
   output: Output,
@@ -182,10 +182,10 @@ async function conclude(
     for (const line of afterFailure(view, runId, cloud.dataDir)) output.say(line);
     throw jobError(view?.error ?? 'JobFailed', view?.message ?? `the run ${runId} ended without a result`);
   }
-  const { page, metrics } = await fetchReport(place, runId, cloud.dataDir);
+  const { page, metrics } = await fetchReport(aws, runId, cloud.dataDir);
   output.say('');
   output.say(metrics.verdict);
-  output.say(costLine((await readPlan(place, runId)).models, view.usd));
+  output.say(costLine((await readPlan(aws, runId)).models, view.usd));
   if (next !== undefined) output.say(next(runId));
   output.data({ runId, status: view.status, report: page, usd: view.usd });
   output.say(page);
@@ -201,10 +201,10 @@ export function afterFailure(view: RunView | undefined, runId: string, dataDir: 
   ];
 }
 
-async function interrupted({ place }: Session, runId: string, output: Output): Promise<number> {
-  await stopRuns(place, (run) => run === runId);
+async function interrupted({ aws }: Session, runId: string, output: Output): Promise<number> {
+  await stopRuns(aws, (run) => run === runId);
   output.data({ runId, status: 'STOPPED' });
-  const planned = (await readObject(place, keys.plan(runId))) !== undefined;
+  const planned = (await findText(aws, keys.plan(runId))) !== undefined;
   output.say(
     planned
       ? `stopped. To go on where it was: npx proxytune run --local --resume ${runId}`

@@ -1,7 +1,8 @@
 /** `proxytune status [RUN]`: every run, or one with its stages. */
+import { listRuns } from '../../aws/table.ts';
 import { type Output, table } from '../output.ts';
-import { listRuns, readRunView } from '../run-state.ts';
-import { type CloudOptions, withPlace } from '../session.ts';
+import { readRunView } from '../run-state.ts';
+import { type CloudOptions, withContext } from '../session.ts';
 import { runLine, stageLine } from '../watch.ts';
 import { chooseRun } from './report.ts';
 
@@ -11,16 +12,16 @@ export async function statusCommand(
   options: CloudOptions,
   output: Output,
 ): Promise<number> {
-  return withPlace(options, output, async (place) => {
+  return withContext(options, output, async (aws) => {
     if (named === undefined) {
-      const runs = await listRuns(place);
+      const runs = await listRuns(aws);
       output.data(runs);
       if (runs.length === 0) output.say('no run yet');
       const rows = runs.map((run) => [run.runId, run.status, run.startedAt, run.error ?? '']);
       for (const line of table(rows)) output.say(line);
       return 0;
     }
-    const view = await readRunView(place, await chooseRun(place, named));
+    const view = await readRunView(aws, await chooseRun(aws, named));
     if (view === undefined) return 1;
     output.data(view);
     output.say(runLine(view));

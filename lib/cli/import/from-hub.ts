@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Place } from '../../aws/context.ts';
-import { manifestIn } from '../../aws/model-folder.ts';
+import { manifestIn } from '../../aws/model-folder/files.ts';
+import type { BucketContext } from '../../aws/s3.ts';
 import type { Model } from '../../core/catalogue/models.ts';
 import { parseFailure } from '../../core/errors.ts';
 import { orderFor } from '../../core/jobs/import-job.ts';
@@ -31,18 +31,18 @@ export interface HubImport {
  * @throws ModelGated, HubFailed, ModelMismatch, OutOfDisk; ModelMissing when the hub has another layout
  */
 export async function importFromHub(
-  place: Place,
+  context: BucketContext,
   row: Model,
   { revision, dataDir, output, signal }: HubImport,
 ): Promise<ModelManifest> {
   const folder = join(dataDir, 'models', row.id);
   mkdirSync(join(dataDir, 'models'), { recursive: true });
   const order = join(dataDir, 'models', `${row.id}.order.json`);
-  writeFileSync(order, JSON.stringify(orderFor(row, revision, place.bucket)));
+  writeFileSync(order, JSON.stringify(orderFor(row, revision, context.bucket)));
   await download(order, folder, output, signal);
   const manifest = manifestIn(folder);
   const from = { source: manifest?.source ?? row.source, revision: manifest?.revision ?? null };
-  return importFolder(place, row, folder, { link: true, ...from, output, signal });
+  return importFolder(context, row, folder, { link: true, ...from, output, signal });
 }
 
 async function download(order: string, out: string, output: Output, signal: AbortSignal): Promise<void> {
@@ -52,13 +52,13 @@ async function download(order: string, out: string, output: Output, signal: Abor
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(tool, 'close');
-  let told = '';
+  let errors = '';
   tool.stderr.on('data', (piece: Buffer) => {
-    told += piece.toString();
+    errors += piece.toString();
   });
   createInterface({ input: tool.stdout }).on('line', (line) => output.say(line));
   const [code] = await ended;
   if (code === 0) return;
-  const { name, message } = parseFailure(told.trim().split('\n').at(-1) ?? '');
+  const { name, message } = parseFailure(errors.trim().split('\n').at(-1) ?? '');
   throw jobError(name, message);
 }

@@ -1,17 +1,11 @@
 /** A model from the hub into the bucket of an account, by a job there: nothing goes through this machine. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
-import {
-  CreateTrainingJobCommand,
-  DescribeTrainingJobCommand,
-  ListTrainingJobsCommand,
-  StopTrainingJobCommand,
-} from '@aws-sdk/client-sagemaker';
-import type { Place } from '../../aws/context.ts';
-import { heldInBucket } from '../../aws/model-bucket.ts';
+import type { AwsContext } from '../../aws/context.ts';
+import { createTrainingJob, listJobsNamed, refusedJob, stopJob, waitForJob } from '../../aws/jobs.ts';
+import { requireStoredModel } from '../../aws/models.ts';
+import { readProgress } from '../../aws/runs.ts';
+import { writeJson } from '../../aws/s3.ts';
 import { PRICES_AS_OF } from '../../core/catalogue/instances.ts';
 import type { Model } from '../../core/catalogue/models.ts';
-import { progress as progressSchema } from '../../core/contract/progress.ts';
 import {
   importEstimate,
   importJobName,
@@ -20,16 +14,12 @@ import {
   orderFor,
 } from '../../core/jobs/import-job.ts';
 import { jobError, jobMessage } from '../../core/jobs/messages.ts';
-import { isMissing, isOver, outcomeOf, refusal } from '../../core/jobs/outcome.ts';
 import { keys } from '../../core/keys.ts';
-import { type ModelManifest, requireModel } from '../../core/models/manifest.ts';
+import type { ModelManifest } from '../../core/models/manifest.ts';
 import { dollars, duration, type Output } from '../output.ts';
-import { readObject } from '../run-state.ts';
 
-/** As for other jobs: soon at first, as on one machine it takes seconds; SageMaker is not to be asked often. */
-const FIRST_LOOK_MS = 300;
-const LAST_LOOK_MS = 10_000;
-const SLOWER = 1.3;
+/** Longest time between two checks. */
+const SLOWEST_CHECK_MS = 10_000;
 
 export interface JobImport {
   /** Commit, branch or tag. @default - null: the catalogue's */
@@ -39,114 +29,90 @@ export interface JobImport {
 }
 
 /**
- * Starts the job, or takes up one that runs already, and watches it to its end.
- * @throws what the job was refused for or failed of, under its own name; the signal's reason once it is aborted
+ * Starts the job, or takes over one that runs already, and watches it to its end.
+ * @throws the refusal or the failure of the job, under its own name; the signal's reason once it is aborted
  */
 export async function importByJob(
-  place: Place,
+  aws: AwsContext,
   row: Model,
   { revision, output, signal }: JobImport,
 ): Promise<ModelManifest> {
-  const running = await runningJob(place, row.id);
+  const running = await runningJob(aws, row.id);
   if (running !== undefined) {
-    output.say(`job ${running} is at it already; it goes on if you stop watching it here`);
-    await untilOver(place, running, output, signal);
-    const manifest = requireModel(row.id, await heldInBucket(place, row.id));
+    output.say(`job ${running} is importing it already; it continues if you stop watching it here`);
+    await untilOver(aws, running, output, signal);
+    const manifest = await requireStoredModel(aws, row.id);
     if (isOfRevision(manifest, row, revision)) return manifest;
     output.say(`that was commit ${manifest.revision}, and another one is wanted`);
   }
-  const name = await begin(place, row, revision, output);
-  output.say(`job ${name} is started`);
+  const jobName = await begin(aws, row, revision, output);
+  output.say(`job ${jobName} is started`);
   try {
-    await untilOver(place, name, output, signal);
+    await untilOver(aws, jobName, output, signal);
   } catch (error) {
-    // What it has brought stays, and the next job goes on; nobody would watch this one.
-    if (signal.aborted) await stop(place, name);
+    // The files that it has imported stay, and the next job continues; nothing would watch this one.
+    if (signal.aborted) await stopJob(aws, { kind: 'training', jobName });
     throw error;
   }
-  return requireModel(row.id, await heldInBucket(place, row.id));
+  return requireStoredModel(aws, row.id);
 }
 
-/** Whether what is there is what the hub would give; a branch or tag may have moved on, so only a commit tells. */
+/** Whether the stored model is what the hub would give; a branch or tag may have changed, so only a commit counts. */
 export function isOfRevision(manifest: ModelManifest, { hub }: Model, revision: string | null): boolean {
   const wanted = revision ?? hub?.revision ?? manifest.revision;
   return manifest.revision !== null && manifest.revision === wanted;
 }
 
-/** Of a call in another terminal, or one that was broken off hard. */
-async function runningJob(place: Place, id: string): Promise<string | undefined> {
+/** The job of a call in another terminal, or of one that was killed. */
+async function runningJob(aws: AwsContext, id: string): Promise<string | undefined> {
   const stem = importJobStem(id);
-  const { TrainingJobSummaries = [] } = await place.sagemaker.send(
-    new ListTrainingJobsCommand({ NameContains: stem, StatusEquals: 'InProgress', MaxResults: 100 }),
-  );
-  const names = TrainingJobSummaries.map(({ TrainingJobName = '' }) => TrainingJobName);
-  // A run of a subject that is called so has jobs that begin alike and go on with their stage.
-  return names.find((name) => name.startsWith(stem) && /^[0-9a-z]+$/.test(name.slice(stem.length)));
+  const jobs = await listJobsNamed(aws, 'training', stem);
+  // A run of a subject with such a name has jobs that begin alike and continue with their stage.
+  return jobs.find(({ jobName, running }) => running && /^[0-9a-z]+$/.test(jobName.slice(stem.length)))
+    ?.jobName;
 }
 
-async function begin(place: Place, row: Model, revision: string | null, output: Output): Promise<string> {
+async function begin(aws: AwsContext, row: Model, revision: string | null, output: Output): Promise<string> {
   const { minutes, usd, instanceType } = importEstimate(row);
   output.say(
     `${instanceType}, about ${duration(minutes * 60)} and ${dollars(usd)} at list prices of ${PRICES_AS_OF}`,
   );
-  const order = orderFor(row, revision, place.bucket);
+  const order = orderFor(row, revision, aws.bucket);
   const name = importJobName(row.id, new Date());
-  await place.s3.send(
-    new PutObjectCommand({
-      Bucket: place.bucket,
-      Key: keys.importOrderFile(name),
-      Body: JSON.stringify(order),
-    }),
-  );
+  await writeJson(aws, keys.importOrderFile(name), order);
   const request = importJobRequest(name, order, {
-    roleArn: place.output('ImportRoleArn'),
-    imageUri: place.output('ImageUri'),
+    roleArn: aws.output('ImportRoleArn'),
+    imageUri: aws.output('ImageUri'),
     endpoint: process.env.HF_ENDPOINT,
   });
-  try {
-    await place.sagemaker.send(new CreateTrainingJobCommand(request));
-  } catch (cause) {
-    const { error, message } = refusal(cause as Error);
-    throw jobError(error, `${message} What to do: ${REMEDY}`);
-  }
+  await createTrainingJob(aws, request).catch((cause) => {
+    throw refusedJob(cause, 'import');
+  });
   return name;
 }
 
-const REMEDY =
-  'check that the stack is deployed whole, and that you may create training jobs and pass its import role; or bring a folder with --from.';
-
-async function untilOver(place: Place, name: string, output: Output, signal: AbortSignal): Promise<void> {
-  let wait = FIRST_LOOK_MS;
-  let told = '';
-  const tell = (line: string) => {
-    if (line !== told) output.say(line);
-    told = line;
-  };
-  for (;;) {
-    signal.throwIfAborted();
-    const job = await place.sagemaker.send(new DescribeTrainingJobCommand({ TrainingJobName: name }));
-    const outcome = outcomeOf(job);
-    if (outcome.over && outcome.ok) return output.say(`brought in ${duration(outcome.seconds)}`);
-    if (outcome.over) {
-      const message = jobMessage({ jobName: name, kind: 'training' }, outcome.message, 'call this again');
-      throw jobError(outcome.error, message);
-    }
-    tell((await progressLine(place, name)) ?? `the job is at ${job.SecondaryStatus ?? outcome.status}`);
-    await sleep(wait, undefined, { signal }).catch(() => {});
-    wait = Math.min(LAST_LOOK_MS, wait * SLOWER);
-  }
+async function untilOver(
+  aws: AwsContext,
+  jobName: string,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const job = { kind: 'training', jobName } as const;
+  let last = '';
+  const outcome = await waitForJob(aws, job, {
+    signal,
+    slowest: SLOWEST_CHECK_MS,
+    async unfinished({ status }, { SecondaryStatus }) {
+      const line = (await progressLine(aws, jobName)) ?? `the job is at ${SecondaryStatus ?? status}`;
+      if (line !== last) output.say(line);
+      last = line;
+    },
+  });
+  if (!outcome.ok) throw jobError(outcome.error, jobMessage(job, outcome.message, 'retry'));
+  output.say(`imported in ${duration(outcome.seconds)}`);
 }
 
-async function progressLine(place: Place, name: string): Promise<string | undefined> {
-  const text = await readObject(place, keys.importProgressFile(name));
-  const read = progressSchema.safeParse(text === undefined ? undefined : JSON.parse(text));
-  return read.success ? `${read.data.step}/${read.data.total} ${read.data.phase}` : undefined;
-}
-
-async function stop(place: Place, name: string): Promise<void> {
-  try {
-    await place.sagemaker.send(new StopTrainingJobCommand({ TrainingJobName: name }));
-  } catch (error) {
-    if (!isMissing(error as Error) && !isOver(error as Error)) throw error;
-  }
+async function progressLine(aws: AwsContext, name: string): Promise<string | undefined> {
+  const progress = await readProgress(aws, keys.importProgressFile(name));
+  return progress && `${progress.step}/${progress.total} ${progress.phase}`;
 }

@@ -1,4 +1,4 @@
-/** What the table remembers: an item for each run, and one for each job of it. */
+/** The records of the table: an item for each run, and one for each job of it. */
 import type { ErrorName } from '../errors.ts';
 import type { JobIdentity } from '../names.ts';
 import { jobName } from '../names.ts';
@@ -25,12 +25,12 @@ export interface RunRecord {
   /** Whether the run has the stage curate. @default - it has not */
   readonly curated?: boolean;
   /** Whether the notice of its end was sent; a crash between ending and sending is then repaired. */
-  readonly told?: boolean;
+  readonly reported?: boolean;
 }
 
 /**
  * `WAITING`: created or about to be; the state machine waits for its token.
- * `SUCCEEDED`, `FAILED`: over; whether the state machine heard of it says `told`.
+ * `SUCCEEDED`, `FAILED`: over; `reported` says whether the state machine knows.
  */
 export type JobState = 'WAITING' | 'SUCCEEDED' | 'FAILED';
 
@@ -54,8 +54,8 @@ export interface JobRecord {
   readonly chunks?: number;
   /** Longest the job may take; a transform has no limit of its own, so ours is kept here. */
   readonly maxRuntimeSeconds: number;
-  /** Whether the state machine heard the outcome. A failure that it has not heard is no reason for a next attempt. */
-  readonly told: boolean;
+  /** Whether the state machine got the outcome. Only after a failure that it knows comes a next attempt. */
+  readonly reported: boolean;
   readonly seconds?: number;
   readonly usd?: number;
   readonly error?: ErrorName;
@@ -73,7 +73,7 @@ export const jobKey = (identity: JobIdentity) => ({
 export const isOf = (job: JobRecord, stage: JobStage, round: number): boolean =>
   job.stage === stage && (job.round ?? 1) === round;
 
-/** What a job's record is known by. */
+/** The fields that identify a job's record. */
 export const identityOf = ({ runId, stage, attempt, round }: JobRecord): JobIdentity => ({
   run: runId,
   stage,

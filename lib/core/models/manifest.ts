@@ -37,7 +37,21 @@ export const modelManifest = z.strictObject({
 });
 export type ModelManifest = z.infer<typeof modelManifest>;
 
-/** A file as a listing tells of it. */
+/** The listing that the local cloud stores next to the manifest of a linked model. */
+export const LINKED_FILES = 'linked-files.json';
+
+export const linkedFiles = z.strictObject({
+  folder: z.string().describe('Folder of this machine that the files stay in'),
+  files: z.array(z.strictObject({ path: z.string(), size: z.int().min(0), modified: z.int() })),
+});
+
+/** A manifest's text as the manifest of a linked model. @returns undefined when it is not one */
+export function linkedManifest(text: string | undefined): (ModelManifest & { linked: string }) | undefined {
+  const { data } = modelManifest.safeParse(parsed(text ?? ''));
+  return data === undefined || data.linked === null ? undefined : { ...data, linked: data.linked };
+}
+
+/** A file as a listing describes it. */
 export interface FoundFile {
   readonly path: string;
   readonly size: number;
@@ -85,13 +99,13 @@ export function contentOf({ files }: { readonly files: readonly ModelFile[] }): 
   return sha256Hex(lines.sort().join(''), CONTENT_DIGITS);
 }
 
-/** What is held of a model in one place. */
-export interface Held {
+/** What is stored of a model in one place. */
+export interface Inventory {
   /** The place in words, such as an S3 address. */
   readonly where: string;
   /** The manifest's text. @default - there is none */
   readonly manifest?: string | undefined;
-  /** What lies there beside it. */
+  /** Every other file. */
   readonly files: readonly FoundFile[];
 }
 
@@ -99,7 +113,7 @@ export interface Held {
  * The manifest of a model that is there, without looking at its files.
  * @throws ModelMissing when there is none, ModelChanged when it cannot be read
  */
-export function requireManifest(id: string, { where, manifest, files }: Held): ModelManifest {
+export function requireManifest(id: string, { where, manifest, files }: Inventory): ModelManifest {
   if (manifest === undefined) throw missing(id, where, files.length);
   const read = modelManifest.safeParse(parsed(manifest));
   if (!read.success || read.data.model !== id) {
@@ -113,10 +127,10 @@ export function requireManifest(id: string, { where, manifest, files }: Held): M
  * The manifest of a model that is whole and as it was brought in, as far as names, sizes, and ETags or times tell.
  * @throws ModelMissing, ModelChanged
  */
-export function requireModel(id: string, held: Held): ModelManifest {
-  const manifest = requireManifest(id, held);
-  const faults = differences(manifest, held.files);
-  if (faults.length > 0) throw changed(id, held.where, faults);
+export function requireModel(id: string, inventory: Inventory): ModelManifest {
+  const manifest = requireManifest(id, inventory);
+  const faults = differences(manifest, inventory.files);
+  if (faults.length > 0) throw changed(id, inventory.where, faults);
   return manifest;
 }
 

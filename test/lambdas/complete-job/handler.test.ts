@@ -2,9 +2,9 @@
 import { DescribeModelCommand } from '@aws-sdk/client-sagemaker';
 import { handler } from '../../../lambdas/complete-job/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { sagemaker } from '../../../lib/aws/lambda/clients.ts';
-import { endOf, lookAt } from '../../../lib/aws/lambda/jobs.ts';
-import { endJob, readJob } from '../../../lib/aws/lambda/table.ts';
+import { sagemaker } from '../../../lib/aws/clients.ts';
+import { readOutcome, recordOf } from '../../../lib/aws/outcomes.ts';
+import { finishJob, readJob } from '../../../lib/aws/table.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
@@ -20,7 +20,8 @@ beforeEach(() => bench.control('serve', {}));
 
 const name = (run: string, stage: JobStage = 'teach', attempt = 1) => nameOf({ run, stage, attempt });
 const settle = async (jobName: string) => handler(await bench.lastEvent(jobName));
-const record = (run: string, stage: JobStage = 'teach', attempt = 1) => readJob({ run, stage, attempt });
+const record = (run: string, stage: JobStage = 'teach', attempt = 1) =>
+  readJob(bench.context, { run, stage, attempt });
 const status = async (arn: string) => (await bench.states.describe(arn)).status;
 
 /** A run whose machine waits for the job of a stage that has ended, unheard. */
@@ -55,7 +56,7 @@ test('news of a job that goes on is a heartbeat, and no answer', async () => {
     expect(await settle(jobName)).toEqual({ answered: false });
   }
   expect(await status(arn)).toBe('RUNNING');
-  expect(await record(runId)).toMatchObject({ state: 'WAITING', told: false });
+  expect(await record(runId)).toMatchObject({ state: 'WAITING', reported: false });
   // The machine does listen: without another beat it gives up.
   await bench.states.clock.advance(61);
   expect(await bench.states.ended(arn)).toMatchObject({ error: 'States.HeartbeatTimeout' });
@@ -68,7 +69,7 @@ test('a job that succeeded answers the machine with its name and seconds', async
   expect(end).toBe('SUCCEEDED');
   expect(JSON.parse(output ?? '')).toEqual({ jobName, seconds: expect.any(Number) });
   const job = await record(runId);
-  expect(job).toMatchObject({ state: 'SUCCEEDED', told: true });
+  expect(job).toMatchObject({ state: 'SUCCEEDED', reported: true });
   expect(job?.seconds).toBeGreaterThan(0);
   // ml.m5.large lists at 0.115 USD an hour.
   expect(job?.usd).toBeCloseTo(((job?.seconds ?? 0) / 3600) * 0.115, 3);
@@ -99,7 +100,7 @@ test("a container's own error and words arrive in the machine", async () => {
       /^The loss is NaN at step 7\. What to do: lower learningRate\..*\(job .*-teach-a1\)$/,
     ),
   });
-  expect(await record(runId)).toMatchObject({ state: 'FAILED', told: true, error: 'TrainingDiverged' });
+  expect(await record(runId)).toMatchObject({ state: 'FAILED', reported: true, error: 'TrainingDiverged' });
 });
 
 test('a failure without a name of ours says where its log is', async () => {
@@ -114,13 +115,17 @@ test('a crash between marking and telling is repaired by the next event', async 
   const { runId, jobName, arn } = await ended('crashed');
   const job = await record(runId);
   if (job === undefined) throw new Error('no record');
-  const outcome = await lookAt(job);
+  const outcome = await readOutcome(bench.context, job);
   if (!outcome.over) throw new Error('the job goes on');
-  await endJob({ run: runId, stage: 'teach', attempt: 1 }, { ...endOf(job, outcome), told: false });
+  await finishJob(
+    bench.context,
+    { run: runId, stage: 'teach', attempt: 1 },
+    { ...recordOf(job, outcome), reported: false },
+  );
   expect(await status(arn)).toBe('RUNNING');
   expect(await settle(jobName)).toEqual({ answered: true });
   expect((await bench.states.ended(arn)).status).toBe('SUCCEEDED');
-  expect(await record(runId)).toMatchObject({ state: 'SUCCEEDED', told: true });
+  expect(await record(runId)).toMatchObject({ state: 'SUCCEEDED', reported: true });
 });
 
 test('an outcome that nobody waits for stays untold, and start-job makes no attempt of it', async () => {
@@ -128,7 +133,7 @@ test('an outcome that nobody waits for stays untold, and start-job makes no atte
   await bench.states.clock.advance(61);
   expect((await bench.states.ended(arn)).error).toBe('States.HeartbeatTimeout');
   expect(await settle(jobName)).toEqual({ answered: false });
-  expect(await record(runId)).toMatchObject({ state: 'FAILED', told: false, error: 'OutOfMemory' });
+  expect(await record(runId)).toMatchObject({ state: 'FAILED', reported: false, error: 'OutOfMemory' });
   await expect(startJob({ runId, stage: 'teach', taskToken: 'new' })).rejects.toMatchObject({
     name: 'JobOver',
   });
@@ -179,7 +184,7 @@ test('an event of an earlier attempt does not answer the next one', async () => 
   const second = await bench.walk(runId, 'teach');
   expect(await handler(old)).toEqual({ answered: false });
   expect(await status(second)).toBe('RUNNING');
-  expect(await record(runId, 'teach', 2)).toMatchObject({ state: 'WAITING', told: false });
+  expect(await record(runId, 'teach', 2)).toMatchObject({ state: 'WAITING', reported: false });
 });
 
 describe('a transform', () => {

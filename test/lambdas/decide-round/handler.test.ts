@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { DescribeTrainingJobCommand } from '@aws-sdk/client-sagemaker';
 import { handler } from '../../../lambdas/decide-round/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { listKeys } from '../../../lib/aws/lambda/bucket.ts';
-import { sagemaker } from '../../../lib/aws/lambda/clients.ts';
-import { jobsOf, readRun } from '../../../lib/aws/lambda/table.ts';
+import { sagemaker } from '../../../lib/aws/clients.ts';
+import { listKeys } from '../../../lib/aws/s3.ts';
+import { listJobs, readRun } from '../../../lib/aws/table.ts';
 import type { Curation } from '../../../lib/core/contract/curation.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { Bench, REQUEST } from '../bench.ts';
@@ -42,13 +42,13 @@ async function round(runId: string, number: number, facts: Partial<Curation>): P
 }
 
 const drawn = async (runId: string) =>
-  (await listKeys(keys.pictures(runId, 'synthesize')))
+  (await listKeys(bench.context, keys.pictures(runId, 'synthesize')))
     .map((key) => key.split('/').slice(-2).join('/'))
     .sort();
 
 test('the second round draws the other chunks, and its end is the end', async () => {
   const runId = await bench.plan('rounds', ASKED);
-  expect(await readRun(runId)).toMatchObject({ curated: true });
+  expect(await readRun(bench.context, runId)).toMatchObject({ curated: true });
   await bench.finish(runId, 'teach');
   await round(runId, 1, { drawn: 4, kept: 2 });
   expect(await drawn(runId)).toEqual(['a1/chunk-0000.json.out', 'a1/chunk-0001.json.out']);
@@ -71,13 +71,15 @@ test('a resumed run finds each round done, makes no job again, and comes to the 
   const satisfied = FIXTURE.adaptive && { ...FIXTURE.adaptive, satisfied: true };
   await round(runId, 1, { drawn: 4, kept: 4, adaptive: satisfied });
   expect(await handler({ runId, round: 1 })).toEqual({ more: false });
-  const before = await jobsOf(runId);
+  const before = await listJobs(bench.context, runId);
   for (const stage of ['synthesize', 'curate'] as const)
     await expect(startJob({ runId, stage, round: 1, taskToken: 'again' })).rejects.toMatchObject({
       name: 'JobOver',
     });
   expect(await handler({ runId, round: 1 })).toEqual({ more: false });
-  expect((await jobsOf(runId)).map(({ jobName }) => jobName)).toEqual(before.map(({ jobName }) => jobName));
+  expect((await listJobs(bench.context, runId)).map(({ jobName }) => jobName)).toEqual(
+    before.map(({ jobName }) => jobName),
+  );
 }, 90_000);
 
 test('too few are an error, whose evidence lies where the error says', async () => {

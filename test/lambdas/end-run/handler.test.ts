@@ -4,7 +4,7 @@ import { handler as completeJob } from '../../../lambdas/complete-job/handler.ts
 import { type EndRunInput, handler } from '../../../lambdas/end-run/handler.ts';
 import { handler as planRun } from '../../../lambdas/plan-run/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { endRun, jobsOf, readRun } from '../../../lib/aws/lambda/table.ts';
+import { finishRun, listJobs, readRun } from '../../../lib/aws/table.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
@@ -53,18 +53,18 @@ test('what still runs is stopped, the reason recorded and told, with what to do'
   });
   await bench.jobEnd(running[0] ?? '');
   expect(await bench.jobStatus(running[0] ?? '')).toBe('Stopped');
-  expect(await jobsOf(runId)).toEqual([
+  expect(await listJobs(bench.context, runId)).toEqual([
     expect.objectContaining({ stage: 'teach', state: 'SUCCEEDED' }),
-    expect.objectContaining({ stage: 'synthesize', state: 'FAILED', told: true, error: 'JobStopped' }),
+    expect.objectContaining({ stage: 'synthesize', state: 'FAILED', reported: true, error: 'JobStopped' }),
     // Refused, as its inputs are not there: it never ran, and nothing is to be stopped.
     expect.objectContaining({ stage: 'evaluate', state: 'FAILED', error: 'JobRefused' }),
   ]);
-  expect(await readRun(runId)).toMatchObject({
+  expect(await readRun(bench.context, runId)).toMatchObject({
     status: 'FAILED',
     error: 'TrainingDiverged',
     message: DIVERGED.Cause,
     endedAt: expect.any(String),
-    told: true,
+    reported: true,
   });
   const notices = await bench.notices(runId);
   expect(notices).toEqual([
@@ -111,7 +111,7 @@ test('what AWS refuses a lambda is told under a name of ours', async () => {
   expect(name).toMatch(/^NoSuch/);
   const Cause = JSON.stringify({ errorType: name, errorMessage: message, trace: [] });
   await handler({ runId: input.runId, error: { Error: name, Cause } });
-  expect(await readRun(input.runId)).toMatchObject({
+  expect(await readRun(bench.context, input.runId)).toMatchObject({
     status: 'FAILED',
     error: 'StepFailed',
     message: expect.stringMatching(/^NoSuch\w+: .* What to do: look at the log of the lambda/),
@@ -121,9 +121,9 @@ test('what AWS refuses a lambda is told under a name of ours', async () => {
 test('the machine’s event after its own failure path tells nothing again', async () => {
   const runId = await bench.plan('caught');
   const { error, cause } = await handler({ runId, error: DIVERGED });
-  const before = await readRun(runId);
+  const before = await readRun(bench.context, runId);
   await handler(await event(runId, { status: 'FAILED', error, cause }));
-  expect(await readRun(runId)).toEqual(before);
+  expect(await readRun(bench.context, runId)).toEqual(before);
   expect(await bench.notices(runId)).toHaveLength(1);
 });
 
@@ -135,7 +135,7 @@ test('a notice that could not be sent is sent by the next call', async () => {
     name: expect.stringContaining('NotFound'),
   });
   process.env.TOPIC_ARN = topic;
-  expect(await readRun(runId)).toMatchObject({ status: 'FAILED' });
+  expect(await readRun(bench.context, runId)).toMatchObject({ status: 'FAILED' });
   const failed = await event(runId, { status: 'FAILED', error: DIVERGED.Error, cause: DIVERGED.Cause });
   await handler(failed);
   await handler(failed);
@@ -148,7 +148,7 @@ test('an execution that was aborted stops its job and is told as stopped', async
   await handler(await event(runId, { status: 'ABORTED' }));
   await bench.jobEnd(running);
   expect(await bench.jobStatus(running)).toBe('Stopped');
-  expect(await readRun(runId)).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
+  expect(await readRun(bench.context, runId)).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
   expect(await bench.notices(runId)).toMatchObject([
     { text: expect.stringContaining('What to do: '), attributes: { status: 'STOPPED' } },
   ]);
@@ -160,7 +160,7 @@ test.each([
 ])('an execution that %s without an error of its own is told as %s', async (status, error) => {
   const runId = await bench.plan('nameless');
   await handler(await event(runId, { status, error: null, cause: null }));
-  expect(await readRun(runId)).toMatchObject({
+  expect(await readRun(bench.context, runId)).toMatchObject({
     status: 'FAILED',
     error,
     message: expect.stringContaining('What to do: look at the execution'),
@@ -170,7 +170,7 @@ test.each([
 test('an execution that resumes a run bears another name and still ends that run', async () => {
   const runId = await bench.plan('resumed');
   await handler(await event(runId, { status: 'ABORTED', cause: 'by hand' }, `${runId}-r1`));
-  expect(await readRun(runId)).toMatchObject({ status: 'STOPPED', message: 'by hand' });
+  expect(await readRun(bench.context, runId)).toMatchObject({ status: 'STOPPED', message: 'by hand' });
 });
 
 test('the late event of an execution does not stop the one that resumed its run', async () => {
@@ -184,7 +184,7 @@ test('the late event of an execution does not stop the one that resumed its run'
   const running = await hang(runId, 'teach');
   await handler(late);
   expect(await bench.jobStatus(running)).toBe('InProgress');
-  expect(await readRun(runId)).toMatchObject({ status: 'RUNNING' });
+  expect(await readRun(bench.context, runId)).toMatchObject({ status: 'RUNNING' });
   expect(await bench.notices(runId)).toEqual([]);
 });
 
@@ -194,24 +194,31 @@ test('a failure that the machine never heard is history for a run that is resume
   const { jobName } = await startJob({ runId, stage: 'teach', taskToken: 'nobody waits' });
   await bench.jobEnd(jobName);
   await completeJob(await bench.lastEvent(jobName));
-  expect(await jobsOf(runId)).toMatchObject([{ state: 'FAILED', told: false }]);
+  expect(await listJobs(bench.context, runId)).toMatchObject([{ state: 'FAILED', reported: false }]);
   await handler({ runId, error: { Error: 'States.Timeout' } });
-  expect(await jobsOf(runId)).toMatchObject([{ state: 'FAILED', told: true, error: 'OutOfMemory' }]);
+  expect(await listJobs(bench.context, runId)).toMatchObject([
+    { state: 'FAILED', reported: true, error: 'OutOfMemory' },
+  ]);
   expect((await startJob({ runId, stage: 'teach', taskToken: 'x' })).jobName).toMatch(/-a2$/);
 });
 
 test('a run that is published stays so, whatever comes after', async () => {
   const runId = await bench.plan('published');
-  await endRun(runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report: 's3://b/r', usd: 1 });
+  await finishRun(bench.context, runId, {
+    status: 'SUCCEEDED',
+    endedAt: new Date().toISOString(),
+    report: 's3://b/r',
+    usd: 1,
+  });
   await handler(await event(runId, { status: 'FAILED', error: 'States.Runtime' }));
-  expect(await readRun(runId)).toMatchObject({ status: 'SUCCEEDED' });
+  expect(await readRun(bench.context, runId)).toMatchObject({ status: 'SUCCEEDED' });
   expect(await bench.notices(runId)).toEqual([]);
 });
 
 test('a run that broke before it was noted still becomes a whole record, and is told', async () => {
   const runId = 'ghost-0a1b2c3d';
   await handler({ runId, error: { Error: 'Lambda.Unknown', Cause: 'out of memory' } });
-  expect(await readRun(runId)).toMatchObject({
+  expect(await readRun(bench.context, runId)).toMatchObject({
     runId,
     subject: runId,
     status: 'FAILED',

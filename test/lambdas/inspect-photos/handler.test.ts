@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import sharp from 'sharp';
 import { handler } from '../../../lambdas/inspect-photos/handler.ts';
-import { s3 } from '../../../lib/aws/lambda/clients.ts';
+import { s3 } from '../../../lib/aws/clients.ts';
 import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
 import { scene } from '../../inspection/pictures.ts';
 

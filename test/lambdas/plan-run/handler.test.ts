@@ -2,9 +2,9 @@
 import { ListSubscriptionsByTopicCommand } from '@aws-sdk/client-sns';
 import { handler } from '../../../lambdas/plan-run/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { listKeys } from '../../../lib/aws/lambda/bucket.ts';
-import { sns } from '../../../lib/aws/lambda/clients.ts';
-import { endRun, jobsOf, readRun } from '../../../lib/aws/lambda/table.ts';
+import { sns } from '../../../lib/aws/clients.ts';
+import { listKeys } from '../../../lib/aws/s3.ts';
+import { finishRun, listJobs, readRun } from '../../../lib/aws/table.ts';
 import { chunk as chunkSchema } from '../../../lib/core/contract/pictures.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { chunksOf } from '../../../lib/core/plan/chunks.ts';
@@ -44,14 +44,14 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
   expect(plan.models.teacher).toMatchObject({ id: 'sdxl-tiny', content: await bench.putModel('sdxl-tiny') });
   expect(plan.versions).toEqual({ proxytune: '0.0.0-test' });
   for (const stage of TRANSFORM_STAGES) {
-    const written = await listKeys(keys.chunks(runId, stage));
+    const written = await listKeys(bench.context, keys.chunks(runId, stage));
     const found = await Promise.all(
       written.map(async (key) => chunkSchema.parse(JSON.parse((await bench.get(key)).text))),
     );
     expect(found).toEqual(chunksOf(plan, stage));
     expect(found).toHaveLength(stage === 'synthesize' ? 4 : 2);
   }
-  const run = await readRun(runId);
+  const run = await readRun(bench.context, runId);
   expect(run).toMatchObject({
     runId,
     subject: 'rex',
@@ -61,11 +61,11 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
   });
   expect(await addresses()).toEqual(['owner@example.com']);
 
-  const before = await listKeys(keys.run(runId));
+  const before = await listKeys(bench.context, keys.run(runId));
   expect(await handler(input)).toEqual(result);
   expect((await bench.get(result.planKey)).text).toBe(text);
-  expect(await listKeys(keys.run(runId))).toEqual(before);
-  expect(await readRun(runId)).toMatchObject({ status: 'RUNNING', startedAt: run?.startedAt });
+  expect(await listKeys(bench.context, keys.run(runId))).toEqual(before);
+  expect(await readRun(bench.context, runId)).toMatchObject({ status: 'RUNNING', startedAt: run?.startedAt });
   expect(await addresses()).toEqual(['owner@example.com']);
 });
 
@@ -88,7 +88,7 @@ test('a folder whose name cannot be used is refused, and its author told', async
     name: 'RequestInvalid',
     message: expect.stringContaining('my dog'),
   });
-  expect(await readRun(input.runId)).toMatchObject({ notify: 'named@example.com' });
+  expect(await readRun(bench.context, input.runId)).toMatchObject({ notify: 'named@example.com' });
 });
 
 test.each([
@@ -102,8 +102,8 @@ test.each([
     name,
     message: expect.stringMatching(why),
   });
-  expect(await listKeys(keys.run(input.runId))).toEqual([]);
-  expect(await readRun(input.runId)).toMatchObject({
+  expect(await listKeys(bench.context, keys.run(input.runId))).toEqual([]);
+  expect(await readRun(bench.context, input.runId)).toMatchObject({
     subject: 'refused',
     status: 'RUNNING',
     notify: 'refused@example.com',
@@ -113,7 +113,7 @@ test.each([
 test('what stands for an address and is none is nobody', async () => {
   const input = await bench.upload('spoilt', { ...REQUEST, notify: 'nobody' });
   await expect(handler(input)).rejects.toMatchObject({ name: 'RequestInvalid' });
-  expect(await readRun(input.runId)).not.toHaveProperty('notify');
+  expect(await readRun(bench.context, input.runId)).not.toHaveProperty('notify');
   expect(await addresses()).not.toContain('nobody');
 });
 
@@ -125,8 +125,8 @@ describe('a model is looked at before any GPU is', () => {
       () => undefined,
       (thrown: Error) => thrown,
     );
-    expect(await readRun(input.runId)).toMatchObject({ status: 'RUNNING' });
-    expect(await listKeys(keys.run(input.runId))).toEqual([]);
+    expect(await readRun(bench.context, input.runId)).toMatchObject({ status: 'RUNNING' });
+    expect(await listKeys(bench.context, keys.run(input.runId))).toEqual([]);
     return `${error?.name}: ${error?.message}`;
   };
   afterEach(async () => {
@@ -178,15 +178,15 @@ describe('a model is looked at before any GPU is', () => {
 test('a run that is taken up again runs again, and began when it first began', async () => {
   const input = await bench.upload('phoenix');
   await handler(input);
-  const first = await readRun(input.runId);
-  await endRun(input.runId, {
+  const first = await readRun(bench.context, input.runId);
+  await finishRun(bench.context, input.runId, {
     status: 'STOPPED',
     endedAt: new Date().toISOString(),
     error: 'Interrupted',
     message: 'by hand',
   });
   await handler({ ...input, version: '' });
-  const again = await readRun(input.runId);
+  const again = await readRun(bench.context, input.runId);
   expect(again).toMatchObject({ status: 'RUNNING', startedAt: first?.startedAt });
   for (const ending of ['endedAt', 'error', 'message', 'told']) expect(again).not.toHaveProperty(ending);
   expect(Date.parse(again?.begunAt ?? '')).toBeGreaterThan(Date.parse(first?.begunAt ?? ''));
@@ -209,7 +209,7 @@ describe('a model that was exchanged since the run was planned', () => {
       await bench.delete(keys.modelManifest('sdxl-tiny'));
     }
     expect(bench.gate.called('CreateTransformJob')).toHaveLength(created);
-    expect((await jobsOf(runId)).filter(({ stage }) => stage === 'synthesize')).toEqual([]);
+    expect((await listJobs(bench.context, runId)).filter(({ stage }) => stage === 'synthesize')).toEqual([]);
     await bench.put(`${keys.pictures(runId, 'synthesize')}a0/proxies`, 'what the student reads');
     expect((await start(runId, 'learn')).jobName).toMatch(/-learn-a1$/);
     // The same files again, from wherever: the run goes on.
@@ -223,6 +223,6 @@ describe('a model that was exchanged since the run was planned', () => {
     const first = await start(runId, 'teach');
     await bench.putModel('sdxl-tiny', '{"revision": 2}');
     expect(await start(runId, 'teach')).toEqual(first);
-    expect(await jobsOf(runId)).toMatchObject([{ stage: 'teach', state: 'WAITING' }]);
+    expect(await listJobs(bench.context, runId)).toMatchObject([{ stage: 'teach', state: 'WAITING' }]);
   });
 });

@@ -1,8 +1,8 @@
 /** Publishing: the artifact of a real evaluation job becomes the report, with what the run really took. */
 import { handler as planRun } from '../../../lambdas/plan-run/handler.ts';
 import { handler } from '../../../lambdas/publish-run/handler.ts';
-import { listKeys } from '../../../lib/aws/lambda/bucket.ts';
-import { endJob, endRun, jobsOf, readRun, rememberJob } from '../../../lib/aws/lambda/table.ts';
+import { listKeys } from '../../../lib/aws/s3.ts';
+import { finishJob, finishRun, listJobs, putJob, readRun } from '../../../lib/aws/table.ts';
 import { metrics as metricsSchema } from '../../../lib/core/contract/metrics.ts';
 import { STAGES_SLOT } from '../../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../../lib/core/keys.ts';
@@ -52,7 +52,7 @@ afterAll(() => bench?.close(), 30_000);
 /** A first attempt at teaching that took an hour and came to nothing. */
 async function failDearly(): Promise<void> {
   const identity = { run: runId, stage: 'teach', attempt: 1 } as const;
-  await rememberJob(identity, {
+  await putJob(bench.context, identity, {
     runId,
     jobName: jobName(identity),
     stage: 'teach',
@@ -60,12 +60,18 @@ async function failDearly(): Promise<void> {
     attempt: 1,
     state: 'WAITING',
     token: 'old',
-    told: false,
+    reported: false,
     createdAt: '2026-01-01T00:00:00.000Z',
     instanceType: 'ml.m5.large',
     maxRuntimeSeconds: 60,
   });
-  await endJob(identity, { state: 'FAILED', told: true, seconds: 3600, usd: 0.115, error: 'ServiceFault' });
+  await finishJob(bench.context, identity, {
+    state: 'FAILED',
+    reported: true,
+    seconds: 3600,
+    usd: 0.115,
+    error: 'ServiceFault',
+  });
 }
 
 test('the report lies where the user looks for it, whole, shown as what it is, and with the stages', async () => {
@@ -73,7 +79,7 @@ test('the report lies where the user looks for it, whole, shown as what it is, a
   const page = keys.reportPage(runId);
   expect(result).toEqual({ runId, report: `s3://${BUCKET}/${page}`, usd: expect.any(Number) });
   const folder = keys.report(runId);
-  expect(await listKeys(folder)).toEqual(
+  expect(await listKeys(bench.context, folder)).toEqual(
     Object.keys(FILES)
       .map((file) => folder + file)
       .sort(),
@@ -88,7 +94,7 @@ test('the report lies where the user looks for it, whole, shown as what it is, a
   expect(await type('notes.bin')).toBe('application/octet-stream');
   expect((await bench.get(`${folder}images/été 1%2B1.png`)).text).toBe('a picture');
 
-  const jobs = await jobsOf(runId);
+  const jobs = await listJobs(bench.context, runId);
   const html = (await bench.get(page)).text;
   expect(html).not.toContain(STAGES_SLOT);
   expect(html).toContain('<p>Costs $& and $1</p>');
@@ -113,7 +119,11 @@ test('the report lies where the user looks for it, whole, shown as what it is, a
     4,
   );
   expect(result.usd).toBeGreaterThanOrEqual(0.115);
-  expect(await readRun(runId)).toMatchObject({ status: 'SUCCEEDED', told: true, ...pick(result) });
+  expect(await readRun(bench.context, runId)).toMatchObject({
+    status: 'SUCCEEDED',
+    reported: true,
+    ...pick(result),
+  });
   expect(await bench.notices(runId)).toEqual([
     {
       subject: 'Proxytune: rex is ready',
@@ -138,20 +148,22 @@ test('what the teacher drew of the category is shared, and not replaced by anoth
 });
 
 test('a repeat changes nothing and tells nobody again', async () => {
-  const before = await Promise.all((await listKeys(keys.report(runId))).map((key) => bench.get(key)));
-  const run = await readRun(runId);
-  expect(await handler({ runId })).toEqual({ runId, report: run?.report, usd: run?.usd });
-  expect(await Promise.all((await listKeys(keys.report(runId))).map((key) => bench.get(key)))).toEqual(
-    before,
+  const before = await Promise.all(
+    (await listKeys(bench.context, keys.report(runId))).map((key) => bench.get(key)),
   );
-  expect(await readRun(runId)).toEqual(run);
+  const run = await readRun(bench.context, runId);
+  expect(await handler({ runId })).toEqual({ runId, report: run?.report, usd: run?.usd });
+  expect(
+    await Promise.all((await listKeys(bench.context, keys.report(runId))).map((key) => bench.get(key))),
+  ).toEqual(before);
+  expect(await readRun(bench.context, runId)).toEqual(run);
   expect(await bench.notices(runId)).toHaveLength(1);
 });
 
 test('a run that was not evaluated is not published', async () => {
   const run = await bench.plan('early');
   await expect(handler({ runId: run })).rejects.toThrow('published before it was evaluated');
-  expect(await listKeys(keys.report(run))).toEqual([]);
+  expect(await listKeys(bench.context, keys.report(run))).toEqual([]);
 });
 
 test('metrics that do not fit their schema are not published', async () => {
@@ -166,9 +178,13 @@ test('metrics that do not fit their schema are not published', async () => {
 test('a run that was stopped at the last moment stays stopped, and is not told as ready', async () => {
   const input = await bench.upload('rex', { ...REQUEST, seed: 1 });
   await planRun({ ...input, runId });
-  await endRun(runId, { status: 'STOPPED', endedAt: new Date().toISOString(), message: 'by hand' });
+  await finishRun(bench.context, runId, {
+    status: 'STOPPED',
+    endedAt: new Date().toISOString(),
+    message: 'by hand',
+  });
   await handler({ runId });
-  expect(await readRun(runId)).toMatchObject({ status: 'STOPPED', message: 'by hand' });
+  expect(await readRun(bench.context, runId)).toMatchObject({ status: 'STOPPED', message: 'by hand' });
   expect(await bench.notices(runId)).toHaveLength(1);
 });
 

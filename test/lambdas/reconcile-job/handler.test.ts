@@ -3,8 +3,8 @@ import { DescribeModelCommand } from '@aws-sdk/client-sagemaker';
 import { handler as completeJob } from '../../../lambdas/complete-job/handler.ts';
 import { handler } from '../../../lambdas/reconcile-job/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { sagemaker } from '../../../lib/aws/lambda/clients.ts';
-import { endJob, jobsOf, markTold, rememberJob } from '../../../lib/aws/lambda/table.ts';
+import { sagemaker } from '../../../lib/aws/clients.ts';
+import { finishJob, listJobs, markReported, putJob } from '../../../lib/aws/table.ts';
 import type { JobRecord } from '../../../lib/core/jobs/records.ts';
 import { type JobIdentity, jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
@@ -20,7 +20,7 @@ beforeEach(() => bench.control('serve', {}));
 
 const start = (runId: string, stage: JobStage) => startJob({ runId, stage, taskToken: 'nobody waits' });
 const jobs = async (runId: string, stage: JobStage) =>
-  (await jobsOf(runId)).filter((job) => job.stage === stage);
+  (await listJobs(bench.context, runId)).filter((job) => job.stage === stage);
 const first = (run: string, stage: JobStage = 'teach'): JobIdentity => ({ run, stage, attempt: 1 });
 
 /** A run whose teaching has ended, unheard. */
@@ -44,7 +44,7 @@ test('a job that runs goes on being waited for', async () => {
   const { jobName } = await start(runId, 'teach');
   await bench.jobRuns(jobName);
   expect(await handler({ runId, stage: 'teach' })).toEqual({ over: false });
-  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'WAITING', told: false }]);
+  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'WAITING', reported: false }]);
 });
 
 test('a job that was noted but never created is left for start-job to create', async () => {
@@ -64,7 +64,7 @@ test('a success that no event told is told here', async () => {
     over: true,
     output: { jobName, seconds: expect.any(Number) },
   });
-  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', told: true }]);
+  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', reported: true }]);
   // The event comes after all.
   expect(await completeJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
 });
@@ -84,14 +84,16 @@ test('a failure that no event told is thrown under its own name', async () => {
     name: 'OutOfMemory',
     message: expect.stringMatching(/24 GiB were not enough.*What to do:.*\(job .*-teach-a1\)/),
   });
-  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'FAILED', told: true, error: 'OutOfMemory' }]);
+  expect(await jobs(runId, 'teach')).toMatchObject([
+    { state: 'FAILED', reported: true, error: 'OutOfMemory' },
+  ]);
 });
 
 test('a failure that complete-job could tell nobody is thrown here, once', async () => {
   const { runId, jobName } = await taught('unheard', { failure: 'OutOfMemory: 24 GiB were not enough' });
   expect(await completeJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
   await expect(handler({ runId, stage: 'teach' })).rejects.toMatchObject({ name: 'OutOfMemory' });
-  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'FAILED', told: true }]);
+  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'FAILED', reported: true }]);
   // Now it is history, and what follows is a next attempt.
   expect(await handler({ runId, stage: 'teach' })).toEqual({ over: false });
   expect((await start(runId, 'teach')).jobName).toMatch(/-a2$/);
@@ -100,9 +102,9 @@ test('a failure that complete-job could tell nobody is thrown here, once', async
 test('a success that complete-job could tell nobody is told here', async () => {
   const { runId, jobName } = await taught('unheard-success');
   expect(await completeJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
-  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', told: false }]);
+  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', reported: false }]);
   expect(await handler({ runId, stage: 'teach' })).toMatchObject({ over: true, output: { jobName } });
-  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', told: true }]);
+  expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', reported: true }]);
 });
 
 test('a stage that is done stays done, as often as a resumed run asks', async () => {
@@ -126,7 +128,7 @@ describe('a transform', () => {
     const { pk, sk, ...rest } = job;
     const identity = { run: job.runId, stage: job.stage, attempt: job.attempt };
     await bench.forget(pk, sk);
-    await rememberJob(identity, { ...rest, ...facts });
+    await putJob(bench.context, identity, { ...rest, ...facts });
   }
 
   test('that waited for quota longer than it may run is not overdue', async () => {
@@ -149,7 +151,7 @@ describe('a transform', () => {
     await bench.jobEnd(job?.jobName ?? '');
     expect(await bench.jobStatus(job?.jobName ?? '')).toBe('Stopped');
     expect(await jobs(taughtRun, 'synthesize')).toMatchObject([
-      { state: 'FAILED', told: true, error: 'StageTimedOut' },
+      { state: 'FAILED', reported: true, error: 'StageTimedOut' },
     ]);
     await expect(
       sagemaker().send(new DescribeModelCommand({ ModelName: job?.jobName })),
@@ -179,16 +181,25 @@ test('a training is never overdue: SageMaker ends it by its own limit', async ()
   if (job === undefined) throw new Error('no job');
   const { pk, sk, ...rest } = job;
   await bench.forget(pk, sk);
-  await rememberJob(first(runId), { ...rest, maxRuntimeSeconds: 0, createdAt: '2026-01-01T00:00:00.000Z' });
+  await putJob(bench.context, first(runId), {
+    ...rest,
+    maxRuntimeSeconds: 0,
+    createdAt: '2026-01-01T00:00:00.000Z',
+  });
   expect(await handler({ runId, stage: 'teach' })).toEqual({ over: false });
 });
 
 test('marking is done once: a job that is over keeps its first outcome', async () => {
   const { runId } = await taught('once');
   expect(
-    await endJob(first(runId), { state: 'FAILED', told: false, error: 'JobStopped', message: 'x' }),
+    await finishJob(bench.context, first(runId), {
+      state: 'FAILED',
+      reported: false,
+      error: 'JobStopped',
+      message: 'x',
+    }),
   ).toBe(true);
-  await markTold(first(runId));
+  await markReported(bench.context, first(runId));
   expect(await handler({ runId, stage: 'teach' })).toEqual({ over: false });
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'FAILED', error: 'JobStopped' }]);
 });

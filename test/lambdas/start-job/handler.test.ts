@@ -6,9 +6,9 @@ import {
 } from '@aws-sdk/client-sagemaker';
 import { handler as reconcileJob } from '../../../lambdas/reconcile-job/handler.ts';
 import { handler } from '../../../lambdas/start-job/handler.ts';
-import { listKeys } from '../../../lib/aws/lambda/bucket.ts';
-import { sagemaker } from '../../../lib/aws/lambda/clients.ts';
-import { endJob, jobsOf, readJob, rememberJob } from '../../../lib/aws/lambda/table.ts';
+import { sagemaker } from '../../../lib/aws/clients.ts';
+import { listKeys } from '../../../lib/aws/s3.ts';
+import { finishJob, listJobs, putJob, readJob } from '../../../lib/aws/table.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
@@ -29,18 +29,18 @@ const QUOTA = (limit: number) => ({
 });
 const start = (runId: string, stage: JobStage, taskToken = 'token-1') => handler({ runId, stage, taskToken });
 const jobs = async (runId: string, stage: JobStage) =>
-  (await jobsOf(runId)).filter((job) => job.stage === stage);
+  (await listJobs(bench.context, runId)).filter((job) => job.stage === stage);
 
 /** As complete-job or reconcile-job leave a failed attempt. */
 async function fail(run: string, stage: JobStage, attempt: number, facts: object = {}): Promise<void> {
   const end = {
     state: 'FAILED',
-    told: true,
+    reported: true,
     seconds: 5,
     error: 'ChunksMissing',
     message: 'it broke',
   } as const;
-  expect(await endJob({ run, stage, attempt }, { ...end, ...facts })).toBe(true);
+  expect(await finishJob(bench.context, { run, stage, attempt }, { ...end, ...facts })).toBe(true);
 }
 
 test('the token lies in the table before the job is created', async () => {
@@ -80,7 +80,7 @@ test('a second call adopts the job and leaves the new token', async () => {
   const first = await start(runId, 'teach');
   expect(await start(runId, 'teach', 'token-2')).toEqual(first);
   expect(first.jobName).toBe(`proxytune-${runId}-teach-a1`);
-  expect(await jobs(runId, 'teach')).toMatchObject([{ token: 'token-2', state: 'WAITING', told: false }]);
+  expect(await jobs(runId, 'teach')).toMatchObject([{ token: 'token-2', state: 'WAITING', reported: false }]);
   expect(await bench.jobStatus(first.jobName)).toBe('InProgress');
 });
 
@@ -103,7 +103,7 @@ test('a record says what the job may take', async () => {
   const runId = await bench.plan('recorded');
   await start(runId, 'teach');
   expect(await jobs(runId, 'teach')).toMatchObject([
-    { runId, kind: 'training', instanceType: 'ml.m5.large', maxRuntimeSeconds: 3600, told: false },
+    { runId, kind: 'training', instanceType: 'ml.m5.large', maxRuntimeSeconds: 3600, reported: false },
   ]);
 });
 
@@ -124,7 +124,7 @@ describe('a next attempt', () => {
   test('never comes after a failure that nobody heard: the failure may forbid it', async () => {
     const runId = await bench.plan('unheard');
     await start(runId, 'teach');
-    await fail(runId, 'teach', 1, { told: false, error: 'OutOfMemory' });
+    await fail(runId, 'teach', 1, { reported: false, error: 'OutOfMemory' });
     await expect(start(runId, 'teach', 'token-2')).rejects.toMatchObject({ name: 'JobOver' });
     expect(await jobs(runId, 'teach')).toHaveLength(1);
   });
@@ -148,7 +148,7 @@ describe('a next attempt', () => {
     }
     await expect(start(runId, 'teach')).rejects.toMatchObject({
       name: 'JobFailed',
-      message: expect.stringMatching(/failed 6 times, lastly: capacity went away.*What to do:/),
+      message: expect.stringMatching(/failed 6 times\. Last failure: capacity went away.*What to do:/),
     });
     expect(await jobs(runId, 'teach')).toHaveLength(6);
   });
@@ -164,7 +164,7 @@ describe('a next attempt', () => {
 
   async function remember(run: string, attempt: number): Promise<void> {
     const identity = { run, stage: 'teach', attempt } as const;
-    await rememberJob(identity, {
+    await putJob(bench.context, identity, {
       runId: run,
       jobName: `proxytune-${run}-teach-a${attempt}`,
       stage: 'teach',
@@ -172,7 +172,7 @@ describe('a next attempt', () => {
       attempt,
       state: 'WAITING',
       token: 'old',
-      told: false,
+      reported: false,
       createdAt: '2026-01-01T00:00:00.000Z',
       instanceType: 'ml.m5.large',
       maxRuntimeSeconds: 60,
@@ -195,7 +195,7 @@ describe('a refused job', () => {
   });
 
   test.each([
-    ['QuotaZero', QUOTA(0), /What to do: ask for a higher quota/],
+    ['QuotaZero', QUOTA(0), /What to do: request a higher quota/],
     ['JobRefused', { name: 'ValidationException', message: 'Malformed' }, /ValidationException: Malformed/],
     ['JobRefused', { name: 'AccessDeniedException', message: 'not yours' }, /not yours.*What to do: check/],
   ])('as %s is over, and says what to do', async (name, refusal, message) => {
@@ -205,7 +205,7 @@ describe('a refused job', () => {
     expect(error.name).toBe(name);
     expect(error.message).toMatch(message);
     expect(await jobs(runId, 'teach')).toMatchObject([
-      { state: 'FAILED', told: true, error: name, message: expect.stringMatching(message) },
+      { state: 'FAILED', reported: true, error: name, message: expect.stringMatching(message) },
     ]);
   });
 });
@@ -246,7 +246,7 @@ describe('a stage that draws', () => {
     expect(await asked(second)).toEqual([{ prefix }, name(1), name(2)]);
     await bench.jobEnd(second);
     const pictures = keys.pictures(runId, 'synthesize');
-    expect(await listKeys(pictures)).toEqual([
+    expect(await listKeys(bench.context, pictures)).toEqual([
       `${pictures}a1/chunk-0000.json.out`,
       `${pictures}a1/chunk-0003.json.out`,
       `${pictures}a2/chunk-0001.json.out`,
@@ -329,7 +329,7 @@ describe('a stage that draws on spot', () => {
     expect(second).toMatch(/-synthesize-a2$/);
     await bench.jobEnd(second);
     expect(await reconcileJob({ runId, stage: 'synthesize' })).toMatchObject({ over: true });
-    const outputs = await listKeys(keys.pictures(runId, 'synthesize'));
+    const outputs = await listKeys(bench.context, keys.pictures(runId, 'synthesize'));
     expect(outputs).toEqual(
       shards(runId, [
         [1, 0],
@@ -373,5 +373,5 @@ test('a job whose run was stopped while it was created is stopped, and its model
   await expect(sagemaker().send(new DescribeModelCommand({ ModelName: jobName }))).rejects.toMatchObject({
     name: 'ValidationException',
   });
-  expect(await readJob(identity)).toMatchObject({ state: 'FAILED', error: 'JobStopped' });
+  expect(await readJob(bench.context, identity)).toMatchObject({ state: 'FAILED', error: 'JobStopped' });
 });

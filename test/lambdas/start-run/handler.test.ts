@@ -1,7 +1,7 @@
 /** The ready signal against a real Step Functions service; nothing else is called. */
 import { DescribeExecutionCommand, ListExecutionsCommand } from '@aws-sdk/client-sfn';
 import { handler } from '../../../lambdas/start-run/handler.ts';
-import { sfn } from '../../../lib/aws/lambda/clients.ts';
+import { sfn } from '../../../lib/aws/clients.ts';
 import { Harness, machine } from '../../local/states/harness.ts';
 
 type ObjectCreated = Parameters<typeof handler>[0];

@@ -20,7 +20,7 @@ import {
   DescribeTransformJobCommand,
   SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
-import { describeFolder } from '../../../lib/aws/model-folder.ts';
+import { describeFolder } from '../../../lib/aws/model-folder/files.ts';
 import { model } from '../../../lib/core/catalogue/models.ts';
 import { makeManifest } from '../../../lib/core/models/manifest.ts';
 import {

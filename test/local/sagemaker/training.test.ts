@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -122,6 +122,24 @@ test('a job gets its channels and config; artifacts, status, events and log are 
   expect(readFileSync(jobLogFile(bench.dataDir, 'report'), 'utf8')).toContain('report written');
   const tags = await bench.client.send(new ListTagsCommand({ ResourceArn: job.TrainingJobArn }));
   expect(tags.Tags).toEqual([{ Key: 'run', Value: 'r1' }]);
+});
+
+test('a linked model whose files have changed since its import fails the job by name', async () => {
+  const model = await linkedModel(bench, 'changed');
+  writeFileSync(join(model, 'unet/weights'), 'other');
+  await create('changed', {
+    HyperParameters: { action: 'report' },
+    InputDataConfig: [
+      {
+        ChannelName: 'base',
+        DataSource: {
+          S3DataSource: { S3DataType: 'S3Prefix', S3Uri: `s3://${BUCKET}/models/changed/` },
+        },
+      },
+    ],
+  });
+  const { FailureReason } = await bench.trainingEnd('changed');
+  expect(FailureReason).toMatch(/^ModelChanged: .*unet\/weights has 5 bytes instead of 1.*What to do:/);
 });
 
 test('the channel of a linked model gets links', async () => {

@@ -5,18 +5,21 @@
 import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { MANIFEST_FILE, type ModelManifest, modelManifest } from '../../../core/models/manifest.ts';
+import { findFiles } from '../../../aws/model-folder/files.ts';
+import { differences, linkedManifest, MANIFEST_FILE } from '../../../core/models/manifest.ts';
+import { JobFailure } from '../errors.ts';
 import { fileBelow, inside, parseLocation } from './location.ts';
 import type { Objects } from './objects.ts';
 
 /** If a channel contains the manifest of a linked model, adds links to the model's files. */
 export async function linkFiles(channel: string): Promise<void> {
   const text = await readFile(join(channel, MANIFEST_FILE), 'utf8').catch(() => undefined);
-  const manifest = linkedManifest(text);
-  for (const { path } of manifest?.files ?? []) {
+  const folder = await unchangedFolder(text);
+  if (folder === undefined) return;
+  for (const { path } of folder.files) {
     const file = fileBelow(channel, path);
     await mkdir(dirname(file), { recursive: true });
-    await symlink(join(manifest?.linked ?? '', path), file);
+    await symlink(join(folder.linked, path), file);
   }
 }
 
@@ -35,15 +38,22 @@ export async function withLinkedFolders(
 async function linkedFolder(objects: Objects, uri: string): Promise<string | undefined> {
   const location = inside(parseLocation(uri), MANIFEST_FILE);
   if (!(await objects.exists(location))) return undefined;
-  return linkedManifest((await objects.read(location)).toString())?.linked ?? undefined;
+  return (await unchangedFolder((await objects.read(location)).toString()))?.linked;
 }
 
-function linkedManifest(text: string | undefined): ModelManifest | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const read = modelManifest.safeParse(JSON.parse(text));
-    return read.success && read.data.linked !== null ? read.data : undefined;
-  } catch {
-    return undefined;
-  }
+/**
+ * The folder of a linked model, whose files may have changed since the run was planned.
+ * @returns undefined when the manifest is not of a linked model
+ * @throws JobFailure ModelChanged
+ */
+async function unchangedFolder(text: string | undefined) {
+  const manifest = linkedManifest(text);
+  if (manifest === undefined) return undefined;
+  const faults = differences(manifest, await findFiles(manifest.linked, manifest.files));
+  if (faults.length === 0) return manifest;
+  throw new JobFailure(
+    `ModelChanged: The files of the linked model ${manifest.model} have changed. ` +
+      `Given: ${manifest.linked}: ${faults.slice(0, 3).join('; ')}. ` +
+      `What to do: import it again with npx proxytune import-model ${manifest.model}, then start the run again.`,
+  );
 }

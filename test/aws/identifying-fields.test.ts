@@ -1,9 +1,9 @@
-/** Which model a folder is of: every pair of models that could be taken for each other, on folders as they really are. */
+/** Identification of a folder's model: every pair of models that could be taken for each other, in realistic folders. */
 import { execFile } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { layoutOf } from '../../lib/aws/model-layout.ts';
+import { layoutOf } from '../../lib/aws/model-folder/layout.ts';
 import { type Model, model, modelIds } from '../../lib/core/catalogue/models.ts';
 import { PYTHON } from '../../lib/local/cloud.ts';
 import { temporaryFolder } from '../local/emulator/helpers.ts';
@@ -46,7 +46,7 @@ const refused = (row: Model, place: string) =>
     (error: Error) => error,
   );
 
-test('every model that is brought in is known by something', () => {
+test('every imported model has identifying fields', () => {
   expect(IMPORTED.filter(({ marks }) => Object.keys(marks).length === 0).map(({ id }) => id)).toEqual([]);
 });
 
@@ -63,15 +63,15 @@ test.each(pairs.map(([row, other]) => [row.id, other.id, row, other] as const))(
   },
 );
 
-test('of another model of the same classes it is said what was found, what was wanted, and which model it is', async () => {
+test('the error for another model of the same classes has the actual and the expected fields, and that model', async () => {
   const place = folderOf(model('sd3.5-large'));
   expect(await refused(model('sd3-medium'), place)).toMatchObject({
     name: 'ModelMismatch',
     message:
-      `The folder is not of Stable Diffusion 3 Medium, but of Stable Diffusion 3.5 Large. ` +
+      `The folder is not Stable Diffusion 3 Medium, but Stable Diffusion 3.5 Large. ` +
       `Given: ${place}: transformer/config.json has num_layers 38 instead of 24; transformer/config.json has qk_norm "rms_norm" instead of unset. ` +
-      `Allowed: a folder of sd3-medium, as of stabilityai/stable-diffusion-3-medium-diffusers. ` +
-      `What to do: name that folder, or bring this one as sd3.5-large.`,
+      `Allowed: a folder of sd3-medium, as published at stabilityai/stable-diffusion-3-medium-diffusers. ` +
+      `What to do: name that folder, or import this one as sd3.5-large.`,
   });
 });
 
@@ -132,7 +132,7 @@ test('settings that are not there, or are none, are named', async () => {
   const place = folderOf(model('sdxl'), { none: {} });
   const file = join(place, 'unet/config.json');
   writeFileSync(file, 'no JSON');
-  expect((await refused(model('sdxl'), place))?.message).toContain('unet/config.json is no JSON');
+  expect((await refused(model('sdxl'), place))?.message).toContain('unet/config.json is not JSON');
   rmSync(file);
   expect((await refused(model('sdxl'), place))?.message).toContain('no unet/config.json');
 });

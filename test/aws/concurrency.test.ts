@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { inTurns } from '../../lib/aws/in-turns.ts';
+import { forEachLimited } from '../../lib/aws/concurrency.ts';
 
 const ITEMS = Array.from({ length: 20 }, (_, at) => at);
 
-test('everything is done once, so many at a time', async () => {
+test('every item is worked on once, so many at a time', async () => {
   let most = 0;
   let now = 0;
   const done: number[] = [];
-  await inTurns(ITEMS, 3, undefined, async (item) => {
+  await forEachLimited(ITEMS, 3, undefined, async (item) => {
     now += 1;
     most = Math.max(most, now);
     await sleep(1);
@@ -18,30 +18,30 @@ test('everything is done once, so many at a time', async () => {
   expect(most).toBe(3);
 });
 
-test('once one has failed nothing is begun, what was begun is told and waited for, and the first reason is given', async () => {
-  const begun: number[] = [];
+test('once one has failed nothing starts, what has started is aborted and waited for, and the first reason is thrown', async () => {
+  const started: number[] = [];
   let ended = 0;
   const work = async (item: number, signal: AbortSignal) => {
-    begun.push(item);
+    started.push(item);
     if (item === 2) throw new Error('the first');
     await sleep(1000, undefined, { signal }).catch(() => {});
     ended += 1;
     signal.throwIfAborted();
     throw new Error('another');
   };
-  await expect(inTurns(ITEMS, 3, undefined, work)).rejects.toThrow('the first');
-  expect(begun).toEqual([0, 1, 2]);
+  await expect(forEachLimited(ITEMS, 3, undefined, work)).rejects.toThrow('the first');
+  expect(started).toEqual([0, 1, 2]);
   expect(ended).toBe(2);
 });
 
-test('a signal ends it with its own reason', async () => {
+test('a signal ends the work with its own reason', async () => {
   const stop = new AbortController();
   const done: number[] = [];
   const work = async (item: number) => {
     done.push(item);
     if (item === 4) stop.abort(new Error('enough'));
   };
-  await expect(inTurns(ITEMS, 2, stop.signal, work)).rejects.toThrow('enough');
+  await expect(forEachLimited(ITEMS, 2, stop.signal, work)).rejects.toThrow('enough');
   expect(done.length).toBeLessThan(7);
-  await expect(inTurns([], 2, stop.signal, work)).rejects.toThrow('enough');
+  await expect(forEachLimited([], 2, stop.signal, work)).rejects.toThrow('enough');
 });

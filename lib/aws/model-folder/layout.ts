@@ -1,54 +1,54 @@
-/** Whether a folder is a model that the jobs can read, found out without loading it: before anything is uploaded. */
+/** Checks that a folder is a model that the jobs can read, without loading it and before anything is uploaded. */
 import { existsSync, readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Model } from '../core/catalogue/models.ts';
-import { type ErrorName, ProxytuneError } from '../core/errors.ts';
-import { type FolderFile, filesOf } from './model-folder.ts';
-import { modelOfFolder, strangeMarks } from './model-identity.ts';
+import type { Model } from '../../core/catalogue/models.ts';
+import { type ErrorName, ProxytuneError } from '../../core/errors.ts';
+import { type FolderFile, filesOf } from './files.ts';
+import { mismatches, modelOfFolder } from './identifying-fields.ts';
 
-/** What the jobs read: weights, settings, vocabularies. Anything else of a folder stays behind, pickles above all. */
+/** Files that the jobs read: weights, settings, vocabularies. Anything else in a folder is left out, above all pickles. */
 const READ = /\.(safetensors|json|txt|model|jinja)$/;
-/** The same weights once more, in another precision or averaged, which the jobs never ask for. */
+/** The same weights in another precision or averaged, which the jobs never read. */
 const VARIANT = /\.(fp16|fp32|bf16|non_ema)[.-]/;
-/** A header of safetensors is refused by its own library above this. */
+/** The safetensors library refuses longer headers. */
 const LONGEST_HEADER = 100_000_000;
 
 export interface Layout {
   readonly files: readonly FolderFile[];
-  /** Paths that the jobs have no use for. */
-  readonly left: readonly string[];
+  /** Paths that the jobs do not read. */
+  readonly leftOut: readonly string[];
 }
 
 /**
- * The files of a folder that make the model up.
- * @throws ModelMissing when a part is not there, ModelMismatch when one is cut off or of another model
+ * The files of a folder that make up the model.
+ * @throws ModelMissing when a part is missing, ModelMismatch when one is truncated or of another model
  */
 export async function layoutOf(row: Model, folder: string): Promise<Layout> {
   const all = existsSync(folder) ? await filesOf(folder) : [];
   const used = ({ path }: FolderFile) => READ.test(path) && !VARIANT.test(path);
   const files = all.filter(used);
-  const lost = files.find((file) => file.lost);
-  if (lost !== undefined)
-    throw absent(row, folder, `no file at ${lost.path}, only a link to nothing, or a pipe`);
+  const unreadable = files.find((file) => file.unreadable);
+  if (unreadable !== undefined)
+    throw absent(row, folder, `no file at ${unreadable.path}, only a link to nothing, or a pipe`);
   const paths = new Set(files.map(({ path }) => path));
   const weights = files.filter(({ path }) => path.endsWith('.safetensors'));
   if (row.role === 'teacher') requireParts(row, folder, paths);
   else requireConfig(row, folder, paths);
-  requireMarks(row, folder, paths);
+  requireIdentity(row, folder, paths);
   if (weights.length === 0) throw absent(row, folder, 'no weights (*.safetensors)');
   for (const path of paths)
     if (path.endsWith('.safetensors.index.json')) requireShards(row, folder, path, paths);
-  for (const file of weights) await requireWhole(row, folder, file);
-  return { files, left: all.filter((file) => !used(file)).map(({ path }) => path) };
+  for (const file of weights) await requireComplete(row, folder, file);
+  return { files, leftOut: all.filter((file) => !used(file)).map(({ path }) => path) };
 }
 
-/** A pipeline of diffusers: every part that its index names. */
+/** Checks a diffusers pipeline for every part that its index names. */
 function requireParts(row: Model, folder: string, paths: ReadonlySet<string>): void {
   const index = readJson(row, folder, 'model_index.json', paths);
   const pipeline = row.hub?.pipeline;
   if (pipeline !== undefined && index._class_name !== pipeline)
-    throw unfit(row, folder, `model_index.json is of a ${index._class_name}, not of a ${pipeline}`);
+    throw unfit(row, folder, `model_index.json is for a ${index._class_name}, not a ${pipeline}`);
   for (const [part, value] of Object.entries(index)) {
     const [library] = Array.isArray(value) ? value : [null];
     if (part.startsWith('_') || library === null) continue;
@@ -59,23 +59,23 @@ function requireParts(row: Model, folder: string, paths: ReadonlySet<string>): v
   }
 }
 
-/** A student's folder says of which family it is. */
+/** Checks the family that a student's folder names. */
 function requireConfig(row: Model, folder: string, paths: ReadonlySet<string>): void {
   const { family } = readJson(row, folder, 'config.json', paths);
   if (family !== undefined && family !== row.family)
-    throw unfit(row, folder, `config.json is of the family ${family}, not of ${row.family}`);
+    throw unfit(row, folder, `config.json names the family ${family}, not ${row.family}`);
 }
 
-/** Models of one family have the same layout; their settings tell them apart. */
-function requireMarks(row: Model, folder: string, paths: ReadonlySet<string>): void {
-  const strange = strangeMarks(row, (path) => readJson(row, folder, path, paths));
-  if (strange.length === 0) return;
+/** Checks the identifying fields: models of one family have the same layout and differ in their settings. */
+function requireIdentity(row: Model, folder: string, paths: ReadonlySet<string>): void {
+  const differing = mismatches(row, (path) => readJson(row, folder, path, paths));
+  if (differing.length === 0) return;
   const other = modelOfFolder(row, (path) => settingsIn(folder, path));
   throw new ProxytuneError('ModelMismatch', {
-    what: `The folder is not of ${row.title}${other === undefined ? '' : `, but of ${other.title}`}`,
-    given: `${folder}: ${strange.join('; ')}`,
-    allowed: `a folder of ${row.id}, as of ${row.source}`,
-    remedy: `name that folder${other === undefined ? '' : `, or bring this one as ${other.id}`}`,
+    what: `The folder is not ${row.title}${other === undefined ? '' : `, but ${other.title}`}`,
+    given: `${folder}: ${differing.join('; ')}`,
+    allowed: `a folder of ${row.id}, as published at ${row.source}`,
+    remedy: `name that folder${other === undefined ? '' : `, or import this one as ${other.id}`}`,
   });
 }
 
@@ -89,13 +89,13 @@ function settingsIn(folder: string, path: string): unknown {
 
 function requireShards(row: Model, folder: string, index: string, paths: ReadonlySet<string>): void {
   const { weight_map: map = {} } = readJson(row, folder, index, paths) as { weight_map?: object };
-  const place = index.slice(0, index.lastIndexOf('/') + 1);
-  const gone = [...new Set<string>(Object.values(map))].filter((shard) => !paths.has(place + shard));
-  if (gone[0] !== undefined) throw absent(row, folder, `no ${place}${gone[0]}, which ${index} names`);
+  const part = index.slice(0, index.lastIndexOf('/') + 1);
+  const missing = [...new Set<string>(Object.values(map))].filter((shard) => !paths.has(part + shard));
+  if (missing[0] !== undefined) throw absent(row, folder, `no ${part}${missing[0]}, which ${index} names`);
 }
 
-/** Header and size of a safetensors file agree unless it was cut off. */
-async function requireWhole(row: Model, folder: string, { path, size }: FolderFile): Promise<void> {
+/** Checks that header and size of a safetensors file agree: they do unless it is truncated. */
+async function requireComplete(row: Model, folder: string, { path, size }: FolderFile): Promise<void> {
   const file = await open(join(folder, path));
   try {
     const length = Number((await bytes(file, 0, 8)).readBigUInt64LE());
@@ -104,10 +104,15 @@ async function requireWhole(row: Model, folder: string, { path, size }: FolderFi
     const ends = Object.entries(header).map(([name, { data_offsets: at = [0, 0] }]) =>
       name === '__metadata__' ? 0 : at[1],
     );
-    const whole = 8 + length + Math.max(0, ...ends);
-    if (whole !== size) throw new Error(`it has ${size} bytes, and its header speaks of ${whole}`);
+    const expected = 8 + length + Math.max(0, ...ends);
+    if (expected !== size) throw new Error(`it has ${size} bytes, but its header describes ${expected}`);
   } catch (cause) {
-    throw unfit(row, folder, `${path} is cut off or no safetensors file: ${(cause as Error).message}`, cause);
+    throw unfit(
+      row,
+      folder,
+      `${path} is truncated or not a safetensors file: ${(cause as Error).message}`,
+      cause,
+    );
   } finally {
     await file.close();
   }
@@ -134,21 +139,21 @@ function readJson(
   try {
     return JSON.parse(readFileSync(join(folder, path), 'utf8')) as Record<string, unknown>;
   } catch (cause) {
-    throw unfit(row, folder, `${path} is no JSON`, cause);
+    throw unfit(row, folder, `${path} is not JSON`, cause);
   }
 }
 
 const absent = (row: Model, folder: string, what: string) =>
   fault('ModelMissing', row, folder, `has ${what}`);
 const unfit = (row: Model, folder: string, what: string, cause?: unknown) =>
-  fault('ModelMismatch', row, folder, `does not fit: ${what}`, cause);
+  fault('ModelMismatch', row, folder, `does not match: ${what}`, cause);
 
 function fault(name: ErrorName, row: Model, folder: string, what: string, cause?: unknown): ProxytuneError {
   return new ProxytuneError(name, {
     what: `The folder for ${row.title} ${what}`,
     given: folder,
     allowed: `the layout that docs/models.md shows for ${row.id}`,
-    remedy: 'bring that folder again, whole; a download may have ended early',
+    remedy: 'get the complete folder again; a download may have ended early',
     cause,
   });
 }

@@ -1,23 +1,23 @@
-/** A large file to S3 in parts, some at once. What an earlier, broken off call has brought is not brought again. */
+/** A large file to S3 in parts, some at once. Parts that an earlier, interrupted call has sent are not sent again. */
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import {
   type CompletedPart,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
-  HeadObjectCommand,
   ListMultipartUploadsCommand,
   type Part,
   paginateListParts,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { inTurns } from './in-turns.ts';
+import { forEachLimited } from './concurrency.ts';
+import { describeObject, unquoted } from './s3.ts';
 
 /** S3 takes at most 10,000 parts: enough for 312 GiB. Six of these are in memory at once. */
 export const PART_BYTES = 32 * 2 ** 20;
 const PARTS_AT_ONCE = 6;
-/** Said for the upload and for each part: S3 refuses parts with a checksum of a kind that the upload does not have. */
+/** Given for the upload and for each part: S3 refuses parts with a checksum of a kind that the upload does not have. */
 const ChecksumAlgorithm = 'CRC32';
 
 export interface Target {
@@ -26,7 +26,7 @@ export interface Target {
   readonly Key: string;
 }
 
-/** @returns the ETag of the object, in quotation marks */
+/** @returns the ETag of the object */
 export async function uploadInParts(
   target: Target,
   file: FileHandle,
@@ -34,22 +34,22 @@ export async function uploadInParts(
   Metadata: Record<string, string>,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const before = await begun(target, file, size);
-  if (before === undefined) return anew(target, file, size, Metadata, signal);
-  const ETag = await finish(target, before, file, size, signal);
-  // The metadata is that of whoever began: of another file, perhaps, of which this one has the same first parts.
+  const begun = await findUnfinished(target, file, size);
+  if (begun === undefined) return uploadAll(target, file, size, Metadata, signal);
+  const etag = await finish(target, begun, file, size, signal);
+  // The metadata is that of whoever began: of another file, perhaps, which has the same first parts as this one.
   const { s3, Bucket, Key } = target;
-  const head = await s3.send(new HeadObjectCommand({ Bucket, Key }));
-  const own = Object.entries(Metadata).every(([name, value]) => head.Metadata?.[name] === value);
-  return own ? ETag : anew(target, file, size, Metadata, signal);
+  const stored = await describeObject({ s3, bucket: Bucket }, Key);
+  const own = Object.entries(Metadata).every(([name, value]) => stored?.metadata[name] === value);
+  return own ? etag : uploadAll(target, file, size, Metadata, signal);
 }
 
-/** Whether an upload failed because another call has completed it, given it up, or sent other content for a part. */
-export function isOthersDoing({ name }: Error): boolean {
+/** Whether an upload failed because another call has completed it, aborted it, or sent other content for a part. */
+export function isCausedByOthers({ name }: Error): boolean {
   return name === 'NoSuchUpload' || name === 'InvalidPart';
 }
 
-async function anew(
+async function uploadAll(
   target: Target,
   file: FileHandle,
   size: number,
@@ -65,21 +65,21 @@ async function anew(
 
 interface Upload {
   readonly UploadId: string | undefined;
-  /** Those that are right, by number. */
+  /** Correct parts by number. */
   readonly parts: ReadonlyMap<number, CompletedPart>;
 }
 
 async function finish(
   { s3, Bucket, Key }: Target,
-  { UploadId, parts: there }: Upload,
+  { UploadId, parts }: Upload,
   file: FileHandle,
   size: number,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const numbers = Array.from({ length: Math.ceil(size / PART_BYTES) }, (_, at) => at + 1);
-  const done = new Map<number, CompletedPart>(there);
+  const done = new Map<number, CompletedPart>(parts);
   const missing = numbers.filter((number) => !done.has(number));
-  await inTurns(missing, PARTS_AT_ONCE, signal, async (PartNumber) => {
+  await forEachLimited(missing, PARTS_AT_ONCE, signal, async (PartNumber) => {
     const Body = await partOf(file, size, PartNumber);
     const { ETag, ChecksumCRC32 } = await s3.send(
       new UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body, ChecksumAlgorithm }),
@@ -90,14 +90,14 @@ async function finish(
   const { ETag } = await s3.send(
     new CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }),
   );
-  return ETag;
+  return unquoted(ETag);
 }
 
 /**
- * An upload that was broken off, or that another call is at, with the parts of it that are right. Others are left: they
- * may be at work, and the bucket is rid of them after some days.
+ * An upload that was interrupted, or that another call is doing, with its correct parts. Other uploads are left alone:
+ * they may be in progress, and the bucket's rules delete them after some days.
  */
-async function begun(target: Target, file: FileHandle, size: number): Promise<Upload | undefined> {
+async function findUnfinished(target: Target, file: FileHandle, size: number): Promise<Upload | undefined> {
   const { s3, Bucket, Key } = target;
   const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket, Prefix: Key }));
   for (const { Key: other, UploadId } of Uploads) {
@@ -108,7 +108,7 @@ async function begun(target: Target, file: FileHandle, size: number): Promise<Up
   return undefined;
 }
 
-/** Without a key of one's own a part's ETag is its MD5. */
+/** The parts that equal those of the file: without a customer's key a part's ETag is its MD5. */
 async function sameParts({ s3, Bucket, Key }: Target, UploadId: string, file: FileHandle, size: number) {
   const found = new Map<number, CompletedPart>();
   const listed: Part[] = [];
@@ -119,7 +119,7 @@ async function sameParts({ s3, Bucket, Key }: Target, UploadId: string, file: Fi
     const md5 = createHash('md5')
       .update(await partOf(file, size, PartNumber))
       .digest('hex');
-    if (ETag?.replaceAll('"', '') === md5)
+    if (unquoted(ETag) === md5)
       found.set(PartNumber, { PartNumber, ETag, ...(ChecksumCRC32 && { ChecksumCRC32 }) });
   }
   return found;
@@ -130,12 +130,12 @@ function partOf(file: FileHandle, size: number, part: number): Promise<Buffer> {
   return readFrom(file, from, Math.min(PART_BYTES, size - from));
 }
 
-/** So many bytes of a file: one call may give fewer. */
+/** Reads so many bytes of a file: one call of the system may give fewer. */
 export async function readFrom(file: FileHandle, from: number, length: number): Promise<Buffer> {
   const content = Buffer.alloc(length);
   for (let at = 0; at < content.length; ) {
     const { bytesRead } = await file.read(content, at, content.length - at, from + at);
-    if (bytesRead === 0) throw new Error(`the file became shorter while it was read`);
+    if (bytesRead === 0) throw new Error('the file became shorter while it was read');
     at += bytesRead;
   }
   return content;

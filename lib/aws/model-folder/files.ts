@@ -1,25 +1,31 @@
-/** A model folder on this disk: what is in it, and whether it still is what it was. */
+/** The files of a model folder on this disk, and checks that they have not changed. */
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { ProxytuneError } from '../core/errors.ts';
-import { MANIFEST_FILE, type ModelFile, type ModelManifest, modelManifest } from '../core/models/manifest.ts';
+import { ProxytuneError } from '../../core/errors.ts';
+import {
+  type FoundFile,
+  MANIFEST_FILE,
+  type ModelFile,
+  type ModelManifest,
+  modelManifest,
+} from '../../core/models/manifest.ts';
 
-/** A file of a folder, by itself. */
+/** A file of a folder, before its content is read. */
 export interface FolderFile {
   readonly path: string;
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modified: number;
-  /** A link that leads nowhere, or what can never be read to its end, such as a pipe. @default - a file */
-  readonly lost?: boolean;
+  /** A link to nothing, or something that can never be read to its end, such as a pipe. @default - a file */
+  readonly unreadable?: boolean;
 }
 
 /**
- * The files of a model folder in one order everywhere; links to files and folders are followed, a manifest and hidden
- * files left out.
+ * The files of a model folder in the same order everywhere; links to files and folders are followed, a manifest and
+ * hidden files left out.
  */
 export async function filesOf(folder: string): Promise<FolderFile[]> {
   const files = await below(folder, '', []);
@@ -28,7 +34,7 @@ export async function filesOf(folder: string): Promise<FolderFile[]> {
     .sort((one, two) => (one.path < two.path ? -1 : 1));
 }
 
-/** @param above - the folders that this one lies in, without links: a link to one of them has no end */
+/** @param above - the folders that contain this one, without links: a link to one of them has no end */
 async function below(folder: string, prefix: string, above: readonly string[]): Promise<FolderFile[]> {
   const here = await realpath(folder);
   if (above.includes(here)) return [];
@@ -37,16 +43,16 @@ async function below(folder: string, prefix: string, above: readonly string[]): 
     const path = prefix + name;
     const seen = await stat(join(folder, name)).catch(() => undefined);
     if (seen?.isDirectory()) return below(join(folder, name), `${path}/`, [...above, here]);
-    if (!seen?.isFile()) return [{ path, size: 0, modified: 0, lost: true }];
+    if (!seen?.isFile()) return [{ path, size: 0, modified: 0, unreadable: true }];
     return [{ path, size: seen.size, modified: Math.floor(seen.mtimeMs) }];
   });
   return (await Promise.all(found)).flat();
 }
 
 export interface HashOptions {
-  /** Files whose hash is known and holds while size and time are the same. @default - none */
+  /** Files whose hash is known and valid while size and time are the same. @default - none */
   readonly known?: readonly ModelFile[];
-  /** Ends the reading. @default - it goes on to its end */
+  /** Ends the reading. @default - it runs to its end */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -64,7 +70,7 @@ export async function describeFolder(
   if (all.length === 0) throw noModel(folder);
   const known = new Map((options.known ?? []).map((file) => [file.path, file]));
   const described: ModelFile[] = [];
-  // One after the other: a disk is no faster for being read in two places.
+  // One after the other: reading in two places does not make a disk faster.
   for (const { path, size, modified } of all) {
     const before = known.get(path);
     const same = before?.size === size && before.modified === modified;
@@ -76,7 +82,7 @@ export async function describeFolder(
 }
 
 /**
- * Whether a file still is as it was when its hash was taken, as far as size and time tell.
+ * Checks by size and time that a file has not changed since its hash was taken.
  * @throws ModelMismatch
  */
 export async function requireUnchanged(
@@ -89,11 +95,23 @@ export async function requireUnchanged(
     what: 'A file of the model was written to while it was read',
     given: file,
     allowed: 'a folder that nothing else writes to',
-    remedy: 'wait until the download or copy is done, then call this again; what was brought in stays',
+    remedy: 'wait until the download or copy is done, then retry; files that were imported stay',
   });
 }
 
-/** The manifest that a download has left in its folder. @returns undefined when there is none that can be read */
+/** Size and time now of files of a folder; those that do not exist are left out. */
+export async function findFiles(
+  folder: string,
+  files: readonly Pick<ModelFile, 'path'>[],
+): Promise<Required<Pick<FoundFile, 'path' | 'size' | 'modified'>>[]> {
+  const found = files.map(async ({ path }) => {
+    const seen = await stat(join(folder, path)).catch(() => undefined);
+    return seen && { path, size: seen.size, modified: Math.floor(seen.mtimeMs) };
+  });
+  return (await Promise.all(found)).filter((file) => file !== undefined);
+}
+
+/** The manifest that a download has left in its folder. @returns undefined when there is no readable one */
 export function manifestIn(folder: string): ModelManifest | undefined {
   try {
     const read = modelManifest.safeParse(JSON.parse(readFileSync(join(folder, MANIFEST_FILE), 'utf8')));
@@ -110,7 +128,7 @@ export async function sha256Of(file: string, signal?: AbortSignal): Promise<stri
   return hash.digest('hex');
 }
 
-/** The folder without links on the way to it, so that it is known under one name. @throws ModelMissing */
+/** The path of the folder without links, so that it has one name. @throws ModelMissing */
 export async function requireFolder(folder: string): Promise<string> {
   const found = await stat(folder).catch(() => undefined);
   if (!found?.isDirectory()) throw noModel(folder);
@@ -119,9 +137,9 @@ export async function requireFolder(folder: string): Promise<string> {
 
 function noModel(folder: string): ProxytuneError {
   return new ProxytuneError('ModelMissing', {
-    what: 'The folder holds no model',
+    what: 'The folder does not contain a model',
     given: folder,
     allowed: 'a folder in the layout that docs/models.md shows',
-    remedy: 'name the folder that model_index.json or config.json lies in',
+    remedy: 'name the folder that contains model_index.json or config.json',
   });
 }

@@ -1,11 +1,11 @@
-/** Some work at once, and none any more once one of it has failed. */
+/** Concurrent work with a limit, which ends at the first failure. */
 
 /**
- * Does `work` for every item, so many at a time, and waits for all that was begun.
- * @param work - is given a signal that ends with `signal`, and as soon as the work for another item fails
- * @throws what failed first; the signal's reason once it is aborted
+ * Does `work` for every item, so many at a time, and waits for all that has started.
+ * @param work - gets a signal that aborts with `signal`, and as soon as the work for another item fails
+ * @throws the first failure; the signal's reason once it is aborted
  */
-export async function inTurns<T>(
+export async function forEachLimited<T>(
   items: readonly T[],
   atOnce: number,
   signal: AbortSignal | undefined,
@@ -20,7 +20,7 @@ export async function inTurns<T>(
       await work(item, either);
     }
   };
-  // The first reason stays; those who end for its sake end without one of their own.
+  // The first reason stays; the others end because of it.
   const workers = Array.from({ length: atOnce }, () => worker().catch((error) => halt.abort(error)));
   await Promise.all(workers);
   either.throwIfAborted();

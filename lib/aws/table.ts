@@ -1,0 +1,263 @@
+/** The table of runs and jobs. Every write that ends something is conditional, so that a repeat changes nothing. */
+import { ConditionalCheckFailedException, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  DynamoDBDocumentClient,
+  GetCommand,
+  PutCommand,
+  QueryCommand,
+  ScanCommand,
+  UpdateCommand,
+} from '@aws-sdk/lib-dynamodb';
+import { JOB_SORT_PREFIX, type JobRecord, jobKey, type RunRecord, runKey } from '../core/jobs/records.ts';
+import type { JobIdentity } from '../core/names.ts';
+import { dynamo, once } from './clients.ts';
+
+export interface TableContext {
+  readonly documents: DynamoDBDocumentClient;
+  readonly table: string;
+}
+
+export function makeDocuments(client: DynamoDBClient): DynamoDBDocumentClient {
+  return DynamoDBDocumentClient.from(client, { marshallOptions: { removeUndefinedValues: true } });
+}
+
+/** The document client of the environment. It is here because no bundler can leave its package out of a bundle. */
+export const documents = /* @__PURE__ */ once(() => makeDocuments(dynamo()));
+
+/** Fields that a run has from its end on; a run that is resumed loses them. */
+const ENDINGS = ['endedAt', 'error', 'message', 'reported'] satisfies (keyof RunRecord)[];
+
+/** Records that a run began, or was resumed: only an execution of the state machine calls this. */
+export async function beginRun(
+  { documents, table }: TableContext,
+  run: Pick<RunRecord, 'runId' | 'subject' | 'bucket'>,
+): Promise<void> {
+  const begunAt = new Date().toISOString();
+  const facts = { ...run, status: 'RUNNING', begunAt };
+  const values = merged({ ...facts, startedAt: begunAt }, {});
+  const removed = ENDINGS.map((name) => `#${name}`);
+  await documents.send(
+    new UpdateCommand({
+      TableName: table,
+      Key: runKey(run.runId),
+      UpdateExpression: `${assignment(facts).UpdateExpression}, #startedAt = if_not_exists(#startedAt, :startedAt) REMOVE ${removed.join(', ')}`,
+      ExpressionAttributeNames: {
+        ...values.ExpressionAttributeNames,
+        ...Object.fromEntries(ENDINGS.map((name) => [`#${name}`, name])),
+      },
+      ExpressionAttributeValues: values.ExpressionAttributeValues,
+    }),
+  );
+}
+
+export async function readRun(
+  { documents, table }: TableContext,
+  runId: string,
+): Promise<RunRecord | undefined> {
+  const { Item } = await documents.send(
+    new GetCommand({ TableName: table, Key: runKey(runId), ConsistentRead: true }),
+  );
+  return Item as RunRecord | undefined;
+}
+
+/** Ends a run. @returns whether this call ended it: false when it was over already */
+export async function finishRun(
+  { documents, table }: TableContext,
+  runId: string,
+  end: Pick<RunRecord, 'status'> & { readonly endedAt: string } & Partial<
+      Pick<RunRecord, 'error' | 'message' | 'report' | 'usd' | 'notify'>
+    >,
+): Promise<boolean> {
+  const facts = { runId, ...end };
+  // A run that failed before it was recorded still becomes a complete record.
+  const begun = { subject: runId, startedAt: end.endedAt, begunAt: end.endedAt };
+  const kept = Object.keys(begun).map((name) => `#${name} = if_not_exists(#${name}, :${name})`);
+  return conditional(
+    documents.send(
+      new UpdateCommand({
+        TableName: table,
+        Key: runKey(runId),
+        ...merged({ ...facts, ...begun }, { ':running': 'RUNNING' }),
+        UpdateExpression: `${assignment(facts).UpdateExpression}, ${kept.join(', ')}`,
+        ConditionExpression: 'attribute_not_exists(pk) OR #status = :running',
+      }),
+    ),
+  );
+}
+
+/** Adds facts to the record of a run. */
+export async function updateRun(
+  { documents, table }: TableContext,
+  runId: string,
+  facts: Partial<RunRecord>,
+): Promise<void> {
+  await documents.send(
+    new UpdateCommand({ TableName: table, Key: runKey(runId), ...assignment(facts), ...merged(facts, {}) }),
+  );
+}
+
+/** The jobs of a run, oldest first. */
+export async function listJobs(context: TableContext, runId: string): Promise<JobRecord[]> {
+  const jobs = await queryRun<JobRecord>(context, runId, JOB_SORT_PREFIX);
+  return jobs.sort((a, b) => a.createdAt.localeCompare(b.createdAt) || a.attempt - b.attempt);
+}
+
+/** A run with its jobs, in one query. @returns undefined when the table has no such run */
+export async function readRecords(
+  context: TableContext,
+  runId: string,
+): Promise<{ run: RunRecord; jobs: JobRecord[] } | undefined> {
+  const items = await queryRun<RunRecord | JobRecord>(context, runId, '');
+  const run = items.find((item): item is RunRecord => item.sk === 'run');
+  const jobs = items.filter((item): item is JobRecord => item.sk.startsWith(JOB_SORT_PREFIX));
+  return run && { run, jobs };
+}
+
+/** The items of a run whose sort key begins so. */
+async function queryRun<Item>(
+  { documents, table }: TableContext,
+  runId: string,
+  sortPrefix: string,
+): Promise<Item[]> {
+  const found: Item[] = [];
+  let ExclusiveStartKey: Record<string, unknown> | undefined;
+  do {
+    // Two hundred attempts with tokens and messages of full length are more than the megabyte of one answer.
+    const page = await documents.send(
+      new QueryCommand({
+        TableName: table,
+        KeyConditionExpression: `pk = :pk${sortPrefix === '' ? '' : ' AND begins_with(sk, :prefix)'}`,
+        ExpressionAttributeValues: {
+          ':pk': runKey(runId).pk,
+          ...(sortPrefix === '' ? {} : { ':prefix': sortPrefix }),
+        },
+        ConsistentRead: true,
+        ExclusiveStartKey,
+      }),
+    );
+    found.push(...((page.Items ?? []) as Item[]));
+    ExclusiveStartKey = page.LastEvaluatedKey;
+  } while (ExclusiveStartKey !== undefined);
+  return found;
+}
+
+/** Every run of the table, newest first. */
+export async function listRuns({ documents, table }: TableContext): Promise<RunRecord[]> {
+  const found: RunRecord[] = [];
+  let ExclusiveStartKey: Record<string, unknown> | undefined;
+  do {
+    const page = await documents.send(
+      new ScanCommand({
+        TableName: table,
+        FilterExpression: 'sk = :run',
+        ExpressionAttributeValues: { ':run': 'run' },
+        ExclusiveStartKey,
+      }),
+    );
+    found.push(...((page.Items ?? []) as RunRecord[]));
+    ExclusiveStartKey = page.LastEvaluatedKey;
+  } while (ExclusiveStartKey !== undefined);
+  return found.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+}
+
+export async function readJob(
+  { documents, table }: TableContext,
+  identity: JobIdentity,
+): Promise<JobRecord | undefined> {
+  const { Item } = await documents.send(
+    new GetCommand({ TableName: table, Key: jobKey(identity), ConsistentRead: true }),
+  );
+  return Item as JobRecord | undefined;
+}
+
+/**
+ * Stores a job before it is created. A second start of the same attempt only brings a new token: the existing job is
+ * reused.
+ */
+export async function putJob(
+  { documents, table }: TableContext,
+  identity: JobIdentity,
+  job: Omit<JobRecord, 'pk' | 'sk'>,
+): Promise<void> {
+  const first = await conditional(
+    documents.send(
+      new PutCommand({
+        TableName: table,
+        Item: { ...jobKey(identity), ...job },
+        ConditionExpression: 'attribute_not_exists(pk)',
+      }),
+    ),
+  );
+  if (first) return;
+  await documents.send(
+    new UpdateCommand({
+      TableName: table,
+      Key: jobKey(identity),
+      ...assignment({ token: job.token }),
+      ...merged({ token: job.token }, {}),
+    }),
+  );
+}
+
+/** Ends a job. @returns whether this call ended it: false when it was over already */
+export async function finishJob(
+  { documents, table }: TableContext,
+  identity: JobIdentity,
+  end: Pick<JobRecord, 'state' | 'reported'> &
+    Partial<Pick<JobRecord, 'seconds' | 'usd' | 'error' | 'message'>>,
+): Promise<boolean> {
+  return conditional(
+    documents.send(
+      new UpdateCommand({
+        TableName: table,
+        Key: jobKey(identity),
+        ...assignment(end),
+        ConditionExpression: '#state = :waiting',
+        ...merged(end, { ':waiting': 'WAITING' }),
+      }),
+    ),
+  );
+}
+
+/** Records that the state machine got the outcome of a job. */
+export async function markReported({ documents, table }: TableContext, identity: JobIdentity): Promise<void> {
+  await documents.send(
+    new UpdateCommand({
+      TableName: table,
+      Key: jobKey(identity),
+      ...assignment({ reported: true }),
+      ...merged({ reported: true }, {}),
+    }),
+  );
+}
+
+/** `SET #a = :a, …` for the entries that are not undefined; names are always escaped, as many are reserved. */
+function assignment(facts: object): { UpdateExpression: string } {
+  const names = known(facts).map(([name]) => `#${name} = :${name}`);
+  return { UpdateExpression: `SET ${names.join(', ')}` };
+}
+
+function merged(facts: object, values: Record<string, unknown>) {
+  const entries = known(facts);
+  return {
+    ExpressionAttributeNames: Object.fromEntries(entries.map(([name]) => [`#${name}`, name])),
+    ExpressionAttributeValues: {
+      ...Object.fromEntries(entries.map(([name, value]) => [`:${name}`, value])),
+      ...values,
+    },
+  };
+}
+
+const known = (facts: object): [string, unknown][] =>
+  Object.entries(facts).filter(([name, value]) => value !== undefined && name !== 'pk' && name !== 'sk');
+
+/** Waits for a conditional write. @returns whether it took place: a condition that fails is an answer, not an error */
+async function conditional(write: Promise<unknown>): Promise<boolean> {
+  try {
+    await write;
+    return true;
+  } catch (error) {
+    if (error instanceof ConditionalCheckFailedException) return false;
+    throw error;
+  }
+}
