@@ -1,19 +1,37 @@
-/** The folder for persistent data: created if it is missing, and locked for one local cloud. */
-import { existsSync, mkdirSync } from 'node:fs';
+/** The folder for persistent data: created if it is missing, of one format, and locked for one local cloud. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ProxytuneError } from '../core/errors.ts';
 import { lockFolder } from './lock.ts';
 
 /**
+ * Format of what the local cloud keeps: table, bucket, jobs and executions. Raise it with every change to their records
+ * or keys; there is no migration. Folders without a format file are older than the first one.
+ */
+export const FORMAT = '2';
+const FORMAT_FILE = 'format';
+/** The services' own folders. Others, such as `models` and `runs`, may exist before a local cloud ever starts. */
+const SERVICES = ['emulator', 'sagemaker', 'states'];
+
+/**
  * Opens the folder.
  *
  * @returns a function that releases the folder
- * @throws RunActive if another local cloud uses it; LocalCloudFailed if it is not writable
+ * @throws RunActive if another local cloud uses it; DataFolderOutdated if another version has written it;
+ * LocalCloudFailed if it is not writable
  */
 export function openDataFolder(folder: string): () => void {
   try {
-    createFolder(join(folder, 'emulator'));
-    return lockFolder(folder);
+    createFolder(folder);
+    const release = lockFolder(folder);
+    try {
+      requireFormat(folder);
+      createFolder(join(folder, 'emulator'));
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return release;
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     // A full disk has its own error.
@@ -36,4 +54,25 @@ function createFolder(folder: string): void {
   if (existsSync(folder)) return;
   createFolder(dirname(folder));
   mkdirSync(folder);
+}
+
+/** Writes the format of a folder that no local cloud has used yet. @throws DataFolderOutdated */
+function requireFormat(folder: string): void {
+  const file = join(folder, FORMAT_FILE);
+  const format = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+  if (format === FORMAT) return;
+  if (format === undefined && !SERVICES.some((name) => hasEntries(join(folder, name)))) {
+    writeFileSync(file, `${FORMAT}\n`);
+    return;
+  }
+  throw new ProxytuneError('DataFolderOutdated', {
+    what: 'Another version of the local cloud has written this data folder',
+    given: `${folder}, ${format === undefined ? 'without a format' : `of format ${format}`}`,
+    allowed: `a new folder, or one of format ${FORMAT}`,
+    remedy: 'choose another folder with --data, or remove this one if its runs are no longer needed',
+  });
+}
+
+function hasEntries(folder: string): boolean {
+  return existsSync(folder) && readdirSync(folder).length > 0;
 }

@@ -1,8 +1,8 @@
 /** The data folder: locked by one local cloud, and unlocked if that was killed. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { openDataFolder } from '../../lib/local/data-folder.ts';
+import { dirname, join } from 'node:path';
+import { FORMAT, openDataFolder } from '../../lib/local/data-folder.ts';
 import { ownerOf } from '../../lib/local/lock.ts';
 
 let folder: string;
@@ -54,4 +54,45 @@ test('reports where no folder can be created instead of trying forever', () => {
   ];
   for (const path of impossible)
     expect(() => openDataFolder(path)).toThrow(expect.objectContaining({ name: 'LocalCloudFailed' }));
+});
+
+describe('the format of the folder', () => {
+  const write = (path: string, content: string) => {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  };
+  const rejection = () => {
+    try {
+      openDataFolder(folder)();
+    } catch (error) {
+      return error as Error;
+    }
+  };
+
+  test('is written once, also next to files of commands that need no local cloud', () => {
+    write('models/sdxl/config.json', '{}');
+    write('runs/rex-0a1b2c3d/generated/1/index.html', 'a page');
+    write('setup.lock', '1');
+    openDataFolder(folder)();
+    expect(readFileSync(join(folder, 'format'), 'utf8')).toBe(`${FORMAT}\n`);
+    write('states/executions.json', '{}');
+    openDataFolder(folder)();
+  });
+
+  test.each([
+    ['an older version, without a format', { 'emulator/port': '4566' }, 'without a format'],
+    ['an older version without an emulator', { 'states/executions.json': '{}' }, 'without a format'],
+    ['another format', { format: '1\n', 'sagemaker/jobs.json': '{}' }, 'of format 1'],
+    ['a newer version', { format: '999\n' }, 'of format 999'],
+  ])('rejects a folder of %s, and leaves it as it is', (_, files, given) => {
+    for (const [path, content] of Object.entries(files)) write(path, content);
+    expect(rejection()).toMatchObject({
+      name: 'DataFolderOutdated',
+      message: expect.stringContaining(`Given: ${folder}, ${given}. Allowed: a new folder, or one of format`),
+    });
+    for (const [path, content] of Object.entries(files))
+      expect(readFileSync(join(folder, path), 'utf8')).toBe(content);
+    expect(ownerOf(folder)).toBeUndefined();
+    expect(existsSync(join(folder, 'lock'))).toBe(false);
+  });
 });
