@@ -18,10 +18,16 @@ class Limits:
     """Limits that the plan prices by and the jobs keep.
 
     Attributes:
+        photos: of a subject at most.
+        proxies: of a run at most.
+        steps: of a training at most.
         scored_proxies: proxies that are scored at most. The mean of 200 is known to about 0.01; more would
             only make the report large.
     """
 
+    photos: int
+    proxies: int
+    steps: int
     scored_proxies: int
 
 

@@ -6,43 +6,38 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from types import FrameType
-from typing import Any
 
 from proxytune.contract.signals import EXIT_CODE
+from proxytune.contract.types.hyperparameters import Hyperparameters
 
 
-def _sharing_a_batch(hyperparameters: Mapping[str, Any], gpus: int) -> int:
-    """Return the largest number of processes that can share a batch evenly."""
-    batch = int(hyperparameters["batch_size"])
-    return max(count for count in range(1, max(1, min(gpus, batch)) + 1) if batch % count == 0)
-
-
-def _sharing_chunks(hyperparameters: Mapping[str, Any], gpus: int) -> int:
-    """Return no more than there are chunks."""
-    return max(1, min(gpus, int(hyperparameters["chunks"])))
-
-
-# Stages that several processes can share, and the number of processes of each.
-SHARED = {"teach": _sharing_a_batch, "synthesize": _sharing_chunks}
-
-
-def processes_for(hyperparameters: Mapping[str, Any]) -> int:
+def processes_for(hyperparameters: Hyperparameters) -> int:
     """Return the number of processes of a job: as many GPUs as can share its batch evenly, or its chunks.
 
     PROXYTUNE_PROCESSES, where it is set, overrides the number of GPUs, as on machines without any.
     """
-    if hyperparameters["stage"] not in SHARED or "RANK" in os.environ:
+    if "RANK" in os.environ:
         return 1
-    override = os.environ.get("PROXYTUNE_PROCESSES")
-    if override is None:
-        import torch
+    if hyperparameters["stage"] == "teach":
+        return _sharing_a_batch(hyperparameters["batch_size"], _gpus())
+    if hyperparameters["stage"] == "synthesize":
+        return max(1, min(_gpus(), hyperparameters["chunks"]))
+    return 1
 
-        gpus = torch.cuda.device_count()
-    else:
-        gpus = int(override)
-    return SHARED[hyperparameters["stage"]](hyperparameters, gpus)
+
+def _sharing_a_batch(batch: int, gpus: int) -> int:
+    """Return the largest number of processes that can share a batch evenly, as the plan charges for them."""
+    return max(count for count in range(1, max(1, min(gpus, batch)) + 1) if batch % count == 0)
+
+
+def _gpus() -> int:
+    override = os.environ.get("PROXYTUNE_PROCESSES")
+    if override is not None:
+        return int(override)
+    import torch
+
+    return torch.cuda.device_count()
 
 
 def launch(count: int) -> int:

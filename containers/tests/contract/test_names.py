@@ -26,7 +26,7 @@ def test_the_names_are_those_of_the_file_that_typescript_reads() -> None:
     "change",
     [
         {"limits": {}},
-        {"limits": {"scoredProxies": 1, "unknown": 2}},
+        {"limits": {"photos": 1, "proxies": 1, "steps": 1, "scoredProxies": 1, "unknown": 2}},
         {"seeds": {"streamWidth": 2, "streams": {"proxies": 0}}},
         {"unknown": {}},
     ],

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from proxytune.teacher import trainer
 from proxytune.training.launch import processes_for
 
 STEPS = 12
+BATCH_SHARING = Path(__file__).parents[1] / "contract" / "batch_sharing.json"
 SETTINGS = {"steps": str(STEPS), "batch_size": "4", "checkpoint_every": "100"}
 PRIOR = {"prompt": "a dog", "pictures": 3, "weight": 0.5, "steps": 1, "guidance": 3.0}
 
@@ -79,13 +81,11 @@ def test_two_processes_stopped_and_resumed_give_the_adapter_of_one(tiny_model, t
     assert difference < 0.01 * torch.cat([left[key].flatten() for key in trained]).norm()
 
 
-@pytest.mark.parametrize(
-    ("gpus", "batch", "processes"),
-    [(1, 4, 1), (4, 4, 4), (4, 6, 3), (4, 1, 1), (3, 4, 2), (8, 2, 2), (0, 4, 1)],
-)
-def test_as_many_processes_as_can_share_the_batch(monkeypatch, gpus, batch, processes):
-    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(gpus))
-    assert processes_for(hyperparameters.parse({**TEACH, "batch_size": str(batch)})) == processes
+@pytest.mark.parametrize("case", json.loads(BATCH_SHARING.read_text("utf-8")), ids=str)
+def test_as_many_processes_as_can_share_the_batch(monkeypatch, case):
+    monkeypatch.setenv("PROXYTUNE_PROCESSES", str(case["gpus"]))
+    given = hyperparameters.parse({**TEACH, "batch_size": str(case["batchSize"])})
+    assert processes_for(given) == case["processes"]
 
 
 @pytest.mark.parametrize(("gpus", "chunks", "processes"), [(4, 63, 4), (4, 3, 3), (0, 5, 1)])

@@ -3,6 +3,7 @@
  * bound. A schema that takes one describes what it means there; what a single stage has is bounded in its own file.
  */
 import { z } from 'zod';
+import { names } from './names.ts';
 
 /** Seeds of a stage's pictures are counted up from the run's, and must stay within 31 bits. */
 export const LARGEST_SEED = 2_000_000_000;
@@ -24,8 +25,8 @@ export const rank = z.int().min(1).max(256);
 export const alpha = z.int().min(1).max(512);
 /** Above 0.01 LoRA diverges. */
 export const learningRate = z.number().gt(0).max(0.01);
-/** Optimizer steps; 20000 is ten times what any recipe needs. */
-export const steps = z.int().min(1).max(20_000);
+/** Optimizer steps; the most is ten times what any recipe needs. */
+export const steps = z.int().min(1).max(names.limits.steps);
 export const checkpointEvery = steps;
 export const batchSize = z.int().min(1).max(64);
 export const adapted = z
@@ -52,7 +53,7 @@ export const minutes = z.number().min(0);
 export const usd = z.number().min(0);
 /** Fewer teach nothing, and more cost more than they can teach. */
 export const LEAST_PROXIES = 8;
-export const MOST_PROXIES = 5000;
+export const MOST_PROXIES = names.limits.proxies;
 export const proxies = z.int().min(LEAST_PROXIES).max(MOST_PROXIES);
 export const leastKept = z.int().min(1).max(MOST_PROXIES);
 /** The paper uses 4; more than 16 no longer narrow the intervals. */

@@ -10,6 +10,12 @@ const generatingRole = z.enum(['teacher', 'student']);
 
 const schema = z.strictObject({
   limits: z.strictObject({
+    /** Of a subject. */
+    photos: z.int().min(1),
+    /** More cost more than they can teach. */
+    proxies: z.int().min(1),
+    /** Of a training; ten times as many as any recipe needs. */
+    steps: z.int().min(1),
     /** The mean of 200 proxies is known to about 0.01; more would only make the report large. */
     scoredProxies: z.int().min(1),
   }),

@@ -1,5 +1,7 @@
 /** What a photo may be, each bound with its reason. Inspection is given these and nothing decides elsewhere. */
 
+import { names } from '../contract/names.ts';
+
 /** Formats that are read. Everything else is named and refused. */
 export const PHOTO_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heic', 'avif'] as const;
 
@@ -99,7 +101,7 @@ export const PHOTO_LIMITS: PhotoLimits = {
   // DreamBooth (Ruiz et al. 2023) needs 3 to 5 photos of a subject.
   minPhotos: 3,
   // Six times what DreamBooth needs; more cost time and blur what the subject is.
-  maxPhotos: 30,
+  maxPhotos: names.limits.photos,
   // Half again the most allowed, so that someone slightly above it still gets every finding at once.
   maxInspected: 45,
 };

@@ -19,8 +19,8 @@ const LEAST_RUNTIME_SECONDS = 3600;
 export const LONGEST_RUNTIME_SECONDS = 72 * 3600;
 
 /**
- * How many GPUs share a teacher's batch: as many as can do so evenly. The container decides by the same rule
- * (containers/proxytune/training/launch.py).
+ * How many GPUs share a teacher's batch: as many as can do so evenly. The container decides by the same rule;
+ * containers/tests/contract/batch_sharing.json holds both to it.
  */
 export function sharing({ gpus }: Instance, batchSize: number): number {
   let count = Math.max(1, Math.min(gpus, batchSize));

@@ -7,14 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from proxytune.contract.names import FILES, REPORT_SLOTS
+from proxytune.contract.names import FILES, LIMITS, REPORT_SLOTS
 from proxytune.evaluation.verdict import learnt, stand_ins
 from proxytune.metrics.scores import Score
 
-"""Where the publish stage, which knows the attempts, puts the name of the job that made an adapter."""
-
-# The request's own bounds (docs/reference/subject.md).
-MOST_PROXIES, MOST_STEPS, MOST_PHOTOS = 5000, 20_000, 30
 LONGER = {"draft": "standard", "standard": "best"}
 HALF = 0.5
 """The share of proxies in a context that docs/reference/subject.md names for photos that show few."""
@@ -53,11 +49,12 @@ def next_steps(plan: Mapping[str, Any], metrics: Mapping[str, Any], photos: int)
 def _onward(plan: Mapping[str, Any], metrics: Mapping[str, Any], photos: int) -> Iterator[dict[str, str]]:
     """Advice in the order in which it is to be tried; nothing that the run did already."""
     teacher, student = learnt({row["name"]: Score(**row["dino"]) for row in metrics["rows"] if row["dino"]})
-    if not teacher and photos < MOST_PHOTOS:
+    if not teacher and photos < LIMITS.photos:
         yield {
             "title": "More photos",
             "text": f"The teacher saw {photos}. Others from other sides, in other light, before other "
-            f"backgrounds are what it can learn from; up to {MOST_PHOTOS}. Of each, this says what is wrong:",
+            f"backgrounds are what it can learn from; up to {LIMITS.photos}. "
+            "Of each, this says what is wrong:",
             "setting": "npx proxytune check DIR",
         }
     if plan["preset"] in LONGER:
@@ -70,11 +67,11 @@ def _onward(plan: Mapping[str, Any], metrics: Mapping[str, Any], photos: int) ->
         }
     elif not (teacher and student):
         yield _more_steps(plan, "learn" if teacher else "teach")
-    if teacher and not student and plan["proxies"] < MOST_PROXIES:
+    if teacher and not student and plan["proxies"] < LIMITS.proxies:
         yield {
             "title": "More proxies",
             "text": f"The student learnt from {plan['proxies']}:",
-            "setting": f"--proxies {min(MOST_PROXIES, 2 * plan['proxies'])}",
+            "setting": f"--proxies {min(LIMITS.proxies, 2 * plan['proxies'])}",
         }
     if teacher and not plan["request"].get("curation", False):
         yield {
@@ -96,5 +93,5 @@ def _more_steps(plan: Mapping[str, Any], stage: str) -> dict[str, str]:
     return {
         "title": "A longer training",
         "text": f"This one had {steps} steps:",
-        "setting": f"--set advanced.{stage}.steps={min(MOST_STEPS, 2 * steps)}",
+        "setting": f"--set advanced.{stage}.steps={min(LIMITS.steps, 2 * steps)}",
     }

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from proxytune.contract.names import REPORT_SLOTS
-from proxytune.evaluation.report import next_steps as section
+from proxytune.contract.names import LIMITS, REPORT_SLOTS
 from proxytune.evaluation.report.next_steps import next_steps
 
 REPOSITORY = Path(__file__).parents[4]
@@ -43,12 +42,20 @@ def advised(plan: dict[str, Any], teacher: bool, student: bool, photos: int = 5)
 def test_advice_keeps_to_the_bounds_of_requests_and_inspection() -> None:
     schema = json.loads((REPOSITORY / "docs/reference/subject.schema.json").read_text("utf-8"))
     fields = schema["properties"]
-    assert fields["proxies"]["maximum"] == section.MOST_PROXIES
+    assert fields["proxies"]["maximum"] == LIMITS.proxies
     for stage in ("teach", "learn"):
         steps = fields["advanced"]["properties"][stage]["properties"]["steps"]
-        assert steps["maximum"] == section.MOST_STEPS
+        assert steps["maximum"] == LIMITS.steps
     limits = (REPOSITORY / "lib/core/photos/limits.ts").read_text("utf-8")
-    assert re.findall(r"maxPhotos: (\d+)", limits) == [str(section.MOST_PHOTOS)]
+    assert re.findall(r"maxPhotos: (\S+),", limits) == ["names.limits.photos"]
+
+
+def test_advice_stays_within_the_bounds(real: dict[str, Any]) -> None:
+    real["proxies"] = LIMITS.proxies - 1
+    assert f"--proxies {LIMITS.proxies}" in advised(real, True, False)
+    real["proxies"] = LIMITS.proxies
+    assert not [setting for setting in advised(real, True, False) if "--proxies" in setting]
+    assert "npx proxytune check DIR" not in advised(real, False, False, photos=LIMITS.photos)
 
 
 def test_advice_follows_what_was_learnt(real: dict[str, Any]) -> None:
