@@ -73,7 +73,7 @@ describe('a request', () => {
     [{ advanced: 3 }, 'advanced: 3: must be an object'],
     [{ notify: 'me' }, 'notify: "me": must be an e-mail address'],
     [{ advanced: { learn: { steps: 1.5 } } }, 'advanced.learn.steps: 1.5: must be a whole number'],
-    [{ category: undefined }, 'category: missing: What the subject is, in plain words'],
+    [{ category: undefined }, 'category: missing: The subject in plain words'],
   ])('hears in plain words what a field takes: %j', (fields, words) => {
     expect(refused({ ...minimal, ...fields })).toContain(words);
   });

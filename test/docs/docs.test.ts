@@ -7,6 +7,7 @@ import { model, modelIds } from '../../lib/core/catalogue/models.ts';
 import { errorNames, exitCode, retryableNames } from '../../lib/core/errors.ts';
 import { importEstimate } from '../../lib/core/jobs/import-job.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import { withFieldTables } from '../../lib/core/request/reference.ts';
 import { parseRequest, requestSchema } from '../../lib/core/request/request.ts';
 import { documents, read, root } from './documents.ts';
 
@@ -100,17 +101,21 @@ test('every field of the request has its row, and no other field has one', () =>
   expect([...subject.keys()].sort()).toEqual(request.map(([path]) => path).sort());
 });
 
-test.each(request)('the row of %s has its default and bounds', (path, property) => {
-  const cells = (subject.get(path) ?? []).join(' | ');
-  const asForTeach = path.startsWith('advanced.learn.') && cells.includes('as for teach');
-  const row = asForTeach ? (subject.get(path.replace('learn', 'teach')) ?? []).join(' | ') : cells;
+test('its tables are what the schema says (npm run schemas)', () => {
+  const page = read('docs/reference/subject.md');
+  expect(withFieldTables(page)).toBe(page);
+});
+
+test.each(request)('the row of %s has its default and bounds, and says what it means', (path, property) => {
+  const cells = subject.get(path) ?? [];
   const { default: standard, enum: choices = [], minimum, maximum } = property;
   const wanted = [standard, ...choices, minimum, maximum].filter(
     (value) => typeof value === 'string' || typeof value === 'number',
   );
   // As a number or word of its own: the 0 of 30 does not count.
-  const words = new Set(row.split(/[^\w.-]+|\.(?!\d)/));
+  const words = new Set(cells.join(' | ').split(/[^\w.-]+|\.(?!\d)/));
   expect(wanted.filter((value) => !words.has(String(value)))).toEqual([]);
+  expect((cells.at(-1) ?? '').length).toBeGreaterThan(10);
 });
 
 test.each([

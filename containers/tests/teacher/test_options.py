@@ -12,6 +12,7 @@ from teaching import STRONG, teach
 
 from proxytune.contract import schema
 from proxytune.teacher.lora_file import WEIGHTS_FILE
+from proxytune.teacher.photos import CROP_POSITIONS, Crop, PhotoSet
 
 MODEL = "sdxl-tiny"
 PRIOR = {"prompt": "a photo of dog", "pictures": 2, "weight": 0.5, "steps": 1, "guidance": 3.0}
@@ -79,3 +80,20 @@ def test_every_option_of_the_schema_is_tried():
     known = schema.branch(schema.load("hyperparameters"), "stage", "teach")
     optional = set(known["properties"]) - set(known["required"])
     assert optional == ELSEWHERE | {name for name in OPTIONS if name in optional}
+
+
+def test_crops_are_mirrored_only_when_asked_for_and_then_half_of_them(tmp_path):
+    picture = Image.new("RGB", (40, 20), (0, 0, 0))
+    picture.paste((255, 255, 255), (0, 0, 5, 20))
+    picture.save(tmp_path / "a.png")
+    plain, flipping = PhotoSet(tmp_path, 20), PhotoSet(tmp_path, 20, flips=True)
+    crops = [
+        [photos.draw_crop(0, draws).mirrored for _ in range(400)]
+        for photos, draws in ((each, torch.Generator().manual_seed(1)) for each in (plain, flipping))
+    ]
+    assert sum(crops[0]) == 0
+    assert 160 < sum(crops[1]) < 240
+    assert [len(each.crops(0)) for each in (plain, flipping)] == [CROP_POSITIONS, 2 * CROP_POSITIONS]
+    straight, mirrored = (flipping.pixels(Crop(0, 0, 0, flip)) for flip in (False, True))
+    assert torch.equal(mirrored, straight.flip(-1))
+    assert not torch.equal(mirrored, straight)

@@ -37,35 +37,35 @@ const request = z.strictObject({
     .regex(/^[a-z]+( [a-z]+){0,2}$/, 'one to three words of small letters')
     .max(40)
     .describe(
-      'What the subject is, in plain words: "dog", "stuffed animal"; longer than 40 letters is a caption, no category',
+      'The subject in plain words, as it stands in every prompt: "dog", "stuffed animal". One to three words of small letters, at most 40 characters',
     ),
   teacher: z
     .enum(requestable('teacher'))
     .default('sdxl')
-    .describe('The diffusion model that learns the photos'),
+    .describe('The diffusion model that learns the photos; sdxl-miniature is for drawn subjects'),
   student: z
     .enum(requestable('student'))
     .default('llamagen-xl')
-    .describe('The autoregressive model that learns the proxies'),
+    .describe('The autoregressive model that learns the proxies; of the teacher’s domain'),
   preset: z
     .enum(PRESETS)
     .default('standard')
-    .describe('draft: a quick look. standard: the paper’s way. best: longer trainings, higher rank'),
+    .describe('draft: a quick look. standard: as in the paper. best: longer training at higher rank'),
   tokenWord: z
     .string()
     .default(DEFAULT_TOKEN_WORD)
     .describe(
-      'The rare word that stands for S* in prompts; it must survive every tokenizer of the two models',
+      'The rare word that stands for S* in prompts: 3 to 12 small letters a to z, in no prompt; it must survive every tokenizer and caption cleaner of both models',
     ),
   proxies: fields.proxies
     .optional()
     .describe(
-      'Number of proxies. Default: 200 for draft, else the paper’s 1000. Fewer than 8 teach nothing, and more than 5000 cost more than they can teach',
+      'Number of proxies. Fewer than 8 teach nothing, and more than 5000 cost more than they can teach. Default: 200 for draft, else the paper’s 1000',
     ),
   proxyContexts: fields.share
     .default(0)
     .describe(
-      'Share of the proxies whose prompt names a context. 0 is the paper’s way; 0.5 keeps the student following prompts where the photos show few contexts',
+      'Share of the proxies whose prompt names a context, such as "a S* dog in tall grass", evenly over the run. 0 is the paper’s way; 0.5 keeps the student following prompts where the photos show few contexts',
     ),
   curation: z
     .boolean()
@@ -76,36 +76,38 @@ const request = z.strictObject({
   adaptiveProxies: z
     .boolean()
     .default(false)
-    .describe('Draw proxies in rounds, and no more of them once they add nothing; proxies is then the most'),
+    .describe(
+      'Generate the proxies in rounds, and stop once more of them add nothing; proxies is then the most',
+    ),
   synthesis: z
     .enum(SYNTHESES)
     .default('transform')
     .describe(
-      'How the proxies are drawn. transform: a batch transform. spot: a managed-spot training job, cheaper, may pause; the same pictures',
+      'How the proxies are generated. transform: a batch transform. spot: a managed-spot training job, cheaper, may be interrupted. The images are the same; plan prints both prices',
     ),
   seed: fields.seed
     .default(0)
     .describe(
-      'First random state; the same request with the same seed gives the same pictures. Up to 2e9, as picture seeds are counted up from it within 31 bits',
+      'First random state; the same request with the same seed gives the same images, whose own seeds are counted up from it within 31 bits',
     ),
   maxUsd: fields.maxUsd
     .default(25)
     .describe(
-      'The run is refused before any GPU when its plan costs more; 25 is about six standard runs. Above 10000 it would guard nothing',
+      'A plan that costs more at list prices, whatever spot may save, is refused before any GPU starts; 25 is about six standard runs',
     ),
   notify: z
     .email()
     .optional()
-    .describe('Address that is told how the run ended; AWS asks it to confirm once'),
+    .describe('E-mail address that is notified when the run ends; AWS asks it to confirm once'),
   consent: z
     .literal(true, { error: 'must be true (--consent): you state that you may use these photos' })
     .describe('You state that you may use these photos for this purpose. Without it nothing is done'),
   truth: truth
     .optional()
     .describe(
-      'What a drawn subject truly looks like; the report then measures exactly. Miniature world only',
+      'The true appearance of a drawn subject; the report then measures exactly. Only for the miniature domain',
     ),
-  advanced: advanced.default({}).describe('Overrides of single recipe settings'),
+  advanced: advanced.default({}).describe('Overrides of single recipe settings, a stage each'),
 });
 
 export const requestSchema = request.superRefine((asked, context) => {

@@ -29,14 +29,16 @@ const share = (text: string) => fields.share.describe(text);
 /** Fields without effect unless `curation` is true. */
 const thresholds = {
   fidelity: share(
-    'Least DINO likeness of a proxy to the photos, as share of that of the photos to each other',
+    'Least DINO similarity of a proxy to the photos, as share of that of the photos to each other. Default: in curation.json',
   ),
   prompt: share(
-    'Least CLIP likeness of a proxy to its prompt, as share of that of the photos to the category',
+    'Least CLIP similarity of a proxy to its prompt, as share of that of the photos to the category. Default: in curation.json',
   ),
-  duplicates: share('A proxy nearer than this to a kept one is dropped; as share of the distance of photos'),
+  duplicates: share(
+    'A proxy nearer than this to a kept one is dropped, as share of the photos’ distance to each other; 0 drops only exact copies. Default: in curation.json',
+  ),
   safety: fields.probability.describe(
-    'A proxy is dropped from this CLIP probability of an unsafe content on; 1 drops none',
+    'A proxy is dropped from this CLIP probability of unsafe content on; 1 drops none. Default: in curation.json',
   ),
 };
 
@@ -46,20 +48,26 @@ const adaptive = {
     .int()
     .min(2)
     .max(20)
-    .describe('Rounds of an adaptive count, at most; each loads the teacher anew'),
-  reach: share('A proxy nearer to an earlier one than this share of their usual distance shows nothing new'),
-  newShare: share('More proxies add something while at least this share of a round’s shows something new'),
-  drift: share('More proxies add something while a round changes mean or spread by more than this'),
+    .describe(`Rounds of an adaptive count, at most; each loads the teacher again. Default: ${ROUNDS}`),
+  reach: share(
+    `A proxy nearer to an earlier one than this share of their usual distance shows nothing new. Default: ${ADAPTIVE.reach}`,
+  ),
+  newShare: share(
+    `More proxies add something while at least this share of a round’s shows something new. Default: ${ADAPTIVE.newShare}`,
+  ),
+  drift: share(
+    `More proxies add something while a round changes their mean or spread by more than this. Default: ${ADAPTIVE.drift}`,
+  ),
 };
 
 export const curateAdvanced = z
   .strictObject({
     ...thresholds,
     minimum: fields.leastKept.describe(
-      'Fewer kept proxies end the run before the student. Default: a tenth of them, at least 8',
+      'Fewer kept proxies end the run before the student is trained. Default: a tenth of proxies, but at least 8',
     ),
     ...adaptive,
-    instanceType,
+    instanceType: instanceType('training'),
   })
   .partial()
   .describe('Dropping proxies, and an adaptive count of them');

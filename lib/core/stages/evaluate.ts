@@ -13,7 +13,10 @@ const { channels, limits } = names;
 /** Teacher and student, each tuned and untuned. */
 const SAMPLE_ROWS = 4;
 
-export const evaluateAdvanced = z.strictObject({ instanceType }).partial().describe('Measuring the pictures');
+export const evaluateAdvanced = z
+  .strictObject({ instanceType: instanceType('training') })
+  .partial()
+  .describe('Scoring the images');
 
 export const evaluateHyperparameters = z.strictObject({ stage: z.literal('evaluate'), ...jobFields });
 

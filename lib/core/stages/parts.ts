@@ -52,14 +52,21 @@ export interface Parts {
   };
 }
 
-/** The field of a request that moves a stage to another instance type. */
-export const instanceType = z
-  .string()
-  .describe('An instance type of the catalogue, instead of the first that the model’s row names');
+/**
+ * The field of a request that moves a stage to another instance type.
+ *
+ * @param jobs - that SageMaker must offer the type for
+ */
+export const instanceType = (jobs: string) =>
+  z
+    .string()
+    .describe(
+      `Instance type of the catalogue that SageMaker offers for ${jobs}, instead of the first that the model’s row names`,
+    );
 
 /** The classifier-free guidance of a stage that generates images, in a request. */
 export const guidance = fields.guidance.describe(
-  'Classifier-free guidance; 1 is none, and above 30 pictures burn out',
+  'Classifier-free guidance; 1 is none, and above 30 images are oversaturated',
 );
 
 /** Hyperparameters of every job of a run. */

@@ -15,15 +15,17 @@ export const sampleAdvanced = z
       .int()
       .min(1)
       .max(MOST_EVALUATION_PROMPTS)
-      .describe('Evaluation prompts, from the first on; the miniature world has 6'),
+      .describe(
+        'Number of evaluation prompts, from the first on; the miniature domain has 6. Default: 8 for draft, else all',
+      ),
     picturesPerPrompt: fields.picturesPerPrompt.describe(
-      'Pictures a prompt; the paper uses 4, and more than 16 no longer narrow the intervals',
+      'Images a prompt; more than 16 no longer narrow the intervals. Default: 1 for draft, else the paper’s 4',
     ),
     guidance,
-    instanceType,
+    instanceType: instanceType('transform, for teacher and student alike'),
   })
   .partial()
-  .describe('The pictures that are measured');
+  .describe('Generating the images that are scored');
 
 /** @throws RequestInvalid */
 export function planSample(

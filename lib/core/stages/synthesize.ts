@@ -10,18 +10,18 @@ import { defined, guidance, instanceType, jobFields, type Parts } from './parts.
 
 export const synthesizeAdvanced = z
   .strictObject({
-    steps: fields.denoisingSteps.describe('Denoising steps; more than 100 change nothing visible'),
+    steps: fields.denoisingSteps.describe('Denoising steps; more than 100 make no visible difference'),
     guidance,
     picturesPerChunk: fields.picturesPerChunk.describe(
-      'Proxies a transform request; a request may last an hour',
+      'Proxies per transform request; a request may last an hour',
     ),
-    instanceType,
+    instanceType: instanceType('transform, or with synthesis spot for training'),
     instances: fields.instances.describe(
-      'Instances that share the chunks; each loads the model, and more than 8 mostly load it',
+      'Instances that share the chunks, never more than have a chunk to generate; each loads the model, and more than 8 mostly load it. Default: 1',
     ),
   })
   .partial()
-  .describe('Drawing the proxies');
+  .describe('Generating the proxies');
 type SynthesizeAdvanced = z.infer<typeof synthesizeAdvanced>;
 
 /** Of the managed-spot training job; a batch transform is given chunks alone. */

@@ -7,16 +7,16 @@ import { defined, instanceType, jobFields } from './parts.ts';
 
 /** Fields of `advanced.teach` and of `advanced.learn`. */
 export const trainingAdvanced = {
-  rank: fields.rank.describe('LoRA rank; above 256 an adapter is no longer small'),
+  rank: fields.rank.describe('LoRA rank, with alpha equal to it; above 256 an adapter is no longer small'),
   learningRate: fields.learningRate.describe('AdamW learning rate; above 0.01 LoRA diverges'),
   steps: fields.steps.describe('Optimizer steps; 20000 is ten times what any recipe needs'),
-  batchSize: fields.batchSize.describe('Pictures per step; what fits depends on the instance'),
-  instanceType,
+  batchSize: fields.batchSize.describe(
+    'Images per step; what fits depends on the instance. Of several GPUs as many train the teacher as can share its batch evenly',
+  ),
+  instanceType: instanceType('training'),
   spot: z
     .boolean()
-    .describe(
-      'Use managed spot: cheaper, may pause. Default false, because a first run should not wait for capacity',
-    ),
+    .describe('Use managed spot: cheaper, but may wait for capacity and be interrupted. Default: false'),
 };
 
 export const trainingHyperparameters = {

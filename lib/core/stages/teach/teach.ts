@@ -22,20 +22,20 @@ export const teachAdvanced = z
   .strictObject({
     ...trainingAdvanced,
     priorPictures: classImages.describe(
-      'Pictures of the category trained on beside the photos, so that it is not forgotten; helps with living beings',
+      'Class images: images of the category that the untuned teacher generates once, for all runs that want the same, and trains on along with the photos, so that it does not forget the category. DreamBooth uses them for living beings; a step takes twice as long. Default: none',
     ),
     snrGamma: fields.snrGamma.describe(
-      'Min-SNR: noise levels count by at most this ratio of signal to noise; 5 in its paper, above 100 it changes nothing. Teachers that predict noise only',
+      'Min-SNR (arXiv 2303.09556): a noise level counts by at most this ratio of signal to noise; 5 in its paper, above 100 it changes nothing. Only for teachers that predict noise; those trained by rectified flow refuse it. Default: all levels count alike',
     ),
     flips: z
       .boolean()
       .describe(
-        'Mirror every second training picture. Default false: it spoils writing and whatever differs between left and right',
+        'Mirror every second training image, which gives few photos of a symmetrical subject more to teach, but spoils writing and whatever differs between left and right. Default: false',
       ),
     samples: z
       .boolean()
       .describe(
-        'Draw a few pictures at every checkpoint and hand on the best one. Default true where the recipe has them; false hands on the last',
+        'Validation: generate a few images at every checkpoint, and select the checkpoint most like the photos that still follows prompts and varies; false saves their minutes and takes the last checkpoint. Default: true',
       ),
   })
   .partial()
