@@ -1,5 +1,9 @@
-/** Names: of runs, executions and jobs. All are functions of what they name, so that a repeat meets the first. */
-import { sha256Hex } from './sha256.ts';
+/**
+ * Names: of runs, executions and jobs. All are functions of what they name, so that a repeat meets the first; where that
+ * is long, of its SHA-256.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import type { JobStage } from './words.ts';
 import { isJobStage } from './words.ts';
 
@@ -8,6 +12,15 @@ import { isJobStage } from './words.ts';
  * for next to subject, stage, round and attempt.
  */
 export const NAME_DIGITS = 8;
+
+/**
+ * SHA-256 of a text as UTF-8: decides whether two things are the same one, such as uploads, requests, or a model's files.
+ *
+ * @param digits - the first hexadecimal digits that are returned. @default - all 64
+ */
+export function sha256Hex(text: string, digits = 64): string {
+  return bytesToHex(sha256(utf8ToBytes(text))).slice(0, digits);
+}
 
 /** Every job, model and execution of ours begins so; IAM policies and event rules match it. */
 export const JOB_PREFIX = 'proxytune-';
@@ -33,7 +46,7 @@ export interface JobIdentity {
   readonly stage: JobStage;
   /** Counts from 1. */
   readonly attempt: number;
-  /** Which time the road comes by this stage, where proxies are drawn in rounds. @default - 1, the only one */
+  /** The round of this stage, where proxies are drawn in rounds. @default - 1, the only one */
   readonly round?: number | undefined;
 }
 

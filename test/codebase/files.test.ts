@@ -1,6 +1,6 @@
 /** Rules of the codebase that no linter checks. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '../..');
@@ -39,4 +39,18 @@ test('the top level has only the fixed folders and files', () => {
       !/\.(json|mjs|cjs|md)$|^LICENSE$|^\.(gitignore|editorconfig|dependency-cruiser\.cjs|npmrc)$/.test(name),
   );
   expect(loose).toEqual([]);
+});
+
+test('the top of lib/core holds what everything in it stands on, and nothing else', () => {
+  const files = readdirSync(join(root, 'lib/core'), { withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  expect(files.map(({ name }) => name).sort()).toEqual([
+    'errors.ts',
+    'keys.ts',
+    'names.ts',
+    'nearest.ts',
+    'schemas.ts',
+    'words.ts',
+  ]);
 });

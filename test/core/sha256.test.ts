@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { sha256Hex } from '../../lib/core/sha256.ts';
+import { sha256Hex } from '../../lib/core/names.ts';
 
 // The examples of FIPS 180-4 (NIST, "Examples with Intermediate Values"), and of the empty message.
 test.each([

@@ -9,7 +9,7 @@ import { licence } from '../contract/licence.ts';
 import { names } from '../contract/names.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
-import { sha256Hex } from '../sha256.ts';
+import { sha256Hex } from '../names.ts';
 
 /** Last part of the manifest's key, and its name in a folder. */
 export const MANIFEST_FILE = names.files.manifest;
