@@ -1,7 +1,7 @@
 """Development of the product, next to it: nothing here is in the image, and `proxytune` imports none of it.
 
 pretraining      the miniature models, trained from nothing
-customization    subjects taken through the jobs in one process
+pipeline         the jobs of a run in one process, as the planner plans them
 drawn_subjects   subjects of the drawn world, their captions and their photo folders
 tiny_models      the real classes at the smallest useful size, with random weights
 golden           numbers that the official code produced, and the checks that ours reproduce them

@@ -1,7 +1,7 @@
-"""How faithful the miniature's models become: `python containers/dev/bench/miniature.py [--use tuning]`.
+"""Measure how faithful the miniature's models become: `python containers/dev/bench/miniature.py`.
 
-Takes subjects of one use through the jobs of the road and prints the exact measures of every row. Settings
-are to be chosen on the subjects for `tuning` only.
+Runs the pipeline for the subjects of one use and prints the exact metrics of every row. Settings are to be
+chosen on the subjects for `tuning` only: the recipes of the catalogue, or fields of the request with --set.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,19 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from PIL import Image
 
-from dev.customization import Customization, Drawn, Road
-from dev.drawn_subjects.subjects import Subject, subject_named, subjects_for
-from proxytune.drawn_world.ground_truth.measures import Exact, measure
+from dev.drawn_subjects.export import export_subject
+from dev.drawn_subjects.subjects import subject_named, subjects_for
+from dev.pipeline import Pipeline
 from proxytune.drawn_world.render import SIZE
 
-REPOSITORY = Path(__file__).parents[3]
-CATALOGUE = REPOSITORY / "containers" / "dev" / "models.json"
-MODELS = REPOSITORY / "containers" / "models" / "miniature"
+MODELS = Path(__file__).parents[2] / "models" / "miniature"
 ROWS = ("teacher", "student", "teacher-base", "student-base")
+# Metrics of a row, and how their means are printed.
+COLUMNS = {"palette": "9.1f", "shape": "8.2f", "pattern": "9.2f", "category": "10.2f", "context": "9.2f"}
 
 
 def main(arguments: list[str]) -> int:
-    """Customize every subject and print its rows, then their mean; the return value is the exit code."""
+    """Customize every subject and print its rows, then their means; the return value is the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,79 +43,78 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--proxies", type=int, default=150)
     parser.add_argument("--in-context", type=float, default=0.5, help="share of proxies that name a context")
     parser.add_argument(
-        "--set", nargs="*", default=[], metavar="ROLE.SETTING=JSON", help="other than the recipe's"
+        "--set",
+        nargs="*",
+        default=[],
+        metavar="FIELD=JSON",
+        help="other fields of subject.json, such as advanced.teach.steps=200",
     )
     parser.add_argument("--models", type=Path, default=MODELS)
-    parser.add_argument("--pictures", type=Path, help="folder for a sheet of each subject's pictures")
+    parser.add_argument("--pictures", type=Path, help="folder for a sheet of each subject's images")
     given = parser.parse_args(arguments)
-    settings = Customization(
-        teacher=recipe("teacher", given.preset, given.set),
-        student=recipe("student", given.preset, given.set),
-        proxies=given.proxies,
-        in_context=given.in_context,
-    )
+    request = {"preset": given.preset, "proxies": given.proxies, "proxyContexts": given.in_context}
+    for field in given.set:
+        set_field(request, field)
     subjects = [subject_named(name) for name in given.subjects] if given.subjects else subjects_for(given.use)
-    print(f"{'':32}{'palette':>9}{'shape':>8}{'pattern':>9}{'category':>10}{'context':>9}")
-    totals: dict[str, list[Exact]] = {row: [] for row in ROWS}
+    print(" " * 32 + "".join(f"{name:>{form.split('.')[0]}}" for name, form in COLUMNS.items()))
+    measured: dict[str, list[dict[str, float]]] = {row: [] for row in ROWS}
     for subject in subjects:
         began = time.monotonic()
-        found = customize(subject, settings, given.models)
+        with tempfile.TemporaryDirectory() as folder:
+            photos, work = Path(folder) / subject.name, Path(folder) / "work"
+            export_subject(subject, photos, request)
+            pipeline = Pipeline(given.models, work, photos)
+            metrics = pipeline.run()
+            if given.pictures:
+                given.pictures.mkdir(parents=True, exist_ok=True)
+                sheet(metrics, pipeline.page).save(given.pictures / f"{subject.name}.png")
+        means = exact_means(metrics)
         for row in ROWS:
-            scores = measure(found[row].pictures, subject.appearance, found[row].contexts)
-            totals[row] += scores
-            print(line(f"{subject.name} {row}", scores), flush=True)
+            measured[row].append(means[row])
+            print(line(f"{subject.name} {row}", [means[row]]), flush=True)
         print(f"{subject.name}: {time.monotonic() - began:.0f} s", flush=True)
-        if given.pictures:
-            given.pictures.mkdir(parents=True, exist_ok=True)
-            sheet(subject, found).save(given.pictures / f"{subject.name}.png")
-    for row, scores in totals.items():
-        print(line(f"all {row}", scores))
+    for row, of_subjects in measured.items():
+        print(line(f"all {row}", of_subjects))
     return 0
 
 
-def recipe(role: str, preset: str, changes: list[str]) -> dict[str, Any]:
-    """The catalogue's recipe of the miniature's model in a role, with the changes meant for it."""
-    model = {"teacher": "sdxl-miniature", "student": "llamagen-miniature"}[role]
-    found: dict[str, Any] = json.loads(CATALOGUE.read_text("utf-8"))[model]["recipes"][preset]
-    for change in changes:
-        place, _, value = change.partition("=")
-        owner, *path = place.split(".")
-        if owner == role:
-            inner = found
-            for name in path[:-1]:
-                inner = inner[name]
-            inner[path[-1]] = json.loads(value)
-    return found
+def set_field(request: dict[str, Any], field: str) -> None:
+    """Set a field, `outer.inner=JSON`, in a request."""
+    place, _, value = field.partition("=")
+    *path, name = place.split(".")
+    inner = request
+    for outer in path:
+        inner = inner.setdefault(outer, {})
+    inner[name] = json.loads(value)
 
 
-def customize(subject: Subject, settings: Customization, models: Path) -> dict[str, Drawn]:
-    """The subject's pictures of every row."""
-    with tempfile.TemporaryDirectory() as work:
-        return Road(models, Path(work), subject, settings).run()
+def exact_means(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Row to the mean of each exact metric."""
+    return {
+        row["name"]: {name: row["exact"][name]["mean"] for name in COLUMNS}
+        for row in metrics["rows"]
+        if row["name"] in ROWS
+    }
 
 
-def line(name: str, scores: list[Exact]) -> str:
-    """Means of a row."""
-    columns: tuple[tuple[str, list[float]], ...] = (
-        ("9.1f", [one.palette for one in scores]),
-        ("8.2f", [one.shape for one in scores]),
-        ("9.2f", [float(one.pattern) for one in scores]),
-        ("10.2f", [float(one.category) for one in scores]),
-        ("9.2f", [float(bool(one.context)) for one in scores]),
-    )
-    return f"{name:32}" + "".join(format(sum(values) / len(values), form) for form, values in columns)
+def line(name: str, means: Sequence[dict[str, float]]) -> str:
+    """Format the means of one or more subjects, which all have as many images."""
+    columns = (sum(one[metric] for one in means) / len(means) for metric in COLUMNS)
+    return f"{name:32}" + "".join(map(format, columns, COLUMNS.values()))
 
 
-def sheet(subject: Subject, found: dict[str, Drawn], zoom: int = 3) -> Image.Image:
-    """References above, then every row's pictures."""
-    references = [Image.fromarray(picture.pixels) for picture in subject.references()]
-    lines = [references, *(list(found[row].pictures) for row in ROWS)]
+def sheet(metrics: dict[str, Any], page: Path, zoom: int = 3) -> Image.Image:
+    """Arrange the references above the images of every row."""
     side = SIZE * zoom
-    whole = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
+    lines = [
+        [Image.open(page / one["file"]) for one in metrics["pictures"] if one["row"] == row]
+        for row in ("photos", *ROWS)
+    ]
+    canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
     for row, pictures in enumerate(lines):
         for column, picture in enumerate(pictures):
-            whole.paste(picture.resize((side, side), Image.Resampling.NEAREST), (column * side, row * side))
-    return whole
+            canvas.paste(picture.resize((side, side), Image.Resampling.NEAREST), (column * side, row * side))
+    return canvas
 
 
 if __name__ == "__main__":

@@ -1,0 +1,150 @@
+"""A run in this process, without a cloud: its jobs as the planner plans them, one after the other.
+
+Settings are chosen with it, and the held-back subjects are measured with it. The planner (bin/plan-jobs.ts)
+decides everything about the jobs; here they get the folders that SageMaker would give them.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proxytune.__main__ import STAGES
+from proxytune.contract import hyperparameters
+from proxytune.contract.entry_points import load_entry_point
+from proxytune.contract.folders import Folders
+from proxytune.contract.names import CHUNKS, FILES
+from proxytune.contract.signals import StopRequest
+from proxytune.generation.rendering import draw_shard
+from proxytune.images import chunk as chunks
+from proxytune.serving.server import load_maker
+from proxytune.serving.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+NODE = REPOSITORY / "node_modules" / "node" / "bin" / "node"
+PLANNER = REPOSITORY / "bin" / "plan-jobs.ts"
+# The planner names no real bucket; its keys are folders here.
+BUCKET = "s3://planned/"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A run as the planner plans it.
+
+    Attributes:
+        plan: plan.json.
+        trainings: stage to its CreateTrainingJob request.
+        chunks: stage to its chunks by name.
+    """
+
+    plan: dict[str, Any]
+    trainings: dict[str, dict[str, Any]]
+    chunks: dict[str, dict[str, dict[str, Any]]]
+
+
+def plan_run(subject: Path) -> PlannedRun:
+    """Plan the request of a subject's folder.
+
+    Raises:
+        ValueError: the planner refuses the request, or it needs decisions that only the cloud's lambdas make.
+    """
+    command = [str(NODE), str(PLANNER), str(subject / "subject.json")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ValueError(done.stderr.strip())
+    planned = PlannedRun(**json.loads(done.stdout))
+    if planned.plan["curation"] is not None:
+        raise ValueError("the request has a curation, which lambdas decide; leave it out here")
+    return planned
+
+
+class Pipeline:
+    """The jobs of one subject.
+
+    Args:
+        models: contains a folder for each model of the plan, by its id.
+        work: the jobs' folders are created here; must be empty.
+        subject: a folder with `photos` and `subject.json`.
+        report: called with a line of progress.
+    """
+
+    def __init__(
+        self, models: Path, work: Path, subject: Path, report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._work, self._report = work, report
+        self._planned = plan_run(subject)
+        run = self._bucket(f"{BUCKET}runs/{self._planned.plan['runId']}/")
+        run.mkdir(parents=True)
+        (run / FILES.plan).write_text(json.dumps(self._planned.plan), "utf-8")
+        _link(run / "references", subject / "photos")
+        _link(self._bucket(f"{BUCKET}models"), models)
+        self._pictures = run / "pictures"
+
+    def run(self) -> dict[str, Any]:
+        """Run every job; the return value is the content of metrics.json."""
+        for stage in self._planned.plan["stages"]:
+            if stage["kind"] == "training":
+                self._train(stage["stage"])
+            else:
+                self._generate(stage)
+            self._report(f"{stage['stage']} is done")
+        metrics: dict[str, Any] = json.loads((self.page / FILES.metrics).read_text("utf-8"))
+        return metrics
+
+    @property
+    def page(self) -> Path:
+        """The folder of the report; the files of metrics.json are relative to it."""
+        return self._job("evaluate").model
+
+    def _train(self, stage: str) -> None:
+        request, folders = self._planned.trainings[stage], self._job(stage)
+        for channel in request["InputDataConfig"]:
+            content = self._bucket(channel["DataSource"]["S3DataSource"]["S3Uri"])
+            target = folders.base / "input" / "data" / channel["ChannelName"]
+            # As SageMaker does it, a prefix that is one object becomes a file in the channel's folder.
+            _link(target / content.name if content.is_file() else target, content)
+        kept = self._bucket(request["CheckpointConfig"]["S3Uri"])
+        kept.mkdir(parents=True)
+        _link(folders.checkpoints, kept)
+        folders.hyperparameters.parent.mkdir(parents=True)
+        folders.hyperparameters.write_text(json.dumps(request["HyperParameters"]), "utf-8")
+        folders.model.mkdir()
+        given = hyperparameters.read(folders)
+        load_entry_point(STAGES[given["stage"]])(folders, given, StopRequest())
+
+    def _generate(self, stage: dict[str, Any]) -> None:
+        """Answer the chunks of a transform, as the server does."""
+        name, role = stage["stage"], stage["role"]
+        model = self._planned.plan["models"][role]
+        settings = Settings(
+            role=role,
+            family=model["family"],
+            model=model["id"],
+            base_model=self._bucket(f"{BUCKET}models/{model['id']}").as_uri(),
+            adapter=self._job(stage["adapterOf"]).model,
+            host="",
+            port=0,
+        )
+        target = self._pictures / name
+        target.mkdir(parents=True)
+        with ExitStack() as kept:
+            maker = load_maker(settings, kept)
+            for file, content in self._planned.chunks[name].items():
+                chunk = chunks.parse(json.dumps(content).encode())
+                (target / f"{file}{CHUNKS.shard_ending}").write_bytes(draw_shard(maker, chunk, model["id"]))
+
+    def _job(self, stage: str) -> Folders:
+        return Folders(self._work / "jobs" / stage)
+
+    def _bucket(self, address: str) -> Path:
+        return self._work / "bucket" / address.removeprefix(BUCKET)
+
+
+def _link(place: Path, target: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(target.resolve())
