@@ -21,6 +21,11 @@ from typing import Any
 
 import pytest
 
+from dev.kernels import use_stored_kernels
+
+# Before anything is computed.
+use_stored_kernels()
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:

@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from safetensors import SafetensorError  # noqa: E402
 
 from dev.golden import check_golden_file  # noqa: E402  (the package need not be installed)
+from dev.kernels import use_stored_kernels  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
@@ -24,6 +25,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or any(argument.startswith("-") for argument in arguments):
         print(__doc__, file=sys.stderr)
         return 2
+    use_stored_kernels()
     wrong = unchecked = 0
     for argument in arguments:
         try:
