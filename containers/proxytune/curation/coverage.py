@@ -87,11 +87,15 @@ def _new_share(new: Vectors, earlier: Vectors, reach: float) -> float:
 
 
 def _spread(vectors: Vectors) -> float:
-    """Mean distance of two of them: 1 - |mean|² for unit vectors, a picture with itself included."""
+    """Mean distance of two of them: 1 - |mean|² for unit vectors, a picture with itself included.
+
+    Less than the last of six digits is what float32 vectors miss of unit length, not a distance.
+    """
     if len(vectors) == 0:
         return 0.0
     mean = vectors.mean(axis=0)
-    return max(0.0, 1 - float(mean @ mean))
+    distance = 1 - float(mean @ mean)
+    return distance if distance >= 1e-6 else 0.0
 
 
 def _moved(before: Vectors, after: Vectors, spread: float) -> float:
