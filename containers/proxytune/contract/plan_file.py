@@ -6,7 +6,7 @@ from pathlib import Path
 
 from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.records import START_AGAIN, read_record
-from proxytune.contract.types.plan import CurationPlan, Plan
+from proxytune.contract.types.plan import ChosenModel, CurationPlan, Plan
 
 
 def read_plan(channel: Path) -> Plan:
@@ -36,3 +36,14 @@ def curation_of(plan: Plan) -> CurationPlan:
     if curation is None:
         raise ValueError(f"the plan of {plan['runId']} has no curation")
     return curation
+
+
+def models_of(plan: Plan) -> dict[str, ChosenModel]:
+    """The models of a plan by their roles."""
+    models = plan["models"]
+    return {
+        "teacher": models["teacher"],
+        "student": models["student"],
+        "clip": models["clip"],
+        "dino": models["dino"],
+    }

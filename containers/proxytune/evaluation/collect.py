@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, LIMITS
+from proxytune.contract.types.plan import Plan
 from proxytune.images import dataset
 from proxytune.images import shard as shards
 from proxytune.images.kept import Judged, read_judged
@@ -18,7 +18,7 @@ from proxytune.metrics.prompts import plain_prompts
 from proxytune.metrics.scores import evenly
 
 
-def collect(folders: Folders, plan: Mapping[str, Any], judged: Judged | None = None) -> list[Picture]:
+def collect(folders: Folders, plan: Plan, judged: Judged | None = None) -> list[Picture]:
     """Every picture that is scored: all references, all samples, and `LIMITS.scored_proxies` proxies at most.
 
     Args:
@@ -37,7 +37,7 @@ def collect(folders: Folders, plan: Mapping[str, Any], judged: Judged | None = N
     ]
 
 
-def judged_proxies(folders: Folders, plan: Mapping[str, Any]) -> Judged | None:
+def judged_proxies(folders: Folders, plan: Plan) -> Judged | None:
     """The proxies by their verdict; None where the plan asks for no curation.
 
     Raises:
@@ -48,7 +48,7 @@ def judged_proxies(folders: Folders, plan: Mapping[str, Any]) -> Judged | None:
     return read_judged(folders.channel(CHANNELS.proxies), folders.channel(CHANNELS.curation))
 
 
-def proxies(channel: Path, plan: Mapping[str, Any], judged: Judged | None) -> list[Picture]:
+def proxies(channel: Path, plan: Plan, judged: Judged | None) -> list[Picture]:
     """At most LIMITS.scored_proxies of the proxies, with the prompt that each was drawn from.
 
     Raises:
@@ -59,7 +59,7 @@ def proxies(channel: Path, plan: Mapping[str, Any], judged: Judged | None) -> li
     return [_drawn("proxies", found[place], plain) for place in evenly(len(found), LIMITS.scored_proxies)]
 
 
-def samples(channel: Path, plan: Mapping[str, Any], role: str) -> list[Picture]:
+def samples(channel: Path, plan: Plan, role: str) -> list[Picture]:
     """The samples of a model, tuned and untuned: rows `<role>` and `<role>-base`.
 
     Args:

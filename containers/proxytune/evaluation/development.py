@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 
@@ -17,6 +17,8 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.records import read_record
+from proxytune.contract.types.choice import Choice, ChoicePoint, ChoicePointPicture
+from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.pictures import View, save_view
 from proxytune.evaluation.report.curves import curve
 from proxytune.metrics.pictures import Picture
@@ -27,7 +29,7 @@ ALLOWED, REMEDY = "what the stage teach left of its samples", "run the stage tea
 # What the report calls the folder of these pictures.
 ROW = "teacher-samples"
 
-CURVES = {
+CURVES: Mapping[Literal["fidelity", "prompt", "diversity"], tuple[str, str]] = {
     "fidelity": ("Likeness to the photos", "DINO"),
     "prompt": ("Prompt following", "CLIP-T, in contexts"),
     "diversity": ("Diversity", "1 less the likeness, DINO"),
@@ -38,17 +40,19 @@ CURVES = {
 class Development:
     """The record in the form of choice.schema.json, files relative to the report, and each file's view."""
 
-    record: dict[str, Any]
+    record: Choice
     views: Mapping[str, View]
 
 
-def read_development(folders: Folders, plan: Mapping[str, Any], report: Path) -> Development | None:
+def read_development(folders: Folders, plan: Plan, report: Path) -> Development | None:
     """The development, its pictures copied into the report; None where the plan has no such channel.
 
     Raises:
         ProxytuneError: ChannelMissing when the channel is there and holds no usable record.
     """
-    (job,) = (stage for stage in plan["stages"] if stage["stage"] == "evaluate")
+    (job,) = (
+        stage for stage in plan["stages"] if stage["kind"] == "training" and stage["stage"] == "evaluate"
+    )
     if CHANNEL not in job["channels"]:
         return None
     channel = folders.channel(CHANNEL)
@@ -62,11 +66,12 @@ def read_development(folders: Folders, plan: Mapping[str, Any], report: Path) ->
     return Development(record, views)
 
 
-def _read(channel: Path) -> dict[str, Any]:
-    return read_record(channel, RECORD, "choice", channel=CHANNEL, allowed=ALLOWED, remedy=REMEDY)
+def _read(channel: Path) -> Choice:
+    choice: Choice = read_record(channel, RECORD, "choice", channel=CHANNEL, allowed=ALLOWED, remedy=REMEDY)
+    return choice
 
 
-def _shown(channel: Path, sample: Mapping[str, Any], index: int, report: Path) -> View:
+def _shown(channel: Path, sample: ChoicePointPicture, index: int, report: Path) -> View:
     try:
         content = (channel / sample["file"]).read_bytes()
         with Image.open(io.BytesIO(content)) as opened:
@@ -77,26 +82,31 @@ def _shown(channel: Path, sample: Mapping[str, Any], index: int, report: Path) -
     return save_view(asked, content, picture, report)
 
 
-def curves(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def curves(record: Choice) -> list[dict[str, Any]]:
     """Of each measure that was taken the curve over the steps, with its guard; see `report_curves.curve`."""
     points = record["points"]
+    guards: Mapping[str, Any] = record["guards"]
     found = []
     for key, (title, what) in CURVES.items():
-        if any(point[key] is None for point in points):
+        values = [value for value in (point[key] for point in points) if value is not None]
+        if len(values) < len(points):
             continue
-        guard = record["guards"].get(key)
+        guard = guards.get(key)
         found.append(
             curve(
                 title,
                 what,
-                [(point["step"], point[key], _mark(point, record)) for point in points],
+                [
+                    (point["step"], value, _mark(point, record))
+                    for point, value in zip(points, values, strict=True)
+                ],
                 None if guard is None else ("at least", guard),
             )
         )
     return found
 
 
-def _mark(point: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def _mark(point: ChoicePoint, record: Choice) -> str:
     if point["step"] == record["chosen"]:
         return "chosen"
     return "held" if point["guarded"] else "failed"

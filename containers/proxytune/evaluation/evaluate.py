@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,8 @@ from proxytune.contract.names import CHANNELS
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import Stop
+from proxytune.contract.types.hyperparameters import EvaluateHyperparameters
+from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.collect import collect, judged_proxies
 from proxytune.evaluation.development import read_development
 from proxytune.evaluation.exact import Judge, judge_of
@@ -37,7 +39,7 @@ BATCH = 32
 PACKAGES = ("proxytune", "torch", "transformers", "tokenizers", "numpy", "pillow", "jinja2")
 
 
-def evaluate(folders: Folders, hyperparameters: Mapping[str, Any], stop: Stop) -> None:
+def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: Stop) -> None:
     """Score the run's pictures and write the report.
 
     Nothing is resumed: a second attempt begins anew, which costs minutes. SIGTERM therefore needs no answer
@@ -159,9 +161,7 @@ def _text_vectors(pictures: Sequence[Picture], clip: ClipEncoder) -> dict[str, V
     return dict(zip(plain, clip.texts(plain), strict=True))
 
 
-def _evaluator(
-    plan: Mapping[str, Any], clip: ClipEncoder, dino: DinoEncoder, device: torch.device
-) -> dict[str, Any]:
+def _evaluator(plan: Plan, clip: ClipEncoder, dino: DinoEncoder, device: torch.device) -> dict[str, Any]:
     hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     return {
         "clip": plan["models"]["clip"]["id"],

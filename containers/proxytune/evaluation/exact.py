@@ -6,12 +6,13 @@ colours, pattern, outline, category and context are read back from the pixels, w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from PIL import Image
 
+from proxytune.contract.types.plan import Plan
 from proxytune.metrics.scores import summarise
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Judge: TypeAlias = "Callable[[Sequence[Image.Image], Sequence[str | None]], Sequ
 """From pictures and their prompts (None for a photo) to their measures."""
 
 
-def judge_of(plan: Mapping[str, Any]) -> Judge:
+def judge_of(plan: Plan) -> Judge:
     """The judge of a run: one that knows the truth where the request tells it, else one that says nothing.
 
     Args:

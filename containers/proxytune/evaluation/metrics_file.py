@@ -32,7 +32,10 @@ from typing import Any
 
 from proxytune.contract import schema
 from proxytune.contract.names import FILES
+from proxytune.contract.plan_file import models_of
 from proxytune.contract.progress import replace_file
+from proxytune.contract.types.metrics import Metrics
+from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.exact import EXACT, exact_row
 from proxytune.evaluation.pictures import ScoredPicture
 from proxytune.evaluation.verdict import verdict
@@ -51,12 +54,12 @@ EXACT_COLUMNS = _with_ends(EXACT)
 
 
 def build_metrics(
-    plan: Mapping[str, Any],
+    plan: Plan,
     pictures: Sequence[ScoredPicture],
     evaluator: Mapping[str, Any],
     seed: int,
     beside: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
+) -> Metrics:
     """What the evaluation measured, in the form of metrics.schema.json.
 
     Args:
@@ -76,14 +79,14 @@ def build_metrics(
         if members:
             row, dino[name] = _row(name, members, seed)
             rows.append(row)
-    metrics = {
+    metrics: Any = {
         "version": 1,
         "run": plan["runId"],
         "subject": plan["subject"],
         "category": plan["category"],
         "rows": rows,
         "pictures": [_picture(scored) for scored in ordered],
-        "verdict": verdict(dino, plan["models"]),
+        "verdict": verdict(dino, models_of(plan)),
         "evaluator": dict(evaluator),
         **(beside or {}),
         "stages": [],
@@ -91,16 +94,17 @@ def build_metrics(
     wrong = schema.check("metrics", metrics)
     if wrong is not None:
         raise ValueError(f"the metrics do not fit their schema: {wrong}")
-    return metrics
+    checked: Metrics = metrics
+    return checked
 
 
-def write_metrics(metrics: Mapping[str, Any], report: Path) -> None:
+def write_metrics(metrics: Metrics, report: Path) -> None:
     """Write metrics.json and metrics.csv into the report's folder, each at once or not at all."""
     replace_file(report / FILES.metrics, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
     replace_file(report / "metrics.csv", as_csv(metrics).encode())
 
 
-def as_csv(metrics: Mapping[str, Any]) -> str:
+def as_csv(metrics: Metrics) -> str:
     """The numbers of metrics.json as a table; its columns are described at the top of this file."""
     text = io.StringIO()
     known = any("exact" in row for row in metrics["rows"])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from proxytune.contract.types.plan import ChosenModel
 from proxytune.metrics.scores import Score, retained
 
-Models = Mapping[str, Mapping[str, Any]]
+Models = Mapping[str, ChosenModel]
 
 
-def stand_ins(models: Models) -> list[Mapping[str, Any]]:
+def stand_ins(models: Models) -> list[ChosenModel]:
     """The models of a plan that are tiny, with random weights, in the place of full-size ones."""
     return [model for model in models.values() if model["standInFor"] is not None]
 
@@ -24,7 +24,7 @@ def verdict(dino: Mapping[str, Score], models: Models) -> str:
     Args:
         dino: row name -> score; teacher, student, teacher-base, student-base, and photos where there are
             several of them.
-        models: of the plan.
+        models: of the plan, by their roles.
     """
     kept = retained(dino["student"].mean, dino["teacher"].mean)
     # A share of noise would be read as a success.

@@ -10,13 +10,13 @@ from __future__ import annotations
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, CHUNKS, FILES, STAGE_ROLES
 from proxytune.contract.progress import replace_file
 from proxytune.contract.signals import StopRequest
+from proxytune.contract.types.hyperparameters import SynthesizeHyperparameters
 from proxytune.generation.generator import StreamingMaker
 from proxytune.generation.loading import load_onto_device, maker_for
 from proxytune.generation.rendering import draw_shard
@@ -28,7 +28,7 @@ ROLE = STAGE_ROLES["synthesize"]
 ENDING = CHUNKS.shard_ending
 
 
-def synthesize(folders: Folders, hyperparameters: dict[str, Any], _stop: StopRequest) -> None:
+def synthesize(folders: Folders, hyperparameters: SynthesizeHyperparameters, _stop: StopRequest) -> None:
     """Draw this instance's share of the chunks that no attempt has drawn yet.
 
     SIGTERM ends it at once: shards are written whole or not at all, so what is lost is a chunk at most.

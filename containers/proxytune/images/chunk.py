@@ -11,6 +11,8 @@ from typing import Any
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.names import CHUNKS
+from proxytune.contract.types import chunk as types
+from proxytune.contract.types.chunk import TransformStage, Variant
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Chunk:
             {"kind": "autoregressive", "guidance", "temperature", "top_k", "top_p"}.
     """
 
-    stage: str
+    stage: TransformStage
     chunk: int
-    variant: str
+    variant: Variant
     size: int
     batch_size: int
     sampler: dict[str, Any]
@@ -56,7 +58,7 @@ def parse(body: bytes) -> Chunk:
         ProxytuneError: HyperparameterInvalid when it does not fit the schema or repeats an index.
     """
     try:
-        given = json.loads(body)
+        given: types.Chunk = json.loads(body)
     except ValueError as error:
         raise invalid(f"The chunk is not valid JSON: {error}") from error
     wrong = schema.check("chunk", given)
@@ -71,7 +73,7 @@ def parse(body: bytes) -> Chunk:
         variant=given["variant"],
         size=given["size"],
         batch_size=given["batch_size"],
-        sampler=given["sampler"],
+        sampler=dict(given["sampler"]),
         pictures=pictures,
     )
 

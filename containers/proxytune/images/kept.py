@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.records import START_AGAIN, read_record
+from proxytune.contract.types.curation import Curation
 from proxytune.images.dataset import read_proxies
 from proxytune.images.shard import Picture
 
@@ -24,18 +24,18 @@ class Judged:
     """
 
     file: Path
-    curation: dict[str, Any]
+    curation: Curation
     kept: list[Picture]
     dropped: list[Picture]
 
 
-def read_curation(channel: Path) -> dict[str, Any]:
+def read_curation(channel: Path) -> Curation:
     """What the stage curate found.
 
     Raises:
         ProxytuneError: ChannelMissing when curation.json is absent, is no JSON or does not fit its schema.
     """
-    return read_record(
+    curation: Curation = read_record(
         channel,
         FILES.curation,
         "curation",
@@ -43,6 +43,7 @@ def read_curation(channel: Path) -> dict[str, Any]:
         allowed=f"the {FILES.curation} that the stage curate wrote, unchanged",
         remedy=START_AGAIN,
     )
+    return curation
 
 
 def read_judged(proxies: Path, curation: Path) -> Judged:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from proxytune.contract.model_manifest import blocks, sha256_of
+from proxytune.contract.types.import_request import ImportRequest
+from proxytune.contract.types.model_manifest import ModelManifest, ModelManifestFile
 from proxytune.importing.hub import Hub, HubFile
 from proxytune.importing.pickled import PICKLE, SAFE, to_safetensors
 from proxytune.importing.targets import Target
@@ -19,8 +20,8 @@ FILES_AT_ONCE = 4
 
 
 def bring(
-    order: dict[str, Any], hub: Hub, target: Target, tell: Callable[[str, int, int], None]
-) -> dict[str, Any]:
+    order: ImportRequest, hub: Hub, target: Target, tell: Callable[[str, int, int], None]
+) -> ModelManifest:
     """Bring a model; called again, it brings only what is not there with the right SHA-256.
 
     Args:
@@ -37,7 +38,7 @@ def bring(
     target.begin([_name(file) for file in files])
     done = 0
 
-    def one(file: HubFile) -> dict[str, Any]:
+    def one(file: HubFile) -> ModelManifestFile:
         nonlocal done
         if Path(file.path).name == PICKLE:
             entry = _converted(file, hub, target)
@@ -52,7 +53,7 @@ def bring(
     # The largest first: the last one would otherwise come alone.
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
         entries = list(pool.map(one, sorted(files, key=lambda file: -file.size)))
-    manifest = {
+    manifest: ModelManifest = {
         "version": 1,
         "model": order["model"],
         "source": f"https://huggingface.co/{hub.repository}",
@@ -74,7 +75,7 @@ def _name(file: HubFile) -> str:
     return path.with_name(SAFE).as_posix() if path.name == PICKLE else file.path
 
 
-def _converted(file: HubFile, hub: Hub, target: Target) -> dict[str, Any]:
+def _converted(file: HubFile, hub: Hub, target: Target) -> ModelManifestFile:
     """A pickle's tensors as safetensors. It is brought each time: what it becomes is not known before."""
     with tempfile.TemporaryDirectory(prefix="proxytune-import-") as folder:
         pickled, safe = Path(folder) / PICKLE, Path(folder) / SAFE

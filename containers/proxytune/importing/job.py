@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import Any
 
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
@@ -16,12 +15,14 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
+from proxytune.contract.types.hyperparameters import ImportModelHyperparameters
+from proxytune.contract.types.import_request import ImportRequest
 from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
 from proxytune.importing.targets import Bucket
 
 
-def import_model(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) -> None:
+def import_model(folders: Folders, hyperparameters: ImportModelHyperparameters, stop: StopRequest) -> None:
     """Bring the ordered model into the bucket; what an earlier job has brought is not brought again.
 
     Args:
@@ -48,13 +49,13 @@ def import_model(folders: Folders, hyperparameters: dict[str, Any], stop: StopRe
     (folders.model / FILES.manifest).write_text(json.dumps(manifest), "utf-8")
 
 
-def read_order(file: Path) -> dict[str, Any]:
+def read_order(file: Path) -> ImportRequest:
     """The order, checked by its schema.
 
     Raises:
         ProxytuneError: HyperparameterInvalid.
     """
-    order: dict[str, Any] = json.loads(file.read_text("utf-8"))
+    order: ImportRequest = json.loads(file.read_text("utf-8"))
     fault = schema.check("import-request", order)
     if fault is None:
         return order
@@ -66,7 +67,7 @@ def read_order(file: Path) -> dict[str, Any]:
     )
 
 
-def token_of(order: dict[str, Any]) -> str | None:
+def token_of(order: ImportRequest) -> str | None:
     """The hub's token from Secrets Manager; None where none is needed, or none can be read.
 
     A token that cannot be read is no error yet: the hub's refusal says all there is to do about it.

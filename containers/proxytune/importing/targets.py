@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.model_manifest import MANIFEST_FILE, sha256_of
 from proxytune.contract.progress import replace_file
+from proxytune.contract.types.model_manifest import ModelManifest, ModelManifestFile
 
 # S3 takes at most 10,000 parts: enough for 312 GiB. A file has at most five of these in memory.
 PART_BYTES = 32 * 2**20
@@ -29,13 +30,13 @@ class Target(Protocol):
     def begin(self, paths: Iterable[str]) -> None:
         """Take away the manifest, and what is none of the paths: from here on the model is not whole."""
 
-    def same(self, path: str, size: int, sha256: str | None) -> dict[str, Any] | None:
+    def same(self, path: str, size: int, sha256: str | None) -> ModelManifestFile | None:
         """The manifest's entry of a file that is there with this content; None when it is not, or unsure."""
 
-    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> dict[str, Any]:
+    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> ModelManifestFile:
         """Write a file, whole or not at all. Returns: its entry in the manifest."""
 
-    def end(self, manifest: dict[str, Any]) -> None:
+    def end(self, manifest: ModelManifest) -> None:
         """Write the manifest, after which the model is there."""
 
 
@@ -71,14 +72,14 @@ class Folder:
     def _files(self) -> list[Path]:
         return sorted(file for file in self.folder.rglob("*") if file.is_file())
 
-    def same(self, path: str, size: int, sha256: str | None) -> dict[str, Any] | None:
+    def same(self, path: str, size: int, sha256: str | None) -> ModelManifestFile | None:
         """See Target. A small file, whose SHA-256 the hub does not tell, is brought again."""
         file = self.folder / path
         if sha256 is None or not file.is_file() or file.stat().st_size != size:
             return None
         return self._entry(path, sha256) if sha256_of(file) == sha256 else None
 
-    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> dict[str, Any]:
+    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> ModelManifestFile:
         """See Target."""
         file = self.folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -96,12 +97,12 @@ class Folder:
             raise
         return self._entry(path, digest.hexdigest())
 
-    def end(self, manifest: dict[str, Any]) -> None:
+    def end(self, manifest: ModelManifest) -> None:
         """See Target."""
         text = json.dumps({**manifest, "linked": str(self.folder)})
         replace_file(self.folder / MANIFEST_FILE, text.encode())
 
-    def _entry(self, path: str, sha256: str) -> dict[str, Any]:
+    def _entry(self, path: str, sha256: str) -> ModelManifestFile:
         stat = (self.folder / path).stat()
         # Whole milliseconds, cut off as lib/aws/model-folder.ts does.
         modified = stat.st_mtime_ns // 1_000_000
@@ -129,7 +130,7 @@ class Bucket:
                 if entry["Key"] not in wanted:
                     self.client.delete_object(Bucket=self.bucket, Key=entry["Key"])
 
-    def same(self, path: str, size: int, sha256: str | None) -> dict[str, Any] | None:
+    def same(self, path: str, size: int, sha256: str | None) -> ModelManifestFile | None:
         """See Target."""
         from botocore.exceptions import ClientError
 
@@ -144,7 +145,7 @@ class Bucket:
             return None
         return _entry(path, size, known, head["ETag"])
 
-    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> dict[str, Any]:
+    def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> ModelManifestFile:
         """See Target. One that is too large for a single request must have a known SHA-256.
 
         Raises:
@@ -172,7 +173,7 @@ class Bucket:
                 raise self._other_import(path) from error
             return there
 
-    def end(self, manifest: dict[str, Any]) -> None:
+    def end(self, manifest: ModelManifest) -> None:
         """See Target."""
         self.client.put_object(
             Bucket=self.bucket,
@@ -228,7 +229,7 @@ class Bucket:
         )
 
 
-def _entry(path: str, size: int, sha256: str, etag: str) -> dict[str, Any]:
+def _entry(path: str, size: int, sha256: str, etag: str) -> ModelManifestFile:
     return {"path": path, "size": size, "sha256": sha256, "etag": etag.strip('"'), "modified": None}
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from proxytune.contract.types.plan import Plan
 
 
-def plain_prompts(plan: Mapping[str, Any]) -> dict[str, str]:
+def plain_prompts(plan: Plan) -> dict[str, str]:
     """Every prompt that a proxy of the plan may have been drawn from -> the same without the token word."""
     prompt = plan["prompts"]["proxy"]
     plain = {prompt: without(plan["tokenWord"], prompt)}

@@ -64,7 +64,7 @@ const verdict = z.strictObject({
   reasons: z
     .array(
       z.strictObject({
-        criterion: z.enum(CRITERIA),
+        criterion: z.enum(CRITERIA).meta({ title: 'Criterion' }),
         why: z.string().describe('In a few words, with the score and the limit'),
       }),
     )

@@ -44,10 +44,13 @@ class CurationPictureUnsafe(TypedDict):
     probability: float
 
 
+Criterion = Literal["fidelity", "prompt", "duplicates", "safety"]
+
+
 class CurationPictureReason(TypedDict):
     """Fields of curation picture reason."""
 
-    criterion: Literal["fidelity", "prompt", "duplicates", "safety"]
+    criterion: Criterion
     # In a few words, with the score and the limit.
     why: str
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from proxytune.contract.names import FILES
 from proxytune.contract.progress import replace_file
+from proxytune.contract.types.curation import Criterion, Curation
+from proxytune.contract.types.metrics import MetricsCuration
 from proxytune.evaluation.pictures import View, save_view
 from proxytune.evaluation.report.curves import curve
 from proxytune.images.kept import Judged
@@ -18,7 +20,7 @@ from proxytune.metrics.scores import evenly
 MOST_SHOWN = 48
 """Dropped pictures in the page; curation.json beside it has all verdicts."""
 ROW = "dropped"
-CRITERIA = {
+CRITERIA: Mapping[Criterion, tuple[str, str, str]] = {
     "fidelity": ("Fidelity", "DINO likeness to the photos", "at least"),
     "prompt": ("Prompt", "CLIP likeness to its own prompt", "at least"),
     "duplicates": ("Near-duplicate", "DINO distance to the nearest kept proxy", "more than"),
@@ -40,7 +42,7 @@ class Dropped:
 class Curated:
     """The curation of a run: its whole record, and the dropped proxies that are shown."""
 
-    record: dict[str, Any]
+    record: Curation
     shown: list[Dropped]
 
 
@@ -61,7 +63,7 @@ def show_curation(judged: Judged, report: Path) -> Curated:
     return Curated(judged.curation, shown)
 
 
-def reasons_table(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def reasons_table(record: Curation) -> list[dict[str, Any]]:
     """A row a criterion: `title`, `what`, `limit` (None where it was not asked for) and `dropped`."""
     return [
         {
@@ -74,19 +76,19 @@ def reasons_table(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def summary(record: Mapping[str, Any]) -> dict[str, Any]:
+def summary(record: Curation) -> MetricsCuration:
     """`curation` of metrics.json: the counts, without the pictures."""
     adaptive = record["adaptive"]
     return {
         "drawn": record["drawn"],
         "kept": record["kept"],
-        "dropped": dict(record["dropped"]),
+        "dropped": {name: record["dropped"][name] for name in CRITERIA},
         "rounds": record["round"],
         "satisfied": None if adaptive is None else adaptive["satisfied"],
     }
 
 
-def new_curve(record: Mapping[str, Any], least: float) -> dict[str, Any] | None:
+def new_curve(record: Curation, least: float) -> dict[str, Any] | None:
     """The share of each round's proxies that shows something new; None where the count was not adaptive.
 
     Args:

@@ -6,6 +6,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from proxytune.contract.plan_file import models_of
+from proxytune.contract.types.plan import Plan, StagePlan
+
 ROLES = {"teacher": "Teacher", "student": "Student", "clip": "Encoder", "dino": "Encoder"}
 # An address is nobody's business but the run's, and a report is made to be shown.
 PRIVATE = frozenset({"notify", "$schema"})
@@ -16,7 +19,7 @@ COMMERCIAL = {
 }
 
 
-def settings(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
+def settings(plan: Plan) -> list[tuple[str, str]]:
     """The resolved request, flattened to `advanced.teach.steps` -> `400`."""
     request = {key: value for key, value in plan["request"].items() if key not in PRIVATE}
     derived = {
@@ -30,7 +33,7 @@ def settings(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
     return list((dict(flat(request)) | dict(flat(derived))).items())
 
 
-def planned_stages(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+def planned_stages(plan: Plan) -> list[dict[str, Any]]:
     """Every job as it was planned: where, for how long, for how much, and with which settings."""
     return [
         {
@@ -45,15 +48,15 @@ def planned_stages(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def licence_lines(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+def licence_lines(plan: Plan) -> list[dict[str, Any]]:
     """One line a model: its role, what it is, and on which terms it may be used."""
     return [
         {
-            "role": label,
-            **plan["models"][role],
-            "use": COMMERCIAL[plan["models"][role]["licence"]["commercial"]],
+            "role": ROLES[role],
+            **model,
+            "use": COMMERCIAL[model["licence"]["commercial"]],
         }
-        for role, label in ROLES.items()
+        for role, model in models_of(plan).items()
     ]
 
 
@@ -66,7 +69,7 @@ def flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
             yield f"{path}{key}", inner if isinstance(inner, str) else json.dumps(inner, ensure_ascii=False)
 
 
-def _settings_of(stage: Mapping[str, Any]) -> Mapping[str, Any]:
+def _settings_of(stage: StagePlan) -> Mapping[str, Any]:
     if stage["kind"] == "training":
         parameters: Mapping[str, Any] = stage["hyperparameters"]
         return {key: value for key, value in parameters.items() if key != "stage"}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from markupsafe import Markup
 
 from proxytune.contract.names import FILES, LIMITS, REPORT_SLOTS
+from proxytune.contract.plan_file import models_of
+from proxytune.contract.types.metrics import Metrics
+from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.verdict import learnt, stand_ins
 from proxytune.metrics.scores import Score
 
@@ -16,7 +19,7 @@ HALF = 0.5
 """The share of proxies in a context that docs/reference/subject.md names for photos that show few."""
 
 
-def next_steps(plan: Mapping[str, Any], metrics: Mapping[str, Any], photos: int) -> dict[str, Any]:
+def next_steps(plan: Plan, metrics: Metrics, photos: int) -> dict[str, Any]:
     """What the template next.html shows.
 
     Args:
@@ -41,12 +44,12 @@ def next_steps(plan: Mapping[str, Any], metrics: Mapping[str, Any], photos: int)
             )
             for role, stage in (("teacher", "teach"), ("student", "learn"))
         },
-        "stand_ins": bool(stand_ins(plan["models"])),
+        "stand_ins": bool(stand_ins(models_of(plan))),
         "onward": list(_onward(plan, metrics, photos)),
     }
 
 
-def _onward(plan: Mapping[str, Any], metrics: Mapping[str, Any], photos: int) -> Iterator[dict[str, str]]:
+def _onward(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str]]:
     """Advice in the order in which it is to be tried; nothing that the run did already."""
     teacher, student = learnt({row["name"]: Score(**row["dino"]) for row in metrics["rows"] if row["dino"]})
     if not teacher and photos < LIMITS.photos:
@@ -87,9 +90,14 @@ def _onward(plan: Mapping[str, Any], metrics: Mapping[str, Any], photos: int) ->
         }
 
 
-def _more_steps(plan: Mapping[str, Any], stage: str) -> dict[str, str]:
-    (job,) = (entry for entry in plan["stages"] if entry["stage"] == stage)
-    steps = int(job["hyperparameters"]["steps"])
+def _more_steps(plan: Plan, stage: Literal["teach", "learn"]) -> dict[str, str]:
+    (steps,) = (
+        job["hyperparameters"]["steps"]
+        for job in plan["stages"]
+        if job["kind"] == "training"
+        and (job["hyperparameters"]["stage"] == "teach" or job["hyperparameters"]["stage"] == "learn")
+        and job["stage"] == stage
+    )
     return {
         "title": "A longer training",
         "text": f"This one had {steps} steps:",

@@ -16,7 +16,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from proxytune.contract.names import FILES, REPORT_SLOTS
+from proxytune.contract.plan_file import curation_of, models_of
 from proxytune.contract.progress import replace_file
+from proxytune.contract.types.metrics import Metrics
+from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.development import Development, curves
 from proxytune.evaluation.pictures import ScoredPicture, View
 from proxytune.evaluation.report.curation import Curated, new_curve, reasons_table
@@ -31,8 +34,8 @@ EXTREMES = 4
 
 
 def write_report(
-    plan: Mapping[str, Any],
-    metrics: Mapping[str, Any],
+    plan: Plan,
+    metrics: Metrics,
     references: Sequence[View],
     pictures: Sequence[ScoredPicture],
     report: Path,
@@ -59,8 +62,8 @@ def write_report(
 
 
 def render(
-    plan: Mapping[str, Any],
-    metrics: Mapping[str, Any],
+    plan: Plan,
+    metrics: Metrics,
     references: Sequence[View],
     pictures: Sequence[ScoredPicture],
     development: Development | None = None,
@@ -81,7 +84,7 @@ def render(
         stages_slot=Markup(REPORT_SLOTS.stages),
         plan=plan,
         metrics=metrics,
-        stand_ins=stand_ins(plan["models"]),
+        stand_ins=stand_ins(models_of(plan)),
         references=references,
         table=score_table(metrics["rows"]),
         exact=exact_table(metrics["rows"]),
@@ -102,11 +105,11 @@ def render(
     )
 
 
-def _curation(plan: Mapping[str, Any], curated: Curated | None) -> dict[str, Any]:
+def _curation(plan: Plan, curated: Curated | None) -> dict[str, Any]:
     """What the template says of a curation, and how many proxies the student learnt from."""
     if curated is None:
         return {"curated": None, "learnt": plan["proxies"]}
-    asked = plan["curation"]["adaptive"]
+    asked = curation_of(plan)["adaptive"]
     return {
         "curated": curated,
         "learnt": curated.record["kept"],
@@ -115,9 +118,7 @@ def _curation(plan: Mapping[str, Any], curated: Curated | None) -> dict[str, Any
     }
 
 
-def side_by_side(
-    plan: Mapping[str, Any], rows: Mapping[str, Sequence[ScoredPicture]]
-) -> list[dict[str, Any]]:
+def side_by_side(plan: Plan, rows: Mapping[str, Sequence[ScoredPicture]]) -> list[dict[str, Any]]:
     """For every evaluation prompt its seeds, and for every seed the pictures of all four rows.
 
     A picture that is missing (a prompt with fewer seeds in one row) is None.

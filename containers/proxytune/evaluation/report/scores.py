@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from proxytune.contract.types.metrics import MetricsRow
 from proxytune.metrics.scores import retained
 
 MEASURES = {
@@ -61,7 +62,7 @@ class Cell:
         return abs(self.mean_at - self.zero_at)
 
 
-def score_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def score_table(rows: Sequence[MetricsRow]) -> dict[str, Any]:
     """What the template's table needs, from the rows of metrics.json.
 
     Returns:
@@ -71,21 +72,21 @@ def score_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"digits": 3, **_table(rows, {row["name"]: row for row in rows}, MEASURES, LABELS)}
 
 
-def exact_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def exact_table(rows: Sequence[MetricsRow]) -> dict[str, Any] | None:
     """The same for the exact measures; None where the request told no truth to measure against."""
-    exact = {row["name"]: row["exact"] for row in rows if "exact" in row}
+    exact: Mapping[str, Mapping[str, Any]] = {row["name"]: row["exact"] for row in rows if "exact" in row}
     # Photos are measured like any picture here, not against each other.
     labels = LABELS | {"photos": ("Photos", "what the references score: the ceiling")}
     return {"digits": 2, **_table(rows, exact, EXACT_MEASURES, labels)} if exact else None
 
 
 def _table(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[MetricsRow],
     scores: Mapping[str, Mapping[str, Any]],
     measures: Mapping[str, tuple[str, str]],
     labels: Mapping[str, tuple[str, str]],
 ) -> dict[str, Any]:
-    pictures = {row["name"]: row["pictures"] for row in rows}
+    pictures: Mapping[str, int] = {row["name"]: row["pictures"] for row in rows}
     axes = {
         measure: _axis([found[measure] for found in scores.values() if found[measure]])
         for measure in measures
@@ -109,9 +110,9 @@ def _table(
     }
 
 
-def shares_kept(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def shares_kept(rows: Sequence[MetricsRow]) -> list[dict[str, Any]]:
     """Per measure: the share of the teacher's score that the student keeps, None where that means nothing."""
-    by_name = {row["name"]: row for row in rows}
+    by_name: Mapping[str, Mapping[str, Any]] = {row["name"]: row for row in rows}
     return [
         {
             "title": title,
