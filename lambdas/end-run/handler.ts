@@ -58,7 +58,7 @@ export async function handler(
   return answer;
 }
 
-/** Whether the run was resumed since; so late an event must not stop what another execution started. */
+/** Checks whether the run was resumed since: so late an event must not stop what another execution started. */
 function wasResumed(run: RunRecord | undefined, { stopDate }: StatusChange): boolean {
   return run !== undefined && typeof stopDate === 'number' && stopDate < Date.parse(run.begunAt);
 }

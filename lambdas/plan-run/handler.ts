@@ -4,7 +4,7 @@ import { subscribe } from '../../lib/aws/notifications.ts';
 import { type BucketContext, readText, writeJson } from '../../lib/aws/s3.ts';
 import { beginRun, updateRun } from '../../lib/aws/table.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
-import { contentOf } from '../../lib/core/models/manifest.ts';
+import { digestOf } from '../../lib/core/models/manifest.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import type { Plan } from '../../lib/core/plan/plan.ts';
@@ -64,7 +64,7 @@ export async function handler(input: PlanRunInput) {
 /** The digest of each model's files. @throws ModelMissing, ModelChanged */
 async function contentsOf(context: BucketContext, models: Plan['models']): Promise<Record<string, string>> {
   const manifests = await Promise.all(Object.values(models).map(({ id }) => requireStoredModel(context, id)));
-  return Object.fromEntries(manifests.map((manifest) => [manifest.model, contentOf(manifest)]));
+  return Object.fromEntries(manifests.map((manifest) => [manifest.model, digestOf(manifest)]));
 }
 
 /** The address in a request that may be refused for something else, so that its author still hears of it. */

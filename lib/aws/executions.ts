@@ -87,7 +87,7 @@ export function sendTaskHeartbeat({ sfn }: ExecutionsContext, taskToken: string)
   return accepted(sfn.send(new SendTaskHeartbeatCommand({ taskToken })));
 }
 
-/** Whether a task accepted its answer; an unknown token was answered before or has expired. */
+/** Waits for the answer to be sent. @returns whether a task accepted it: an unknown token was answered or expired */
 async function accepted(sending: Promise<unknown>): Promise<boolean> {
   try {
     await sending;

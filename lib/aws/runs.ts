@@ -1,4 +1,4 @@
-/** What the bucket holds of a run besides its images: the plan, and the progress of its jobs. */
+/** The plan of a run and the progress of its jobs, from the bucket. */
 import { type Progress, progress as progressSchema } from '../core/contract/progress.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { keys } from '../core/keys.ts';

@@ -20,7 +20,7 @@ export interface BucketContext {
 export interface StoredObject {
   readonly key: string;
   readonly size: number;
-  /** Without quotation marks. */
+  /** Without quotes. */
   readonly etag: string;
   /** Milliseconds since 1970, in whole seconds. */
   readonly written: number;
@@ -51,8 +51,8 @@ export async function listKeys(context: BucketContext, prefix: string, most?: nu
 }
 
 /**
- * Whether an object exists, by a listing: to a role that may not list the whole bucket, reading a missing object is
- * forbidden instead of missing.
+ * Checks by a listing whether an object exists: to a role that may not list the whole bucket, a missing object is
+ * forbidden to read instead of missing.
  */
 export async function exists(context: BucketContext, key: string): Promise<boolean> {
   return (await listKeys(context, key, 1))[0] === key;
@@ -177,7 +177,7 @@ export async function deleteOthers(
   }
 }
 
-/** S3 gives ETags in quotation marks. */
+/** An ETag without the quotes that S3 puts around it. */
 export function unquoted(etag: string | undefined): string | undefined {
   return etag?.replaceAll('"', '');
 }

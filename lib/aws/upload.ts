@@ -44,7 +44,7 @@ export async function uploadInParts(
   return own ? etag : uploadAll(target, file, size, Metadata, signal);
 }
 
-/** Whether an upload failed because another call has completed it, aborted it, or sent other content for a part. */
+/** Checks whether an upload failed because another call has completed it, aborted it, or sent other content for a part. */
 export function isCausedByOthers({ name }: Error): boolean {
   return name === 'NoSuchUpload' || name === 'InvalidPart';
 }

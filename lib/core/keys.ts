@@ -34,7 +34,7 @@ export function requireSubjectName(folder: string): void {
 /** What pictures of a category are drawn from. Their seeds are their numbers. */
 export interface ClassPictures {
   readonly model: string;
-  /** Of the model's files, as `contentOf` gives it: another revision draws other pictures. */
+  /** Of the model's files, as `digestOf` gives it: another revision draws other pictures. */
   readonly content: string;
   /** Small letters and spaces only, as categories have them. */
   readonly prompt: string;

@@ -7,13 +7,13 @@ import { layoutOf } from '../../lib/aws/model-folder/layout.ts';
 import { type Model, model, modelIds } from '../../lib/core/catalogue/models.ts';
 import { PYTHON } from '../../lib/local/cloud.ts';
 import { temporaryFolder } from '../local/emulator/helpers.ts';
-import { hubFiles, markedSettings, safetensors, write } from './model-folders.ts';
+import { hubFiles, identifyingSettings, safetensors, write } from './model-folders.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Those that somebody brings in, and may name the wrong folder for. */
+/** Models that users import, and may name the wrong folder for. */
 const IMPORTED = modelIds()
   .map(model)
   .filter(({ standInFor, shipped }) => standInFor === null && shipped === null);
@@ -21,33 +21,37 @@ const pairs = IMPORTED.flatMap((row) =>
   IMPORTED.filter(({ id, role }) => id !== row.id && role === row.role).map((other) => [row, other] as const),
 );
 
-/** A folder in the layout of a model, with settings that are known to be its, and a few bytes of weights. */
+/** A folder in the layout of a model, with settings that identify it, and a few bytes of weights. */
 function folderOf(row: Model, changes: Readonly<Record<string, Record<string, unknown>>> = {}): string {
-  const place = join(folder, `${row.id}-${Object.keys(changes).length}`);
-  rmSync(place, { recursive: true, force: true });
+  const dir = join(folder, `${row.id}-${Object.keys(changes).length}`);
+  rmSync(dir, { recursive: true, force: true });
   const settings = Object.fromEntries(
-    Object.keys(row.marks).map((path) => [
+    Object.keys(row.identifyingFields).map((path) => [
       path,
       JSON.stringify({
         ...(row.hub === null && path === 'config.json' && { family: row.family }),
-        ...markedSettings(row, path),
+        ...identifyingSettings(row, path),
         ...changes[path],
       }),
     ]),
   );
   const files = row.role === 'teacher' ? hubFiles(row) : { 'weights.safetensors': safetensors(8) };
-  write(place, { ...files, ...settings });
-  return place;
+  write(dir, { ...files, ...settings });
+  return dir;
 }
 
-const refused = (row: Model, place: string) =>
-  layoutOf(row, place).then(
+const refused = (row: Model, dir: string) =>
+  layoutOf(row, dir).then(
     () => undefined,
     (error: Error) => error,
   );
 
 test('every imported model has identifying fields', () => {
-  expect(IMPORTED.filter(({ marks }) => Object.keys(marks).length === 0).map(({ id }) => id)).toEqual([]);
+  expect(
+    IMPORTED.filter(({ identifyingFields }) => Object.keys(identifyingFields).length === 0).map(
+      ({ id }) => id,
+    ),
+  ).toEqual([]);
 });
 
 test.each(IMPORTED.map((row) => [row.id, row] as const))('a folder of %s is taken for it', async (_, row) => {
@@ -64,12 +68,12 @@ test.each(pairs.map(([row, other]) => [row.id, other.id, row, other] as const))(
 );
 
 test('the error for another model of the same classes has the actual and the expected fields, and that model', async () => {
-  const place = folderOf(model('sd3.5-large'));
-  expect(await refused(model('sd3-medium'), place)).toMatchObject({
+  const dir = folderOf(model('sd3.5-large'));
+  expect(await refused(model('sd3-medium'), dir)).toMatchObject({
     name: 'ModelMismatch',
     message:
       `The folder is not Stable Diffusion 3 Medium, but Stable Diffusion 3.5 Large. ` +
-      `Given: ${place}: transformer/config.json has num_layers 38 instead of 24; transformer/config.json has qk_norm "rms_norm" instead of unset. ` +
+      `Given: ${dir}: transformer/config.json has num_layers 38 instead of 24; transformer/config.json has qk_norm "rms_norm" instead of unset. ` +
       `Allowed: a folder of sd3-medium, as published at stabilityai/stable-diffusion-3-medium-diffusers. ` +
       `What to do: name that folder, or import this one as sd3.5-large.`,
   });
@@ -129,12 +133,12 @@ test('a setting that its library leaves out where it is the usual one need not b
 });
 
 test('settings that are not there, or are none, are named', async () => {
-  const place = folderOf(model('sdxl'), { none: {} });
-  const file = join(place, 'unet/config.json');
+  const dir = folderOf(model('sdxl'), { none: {} });
+  const file = join(dir, 'unet/config.json');
   writeFileSync(file, 'no JSON');
-  expect((await refused(model('sdxl'), place))?.message).toContain('unet/config.json is not JSON');
+  expect((await refused(model('sdxl'), dir))?.message).toContain('unet/config.json is not JSON');
   rmSync(file);
-  expect((await refused(model('sdxl'), place))?.message).toContain('no unet/config.json');
+  expect((await refused(model('sdxl'), dir))?.message).toContain('no unet/config.json');
 });
 
 test('the small models of the same classes, trained or made here, are refused for those that they stand for', async () => {
@@ -142,14 +146,14 @@ test('the small models of the same classes, trained or made here, are refused fo
   const tool = join(ROOT, 'containers/dev/tools/make_tiny_models.py');
   await promisify(execFile)(PYTHON, [tool, '--out', folder, '--only', ...made]);
   const shipped = modelIds().flatMap((id) => model(id).shipped ?? []);
-  const places = [...made.map((id) => join(folder, id)), ...shipped.map((path) => join(ROOT, path))];
-  expect(places.filter((place) => !existsSync(place))).toEqual([]);
-  for (const place of places) {
-    const small = model(basename(place));
+  const folders = [...made.map((id) => join(folder, id)), ...shipped.map((path) => join(ROOT, path))];
+  expect(folders.filter((dir) => !existsSync(dir))).toEqual([]);
+  for (const dir of folders) {
+    const small = model(basename(dir));
     const alike = IMPORTED.filter(({ role, family }) => role === small.role && family === small.family);
     expect(alike).not.toEqual([]);
     for (const row of alike) {
-      expect([row.id, small.id, await refused(row, place)]).toEqual([
+      expect([row.id, small.id, await refused(row, dir)]).toEqual([
         row.id,
         small.id,
         expect.objectContaining({

@@ -12,16 +12,16 @@ export function safetensors(size: number, seed = 1): Buffer {
   return Buffer.concat([length, header, data]);
 }
 
-/** Settings that a model's folder is known by, as its file of that name holds them. */
-export function markedSettings({ marks }: Model, path: string): Record<string, unknown> {
+/** The identifying fields of a model, as its file of that name has them. */
+export function identifyingSettings({ identifyingFields }: Model, path: string): Record<string, unknown> {
   const settings: Record<string, unknown> = {};
-  for (const [field, wanted] of Object.entries(marks[path] ?? {})) {
+  for (const [field, wanted] of Object.entries(identifyingFields[path] ?? {})) {
     const names = field.split('.');
-    const place = names.slice(0, -1).reduce((at, name) => {
+    const parent = names.slice(0, -1).reduce((at, name) => {
       at[name] ??= {};
       return at[name] as Record<string, unknown>;
     }, settings);
-    place[names.at(-1) ?? ''] = Array.isArray(wanted) ? wanted[0] : wanted;
+    parent[names.at(-1) ?? ''] = Array.isArray(wanted) ? wanted[0] : wanted;
   }
   return settings;
 }
@@ -64,10 +64,10 @@ export function sdxlFiles(unet = 64): Record<string, string | Buffer> {
 
 /** A settings file of an SDXL folder, which differs by `of`. */
 export function sdxlSettings(path: string, of: string): string {
-  return JSON.stringify({ ...markedSettings(model('sdxl'), path), of });
+  return JSON.stringify({ ...identifyingSettings(model('sdxl'), path), of });
 }
 
-/** What the hub has of a model, as far as the catalogue asks for it, and some that it does not ask for. */
+/** The hub's files of a model: those that the catalogue names, and some others. */
 export function hubFiles(row: Model): Record<string, string | Buffer> {
   const { hub } = row;
   const files: Record<string, string | Buffer> = { 'README.md': 'words', 'unet/model.onnx': safetensors(9) };
@@ -75,7 +75,7 @@ export function hubFiles(row: Model): Record<string, string | Buffer> {
     const path = pattern.replace('*', pattern.endsWith('/*') ? 'vocab.json' : '00001-of-00001');
     files[path] = path.endsWith('.safetensors')
       ? safetensors(5000, path.length)
-      : JSON.stringify({ ...markedSettings(row, path), of: path });
+      : JSON.stringify({ ...identifyingSettings(row, path), of: path });
   }
   for (const path of Object.keys(files))
     if (path.endsWith('.safetensors.index.json')) files[path] = '{"weight_map":{}}';

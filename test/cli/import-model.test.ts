@@ -215,14 +215,14 @@ describe('on one machine', () => {
     // Elsewhere nothing lists the folder, and a link leads nowhere.
     await expect(requireStoredModel(imports.bench.context, 'sdxl')).rejects.toMatchObject({
       name: 'ModelChanged',
-      message: expect.stringContaining('is gone'),
+      message: expect.stringContaining('is missing'),
     });
     await planCheck();
     const file = join(folder, 'vae/diffusion_pytorch_model.safetensors');
     utimesSync(file, new Date(), new Date(0));
     await expect(planCheck()).rejects.toThrow('was written to since');
     rmSync(file);
-    await expect(planCheck()).rejects.toThrow('vae/diffusion_pytorch_model.safetensors is gone');
+    await expect(planCheck()).rejects.toThrow('vae/diffusion_pytorch_model.safetensors is missing');
     rmSync(folder, { recursive: true });
     await expect(planCheck()).rejects.toMatchObject({ name: 'ModelChanged' });
     // A new import makes the link valid again.
@@ -254,8 +254,8 @@ describe('before a cloud is even started', () => {
   test.each([
     ['flux-dev', {}, 'LicenceNotAccepted', 'commercial use is not allowed'],
     ['sd3-medium', {}, 'LicenceNotAccepted', '--accept-licence'],
-    ['sdxl-tiny', {}, 'UsageInvalid', 'brought in by itself'],
-    ['sdxl-miniature', {}, 'UsageInvalid', 'brought in by itself'],
+    ['sdxl-tiny', {}, 'UsageInvalid', 'imported automatically'],
+    ['sdxl-miniature', {}, 'UsageInvalid', 'imported automatically'],
     ['sdx', {}, 'ModelUnknown', 'did you mean sdxl'],
     ['sdxl', { local: true, stack: 'Proxytune' }, 'UsageInvalid', 'one place'],
   ])('%s %j is refused as %s', async (id, options, name, why) => {

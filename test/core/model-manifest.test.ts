@@ -1,5 +1,5 @@
 import { model } from '../../lib/core/catalogue/models.ts';
-import { contentOf, type ModelFile, makeManifest, type Origin } from '../../lib/core/models/manifest.ts';
+import { digestOf, type ModelFile, makeManifest, type Origin } from '../../lib/core/models/manifest.ts';
 
 describe('a model’s files in sixteen digits', () => {
   const file = (path: string, digit: string): ModelFile => ({
@@ -11,9 +11,9 @@ describe('a model’s files in sixteen digits', () => {
   });
   const files = [file('unet/a.safetensors', '1'), file('vae/b.safetensors', '2')];
   const brought = (of: readonly ModelFile[], origin: Partial<Origin> = {}) =>
-    contentOf(makeManifest(model('sdxl'), { source: 'hub', importedAt: new Date(0), ...origin }, of));
+    digestOf(makeManifest(model('sdxl'), { source: 'hub', importedAt: new Date(0), ...origin }, of));
 
-  test('are the same however the same files were brought in', () => {
+  test('are the same however the same files were imported', () => {
     expect(brought(files)).toMatch(/^[0-9a-f]{16}$/);
     const linked = [...files].reverse().map((entry) => ({ ...entry, modified: 7 }));
     expect(brought(linked, { source: '/disk', linked: '/disk', importedAt: new Date(9) })).toBe(

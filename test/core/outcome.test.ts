@@ -112,7 +112,7 @@ describe('a refused request', () => {
       },
       'JobRefused',
     ],
-    // A fault of theirs, or no answer at all: the job may exist, and the next call adopts it.
+    // A fault of theirs, or no answer at all: the job may exist, and the next call reuses it.
     [{ name: 'InternalFailure', message: 'oops', $fault: 'server', $metadata: {} } as const, 'ServiceFault'],
     [{ name: 'TimeoutError', message: 'socket hang up', $metadata: { attempts: 8 } }, 'ServiceFault'],
     [

@@ -1,5 +1,5 @@
 /**
- * What the lambdas' tests share: the emulator with a bucket, a table and a topic, our Step Functions and SageMaker
+ * Shared by the tests of the lambdas: the emulator with a bucket, a table and a topic, our Step Functions and SageMaker
  * services with a container of a few lines, and the environment that the stack gives a lambda.
  */
 import { createHash } from 'node:crypto';
@@ -30,7 +30,7 @@ import { instanceTypes } from '../../lib/core/catalogue/instances.ts';
 import { model } from '../../lib/core/catalogue/models.ts';
 import { outcomeOf } from '../../lib/core/jobs/outcome.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { contentOf, makeManifest } from '../../lib/core/models/manifest.ts';
+import { digestOf, makeManifest } from '../../lib/core/models/manifest.ts';
 import { runId as runIdOf } from '../../lib/core/names.ts';
 import type { JobStage } from '../../lib/core/words.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
@@ -67,7 +67,7 @@ export class Bench {
   readonly folder = mkdtempSync(join(tmpdir(), 'proxytune-lambdas-'));
   /** The state machine's service, on a clock that the test moves. */
   readonly states = new Harness({ 'start-job': startJob });
-  /** Everything SageMaker emitted; nobody is told unless the test does so. */
+  /** Everything SageMaker emitted; nothing receives it unless the test delivers it. */
   readonly events: SageMakerEvent[] = [];
   readonly #notices: Notice[] = [];
   #queueUrl = '';
@@ -153,7 +153,7 @@ export class Bench {
     await s3().send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
   }
 
-  /** Removes an item of the table, for a test to write it anew. */
+  /** Removes an item of the table, for a test to write it again. */
   async forget(pk: string, sk: string): Promise<void> {
     await dynamo().send(
       new DeleteItemCommand({ TableName: 'ledger', Key: { pk: { S: pk }, sk: { S: sk } } }),
@@ -180,7 +180,7 @@ export class Bench {
     return runId;
   }
 
-  /** Has a stage done, as if the machine had walked it, told by reconcile-job. @returns the job's name */
+  /** Completes a stage as the machine does, with reconcile-job. @returns the job's name */
   async finish(runId: string, stage: JobStage, round = 1): Promise<string> {
     const { jobName } = await startJob({ runId, stage, round, taskToken: 'nobody waits' });
     await this.jobEnd(jobName);
@@ -317,7 +317,7 @@ export class Bench {
     const origin = { source: 'a test', importedAt: new Date() };
     const manifest = makeManifest(model(id), origin, [file]);
     await this.put(keys.modelManifest(id), JSON.stringify(manifest));
-    return contentOf(manifest);
+    return digestOf(manifest);
   }
 
   async #makeTable(): Promise<void> {

@@ -111,7 +111,7 @@ export async function findFiles(
   return (await Promise.all(found)).filter((file) => file !== undefined);
 }
 
-/** The manifest that a download has left in its folder. @returns undefined when there is no readable one */
+/** The manifest that a download has left in its folder. @returns undefined when there is none, or it cannot be read */
 export function manifestIn(folder: string): ModelManifest | undefined {
   try {
     const read = modelManifest.safeParse(JSON.parse(readFileSync(join(folder, MANIFEST_FILE), 'utf8')));

@@ -5,8 +5,11 @@ import { type Model, modelsOf } from '../../core/catalogue/models.ts';
 export type Settings = (path: string) => unknown;
 
 /** Descriptions of every identifying field in which the folder's settings differ from the model's. */
-export function mismatches({ marks }: Pick<Model, 'marks'>, settings: Settings): string[] {
-  return Object.entries(marks).flatMap(([path, fields]) => {
+export function mismatches(
+  { identifyingFields }: Pick<Model, 'identifyingFields'>,
+  settings: Settings,
+): string[] {
+  return Object.entries(identifyingFields).flatMap(([path, fields]) => {
     const content = settings(path);
     return Object.entries(fields).flatMap(([field, wanted]) => {
       const value = at(content, field);
@@ -20,7 +23,10 @@ export function mismatches({ marks }: Pick<Model, 'marks'>, settings: Settings):
 /** Another model of the catalogue that the folder matches, if there is one. */
 export function modelOfFolder({ id, role }: Model, settings: Settings): Model | undefined {
   return modelsOf(role).find(
-    (row) => row.id !== id && Object.keys(row.marks).length > 0 && mismatches(row, settings).length === 0,
+    (row) =>
+      row.id !== id &&
+      Object.keys(row.identifyingFields).length > 0 &&
+      mismatches(row, settings).length === 0,
   );
 }
 

@@ -6,8 +6,8 @@ import type { Model } from '../../core/catalogue/models.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { keys } from '../../core/keys.ts';
 import {
-  contentOf,
   differences,
+  digestOf,
   type ModelFile,
   type ModelManifest,
   makeManifest,
@@ -68,10 +68,10 @@ export async function uploadModel(
   return manifest;
 }
 
-/** Whether exactly these files are stored as they were imported: then nothing changes, and runs may continue. */
+/** Checks whether exactly these files are stored as they were imported: then nothing changes, and runs may continue. */
 async function isComplete(context: BucketContext, id: string, files: readonly ModelFile[]): Promise<boolean> {
   try {
-    return contentOf(await requireStoredModel(context, id)) === contentOf({ files });
+    return digestOf(await requireStoredModel(context, id)) === digestOf({ files });
   } catch (error) {
     if (error instanceof ProxytuneError) return false;
     throw error;

@@ -85,12 +85,12 @@ function requireSource({ id, title, hub }: Model, { from }: ImportOptions): void
   });
 }
 
-/** A model that somebody has to bring in. @throws ModelUnknown, UsageInvalid */
+/** A model that users have to import. @throws ModelUnknown, UsageInvalid */
 function requireImportable(id: string): Model {
   const row = model(id);
   if (row.standInFor === null && row.shipped === null) return row;
   throw new ProxytuneError('UsageInvalid', {
-    what: `${row.title} is brought in by itself, wherever a run needs it`,
+    what: `${row.title} is imported automatically, wherever a run needs it`,
     given: id,
     allowed: modelIds()
       .filter((other) => model(other).standInFor === null && model(other).shipped === null)
@@ -106,13 +106,13 @@ function requireAccepted({ title, licence }: Model, accepted: boolean): void {
     what: `The licence of ${title} restricts what may be done with it and its pictures`,
     given: licenceWords(licence),
     allowed: `what ${licence.url} allows`,
-    remedy: 'read it, and when you will keep to it, call this again with --accept-licence',
+    remedy: 'read it, and if you will keep to it, retry with --accept-licence',
   });
 }
 
 function bothPlaces(): ProxytuneError {
   return new ProxytuneError('UsageInvalid', {
-    what: 'A model is brought to one place',
+    what: 'A model is imported to one place',
     given: '--local and --stack',
     allowed: '--local (this machine, also without saying so), or --stack NAME in an AWS account',
     remedy: 'leave one of them out',

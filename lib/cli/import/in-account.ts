@@ -57,7 +57,7 @@ export async function importByJob(
   return requireStoredModel(aws, row.id);
 }
 
-/** Whether the stored model is what the hub would give; a branch or tag may have changed, so only a commit counts. */
+/** Checks that the stored model is what the hub would give; a branch or tag may have changed, so only a commit counts. */
 export function isOfRevision(manifest: ModelManifest, { hub }: Model, revision: string | null): boolean {
   const wanted = revision ?? hub?.revision ?? manifest.revision;
   return manifest.revision !== null && manifest.revision === wanted;

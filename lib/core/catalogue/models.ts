@@ -26,14 +26,14 @@ const hub = z
   })
   .describe('Where import-model takes the model from');
 
-const mark = z.union([z.string(), z.number(), z.boolean(), z.null()]);
-const marks = z
-  .record(z.string(), z.record(z.string(), z.union([mark, z.array(mark)])))
+const fieldValue = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+const identifyingFields = z
+  .record(z.string(), z.record(z.string(), z.union([fieldValue, z.array(fieldValue)])))
   .describe(
-    'What tells its folder from that of another model of the same classes: file, field of it (dots lead into ' +
-      'objects), and value, or several of which any will do; null: the field may be missing',
+    'Fields of its settings that distinguish its folder from another model of the same classes: file, field (dots ' +
+      'lead into objects), and value, or several accepted values; null: the field may be missing',
   );
-export type Marks = z.infer<typeof marks>;
+export type IdentifyingFields = z.infer<typeof identifyingFields>;
 
 const modelRow = z.strictObject({
   role: z.enum(ROLES),
@@ -45,7 +45,7 @@ const modelRow = z.strictObject({
   shipped: z.string().nullable().describe('Folder of its weights in this repository, or null'),
   source: z.string(),
   hub: hub.nullable().default(null),
-  marks: marks.default({}),
+  identifyingFields: identifyingFields.default({}),
   licence,
   size: z.int(),
   objective: z

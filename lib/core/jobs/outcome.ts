@@ -149,7 +149,7 @@ export function refusal(error: CallError): { error: ErrorName; message: string }
   // A role made seconds ago cannot be assumed yet; it can a little later.
   if (/assume(d)? (the )?role|cannot be assumed/i.test(error.message))
     return { error: 'ServiceFault', message: error.message };
-  // A fault of theirs, or no answer: the job may even exist, so the attempt must stay open to adopt it.
+  // A fault of theirs, or no answer: the job may even exist, so the attempt must stay open to reuse it.
   if (error.$fault === 'server' || (error.$metadata !== undefined && error.$fault === undefined))
     return { error: 'ServiceFault', message: `${error.name}: ${error.message}` };
   return { error: 'JobRefused', message: `${error.name}: ${error.message}` };

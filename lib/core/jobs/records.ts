@@ -22,9 +22,9 @@ export interface RunRecord {
   readonly report?: string;
   readonly notify?: string;
   readonly usd?: number;
-  /** Whether the run has the stage curate. @default - it has not */
+  /** True for a run with the stage curate. @default - false */
   readonly curated?: boolean;
-  /** Whether the notice of its end was sent; a crash between ending and sending is then repaired. */
+  /** True once the user was notified of its end; a crash between ending and notifying is then repaired. */
   readonly reported?: boolean;
 }
 
@@ -54,7 +54,7 @@ export interface JobRecord {
   readonly chunks?: number;
   /** Longest the job may take; a transform has no limit of its own, so ours is kept here. */
   readonly maxRuntimeSeconds: number;
-  /** Whether the state machine got the outcome. Only after a failure that it knows comes a next attempt. */
+  /** True once the state machine has the outcome. Only after a failure that it knows comes a next attempt. */
   readonly reported: boolean;
   readonly seconds?: number;
   readonly usd?: number;
@@ -69,7 +69,7 @@ export const jobKey = (identity: JobIdentity) => ({
   sk: `job#${jobName(identity)}`,
 });
 
-/** Whether a job is of a stage, and of a round of it. */
+/** Checks that a job is of a stage, and of a round of it. */
 export const isOf = (job: JobRecord, stage: JobStage, round: number): boolean =>
   job.stage === stage && (job.round ?? 1) === round;
 

@@ -1,4 +1,4 @@
-/** What a model's licence allows, in plain words. */
+/** Descriptions of what a model's licence allows. */
 import type { z } from 'zod';
 import type { licence } from '../contract/licence.ts';
 

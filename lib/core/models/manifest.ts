@@ -1,7 +1,7 @@
 /**
- * The manifest of a base model: what was brought in, from where, under which licence, and every file's size and
- * SHA-256. It is written after the last file, so its presence says that the model is whole; a plan compares it with
- * what is there, which costs one listing and no download.
+ * The manifest of a base model: its source, its licence, and the size and SHA-256 of every imported file. It is written
+ * after the last file, so its presence says that the model is complete; a plan compares it with the stored files, which
+ * costs one listing and no download.
  */
 import { z } from 'zod';
 import { type Model, model } from '../catalogue/models.ts';
@@ -18,7 +18,7 @@ const modelFile = z.strictObject({
   path: z.string().describe('Below the model, with forward slashes'),
   size: z.int().min(0).describe('Bytes'),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  etag: z.string().nullable().describe('What the bucket called this content; null for a linked file'),
+  etag: z.string().nullable().describe('ETag of this content in the bucket; null for a linked file'),
   modified: z.int().nullable().describe('Milliseconds since 1970 of a linked file; null in a bucket'),
 });
 export type ModelFile = z.infer<typeof modelFile>;
@@ -70,7 +70,7 @@ export interface Origin {
   readonly linked?: string | null;
 }
 
-/** The manifest of files that are all there. */
+/** The manifest of a complete set of files. */
 export function makeManifest(row: Model, origin: Origin, files: readonly ModelFile[]): ModelManifest {
   const { source, revision = null, importedAt, linked = null } = origin;
   return modelManifest.parse({
@@ -87,19 +87,19 @@ export function makeManifest(row: Model, origin: Origin, files: readonly ModelFi
   });
 }
 
-/** Of SHA-256: 64 bits. Whether two runs share class pictures, and whether a run goes on, depend on it. */
-const CONTENT_DIGITS = 16;
+/** Of SHA-256: 64 bits. Two runs share class images, and a run may continue, only when the digests are equal. */
+const DIGEST_DIGITS = 16;
 
 /**
- * A model's files in sixteen digits: the same wherever and whenever the same files were brought in, another one for
- * another revision of the same model.
+ * The digest of a model's files: the same wherever and whenever the same files were imported, another one for another
+ * revision of the same model.
  */
-export function contentOf({ files }: { readonly files: readonly ModelFile[] }): string {
+export function digestOf({ files }: { readonly files: readonly ModelFile[] }): string {
   const lines = files.map(({ path, sha256 }) => `${sha256} ${path}\n`);
-  return sha256Hex(lines.sort().join(''), CONTENT_DIGITS);
+  return sha256Hex(lines.sort().join(''), DIGEST_DIGITS);
 }
 
-/** What is stored of a model in one place. */
+/** Everything stored of a model in one place. */
 export interface Inventory {
   /** The place in words, such as an S3 address. */
   readonly where: string;
@@ -110,21 +110,21 @@ export interface Inventory {
 }
 
 /**
- * The manifest of a model that is there, without looking at its files.
+ * The manifest of a stored model, without a check of its files.
  * @throws ModelMissing when there is none, ModelChanged when it cannot be read
  */
 export function requireManifest(id: string, { where, manifest, files }: Inventory): ModelManifest {
   if (manifest === undefined) throw missing(id, where, files.length);
   const read = modelManifest.safeParse(parsed(manifest));
   if (!read.success || read.data.model !== id) {
-    const why = read.success ? `it is of ${read.data.model}` : 'it is of another version, or damaged';
+    const why = read.success ? `it is for ${read.data.model}` : 'it is of another version, or corrupt';
     throw changed(id, where, [`${MANIFEST_FILE}: ${why}`]);
   }
   return read.data;
 }
 
 /**
- * The manifest of a model that is whole and as it was brought in, as far as names, sizes, and ETags or times tell.
+ * The manifest of a model that is complete and as it was imported, judged by names, sizes, and ETags or times.
  * @throws ModelMissing, ModelChanged
  */
 export function requireModel(id: string, inventory: Inventory): ModelManifest {
@@ -135,8 +135,8 @@ export function requireModel(id: string, inventory: Inventory): ModelManifest {
 }
 
 /**
- * That the model of a job is the one that its run was planned with: a run that drew with another revision than it was
- * trained on would end well, and mean nothing.
+ * Checks that the model of a job is the one that its run was planned with: a run that generated with another revision
+ * than it was trained on would succeed, and mean nothing.
  * @param manifest - its text. @default - there is none
  * @throws ModelChanged
  */
@@ -146,68 +146,68 @@ export function requirePlanned(
   manifest?: string,
 ): void {
   if (content === null) return;
-  const found = manifest && contentOf(requireManifest(id, { where, manifest, files: [] }));
-  if (found === content) return;
+  const stored = manifest && digestOf(requireManifest(id, { where, manifest, files: [] }));
+  if (stored === content) return;
   throw new ProxytuneError('ModelChanged', {
-    what: `The model ${id} is another one than when the run was planned`,
-    given: found
-      ? `${where}, whose files are ${found} instead of ${content}`
-      : `${where} without ${MANIFEST_FILE}: it is being brought in anew, or was taken away`,
+    what: `The model ${id} has changed since the run was planned`,
+    given: stored
+      ? `${where}, whose files have the digest ${stored} instead of ${content}`
+      : `${where} without ${MANIFEST_FILE}: it is being imported again, or was deleted`,
     allowed: 'the same files for every job of a run',
-    remedy: 'start the run anew, or bring in the revision that it was planned with and start it again',
+    remedy: 'start a new run, or import the revision that this one was planned with and start it again',
   });
 }
 
-/** In words, every file that is absent, differs, or is not in the manifest. */
+/** Descriptions of every file that is missing, differs, or is not in the manifest. */
 export function differences({ files }: ModelManifest, found: readonly FoundFile[]): string[] {
-  const there = new Map(found.map((file) => [file.path, file]));
+  const stored = new Map(found.map((file) => [file.path, file]));
   const known = new Set(files.map(({ path }) => path));
   return [
-    ...files.flatMap((file) => difference(file, there.get(file.path))),
-    ...found.filter(({ path }) => !known.has(path)).map(({ path }) => `${path} was not brought in`),
+    ...files.flatMap((file) => difference(file, stored.get(file.path))),
+    ...found.filter(({ path }) => !known.has(path)).map(({ path }) => `${path} was not imported`),
   ];
 }
 
 function difference(file: ModelFile, found: FoundFile | undefined): string[] {
-  if (found === undefined) return [`${file.path} is gone`];
+  if (found === undefined) return [`${file.path} is missing`];
   if (found.size !== file.size) return [`${file.path} has ${found.size} bytes instead of ${file.size}`];
   const other = (one: unknown, two: unknown) => one !== undefined && two !== null && one !== two;
-  if (other(found.etag, file.etag)) return [`${file.path} has other content than was brought in`];
-  if (other(found.modified, file.modified)) return [`${file.path} was written to since`];
+  if (other(found.etag, file.etag)) return [`${file.path} has changed since its import`];
+  if (other(found.modified, file.modified)) return [`${file.path} was written to since its import`];
   return [];
 }
 
 function missing(id: string, where: string, files: number): ProxytuneError {
   return new ProxytuneError('ModelMissing', {
-    what: `The model ${id} is not there${files === 0 ? '' : ' whole'}`,
+    what: `The model ${id} is ${files === 0 ? 'missing' : 'incomplete'}`,
     given:
       files === 0
         ? `${where} is empty`
-        : `${where} holds ${files} files and no ${MANIFEST_FILE}, its last one`,
-    allowed: 'a model that was brought in to its end',
+        : `${where} has ${files} files but no ${MANIFEST_FILE}, which is written last`,
+    allowed: 'a completely imported model',
     remedy: remedyFor(id),
   });
 }
 
-/** @param faults - what differs, in words; a few are told */
+/** @param faults - descriptions of the differences; the message lists a few */
 export function changed(id: string, where: string, faults: readonly string[]): ProxytuneError {
-  const told = faults.slice(0, 3).join('; ');
+  const listed = faults.slice(0, 3).join('; ');
   return new ProxytuneError('ModelChanged', {
-    what: `The model ${id} is not the one that was brought in`,
-    given: `${where}: ${told}${faults.length > 3 ? `; and ${faults.length - 3} more` : ''}`,
+    what: `The model ${id} is not the one that was imported`,
+    given: `${where}: ${listed}${faults.length > 3 ? `; and ${faults.length - 3} more` : ''}`,
     allowed: `the files of ${keys.modelManifest(id)}, each with its size and content`,
     remedy: remedyFor(id),
   });
 }
 
-/** What brings the model in, or mends it. */
+/** The command that imports the model, or fixes it. */
 function remedyFor(id: string): string {
   const { standInFor, shipped, hub } = model(id);
   if (standInFor !== null || shipped !== null) {
-    return 'start the cloud on this machine again (npx proxytune local or run --local), which brings it in by itself';
+    return 'start the local cloud again (npx proxytune local or run --local), which imports it automatically';
   }
   const from = hub === null ? ` --from FOLDER, the folder that docs/models.md shows how to make` : '';
-  return `bring it in once, with npx proxytune import-model ${id}${from} (in an AWS account with --stack NAME), then start the run again`;
+  return `import it once, with npx proxytune import-model ${id}${from} (in an AWS account with --stack NAME), then start the run again`;
 }
 
 function parsed(text: string): unknown {

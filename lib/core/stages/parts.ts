@@ -21,7 +21,7 @@ export interface PlanContext {
   /** The only instance types that may be planned. @default - all of the catalogue */
   readonly instanceTypes?: readonly string[] | undefined;
   /**
-   * Digests of the imported models' files, by id, as `contentOf` computes them.
+   * Digests of the imported models' files, by id, as `digestOf` computes them.
    * @default - not known, as before anything is imported; runs then share nothing that such a model has generated
    */
   readonly contents?: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-/** Settling jobs: real machines wait for real jobs, and the events that SageMaker emitted are handed on one by one. */
+/** Completing jobs: real machines wait for real jobs, and SageMaker's events are delivered one by one. */
 import { DescribeModelCommand } from '@aws-sdk/client-sagemaker';
 import { handler } from '../../../lambdas/complete-job/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
@@ -19,12 +19,12 @@ afterAll(() => bench?.close(), 30_000);
 beforeEach(() => bench.control('serve', {}));
 
 const name = (run: string, stage: JobStage = 'teach', attempt = 1) => nameOf({ run, stage, attempt });
-const settle = async (jobName: string) => handler(await bench.lastEvent(jobName));
+const complete = async (jobName: string) => handler(await bench.lastEvent(jobName));
 const record = (run: string, stage: JobStage = 'teach', attempt = 1) =>
   readJob(bench.context, { run, stage, attempt });
 const status = async (arn: string) => (await bench.states.describe(arn)).status;
 
-/** A run whose machine waits for the job of a stage that has ended, unheard. */
+/** A run whose machine waits for the job of a stage that has ended, without any news of it. */
 async function ended(subject: string, behaviour: object = {}) {
   const runId = await bench.plan(subject);
   const jobName = name(runId);
@@ -45,7 +45,7 @@ async function drawn(subject: string, serve: object = {}) {
   return { runId, jobName, arn };
 }
 
-test('news of a job that goes on is a heartbeat, and no answer', async () => {
+test('an event of a running job sends a heartbeat, and no answer', async () => {
   const runId = await bench.plan('alive');
   const jobName = name(runId);
   bench.control(jobName, { hang: true });
@@ -53,7 +53,7 @@ test('news of a job that goes on is a heartbeat, and no answer', async () => {
   await bench.jobRuns(jobName);
   for (let beats = 0; beats < 3; beats += 1) {
     await bench.states.clock.advance(50);
-    expect(await settle(jobName)).toEqual({ answered: false });
+    expect(await complete(jobName)).toEqual({ answered: false });
   }
   expect(await status(arn)).toBe('RUNNING');
   expect(await record(runId)).toMatchObject({ state: 'WAITING', reported: false });
@@ -64,7 +64,7 @@ test('news of a job that goes on is a heartbeat, and no answer', async () => {
 
 test('a job that succeeded answers the machine with its name and seconds', async () => {
   const { runId, jobName, arn } = await ended('good');
-  expect(await settle(jobName)).toEqual({ answered: true });
+  expect(await complete(jobName)).toEqual({ answered: true });
   const { output, status: end } = await bench.states.ended(arn);
   expect(end).toBe('SUCCEEDED');
   expect(JSON.parse(output ?? '')).toEqual({ jobName, seconds: expect.any(Number) });
@@ -82,17 +82,17 @@ test('an event delivered again, and again at once, answers once', async () => {
   expect(answers.filter(({ answered }) => answered)).toHaveLength(1);
   const looks = bench.gate.called('DescribeTrainingJob').length;
   expect(await handler(event)).toEqual({ answered: false });
-  // What was told is not even looked up again: SageMaker takes few calls a second.
+  // A reported job is not even described again: SageMaker takes few calls a second.
   expect(bench.gate.called('DescribeTrainingJob')).toHaveLength(looks);
   await bench.states.ended(arn);
   const types = await bench.states.types(arn);
   expect(types.filter((type) => type === 'TaskSucceeded')).toHaveLength(1);
 });
 
-test("a container's own error and words arrive in the machine", async () => {
+test("a container's own error and message arrive in the machine", async () => {
   const failure = 'TrainingDiverged: The loss is NaN at step 7. What to do: lower learningRate.';
   const { runId, jobName, arn } = await ended('diverged', { failure });
-  expect(await settle(jobName)).toEqual({ answered: true });
+  expect(await complete(jobName)).toEqual({ answered: true });
   expect(await bench.states.ended(arn)).toMatchObject({
     status: 'FAILED',
     error: 'TrainingDiverged',
@@ -103,15 +103,15 @@ test("a container's own error and words arrive in the machine", async () => {
   expect(await record(runId)).toMatchObject({ state: 'FAILED', reported: true, error: 'TrainingDiverged' });
 });
 
-test('a failure without a name of ours says where its log is', async () => {
+test('a failure without a name of ours names its log', async () => {
   const { jobName, arn } = await ended('odd', { failure: 'Segmentation fault' });
-  await settle(jobName);
+  await complete(jobName);
   const { error, cause } = await bench.states.ended(arn);
   expect(error).toBe('JobFailed');
   expect(cause).toMatch(/Segmentation fault.*What to do: read the log \(\/aws\/sagemaker\/TrainingJobs/);
 });
 
-test('a crash between marking and telling is repaired by the next event', async () => {
+test('a crash between storing and reporting is repaired by the next event', async () => {
   const { runId, jobName, arn } = await ended('crashed');
   const job = await record(runId);
   if (job === undefined) throw new Error('no record');
@@ -123,16 +123,16 @@ test('a crash between marking and telling is repaired by the next event', async 
     { ...recordOf(job, outcome), reported: false },
   );
   expect(await status(arn)).toBe('RUNNING');
-  expect(await settle(jobName)).toEqual({ answered: true });
+  expect(await complete(jobName)).toEqual({ answered: true });
   expect((await bench.states.ended(arn)).status).toBe('SUCCEEDED');
   expect(await record(runId)).toMatchObject({ state: 'SUCCEEDED', reported: true });
 });
 
-test('an outcome that nobody waits for stays untold, and start-job makes no attempt of it', async () => {
+test('an outcome that nothing waits for stays unreported, and start-job makes no other attempt', async () => {
   const { runId, jobName, arn } = await ended('late', { failure: 'OutOfMemory: 24 GiB were not enough' });
   await bench.states.clock.advance(61);
   expect((await bench.states.ended(arn)).error).toBe('States.HeartbeatTimeout');
-  expect(await settle(jobName)).toEqual({ answered: false });
+  expect(await complete(jobName)).toEqual({ answered: false });
   expect(await record(runId)).toMatchObject({ state: 'FAILED', reported: false, error: 'OutOfMemory' });
   await expect(startJob({ runId, stage: 'teach', taskToken: 'new' })).rejects.toMatchObject({
     name: 'JobOver',
@@ -140,16 +140,16 @@ test('an outcome that nobody waits for stays untold, and start-job makes no atte
 });
 
 test('the token that came last is the one that is answered', async () => {
-  const { jobName, arn, runId } = await ended('moved');
+  const { jobName, arn, runId } = await ended('renewed');
   // The first state of the run gave up; a second one brings its own token to the same job.
   await bench.states.clock.advance(61);
   await bench.states.ended(arn);
   const second = await bench.walk(runId, 'teach');
-  expect(await settle(jobName)).toEqual({ answered: true });
+  expect(await complete(jobName)).toEqual({ answered: true });
   expect((await bench.states.ended(second)).status).toBe('SUCCEEDED');
 });
 
-test('a token that comes while the job is looked up is the one that is answered', async () => {
+test('a token that comes while the job is described is the one that is answered', async () => {
   const { jobName, arn, runId } = await ended('overtaken');
   const event = await bench.lastEvent(jobName);
   let second = '';
@@ -158,9 +158,9 @@ test('a token that comes while the job is looked up is the one that is answered'
     await bench.states.ended(arn);
     second = await bench.walk(runId, 'teach');
   });
-  const settled = await handler(event);
+  const result = await handler(event);
   unwatch();
-  expect(settled).toEqual({ answered: true });
+  expect(result).toEqual({ answered: true });
   expect((await bench.states.ended(second)).status).toBe('SUCCEEDED');
 });
 
@@ -188,9 +188,9 @@ test('an event of an earlier attempt does not answer the next one', async () => 
 });
 
 describe('a transform', () => {
-  test('that drew every chunk is a success, and its model goes', async () => {
+  test('that answered every chunk is a success, and its model is deleted', async () => {
     const { runId, jobName, arn } = await drawn('whole');
-    expect(await settle(jobName)).toEqual({ answered: true });
+    expect(await complete(jobName)).toEqual({ answered: true });
     expect((await bench.states.ended(arn)).status).toBe('SUCCEEDED');
     expect(await record(runId, 'synthesize')).toMatchObject({ state: 'SUCCEEDED', chunks: 4 });
     await expect(sagemaker().send(new DescribeModelCommand({ ModelName: jobName }))).rejects.toMatchObject({
@@ -198,44 +198,44 @@ describe('a transform', () => {
     });
   });
 
-  test('that says Completed and lacks an output is ChunksMissing', async () => {
+  test('that is Completed without one output is ChunksMissing', async () => {
     const { runId, jobName, arn } = await drawn('gappy');
     expect(await bench.jobStatus(jobName)).toBe('Completed');
     await bench.delete(`${keys.picturesOfAttempt(runId, 'synthesize', 1)}chunk-0002.json.out`);
-    await settle(jobName);
+    await complete(jobName);
     expect(await bench.states.ended(arn)).toMatchObject({
       error: 'ChunksMissing',
       cause: expect.stringContaining('1 of 4 chunks have no output'),
     });
   });
 
-  test('that failed names the chunk and the container’s words', async () => {
+  test('that failed names the chunk and the container’s message', async () => {
     const { jobName, arn } = await drawn('refusing', { refuse: [1] });
-    await settle(jobName);
+    await complete(jobName);
     const { error, cause } = await bench.states.ended(arn);
     expect(error).toBe('ShardInvalid');
     expect(cause).toContain('chunk 1 is refused');
   });
 
-  test('that failed without a word of SageMaker is told in the words that its container left', async () => {
+  test('that failed without a reason of SageMaker’s has the reason that its container stored', async () => {
     const { runId, jobName, arn } = await drawn('wordless', { refuse: [1], refusal: 'no' });
     await bench.put(
       keys.failureNote(runId, jobName),
       'OutOfMemory: The memory was not enough. What to do: less.',
     );
-    await settle(jobName);
+    await complete(jobName);
     const { error, cause } = await bench.states.ended(arn);
     expect(error).toBe('OutOfMemory');
     expect(cause).toContain('The memory was not enough. What to do: less.');
   });
 
-  test('that failed although every chunk is there is a success: an earlier attempt drew what it lacks', async () => {
+  test('that failed although every chunk has its output is a success: an earlier attempt generated the rest', async () => {
     const { runId, jobName, arn } = await drawn('complete', { refuse: [1] });
     await bench.put(
       `${keys.picturesOfAttempt(runId, 'synthesize', 9)}chunk-0001.json.out`,
       'drawn elsewhere',
     );
-    expect(await settle(jobName)).toEqual({ answered: true });
+    expect(await complete(jobName)).toEqual({ answered: true });
     expect((await bench.states.ended(arn)).status).toBe('SUCCEEDED');
   });
 });

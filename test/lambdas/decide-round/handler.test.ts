@@ -46,7 +46,7 @@ const drawn = async (runId: string) =>
     .map((key) => key.split('/').slice(-2).join('/'))
     .sort();
 
-test('the second round draws the other chunks, and its end is the end', async () => {
+test('the second round generates the other chunks, and is the last', async () => {
   const runId = await bench.plan('rounds', ASKED);
   expect(await readRun(bench.context, runId)).toMatchObject({ curated: true });
   await bench.finish(runId, 'teach');
@@ -65,7 +65,7 @@ test('the second round draws the other chunks, and its end is the end', async ()
   expect(HyperParameters).toMatchObject({ stage: 'curate', round: '2' });
 }, 90_000);
 
-test('a resumed run finds each round done, makes no job again, and comes to the same answer', async () => {
+test('a resumed run finds each round done, creates no job again, and gets the same answer', async () => {
   const runId = await bench.plan('resumed', ASKED);
   await bench.finish(runId, 'teach');
   const satisfied = FIXTURE.adaptive && { ...FIXTURE.adaptive, satisfied: true };
@@ -82,7 +82,7 @@ test('a resumed run finds each round done, makes no job again, and comes to the 
   );
 }, 90_000);
 
-test('too few are an error, whose evidence lies where the error says', async () => {
+test('too few are an error, whose evidence is where the error says', async () => {
   const runId = await bench.plan('few', {
     ...ASKED,
     adaptiveProxies: false,

@@ -43,7 +43,7 @@ async function event(runId: string, detail: object, name = runId): Promise<Statu
   } as unknown as StatusEvent;
 }
 
-test('what still runs is stopped, the reason recorded and told, with what to do', async () => {
+test('what still runs is stopped, and the reason is recorded and sent, with a remedy', async () => {
   const runId = await bench.plan('rex', { ...REQUEST, notify: 'owner@example.com' });
   await bench.finish(runId, 'teach');
   const running = [await hang(runId, 'synthesize'), await hang(runId, 'evaluate').catch(() => '')];
@@ -74,7 +74,7 @@ test('what still runs is stopped, the reason recorded and told, with what to do'
       attributes: { run: runId, status: 'FAILED', notify: 'owner@example.com' },
     },
   ]);
-  // The stopped job says so too; nobody is told of it as a failure of its own.
+  // The stopped job has the reason too; the user is not notified of it as a failure of its own.
   expect(await completeJob(await bench.lastEvent(running[0] ?? ''))).toEqual({ answered: false });
 });
 
@@ -91,18 +91,18 @@ test('both jobs of a stage that samples are stopped', async () => {
   }
 });
 
-test('a cause in Lambda’s JSON is told in its own words', async () => {
+test('a cause in Lambda’s JSON is reported as its own message', async () => {
   const runId = await bench.plan('wrapped');
   const Cause = JSON.stringify({
     errorType: 'OverBudget',
-    errorMessage: 'Too dear. What to do: save.',
+    errorMessage: 'Too expensive. What to do: save.',
     trace: [],
   });
   const { cause } = await handler({ runId, error: { Error: 'OverBudget', Cause } });
-  expect(cause).toBe('Too dear. What to do: save.');
+  expect(cause).toBe('Too expensive. What to do: save.');
 });
 
-test('what AWS refuses a lambda is told under a name of ours', async () => {
+test('a call that AWS refuses to a lambda is reported under a name of ours', async () => {
   const input = await bench.upload('refused');
   const { name, message } = await planRun({ ...input, key: 'subjects/refused/gone.json' }).then(
     () => new Error('it was not refused'),
@@ -118,7 +118,7 @@ test('what AWS refuses a lambda is told under a name of ours', async () => {
   });
 });
 
-test('the machine’s event after its own failure path tells nothing again', async () => {
+test('the machine’s event after its own failure path sends nothing again', async () => {
   const runId = await bench.plan('caught');
   const { error, cause } = await handler({ runId, error: DIVERGED });
   const before = await readRun(bench.context, runId);
@@ -142,7 +142,7 @@ test('a notice that could not be sent is sent by the next call', async () => {
   expect(await bench.notices(runId)).toHaveLength(1);
 });
 
-test('an execution that was aborted stops its job and is told as stopped', async () => {
+test('an execution that was aborted stops its job and is reported as stopped', async () => {
   const runId = await bench.plan('aborted');
   const running = await hang(runId, 'teach');
   await handler(await event(runId, { status: 'ABORTED' }));
@@ -157,7 +157,7 @@ test('an execution that was aborted stops its job and is told as stopped', async
 test.each([
   ['TIMED_OUT', 'States.Timeout'],
   ['FAILED', 'States.Runtime'],
-])('an execution that %s without an error of its own is told as %s', async (status, error) => {
+])('an execution that %s without an error of its own is reported as %s', async (status, error) => {
   const runId = await bench.plan('nameless');
   await handler(await event(runId, { status, error: null, cause: null }));
   expect(await readRun(bench.context, runId)).toMatchObject({
@@ -167,7 +167,7 @@ test.each([
   });
 });
 
-test('an execution that resumes a run bears another name and still ends that run', async () => {
+test('an execution that resumes a run has another name and still ends that run', async () => {
   const runId = await bench.plan('resumed');
   await handler(await event(runId, { status: 'ABORTED', cause: 'by hand' }, `${runId}-r1`));
   expect(await readRun(bench.context, runId)).toMatchObject({ status: 'STOPPED', message: 'by hand' });
@@ -188,8 +188,8 @@ test('the late event of an execution does not stop the one that resumed its run'
   expect(await bench.notices(runId)).toEqual([]);
 });
 
-test('a failure that the machine never heard is history for a run that is resumed', async () => {
-  const runId = await bench.plan('unheard');
+test('a failure that was never reported to the machine is history for a resumed run', async () => {
+  const runId = await bench.plan('unreported');
   bench.control(`proxytune-${runId}-teach-a1`, { failure: 'OutOfMemory: 24 GiB were not enough' });
   const { jobName } = await startJob({ runId, stage: 'teach', taskToken: 'nobody waits' });
   await bench.jobEnd(jobName);
@@ -215,7 +215,7 @@ test('a run that is published stays so, whatever comes after', async () => {
   expect(await bench.notices(runId)).toEqual([]);
 });
 
-test('a run that broke before it was noted still becomes a whole record, and is told', async () => {
+test('a run that failed before it was recorded still becomes a complete record, and is reported', async () => {
   const runId = 'ghost-0a1b2c3d';
   await handler({ runId, error: { Error: 'Lambda.Unknown', Cause: 'out of memory' } });
   expect(await readRun(bench.context, runId)).toMatchObject({

@@ -1,4 +1,4 @@
-/** The lambda's handler against a real S3 service: the emulator of the one-machine cloud. */
+/** The lambda's handler against a real S3 service: the emulator of the local cloud. */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -82,7 +82,7 @@ async function get(Key: string): Promise<Buffer> {
 
 const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex');
 
-test('good photos become references, twice the same, and what an earlier try left is gone', async () => {
+test('good photos become references, twice the same, and leftovers of an earlier try are deleted', async () => {
   await putPhotos(['a.jpg', 'mon chien à la plage + été.jpg', 'z%20z.jpg']);
   await put('runs/run-1/references/reference-07.png', 'of an earlier try');
   const result = await handler(event);
@@ -156,7 +156,7 @@ test('a message stays short enough for Step Functions, however many blockers the
   expect(JSON.parse((await get(findingsKey)).toString()).photos).toHaveLength(47);
 }, 60_000);
 
-test('a bucket that is not there is no verdict', async () => {
+test('a missing bucket is not a finding', async () => {
   await expect(handler({ ...event, bucket: 'no-such-bucket' })).rejects.toMatchObject({
     name: 'NoSuchBucket',
   });

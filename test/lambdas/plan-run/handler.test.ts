@@ -76,13 +76,13 @@ test('the plan is made from the version that gave the signal, not from a later o
   expect(JSON.parse((await bench.get(keys.plan(first.runId))).text)).toMatchObject({ category: 'cat' });
 });
 
-test('an upload without version, known by its etag, is read as it is now', async () => {
+test('an upload without version, identified by its etag, is read as it is now', async () => {
   const input = await bench.upload('lassie');
   const { planKey } = await handler({ ...input, version: '0123456789abcdef0123456789abcdef' });
   expect(await bench.exists(planKey)).toBe(true);
 });
 
-test('a folder whose name cannot be used is refused, and its author told', async () => {
+test('a folder whose name cannot be used is refused, and its author notified', async () => {
   const input = await bench.upload('my dog', { ...REQUEST, notify: 'named@example.com' });
   await expect(handler(input)).rejects.toMatchObject({
     name: 'RequestInvalid',
@@ -96,7 +96,7 @@ test.each([
   ['RequestInvalid', '{"category": "dog",, "notify": "refused@example.com"}', /not valid JSON/],
   ['TokenWordUnusable', { ...REQUEST, tokenWord: 'Ohwx', notify: 'refused@example.com' }, /Ohwx/],
   ['OverBudget', { ...REQUEST, maxUsd: 0.001, notify: 'refused@example.com' }, /maxUsd/],
-])('%s leaves no plan, but a record that knows whom to tell', async (name, request, why) => {
+])('%s leaves no plan, but a record with the address to notify', async (name, request, why) => {
   const input = await bench.upload('refused', request);
   await expect(handler(input)).rejects.toMatchObject({
     name,
@@ -110,14 +110,14 @@ test.each([
   });
 });
 
-test('what stands for an address and is none is nobody', async () => {
-  const input = await bench.upload('spoilt', { ...REQUEST, notify: 'nobody' });
+test('an invalid address is nobody’s', async () => {
+  const input = await bench.upload('invalid', { ...REQUEST, notify: 'nobody' });
   await expect(handler(input)).rejects.toMatchObject({ name: 'RequestInvalid' });
   expect(await readRun(bench.context, input.runId)).not.toHaveProperty('notify');
   expect(await addresses()).not.toContain('nobody');
 });
 
-describe('a model is looked at before any GPU is', () => {
+describe('a model is checked before any GPU is paid for', () => {
   const prefix = keys.model('dino-tiny');
   const refused = async () => {
     const input = await bench.upload('unready');
@@ -138,44 +138,44 @@ describe('a model is looked at before any GPU is', () => {
     await bench.delete(`${prefix}config.json`);
     await bench.delete(`${prefix}manifest.json`);
     expect(await refused()).toContain(
-      'ModelMissing: The model dino-tiny is not there. Given: s3://lambdas-test/models/dino-tiny/ is empty.',
+      'ModelMissing: The model dino-tiny is missing. Given: s3://lambdas-test/models/dino-tiny/ is empty.',
     );
   });
 
-  test('one that was brought in half has no manifest', async () => {
+  test('a partly imported model has no manifest', async () => {
     await bench.delete(`${prefix}manifest.json`);
-    expect(await refused()).toContain('holds 1 files and no manifest.json, its last one');
+    expect(await refused()).toContain('has 1 files but no manifest.json, which is written last');
   });
 
   test.each([
-    ['a file that is gone', () => bench.delete(`${prefix}config.json`), 'config.json is gone'],
+    ['a missing file', () => bench.delete(`${prefix}config.json`), 'config.json is missing'],
     ['another size', () => bench.put(`${prefix}config.json`, '{ }'), 'has 3 bytes instead of 2'],
-    ['other content of the same size', () => bench.put(`${prefix}config.json`, '[]'), 'other content'],
     [
-      'a new file',
-      () => bench.put(`${prefix}stray.safetensors`, 'x'),
-      'stray.safetensors was not brought in',
+      'other content of the same size',
+      () => bench.put(`${prefix}config.json`, '[]'),
+      'has changed since its import',
     ],
+    ['a new file', () => bench.put(`${prefix}stray.safetensors`, 'x'), 'stray.safetensors was not imported'],
     [
-      'a spoilt manifest',
+      'a corrupt manifest',
       () => bench.put(`${prefix}manifest.json`, '{"version":1}'),
       'manifest.json: it is of',
     ],
   ])('%s is a changed model', async (_, change, why) => {
     await change();
     const said = await refused();
-    expect(said).toMatch(/^ModelChanged: The model dino-tiny is not the one that was brought in\./);
+    expect(said).toMatch(/^ModelChanged: The model dino-tiny is not the one that was imported\./);
     expect(said).toContain(why);
   });
 
-  test('a folder of the console is no file', async () => {
+  test('a folder of the console is not a file', async () => {
     await bench.put(`${prefix}unet/`, '');
     await expect(handler(await bench.upload('ready'))).resolves.toHaveProperty('planKey');
     await bench.delete(`${prefix}unet/`);
   });
 });
 
-test('a run that is taken up again runs again, and began when it first began', async () => {
+test('a resumed run runs again, and keeps the time of its first start', async () => {
   const input = await bench.upload('phoenix');
   await handler(input);
   const first = await readRun(bench.context, input.runId);
@@ -188,11 +188,11 @@ test('a run that is taken up again runs again, and began when it first began', a
   await handler({ ...input, version: '' });
   const again = await readRun(bench.context, input.runId);
   expect(again).toMatchObject({ status: 'RUNNING', startedAt: first?.startedAt });
-  for (const ending of ['endedAt', 'error', 'message', 'told']) expect(again).not.toHaveProperty(ending);
+  for (const ending of ['endedAt', 'error', 'message', 'reported']) expect(again).not.toHaveProperty(ending);
   expect(Date.parse(again?.begunAt ?? '')).toBeGreaterThan(Date.parse(first?.begunAt ?? ''));
 });
 
-describe('a model that was exchanged since the run was planned', () => {
+describe('a model that has changed since the run was planned', () => {
   afterEach(() => bench.putModel('sdxl-tiny'));
   const start = (runId: string, stage: JobStage) => startJob({ runId, stage, taskToken: 'nobody waits' });
 
@@ -201,7 +201,7 @@ describe('a model that was exchanged since the run was planned', () => {
     await bench.finish(runId, 'teach');
     await bench.putModel('sdxl-tiny', '{"revision": 2}');
     const created = bench.gate.called('CreateTransformJob').length;
-    for (const what of [/whose files are \w{16} instead of \w{16}/, /without manifest\.json/]) {
+    for (const what of [/whose files have the digest \w{16} instead of \w{16}/, /without manifest\.json/]) {
       await expect(start(runId, 'synthesize')).rejects.toMatchObject({
         name: 'ModelChanged',
         message: expect.stringMatching(what),

@@ -74,7 +74,7 @@ async function failDearly(): Promise<void> {
   });
 }
 
-test('the report lies where the user looks for it, whole, shown as what it is, and with the stages', async () => {
+test('the report is where the user looks for it, complete, with content types and the stages', async () => {
   const result = await handler({ runId });
   const page = keys.reportPage(runId);
   expect(result).toEqual({ runId, report: `s3://${BUCKET}/${page}`, usd: expect.any(Number) });
@@ -133,7 +133,7 @@ test('the report lies where the user looks for it, whole, shown as what it is, a
   ]);
 });
 
-test('what the teacher drew of the category is shared, and not replaced by another run’s', async () => {
+test('class images of the teacher are shared, and not replaced by another run’s', async () => {
   const content = await bench.putModel('sdxl-tiny');
   const shared = `class-pictures/sdxl-tiny/${content}/a-dog/64px-6-steps-guidance-3-3/pictures.tar`;
   expect(await bench.get(shared)).toEqual({ text: 'drawn by this run', type: 'application/x-tar' });
@@ -142,12 +142,12 @@ test('what the teacher drew of the category is shared, and not replaced by anoth
   expect((await bench.get(shared)).text).toBe('shared by another run');
   // What this run has drawn after that, it drew because that was of no use. A bucket's times are whole seconds.
   await new Promise((done) => setTimeout(done, 1100));
-  await bench.put(keys.drawnClass(runId), 'drawn anew');
+  await bench.put(keys.drawnClass(runId), 'generated again');
   await handler({ runId });
-  expect((await bench.get(shared)).text).toBe('drawn anew');
+  expect((await bench.get(shared)).text).toBe('generated again');
 });
 
-test('a repeat changes nothing and tells nobody again', async () => {
+test('a repeat changes nothing and notifies nobody again', async () => {
   const before = await Promise.all(
     (await listKeys(bench.context, keys.report(runId))).map((key) => bench.get(key)),
   );
@@ -175,7 +175,7 @@ test('metrics that do not fit their schema are not published', async () => {
   await bench.put(`${broken}metrics.json`, JSON.stringify(METRICS));
 });
 
-test('a run that was stopped at the last moment stays stopped, and is not told as ready', async () => {
+test('a run that was stopped at the last moment stays stopped, and is not reported as ready', async () => {
   const input = await bench.upload('rex', { ...REQUEST, seed: 1 });
   await planRun({ ...input, runId });
   await finishRun(bench.context, runId, {

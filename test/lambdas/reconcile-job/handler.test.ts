@@ -1,4 +1,4 @@
-/** Looking jobs up of which nothing was heard: no event reaches anybody here. */
+/** Reconciling jobs without news: no event reaches anything here. */
 import { DescribeModelCommand } from '@aws-sdk/client-sagemaker';
 import { handler as completeJob } from '../../../lambdas/complete-job/handler.ts';
 import { handler } from '../../../lambdas/reconcile-job/handler.ts';
@@ -23,7 +23,7 @@ const jobs = async (runId: string, stage: JobStage) =>
   (await listJobs(bench.context, runId)).filter((job) => job.stage === stage);
 const first = (run: string, stage: JobStage = 'teach'): JobIdentity => ({ run, stage, attempt: 1 });
 
-/** A run whose teaching has ended, unheard. */
+/** A run whose teacher's training has ended, without any news of it. */
 async function taught(subject: string, behaviour: object = {}) {
   const runId = await bench.plan(subject);
   const jobName = nameOf(first(runId));
@@ -38,7 +38,7 @@ test('a stage that was never started is not over', async () => {
   expect(await handler({ runId, stage: 'teach' })).toEqual({ over: false });
 });
 
-test('a job that runs goes on being waited for', async () => {
+test('a job that runs is still waited for', async () => {
   const runId = await bench.plan('running');
   bench.control(nameOf(first(runId)), { hang: true });
   const { jobName } = await start(runId, 'teach');
@@ -47,7 +47,7 @@ test('a job that runs goes on being waited for', async () => {
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'WAITING', reported: false }]);
 });
 
-test('a job that was noted but never created is left for start-job to create', async () => {
+test('a job that was recorded but never created is left for start-job to create', async () => {
   const runId = await bench.plan('uncreated');
   bench.gate.refuseNext('CreateTrainingJob', {
     name: 'ResourceLimitExceeded',
@@ -58,7 +58,7 @@ test('a job that was noted but never created is left for start-job to create', a
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'WAITING' }]);
 });
 
-test('a success that no event told is told here', async () => {
+test('a success that no event reported is reported here', async () => {
   const { runId, jobName } = await taught('silent');
   expect(await handler({ runId, stage: 'teach' })).toEqual({
     over: true,
@@ -78,7 +78,7 @@ test('a dropped event costs a heartbeat, not the run', async () => {
   expect(await handler({ runId, stage: 'teach' })).toMatchObject({ over: true });
 });
 
-test('a failure that no event told is thrown under its own name', async () => {
+test('a failure that no event reported is thrown under its own name', async () => {
   const { runId } = await taught('broken', { failure: 'OutOfMemory: 24 GiB were not enough' });
   await expect(handler({ runId, stage: 'teach' })).rejects.toMatchObject({
     name: 'OutOfMemory',
@@ -89,7 +89,7 @@ test('a failure that no event told is thrown under its own name', async () => {
   ]);
 });
 
-test('a failure that complete-job could tell nobody is thrown here, once', async () => {
+test('a failure that complete-job could not report is thrown here, once', async () => {
   const { runId, jobName } = await taught('unheard', { failure: 'OutOfMemory: 24 GiB were not enough' });
   expect(await completeJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
   await expect(handler({ runId, stage: 'teach' })).rejects.toMatchObject({ name: 'OutOfMemory' });
@@ -99,7 +99,7 @@ test('a failure that complete-job could tell nobody is thrown here, once', async
   expect((await start(runId, 'teach')).jobName).toMatch(/-a2$/);
 });
 
-test('a success that complete-job could tell nobody is told here', async () => {
+test('a success that complete-job could not report is reported here', async () => {
   const { runId, jobName } = await taught('unheard-success');
   expect(await completeJob(await bench.lastEvent(jobName))).toEqual({ answered: false });
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'SUCCEEDED', reported: false }]);
@@ -141,7 +141,7 @@ describe('a transform', () => {
     expect(await bench.jobStatus(jobName)).toBe('InProgress');
   });
 
-  test('that is billed for longer than it may run is stopped, and its model goes', async () => {
+  test('that is billed for longer than it may run is stopped, and its model is deleted', async () => {
     const [job] = await jobs(taughtRun, 'synthesize');
     await rewrite(job, { maxRuntimeSeconds: 0 });
     await expect(handler({ runId: taughtRun, stage: 'synthesize' })).rejects.toMatchObject({
@@ -158,7 +158,7 @@ describe('a transform', () => {
     ).rejects.toMatchObject({ name: 'ValidationException' });
   });
 
-  test('that lacks outputs is ChunksMissing, which another attempt mends', async () => {
+  test('without some outputs is ChunksMissing, which another attempt fixes', async () => {
     const runId = await bench.plan('gappy');
     await bench.finish(runId, 'teach');
     const { jobName } = await start(runId, 'sample-teacher');
@@ -189,7 +189,7 @@ test('a training is never overdue: SageMaker ends it by its own limit', async ()
   expect(await handler({ runId, stage: 'teach' })).toEqual({ over: false });
 });
 
-test('marking is done once: a job that is over keeps its first outcome', async () => {
+test('a job is finished once: one that is over keeps its first outcome', async () => {
   const { runId } = await taught('once');
   expect(
     await finishJob(bench.context, first(runId), {

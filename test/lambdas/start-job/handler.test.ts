@@ -43,7 +43,7 @@ async function fail(run: string, stage: JobStage, attempt: number, facts: object
   expect(await finishJob(bench.context, { run, stage, attempt }, { ...end, ...facts })).toBe(true);
 }
 
-test('the token lies in the table before the job is created', async () => {
+test('the token is in the table before the job is created', async () => {
   const runId = await bench.plan('early');
   bench.gate.refuseNext('CreateTrainingJob', QUOTA(2));
   await expect(start(runId, 'teach')).rejects.toMatchObject({ name: 'QuotaBusy' });
@@ -51,7 +51,7 @@ test('the token lies in the table before the job is created', async () => {
   expect(await jobs(runId, 'teach')).toMatchObject([{ token: 'token-1', state: 'WAITING', attempt: 1 }]);
 });
 
-test('class pictures of an earlier run come in as a channel, once there are some', async () => {
+test('class images of an earlier run are a channel, once there are some', async () => {
   const request = { ...REQUEST, advanced: { ...REQUEST.advanced, teach: { priorPictures: 3 } } };
   const channels = async (subject: string) => {
     const runId = await bench.plan(subject, request);
@@ -67,14 +67,14 @@ test('class pictures of an earlier run come in as a channel, once there are some
   expect(Object.keys(await channels('first')).sort()).toEqual(['base', 'clip', 'dino', 'references']);
   await bench.put(`${prefix}pictures.tar`, 'pictures');
   expect(await channels('second')).toMatchObject({ class: `s3://${BUCKET}/${prefix}` });
-  // Another revision under the same id would draw others; the same one, brought in again, would not.
+  // Another revision under the same id would generate others; the same one, imported again, would not.
   expect(await bench.putModel('sdxl-tiny', '{"revision": 2}')).not.toBe(content);
   expect(await channels('third')).not.toHaveProperty('class');
   expect(await bench.putModel('sdxl-tiny')).toBe(content);
   expect(await channels('fourth')).toHaveProperty('class');
 });
 
-test('a second call adopts the job and leaves the new token', async () => {
+test('a second call reuses the job and stores the new token', async () => {
   const runId = await bench.plan('twice');
   bench.control(`proxytune-${runId}-teach-a1`, { hang: true });
   const first = await start(runId, 'teach');
@@ -84,14 +84,14 @@ test('a second call adopts the job and leaves the new token', async () => {
   expect(await bench.jobStatus(first.jobName)).toBe('InProgress');
 });
 
-test('two calls at once make one job', async () => {
+test('two calls at once create one job', async () => {
   const runId = await bench.plan('racing');
   const [a, b] = await Promise.all([start(runId, 'teach', 'a'), start(runId, 'teach', 'b')]);
   expect(a).toEqual(b);
   expect(await jobs(runId, 'teach')).toHaveLength(1);
 });
 
-test('an answer that was lost on its way makes no second job', async () => {
+test('an answer that was lost on its way creates no second job', async () => {
   const runId = await bench.plan('lost');
   bench.gate.loseNextAnswer('CreateTrainingJob');
   const { jobName } = await start(runId, 'teach');
@@ -99,7 +99,7 @@ test('an answer that was lost on its way makes no second job', async () => {
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'WAITING', attempt: 1 }]);
 });
 
-test('a record says what the job may take', async () => {
+test('a record has the limits of its job', async () => {
   const runId = await bench.plan('recorded');
   await start(runId, 'teach');
   expect(await jobs(runId, 'teach')).toMatchObject([
@@ -108,7 +108,7 @@ test('a record says what the job may take', async () => {
 });
 
 describe('a next attempt', () => {
-  test('comes after a failure that the machine has heard', async () => {
+  test('comes after a failure that was reported to the machine', async () => {
     const runId = await bench.plan('next');
     await start(runId, 'teach');
     await fail(runId, 'teach', 1);
@@ -121,15 +121,15 @@ describe('a next attempt', () => {
     expect(await bench.jobStatus(jobName)).toBeDefined();
   });
 
-  test('never comes after a failure that nobody heard: the failure may forbid it', async () => {
-    const runId = await bench.plan('unheard');
+  test('never comes after an unreported failure: the failure may forbid it', async () => {
+    const runId = await bench.plan('unreported');
     await start(runId, 'teach');
     await fail(runId, 'teach', 1, { reported: false, error: 'OutOfMemory' });
     await expect(start(runId, 'teach', 'token-2')).rejects.toMatchObject({ name: 'JobOver' });
     expect(await jobs(runId, 'teach')).toHaveLength(1);
   });
 
-  test('never comes after a success: a resumed run is told that the stage is done', async () => {
+  test('never comes after a success: a resumed run finds that the stage is done', async () => {
     const runId = await bench.plan('done');
     const name = await bench.finish(runId, 'teach');
     const created = bench.gate.called('CreateTrainingJob').length;
@@ -141,7 +141,7 @@ describe('a next attempt', () => {
   });
 
   test('ends when six were paid for, with the last reason', async () => {
-    const runId = await bench.plan('dear');
+    const runId = await bench.plan('expensive');
     for (let attempt = 1; attempt <= 6; attempt += 1) {
       await remember(runId, attempt);
       await fail(runId, 'teach', attempt, { message: 'capacity went away' });
@@ -210,7 +210,7 @@ describe('a refused job', () => {
   });
 });
 
-describe('a stage that draws', () => {
+describe('a stage that generates images', () => {
   let runId: string;
   beforeAll(async () => {
     runId = await bench.plan('drawing');
@@ -225,7 +225,7 @@ describe('a stage that draws', () => {
     return JSON.parse((await bench.get(uri.replace(`s3://${BUCKET}/`, ''))).text);
   }
 
-  test('gives the adapter to a model of its own, and asks later attempts only for what is missing', async () => {
+  test('gives the adapter to a model of its own, and later attempts only generate what is missing', async () => {
     bench.control('serve', { refuse: [1, 2] });
     const { jobName } = await start(runId, 'synthesize');
     const model = await sagemaker().send(new DescribeModelCommand({ ModelName: jobName }));
@@ -254,7 +254,7 @@ describe('a stage that draws', () => {
     ]);
   });
 
-  test('asks for one chunk when all were drawn before the run was stopped', async () => {
+  test('generates one chunk when all had their output before the run was stopped', async () => {
     await fail(runId, 'synthesize', 2, { error: 'JobStopped' });
     const { jobName } = await start(runId, 'synthesize');
     expect(await asked(jobName)).toEqual([expect.anything(), 'chunk-0003.json']);
@@ -289,13 +289,13 @@ describe('a stage that draws', () => {
     30_000,
   );
 
-  test('cannot start before its adapter is there', async () => {
+  test('cannot start before its adapter exists', async () => {
     await expect(start(runId, 'sample-student')).rejects.toMatchObject({
       message: expect.stringContaining('before learn had succeeded'),
     });
   });
 
-  test('adopts its model and its job', async () => {
+  test('reuses its model and its job', async () => {
     const { jobName } = await start(runId, 'sample-teacher');
     expect(await start(runId, 'sample-teacher', 'token-2')).toEqual({ jobName });
     expect(await jobs(runId, 'sample-teacher')).toMatchObject([{ attempt: 1, chunks: 2, token: 'token-2' }]);
@@ -303,14 +303,14 @@ describe('a stage that draws', () => {
   });
 });
 
-describe('a stage that draws on spot', () => {
+describe('a stage that generates images on spot', () => {
   const spot = { ...REQUEST, synthesis: 'spot' };
   const shards = (runId: string, places: readonly (readonly [attempt: number, chunk: number])[]) =>
     places.map(
       ([attempt, chunk]) => `${keys.pictures(runId, 'synthesize')}a${attempt}/chunk-000${chunk}.json.out`,
     );
 
-  test('is a spot training that writes the shards of a transform; only what is missing is drawn again', async () => {
+  test('is a spot training that writes the shards of a transform; only what is missing is generated again', async () => {
     const runId = await bench.plan('spot', spot);
     await bench.finish(runId, 'teach');
     bench.control(`proxytune-${runId}-synthesize-a1`, { refuse: [1, 2] });
@@ -357,7 +357,7 @@ describe('a stage that draws on spot', () => {
   });
 });
 
-test('a job whose run was stopped while it was created is stopped, and its model removed', async () => {
+test('a job whose run was stopped while it was created is stopped, and its model deleted', async () => {
   const runId = await bench.plan('stopped');
   await bench.finish(runId, 'teach');
   bench.control('serve', { hang: true });

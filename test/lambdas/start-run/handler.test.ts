@@ -85,7 +85,7 @@ test('another version of the same file is another run', async () => {
   expect(await executions()).toEqual(expect.arrayContaining([first, second]));
 });
 
-test('without versions the content tells uploads apart', async () => {
+test('without versions the content distinguishes uploads', async () => {
   const key = 'subjects/snoopy/subject.json';
   const { runId: first } = await handler(uploaded(key, { etag: 'a' }));
   expect(await handler(uploaded(key, { etag: 'a' }, 2))).toEqual({ runId: first });
@@ -99,13 +99,13 @@ test("a subject.json among the photos starts nothing: the rule's `*` also matche
   expect(await executions()).toEqual(before);
 });
 
-test('a folder whose name cannot be used starts a run, as only a run can tell its author', async () => {
+test('a folder whose name cannot be used starts a run, as only a run can notify its author', async () => {
   const { runId } = await handler(uploaded('subjects/my dog/subject.json', { 'version-id': 'v1' }));
   expect(runId).toMatch(/^my-dog-[0-9a-f]{8}$/);
   expect(await executions()).toContain(runId);
 });
 
-test('a machine that is not there is an error, not a run', async () => {
+test('a missing state machine is an error, not a run', async () => {
   process.env.STATE_MACHINE_ARN = stateMachineArn.replace(/[^:]+$/, 'none');
   await expect(handler(uploaded('subjects/rex/subject.json', { 'version-id': 'v9' }))).rejects.toMatchObject({
     name: 'StateMachineDoesNotExist',

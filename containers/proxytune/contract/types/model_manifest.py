@@ -25,7 +25,7 @@ class ModelManifestFile(TypedDict):
     # Bytes.
     size: int
     sha256: str
-    # What the bucket called this content; null for a linked file.
+    # ETag of this content in the bucket; null for a linked file.
     etag: str | None
     # Milliseconds since 1970 of a linked file; null in a bucket.
     modified: int | None
