@@ -33,7 +33,6 @@ const identifyingFields = z
     'Fields of its settings that distinguish its folder from another model of the same classes: file, field (dots ' +
       'lead into objects), and value, or several accepted values; null: the field may be missing',
   );
-export type IdentifyingFields = z.infer<typeof identifyingFields>;
 
 const modelRow = z.strictObject({
   role: z.enum(ROLES),
