@@ -1,9 +1,9 @@
-"""Which proxies the student learns from, and whether more of them would add something.
+"""Curation: decides which proxies the student is trained on, and whether another round would add anything.
 
-    curate      curate: the curate job, from a round's proxies to curation.json
-    measured    Measured, measure: the encoders' vectors, each picture's computed once over all rounds
-    criteria    Limits, judge: kept or dropped, with the reasons
-    coverage    evidence: what each round added
+    curate       curate: the curate job, from a round's proxies to curation.json
+    embeddings   Embeddings, compute_embeddings: each image is encoded once over all rounds
+    criteria     Limits, classify: kept or dropped, with the reasons
+    coverage     measure_coverage: what each round added
 
-What later stages read of it is in `proxytune.images.kept`, which needs no encoder.
+Later stages read curation.json with `proxytune.images.kept`, which needs no encoder.
 """

@@ -16,9 +16,9 @@ from proxytune.contract.progress import ProgressFile, replace_file
 from proxytune.contract.signals import Stop
 from proxytune.contract.types.hyperparameters import CurateHyperparameters
 from proxytune.contract.types.plan import CurationPlanSafety, Plan
-from proxytune.curation.coverage import Evidence, evidence
-from proxytune.curation.criteria import CRITERIA, Limits, Texts, Verdict, judge, limits_for
-from proxytune.curation.measured import Measured, measure
+from proxytune.curation.coverage import Coverage, measure_coverage
+from proxytune.curation.criteria import CRITERIA, Classification, Limits, Texts, classify, limits_for
+from proxytune.curation.embeddings import Embeddings, compute_embeddings
 from proxytune.images.dataset import read_proxies
 from proxytune.images.shard import Picture
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
@@ -28,22 +28,22 @@ from proxytune.training.device import default_device
 
 
 def curate(folders: Folders, hyperparameters: CurateHyperparameters, stop: Stop) -> None:
-    """Measure the proxies that are there at the end of a round, and say which the student should learn from.
+    """Score the proxies that exist at the end of a round, and decide which the student is trained on.
 
-    A second attempt and a later round compute only what is not in the checkpoint folder yet. SIGTERM needs no
-    answer here, as that folder is written along the way.
+    A second attempt and a later round compute only what the checkpoint folder lacks. SIGTERM needs no
+    handling, as that folder is written along the way.
 
     Args:
         folders: channels plan, references, proxies, clip, dino; curation.json goes to its model folder.
-        hyperparameters: of stage curate; `round` says which round is over.
-        stop: not used, see above.
+        hyperparameters: of stage curate; `round` is the number of the finished round.
+        stop: unused, see above.
 
     Raises:
         ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch.
     """
     plan = read_plan(folders.channel(CHANNELS.plan))
-    asked, number = curation_of(plan), hyperparameters["round"]
-    ends = asked["rounds"][:number]
+    settings, number = curation_of(plan), hyperparameters["round"]
+    ends = settings["rounds"][:number]
     proxies = read_proxies(folders.channel(CHANNELS.proxies), ends[-1])
     progress = ProgressFile(folders.checkpoints, "curate", len(proxies))
     progress.write("loading the encoders", 0)
@@ -52,27 +52,28 @@ def curate(folders: Folders, hyperparameters: CurateHyperparameters, stop: Stop)
     dino = DinoEncoder(folders.channel(CHANNELS.dino), device)
     progress.restart_rate(0)
     photos = _photos(folders, clip, dino)
-    measured = measure(proxies, clip, dino, folders.checkpoints, progress)
+    embeddings = compute_embeddings(proxies, clip, dino, folders.checkpoints, progress)
     plain = plain_prompts(plan)
-    texts = _texts(clip, sorted(set(plain.values())), asked["safety"])
-    limits = limits_for(asked, photos, texts.plain[plain[plan["prompts"]["proxy"]]][None])
-    verdicts = judge(measured, [plain[picture.record.prompt] for picture in proxies], photos, texts, limits)
-    found = None
-    if asked["adaptive"] is not None:
-        usable = [verdict.kept or verdict.repeats for verdict in verdicts]
-        kept = [verdict.kept for verdict in verdicts]
-        found = evidence(measured.dino, usable, kept, ends, asked["adaptive"])
-    record = _record(plan, number, proxies, verdicts, limits, found)
+    texts = _texts(clip, sorted(set(plain.values())), settings["safety"])
+    limits = limits_for(settings, photos, texts.plain[plain[plan["prompts"]["proxy"]]][None])
+    prompts = [plain[picture.record.prompt] for picture in proxies]
+    results = classify(embeddings, prompts, photos, texts, limits)
+    coverage = None
+    if settings["adaptive"] is not None:
+        usable = [result.kept or result.repeats for result in results]
+        kept = [result.kept for result in results]
+        coverage = measure_coverage(embeddings.dino, usable, kept, ends, settings["adaptive"])
+    record = _record(plan, number, proxies, results, limits, coverage)
     record["evaluator"] = {"clip_sha256": clip.sha256, "dino_sha256": dino.sha256}
     _write(record, folders)
     progress.write(f"kept {record['kept']} of {record['drawn']}", len(proxies))
 
 
-def _photos(folders: Folders, clip: ClipEncoder, dino: DinoEncoder) -> Measured:
+def _photos(folders: Folders, clip: ClipEncoder, dino: DinoEncoder) -> Embeddings:
     images: list[Image.Image] = [
         open_picture(picture, picture.read()) for picture in references(folders.channel(CHANNELS.references))
     ]
-    return Measured(clip.pictures(images), dino.pictures(images))
+    return Embeddings(clip.pictures(images), dino.pictures(images))
 
 
 def _texts(clip: ClipEncoder, plain: Sequence[str], safety: CurationPlanSafety | None) -> Texts:
@@ -89,12 +90,12 @@ def _record(
     plan: Plan,
     number: int,
     proxies: Sequence[Picture],
-    verdicts: Sequence[Verdict],
+    results: Sequence[Classification],
     limits: Limits,
-    found: Evidence | None,
+    coverage: Coverage | None,
 ) -> dict[str, Any]:
     dropped = {
-        criterion: sum(any(name == criterion for name, _ in verdict.reasons) for verdict in verdicts)
+        criterion: sum(any(name == criterion for name, _ in result.reasons) for result in results)
         for criterion in CRITERIA
     }
     return {
@@ -103,26 +104,26 @@ def _record(
         "round": number,
         "rounds": len(curation_of(plan)["rounds"]),
         "drawn": len(proxies),
-        "kept": sum(verdict.kept for verdict in verdicts),
+        "kept": sum(result.kept for result in results),
         "dropped": dropped,
         "limits": {name: None if limit is None else round(limit, 6) for name, limit in vars(limits).items()},
-        "pictures": [_picture(picture, verdict) for picture, verdict in zip(proxies, verdicts, strict=True)],
-        "adaptive": None if found is None else vars(found),
+        "pictures": [_picture(picture, result) for picture, result in zip(proxies, results, strict=True)],
+        "adaptive": None if coverage is None else vars(coverage),
     }
 
 
-def _picture(picture: Picture, verdict: Verdict) -> dict[str, Any]:
-    nearest, unsafe = verdict.nearest, verdict.unsafe
+def _picture(picture: Picture, result: Classification) -> dict[str, Any]:
+    nearest, unsafe = result.nearest, result.unsafe
     return {
         "index": picture.record.index,
         "sha256": picture.record.sha256,
-        "kept": verdict.kept,
-        "fidelity": verdict.fidelity,
-        "prompt": verdict.prompt,
-        # Proxies are read whole and in order, so that a place among them is an index.
+        "kept": result.kept,
+        "fidelity": result.fidelity,
+        "prompt": result.prompt,
+        # The proxies are complete and in order, so a position among them is an index.
         "nearest": None if nearest is None else {"index": nearest[0], "distance": nearest[1]},
         "unsafe": None if unsafe is None else {"concept": unsafe[0], "probability": unsafe[1]},
-        "reasons": [{"criterion": criterion, "why": why} for criterion, why in verdict.reasons],
+        "reasons": [{"criterion": criterion, "why": why} for criterion, why in result.reasons],
     }
 
 

@@ -1,4 +1,4 @@
-"""The encoders' vectors of proxies, kept in the checkpoint folder: later jobs compute only what is new."""
+"""The encoders' vectors of proxies, stored in the checkpoint folder: later jobs encode only new images."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 
 FILE = "vectors.npz"
 BATCH = 32
-# As many pictures are lost at most when a spot instance is taken, some seconds of a GPU.
+# An interruption of a spot instance loses at most this many images: a few seconds of GPU time.
 BETWEEN_SAVES = 512
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Unit vectors of pictures, in their order: `clip` (N, C) and `dino` (N, D)."""
+class Embeddings:
+    """Unit vectors of images, in order: `clip` (N, C) and `dino` (N, D)."""
 
     clip: Vectors
     dino: Vectors
 
 
-def measure(
+def compute_embeddings(
     pictures: Sequence[Picture], clip: ClipEncoder, dino: DinoEncoder, folder: Path, progress: ProgressFile
-) -> Measured:
-    """The vectors of pictures, each from the file in `folder` when an earlier job has computed it.
+) -> Embeddings:
+    """Encode images, except those whose vectors an earlier job has stored.
 
     Args:
-        pictures: in the order of the result; told apart by the hash of their PNG.
-        folder: of checkpoints; gets `vectors.npz`.
-        progress: told how many of the pictures are measured.
+        pictures: in the order of the result; identified by the hash of their PNG.
+        folder: the checkpoint folder, with `vectors.npz`.
+        progress: reports how many of the images are encoded.
     """
     evaluator = f"{clip.sha256} {dino.sha256}"
     known = _read(folder / FILE, evaluator)
@@ -54,21 +54,21 @@ def measure(
         if progress.due():
             progress.write("measuring proxies", done + start + len(batch))
     rows = [known[picture.record.sha256] for picture in pictures]
-    return Measured(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]))
+    return Embeddings(np.stack([row[0] for row in rows]), np.stack([row[1] for row in rows]))
 
 
 def _read(file: Path, evaluator: str) -> dict[str, tuple[Vectors, Vectors]]:
-    """By hash; empty where there is no usable file of these encoders, as everything can be computed anew."""
+    """Read the vectors by hash; an unusable file, or one of other encoders, counts as empty."""
     try:
-        with np.load(file, allow_pickle=False) as held:
-            if str(held["evaluator"]) != evaluator:
+        with np.load(file, allow_pickle=False) as stored:
+            if str(stored["evaluator"]) != evaluator:
                 return {}
-            if not all(np.isfinite(held[name]).all() for name in ("clip", "dino")):
+            if not all(np.isfinite(stored[name]).all() for name in ("clip", "dino")):
                 return {}
-            both = zip(held["clip"], held["dino"], strict=True)
-            return {str(name): vectors for name, vectors in zip(held["sha256"], both, strict=True)}
+            both = zip(stored["clip"], stored["dino"], strict=True)
+            return {str(name): vectors for name, vectors in zip(stored["sha256"], both, strict=True)}
     except Exception:
-        # A spoilt byte ends in whatever it stands for: a packing that nobody knows, a password.
+        # A corrupt byte can raise anything: an unknown compression method, a missing password.
         return {}
 
 

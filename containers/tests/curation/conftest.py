@@ -1,4 +1,4 @@
-"""The encoders that come with the miniature world, and pictures of it whose right verdict is known."""
+"""The encoders of the miniature models."""
 
 from __future__ import annotations
 

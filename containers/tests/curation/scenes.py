@@ -1,4 +1,4 @@
-"""Pictures of the miniature world by name, and the folders of a curate job over them."""
+"""Images of the drawn world by name, and the folders of a curate job over them."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ def references(name: str = SUBJECT) -> list[Image.Image]:
 
 
 def true_pictures(context: str, count: int = 1, name: str = SUBJECT) -> list[Image.Image]:
-    """What a perfect teacher would draw."""
+    """Images as a perfect teacher would generate them."""
     return [Image.fromarray(picture.pixels) for picture in subject_named(name).unseen(context, count)]
 
 
 def in_all_contexts(name: str, count: int = 1) -> list[Image.Image]:
-    """Pictures of a subject, `count` in each context."""
+    """Images of a subject, `count` in each context."""
     return [picture for context in CONTEXTS for picture in true_pictures(context, count, name)]
 
 
-def asked(**changes: Any) -> dict[str, Any]:
-    """`curation` of a plan with the defaults of the miniature world."""
+def curation_settings(**changes: Any) -> dict[str, Any]:
+    """`curation` of a plan with the defaults of the miniature models."""
     criteria = {name: DEFAULTS[name]["value"] for name in ("fidelity", "prompt", "duplicates", "likeness")}
     return {**criteria, "safety": None, "minimum": 2, "adaptive": None, "rounds": [8], **changes}
 
 
 def plan_of(proxies: Sequence[tuple[Image.Image, str]], **changes: Any) -> dict[str, Any]:
-    """A plan for so many proxies of a car; their prompts are its own and those in a context."""
+    """A plan for these proxies of a car; its prompts are the plain one and those in a context."""
     plan: dict[str, Any] = json.loads(PLAN.read_text())
     plan |= {"category": "car", "tokenWord": "ohwx", "proxies": len(proxies)}
     plan["prompts"]["proxy"] = "a ohwx car"
     plan["prompts"]["inContext"] = [
         {"prompt": f"a ohwx car {context}", "plain": f"a car {context}"} for context in CONTEXTS
     ]
-    plan["curation"] = asked(**{"rounds": [len(proxies)], **changes})
+    plan["curation"] = curation_settings(**{"rounds": [len(proxies)], **changes})
     return plan
 
 
 def make_job(base: Path, plan: dict[str, Any], proxies: Sequence[tuple[Image.Image, str]]) -> Folders:
-    """The folders of a curate job: proxies are (picture, prompt), in shards of two."""
+    """The folders of a curate job: proxies are (image, prompt), in shards of two."""
     folders, data = Folders(base), base / "input" / "data"
     for name in ("plan", "references", "proxies"):
         (data / name).mkdir(parents=True)
@@ -71,7 +71,7 @@ def make_job(base: Path, plan: dict[str, Any], proxies: Sequence[tuple[Image.Ima
 
 
 def add_proxies(folders: Folders, proxies: Sequence[tuple[Image.Image, str]], first: int) -> None:
-    """Shards of further proxies, the first of them with this index."""
+    """Add shards of further proxies, the first of them with index `first`."""
     facts = {"variant": "tuned", "stage": "synthesize", "size": 32, "model": "sdxl-miniature"}
     for start in range(0, len(proxies), PER_SHARD):
         pictures = [

@@ -1,4 +1,4 @@
-"""The curate job as the container runs it, round after round, and what later stages read of it."""
+"""The curate job as the container runs it, round after round, and how later stages read its result."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ def run(folders: Folders, number: int = 1) -> dict[str, Any]:
     return json.loads((folders.model / "curation.json").read_text())
 
 
-def why(found: dict[str, Any]) -> list[list[str]]:
-    return [[reason["criterion"] for reason in picture["reasons"]] for picture in found["pictures"]]
+def why(curation: dict[str, Any]) -> list[list[str]]:
+    return [[reason["criterion"] for reason in picture["reasons"]] for picture in curation["pictures"]]
 
 
 def test_the_fixture_fits_the_schema() -> None:
     assert schema.check("curation", json.loads(FIXTURE.read_text())) is None
 
 
-def test_every_proxy_gets_its_verdict(tmp_path: Path) -> None:
-    found = run(make_job(tmp_path, plan_of(PROXIES), PROXIES))
-    assert schema.check("curation", found) is None
-    assert why(found) == WHY
-    assert [picture["kept"] for picture in found["pictures"]] == [not reasons for reasons in WHY]
-    assert (found["drawn"], found["kept"], found["adaptive"]) == (8, 3, None)
-    assert found["dropped"] == {"fidelity": 1, "prompt": 2, "duplicates": 3, "safety": 0}
-    assert found["limits"]["safety"] is None
+def test_every_proxy_is_classified(tmp_path: Path) -> None:
+    curation = run(make_job(tmp_path, plan_of(PROXIES), PROXIES))
+    assert schema.check("curation", curation) is None
+    assert why(curation) == WHY
+    assert [picture["kept"] for picture in curation["pictures"]] == [not reasons for reasons in WHY]
+    assert (curation["drawn"], curation["kept"], curation["adaptive"]) == (8, 3, None)
+    assert curation["dropped"] == {"fidelity": 1, "prompt": 2, "duplicates": 3, "safety": 0}
+    assert curation["limits"]["safety"] is None
     progress = json.loads((tmp_path / "checkpoints" / "progress.json").read_text())
     assert (progress["stage"], progress["phase"]) == ("curate", "kept 3 of 8")
 
 
-def test_what_is_read_of_it_are_the_kept_pictures(tmp_path: Path) -> None:
+def test_later_stages_read_kept_and_dropped_proxies(tmp_path: Path) -> None:
     folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
     run(folders)
     judged = read_judged(folders.channel("proxies"), folders.model)
@@ -70,7 +70,7 @@ def test_what_is_read_of_it_are_the_kept_pictures(tmp_path: Path) -> None:
     assert [picture.record.index for picture in judged.dropped] == [2, 3, 4, 6, 7]
 
 
-def test_rounds_come_to_the_same_as_one_look(tmp_path: Path) -> None:
+def test_rounds_give_the_same_result_as_a_single_pass(tmp_path: Path) -> None:
     adaptive = {"adaptive": {"reach": 0.4, "newShare": 0.1, "drift": 0.05}}
     plan = plan_of(PROXIES, rounds=[2, 4, 8], **adaptive)
     folders = make_job(tmp_path / "rounds", plan, PROXIES[:2])
@@ -81,37 +81,37 @@ def test_rounds_come_to_the_same_as_one_look(tmp_path: Path) -> None:
     run(folders, 2)
     add_proxies(folders, PROXIES[4:], 4)
     last = run(folders, 3)
-    at_once = run(make_job(tmp_path / "once", plan, PROXIES), 3)
-    assert last == at_once
+    single_pass = run(make_job(tmp_path / "once", plan, PROXIES), 3)
+    assert last == single_pass
     assert [entry["drawn"] for entry in last["adaptive"]["rounds"]] == [2, 4, 8]
     assert why(last) == WHY
 
 
-def test_a_later_job_computes_nothing_twice(tmp_path: Path) -> None:
-    """Vectors that an earlier job left are taken as they are, those of other encoders are not."""
+def test_a_later_job_encodes_nothing_twice(tmp_path: Path) -> None:
+    """Vectors that an earlier job stored are used unchanged, those of other encoders are not."""
     folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
     first = run(folders)
     file = folders.checkpoints / "vectors.npz"
-    held = dict(np.load(file))
-    place = list(held["sha256"]).index(first["pictures"][3]["sha256"])
-    held["dino"][place] = held["dino"][list(held["sha256"]).index(first["pictures"][1]["sha256"])]
-    np.savez(file, **held)
+    stored = dict(np.load(file))
+    place = list(stored["sha256"]).index(first["pictures"][3]["sha256"])
+    stored["dino"][place] = stored["dino"][list(stored["sha256"]).index(first["pictures"][1]["sha256"])]
+    np.savez(file, **stored)
     swapped = run(folders)["pictures"]
     assert swapped[3]["fidelity"] == swapped[1]["fidelity"] != first["pictures"][3]["fidelity"]
-    np.savez(file, **{**held, "evaluator": np.array("others")})
+    np.savez(file, **{**stored, "evaluator": np.array("others")})
     assert run(folders) == first
     # A cosine of NaN would count as 1.
-    held["dino"][place] = np.nan
-    np.savez(file, **held)
+    stored["dino"][place] = np.nan
+    np.savez(file, **stored)
     assert run(folders) == first
 
 
 def packed(change: bytes) -> bytes:
-    """An archive in which the first entry's packing is another one, or its content locked."""
+    """An archive whose first entry has another compression method, or is encrypted."""
     buffer = io.BytesIO()
     np.savez(buffer, evaluator=np.array("x"))
     raw = buffer.getvalue()
-    # Flags and packing of the entry in the archive's list: bytes 8 to 11 (PKWARE's APPNOTE 4.3.12).
+    # Flags and compression of the entry in the central directory: bytes 8 to 11 (PKWARE's APPNOTE 4.3.12).
     at = raw.index(b"PK\x01\x02") + 8
     return raw[:at] + change + raw[at + 4 :]
 
@@ -119,9 +119,9 @@ def packed(change: bytes) -> bytes:
 @pytest.mark.parametrize(
     "content",
     [b"", b"PK\x03\x04 half a file", packed(b"\0\0\x63\0"), packed(b"\x01\0\0\0")],
-    ids=["empty", "half", "unknown packing", "locked"],
+    ids=["empty", "half", "unknown compression", "encrypted"],
 )
-def test_a_broken_file_of_vectors_is_no_hindrance(tmp_path: Path, content: bytes) -> None:
+def test_a_corrupt_file_of_vectors_is_computed_again(tmp_path: Path, content: bytes) -> None:
     folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
     folders.checkpoints.mkdir()
     (folders.checkpoints / "vectors.npz").write_bytes(content)
@@ -135,7 +135,7 @@ def test_a_round_with_gaps_is_refused(tmp_path: Path) -> None:
     assert caught.value.name == "ProxiesIncomplete"
 
 
-def test_other_pictures_than_those_judged_are_refused(tmp_path: Path) -> None:
+def test_other_images_than_those_curated_are_refused(tmp_path: Path) -> None:
     folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
     run(folders)
     shutil.rmtree(folders.channel("proxies"))
@@ -146,7 +146,7 @@ def test_other_pictures_than_those_judged_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "no JSON", '{"version": 1}'])
-def test_a_curation_that_cannot_be_used_is_named(tmp_path: Path, text: str | None) -> None:
+def test_an_unusable_curation_file_is_reported(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "curation.json").write_text(text)
     with pytest.raises(ProxytuneError) as caught:

@@ -1,4 +1,4 @@
-"""How much the curate jobs of a run do: what the plan charges for (test/core/plan-work.test.ts)."""
+"""The amount of work of a run's curate jobs, which the plan charges for (test/core/plan-work.test.ts)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_curate_jobs_do_as_much_as_their_case_says(
     case: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends = case["ends"]
-    # A third picture of each context differs from the others, as proxies do.
+    # A third image of each context differs from the others, as proxies do.
     drawn = [(picture, "a ohwx car") for picture in in_all_contexts("demo-car", 3)][: ends[-1]]
     plan = plan_of(drawn, rounds=ends)
     folders = make_job(tmp_path, plan, drawn[: ends[0]])

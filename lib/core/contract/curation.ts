@@ -76,9 +76,9 @@ const round = z.strictObject({
   drawn: z.int().min(1).describe('Pictures at its end, of all rounds'),
   kept: z.int().min(0).describe('Of these'),
   new_share: share.describe('Of this round’s usable pictures, those that show something no earlier one does'),
-  moved: z.number().min(0).describe('How far it moved the mean of the kept, as share of their spread'),
+  mean_shift: z.number().min(0).describe('Shift of the mean of the kept proxies, as a share of their spread'),
   spread: z.number().min(0).describe('Mean DINO distance of the kept to their mean'),
-  widened: z.number().min(0).describe('How much it changed the spread, as share of it'),
+  spread_change: z.number().min(0).describe('Change of the spread, as a share of it'),
 });
 
 export const curation = z.strictObject({

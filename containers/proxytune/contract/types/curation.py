@@ -84,12 +84,12 @@ class CurationAdaptiveRound(TypedDict):
     kept: int
     # Of this round’s usable pictures, those that show something no earlier one does.
     new_share: float
-    # How far it moved the mean of the kept, as share of their spread.
-    moved: float
+    # Shift of the mean of the kept proxies, as a share of their spread.
+    mean_shift: float
     # Mean DINO distance of the kept to their mean.
     spread: float
-    # How much it changed the spread, as share of it.
-    widened: float
+    # Change of the spread, as a share of it.
+    spread_change: float
 
 
 class CurationAdaptive(TypedDict):
