@@ -1,4 +1,4 @@
-"""What all tests of the containers share: the environment of a job, and the tiny models."""
+"""Shared by all tests of the containers: the environment of a job, and the tiny models."""
 
 import contextlib
 import os
@@ -45,7 +45,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a local AWS, the one that the whole road uses, with nothing kept on disk."""
+    """The address of a local AWS, as of the end-to-end tests, without anything on disk."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -80,7 +80,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """Clients of that AWS by the service's name; the environment leads every other client there too."""
+    """Clients of that AWS by service name; the environment redirects every other client to it too."""
     import boto3
 
     settings = {

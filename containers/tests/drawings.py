@@ -1,4 +1,4 @@
-"""Pictures that really differ: shapes on gradients, each from its seed."""
+"""Images that clearly differ: shapes on gradients, each from its seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 
 def draw(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
-    """A gradient with two shapes; the same seed gives the same picture at every size up to its details."""
+    """Draw a gradient with two shapes; a seed gives the same image at every size, up to details."""
     rng = np.random.default_rng(seed)
     width, height = size
     corner, slope = rng.integers(0, 160, 3), rng.integers(-90, 90, (2, 3))
@@ -27,7 +27,7 @@ def draw(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:
 
 
 def png(picture: Image.Image) -> bytes:
-    """The picture as PNG bytes."""
+    """Encode an image as PNG."""
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     return stream.getvalue()

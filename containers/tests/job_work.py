@@ -1,4 +1,4 @@
-"""How much work jobs do: job_work.json, held against the jobs here and against the plan in test/core."""
+"""The work of jobs: job_work.json, compared with the jobs here and with the plan in test/core."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ FILE = Path(__file__).parent / "job_work.json"
 
 
 def cases(stage: str) -> list[Any]:
-    """The cases of a stage, as arguments of a test."""
+    """Return the cases of a stage, as arguments of a test."""
     return [
         pytest.param(case, id=f"{stage}-{at}") for at, case in enumerate(json.loads(FILE.read_text())[stage])
     ]
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, count: Callable[..., None]) -> None:
-    """Have `count` called with the arguments of each call of a method, which works as before."""
+    """Call `count` with the arguments of each call of a method, which works as before."""
     method = getattr(owner, name)
 
-    def counted(*given: Any, **named: Any) -> Any:
-        count(*given, **named)
-        return method(*given, **named)
+    def counted(*arguments: Any, **options: Any) -> Any:
+        count(*arguments, **options)
+        return method(*arguments, **options)
 
     monkeypatch.setattr(owner, name, counted)
 
 
 def count_encoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Pictures that either encoder reads from now on, and how often they are loaded."""
+    """Count the images that each encoder reads from now on, and how often they are loaded."""
     read: Counter[str] = Counter()
     for name, encoder in (("clip", ClipEncoder), ("dino", DinoEncoder)):
 

@@ -1,4 +1,4 @@
-"""A teach job's folders, and a stop of any training, made in a test."""
+"""The folders of a teach job, and a simulated SIGTERM, for tests."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ TEACH = {
 
 
 def write_photos(folder: Path, sizes: tuple[tuple[int, int], ...] = ((96, 64), (70, 100), (64, 64))) -> None:
-    """Smooth coloured pictures of the given (width, height), as PNG."""
+    """Write smooth coloured images of the given (width, height), as PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(5)
     for number, size in enumerate(sizes):
@@ -35,7 +35,7 @@ def write_photos(folder: Path, sizes: tuple[tuple[int, int], ...] = ((96, 64), (
 
 
 def write_teach_job(base: Path, model: Path, /, **changes: str) -> Path:
-    """The folders of a teach job under `base`; returns `base`."""
+    """Write the folders of a teach job under `base`; returns `base`."""
     write_photos(base / "input" / "data" / "references")
     (base / "input" / "data" / "base").symlink_to(model)
     config = base / "input" / "config"
@@ -45,7 +45,7 @@ def write_teach_job(base: Path, model: Path, /, **changes: str) -> Path:
 
 
 class StopBefore(StopRequest):
-    """SIGTERM, arriving while the step numbered `step` (0 is the first) is about to begin."""
+    """SIGTERM that arrives just before step `step` (0 is the first)."""
 
     def __init__(self, step: int) -> None:
         self._reads_left = step
@@ -53,10 +53,10 @@ class StopBefore(StopRequest):
 
     @property
     def requested(self) -> bool:
-        """The loops read this once before every step, and once after the last."""
+        """Count the reads: the loops read this once before every step, and once after the last."""
         self._reads_left -= 1
         return self._reads_left < 0
 
     @requested.setter
     def requested(self, value: bool) -> None:
-        """Real signals play no part here."""
+        """Ignore real signals."""

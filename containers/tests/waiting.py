@@ -1,4 +1,4 @@
-"""Some steps of a training on a GPU, pretended or real, in which waiting for it is an error."""
+"""Training steps on a GPU, simulated or real, in which waiting for it is an error."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from pretended_gpu import Gpu
+from simulated_gpu import Gpu
 
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.progress import ProgressFile
@@ -17,35 +17,35 @@ from proxytune.teacher.families import flux
 from proxytune.training.loop import LoopSettings, Trainable, run
 
 GPU = torch.device("cuda")
-# The pretended one everywhere; the real one where there is one, which it says when it is left out.
+# The simulated one everywhere; a real one where there is one, otherwise the skip is reported.
 KINDS = [
-    "pretended",
+    "simulated",
     pytest.param(
         "real",
         marks=pytest.mark.skipif(
-            not torch.cuda.is_available(), reason="no GPU here: only the pretended one is asked"
+            not torch.cuda.is_available(), reason="no GPU here: only the simulated one is tested"
         ),
     ),
 ]
 
 
 class Watch:
-    """Whether waiting is an error."""
+    """Switches whether waiting for the GPU is an error."""
 
-    def __init__(self, pretended: Gpu | None) -> None:
-        self._pretended = pretended
+    def __init__(self, simulated: Gpu | None) -> None:
+        self._simulated = simulated
 
     def strict(self, on: bool) -> None:
-        """From now on it is, or not."""
-        if self._pretended is not None:
-            self._pretended.strict = on
+        """Make waiting an error from now on, or not."""
+        if self._simulated is not None:
+            self._simulated.strict = on
         else:
             torch.cuda.set_sync_debug_mode("error" if on else "default")
 
 
 @contextmanager
 def watched(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
-    """A GPU of a kind while inside; waiting for it is allowed at first."""
+    """Provide a GPU of a kind within the context; at first, waiting for it is allowed."""
     if kind == "real":
         watch = Watch(None)
         try:
@@ -55,22 +55,22 @@ def watched(kind: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         return
     memory = SimpleNamespace(total_memory=80 * 2**30)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: memory)
-    kept = (flux.places, latents._channels)
+    caches = (flux.positions, latents._channels)
     try:
-        with Gpu() as pretended:
-            yield Watch(pretended)
+        with Gpu() as simulated:
+            yield Watch(simulated)
     finally:
-        # What is kept for the whole process lies on a GPU that is gone.
-        for each in kept:
+        # The caches of the process would keep tensors of a GPU that is gone.
+        for each in caches:
             each.cache_clear()
 
 
 class EnoughError(Exception):
-    """As much as was wanted is done."""
+    """Enough steps are done."""
 
 
 def take_steps(trainable: Trainable, folder: Path, watch: Watch, count: int = 3) -> None:
-    """The product's own loop; waiting is an error after the first step, which brings tables to the GPU."""
+    """Run steps of the training loop; waiting is an error after the first, which transfers tables."""
     progress = ProgressFile(folder, "teach", 100, clock=lambda: 0.0)
     progress.write("before the first step", 0)
     done = []

@@ -22,17 +22,15 @@ from torch import Tensor
 
 from dev.bench import measuring
 from dev.bench.small_teachers import SCALES
-from proxytune.contract.entry_points import load_entry_point
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.teacher.adapter import add_adapter
-from proxytune.teacher.config import Lesson
-from proxytune.teacher.families.base import DiffusionFamily, View
-from proxytune.teacher.families.registry import FAMILIES
-from proxytune.teacher.generator import DiffusionMaker
+from proxytune.teacher.config import TrainConfig
+from proxytune.teacher.families.base import SizeAndCrop
+from proxytune.teacher.families.registry import image_generator, teacher_family
 from proxytune.teacher.latents import normalise_latents
-from proxytune.teacher.model import DiffusionTeacher
+from proxytune.teacher.lora_trainer import TeacherTrainer
 from proxytune.teacher.photos import PhotoSet
-from proxytune.teacher.text import Texts
+from proxytune.teacher.text import PromptEmbeddings
 from proxytune.training.device import compute_dtype, default_device
 from proxytune.training.states import seed_everything
 
@@ -73,17 +71,18 @@ class OurTraining:
     def __init__(self, folder: Path, sizes: dict[str, Any]) -> None:
         photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
         seed_everything(1)
-        teacher = DiffusionTeacher(family_of(sizes), folder / "model", default_device())
-        self._teacher = teacher.prepare(photos, lesson(sizes))
-        self.network = teacher.network
-        self.loss = teacher.loss
+        trainer = TeacherTrainer(teacher_family(sizes["family"]), config(sizes))
+        trainer.prepare(folder / "model", photos, default_device())
+        self.network = trainer.network
+        self.loss = trainer.loss
 
 
 class PlainTraining:
     """A loop that encodes texts and pictures in every step."""
 
     def __init__(self, folder: Path, sizes: dict[str, Any]) -> None:
-        self._family, self._lesson, self._sizes = family_of(sizes), lesson(sizes), sizes
+        self._family, self._sizes = teacher_family(sizes["family"]), sizes
+        self._config = config(sizes)
         self.photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
         seed_everything(1)
         self._pipe = plain_pipeline(folder / "model")
@@ -98,22 +97,23 @@ class PlainTraining:
 
     def loss(self, step: int, draws: torch.Generator) -> Tensor:
         """As our teacher's loss, everything computed anew."""
-        count, photos = self._lesson.batch_size, self.photos
+        count, photos = self._config.batch_size, self.photos
         slots = range(step * count, (step + 1) * count)
         crops, latents = [], []
         for slot in slots:
-            crops.append(photos.draw_crop(photos.photo_of(slot, self._lesson.seed), draws))
+            crops.append(photos.random_crop(photos.photo_at(slot, self._config.seed), draws))
             latents.append(self.encode_picture(photos.pixels(crops[-1]), draws))
         texts = self.encode_texts([PROMPTS[slot % len(PROMPTS)] for slot in slots])
         batch = torch.cat(latents)
         noise = torch.randn(batch.shape, generator=draws).to(batch.device)
-        noised = self._objective.noised(batch, noise, draws)
-        views = [
-            View(photos.original_sizes[crop.photo], (crop.top, crop.left), photos.size) for crop in crops
+        noisy = self._objective.add_noise(batch, noise, draws)
+        conditioning = [
+            SizeAndCrop(photos.original_sizes[crop.photo], (crop.top, crop.left), photos.size)
+            for crop in crops
         ]
-        answer = self._family.answer(self.network, noised.latents, noised.times, texts, views)
-        errors = (answer.float() - noised.target).square().flatten(1).mean(1)
-        return (errors * noised.weights).mean()
+        prediction = self._family.predict(self.network, noisy.latents, noisy.timesteps, texts, conditioning)
+        errors = (prediction.float() - noisy.target).square().flatten(1).mean(1)
+        return (errors * noisy.weights).mean()
 
     @torch.no_grad()
     def encode_picture(self, pixels: Tensor, draws: torch.Generator) -> Tensor:
@@ -124,7 +124,7 @@ class PlainTraining:
         return normalise_latents((answer.mean + answer.std * noise).float(), vae.config)
 
     @torch.no_grad()
-    def encode_texts(self, prompts: list[str]) -> Texts:
+    def encode_texts(self, prompts: list[str]) -> PromptEmbeddings:
         """What diffusers' pipeline makes of the prompts."""
         # The second and third are each encoder's own prompt where it differs; names differ by pipeline.
         others = (
@@ -137,7 +137,7 @@ class PlainTraining:
         if self._sizes["family"] != "flux":
             given["do_classifier_free_guidance"] = False
         answer = self._pipe.encode_prompt(**given)
-        return Texts(answer[0], answer[1] if self._sizes["family"] == "flux" else answer[2])
+        return PromptEmbeddings(answer[0], answer[1] if self._sizes["family"] == "flux" else answer[2])
 
 
 def drawing(side: str, folder: Path, sizes: dict[str, Any]) -> Callable[[], list[Image.Image]]:
@@ -145,12 +145,12 @@ def drawing(side: str, folder: Path, sizes: dict[str, Any]) -> Callable[[], list
     scale = SCALES[sizes["family"]][sizes["scale"]]
     count, steps, guidance = sizes["pictures"], sizes["draw_steps"], sizes["guidance"]
     if side == "ours":
-        maker = DiffusionMaker(family_of(sizes))
-        maker.load(folder / "model", folder / "adapter", default_device())
+        generator = image_generator(sizes["family"])
+        generator.load(folder / "model", folder / "adapter", default_device())
         sampler = {"kind": "diffusion", "steps": steps, "guidance": guidance}
         pictures = tuple(PictureRequest(number, PROMPTS[0], number) for number in range(count))
         chunk = Chunk("synthesize", 0, "tuned", scale.size, sizes["draw_batch"], sampler, pictures)
-        return lambda: maker.draw(chunk)
+        return lambda: generator.draw(chunk)
     pipe = plain_pipeline(folder / "model")
     pipe.load_lora_weights(folder / "adapter")
     length = {} if scale.text_length is None else {"max_sequence_length": scale.text_length}
@@ -176,21 +176,20 @@ def write_adapter(folder: Path, sizes: dict[str, Any]) -> None:
     """Leave an adapter that has an effect where `drawing` looks for it."""
     photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
     seed_everything(1)
-    teacher = DiffusionTeacher(family_of(sizes), folder / "model", default_device()).prepare(
-        photos, lesson(sizes)
-    )
+    trainer = TeacherTrainer(teacher_family(sizes["family"]), config(sizes))
+    trainer.prepare(folder / "model", photos, default_device())
     with torch.no_grad():
-        for _, value in teacher.named_parameters():
+        for _, value in trainer.named_parameters():
             value.normal_(std=0.05)
     shutil.rmtree(folder / "adapter", ignore_errors=True)
-    teacher.save(folder / "adapter")
+    trainer.save(folder / "adapter")
 
 
 def parts(folder: Path, sizes: dict[str, Any], turns: int) -> dict[str, float]:
     """Median milliseconds of what the plain loop does in every step and ours does not."""
     plain = PlainTraining(folder, sizes)
     count, draws = sizes["batch"], torch.Generator().manual_seed(0)
-    pixels = [plain.photos.pixels(plain.photos.draw_crop(0, draws)) for _ in range(count)]
+    pixels = [plain.photos.pixels(plain.photos.random_crop(0, draws)) for _ in range(count)]
     works: dict[str, Run] = {
         "texts": lambda: plain.encode_texts([PROMPTS[0]] * count),
         "pictures": lambda: [plain.encode_picture(one, draws) for one in pixels],
@@ -201,17 +200,11 @@ def parts(folder: Path, sizes: dict[str, Any], turns: int) -> dict[str, float]:
     }
 
 
-def lesson(sizes: dict[str, Any]) -> Lesson:
+def config(sizes: dict[str, Any]) -> TrainConfig:
     """The same for both sides."""
-    return Lesson(
+    return TrainConfig(
         prompts=PROMPTS, token_word="ohwx", rank=RANK, alpha=RANK, batch_size=sizes["batch"], seed=1
     )
-
-
-def family_of(sizes: dict[str, Any]) -> DiffusionFamily:
-    """What the product says about the family."""
-    made: DiffusionFamily = load_entry_point(FAMILIES[sizes["family"]])()
-    return made
 
 
 def plain_pipeline(base: Path) -> Any:

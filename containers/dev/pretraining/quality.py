@@ -114,7 +114,7 @@ def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
     figures = _shares("clip", _read_by_clip(ClipEncoder(models / "clip-miniature", CPU), truth), asked)
     wanted = [(category, context) for category in CATEGORIES for context in CONTEXTS for _ in range(count)]
     makers: tuple[tuple[str, PictureMaker, str, dict[str, Any]], ...] = (
-        ("teacher", teachers.picture_maker("sdxl"), "sdxl-miniature", TEACHER_SAMPLER),
+        ("teacher", teachers.image_generator("sdxl"), "sdxl-miniature", TEACHER_SAMPLER),
         ("student", LlamaGenMaker(), "llamagen-miniature", STUDENT_SAMPLER),
     )
     for name, maker, folder, sampler in makers:

@@ -177,7 +177,7 @@ class TeacherLesson:
 
 
 def encode_ids(module: Any, ids: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """`teacher.sdxl_text.encode_prompts` for a batch of ids, with gradient."""
+    """Compute SDXL's prompt embeddings for a batch of ids, with gradient."""
     states, pooled = [], torch.empty(0)
     for name, rows in zip(("text_encoder", "text_encoder_2"), ids, strict=True):
         answer = module[name](rows, output_hidden_states=True)

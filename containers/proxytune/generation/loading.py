@@ -10,7 +10,7 @@ from proxytune.training.lora import check_facts
 
 # By role; imported only when used, as a job draws with one of them.
 MAKERS = {
-    "teacher": "proxytune.teacher.families.registry:picture_maker",
+    "teacher": "proxytune.teacher.families.registry:image_generator",
     "student": "proxytune.student.families.registry:picture_maker",
 }
 

@@ -20,10 +20,10 @@ TOLERANCES = {torch.float32: Tolerance(1e-3, 1e-6), torch.bfloat16: Tolerance(0.
 
 
 def add_adapter(network: Any, *, rank: int, alpha: int, targets: Sequence[str]) -> None:
-    """Put a fresh adapter on a frozen network; its weights are float32 whatever the network's type.
+    """Put a new adapter on a frozen network; its weights are float32, whatever the network's type.
 
     Args:
-        targets: the layers that carry it, by the ends of their names.
+        targets: layers that carry it, by the ends of their names.
     """
     from peft import LoraConfig
 
@@ -43,7 +43,7 @@ def save_adapter(
     loader: Any,
     folder: Path,
     probe: Callable[[], Tensor],
-    about: Mapping[str, str],
+    metadata: Mapping[str, str],
 ) -> None:
     """Write the adapter as `load_lora_weights` reads it, and prove it on this network.
 
@@ -53,7 +53,7 @@ def save_adapter(
         prefix: the network's name in the file's keys.
         loader: diffusers' class that writes this family's adapters.
         probe: the network's output for one fixed noise, float32 on the CPU.
-        about: more entries of the file's header.
+        metadata: more entries of the file's header.
 
     Raises:
         ProxytuneError: as `save_and_check`.
@@ -65,7 +65,7 @@ def save_adapter(
 
     save_and_check(
         network,
-        write=lambda network: _write(network, prefix, loader, folder, about),
+        write=lambda network: _write(network, prefix, loader, folder, metadata),
         remove=remove,
         load=lambda network: load_adapter(network, prefix, folder),
         probe=lambda _network: probe(),
@@ -77,7 +77,7 @@ def save_adapter(
 
 
 def load_adapter(network: Any, prefix: str, folder: Path) -> Any:
-    """Put the adapter of `folder` on the network as diffusers' pipelines do, and check that all arrived.
+    """Put the adapter of `folder` on the network as diffusers' pipelines do, and check that it is complete.
 
     Returns:
         The network.
@@ -100,16 +100,16 @@ def load_adapter(network: Any, prefix: str, folder: Path) -> Any:
     loaded = _adapter_weights(network) if getattr(network, "_hf_peft_config_loaded", False) else {}
     for name, layer in layers.items():
         for key, value in ((f"{name}.lora_A.weight", layer.down), (f"{name}.lora_B.weight", layer.up)):
-            there = loaded.get(key)
-            if there is None or not torch.equal(there.float().cpu(), value.to(there.dtype).float()):
-                raise refused(f"the tensor {key} did not arrive in the network")
+            tensor = loaded.get(key)
+            if tensor is None or not torch.equal(tensor.float().cpu(), value.to(tensor.dtype).float()):
+                raise refused(f"the tensor {key} was not loaded into the network")
     return network
 
 
-def _write(network: Any, prefix: str, loader: Any, folder: Path, about: Mapping[str, str]) -> None:
+def _write(network: Any, prefix: str, loader: Any, folder: Path, more: Mapping[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     metadata = network.peft_config[ADAPTER].to_dict()
-    # peft holds them as a set, whose order changes from process to process; the file should not.
+    # peft stores them as a set, whose order changes from process to process; the file should not change.
     metadata["target_modules"] = sorted(metadata["target_modules"])
     trained = _adapter_weights(network).items()
     weights: dict[str, Any] = {key: value.detach().cpu().contiguous() for key, value in trained}
@@ -122,13 +122,13 @@ def _write(network: Any, prefix: str, loader: Any, folder: Path, about: Mapping[
     with safe_open(file, "pt") as opened:
         header = opened.metadata()
         written = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-    save_file(written, file, {**header, **about})
+    save_file(written, file, {**header, **more})
 
 
 def _adapter_weights(network: Any) -> dict[str, Tensor]:
-    """The adapter under peft's key names, which diffusers reads for every kind of layer.
+    """Return the adapter with peft's key names, which diffusers reads for every kind of layer.
 
-    (Its older names for the U-Net's, `.lora.down` and `.lora.up`, get lost in reading beside convolutions.)
+    (With convolutions, diffusers ignores the older names `.lora.down` and `.lora.up` of the U-Net's layers.)
     """
     from peft.utils import get_peft_model_state_dict
 

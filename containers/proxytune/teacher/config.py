@@ -1,54 +1,83 @@
-"""What a teacher is taught, and what the trainer needs of whoever learns it."""
+"""The settings of a teacher's training."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
+from proxytune.contract.names import SEEDS
+from proxytune.contract.types.hyperparameters import TeachHyperparameters
+from proxytune.teacher.photos import PhotoSet
 from proxytune.training.distributed import ALONE, Processes
 
-if TYPE_CHECKING:
-    import torch
-    from PIL import Image
-
-    from proxytune.teacher.photos import PhotoSet
-    from proxytune.training.loop import Trainable
+# Above the seeds of proxies and of the evaluation's images (names.json): a checkpoint is not selected by the
+# very noise that it is scored with.
+FIRST_VALIDATION_SEED = SEEDS.streams.validation * SEEDS.stream_width
 
 
 @dataclass(frozen=True)
-class Prior:
-    """What the teacher should not forget while it learns the subject.
+class ClassImages:
+    """Images of the subject's class, trained on for prior preservation.
 
     Attributes:
         prompt: of the class, without the token word.
-        pictures: of the class, as the base model draws it.
-        weight: of their loss beside the subject's.
+        images: as the base model generated them.
+        weight: of their loss relative to the subject's.
     """
 
     prompt: str
-    pictures: PhotoSet
+    images: PhotoSet
     weight: float
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """What a teacher is taught, beside the pictures.
+class ValidationImage:
+    """One of the images that are generated at every checkpoint.
+
+    Attributes:
+        number: its index among them.
+        prompt: of the image.
+        in_context: True when the prompt names a context.
+        seed: of its noise.
+    """
+
+    number: int
+    prompt: str
+    in_context: bool
+    seed: int
+
+
+def validation_images(hyperparameters: TeachHyperparameters) -> list[ValidationImage]:
+    """List the images of a checkpoint: those of the subject alone, then one in each context.
+
+    Args:
+        hyperparameters: those of stage teach; without `samples` there are none.
+    """
+    if "samples" not in hyperparameters:
+        return []
+    settings, templates = hyperparameters["samples"], hyperparameters["sample_prompts"]
+    alone, *contexts = (template.replace("{s}", settings["subject"]) for template in templates)
+    prompts = [(alone, False)] * settings["pictures"] + [(prompt, True) for prompt in contexts]
+    first = FIRST_VALIDATION_SEED + hyperparameters["seed"]
+    return [ValidationImage(number, *prompt, first + number) for number, prompt in enumerate(prompts)]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The settings of a training, apart from the photos and the learning rate.
 
     Attributes:
         prompts: instance prompts, used in turn.
         token_word: the word of these prompts that stands for the subject.
         rank, alpha: the adapter's; it is scaled by alpha / rank.
-        batch_size: pictures a step.
+        batch_size: images per step, those of all processes together.
         seed: of the order in which the photos are used.
-        adapted: which layers carry the adapter: `attention`, or `all` for feed-forward and convolutions too.
-        bits: of a weight of the frozen network, 8 or 4; None for the 16 or 32 of its type.
-        samples: prompts of the pictures that are drawn along the way, each once.
-        steps: of the whole training; long ones are compiled.
-        processes: that share each batch; `batch_size` counts the pictures of all.
-        prior: what to preserve; each step then has as many pictures of it as of the subject.
+        adapted: layers that carry the adapter: `attention`, or `all` for feed-forward and convolutions too.
+        bits: per weight of the frozen network, 8 or 4; None for the 16 or 32 of its type.
         snr_gamma: weigh noise levels by Min-SNR with this gamma; None weighs all alike.
+        validation_prompts: of the images that are generated at the checkpoints, each once.
+        steps: number of steps; long trainings are compiled.
+        processes: that share each batch.
+        class_images: for prior preservation; each step then has as many of them as of the subject.
     """
 
     prompts: list[str]
@@ -60,50 +89,33 @@ class Lesson:
     adapted: str = "attention"
     snr_gamma: float | None = None
     bits: int | None = None
-    samples: tuple[str, ...] = ()
+    validation_prompts: tuple[str, ...] = ()
     processes: Processes = ALONE
     steps: int = 0
-    prior: Prior | None = None
+    class_images: ClassImages | None = None
 
-
-class Teacher(Protocol):
-    """What the trainer needs of a family."""
-
-    def prepare(self, photos: PhotoSet, lesson: Lesson) -> Trainable:
-        """Load the weights, encode what never changes, put a fresh adapter on.
-
-        The adapter's first values are drawn from torch's global state: seed that before.
-        """
-        ...
-
-    @property
-    def architecture(self) -> str:
-        """The base model's name in the metadata of adapters (SAI model spec)."""
-        ...
-
-    @property
-    def weights(self) -> Path:
-        """The folder of the weights that the adapter is for."""
-        ...
-
-    def named_parameters(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
-        """The adapter's, after `prepare`."""
-        ...
-
-    def sample(self, number: int, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
-        """A picture of what has been learnt so far; leaves the training as it was.
-
-        Args:
-            number: of its prompt among the lesson's `samples`.
-            seed: of its noise, on which alone it depends.
-            sampler: its `steps` and `guidance`.
-        """
-        ...
-
-    def save(self, folder: Path, about: Mapping[str, str] | None = None) -> None:
-        """Write the adapter, read it back, and prove that it is what was trained.
-
-        Args:
-            about: what its files say about themselves in their headers.
-        """
-        ...
+    @classmethod
+    def from_hyperparameters(
+        cls,
+        hyperparameters: TeachHyperparameters,
+        *,
+        class_images: ClassImages | None = None,
+        processes: Processes = ALONE,
+    ) -> TrainConfig:
+        """Read the settings from the hyperparameters of stage teach."""
+        validation_prompts = dict.fromkeys(image.prompt for image in validation_images(hyperparameters))
+        return cls(
+            prompts=hyperparameters["prompts"],
+            token_word=hyperparameters["token_word"],
+            rank=hyperparameters["rank"],
+            alpha=hyperparameters["alpha"],
+            batch_size=hyperparameters["batch_size"],
+            seed=hyperparameters["seed"],
+            steps=hyperparameters["steps"],
+            adapted=hyperparameters.get("adapted", "attention"),
+            snr_gamma=hyperparameters.get("snr_gamma"),
+            bits=hyperparameters.get("bits"),
+            validation_prompts=tuple(validation_prompts),
+            class_images=class_images,
+            processes=processes,
+        )

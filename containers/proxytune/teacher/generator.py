@@ -1,4 +1,4 @@
-"""Drawing with a teacher: diffusers' own pipeline, one stream of noise a picture."""
+"""Generating images with any teacher family: diffusers' own pipeline, one random stream per image."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ from PIL import Image
 
 from proxytune.generation.batch_backoff import Room, give_back
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
-from proxytune.teacher.denoising import draw_batch
+from proxytune.teacher.denoising import generate_batch, quiet_pipeline
 from proxytune.teacher.families.base import DiffusionFamily
-from proxytune.teacher.latents import stride
+from proxytune.teacher.latents import load_vae, stride
 from proxytune.teacher.loading import load_part
-from proxytune.teacher.merging import FusedAdapter
-from proxytune.teacher.model import load_vae
-from proxytune.teacher.text import TextEncoders, Texts, join
+from proxytune.teacher.merging import MergedAdapter
+from proxytune.teacher.text import PromptEmbeddings, TextEncoders, concatenate
 from proxytune.training import compilation
 from proxytune.training.device import compute_dtype
 
 # The pipelines want multiples of this as well, whatever the VAE's stride.
 LEAST_STRIDE = 8
-# Compiling a network's blocks takes about a minute, a picture's step a tenth of a second or more: chunks of
-# fewer steps than these are no part of a job that wins by it (an estimate, not measured).
+# Compiling a network's blocks takes about a minute, a step of an image a tenth of a second or more: jobs with
+# chunks of fewer steps than these would take longer with it (an estimate, not measured).
 WORTHWHILE_STEPS = 200
 
 
-class DiffusionMaker:
+class DiffusionGenerator:
     """A `generation.generator.StreamingMaker`.
 
     Args:
-        family: what is particular about the model.
-        compiled: whether the network's blocks are compiled, for batches that are all of one size; None does
-            so on a GPU, for chunks that are large enough.
-        backend: what compiles them.
+        family: what is particular to the model.
+        compiled: True compiles the network's blocks, for batches that are all of one size; None does so on a
+            GPU, for chunks that are large enough.
+        backend: compiles them.
     """
 
     sampler_kind = "diffusion"
@@ -46,57 +45,57 @@ class DiffusionMaker:
     def __init__(
         self, family: DiffusionFamily, *, compiled: bool | None = None, backend: str = "inductor"
     ) -> None:
-        self._family, self._wanted, self._backend = family, compiled, backend
-        self._texts: dict[str, Texts] = {}
+        self.family, self._compile_always, self._backend = family, compiled, backend
+        self._embeddings: dict[str, PromptEmbeddings] = {}
         self._compiled = False
 
     def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
-        """Load network and adapter, then the rest; text encoders wait on the CPU for the first prompts.
+        """Load network and adapter, then the rest; the text encoders stay on the CPU until the first prompts.
 
         Raises:
             ProxytuneError: ModelMissing, ModelMismatch.
         """
-        family, self._base, self._device = self._family, base, device
+        family, self._base, self._device = self.family, base, device
         self._room = Room(device)
         self._dtype = dtype = compute_dtype(device)
         network = load_part(family.network_class(), base, family.network, dtype).to(device)
-        self._adapter = FusedAdapter(network, adapter, family.network) if adapter is not None else None
-        self._pipeline: Any = family.pipeline(base, network, load_vae(family, base, dtype, device))
-        self._pipeline.set_progress_bar_config(disable=True)
+        self._adapter = MergedAdapter(network, adapter, family.network) if adapter is not None else None
+        vae = load_vae(base, dtype, device, float32=family.vae_float32)
+        self.pipeline: Any = quiet_pipeline(family, base, network, vae)
         self._network = network
-        self._encoders: TextEncoders | None = family.load_texts(base, dtype)
+        self._encoders: TextEncoders | None = family.load_text_encoders(base, dtype)
 
     def expect(self, prompts: Iterable[str]) -> None:
-        """As `StreamingMaker.expect`; with the empty prompt, which guidance may need."""
+        """Implement `StreamingMaker.expect`; also encodes the empty prompt, which guidance may need."""
         self._encode([*prompts, ""])
 
     def draw(self, chunk: Chunk) -> list[Image.Image]:
-        """The chunk's pictures.
+        """Generate the chunk's images.
 
         Raises:
-            ProxytuneError: HyperparameterInvalid for a size that the model cannot make, or for variant
+            ProxytuneError: HyperparameterInvalid for a size that the model cannot generate, or for variant
                 `tuned` without an adapter.
         """
         return [image for _, image in self.stream(chunk)]
 
     def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
-        """As `StreamingMaker.stream`, in the chunk's order; fewer at once where the memory asks for it.
+        """Implement `StreamingMaker.stream`, in the chunk's order; batches are smaller where memory runs out.
 
         Raises:
             ProxytuneError: as for `draw`.
-            torch.OutOfMemoryError: there is no room for a single picture.
+            torch.OutOfMemoryError: the memory is not enough for a single image.
         """
         self._check(chunk)
         if self._adapter is not None:
             self._adapter.switch(tuned=chunk.variant == "tuned")
-        empty = self._family.needs_empty(self._pipeline, chunk.sampler["guidance"])
+        empty = self.family.needs_empty_prompt(self.pipeline, chunk.sampler["guidance"])
         self._encode([picture.prompt for picture in chunk.pictures] + ([""] if empty else []))
         compiled = self._compile(chunk)
         waiting = chunk.pictures
         while waiting:
             count = self._room.at_once(chunk.batch_size)
             batch = waiting[:count]
-            # What is compiled is so for one shape: a smaller batch is filled up with its last picture.
+            # Compiled code is for one shape: a smaller batch is filled up with its last image.
             filled = batch + (batch[-1],) * (count - len(batch)) if compiled else batch
             attempt = partial(self._draw_batch, filled, chunk, len(batch), empty=empty, compiled=compiled)
             images = self._room.attempt(len(batch), len(filled), attempt)
@@ -106,36 +105,38 @@ class DiffusionMaker:
             waiting = waiting[count:]
 
     def _encode(self, prompts: list[str]) -> None:
-        """Ask the text encoders about the prompts that they were not asked about yet, and let go of them.
+        """Encode the prompts that were not encoded yet, and free the text encoders.
 
-        Where prompts come later they are read from the disk again: seconds, where keeping them costs up to
-        12 GB for as long as pictures are drawn.
+        For later prompts they are loaded from the disk again: that takes seconds, and keeping them would take
+        up to 12 GB for as long as images are generated.
         """
-        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._texts]
+        new = [prompt for prompt in dict.fromkeys(prompts) if prompt not in self._embeddings]
         if not new:
             return
-        encoders = self._encoders or self._family.load_texts(self._base, self._dtype)
+        encoders = self._encoders or self.family.load_text_encoders(self._base, self._dtype)
         self._encoders = None
         encoders.to(self._device)
         for prompt in new:
-            self._texts[prompt] = self._family.encode(encoders, [prompt])
+            self._embeddings[prompt] = self.family.encode_prompts(encoders, [prompt])
         del encoders
         give_back(self._device)
 
     def _compile(self, chunk: Chunk) -> bool:
-        """Whether a chunk is drawn compiled; the first one of these has the network compiled.
+        """Return True when a chunk is generated compiled; the first such chunk compiles the network.
 
-        The chunk alone decides: kernels round in their own ways, and its pictures must not depend on what
-        this instance drew before.
+        The chunk alone decides: kernels round differently, and its images must not depend on what this
+        instance generated before.
         """
         worthwhile = len(chunk.pictures) * chunk.sampler["steps"] >= WORTHWHILE_STEPS
-        wanted = compilation.possible(self._device) and worthwhile if self._wanted is None else self._wanted
-        if wanted and not self._compiled:
-            layers = compilation.layers_of(self._network, self._family.blocks)
+        compiled = self._compile_always
+        if compiled is None:
+            compiled = compilation.possible(self._device) and worthwhile
+        if compiled and not self._compiled:
+            layers = compilation.layers_of(self._network, self.family.blocks)
             compilation.compile_layers(layers, backend=self._backend, fixed=True)
-            print(f"{len(layers)} blocks are compiled at the first batch", flush=True)
+            print(f"{len(layers)} blocks will be compiled at the first batch", flush=True)
             self._compiled = True
-        return wanted
+        return compiled
 
     def _draw_batch(
         self,
@@ -146,26 +147,26 @@ class DiffusionMaker:
         empty: bool,
         compiled: bool,
     ) -> list[Image.Image]:
-        """The first `wanted` pictures of a batch; what only fills it up is not decoded."""
+        """Generate a batch and decode its first `wanted` images; the others only fill it up."""
         with nullcontext() if compiled else compilation.eagerly():
-            drawn = draw_batch(
-                self._family,
-                self._pipeline,
-                join([self._texts[request.prompt] for request in batch]),
-                self._texts[""] if empty else None,
+            images = generate_batch(
+                self.family,
+                self.pipeline,
+                concatenate([self._embeddings[request.prompt] for request in batch]),
+                self._embeddings[""] if empty else None,
                 [request.seed for request in batch],
                 size=chunk.size,
                 sampler=chunk.sampler,
             )
-            return list(islice(drawn, wanted))
+            return list(islice(images, wanted))
 
     def _check(self, chunk: Chunk) -> None:
-        step = max(LEAST_STRIDE, stride(self._pipeline.vae) * self._family.patch)
-        if chunk.size % step:
+        multiple = max(LEAST_STRIDE, stride(self.pipeline.vae) * self.family.patch)
+        if chunk.size % multiple:
             raise invalid(
-                "The picture size does not fit the teacher",
+                "The image size does not fit the teacher",
                 given=str(chunk.size),
-                allowed=f"multiples of {step}",
+                allowed=f"multiples of {multiple}",
             )
         if chunk.variant == "tuned" and self._adapter is None:
-            raise invalid("Tuned pictures were asked for, but there is no adapter")
+            raise invalid("Tuned images were requested, but there is no adapter")

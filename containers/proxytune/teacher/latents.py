@@ -1,20 +1,22 @@
-"""Pictures as the networks see them: the VAE's latents, normalised, sampled from what it said once."""
+"""Images as the networks see them: the VAE's latents, normalised, sampled from its stored output."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from proxytune.contract.finite import finite
+from proxytune.teacher.loading import load_part
 from proxytune.teacher.photos import Crop, PhotoSet
 from proxytune.training.transfer import to_device
 
 
 class LatentSource:
-    """Latents of photos' crops. The VAE is asked once a crop; what it answers is kept as a distribution.
+    """Latents of photos' crops. The VAE encodes each crop once; its output is stored as a distribution.
 
     Args:
         vae: an AutoencoderKL on the device to use.
@@ -24,8 +26,8 @@ class LatentSource:
         self.vae = vae
         self._parameters: dict[tuple[int, Crop], Tensor] = {}
 
-    def look(self, photos: PhotoSet) -> None:
-        """Ask about every crop that can be drawn: so no step does, which would wait for the answer.
+    def encode(self, photos: PhotoSet) -> None:
+        """Encode every crop that can be sampled, so that no step has to, which would wait for the result.
 
         A VAE that overflows is found here, before the first step.
 
@@ -36,8 +38,8 @@ class LatentSource:
             for crop in photos.crops(photo):
                 self._distribution(photos, crop)
 
-    def sample(self, photos: PhotoSet, crop: Crop, draws: torch.Generator) -> Tensor:
-        """A fresh sample for this crop, float32, normalised for the network: (1, C, h, w).
+    def sample(self, photos: PhotoSet, crop: Crop, rng: torch.Generator) -> Tensor:
+        """Sample latents of this crop, float32, normalised for the network: (1, C, h, w).
 
         Raises:
             ProxytuneError: ModelNotFinite.
@@ -45,37 +47,51 @@ class LatentSource:
         mean, log_variance = self._distribution(photos, crop).chunk(2, dim=1)
         # The clamp is that of diffusers' DiagonalGaussianDistribution.
         spread = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
-        sample = mean + spread * to_device(torch.randn(mean.shape, generator=draws), mean.device)
+        sample = mean + spread * to_device(torch.randn(mean.shape, generator=rng), mean.device)
         return normalise_latents(sample, self.vae.config)
 
     @torch.no_grad()
     def _distribution(self, photos: PhotoSet, crop: Crop) -> Tensor:
-        """(1, 2 C, h, w) float32: means and logarithms of variances."""
+        """Return (1, 2 C, h, w) float32: means and logarithms of variances."""
         key = (id(photos), crop)
         if key not in self._parameters:
             pixels = photos.pixels(crop)[None].to(self.vae.device, self.vae.dtype)
-            answer = self.vae.encode(pixels).latent_dist.parameters
-            of = f"picture {crop.photo} of {len(photos)}, counted from 0"
-            self._parameters[key] = finite(answer, f"VAE {type(self.vae).__name__}", of).float()
+            output = self.vae.encode(pixels).latent_dist.parameters
+            image = f"image {crop.photo} of {len(photos)}, counted from 0"
+            self._parameters[key] = finite(output, f"VAE {type(self.vae).__name__}", image).float()
         return self._parameters[key]
 
     def __len__(self) -> int:
         return len(self._parameters)
 
 
+def load_vae(base: Path, dtype: torch.dtype, device: torch.device, *, float32: bool) -> Any:
+    """Load a model folder's VAE.
+
+    Args:
+        float32: True for a VAE that overflows in half precision; it is then loaded in float32.
+
+    Raises:
+        ProxytuneError: ModelMissing, ModelMismatch.
+    """
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    return load_part(AutoencoderKL, base, "vae", torch.float32 if float32 else dtype).to(device)
+
+
 def stride(vae: Any) -> int:
-    """Pixels along one side of a latent."""
+    """Return the pixels along one side of a latent."""
     return int(2 ** (len(vae.config.block_out_channels) - 1))
 
 
 def normalise_latents(latents: Tensor, config: Any) -> Tensor:
-    """From the VAE's latents to the network's. All scale; some shift too, one number or one a channel."""
+    """Convert the VAE's latents to the network's: all scale, some also shift, each channel or all alike."""
     shift, scale = _affine(latents, config)
     return (latents - shift) * scale
 
 
 def restore_latents(latents: Tensor, config: Any) -> Tensor:
-    """The inverse of `normalise_latents`."""
+    """Invert `normalise_latents`."""
     shift, scale = _affine(latents, config)
     return latents / scale + shift
 
@@ -90,5 +106,5 @@ def _affine(latents: Tensor, config: Any) -> tuple[Tensor | float, Tensor | floa
 
 @lru_cache(maxsize=8)
 def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
-    """(1, C, 1, 1), kept on the device, as every step asks for the same; not to be changed."""
+    """Return (1, C, 1, 1), cached on the device, as every step needs the same; do not change it."""
     return torch.tensor(values, device=device).view(1, -1, 1, 1)

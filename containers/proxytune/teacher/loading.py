@@ -1,4 +1,4 @@
-"""Parts of a diffusers model folder. Weights that are absent or of another shape are an error."""
+"""Parts of a diffusers model folder. Missing weights, or weights of another shape, are an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from proxytune.contract.errors import ProxytuneError
 
 
 def load_part(model_class: Any, base: Path, name: str, dtype: torch.dtype) -> Any:
-    """A frozen model in eval mode from `base/name`, on the CPU.
+    """Load a frozen model in eval mode from `base/name`, on the CPU.
 
     Args:
         model_class: a diffusers or transformers class with `from_pretrained`.
@@ -22,7 +22,7 @@ def load_part(model_class: Any, base: Path, name: str, dtype: torch.dtype) -> An
     Raises:
         ProxytuneError: ModelMissing when the folder has no such part, ModelMismatch when weights do not fit.
     """
-    # diffusers still calls it torch_dtype; transformers renamed it and warns about the old name.
+    # diffusers still names it torch_dtype; transformers renamed it and warns about the old name.
     dtype_name = "dtype" if model_class.__module__.startswith("transformers.") else "torch_dtype"
     try:
         model, info = model_class.from_pretrained(
@@ -34,18 +34,18 @@ def load_part(model_class: Any, base: Path, name: str, dtype: torch.dtype) -> An
         )
     except (RuntimeError, ValueError, SafetensorError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the system's own (a full disk, no right to read): the weights are not at fault
+            raise  # from the system (full disk, no read permission), not from the weights
         raise _mismatch(name, str(error).strip().splitlines()[0]) from error
-    absent = sorted(info["missing_keys"])
-    if absent:
-        raise _mismatch(name, f"{len(absent)} tensors are absent, {absent[0]} among them")
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise _mismatch(name, f"{len(missing)} tensors are missing, such as {missing[0]}")
     if info["mismatched_keys"]:
         raise _mismatch(name, f"tensors of another shape: {sorted(map(str, info['mismatched_keys']))[0]}")
     return model.requires_grad_(False).eval()
 
 
 def load_named(base: Path, name: str) -> Any:
-    """The scheduler or tokenizer `name`, of the class that model_index.json gives it."""
+    """Load the scheduler or tokenizer `name`, of the class that model_index.json gives it."""
     library, class_name = model_index(base)[name]
     return load_entry_point(f"{library}:{class_name}").from_pretrained(
         str(part_folder(base, name)), local_files_only=True
@@ -53,7 +53,7 @@ def load_named(base: Path, name: str) -> Any:
 
 
 def model_index(base: Path) -> dict[str, Any]:
-    """model_index.json of the folder.
+    """Read the folder's model_index.json.
 
     Raises:
         ProxytuneError: ModelMissing.
@@ -66,10 +66,10 @@ def model_index(base: Path) -> dict[str, Any]:
 
 
 def part_folder(base: Path, name: str) -> Path:
-    """The folder of a part.
+    """Return the folder of a part.
 
     Raises:
-        ProxytuneError: ModelMissing when it is absent.
+        ProxytuneError: ModelMissing when it does not exist.
     """
     folder = base / name
     if not folder.is_dir():
@@ -91,5 +91,5 @@ def _mismatch(name: str, why: str) -> ProxytuneError:
     return ProxytuneError(
         "ModelMismatch",
         what=f"The weights of {name} do not fit its config: {why}",
-        remedy="import the model again; a download may have ended early",
+        remedy="import the model again; the download may have been incomplete",
     )

@@ -1,4 +1,4 @@
-"""The file of a teacher's adapter: how its tensors are named and what they add to which layer."""
+"""The file of a teacher's adapter: the names of its tensors, and the layers that they belong to."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ METADATA_KEY = "lora_adapter_metadata"
 
 @dataclass(frozen=True)
 class LowRank:
-    """What an adapter adds to one layer: `scale * up @ down`."""
+    """The low-rank update of one layer: `scale * up @ down`."""
 
     down: Tensor
     up: Tensor
     scale: float
 
     def delta(self, weight: Tensor) -> Tensor:
-        """The addition, float32, in the form of `weight` (a matrix, or a convolution's kernel).
+        """Return the update, float32, in the shape of `weight` (a matrix, or a convolution's kernel).
 
         Raises:
-            RuntimeError: the factors are no product of this form.
+            RuntimeError: the product of the factors does not have this shape.
         """
         down, up = (factor.to(weight.device, torch.float32).flatten(1) for factor in (self.down, self.up))
         return (self.scale * (up @ down)).view(weight.shape)
 
 
 def read_layers(folder: Path, prefix: str) -> dict[str, LowRank]:
-    """What the adapter of `folder` adds, by the name of the layer in the network.
+    """Read the adapter of `folder`, by the names of the layers in the network.
 
     Raises:
         ProxytuneError: ModelMismatch.
     """
     file = folder / WEIGHTS_FILE
     if not file.is_file():
-        raise refused(f"the folder holds no {WEIGHTS_FILE}")
+        raise refused(f"the folder has no {WEIGHTS_FILE}")
     try:
         with safe_open(file, "pt") as opened:
             facts = json.loads((opened.metadata() or {}).get(METADATA_KEY, "{}"))
@@ -55,11 +55,11 @@ def read_layers(folder: Path, prefix: str) -> dict[str, LowRank]:
         raise refused(f"{WEIGHTS_FILE} cannot be read: {error}") from error
     factors: dict[str, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        name, factor = _place(key, prefix)
+        name, factor = _layer_and_factor(key, prefix)
         factors.setdefault(name, {})[factor] = tensor
     halves = [name for name, both in factors.items() if len(both) < 2]
     if halves or not factors:
-        raise refused(f"only half of {halves[0]} is there" if halves else "its file holds no tensor")
+        raise refused(f"only one factor of {halves[0]} is there" if halves else "its file has no tensors")
     scale = _scale(facts, prefix)
     return {name: LowRank(both["down"], both["up"], scale) for name, both in factors.items()}
 
@@ -69,21 +69,21 @@ def _scale(facts: dict[str, Any], prefix: str) -> float:
     if not rank or alpha is None:
         raise refused("its file has no metadata, so that alpha is unknown")
     if any(facts.get(f"{prefix}.{name}") for name in ("alpha_pattern", "rank_pattern", "use_rslora")):
-        raise refused("its layers are scaled in different ways")
+        raise refused("its layers have different scales")
     return float(alpha) / float(rank)
 
 
-def _place(key: str, prefix: str) -> tuple[str, str]:
-    """The layer and the factor that a key of the file stands for."""
+def _layer_and_factor(key: str, prefix: str) -> tuple[str, str]:
+    """Return the layer and the factor that a key of the file names."""
     for factor, endings in (("down", DOWN), ("up", UP)):
         for ending in endings:
             if key.startswith(f"{prefix}.") and key.endswith(ending):
                 return key.removeprefix(f"{prefix}.").removesuffix(ending), factor
-    raise refused(f"the tensor {key} belongs to no layer of the network")
+    raise refused(f"the tensor {key} does not belong to a layer of the network")
 
 
 def refused(why: str) -> ProxytuneError:
-    """The error of an adapter that cannot be put on this teacher."""
+    """Make the error of an adapter that cannot be used with this teacher."""
     return ProxytuneError(
         "ModelMismatch",
         what=f"The adapter does not fit the teacher: {why}",

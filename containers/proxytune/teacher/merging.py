@@ -1,7 +1,7 @@
-"""Adapters for drawing: added into the weights once, so that every step costs what the base model's costs.
+"""Adapters for generation: merged into the weights once, so that a step takes as long as the base model's.
 
-The sums are made in float32 and rounded once to the model's type. What the weights were before is kept on the
-CPU: drawing with the base model again then gives exactly its pictures, which subtracting would not.
+The sums are computed in float32 and rounded once to the model's type. The weights before are kept on the CPU:
+the base model then generates exactly its own images again, which it would not after a subtraction.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from torch import Tensor
 from proxytune.teacher.lora_file import LowRank, read_layers, refused
 
 
-class FusedAdapter:
+class MergedAdapter:
     """An adapter in a model's weights, and the weights without it.
 
     Args:
-        model: the frozen network on its device; carries the adapter afterwards.
-        folder: holds the adapter's file.
+        model: the frozen network on its device; has the adapter merged in afterwards.
+        folder: of the adapter's file.
         prefix: the network's name in the file's keys, `unet` or `transformer`.
 
     Raises:
-        ProxytuneError: ModelMismatch when the file is no adapter of this network, or not whole.
+        ProxytuneError: ModelMismatch when the file is not an adapter of this network, or incomplete.
     """
 
     def __init__(self, model: Any, folder: Path, prefix: str) -> None:
@@ -36,13 +36,13 @@ class FusedAdapter:
             if weight is None:
                 raise refused(f"the model has no layer {name}")
             self._weights[name] = weight.data
-            self._other[name] = _sum(name, weight.data, layer).cpu()
+            self._other[name] = _merged(name, weight.data, layer).cpu()
         self._tuned = False
         self.switch(tuned=True)
 
     @torch.no_grad()
     def switch(self, *, tuned: bool) -> None:
-        """Let the model be the tuned one, or the base model."""
+        """Make the model the tuned one, or the base model."""
         if tuned == self._tuned:
             return
         for name, weight in self._weights.items():
@@ -52,8 +52,8 @@ class FusedAdapter:
         self._tuned = tuned
 
 
-def _sum(name: str, weight: Tensor, layer: LowRank) -> Tensor:
+def _merged(name: str, weight: Tensor, layer: LowRank) -> Tensor:
     try:
         return (weight.float() + layer.delta(weight)).to(weight.dtype)
     except RuntimeError as error:
-        raise refused(f"the tensors of {name} have another shape than its weights") from error
+        raise refused(f"the tensors of {name} do not have the shape of its weights") from error

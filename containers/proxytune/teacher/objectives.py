@@ -1,4 +1,4 @@
-"""What a network is trained to answer: how noisy its input is, its target, and how much an error counts."""
+"""Training objectives: the noise level of the network's input, its target, and the weight of an error."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from proxytune.training.transfer import to_device
 
 
 @dataclass(frozen=True)
-class Noised:
-    """One training batch.
+class NoisySample:
+    """The noisy latents of one training batch, and what the network has to predict for them.
 
     Attributes:
         latents: (B, C, h, w) noisy latents.
-        times: (B,) what the scheduler calls their noise levels, 0 to 1000.
-        target: (B, C, h, w) the right answer.
-        weights: (B,) factors of the pictures' squared errors.
+        timesteps: (B,) noise levels in the scheduler's unit, 0 to 1000.
+        target: (B, C, h, w) the correct prediction.
+        weights: (B,) factors of the images' squared errors.
     """
 
     latents: Tensor
-    times: Tensor
+    timesteps: Tensor
     target: Tensor
     weights: Tensor
 
@@ -34,16 +34,16 @@ class Noised:
 class Objective(Protocol):
     """Makes training batches."""
 
-    def noised(self, latents: Tensor, noise: Tensor, draws: torch.Generator) -> Noised:
-        """Latents with noise at drawn levels; all draws come from `draws`, a CPU generator."""
+    def add_noise(self, latents: Tensor, noise: Tensor, rng: torch.Generator) -> NoisySample:
+        """Add noise to latents at random levels, which come from `rng`, a CPU generator."""
         ...
 
 
 class Denoising:
-    """DDPM's objective: the noise, or its velocity, at uniformly drawn timesteps, as SDXL was trained.
+    """DDPM's objective: the noise, or its velocity, at uniformly random timesteps, as SDXL was trained.
 
     Args:
-        base: model folder; its sampler shares the training's noise levels but cannot add noise at any.
+        base: model folder; its sampler has the training's noise levels but cannot add noise at every one.
         snr_gamma: weigh by min(SNR, gamma) (Min-SNR, arXiv 2303.09556); None weighs all alike.
 
     Raises:
@@ -57,65 +57,65 @@ class Denoising:
         kind = self._schedule.config.prediction_type
         if kind not in ("epsilon", "v_prediction"):
             raise _unknown(base, f"prediction_type {kind}", "epsilon, v_prediction")
-        # The schedule takes its own table along to the latents' device; weights are looked up before that.
+        # The schedule moves its own table to the latents' device; weights are computed before that.
         self._signals: Tensor = self._schedule.alphas_cumprod.clone()
         self._velocity = kind == "v_prediction"
         self._gamma = snr_gamma
 
-    def noised(self, latents: Tensor, noise: Tensor, draws: torch.Generator) -> Noised:
-        """As `Objective.noised`."""
+    def add_noise(self, latents: Tensor, noise: Tensor, rng: torch.Generator) -> NoisySample:
+        """Implement `Objective.add_noise`."""
         count = len(latents)
-        drawn = torch.randint(self._schedule.config.num_train_timesteps, (count,), generator=draws)
-        times = to_device(drawn, latents.device)
-        target = self._schedule.get_velocity(latents, noise, times) if self._velocity else noise
-        noisy = self._schedule.add_noise(latents, noise, times)
-        return Noised(noisy, times, target, to_device(self._weights(drawn), latents.device))
+        on_cpu = torch.randint(self._schedule.config.num_train_timesteps, (count,), generator=rng)
+        timesteps = to_device(on_cpu, latents.device)
+        target = self._schedule.get_velocity(latents, noise, timesteps) if self._velocity else noise
+        noisy = self._schedule.add_noise(latents, noise, timesteps)
+        return NoisySample(noisy, timesteps, target, to_device(self._weights(on_cpu), latents.device))
 
-    def _weights(self, times: Tensor) -> Tensor:
+    def _weights(self, timesteps: Tensor) -> Tensor:
         if self._gamma is None:
-            return torch.ones(len(times))
-        signal = self._signals[times]
+            return torch.ones(len(timesteps))
+        signal = self._signals[timesteps]
         ratio = signal / (1 - signal)
-        # A velocity's error is (SNR + 1) times the picture's, the noise's is SNR times it.
+        # A velocity's error is (SNR + 1) times the image's, the noise's is SNR times it.
         return ratio.clamp(max=self._gamma) / (ratio + 1 if self._velocity else ratio)
 
 
 class FlowMatching:
-    """Rectified flow: the velocity from picture to noise, at levels of the scheduler's own table.
+    """Rectified flow: the velocity from image to noise, at levels of the scheduler's own table.
 
     Args:
         base: model folder; its scheduler's shift decides how much noise the table's levels have.
-        middling: draw levels about the middle (logit-normal) instead of uniformly.
-        as_picture: count the error of the picture that follows from the velocity, which is `level` times the
+        logit_normal: sample levels around the middle (logit-normal) instead of uniformly.
+        image_error: use the error of the image that follows from the velocity, which is `level` times the
             velocity's own error.
 
     Raises:
         ProxytuneError: ModelMismatch for a scheduler of another kind.
     """
 
-    def __init__(self, base: Path, *, middling: bool, as_picture: bool) -> None:
+    def __init__(self, base: Path, *, logit_normal: bool, image_error: bool) -> None:
         scheduler = load_named(base, "scheduler")
         if type(scheduler).__name__ != "FlowMatchEulerDiscreteScheduler":
             raise _unknown(base, type(scheduler).__name__, "FlowMatchEulerDiscreteScheduler")
         self._count: int = scheduler.config.num_train_timesteps
-        self._times: Tensor = scheduler.timesteps.cpu()
+        self._timesteps: Tensor = scheduler.timesteps.cpu()
         self._levels: Tensor = scheduler.sigmas[: self._count].cpu()
-        self._middling, self._as_picture = middling, as_picture
+        self._logit_normal, self._image_error = logit_normal, image_error
 
-    def noised(self, latents: Tensor, noise: Tensor, draws: torch.Generator) -> Noised:
-        """As `Objective.noised`."""
+    def add_noise(self, latents: Tensor, noise: Tensor, rng: torch.Generator) -> NoisySample:
+        """Implement `Objective.add_noise`."""
         count = len(latents)
-        if self._middling:
-            share = torch.sigmoid(torch.randn(count, generator=draws))
+        if self._logit_normal:
+            share = torch.sigmoid(torch.randn(count, generator=rng))
         else:
-            share = torch.rand(count, generator=draws)
-        places = (share * self._count).long().clamp(max=self._count - 1)
-        levels = self._levels[places]
-        weights = levels.square() if self._as_picture else torch.ones(count)
+            share = torch.rand(count, generator=rng)
+        indices = (share * self._count).long().clamp(max=self._count - 1)
+        levels = self._levels[indices]
+        weights = levels.square() if self._image_error else torch.ones(count)
         level = to_device(levels, latents.device).view(-1, 1, 1, 1)
-        return Noised(
+        return NoisySample(
             latents=(1 - level) * latents + level * noise,
-            times=to_device(self._times[places], latents.device),
+            timesteps=to_device(self._timesteps[indices], latents.device),
             target=noise - latents,
             weights=to_device(weights, latents.device),
         )
@@ -124,15 +124,15 @@ class FlowMatching:
 def _unknown(base: Path, given: str, allowed: str) -> ProxytuneError:
     return ProxytuneError(
         "ModelMismatch",
-        what="The teacher's objective is not known to the trainer",
+        what="The trainer does not know the teacher's objective",
         given=f"{given} in {part_folder(base, 'scheduler')}",
         allowed=allowed,
-        remedy="choose a model of one of these objectives",
+        remedy="choose a model with one of these objectives",
     )
 
 
-def without_snr(snr_gamma: float | None) -> None:
-    """Refuse Min-SNR where it means nothing.
+def refuse_snr(snr_gamma: float | None) -> None:
+    """Refuse Min-SNR where it does not apply.
 
     Raises:
         ProxytuneError: HyperparameterInvalid.

@@ -1,9 +1,9 @@
-"""A frozen network in 8 or 4 bits, for cards that cannot hold it in 16; its adapter is trained as ever.
+"""A frozen network in 8 or 4 bits, for GPUs without the memory for 16; its adapter is trained as usual.
 
-Weights are kept as codes, with one scale for every 128 of a row, and become numbers again each time they are
-used, in the backward pass too: what a layer takes while it waits is its codes. 8 bits are whole steps between
-the largest weight and its negative; 4 bits are the sixteen levels of NF4 (QLoRA, arXiv 2305.14314), which lie
-as weights do. Only the blocks that a network repeats are quantised: they hold almost all of it.
+Weights are stored as codes, with one scale for every 128 of a row, and restored each time they are used, in
+the backward pass too: between uses a layer takes the memory of its codes only. 8 bits are equal steps between
+the largest weight and its negative; 4 bits are the sixteen levels of NF4 (QLoRA, arXiv 2305.14314), which are
+distributed like weights. Only the blocks that a network repeats are quantised: they are almost all of it.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import torch
 from torch import Tensor, nn
 
 BITS = (8, 4)
-# One float32 for so many weights is a quarter of a bit each.
+# One float32 for this many weights is a quarter of a bit each.
 BLOCK = 128
-# Quantile at which NF4's outermost levels stand, so that neither is at infinity (appendix E of the paper).
+# Quantile of NF4's outermost levels, so that neither is at infinity (appendix E of the paper).
 OUTERMOST = 0.9677083
 
 
 def levels() -> Tensor:
-    """(16,) float32: NF4's levels, from -1 to 1, zero among them."""
+    """Return NF4's levels, (16,) float32, from -1 to 1, zero among them."""
     below = -torch.special.ndtri(torch.linspace(OUTERMOST, 0.5, 8, dtype=torch.float64))[:-1]
     above = torch.special.ndtri(torch.linspace(OUTERMOST, 0.5, 9, dtype=torch.float64))[:-1]
-    found = torch.cat([below, torch.zeros(1, dtype=torch.float64), above]).sort().values
-    return (found / found.max()).clamp(-1, 1).float()
+    unscaled = torch.cat([below, torch.zeros(1, dtype=torch.float64), above]).sort().values
+    return (unscaled / unscaled.max()).clamp(-1, 1).float()
 
 
 def quantize(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    """Codes and scales of a matrix.
+    """Quantise a matrix to codes and scales.
 
     Args:
         weight: (rows, columns).
@@ -45,16 +45,16 @@ def quantize(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     shares = (blocks / scales[..., None]).flatten(1)
     if bits == 8:
         return (shares * 127).round().to(torch.int8), scales
-    found = levels().to(weight.device)
-    codes = torch.bucketize(shares, (found[1:] + found[:-1]) / 2).to(torch.uint8)
+    table = levels().to(weight.device)
+    codes = torch.bucketize(shares, (table[1:] + table[:-1]) / 2).to(torch.uint8)
     return codes[:, ::2] << 4 | codes[:, 1::2], scales
 
 
 def restore(codes: Tensor, scales: Tensor, table: Tensor, dtype: torch.dtype) -> Tensor:
-    """The matrix that codes and scales stand for, (rows, columns).
+    """Restore the matrix of codes and scales, (rows, columns).
 
     Args:
-        table: what a code of 4 bits stands for; one of 8 bits is a number itself.
+        table: the values of the codes of 4 bits; those of 8 bits are numbers themselves.
     """
     if codes.dtype == torch.int8:
         shares = codes.float() / 127
@@ -66,7 +66,7 @@ def restore(codes: Tensor, scales: Tensor, table: Tensor, dtype: torch.dtype) ->
 
 
 class QuantizedLinear(nn.Linear):
-    """A frozen linear layer that holds codes in place of weights."""
+    """A frozen linear layer with codes in place of weights."""
 
     def __init__(self, linear: nn.Linear, bits: int) -> None:
         nn.Module.__init__(self)
@@ -76,23 +76,23 @@ class QuantizedLinear(nn.Linear):
         self.scales: Tensor
         self.table: Tensor
         self.register_buffer("scales", scales)
-        # On the device, so that no step waits for it to come there.
+        # On the device, so that no step waits for its transfer.
         self.register_buffer("table", levels().to(codes.device))
         self.bias = linear.bias
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name of it
-        """As nn.Linear, in the input's type."""
+        """Compute as nn.Linear does, in the input's type."""
         product: Tensor = _Product.apply(input, self.weight, self.scales, self.table)  # type: ignore[no-untyped-call]
         return product if self.bias is None else product + self.bias.to(product.dtype)
 
 
 class _Product(torch.autograd.Function):
-    """Input times weights; keeps the codes for the way back, where a plain product would keep the weights."""
+    """Input times weights; keeps the codes for the backward pass, not the weights as a plain product does."""
 
     @staticmethod
-    def forward(context: Any, given: Tensor, codes: Tensor, scales: Tensor, table: Tensor) -> Tensor:
+    def forward(context: Any, values: Tensor, codes: Tensor, scales: Tensor, table: Tensor) -> Tensor:
         context.save_for_backward(codes, scales, table)
-        return given @ restore(codes, scales, table, given.dtype).T
+        return values @ restore(codes, scales, table, values.dtype).T
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
@@ -101,7 +101,7 @@ class _Product(torch.autograd.Function):
 
 
 def quantize_blocks(blocks: Iterable[nn.Module], bits: int) -> int:
-    """Put codes in the place of every linear layer's weights in these blocks; how many layers they were."""
+    """Quantise every linear layer in these blocks, in place; returns the number of layers."""
     count = 0
     for block in blocks:
         for parent in list(block.modules()):

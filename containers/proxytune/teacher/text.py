@@ -1,4 +1,4 @@
-"""What text encoders say about prompts: CLIP's and T5's, the parts that the families put together."""
+"""Prompt embeddings by CLIP and T5: the parts that the families combine."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from proxytune.training.transfer import index_tensor
 
 @dataclass(frozen=True)
 class TextEncoders:
-    """A model's tokenizers and the encoders that read what they make, in the same order."""
+    """A model's tokenizers and the text encoder of each, in the same order."""
 
     tokenizers: list[Any]
     encoders: list[Any]
 
     def to(self, device: torch.device) -> TextEncoders:
-        """Move the encoders there; they wait on the CPU while a GPU's memory is wanted for other things."""
+        """Move the encoders to a device; on the CPU they take no memory of the GPU."""
         for encoder in self.encoders:
             encoder.to(device)
         return self
 
 
 @dataclass(frozen=True)
-class Texts:
-    """What the network is told about n prompts: (n, length, width) states and (n, width) pooled vectors."""
+class PromptEmbeddings:
+    """The network's text inputs for n prompts: (n, length, width) states and (n, width) pooled vectors."""
 
     states: Tensor
     pooled: Tensor
@@ -39,30 +39,32 @@ class Texts:
     def __len__(self) -> int:
         return len(self.states)
 
-    def pick(self, numbers: Sequence[int]) -> Texts:
-        """Those of these prompts, in this order."""
-        at = index_tensor(numbers, self.states.device)
-        return Texts(self.states[at], self.pooled[at])
+    def select(self, indices: Sequence[int]) -> PromptEmbeddings:
+        """Return those of some of the prompts, in this order."""
+        at = index_tensor(indices, self.states.device)
+        return PromptEmbeddings(self.states[at], self.pooled[at])
 
-    def repeat(self, count: int) -> Texts:
-        """All of them, `count` times."""
-        return Texts(self.states.repeat(count, 1, 1), self.pooled.repeat(count, 1))
+    def repeat(self, count: int) -> PromptEmbeddings:
+        """Repeat all of them `count` times."""
+        return PromptEmbeddings(self.states.repeat(count, 1, 1), self.pooled.repeat(count, 1))
 
-    def to(self, device: torch.device) -> Texts:
-        """The same on a device."""
-        return Texts(self.states.to(device), self.pooled.to(device))
-
-
-def join(texts: Sequence[Texts]) -> Texts:
-    """Several as one."""
-    return Texts(torch.cat([text.states for text in texts]), torch.cat([text.pooled for text in texts]))
+    def to(self, device: torch.device) -> PromptEmbeddings:
+        """Copy them to a device."""
+        return PromptEmbeddings(self.states.to(device), self.pooled.to(device))
 
 
-def load_encoders(base: Path, kinds: Sequence[str], dtype: torch.dtype) -> TextEncoders:
-    """A model folder's text encoders, on the CPU.
+def concatenate(embeddings: Sequence[PromptEmbeddings]) -> PromptEmbeddings:
+    """Concatenate the embeddings of several sets of prompts."""
+    return PromptEmbeddings(
+        torch.cat([each.states for each in embeddings]), torch.cat([each.pooled for each in embeddings])
+    )
+
+
+def load_encoders(base: Path, classes: Sequence[str], dtype: torch.dtype) -> TextEncoders:
+    """Load a model folder's text encoders, on the CPU.
 
     Args:
-        kinds: classes of transformers for `text_encoder`, `text_encoder_2` and so on; their tokenizers lie in
+        classes: of transformers, for `text_encoder`, `text_encoder_2` and so on; their tokenizers lie in
             `tokenizer`, `tokenizer_2` and so on.
 
     Raises:
@@ -71,18 +73,18 @@ def load_encoders(base: Path, kinds: Sequence[str], dtype: torch.dtype) -> TextE
     import transformers
 
     tokenizers, encoders = [], []
-    for number, kind in enumerate(kinds, start=1):
+    for number, name in enumerate(classes, start=1):
         ending = "" if number == 1 else f"_{number}"
-        tokenizer_class = transformers.T5Tokenizer if kind.startswith("T5") else transformers.CLIPTokenizer
+        tokenizer_class = transformers.T5Tokenizer if name.startswith("T5") else transformers.CLIPTokenizer
         folder = part_folder(base, f"tokenizer{ending}")
         tokenizers.append(tokenizer_class.from_pretrained(str(folder), local_files_only=True))
-        encoders.append(load_part(getattr(transformers, kind), base, f"text_encoder{ending}", dtype))
+        encoders.append(load_part(getattr(transformers, name), base, f"text_encoder{ending}", dtype))
     return TextEncoders(tokenizers, encoders)
 
 
 @torch.no_grad()
-def clip_answers(tokenizer: Any, encoder: Any, prompts: list[str]) -> tuple[Tensor, Tensor]:
-    """Of each prompt CLIP's states before the last layer, and its first output.
+def clip_states(tokenizer: Any, encoder: Any, prompts: list[str]) -> tuple[Tensor, Tensor]:
+    """Compute CLIP's states before the last layer, and its first output, for each prompt.
 
     Returns:
         (n, 77, w) and, for a CLIPTextModelWithProjection (n, w), for a CLIPTextModel (n, 77, w).
@@ -91,26 +93,26 @@ def clip_answers(tokenizer: Any, encoder: Any, prompts: list[str]) -> tuple[Tens
         ProxytuneError: ModelNotFinite.
     """
     ids = _ids(tokenizer, prompts, tokenizer.model_max_length)
-    # One prompt at a time: what a prompt becomes must not depend on those beside it.
-    answers = [encoder(row[None].to(encoder.device), output_hidden_states=True) for row in ids]
-    states = _whole(encoder, prompts, (answer.hidden_states[-2] for answer in answers))
-    return states, _whole(encoder, prompts, (answer[0] for answer in answers))
+    # One prompt at a time: its embedding must not depend on the prompts next to it.
+    outputs = [encoder(row[None].to(encoder.device), output_hidden_states=True) for row in ids]
+    states = _finite(encoder, prompts, (output.hidden_states[-2] for output in outputs))
+    return states, _finite(encoder, prompts, (output[0] for output in outputs))
 
 
 @torch.no_grad()
 def clip_pooled(tokenizer: Any, encoder: Any, prompts: list[str]) -> Tensor:
-    """(n, w): CLIP's state at the end of each prompt, not projected.
+    """Compute (n, w): CLIP's state at the end of each prompt, without projection.
 
     Raises:
         ProxytuneError: ModelNotFinite.
     """
     ids = _ids(tokenizer, prompts, tokenizer.model_max_length)
-    return _whole(encoder, prompts, (encoder(row[None].to(encoder.device)).pooler_output for row in ids))
+    return _finite(encoder, prompts, (encoder(row[None].to(encoder.device)).pooler_output for row in ids))
 
 
 @torch.no_grad()
 def t5_states(tokenizer: Any, encoder: Any, prompts: list[str], length: int) -> Tensor:
-    """(n, length, w): T5's last states, padding included as the pipelines leave it.
+    """Compute (n, length, w): T5's last states, with padding as in the pipelines.
 
     Args:
         length: the pipeline's own; a tokenizer that reads less sets the limit.
@@ -119,11 +121,11 @@ def t5_states(tokenizer: Any, encoder: Any, prompts: list[str], length: int) -> 
         ProxytuneError: ModelNotFinite, as T5's feed-forward part overflows in float16.
     """
     ids = _ids(tokenizer, prompts, min(length, tokenizer.model_max_length))
-    return _whole(encoder, prompts, (encoder(row[None].to(encoder.device))[0] for row in ids))
+    return _finite(encoder, prompts, (encoder(row[None].to(encoder.device))[0] for row in ids))
 
 
-def _whole(encoder: Any, prompts: list[str], rows: Iterable[Tensor]) -> Tensor:
-    """An encoder's answers to prompts as one; they are kept, and every step and picture is made of them."""
+def _finite(encoder: Any, prompts: list[str], rows: Iterable[Tensor]) -> Tensor:
+    """Concatenate an encoder's outputs, after a check of each: every step and image is made from them."""
     part = f"text encoder {type(encoder).__name__}"
     pairs = zip(rows, prompts, strict=True)
     return torch.cat([finite(row, part, f"the prompt '{prompt}'") for row, prompt in pairs])

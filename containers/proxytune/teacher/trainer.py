@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from pathlib import Path
 from threading import Thread
-from typing import Any
-
-import torch
 
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.folders import Folders
@@ -16,20 +12,23 @@ from proxytune.contract.hyperparameters import settings_hash
 from proxytune.contract.names import CHANNELS, FOLDERS
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.teacher.about import describe, weights_sha256
-from proxytune.teacher.class_images import CLASS_PICTURES, class_pictures
-from proxytune.teacher.config import Lesson, Prior, Teacher
+from proxytune.contract.types.hyperparameters import TeachHyperparameters
+from proxytune.teacher.adapter_metadata import adapter_metadata, weights_sha256
+from proxytune.teacher.class_images import prepare_class_images
+from proxytune.teacher.config import ClassImages, TrainConfig, validation_images
 from proxytune.teacher.families import registry
+from proxytune.teacher.loading import part_folder
+from proxytune.teacher.lora_trainer import TeacherTrainer
 from proxytune.teacher.photos import PhotoSet
-from proxytune.teacher.validation import SampleBook, collector, wanted
+from proxytune.teacher.validation import ValidationImages
 from proxytune.training import loop
 from proxytune.training.device import default_device
-from proxytune.training.distributed import Processes, join, leave
+from proxytune.training.distributed import join, leave
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
 
 
-def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) -> None:
+def train(folders: Folders, hyperparameters: TeachHyperparameters, stop: StopRequest) -> None:
     """Train the teacher and leave its adapter in the model folder.
 
     Args:
@@ -39,53 +38,123 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
         ProxytuneError: by its name; see the modules called here.
         SystemExit: 143 after SIGTERM.
     """
-    processes = join()
-    base, references = folders.channel(CHANNELS.base), folders.channel(CHANNELS.references)
-    progress = ProgressFile(folders.checkpoints, "teach", hyperparameters["steps"])
-    if processes.first:
-        progress.write("loading the teacher", 0)
-    photos = PhotoSet(references, hyperparameters["size"], flips=hyperparameters.get("flips", False))
-    settings_of_all = settings_hash(hyperparameters, photos.sha256)
-    store = CheckpointStore(folders.checkpoints, settings_of_all, clear=processes.first)
-    teacher = registry.teacher(hyperparameters["family"], base, default_device())
-    prior = _prior(base, hyperparameters, folders, progress, processes)
-    # Drawing the class's pictures, in this attempt or an earlier one, leaves no trace in the training.
-    seed_everything(hyperparameters["seed"])
-    trainee = teacher.prepare(photos, _lesson(hyperparameters, prior, processes))
-    settings = loop.LoopSettings(
-        steps=hyperparameters["steps"],
-        checkpoint_every=hyperparameters["checkpoint_every"],
-        learning_rate=hyperparameters["learning_rate"],
-        seed=hyperparameters["seed"],
-    )
-    if not processes.first:
-        loop.run(trainee, settings, store, progress, stop, processes=processes)
-        leave(processes)
-        return
-    # Reading tens of gigabytes for the sake of a line: beside the training, not after it.
-    base_sha256 = _beside(lambda: weights_sha256(teacher.weights))
-    book = _book(hyperparameters, folders, photos)
-    draw = None if book is None else collector(book, teacher, hyperparameters["samples"], progress, stop)
-    loop.run(trainee, settings, store, progress, stop, processes=processes, at_checkpoint=draw)
-    leave(processes)
-    step = hyperparameters["steps"] if book is None else _hand_on(book, teacher, hyperparameters, folders)
-    progress.write("saving the adapter", hyperparameters["steps"])
-    about = describe(
-        hyperparameters,
-        architecture=teacher.architecture,
-        photos=photos.sha256,
-        base_sha256=base_sha256.result(),
-        step=step,
-    )
-    teacher.save(folders.model, about)
-    write_facts(folders.model, hyperparameters, photos=photos.sha256, chosen_step=step)
-    if book is not None:
-        book.keep_only(step)
-    progress.write("done", hyperparameters["steps"])
+    TeachJob(folders, hyperparameters, stop).run()
 
 
-def _beside(work: Callable[[], str]) -> Future[str]:
-    """Work in a thread that a stopped process leaves behind; it would wait for those of a pool."""
+class TeachJob:
+    """One attempt of a job of stage teach; of several processes, the first writes files and logs."""
+
+    def __init__(self, folders: Folders, hyperparameters: TeachHyperparameters, stop: StopRequest) -> None:
+        self._folders, self._hyperparameters, self._stop = folders, hyperparameters, stop
+        self._steps: int = hyperparameters["steps"]
+        self._processes = join()
+        self._device = default_device()
+        self._base = folders.channel(CHANNELS.base)
+        self._progress = ProgressFile(folders.checkpoints, "teach", self._steps)
+
+    def run(self) -> None:
+        """Train and, in the first process, select a checkpoint and save its adapter."""
+        hyperparameters = self._hyperparameters
+        references = self._folders.channel(CHANNELS.references)
+        self._report("loading the teacher")
+        self._photos = PhotoSet(
+            references, hyperparameters["size"], flips=hyperparameters.get("flips", False)
+        )
+        self._settings = settings_hash(hyperparameters, self._photos.sha256)
+        store = CheckpointStore(self._folders.checkpoints, self._settings, clear=self._processes.first)
+        family = registry.teacher_family(hyperparameters["family"])
+        config = TrainConfig.from_hyperparameters(
+            hyperparameters, class_images=self._class_images(), processes=self._processes
+        )
+        # Generating the class images, in this attempt or an earlier one, leaves no trace in the training.
+        seed_everything(hyperparameters["seed"])
+        trainer = TeacherTrainer(family, config).prepare(self._base, self._photos, self._device)
+        if self._processes.first:
+            self._train_and_save(trainer, store)
+        else:
+            self._train(trainer, store, None)
+
+    def _train_and_save(self, trainer: TeacherTrainer, store: CheckpointStore) -> None:
+        # Hashing tens of gigabytes for a line of metadata: during the training, not after it.
+        weights = part_folder(self._base, trainer.family.network)
+        base_sha256 = _in_background(lambda: weights_sha256(weights))
+        validation = self._validation_images()
+        callback = None
+        if validation is not None:
+            sampler = self._hyperparameters["samples"]
+            callback = validation.callback(trainer, sampler, self._progress, self._stop)
+        self._train(trainer, store, callback)
+        step = self._steps if validation is None else self._select(validation, trainer)
+        self._report("saving the adapter", self._steps)
+        metadata = adapter_metadata(
+            self._hyperparameters,
+            architecture=trainer.family.architecture,
+            photos=self._photos.sha256,
+            base_sha256=base_sha256.result(),
+            step=step,
+        )
+        trainer.save(self._folders.model, metadata)
+        write_facts(self._folders.model, self._hyperparameters, photos=self._photos.sha256, chosen_step=step)
+        if validation is not None:
+            validation.keep_only(step)
+        self._report("done", self._steps)
+
+    def _train(
+        self, trainer: TeacherTrainer, store: CheckpointStore, at_checkpoint: Callable[[int], None] | None
+    ) -> None:
+        settings = loop.LoopSettings(
+            steps=self._steps,
+            checkpoint_every=self._hyperparameters["checkpoint_every"],
+            learning_rate=self._hyperparameters["learning_rate"],
+            seed=self._hyperparameters["seed"],
+        )
+        loop.run(
+            trainer,
+            settings,
+            store,
+            self._progress,
+            self._stop,
+            processes=self._processes,
+            at_checkpoint=at_checkpoint,
+        )
+        leave(self._processes)
+
+    def _class_images(self) -> ClassImages | None:
+        """Get the class images, which the first process generates where there are none yet."""
+        if "prior" not in self._hyperparameters:
+            return None
+        settings, folder = self._hyperparameters["prior"], self._folders.base / "class-images"
+        if self._processes.first:
+            self._report("generating class images")
+            prepare_class_images(self._base, self._hyperparameters, self._folders, folder, self._device)
+        self._processes.wait()
+        images = PhotoSet(folder, self._hyperparameters["size"])
+        return ClassImages(settings["prompt"], images, settings["weight"])
+
+    def _validation_images(self) -> ValidationImages | None:
+        """Open the store of validation images; None where the last checkpoint is selected."""
+        images = validation_images(self._hyperparameters)
+        if not images:
+            print("no validation images: the adapter of the last step is selected", flush=True)
+            return None
+        return ValidationImages(self._folders.checkpoints / FOLDERS.validation, self._settings, images)
+
+    def _select(self, validation: ValidationImages, trainer: TeacherTrainer) -> int:
+        """Restore the adapter of the best checkpoint, and return its step."""
+        # The encoders that score are needed here only.
+        from proxytune.teacher.checkpoint_selection import select_checkpoint
+
+        step = select_checkpoint(validation, self._hyperparameters, self._folders, self._device)
+        trainer.restore(validation.adapter(step))
+        return step
+
+    def _report(self, phase: str, step: int = 0) -> None:
+        if self._processes.first:
+            self._progress.write(phase, step)
+
+
+def _in_background(work: Callable[[], str]) -> Future[str]:
+    """Run work in a daemon thread: a stopped process does not wait for it, as it would for that of a pool."""
     future: Future[str] = Future()
 
     def run() -> None:
@@ -96,63 +165,3 @@ def _beside(work: Callable[[], str]) -> Future[str]:
 
     Thread(target=run, daemon=True).start()
     return future
-
-
-def _prior(
-    base: Path,
-    hyperparameters: dict[str, Any],
-    folders: Folders,
-    progress: ProgressFile,
-    processes: Processes,
-) -> Prior | None:
-    if "prior" not in hyperparameters:
-        return None
-    if processes.first:
-        progress.write("drawing the class", 0)
-        class_pictures(base, hyperparameters, folders, default_device())
-    processes.wait()
-    folder = folders.base / CLASS_PICTURES
-    prior = hyperparameters["prior"]
-    return Prior(prior["prompt"], PhotoSet(folder, hyperparameters["size"]), prior["weight"])
-
-
-def _book(hyperparameters: dict[str, Any], folders: Folders, photos: PhotoSet) -> SampleBook | None:
-    """Where samples and adapters of the checkpoints are kept; None where the last checkpoint is handed on."""
-    if "samples" not in hyperparameters:
-        print("no samples were asked for: the adapter of the last step is handed on", flush=True)
-        return None
-    settings = settings_hash(hyperparameters, photos.sha256)
-    return SampleBook(folders.checkpoints / FOLDERS.validation, settings, wanted(hyperparameters))
-
-
-def _hand_on(book: SampleBook, teacher: Teacher, hyperparameters: dict[str, Any], folders: Folders) -> int:
-    """Let the teacher be what it was at the best of its checkpoints; the step of that."""
-    # The encoders that measure are wanted here only.
-    from proxytune.teacher.checkpoint_selection import choose_checkpoint
-
-    step = choose_checkpoint(book, hyperparameters, folders, default_device())
-    adapter = book.adapter(step)
-    with torch.no_grad():
-        for name, value in teacher.named_parameters():
-            value.copy_(adapter[name])
-    return step
-
-
-def _lesson(hyperparameters: dict[str, Any], prior: Prior | None, processes: Processes) -> Lesson:
-    optional: dict[str, Any] = {
-        key: hyperparameters[key] for key in ("adapted", "snr_gamma", "bits") if key in hyperparameters
-    }
-    if "samples" in hyperparameters:
-        optional["samples"] = tuple(dict.fromkeys(sample.prompt for sample in wanted(hyperparameters)))
-    return Lesson(
-        prompts=hyperparameters["prompts"],
-        token_word=hyperparameters["token_word"],
-        rank=hyperparameters["rank"],
-        alpha=hyperparameters["alpha"],
-        batch_size=hyperparameters["batch_size"],
-        seed=hyperparameters["seed"],
-        prior=prior,
-        steps=hyperparameters["steps"],
-        processes=processes,
-        **optional,
-    )

@@ -1,136 +1,129 @@
-"""What a teacher draws at its checkpoints, kept with the adapter of each until one of them is chosen.
+"""The images that a teacher generates at its checkpoints, stored with the adapters until one is selected.
 
-The pictures have fixed prompts and seeds, so that those of two checkpoints differ by what was learnt between
-them alone. They are kept one by one: an attempt that was cut off goes on with the next, and nothing is drawn
-twice.
+The images have fixed prompts and seeds, so that those of two checkpoints differ by what was learned between
+them alone. They are stored one by one: an attempt resumes after the last one, and none is generated twice.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import torch
 from PIL import Image
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from proxytune.contract.names import SEEDS
 from proxytune.contract.progress import ProgressFile, replace_file
 from proxytune.contract.signals import StopRequest
 from proxytune.images.png import encode_png
-from proxytune.teacher.photos import is_picture
+from proxytune.teacher.config import ValidationImage
+from proxytune.teacher.lora_trainer import TeacherTrainer
+from proxytune.teacher.photos import is_image
 
-# Above the seeds of proxies and of the evaluation's samples (names.json): a checkpoint is not chosen
-# by the very noise that it is measured with.
-FIRST_SEED = SEEDS.streams.validation * SEEDS.stream_width
 SETTINGS = "settings.txt"
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One of the pictures of every checkpoint.
-
-    Attributes:
-        number: its place among them.
-        prompt: what it is drawn from.
-        in_context: whether the prompt names a context.
-        seed: of its noise.
-    """
-
-    number: int
-    prompt: str
-    in_context: bool
-    seed: int
-
-
-def wanted(hyperparameters: Mapping[str, Any]) -> list[Sample]:
-    """The pictures of a checkpoint: those of the subject alone, then one in each context.
-
-    Args:
-        hyperparameters: those of stage teach, with `samples` and `sample_prompts`.
-    """
-    asked = hyperparameters["samples"]
-    alone, *contexts = (
-        template.replace("{s}", asked["subject"]) for template in hyperparameters["sample_prompts"]
-    )
-    prompts = [(alone, False)] * asked["pictures"] + [(prompt, True) for prompt in contexts]
-    first = FIRST_SEED + hyperparameters["seed"]
-    return [Sample(number, *prompt, first + number) for number, prompt in enumerate(prompts)]
-
-
-class SampleBook:
-    """The samples and adapters of one training, by step.
+class ValidationImages:
+    """The validation images and adapters of one training, by step.
 
     Args:
         folder: outlives this attempt.
-        settings: hash of everything that decides what is trained; samples of other settings are removed.
-        samples: those of each checkpoint.
+        settings: hash of everything that decides what is trained; images of other settings are removed.
+        images: those of each checkpoint.
     """
 
-    def __init__(self, folder: Path, settings: str, samples: Iterable[Sample]) -> None:
-        self.folder, self.samples = folder, list(samples)
-        mark = folder / SETTINGS
-        if folder.exists() and (not mark.exists() or mark.read_text("utf-8") != settings):
+    def __init__(self, folder: Path, settings: str, images: Iterable[ValidationImage]) -> None:
+        self.folder, self.images = folder, list(images)
+        file = folder / SETTINGS
+        if folder.exists() and (not file.exists() or file.read_text("utf-8") != settings):
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        replace_file(mark, settings.encode("utf-8"))
-        self._remove_broken()
+        replace_file(file, settings.encode("utf-8"))
+        self._remove_incomplete()
 
-    def missing(self, step: int) -> list[Sample]:
-        """Those of a step that are not drawn yet."""
-        return [sample for sample in self.samples if not self.file(step, sample).exists()]
+    def callback(
+        self,
+        trainer: TeacherTrainer,
+        sampler: Mapping[str, Any],
+        progress: ProgressFile,
+        stop: StopRequest,
+    ) -> Callable[[int], None]:
+        """Return the training loop's callback: it stores the adapter, and generates the missing images.
 
-    def file(self, step: int, sample: Sample) -> Path:
-        """Where a picture lies, or will."""
-        return self._of(step) / f"{sample.number:04d}.png"
+        A stop takes effect between two images; the next attempt generates the others.
 
-    def keep(self, step: int, sample: Sample, picture: Image.Image) -> None:
-        """Keep a picture."""
-        self._of(step).mkdir(exist_ok=True)
-        replace_file(self.file(step, sample), encode_png(picture))
+        Args:
+            sampler: its `steps` and `guidance`.
+        """
 
-    def keep_adapter(self, step: int, adapter: Mapping[str, Tensor]) -> None:
-        """Keep the adapter of a step, unless it is kept."""
-        if self._adapter(step).exists():
+        def at_checkpoint(step: int) -> None:
+            if step > 0:
+                self.store_adapter(step, dict(trainer.named_parameters()))
+            missing = self.missing(step)
+            if missing:
+                progress.write("generating validation images", step)
+            for image in missing:
+                if stop.requested:
+                    return
+                self.store(step, image, trainer.generate_image(image.prompt, image.seed, sampler))
+
+        return at_checkpoint
+
+    def missing(self, step: int) -> list[ValidationImage]:
+        """List the images of a step that are not stored yet."""
+        return [image for image in self.images if not self.file(step, image).exists()]
+
+    def file(self, step: int, image: ValidationImage) -> Path:
+        """Return the path of an image, stored or not."""
+        return self._folder_of(step) / f"{image.number:04d}.png"
+
+    def store(self, step: int, image: ValidationImage, pixels: Image.Image) -> None:
+        """Store an image."""
+        self._folder_of(step).mkdir(exist_ok=True)
+        replace_file(self.file(step, image), encode_png(pixels))
+
+    def store_adapter(self, step: int, adapter: Mapping[str, Tensor]) -> None:
+        """Store the adapter of a step, unless it is stored already."""
+        if self._adapter_file(step).exists():
             return
-        self._of(step).mkdir(exist_ok=True)
+        self._folder_of(step).mkdir(exist_ok=True)
         values = {name: value.detach().cpu().contiguous() for name, value in adapter.items()}
-        replace_file(self._adapter(step), save(values))
+        replace_file(self._adapter_file(step), save(values))
 
     def adapter(self, step: int) -> dict[str, Tensor]:
-        """The adapter of a step."""
-        return load_file(self._adapter(step))
+        """Read the adapter of a step."""
+        return load_file(self._adapter_file(step))
 
     def steps(self) -> list[int]:
-        """The steps of which all is there, in order; the untuned model's has no adapter."""
-        found = [int(folder.name.removeprefix("step-")) for folder in self.folder.glob("step-*")]
+        """List the complete steps in order; that of the untuned model has no adapter."""
+        steps = [int(folder.name.removeprefix("step-")) for folder in self.folder.glob("step-*")]
         return sorted(
-            step for step in found if not self.missing(step) and (step == 0 or self._adapter(step).exists())
+            step
+            for step in steps
+            if not self.missing(step) and (step == 0 or self._adapter_file(step).exists())
         )
 
     def keep_only(self, step: int) -> None:
-        """Once one adapter was chosen and saved the others only take room."""
+        """Remove the adapters of all other steps, once that of the selected one is saved."""
         for other in self.steps():
             if other != step:
-                self._adapter(other).unlink(missing_ok=True)
+                self._adapter_file(other).unlink(missing_ok=True)
 
-    def _remove_broken(self) -> None:
-        """What the mirror brought back in part is not there."""
+    def _remove_incomplete(self) -> None:
+        """Remove the files that the mirror restored only in part."""
         for file in (*self.folder.glob("step-*/*.png"), *self.folder.glob("step-*/*.safetensors")):
-            if not (_is_adapter(file) if file.suffix == ".safetensors" else is_picture(file)):
-                print(f"{file.relative_to(self.folder)} is not whole and is removed", flush=True)
+            if not (_is_adapter(file) if file.suffix == ".safetensors" else is_image(file)):
+                print(f"{file.relative_to(self.folder)} is incomplete and is removed", flush=True)
                 file.unlink()
 
-    def _of(self, step: int) -> Path:
+    def _folder_of(self, step: int) -> Path:
         return self.folder / f"step-{step:08d}"
 
-    def _adapter(self, step: int) -> Path:
-        return self._of(step) / "adapter.safetensors"
+    def _adapter_file(self, step: int) -> Path:
+        return self._folder_of(step) / "adapter.safetensors"
 
 
 def _is_adapter(file: Path) -> bool:
@@ -139,47 +132,3 @@ def _is_adapter(file: Path) -> bool:
     except (OSError, SafetensorError):
         return False
     return True
-
-
-class Artist(Protocol):
-    """Who draws: a teacher in the middle of its training."""
-
-    def named_parameters(self) -> Iterable[tuple[str, torch.nn.Parameter]]:
-        """As `training.loop.Trainable.named_parameters`."""
-        ...
-
-    def sample(self, number: int, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
-        """As `lesson.Teacher.sample`."""
-        ...
-
-
-def collector(
-    book: SampleBook,
-    artist: Artist,
-    sampler: Mapping[str, Any],
-    progress: ProgressFile,
-    stop: StopRequest,
-) -> Callable[[int], None]:
-    """What the training loop calls at each checkpoint: draws what the book lacks of it.
-
-    A stop is heeded between two pictures; the next attempt draws the others.
-
-    Args:
-        sampler: its `steps` and `guidance`.
-    """
-    # The artist knows each prompt once.
-    prompts = list(dict.fromkeys(sample.prompt for sample in book.samples))
-
-    def collect(step: int) -> None:
-        if step > 0:
-            book.keep_adapter(step, dict(artist.named_parameters()))
-        missing = book.missing(step)
-        if missing:
-            progress.write("drawing samples", step)
-        for sample in missing:
-            if stop.requested:
-                return
-            picture = artist.sample(prompts.index(sample.prompt), sample.seed, sampler)
-            book.keep(step, sample, picture)
-
-    return collect

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ FACTS_FILE = "adapter.json"
 RECORDED_PACKAGES = ("proxytune", "torch", "diffusers", "transformers", "peft", "safetensors")
 
 
-def write_facts(folder: Path, hyperparameters: dict[str, Any], **more: object) -> None:
+def write_facts(folder: Path, hyperparameters: Mapping[str, object], **more: object) -> None:
     """Write adapter.json: the stage, its settings, the training data and the package versions.
 
     Args:

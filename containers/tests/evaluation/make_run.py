@@ -29,8 +29,9 @@ from proxytune.contract.signals import StopRequest
 from proxytune.curation.curate import curate
 from proxytune.evaluation.evaluate import evaluate
 from proxytune.images import shard
-from proxytune.teacher.checkpoint_selection import choose_checkpoint
-from proxytune.teacher.validation import SampleBook, wanted
+from proxytune.teacher.checkpoint_selection import select_checkpoint
+from proxytune.teacher.config import validation_images
+from proxytune.teacher.validation import ValidationImages
 
 PLAN = Path(__file__).parent / "fixtures" / "plan.json"
 PICTURES_PER_SHARD = 16
@@ -100,21 +101,22 @@ def make_run(
 
 
 def _teach(folders: Folders, plan: Mapping[str, Any]) -> None:
-    """What the stage teach leaves of its checkpoints: ever more of the subject, at the end nothing else."""
+    """Write the checkpoints of stage teach: more and more of the subject, at the end nothing else."""
     jobs = {stage["stage"]: stage for stage in plan["stages"]}
     if "teach-samples" not in jobs["evaluate"]["channels"]:
         return
     how = jobs["teach"]["hyperparameters"]
-    book = SampleBook(folders.base / "input" / "data" / "teach-samples", "settings", wanted(how))
+    folder = folders.base / "input" / "data" / "teach-samples"
+    validation = ValidationImages(folder, "settings", validation_images(how))
     for number, share in enumerate(TAUGHT):
         step = number * how["checkpoint_every"]
-        for sample in book.samples:
-            other = draw(sample.seed, (how["size"], how["size"]))
+        for image in validation.images:
+            other = draw(image.seed, (how["size"], how["size"]))
             subject = draw(SUBJECT, (how["size"], how["size"]))
-            book.keep(step, sample, Image.blend(other, subject, share))
+            validation.store(step, image, Image.blend(other, subject, share))
         if step > 0:
-            book.keep_adapter(step, {"weight": torch.zeros(1)})
-    choose_checkpoint(book, how, folders, torch.device("cpu"))
+            validation.store_adapter(step, {"weight": torch.zeros(1)})
+    select_checkpoint(validation, how, folders, torch.device("cpu"))
 
 
 def _samples(plan: Mapping[str, Any], drawn: Draw, role: str) -> list[tuple[bytes, dict[str, Any]]]:

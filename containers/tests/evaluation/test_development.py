@@ -31,7 +31,7 @@ def test_curve_choice_and_samples_are_in_metrics_and_page(taught: Folders) -> No
     assert [point["fidelity"] for point in points] == sorted(point["fidelity"] for point in points)
     # The last checkpoint draws one picture only: most alike, and without any diversity.
     assert (points[3]["diversity"], points[3]["guarded"], choice["chosen"]) == (0.0, False, 20)
-    assert "step 30 is more alike" in choice["reason"]
+    assert "step 30 is more similar" in choice["reason"]
     page = page_of(taught)
     assert choice["reason"] in page.text
     assert "Step 20, handed on" in page.text

@@ -19,9 +19,9 @@ from proxytune.generation.loading import load_onto_device, maker_for
 from proxytune.generation.rendering import draw_shard
 from proxytune.images.chunk import parse
 from proxytune.images.dataset import read_proxies
-from proxytune.teacher.config import Lesson
+from proxytune.teacher.config import TrainConfig
 from proxytune.teacher.families.sdxl import SDXL
-from proxytune.teacher.model import DiffusionTeacher
+from proxytune.teacher.lora_trainer import TeacherTrainer
 from proxytune.teacher.photos import PhotoSet
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
@@ -51,9 +51,9 @@ def job(tiny_model, tmp_path_factory):
     base = tmp_path_factory.mktemp("synthesis")
     write_photos(base / "photos")
     seed_everything(1)
-    teacher = DiffusionTeacher(SDXL(), tiny_model(MODEL), torch.device("cpu"))
-    lesson = Lesson(["a ohwx dog"], "ohwx", rank=2, alpha=2, batch_size=1, seed=1)
-    teacher.prepare(PhotoSet(base / "photos", 64), lesson)
+    config = TrainConfig(["a ohwx dog"], "ohwx", rank=2, alpha=2, batch_size=1, seed=1)
+    teacher = TeacherTrainer(SDXL(), config)
+    teacher.prepare(tiny_model(MODEL), PhotoSet(base / "photos", 64), torch.device("cpu"))
     for _, value in teacher.named_parameters():
         value.data.normal_(std=0.2)
     teacher.save(base / "adapter")

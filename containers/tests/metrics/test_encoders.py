@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from corrupted import corrupted
 from drawings import draw
 from safetensors.torch import load_file, save_file
-from spoilt import spoilt
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, weights_sha256
@@ -132,7 +132,7 @@ def test_a_preprocessor_of_another_size_is_refused(models: Path, tmp_path: Path)
 def test_spoilt_weights_are_refused_as_a_cosine_of_nan_would_count_as_1(
     models: Path, tmp_path: Path, name: str, kind: type, tensor: str
 ) -> None:
-    encoder = kind(spoilt(models / name, tmp_path, "model.safetensors", tensor, float("nan")), CPU)
+    encoder = kind(corrupted(models / name, tmp_path, "model.safetensors", tensor, float("nan")), CPU)
     with pytest.raises(ProxytuneError, match=f"encoder {name.upper()} .*float32") as caught:
         encoder.texts(["a dog"]) if tensor.startswith("text") else encoder.pictures(PICTURES)
     assert caught.value.name == "ModelNotFinite"

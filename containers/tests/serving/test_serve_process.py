@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from held import left_over, living
 from jobs import TEACH, write_photos
+from memory_use import left_over, living
 from PIL import Image
 
 from proxytune.contract import hyperparameters, schema

@@ -5,9 +5,9 @@ from contextlib import ExitStack
 
 import pytest
 import torch
-from held import left_over, living
 from jobs import StopBefore
 from learn_job import CAPTION, HYPERPARAMETERS, make_job
+from memory_use import left_over, living
 from peft import PeftModel
 from safetensors.torch import load_file
 from students import CPU, SAMPLER, TINY, chunk, pixels, prepared, proxy_set

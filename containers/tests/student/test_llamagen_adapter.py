@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 import torch
-from held import kept_bytes
 from learn_job import CAPTION
+from memory_use import kept_bytes
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from corrupted import corrupted
 from learn_job import CAPTION
-from spoilt import spoilt
 from students import TINY, chunk, prepared, proxy_set
 
 from proxytune.contract.errors import ProxytuneError
@@ -29,7 +29,7 @@ def family(request):
 
 def of_a_spoilt_tokenizer(family, tiny_model, tmp_path, side):
     file, prefix = TOKENIZERS[family]
-    return spoilt(tiny_model(TINY[family]), tmp_path, file, f"{prefix}{side}.conv_out.bias", NAN)
+    return corrupted(tiny_model(TINY[family]), tmp_path, file, f"{prefix}{side}.conv_out.bias", NAN)
 
 
 def test_proxies_are_not_learnt_from_a_spoilt_tokenizer(family, tiny_model, tmp_path):
@@ -50,7 +50,7 @@ def test_a_spoilt_picture_is_refused_and_not_drawn_black(family, tiny_model, tmp
 
 def test_a_caption_is_not_learnt_from_a_spoilt_text_encoder(tiny_model, tmp_path):
     file, tensor = "text_encoder/model.safetensors", "encoder.final_layer_norm.weight"
-    base = spoilt(tiny_model(TINY["llamagen"]), tmp_path, file, tensor, NAN)
+    base = corrupted(tiny_model(TINY["llamagen"]), tmp_path, file, tensor, NAN)
     with pytest.raises(
         ProxytuneError, match=f"T5EncoderModel .*float32, for the captions '{CAPTION}'"
     ) as caught:
@@ -68,7 +68,7 @@ TRANSFORMERS = {
 
 def test_a_spoilt_transformer_is_not_blamed_on_the_learning_rate(family, tiny_model, tmp_path):
     file, tensor = TRANSFORMERS[family]
-    base = spoilt(tiny_model(TINY[family]), tmp_path, file, tensor, NAN)
+    base = corrupted(tiny_model(TINY[family]), tmp_path, file, tensor, NAN)
     with pytest.raises(ProxytuneError, match="transformer .*import the model again") as caught:
         prepared(family, base, proxy_set(tmp_path / "proxies"))
     assert caught.value.name == "ModelNotFinite"

@@ -1,8 +1,8 @@
-"""Activations that would not fit a GPU are recomputed; there is no GPU here, so its size is pretended."""
+"""Activations that would not fit a GPU are recomputed; there is no GPU here, so its size is simulated."""
 
 import pytest
 import torch
-from held import kept_bytes
+from memory_use import kept_bytes
 from students import TINY, prepared, proxy_set
 
 from proxytune.training import activation_checkpointing

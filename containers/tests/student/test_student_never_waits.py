@@ -3,8 +3,8 @@
 import pytest
 import students
 import torch
-from pretended_gpu import WaitingError
 from safetensors import safe_open
+from simulated_gpu import WaitingError
 from students import PROMPTS, TINY, chunk, prepared, proxy_set
 from waiting import GPU, KINDS, EnoughError, take_steps, watched
 
@@ -40,7 +40,7 @@ class Opened:
 
 @pytest.fixture(params=KINDS)
 def watch(request, monkeypatch):
-    if request.param == "pretended":
+    if request.param == "simulated":
         monkeypatch.setattr(model_files, "safe_open", Opened)
     with watched(request.param, monkeypatch) as made:
         made.kind = request.param

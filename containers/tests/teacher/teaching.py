@@ -8,14 +8,13 @@ import torch
 from jobs import write_photos, write_teach_job
 
 from proxytune.contract import hyperparameters
-from proxytune.contract.entry_points import load_entry_point
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.images.chunk import Chunk, PictureRequest
-from proxytune.teacher.config import Lesson
+from proxytune.teacher.config import TrainConfig
 from proxytune.teacher.families import registry
-from proxytune.teacher.generator import DiffusionMaker
-from proxytune.teacher.model import DiffusionTeacher
+from proxytune.teacher.generator import DiffusionGenerator
+from proxytune.teacher.lora_trainer import TeacherTrainer
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.trainer import train
 from proxytune.training.states import seed_everything
@@ -27,10 +26,10 @@ MODELS = {"sdxl-tiny": "sdxl", "sd3-medium-tiny": "sd3", "sd3.5-large-tiny": "sd
 
 
 def family_of(model: str):
-    return load_entry_point(registry.FAMILIES[MODELS[model]])()
+    return registry.teacher_family(MODELS[model])
 
 
-# As the unet/config.json of stabilityai/stable-diffusion-xl-base-1.0 has it.
+# From the unet/config.json of stabilityai/stable-diffusion-xl-base-1.0.
 SDXL = {
     "sample_size": 128,
     "block_out_channels": (320, 640, 1280),
@@ -58,7 +57,7 @@ def full_size(model: str):
             return FluxTransformer2DModel(guidance_embeds=True).bfloat16()
         heads = {"sd3-medium": 24, "sd3.5-large": 38}[model]
         sizes = {"num_layers": heads, "num_attention_heads": heads, "caption_projection_dim": 64 * heads}
-        # Tables of positions are made with numpy, and mean nothing here.
+        # Tables of positions are made with numpy, and do not matter here.
         return SD3Transformer2DModel(**sizes, pos_embed_max_size=4, sample_size=4).bfloat16()
 
 
@@ -67,34 +66,35 @@ def photo_set(folder: Path, size: int = 64) -> PhotoSet:
     return PhotoSet(folder, size)
 
 
-def lesson(**changes) -> Lesson:
-    usual = {"prompts": PROMPTS, "token_word": "ohwx", "rank": 2, "alpha": 4, "batch_size": 2, "seed": 1}
-    return Lesson(**{**usual, **changes})
+def train_config(**changes) -> TrainConfig:
+    defaults = {"prompts": PROMPTS, "token_word": "ohwx", "rank": 2, "alpha": 4, "batch_size": 2, "seed": 1}
+    return TrainConfig(**{**defaults, **changes})
 
 
-def prepared(base: Path, photos: PhotoSet, *, dtype=None, **changes) -> DiffusionTeacher:
-    """A teacher with a fresh adapter; `base` is a tiny model's folder, or a copy named like it."""
+def prepared(base: Path, photos: PhotoSet, *, dtype=None, **changes) -> TeacherTrainer:
+    """A teacher with a new adapter; `base` is a tiny model's folder, or a copy of the same name."""
     seed_everything(1)
-    return DiffusionTeacher(family_of(base.name), base, CPU, dtype).prepare(photos, lesson(**changes))
+    trainer = TeacherTrainer(family_of(base.name), train_config(**changes))
+    return trainer.prepare(base, photos, CPU, dtype=dtype)
 
 
-def trained(base: Path, photos: PhotoSet, steps: int = 5, **options) -> DiffusionTeacher:
+def trained(base: Path, photos: PhotoSet, steps: int = 5, **options) -> TeacherTrainer:
     teacher = prepared(base, photos, **options)
     optimizer = torch.optim.AdamW([value for _, value in teacher.named_parameters()], lr=1e-2)
-    draws = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     for step in range(steps):
-        teacher.loss(step, draws).backward()
+        teacher.loss(step, rng).backward()
         optimizer.step()
         optimizer.zero_grad()
     return teacher
 
 
-# Strong enough that a picture without the adapter cannot be mistaken for one with it.
+# Strong enough that an image without the adapter cannot be mistaken for one with it.
 STRONG = {"steps": "4", "checkpoint_every": "100", "learning_rate": "0.01", "alpha": "40"}
 
 
 def teach(folder: Path, model: str, base: Path, stop: StopRequest | None = None, **changes: str) -> Path:
-    """The teach job of a model, or another attempt of it; returns the folder of its adapter."""
+    """Run the teach job of a model, or another attempt of it; returns the folder of its adapter."""
     if not folder.exists():
         write_teach_job(folder, base, family=MODELS[model], model=model, **{**STRONG, **changes})
     folders = Folders(folder)
@@ -103,20 +103,20 @@ def teach(folder: Path, model: str, base: Path, stop: StopRequest | None = None,
     return folders.model
 
 
-def write_strong_adapter(base: Path, folder: Path, about=None, **changes) -> Path:
-    """An adapter with random weights whose effect no test can miss; alpha is not rank."""
+def write_strong_adapter(base: Path, folder: Path, metadata=None, **changes) -> Path:
+    """Write an adapter of random weights with a large effect; alpha differs from rank."""
     teacher = prepared(base, photo_set(folder / "photos"), **{"rank": 3, "alpha": 6, **changes})
     with torch.no_grad():
         for _, value in teacher.named_parameters():
             value.normal_(std=0.2)
-    teacher.save(folder / "adapter", about)
+    teacher.save(folder / "adapter", metadata)
     return folder / "adapter"
 
 
-def loaded(base: Path, adapter: Path | None) -> DiffusionMaker:
-    made = DiffusionMaker(family_of(base.name))
-    made.load(base, adapter, CPU)
-    return made
+def loaded(base: Path, adapter: Path | None) -> DiffusionGenerator:
+    generator = DiffusionGenerator(family_of(base.name))
+    generator.load(base, adapter, CPU)
+    return generator
 
 
 def chunk(
@@ -132,16 +132,16 @@ def chunk(
 
 
 def plain_pipeline(base: Path):
-    """diffusers' own, as someone else's software loads the folder."""
+    """Load the folder with diffusers alone, as other software does."""
     from diffusers import DiffusionPipeline
 
-    made = DiffusionPipeline.from_pretrained(base, local_files_only=True)
-    made.set_progress_bar_config(disable=True)
-    return made
+    pipeline = DiffusionPipeline.from_pretrained(base, local_files_only=True)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def plain_picture(pipe, seed: int, *, prompt="a ohwx dog", guidance=5.0, steps=3):
-    """One picture as its users draw it. The tiny T5s read 64 tokens."""
+    """Generate one image as users of diffusers do. The tiny T5s read 64 tokens."""
     longest = {"max_sequence_length": 64} if hasattr(pipe, "transformer") else {}
     return pipe(
         prompt,

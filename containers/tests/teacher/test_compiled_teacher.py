@@ -1,4 +1,4 @@
-"""A compiled teacher learns and draws the same; traced here, since kernels are only compiled on a GPU."""
+"""A compiled teacher computes the same; traced here, since kernels are only compiled on a GPU."""
 
 import numpy as np
 import pytest
@@ -31,23 +31,27 @@ def gradients(teacher, step):
 
 
 @pytest.mark.parametrize("model", ["sdxl-tiny", "sd3.5-large-tiny", "flux-dev-tiny"])
-def test_compiled_blocks_change_no_gradient_and_drawing_compiles_nothing(tiny_model, tmp_path, model):
+def test_compiled_blocks_change_no_gradient_and_generation_compiles_nothing(tiny_model, tmp_path, model):
     photos = photo_set(tmp_path / "photos")
-    plain, compiled = (prepared(tiny_model(model), photos, samples=("a ohwx dog",)) for _ in range(2))
+    plain, compiled = (
+        prepared(tiny_model(model), photos, validation_prompts=("a ohwx dog",)) for _ in range(2)
+    )
     compiled.compile(backend="eager")
     assert torch.allclose(gradients(compiled, 0), gradients(plain, 0), atol=1e-5)
     graphs = counters["stats"]["unique_graphs"]
     assert graphs > 0
-    pictures = [np.asarray(each.sample(0, 5, SAMPLER), dtype=int) for each in (plain, compiled)]
+    pictures = [
+        np.asarray(each.generate_image("a ohwx dog", 5, SAMPLER), dtype=int) for each in (plain, compiled)
+    ]
     assert np.abs(pictures[0] - pictures[1]).max() <= 1
     assert torch.allclose(gradients(compiled, 1), gradients(plain, 1), atol=1e-5)
-    # One shape: nothing was compiled for drawing, nor anew afterwards.
+    # One shape: nothing was compiled for generation, nor again afterwards.
     assert counters["stats"]["unique_graphs"] == graphs
     compiled.save(tmp_path / "adapter")
     assert (tmp_path / "adapter" / WEIGHTS_FILE).is_file()
 
 
-def test_a_long_training_is_compiled_and_learns_the_same(tiny_model, tmp_path, monkeypatch):
+def test_a_long_training_is_compiled_and_gives_the_same_adapter(tiny_model, tmp_path, monkeypatch):
     base, real = tiny_model("sd3-medium-tiny"), compilation.compile_layers
 
     def taught(name, *, possible=True, worthwhile=4):

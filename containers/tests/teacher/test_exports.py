@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from teaching import family_of, pixels, plain_picture, plain_pipeline, write_strong_adapter
 
 from proxytune.teacher.adapter import add_adapter, save_adapter
-from proxytune.teacher.exports import KOHYA_FILE, write_kohya
 from proxytune.teacher.families.flux import Flux
+from proxytune.teacher.kohya_export import KOHYA_FILE, write_kohya
 from proxytune.teacher.lora_file import WEIGHTS_FILE, LowRank, read_layers
 
 
@@ -77,10 +77,10 @@ def test_fluxs_second_file_is_read_by_diffusers_as_the_first_is(tmp_path):
     """At full width, which diffusers' reader of such files takes for granted."""
     from diffusers.loaders.lora_conversion_utils import _convert_kohya_flux_lora_to_diffusers
 
-    width, draws = 3072, torch.Generator().manual_seed(1)
+    width, rng = 3072, torch.Generator().manual_seed(1)
 
     def layer(rows, columns):
-        down, up = torch.randn(2, columns, generator=draws), torch.randn(rows, 2, generator=draws)
+        down, up = torch.randn(2, columns, generator=rng), torch.randn(rows, 2, generator=rng)
         return LowRank(down, up, scale=1.5)
 
     attention = ("to_q", "to_k", "to_v")
@@ -93,12 +93,12 @@ def test_fluxs_second_file_is_read_by_diffusers_as_the_first_is(tmp_path):
         "transformer_blocks.1.ff.net.0.proj": layer(4 * width, width),
         "transformer_blocks.1.ff_context.net.2": layer(width, 4 * width),
     }
-    file = write_kohya(tmp_path, layers, lambda name: Flux().place(name, None), {})
+    file = write_kohya(tmp_path, layers, lambda name: Flux().original_weight(name, None), {})
     read = _convert_kohya_flux_lora_to_diffusers(load_file(file))
     for name, written in layers.items():
         down, up = (read.pop(f"transformer.{name}.lora_{end}.weight") for end in "AB")
-        # Products of these would be large; their factors' scale may have moved from one to the other.
-        probe = torch.randn(down.shape[1], generator=draws)
+        # The products would be large; the scale may be in the other factor than before.
+        probe = torch.randn(down.shape[1], generator=rng)
         assert torch.allclose(
             up @ (down @ probe), 1.5 * written.up @ (written.down @ probe), rtol=1e-3, atol=1e-2
         )
@@ -140,27 +140,27 @@ def test_fluxs_second_file_draws_the_same_in_diffusers_own_pipeline(tiny_model, 
         for name, value in network.named_parameters():
             if ".lora_" in name:
                 value.normal_(std=0.1, generator=torch.Generator().manual_seed(len(name)))
-    # One layer's answer is enough to prove that the first file came back; whole pictures take seconds here.
+    # One layer's output is enough to prove that the first file was read back; full images take seconds here.
     given = torch.randn(2, network.inner_dim, generator=torch.Generator().manual_seed(2))
     query = "transformer_blocks.0.attn.to_q"
     save_adapter(
         network,
         "transformer",
-        family.loader(),
+        family.lora_loader(),
         tmp_path,
         lambda: network.get_submodule(query)(given).detach(),
         {},
     )
     tuned = picture()
     layers = read_layers(tmp_path, "transformer")
-    write_kohya(tmp_path, layers, lambda layer: family.place(layer, network.config), {})
+    write_kohya(tmp_path, layers, lambda layer: family.original_weight(layer, network.config), {})
     network.delete_adapters("default")
     pipe.load_lora_weights(str(tmp_path), weight_name=KOHYA_FILE)
     assert np.abs(tuned - untuned).max() > 20
     assert np.abs(picture() - tuned).max() <= 1
 
 
-def test_both_files_say_what_they_are(tiny_model, tmp_path):
+def test_both_files_have_a_header(tiny_model, tmp_path):
     adapter = write_strong_adapter(
         tiny_model("flux-dev-tiny"), tmp_path, {"modelspec.trigger_phrase": "ohwx"}
     )

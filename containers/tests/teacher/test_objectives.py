@@ -1,4 +1,4 @@
-"""Every family's loss, against the value that diffusers' own scheduler and network give at the same draws."""
+"""Every family's loss, against that of diffusers' own scheduler and network with the same random numbers."""
 
 import json
 import shutil
@@ -6,10 +6,10 @@ import shutil
 import pytest
 import torch
 from jobs import write_photos
-from teaching import MODELS, PROMPTS, family_of, lesson, photo_set, prepared
+from teaching import MODELS, PROMPTS, family_of, photo_set, prepared, train_config
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.teacher.config import Prior
+from proxytune.teacher.config import ClassImages
 from proxytune.teacher.objectives import Denoising, FlowMatching
 from proxytune.teacher.photos import PhotoSet
 
@@ -17,26 +17,26 @@ CLASS = "a photo of dog"
 
 
 def replay(teacher, sets, seed):
-    """Latents, their crops and noise as the teacher draws them for its first step, drawn here by hand.
+    """Sample latents, crops and noise of a teacher's first step independently of the trainer.
 
     Args:
-        sets: of pictures, each with two in a step.
+        sets: of images, each with two in a step.
     """
-    draws = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     vae, config = teacher.latents.vae, teacher.latents.vae.config
     latents, crops = [], []
     for photos in sets:
         for slot in range(2):
-            crop = photos.draw_crop(photos.photo_of(slot, 1), draws)
+            crop = photos.random_crop(photos.photo_at(slot, 1), rng)
             with torch.no_grad():
-                asked = vae.encode(photos.pixels(crop)[None]).latent_dist
-            sample = asked.mean + asked.std * torch.randn(asked.mean.shape, generator=draws)
+                output = vae.encode(photos.pixels(crop)[None]).latent_dist
+            sample = output.mean + output.std * torch.randn(output.mean.shape, generator=rng)
             latents.append((sample - (config.shift_factor or 0.0)) * config.scaling_factor)
             crops.append((photos.original_sizes[crop.photo], (crop.top, crop.left)))
-    # Otherwise a teacher that takes any crop for the first of its photo would pass.
+    # Otherwise a teacher that uses the first crop of each photo would pass.
     assert any(corner != (0, 0) for _, corner in crops)
     latents = torch.cat(latents)
-    return latents, torch.randn(latents.shape, generator=draws), crops, draws
+    return latents, torch.randn(latents.shape, generator=rng), crops, rng
 
 
 def scheduler_of(base):
@@ -45,14 +45,14 @@ def scheduler_of(base):
     return FlowMatchEulerDiscreteScheduler.from_pretrained(base / "scheduler", local_files_only=True)
 
 
-def denoising(network, base, texts, latents, noise, crops, draws, gamma=None):
+def denoising(network, base, texts, latents, noise, crops, rng, gamma=None):
     from diffusers import DDPMScheduler
     from diffusers.training_utils import compute_snr
 
     scheduler = DDPMScheduler.from_pretrained(base / "scheduler", local_files_only=True)
-    times = torch.randint(1000, (len(latents),), generator=draws)
+    times = torch.randint(1000, (len(latents),), generator=rng)
     sizes = torch.tensor([[*original, *corner, 64, 64] for original, corner in crops], dtype=torch.float32)
-    answer = network(
+    prediction = network(
         scheduler.add_noise(latents, noise, times),
         times,
         texts.states,
@@ -60,37 +60,37 @@ def denoising(network, base, texts, latents, noise, crops, draws, gamma=None):
     ).sample
     snr = compute_snr(scheduler, times)
     weights = 1 if gamma is None else snr.clamp(max=gamma) / snr
-    return weights * (answer - noise).square().mean((1, 2, 3))
+    return weights * (prediction - noise).square().mean((1, 2, 3))
 
 
 def levels_of(scheduler, share):
-    """The noise levels of timesteps found by their values, as diffusers' scripts look them up."""
+    """Look up the noise levels of timesteps by their values, as diffusers' scripts do."""
     times = scheduler.timesteps[(share * 1000).long()]
-    places = [int((scheduler.timesteps == time).nonzero()[0]) for time in times]
-    return times, scheduler.sigmas[places].view(-1, 1, 1, 1)
+    indices = [int((scheduler.timesteps == time).nonzero()[0]) for time in times]
+    return times, scheduler.sigmas[indices].view(-1, 1, 1, 1)
 
 
-def sd3(network, base, texts, latents, noise, crops, draws):
-    drawn = torch.randn(len(latents), generator=draws)
-    times, sigmas = levels_of(scheduler_of(base), torch.sigmoid(drawn))
+def sd3(network, base, texts, latents, noise, crops, rng):
+    logits = torch.randn(len(latents), generator=rng)
+    times, sigmas = levels_of(scheduler_of(base), torch.sigmoid(logits))
     noisy = (1 - sigmas) * latents + sigmas * noise
-    answer = network(
+    prediction = network(
         hidden_states=noisy,
         timestep=times,
         encoder_hidden_states=texts.states,
         pooled_projections=texts.pooled,
     ).sample
-    # The picture that follows from the velocity, as the script with its preconditioning compares.
-    return (answer * -sigmas + noisy - latents).square().mean((1, 2, 3))
+    # The error of the image that follows from the velocity, as in the script with its preconditioning.
+    return (prediction * -sigmas + noisy - latents).square().mean((1, 2, 3))
 
 
-def flux(network, base, texts, latents, noise, crops, draws):
+def flux(network, base, texts, latents, noise, crops, rng):
     from diffusers import FluxPipeline
 
     count = len(latents)
-    times, sigmas = levels_of(scheduler_of(base), torch.rand(count, generator=draws))
+    times, sigmas = levels_of(scheduler_of(base), torch.rand(count, generator=rng))
     noisy = (1 - sigmas) * latents + sigmas * noise
-    answer = network(
+    prediction = network(
         hidden_states=FluxPipeline._pack_latents(noisy, count, 16, 8, 8),
         timestep=times / 1000,
         guidance=torch.ones(count),
@@ -99,24 +99,24 @@ def flux(network, base, texts, latents, noise, crops, draws):
         txt_ids=torch.zeros(64, 3),
         img_ids=FluxPipeline._prepare_latent_image_ids(count, 4, 4, torch.device("cpu"), torch.float32),
     ).sample
-    answer = FluxPipeline._unpack_latents(answer, 64, 64, 8)
-    return (answer - (noise - latents)).square().mean((1, 2, 3))
+    prediction = FluxPipeline._unpack_latents(prediction, 64, 64, 8)
+    return (prediction - (noise - latents)).square().mean((1, 2, 3))
 
 
 EXPECTED = {"sdxl": denoising, "sd3": sd3, "flux": flux}
 
 
-@pytest.mark.parametrize("preserving", [False, True], ids=["subject", "subject and class"])
+@pytest.mark.parametrize("preserving", [False, True], ids=["subject", "subject and class images"])
 @pytest.mark.parametrize(("model", "gamma"), [*((model, None) for model in MODELS), ("sdxl-tiny", 0.05)])
 def test_the_loss_is_the_one_of_diffusers_own_scheduler(tiny_model, tmp_path, model, gamma, preserving):
     base, photos = tiny_model(model), photo_set(tmp_path / "photos")
     write_photos(tmp_path / "class", ((64, 90), (80, 64)))
-    pictures = PhotoSet(tmp_path / "class", 64)
-    teacher = prepared(
-        base, photos, snr_gamma=gamma, prior=Prior(CLASS, pictures, 0.5) if preserving else None
-    )
-    family, sets = family_of(model), [photos, pictures] if preserving else [photos]
-    texts = family.encode(family.load_texts(base, torch.float32), [*PROMPTS, CLASS, CLASS][: 2 * len(sets)])
+    images = PhotoSet(tmp_path / "class", 64)
+    class_images = ClassImages(CLASS, images, 0.5) if preserving else None
+    teacher = prepared(base, photos, snr_gamma=gamma, class_images=class_images)
+    family, sets = family_of(model), [photos, images] if preserving else [photos]
+    prompts = [*PROMPTS, CLASS, CLASS][: 2 * len(sets)]
+    texts = family.encode_prompts(family.load_text_encoders(base, torch.float32), prompts)
     with torch.no_grad():
         for _, value in teacher.named_parameters():
             value.normal_(std=0.1)
@@ -143,35 +143,35 @@ def with_objective(base, folder, name):
     return changed
 
 
-def test_v_prediction_is_honoured_and_an_unknown_objective_refused(tiny_model, tmp_path):
+def test_v_prediction_is_supported_and_an_unknown_objective_refused(tiny_model, tmp_path):
     latents, noise = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8)
     velocity = Denoising(with_objective(tiny_model("sdxl-tiny"), tmp_path, "v_prediction"))
-    noised = velocity.noised(latents, noise, torch.Generator().manual_seed(1))
-    share = velocity._schedule.alphas_cumprod[noised.times].view(2, 1, 1, 1)
+    noisy = velocity.add_noise(latents, noise, torch.Generator().manual_seed(1))
+    share = velocity._schedule.alphas_cumprod[noisy.timesteps].view(2, 1, 1, 1)
     expected = share.sqrt() * noise - (1 - share).sqrt() * latents
-    assert torch.allclose(noised.target, expected, atol=1e-6)
+    assert torch.allclose(noisy.target, expected, atol=1e-6)
     with pytest.raises(ProxytuneError, match="prediction_type sample") as caught:
         Denoising(with_objective(tiny_model("sdxl-tiny"), tmp_path, "sample"))
     assert caught.value.name == "ModelMismatch"
     with pytest.raises(ProxytuneError, match="EulerDiscreteScheduler"):
-        FlowMatching(tiny_model("sdxl-tiny"), middling=True, as_picture=True)
+        FlowMatching(tiny_model("sdxl-tiny"), logit_normal=True, image_error=True)
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
-def test_min_snr_counts_clear_pictures_less(tiny_model, tmp_path, kind):
+def test_min_snr_weighs_clear_images_less(tiny_model, tmp_path, kind):
     from diffusers.training_utils import compute_snr
 
     objective = Denoising(with_objective(tiny_model("sdxl-tiny"), tmp_path, kind), snr_gamma=5.0)
     latents = torch.zeros(64, 4, 1, 1)
-    noised = objective.noised(latents, latents, torch.Generator().manual_seed(1))
-    snr = compute_snr(objective._schedule, noised.times)
+    noisy = objective.add_noise(latents, latents, torch.Generator().manual_seed(1))
+    snr = compute_snr(objective._schedule, noisy.timesteps)
     expected = torch.minimum(snr, torch.tensor(5.0)) / (snr if kind == "epsilon" else snr + 1)
-    assert torch.allclose(noised.weights, expected, rtol=1e-4)
-    assert 0 < float(noised.weights.min()) < 0.5 < float(noised.weights.max())
+    assert torch.allclose(noisy.weights, expected, rtol=1e-4)
+    assert 0 < float(noisy.weights.min()) < 0.5 < float(noisy.weights.max())
 
 
-def test_min_snr_is_refused_where_it_means_nothing(tiny_model, tmp_path):
-    assert lesson(snr_gamma=5.0).snr_gamma == 5.0
+def test_min_snr_is_refused_where_it_does_not_apply(tiny_model, tmp_path):
+    assert train_config(snr_gamma=5.0).snr_gamma == 5.0
     for model in ("sd3-medium-tiny", "flux-dev-tiny"):
         with pytest.raises(ProxytuneError, match="Min-SNR") as caught:
             prepared(tiny_model(model), photo_set(tmp_path / model), snr_gamma=5.0)

@@ -1,4 +1,4 @@
-"""What a job's options do: each makes another adapter than the job without it, or the trainer dropped it."""
+"""Every option of a job changes its adapter: otherwise the trainer ignored it."""
 
 import json
 import tarfile
@@ -16,12 +16,12 @@ from proxytune.teacher.photos import CROP_POSITIONS, Crop, PhotoSet
 
 MODEL = "sdxl-tiny"
 PRIOR = {"prompt": "a photo of dog", "pictures": 2, "weight": 0.5, "steps": 1, "guidance": 3.0}
-# Their own tests are in test_samples.py; the licence is only told, and no number of the training.
+# Their own tests are in test_validation.py; the licence is only metadata.
 ELSEWHERE = {"samples", "sample_prompts", "licence"}
 
 
 def preserving(colour, **changes):
-    """A job that finds the class's pictures of another run, all of one colour."""
+    """A job with the class images of another run, all of one colour."""
     return {"class": colour, "prior": json.dumps({**PRIOR, **changes})}
 
 
@@ -32,7 +32,7 @@ OPTIONS = {
     "flips": {"flips": "true"},
     "snr_gamma": {"snr_gamma": "1"},
     "prior": preserving("red"),
-    "prior of other pictures": preserving("blue"),
+    "prior of other images": preserving("blue"),
     "prior of another weight": preserving("red", weight=1.0),
     "prior of another prompt": preserving("red", prompt="a photo of cat"),
 }
@@ -50,7 +50,7 @@ def write_class(channel, colour):
 
 @pytest.fixture(scope="module")
 def adapters(tiny_model, tmp_path_factory):
-    """What each job's adapter holds."""
+    """The adapter of each job."""
     base, folder, made = tiny_model(MODEL), tmp_path_factory.mktemp("options"), {}
     for name, given in OPTIONS.items():
         changes = {**STRONG, "steps": "2", **given}
@@ -66,7 +66,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_job_is_repeated_bit_for_bit_but_for_its_options(adapters, tiny_model, tmp_path):
+def test_a_job_without_options_is_repeated_bit_for_bit(adapters, tiny_model, tmp_path):
     again = load_file(teach(tmp_path / "again", MODEL, tiny_model(MODEL), steps="2") / WEIGHTS_FILE)
     assert same(again, adapters["none"])
 
@@ -82,14 +82,14 @@ def test_every_option_of_the_schema_is_tried():
     assert optional == ELSEWHERE | {name for name in OPTIONS if name in optional}
 
 
-def test_crops_are_mirrored_only_when_asked_for_and_then_half_of_them(tmp_path):
+def test_crops_are_mirrored_only_on_request_and_then_half_of_them(tmp_path):
     picture = Image.new("RGB", (40, 20), (0, 0, 0))
     picture.paste((255, 255, 255), (0, 0, 5, 20))
     picture.save(tmp_path / "a.png")
     plain, flipping = PhotoSet(tmp_path, 20), PhotoSet(tmp_path, 20, flips=True)
     crops = [
-        [photos.draw_crop(0, draws).mirrored for _ in range(400)]
-        for photos, draws in ((each, torch.Generator().manual_seed(1)) for each in (plain, flipping))
+        [photos.random_crop(0, rng).mirrored for _ in range(400)]
+        for photos, rng in ((each, torch.Generator().manual_seed(1)) for each in (plain, flipping))
     ]
     assert sum(crops[0]) == 0
     assert 160 < sum(crops[1]) < 240

@@ -1,4 +1,4 @@
-"""A frozen network in 8 or 4 bits: near to what it was, smaller, and its adapter trains and is read back."""
+"""A frozen network in 8 or 4 bits: close to the original, smaller; its adapter trains and is read back."""
 
 import numpy as np
 import pytest
@@ -30,14 +30,14 @@ def weights(rows=64, columns=256):
 
 
 def test_the_levels_are_those_of_nf4():
-    # As the paper's appendix prints them.
+    # From the paper's appendix.
     printed = [-1.0, -0.6961928, -0.5250731, -0.3949175, -0.2844414, -0.1847734, -0.0910500, 0.0]
     printed += [0.0795803, 0.1609302, 0.2461123, 0.3379152, 0.4407098, 0.5626170, 0.7229568, 1.0]
     assert levels().tolist() == pytest.approx(printed, abs=2e-6)
 
 
 @pytest.mark.parametrize(("bits", "error"), [(8, 0.008), (4, 0.11)])
-def test_restored_weights_are_near_and_take_a_half_or_a_quarter(bits, error):
+def test_restored_weights_are_close_and_take_a_half_or_a_quarter(bits, error):
     given = weights()
     codes, scales = quantize(given, bits)
     back = restore(codes, scales, levels(), torch.float32)
@@ -50,7 +50,7 @@ def test_restored_weights_are_near_and_take_a_half_or_a_quarter(bits, error):
 
 
 @pytest.mark.parametrize("bits", [8, 4])
-def test_a_layer_computes_with_what_it_restores_forth_and_back(bits):
+def test_a_layer_computes_with_restored_weights_in_both_passes(bits):
     plain = nn.Linear(256, 64)
     small = QuantizedLinear(plain, bits)
     with torch.no_grad():
@@ -58,14 +58,14 @@ def test_a_layer_computes_with_what_it_restores_forth_and_back(bits):
     inputs = [
         torch.randn(3, 256, generator=torch.Generator().manual_seed(2), requires_grad=True) for _ in "ab"
     ]
-    answers = [layer(each) for layer, each in zip((plain, small), inputs, strict=True)]
-    assert torch.allclose(*answers, atol=1e-6)
-    for answer in answers:
-        answer.square().sum().backward()
+    outputs = [layer(each) for layer, each in zip((plain, small), inputs, strict=True)]
+    assert torch.allclose(*outputs, atol=1e-6)
+    for output in outputs:
+        output.square().sum().backward()
     assert torch.allclose(inputs[0].grad, inputs[1].grad, atol=1e-5)
 
 
-def test_what_waits_for_the_way_back_is_codes():
+def test_codes_are_kept_for_the_backward_pass():
     small = QuantizedLinear(nn.Linear(256, 64), 4)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(
@@ -82,30 +82,30 @@ def test_what_waits_for_the_way_back_is_codes():
 @pytest.mark.parametrize(("model", "bits"), [*((model, 8) for model in MODELS), ("flux-dev-tiny", 4)])
 def test_an_adapter_on_such_a_network_trains_and_is_read_back(tiny_model, tmp_path, model, bits):
     base, photos = tiny_model(model), photo_set(tmp_path / "photos")
-    whole, small = prepared(base, photos), prepared(base, photos, bits=bits)
-    held = [module for module in small.network.modules() if isinstance(module, QuantizedLinear)]
-    assert held
+    full, small = prepared(base, photos), prepared(base, photos, bits=bits)
+    quantized = [module for module in small.network.modules() if isinstance(module, QuantizedLinear)]
+    assert quantized
     with torch.no_grad():
-        losses = [float(each.loss(0, torch.Generator().manual_seed(1))) for each in (whole, small)]
+        losses = [float(each.loss(0, torch.Generator().manual_seed(1))) for each in (full, small)]
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(losses[1], rel=0.02 if bits == 8 else 0.2)
     taught = trained(base, photos, steps=3, bits=bits)
     assert all(value.dtype == torch.float32 for _, value in taught.named_parameters())
     taught.save(tmp_path / "adapter")
-    # As any other: it goes on the whole network.
+    # Like any other: it fits the original network.
     assert all(
         value.dtype == torch.float32 for value in load_file(tmp_path / "adapter" / WEIGHTS_FILE).values()
     )
 
 
 @pytest.mark.parametrize("bits", [8, 4])
-def test_resumed_on_such_a_network_bit_for_bit_and_the_adapter_changes_plain_pictures(
+def test_training_on_such_a_network_resumes_bit_for_bit_and_changes_diffusers_images(
     tiny_model, tmp_path, bits, capsys
 ):
     model = "sd3-medium-tiny"
     base = tiny_model(model)
     undisturbed = teach(tmp_path / "undisturbed", model, base, bits=str(bits))
-    assert f"of the frozen network are held in {bits} bits" in capsys.readouterr().out
+    assert f"of the frozen network are stored in {bits} bits" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         teach(tmp_path / "disturbed", model, base, StopBefore(2), bits=str(bits))
     assert not list((tmp_path / "disturbed" / "model").iterdir())
@@ -114,10 +114,10 @@ def test_resumed_on_such_a_network_bit_for_bit_and_the_adapter_changes_plain_pic
     ours, theirs = (load_file(folder / WEIGHTS_FILE) for folder in (disturbed, undisturbed))
     assert ours.keys() == theirs.keys()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-    # Trained beside rounded weights it is another adapter than beside those of the model itself.
-    whole = load_file(teach(tmp_path / "whole", model, base) / WEIGHTS_FILE)
-    assert ours.keys() == whole.keys()
-    assert not all(torch.equal(ours[name], whole[name]) for name in ours)
+    # With rounded weights another adapter is trained than with those of the model itself.
+    unrounded = load_file(teach(tmp_path / "unrounded", model, base) / WEIGHTS_FILE)
+    assert ours.keys() == unrounded.keys()
+    assert not all(torch.equal(ours[name], unrounded[name]) for name in ours)
 
     plain = plain_pipeline(base)
     untuned = plain_picture(plain, 100, steps=2)
@@ -132,16 +132,16 @@ def test_full_size_models_fit_on_smaller_cards(model, bits, gib):
     network, family = full_size(model), family_of(f"{model}-tiny")
     numbers = {name: value.numel() for name, value in network.named_parameters()}
     blocks = compilation.layers_of(network, family.blocks)
-    # What quantize_blocks takes, counted: nothing is there to be quantised.
+    # The layers that quantize_blocks would quantise; these models have no weights.
     layers = [module for block in blocks for module in block.modules() if type(module) is nn.Linear]
-    held = sum(layer.weight.numel() for layer in layers)
-    size = 2 * (sum(numbers.values()) - held) + held * (bits / 8 + 4 / 128)
+    quantized = sum(layer.weight.numel() for layer in layers)
+    size = 2 * (sum(numbers.values()) - quantized) + quantized * (bits / 8 + 4 / 128)
     activations = family.activations(network.config, 768, 512)
-    assert size + activations.anew < memory.USABLE * gib * memory.GIB
-    assert held > 0.9 * sum(numbers.values())
+    assert size + activations.recomputed < memory.USABLE * gib * memory.GIB
+    assert quantized > 0.9 * sum(numbers.values())
 
 
-def test_layers_of_other_kinds_stay(tiny_model, tmp_path):
+def test_other_layers_are_not_quantised(tiny_model, tmp_path):
     teacher = prepared(tiny_model("sdxl-tiny"), photo_set(tmp_path / "photos"))
     convolutions = [module for module in teacher.network.modules() if isinstance(module, nn.Conv2d)]
     quantize_blocks([teacher.network], 8)

@@ -71,10 +71,10 @@ def test_stopped_half_way_and_resumed_it_gives_the_adapter_of_an_undisturbed_run
         if first.poll() is None:
             first.kill()
 
-    # A process too: other tests may have changed this one's threads, and with them the order of sums.
-    whole = start(undisturbed)
-    output = finish(whole)
-    assert whole.returncode == 0, output
+    # A process too: other tests may have changed the threads of this one, and with them the order of sums.
+    second = start(undisturbed)
+    output = finish(second)
+    assert second.returncode == 0, output
     name = "pytorch_lora_weights.safetensors"
     left, right = load_file(undisturbed / "model" / name), load_file(disturbed / "model" / name)
     assert left.keys() == right.keys()
@@ -107,7 +107,7 @@ def check_outputs(base: Path, stopped_at: int) -> None:
     assert not (base / "output" / "failure").exists()
 
 
-def test_settings_that_do_not_fit_end_with_their_name_in_the_failure_file(tiny_model, tmp_path):
+def test_invalid_settings_are_named_in_the_failure_file(tiny_model, tmp_path):
     base = write_teach_job(tmp_path / "job", tiny_model("sdxl-tiny"), rank="many")
     process = start(base)
     output = finish(process)

@@ -1,4 +1,4 @@
-"""How much a teach job does: what the plan charges for (test/core/plan-work.test.ts)."""
+"""The work of a teach job, which the plan charges for (test/core/plan-work.test.ts)."""
 
 import json
 from collections import Counter
@@ -13,8 +13,8 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher import trainer
 from proxytune.teacher.families.sdxl import SDXL
-from proxytune.teacher.generator import DiffusionMaker
-from proxytune.teacher.model import DiffusionTeacher
+from proxytune.teacher.generator import DiffusionGenerator
+from proxytune.teacher.lora_trainer import TeacherTrainer
 from proxytune.training.launch import processes_for
 
 MODELS = Path(__file__).parents[2] / "models" / "miniature"
@@ -33,27 +33,27 @@ def test_a_teach_job_does_as_much_as_its_case_says(case, tiny_model, tmp_path, m
     assert len(list(folders.channel("references").iterdir())) == case["photos"]
 
     done = Counter()
-    loss, inside = DiffusionTeacher.loss, []
+    loss, inside = TeacherTrainer.loss, []
 
-    def counted(self, step, draws):
+    def counted(self, step, rng):
         done.update(steps=1)
         inside.append(step)
-        value = loss(self, step, draws)
+        value = loss(self, step, rng)
         inside.clear()
         return value
 
-    monkeypatch.setattr(DiffusionTeacher, "loss", counted)
-    # The network is also asked for the proof of the adapter's file, which is no training.
+    monkeypatch.setattr(TeacherTrainer, "loss", counted)
+    # The network also computes the check of the adapter's file, which is not training.
     count_calls(
         monkeypatch,
         SDXL,
-        "answer",
+        "predict",
         lambda _self, _network, latents, *_: done.update(trained=len(latents) if inside else 0),
     )
-    count_calls(monkeypatch, DiffusionTeacher, "sample", lambda *_: done.update(validationImages=1))
+    count_calls(monkeypatch, TeacherTrainer, "generate_image", lambda *_: done.update(validationImages=1))
     count_calls(
         monkeypatch,
-        DiffusionMaker,
+        DiffusionGenerator,
         "draw",
         lambda _self, chunk: done.update(classImages=len(chunk.pictures)),
     )

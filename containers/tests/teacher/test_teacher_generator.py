@@ -1,4 +1,4 @@
-"""Drawing with every family: diffusers' own pictures, whatever the batch."""
+"""Generation with every family: the images of diffusers' own pipeline, in every batch."""
 
 import weakref
 
@@ -21,21 +21,21 @@ from teaching import (
 from torch._dynamo.utils import counters
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.teacher.generator import DiffusionMaker
+from proxytune.teacher.generator import DiffusionGenerator
 from proxytune.teacher.lora_file import WEIGHTS_FILE
 from proxytune.training import compilation
 
 
 @pytest.fixture(scope="module", params=MODELS)
 def drawn(request, tiny_model, tmp_path_factory):
-    """A family's folder, a strong adapter for it, and its maker with both."""
+    """A family's folder, a strong adapter for it, and its generator with both."""
     base = tiny_model(request.param)
-    adapter = write_strong_adapter(base, tmp_path_factory.mktemp("maker"))
+    adapter = write_strong_adapter(base, tmp_path_factory.mktemp("generator"))
     return base, adapter, loaded(base, adapter)
 
 
 def test_the_pictures_are_those_of_diffusers_own_pipeline_with_the_adapter(drawn):
-    base, adapter, maker = drawn
+    base, adapter, generator = drawn
     plain = plain_pipeline(base)
     untuned = plain_picture(plain, 11)
     plain.load_lora_weights(str(adapter))
@@ -43,56 +43,56 @@ def test_the_pictures_are_those_of_diffusers_own_pipeline_with_the_adapter(drawn
     # An adapter that loads without effect would pass every other comparison.
     assert np.abs(pixels([tuned]) - pixels([untuned])).max() > 20
     # The adapter is in the weights here and beside them there: sums of another order.
-    assert np.abs(pixels(maker.draw(chunk(seeds=(11,)))) - pixels([tuned])).max() <= 1
-    assert np.abs(pixels(maker.draw(chunk(seeds=(11,), variant="base"))) - pixels([untuned])).max() <= 1
+    assert np.abs(pixels(generator.draw(chunk(seeds=(11,)))) - pixels([tuned])).max() <= 1
+    assert np.abs(pixels(generator.draw(chunk(seeds=(11,), variant="base"))) - pixels([untuned])).max() <= 1
 
 
 def test_a_picture_does_not_depend_on_its_batch(drawn):
-    maker = drawn[2]
+    generator = drawn[2]
     prompts = ["a ohwx dog", "a photo of ohwx dog", "ohwx dog in the snow"]
-    together = pixels(maker.draw(chunk(seeds=(11, 12, 13), batch_size=3, prompts=prompts)))
-    apart = pixels(maker.draw(chunk(seeds=(11, 12, 13), batch_size=1, prompts=prompts)))
+    together = pixels(generator.draw(chunk(seeds=(11, 12, 13), batch_size=3, prompts=prompts)))
+    apart = pixels(generator.draw(chunk(seeds=(11, 12, 13), batch_size=1, prompts=prompts)))
     assert np.abs(together - apart).max() <= 1
     # Kernels may add in another order; most pixels still come out the same.
     assert (together == apart).mean() > 0.99
     assert len({picture.tobytes() for picture in together}) == 3
-    alone = pixels(maker.draw(chunk(seeds=(13,), batch_size=1, prompts=prompts[2:])))
+    alone = pixels(generator.draw(chunk(seeds=(13,), batch_size=1, prompts=prompts[2:])))
     assert (alone == apart[2:]).all()
 
 
 def test_variant_base_is_the_model_without_the_adapter_and_switching_is_not_lossy(drawn):
-    base, _, maker = drawn
-    tuned = pixels(maker.draw(chunk(seeds=(1,))))
+    base, _, generator = drawn
+    tuned = pixels(generator.draw(chunk(seeds=(1,))))
     untouched = loaded(base, None)
     assert (
-        pixels(maker.draw(chunk(seeds=(1,), variant="base")))
+        pixels(generator.draw(chunk(seeds=(1,), variant="base")))
         == pixels(untouched.draw(chunk(seeds=(1,), variant="base")))
     ).all()
-    assert (pixels(maker.draw(chunk(seeds=(1,)))) == tuned).all()
+    assert (pixels(generator.draw(chunk(seeds=(1,)))) == tuned).all()
     with pytest.raises(ProxytuneError, match="no adapter"):
         untouched.draw(chunk())
 
 
 def test_the_prompt_the_guidance_and_the_size_matter(drawn):
-    base, _, maker = drawn
-    usual = pixels(maker.draw(chunk(seeds=(1,))))
-    assert (usual != pixels(maker.draw(chunk(seeds=(1,), prompts=["zebra"])))).any()
-    assert (usual != pixels(maker.draw(chunk(seeds=(1,), guidance=1.5)))).any()
-    assert maker.draw(chunk(seeds=(1,), size=96))[0].size == (96, 96)
+    base, _, generator = drawn
+    usual = pixels(generator.draw(chunk(seeds=(1,))))
+    assert (usual != pixels(generator.draw(chunk(seeds=(1,), prompts=["zebra"])))).any()
+    assert (usual != pixels(generator.draw(chunk(seeds=(1,), guidance=1.5)))).any()
+    assert generator.draw(chunk(seeds=(1,), size=96))[0].size == (96, 96)
     with pytest.raises(ProxytuneError, match="multiples of 8" if MODELS[base.name] == "sdxl" else "of 16"):
-        maker.draw(chunk(size=60))
+        generator.draw(chunk(size=60))
 
 
 def test_text_encoders_are_gone_once_the_prompts_are_read_and_come_back_for_new_ones(drawn):
     base, adapter, _ = drawn
-    maker = loaded(base, adapter)
-    encoders = [weakref.ref(encoder) for encoder in maker._encoders.encoders]
-    maker.expect(["a red ohwx dog", "a blue ohwx dog"])
+    generator = loaded(base, adapter)
+    encoders = [weakref.ref(encoder) for encoder in generator._encoders.encoders]
+    generator.expect(["a red ohwx dog", "a blue ohwx dog"])
     assert all(reference() is None for reference in encoders)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(maker._family), "load_texts", lambda *_: pytest.fail("read again"))
-        early = pixels(maker.draw(chunk(seeds=(1, 2), prompts=["a red ohwx dog", "a blue ohwx dog"])))
-    late = pixels(maker.draw(chunk(seeds=(3,), prompts=["a green ohwx dog"])))
+        patch.setattr(type(generator.family), "load_text_encoders", lambda *_: pytest.fail("loaded again"))
+        early = pixels(generator.draw(chunk(seeds=(1, 2), prompts=["a red ohwx dog", "a blue ohwx dog"])))
+    late = pixels(generator.draw(chunk(seeds=(3,), prompts=["a green ohwx dog"])))
     other = loaded(base, adapter)
     assert (
         pixels(other.draw(chunk(seeds=(1, 2), prompts=["a red ohwx dog", "a blue ohwx dog"]))) == early
@@ -100,45 +100,45 @@ def test_text_encoders_are_gone_once_the_prompts_are_read_and_come_back_for_new_
     assert (pixels(other.draw(chunk(seeds=(3,), prompts=["a green ohwx dog"]))) == late).all()
 
 
-def test_where_the_memory_is_not_enough_fewer_are_drawn_at_once(drawn, capsys, monkeypatch):
-    base, adapter, maker = drawn
-    expected = pixels(maker.draw(chunk(seeds=range(5), batch_size=5)))
-    real, asked = type(maker._family).draw, []
+def test_where_memory_runs_out_batches_are_smaller(drawn, capsys, monkeypatch):
+    base, adapter, generator = drawn
+    expected = pixels(generator.draw(chunk(seeds=range(5), batch_size=5)))
+    real, batches = type(generator.family).denoise, []
 
-    def small(self, pipeline, drawing):
-        asked.append(len(drawing.generators))
-        if asked[-1] > room:
+    def small(self, pipeline, inputs):
+        batches.append(len(inputs.generators))
+        if batches[-1] > limit:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(self, pipeline, drawing)
+        return real(self, pipeline, inputs)
 
-    monkeypatch.setattr(type(maker._family), "draw", small)
-    room, small_one = 2, loaded(base, adapter)
+    monkeypatch.setattr(type(generator.family), "denoise", small)
+    limit, small_one = 2, loaded(base, adapter)
     drawn_small = pixels(small_one.draw(chunk(seeds=range(5), batch_size=5)))
-    assert asked == [5, 3, 2, 2, 1]
+    assert batches == [5, 3, 2, 2, 1]
     assert np.abs(drawn_small - expected).max() <= 1
     assert "not enough for 5 pictures at once: 3 now" in capsys.readouterr().out
-    # What was learnt is kept for the chunks that follow.
+    # The limit is remembered for the chunks that follow.
     small_one.draw(chunk(seeds=range(4), batch_size=4))
-    assert asked[5:] == [2, 2]
-    room = 0
+    assert batches[5:] == [2, 2]
+    limit = 0
     with pytest.raises(torch.OutOfMemoryError):
         small_one.draw(chunk(seeds=(1,)))
 
 
-def test_compiled_once_for_one_shape_it_draws_the_same(drawn):
-    base, adapter, maker = drawn
-    expected = pixels(maker.draw(chunk(seeds=range(5), batch_size=2)))
-    untuned = pixels(maker.draw(chunk(seeds=(0,), variant="base")))
+def test_compiled_once_for_one_shape_it_generates_the_same(drawn):
+    base, adapter, generator = drawn
+    expected = pixels(generator.draw(chunk(seeds=range(5), batch_size=2)))
+    untuned = pixels(generator.draw(chunk(seeds=(0,), variant="base")))
     torch._dynamo.reset()
     counters.clear()
-    # Traced as on a GPU, where kernels are then made of it.
-    compiled = DiffusionMaker(family_of(base.name), compiled=True, backend="eager")
+    # Traced as on a GPU, where kernels are then compiled.
+    compiled = DiffusionGenerator(family_of(base.name), compiled=True, backend="eager")
     compiled.load(base, adapter, CPU)
     with torch._dynamo.config.patch(suppress_errors=False):
         assert np.abs(pixels(compiled.draw(chunk(seeds=range(4), batch_size=2))) - expected[:4]).max() <= 1
         graphs = counters["stats"]["unique_graphs"]
         assert graphs >= 1
-        # The last batch holds one picture; the base model has the same code.
+        # The last batch has one image; the base model runs the same code.
         assert np.abs(pixels(compiled.draw(chunk(seeds=range(5), batch_size=2))) - expected).max() <= 1
         again = pixels(compiled.draw(chunk(seeds=(0,), batch_size=2, variant="base")))
         assert np.abs(again - untuned).max() <= 1
@@ -146,29 +146,31 @@ def test_compiled_once_for_one_shape_it_draws_the_same(drawn):
     torch._dynamo.reset()
 
 
-def test_the_chunk_alone_decides_whether_it_is_drawn_compiled(tiny_model, tmp_path, monkeypatch):
+def test_the_chunk_alone_decides_whether_it_is_generated_compiled(tiny_model, tmp_path, monkeypatch):
     base = tiny_model("sdxl-tiny")
     adapter = write_strong_adapter(base, tmp_path)
     monkeypatch.setattr(compilation, "possible", lambda _: True)
     torch._dynamo.reset()
     counters.clear()
-    maker = DiffusionMaker(family_of(base.name), backend="eager")
-    maker.load(base, adapter, CPU)
+    generator = DiffusionGenerator(family_of(base.name), backend="eager")
+    generator.load(base, adapter, CPU)
     small, large = chunk(seeds=(1,), batch_size=2), chunk(seeds=(1, 2), batch_size=2, steps=100)
-    first = pixels(maker.draw(small))
+    first = pixels(generator.draw(small))
     assert counters["stats"]["unique_graphs"] == 0
-    maker.draw(large)
+    generator.draw(large)
     frames = counters["frames"]["total"]
     assert counters["stats"]["unique_graphs"] >= 1
-    # Neither compiled nor filled up, although the network is compiled by now.
-    assert (pixels(maker.draw(small)) == first).all()
+    # Neither compiled nor padded, although the network is compiled by now.
+    assert (pixels(generator.draw(small)) == first).all()
     assert counters["frames"]["total"] == frames
     torch._dynamo.reset()
 
 
 @pytest.mark.parametrize("adapted", ["all"])
 @pytest.mark.parametrize("model", MODELS)
-def test_adapters_on_all_layers_draw_the_same_in_diffusers_own_pipeline(tiny_model, tmp_path, model, adapted):
+def test_adapters_on_all_layers_give_the_images_of_diffusers_own_pipeline(
+    tiny_model, tmp_path, model, adapted
+):
     base = tiny_model(model)
     adapter = write_strong_adapter(base, tmp_path, adapted=adapted)
     plain = plain_pipeline(base)
@@ -178,7 +180,7 @@ def test_adapters_on_all_layers_draw_the_same_in_diffusers_own_pipeline(tiny_mod
 
 
 @pytest.mark.parametrize(
-    "damage", ["no metadata", "no prefix", "other model", "half", "other shape", "no file"]
+    "damage", ["no metadata", "no prefix", "other model", "one factor", "other shape", "no file"]
 )
 def test_adapters_that_do_not_fit_are_refused(tiny_model, tmp_path, damage):
     base = tiny_model("sdxl-tiny")
@@ -193,7 +195,7 @@ def test_adapters_that_do_not_fit_are_refused(tiny_model, tmp_path, damage):
         weights = {key.removeprefix("unet."): value for key, value in weights.items()}
     if damage == "other model":
         weights = {key.replace("attn1", "attn7"): value for key, value in weights.items()}
-    if damage == "half":
+    if damage == "one factor":
         del weights[key]
     if damage == "other shape":
         weights[key] = torch.cat([weights[key]] * 2, dim=1)

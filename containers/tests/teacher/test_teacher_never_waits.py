@@ -1,18 +1,18 @@
-"""Neither a step of a teacher's training nor one of its drawing waits for the GPU."""
+"""Neither a training step nor a denoising step of a teacher waits for the GPU."""
 
 import pytest
 import teaching
 import torch
 from jobs import write_photos
-from pretended_gpu import WaitingError
+from simulated_gpu import WaitingError
 from teaching import MODELS, chunk, family_of, prepared
 from waiting import GPU, KINDS, take_steps, watched
 
-from proxytune.teacher.config import Prior
-from proxytune.teacher.generator import DiffusionMaker
+from proxytune.teacher.config import ClassImages
+from proxytune.teacher.generator import DiffusionGenerator
 from proxytune.teacher.photos import PhotoSet
 
-# Of each family what it alone does in a step, and in one what all can have.
+# What one family alone does in a step, and what all can do.
 CHANGES = {"sdxl-tiny": {"snr_gamma": 5.0}, "sd3-medium-tiny": {"bits": 4}}
 
 
@@ -23,7 +23,7 @@ def on_gpu(monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """One photo whose crops differ: a step that is the first to meet one does not ask the VAE."""
+    """One photo with several crops: a step that is the first to use one does not run the VAE."""
     write_photos(tmp_path / "photos", ((96, 64),))
     return PhotoSet(tmp_path / "photos", 64)
 
@@ -34,7 +34,7 @@ def test_no_step_waits_for_the_gpu(tiny_model, photos, tmp_path, monkeypatch, on
     changes = dict(CHANGES.get(model, {}))
     if model == "sdxl-tiny":
         write_photos(tmp_path / "class", ((64, 64), (64, 64)))
-        changes["prior"] = Prior("a dog", PhotoSet(tmp_path / "class", 64), 1.0)
+        changes["class_images"] = ClassImages("a dog", PhotoSet(tmp_path / "class", 64), 1.0)
     with watched(kind, monkeypatch) as watch:
         teacher = prepared(tiny_model(model), photos, **changes)
         assert {value.device.type for value in teacher.network.parameters()} == {"cuda"}
@@ -43,31 +43,31 @@ def test_no_step_waits_for_the_gpu(tiny_model, photos, tmp_path, monkeypatch, on
 
 
 @pytest.mark.parametrize("model", ["sdxl-tiny", "sd3-medium-tiny", "flux-dev-tiny"])
-def test_drawing_waits_in_its_first_step_only(tiny_model, monkeypatch, model):
-    with watched("pretended", monkeypatch) as watch:
-        maker = DiffusionMaker(family_of(model))
-        maker.load(tiny_model(model), None, GPU)
+def test_denoising_waits_in_its_first_step_only(tiny_model, monkeypatch, model):
+    with watched("simulated", monkeypatch) as watch:
+        generator = DiffusionGenerator(family_of(model))
+        generator.load(tiny_model(model), None, GPU)
         done = []
 
         def after(*_):
             done.append(1)
-            # Schedulers of diffusers look up, once a batch, where in their table they begin.
+            # Once per batch, schedulers of diffusers look up where in their table they begin.
             watch.strict(1 < len(done) < 4)
 
-        network = getattr(maker._pipeline, maker._family.network)
+        network = getattr(generator.pipeline, generator.family.network)
         network.register_forward_hook(after)
         request = chunk(seeds=(11,), batch_size=1, steps=4, variant="base")
-        assert [picture.size for picture in maker.draw(request)] == [(64, 64)]
+        assert [picture.size for picture in generator.draw(request)] == [(64, 64)]
         assert len(done) == 4
 
 
-def test_a_step_that_asks_for_a_number_is_caught(tiny_model, photos, tmp_path, monkeypatch, on_gpu):
-    with watched("pretended", monkeypatch) as watch:
+def test_a_step_that_reads_a_number_is_caught(tiny_model, photos, tmp_path, monkeypatch, on_gpu):
+    with watched("simulated", monkeypatch) as watch:
         teacher = prepared(tiny_model("sd3-medium-tiny"), photos)
         real = teacher.loss
 
-        def loss(step, draws):
-            value = real(step, draws)
+        def loss(step, rng):
+            value = real(step, rng)
             return value / (1 + 0 * float(value.detach())) if step == 2 else value
 
         monkeypatch.setattr(teacher, "loss", loss)

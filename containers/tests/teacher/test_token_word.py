@@ -20,9 +20,9 @@ def test_a_plain_word_survives(tokenizers):
         ("S*", "a S* dog", "reads it as 's"),
         ("a1b2", "a a1b2 dog", "reads it as"),
         ("Ohwx", "a Ohwx dog", "reads it as 'ohwx'"),
-        ("ohwx", "a dog", "does not hold it"),
-        ("ohwx", "a ohwxy dog", "does not hold it"),
-        ("ohwx", "x" * 90 + " ohwx", "behind the 77 tokens"),
+        ("ohwx", "a dog", "does not contain it"),
+        ("ohwx", "a ohwxy dog", "does not contain it"),
+        ("ohwx", "x" * 90 + " ohwx", "after the 77 tokens"),
     ],
 )
 def test_a_word_that_does_not_reach_the_model_is_refused(tokenizers, word, prompt, reason):

@@ -1,4 +1,4 @@
-"""Activations that would not fit a GPU are recomputed; there is no GPU here, so its size is pretended."""
+"""Activations that would not fit a GPU are recomputed; there is no GPU here, so its size is simulated."""
 
 from types import SimpleNamespace
 
@@ -10,8 +10,8 @@ from proxytune.training.activation_checkpointing import GIB, enable_if_needed, g
 GPU = torch.device("cuda")
 
 
-def pretend(monkeypatch, sizes):
-    """GPUs of these sizes in bytes, by name."""
+def simulate(monkeypatch, sizes):
+    """Simulate GPUs of these sizes in bytes, by name."""
     monkeypatch.setattr(
         torch.cuda, "get_device_properties", lambda card: SimpleNamespace(total_memory=sizes[str(card)])
     )
@@ -20,7 +20,7 @@ def pretend(monkeypatch, sizes):
 @pytest.mark.parametrize(("kept", "expected"), [(450, False), (451, True)])
 def test_activations_may_take_their_share_of_what_the_weights_leave_and_no_more(monkeypatch, kept, expected):
     # 25 float32 numbers are 100 bytes: half of the rest is 450.
-    pretend(monkeypatch, {"cuda": 1000})
+    simulate(monkeypatch, {"cuda": 1000})
     enabled = []
     linear = torch.nn.Linear(5, 5, bias=False)
     enable_if_needed(linear, kept, GPU, lambda: enabled.append(True), share=0.5)
@@ -28,13 +28,13 @@ def test_activations_may_take_their_share_of_what_the_weights_leave_and_no_more(
 
 
 def test_on_the_cpu_all_are_kept(monkeypatch):
-    pretend(monkeypatch, {"cuda": 0})
+    simulate(monkeypatch, {"cuda": 0})
     linear, cpu = torch.nn.Linear(5, 5), torch.device("cpu")
     enable_if_needed(linear, 10**15, cpu, lambda: pytest.fail("recomputed"), share=0.5)
 
 
 def test_the_log_has_both_sizes_when_it_is_on_and_is_silent_otherwise(monkeypatch, capsys):
-    pretend(monkeypatch, {"cuda": 24 * GIB})
+    simulate(monkeypatch, {"cuda": 24 * GIB})
     linear = torch.nn.Linear(5, 5)
     enable_if_needed(linear, 11 * GIB, GPU, lambda: None, share=0.5)
     assert capsys.readouterr().out == ""
@@ -47,6 +47,6 @@ def test_the_log_has_both_sizes_when_it_is_on_and_is_silent_otherwise(monkeypatc
 
 def test_the_memory_is_that_of_the_given_gpu(monkeypatch):
     cards = {"cuda:0": 24 * GIB, "cuda:1": 80 * GIB}
-    pretend(monkeypatch, cards)
+    simulate(monkeypatch, cards)
     assert [gpu_bytes(torch.device(name)) for name in cards] == list(cards.values())
     assert gpu_bytes(torch.device("cpu")) is None

@@ -1,8 +1,8 @@
-"""Transfers do not wait; and the pretended GPU refuses everything that waits, and nothing else."""
+"""Transfers do not wait; and the simulated GPU refuses everything that waits, and nothing else."""
 
 import pytest
 import torch
-from pretended_gpu import Gpu, WaitingError
+from simulated_gpu import Gpu, WaitingError
 
 from proxytune.training.transfer import index_tensor, to_device
 
@@ -34,7 +34,7 @@ def test_transfers_to_the_gpu_are_queued(gpu):
 
 def test_a_real_gpu_agrees_where_there_is_one():
     if not torch.cuda.is_available():
-        pytest.skip("no GPU here: only the pretended one was tested")
+        pytest.skip("no GPU here: only the simulated one was tested")
     torch.cuda.set_sync_debug_mode("error")
     try:
         picked = to_device(torch.arange(4.0), GPU)[index_tensor([3, 1], GPU)]
@@ -76,7 +76,7 @@ PROCEEDING = {
 
 
 @pytest.mark.parametrize("what", WAITING)
-def test_the_pretended_gpu_refuses_what_waits_while_it_is_strict(gpu, what):
+def test_the_simulated_gpu_refuses_what_waits_while_it_is_strict(gpu, what):
     there = to_device(torch.tensor([3.0, 1.0]), GPU)
     WAITING[what](there)
     gpu.strict = True

@@ -1,6 +1,6 @@
 """The teacher families, one file each.
 
-registry         FAMILIES: name -> its class; teacher(name, ...), picture_maker(name)
-base             DiffusionFamily: what a family says
-sdxl, sd3, flux  the families; sdxl_text: SDXL's text encoders
+registry         FAMILIES; teacher_family(name), image_generator(name)
+base             DiffusionFamily: the interface of a family, and the code that families share
+sdxl, sd3, flux  the families
 """

@@ -1,29 +1,46 @@
-"""What a family of diffusion models says about itself; trainer and maker are the same for all."""
+"""The base class of the teacher families; trainer, adapter and generator are the same for all of them."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from proxytune.teacher.exports import Place
-from proxytune.teacher.memory import Activations
+from proxytune.teacher.kohya_export import OriginalWeight
+from proxytune.teacher.memory import Activations, transformer_activations
 from proxytune.teacher.objectives import Objective
-from proxytune.teacher.text import TextEncoders, Texts
+from proxytune.teacher.text import PromptEmbeddings, TextEncoders, load_encoders
+
+# Pixels along one side of a token of SD3 and FLUX: the VAE's eight, two by two latents.
+PIXELS_PER_TOKEN = 16
+# The layers that carry an adapter in transformer blocks over image and text: `attention` as in diffusers' SD3
+# DreamBooth-LoRA script, `all` as in its FLUX script.
+JOINT_ATTENTION = (
+    *("attn.add_k_proj", "attn.add_q_proj", "attn.add_v_proj", "attn.to_add_out"),
+    *("attn.to_k", "attn.to_out.0", "attn.to_q", "attn.to_v"),
+)
+JOINT_TARGETS: Mapping[str, Sequence[str]] = {
+    "attention": JOINT_ATTENTION,
+    "all": (
+        *JOINT_ATTENTION,
+        *("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2"),
+    ),
+}
 
 
 @dataclass(frozen=True)
-class View:
-    """Which part of which picture latents are of, in pixels.
+class SizeAndCrop:
+    """Size and crop conditioning: which square part of which photo an image is, in pixels.
 
     Attributes:
-        original: height and width of the whole picture.
+        original: height and width of the photo.
         corner: top and left of the part.
-        size: side of the square part.
+        size: side of the part.
     """
 
     original: tuple[int, int]
@@ -32,20 +49,20 @@ class View:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """What one batch of pictures is drawn from.
+class DenoisingInputs:
+    """The inputs of denoising one batch of images.
 
     Attributes:
-        texts: one prompt a picture.
-        empty: the empty prompt, for guidance; None without guidance by it.
+        prompts: one per image.
+        empty: the empty prompt, for guidance; None where guidance does not need it.
         noise: (B, C, h, w) float32, on the CPU.
-        generators: one a picture, for samplers that draw more noise.
-        size: side of the pictures in pixels.
+        generators: one per image, for samplers that add more noise.
+        size: side of the images in pixels.
         steps, guidance: the sampler's.
     """
 
-    texts: Texts
-    empty: Texts | None
+    prompts: PromptEmbeddings
+    empty: PromptEmbeddings | None
     noise: Tensor
     generators: list[torch.Generator]
     size: int
@@ -53,88 +70,129 @@ class Drawing:
     guidance: float
 
 
-class DiffusionFamily(Protocol):
-    """A family.
+class DiffusionFamily(ABC):
+    """Everything that is particular to a family.
 
     Attributes:
         network: name of the network that is trained: its folder, and the prefix of its adapter's keys.
-        targets: which layers carry an adapter, by the ends of their names; keys are the setting `adapted`.
+        text_encoders: classes of transformers for `text_encoder`, `text_encoder_2` and so on.
+        targets: layers that carry an adapter, by the ends of their names; keys are the setting `adapted`.
         architecture: its name in the metadata of adapters (SAI model spec).
-        vae_float32: whether the VAE overflows in half precision.
-        patch: latents along one side of what the network sees as one.
-        blocks: classes of the network's layers that it repeats most, which are worth compiling.
+        vae_float32: True when the VAE overflows in half precision.
+        patch: latents along one side of one of the network's tokens.
+        blocks: classes of the blocks that the network repeats most, which are worth compiling.
     """
 
     network: str
+    text_encoders: Sequence[str]
     targets: Mapping[str, Sequence[str]]
     architecture: str
     vae_float32: bool
     patch: int
     blocks: Sequence[str]
 
+    @abstractmethod
     def network_class(self) -> Any:
-        """diffusers' class of the network."""
-        ...
+        """Return diffusers' class of the network."""
 
-    def loader(self) -> Any:
-        """diffusers' class that writes and reads this family's adapters."""
-        ...
+    @abstractmethod
+    def lora_loader(self) -> Any:
+        """Return diffusers' class that writes and reads this family's adapters."""
 
-    def load_texts(self, base: Path, dtype: torch.dtype) -> TextEncoders:
-        """The text encoders, on the CPU."""
-        ...
-
-    def encode(self, texts: TextEncoders, prompts: list[str]) -> Texts:
-        """What the network is told about each prompt, whatever the others are."""
-        ...
-
-    def objective(self, base: Path, snr_gamma: float | None) -> Objective:
-        """How the network was trained.
+    def load_text_encoders(self, base: Path, dtype: torch.dtype) -> TextEncoders:
+        """Load the text encoders, on the CPU.
 
         Raises:
-            ProxytuneError: ModelMismatch; HyperparameterInvalid where `snr_gamma` means nothing.
+            ProxytuneError: ModelMissing, ModelMismatch.
         """
-        ...
+        return load_encoders(base, self.text_encoders, dtype)
 
-    def place(self, layer: str, config: Any) -> Place:
-        """Where a layer lies in the authors' own checkpoint.
+    @abstractmethod
+    def encode_prompts(self, encoders: TextEncoders, prompts: list[str]) -> PromptEmbeddings:
+        """Encode prompts; the embeddings of each do not depend on the others."""
+
+    @abstractmethod
+    def objective(self, base: Path, snr_gamma: float | None) -> Objective:
+        """Return the objective that the network was trained with.
+
+        Raises:
+            ProxytuneError: ModelMismatch; HyperparameterInvalid where `snr_gamma` does not apply.
+        """
+
+    @abstractmethod
+    def original_weight(self, layer: str, config: Any) -> OriginalWeight:
+        """Find a layer's weight in the checkpoint that the model's authors published.
 
         Args:
             layer: its name in the network.
             config: the network's.
         """
-        ...
 
+    @abstractmethod
     def activations(self, config: Any, size: int, text_length: int) -> Activations:
-        """What the gradient of one picture needs.
+        """Estimate the memory that the gradient of one image needs.
 
         Args:
             config: the network's.
-            size: side of the picture in pixels.
-            text_length: length of the texts' states.
+            size: side of the image in pixels.
+            text_length: tokens of a prompt.
         """
-        ...
 
-    def channels(self, network: Any) -> int:
-        """Channels of the latents."""
-        ...
+    def latent_channels(self, network: Any) -> int:
+        """Return the number of channels of the latents."""
+        return int(network.config.in_channels)
 
-    def answer(self, network: Any, latents: Tensor, times: Tensor, texts: Texts, views: list[View]) -> Tensor:
-        """The network's answer to noisy latents, (B, C, h, w) as these.
+    @abstractmethod
+    def predict(
+        self,
+        network: Any,
+        latents: Tensor,
+        timesteps: Tensor,
+        prompts: PromptEmbeddings,
+        crops: list[SizeAndCrop],
+    ) -> Tensor:
+        """Compute the network's prediction for noisy latents, (B, C, h, w) like these.
 
         Args:
-            times: (B,) as `Noised.times`.
+            timesteps: (B,) as `NoisySample.timesteps`.
         """
-        ...
 
+    @abstractmethod
     def pipeline(self, base: Path, network: Any, vae: Any) -> Any:
-        """diffusers' pipeline without text encoders."""
-        ...
+        """Make diffusers' pipeline without text encoders."""
 
-    def needs_empty(self, pipeline: Any, guidance: float) -> bool:
-        """Whether drawing with this guidance needs the empty prompt."""
-        ...
+    def needs_empty_prompt(self, pipeline: Any, guidance: float) -> bool:
+        """Return True when denoising with this guidance needs the empty prompt."""
+        return guidance > 1
 
-    def draw(self, pipeline: Any, drawing: Drawing) -> Tensor:
-        """(B, C, h, w) latents of finished pictures, normalised."""
-        ...
+    def denoise(self, pipeline: Any, inputs: DenoisingInputs) -> Tensor:
+        """Generate the latents of images, (B, C, h, w), normalised."""
+        network, empty = getattr(pipeline, self.network), inputs.empty
+        latents: Tensor = pipeline(
+            prompt_embeds=inputs.prompts.states,
+            pooled_prompt_embeds=inputs.prompts.pooled,
+            negative_prompt_embeds=None if empty is None else empty.states,
+            negative_pooled_prompt_embeds=None if empty is None else empty.pooled,
+            latents=inputs.noise.to(network.device, network.dtype),
+            generator=inputs.generators,
+            height=inputs.size,
+            width=inputs.size,
+            num_inference_steps=inputs.steps,
+            guidance_scale=inputs.guidance,
+            output_type="latent",
+        ).images
+        return latents
+
+
+def joint_activations(config: Any, size: int, text_length: int, blocks: int) -> Activations:
+    """Estimate the activations of a transformer whose blocks read image and text together.
+
+    Args:
+        config: the network's.
+        size: side of the image in pixels.
+        text_length: tokens of a prompt.
+        blocks: number of blocks.
+    """
+    tokens = (size // PIXELS_PER_TOKEN) ** 2 + text_length
+    width = config.num_attention_heads * config.attention_head_dim
+    return transformer_activations(tokens, width, blocks)

@@ -1,18 +1,12 @@
-"""Which code a teacher family has. A new family is a new row and a file of its own."""
+"""The table of teacher families. A new family is a new row and a file of its own."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import torch
-
 from proxytune.contract.entry_points import find_family, load_entry_point
-from proxytune.generation.generator import PictureMaker
-from proxytune.teacher.config import Teacher
-from proxytune.teacher.generator import DiffusionMaker
-from proxytune.teacher.model import DiffusionTeacher
+from proxytune.teacher.families.base import DiffusionFamily
+from proxytune.teacher.generator import DiffusionGenerator
 
-# Family -> its `DiffusionFamily`, imported only when it is used.
+# Family -> `module:Class` of its `DiffusionFamily`; imported only when used.
 FAMILIES = {
     "sdxl": "proxytune.teacher.families.sdxl:SDXL",
     "sd3": "proxytune.teacher.families.sd3:SD3",
@@ -20,11 +14,20 @@ FAMILIES = {
 }
 
 
-def teacher(family: str, base: Path, device: torch.device) -> Teacher:
-    """The teacher of a family, over the model folder `base`."""
-    return DiffusionTeacher(load_entry_point(find_family(FAMILIES, family, "teacher"))(), base, device)
+def teacher_family(name: str) -> DiffusionFamily:
+    """Return a family by name; nothing is loaded yet.
+
+    Raises:
+        ProxytuneError: ModelUnknown.
+    """
+    family: DiffusionFamily = load_entry_point(find_family(FAMILIES, name, "teacher"))()
+    return family
 
 
-def picture_maker(family: str) -> PictureMaker:
-    """What draws this family's pictures; nothing is loaded yet."""
-    return DiffusionMaker(load_entry_point(find_family(FAMILIES, family, "teacher"))())
+def image_generator(name: str) -> DiffusionGenerator:
+    """Return the generator of a family; nothing is loaded yet.
+
+    Raises:
+        ProxytuneError: ModelUnknown.
+    """
+    return DiffusionGenerator(teacher_family(name))

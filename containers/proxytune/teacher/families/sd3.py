@@ -1,11 +1,10 @@
-"""Stable Diffusion 3 and 3.5: a transformer over picture and text, trained by rectified flow.
+"""Stable Diffusion 3 and 3.5: a transformer over image and text, trained by rectified flow.
 
-Medium and Large differ in what their folders say (blocks, heads, norms of queries and keys), not in code.
+Medium and Large differ in their configs (blocks, heads, norms of queries and keys), not in code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from proxytune.teacher.exports import Place
-from proxytune.teacher.families.base import Drawing, View
+from proxytune.teacher.families.base import JOINT_TARGETS, DiffusionFamily, SizeAndCrop, joint_activations
+from proxytune.teacher.kohya_export import OriginalWeight
 from proxytune.teacher.loading import load_named
-from proxytune.teacher.memory import Activations, transformer_activations
-from proxytune.teacher.objectives import FlowMatching, without_snr
-from proxytune.teacher.text import TextEncoders, Texts, clip_answers, load_encoders, t5_states
+from proxytune.teacher.memory import Activations
+from proxytune.teacher.objectives import FlowMatching, refuse_snr
+from proxytune.teacher.text import PromptEmbeddings, TextEncoders, clip_states, t5_states
 
-KINDS = ("CLIPTextModelWithProjection", "CLIPTextModelWithProjection", "T5EncoderModel")
-# Tokens that T5 reads, as the pipeline does by default. Training with fewer would show another prompt.
+# Tokens that T5 reads, as in the pipeline by default. Training with fewer would see another prompt.
 T5_LENGTH = 256
-# Pixels along one side of a token: the VAE's eight, two by two latents.
-PIXELS_A_TOKEN = 16
-# diffusers' SD3 DreamBooth-LoRA script.
-ATTENTION = (
-    *("attn.add_k_proj", "attn.add_q_proj", "attn.add_v_proj", "attn.to_add_out"),
-    *("attn.to_k", "attn.to_out.0", "attn.to_q", "attn.to_v"),
-)
 # A block's layers in the authors' checkpoint: name, and which of how many equal parts of its rows.
-AUTHORS_NAMES = {
+ORIGINAL_NAMES = {
     "attn.to_q": ("x_block.attn.qkv", 0, 3),
     "attn.to_k": ("x_block.attn.qkv", 1, 3),
     "attn.to_v": ("x_block.attn.qkv", 2, 3),
@@ -47,81 +38,69 @@ AUTHORS_NAMES = {
 }
 
 
-class SD3:
-    """A `family.DiffusionFamily`."""
+class SD3(DiffusionFamily):
+    """Stable Diffusion 3 and 3.5."""
 
     network = "transformer"
-    targets: Mapping[str, Sequence[str]] = {
-        "attention": ATTENTION,
-        "all": (
-            *ATTENTION,
-            *("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2"),
-        ),
-    }
+    text_encoders = ("CLIPTextModelWithProjection", "CLIPTextModelWithProjection", "T5EncoderModel")
+    targets = JOINT_TARGETS
     architecture = "stable-diffusion-3/lora"
     vae_float32 = True
     patch = 2
-    blocks: Sequence[str] = ("JointTransformerBlock",)
+    blocks = ("JointTransformerBlock",)
 
     def network_class(self) -> Any:
-        """As `DiffusionFamily.network_class`."""
         from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
 
         return SD3Transformer2DModel
 
-    def loader(self) -> Any:
-        """As `DiffusionFamily.loader`."""
+    def lora_loader(self) -> Any:
         from diffusers.loaders.lora_pipeline import SD3LoraLoaderMixin
 
         return SD3LoraLoaderMixin
 
-    def load_texts(self, base: Path, dtype: torch.dtype) -> TextEncoders:
-        """As `DiffusionFamily.load_texts`."""
-        return load_encoders(base, KINDS, dtype)
-
-    def encode(self, texts: TextEncoders, prompts: list[str]) -> Texts:
-        """As `DiffusionFamily.encode`: the CLIPs' states side by side, filled up to T5's width, then T5's."""
-        pairs = list(zip(texts.tokenizers, texts.encoders, strict=True))
-        clips = [clip_answers(tokenizer, encoder, prompts) for tokenizer, encoder in pairs[:2]]
+    def encode_prompts(self, encoders: TextEncoders, prompts: list[str]) -> PromptEmbeddings:
+        # The CLIPs' states side by side, padded to T5's width, then T5's.
+        pairs = list(zip(encoders.tokenizers, encoders.encoders, strict=True))
+        clips = [clip_states(tokenizer, encoder, prompts) for tokenizer, encoder in pairs[:2]]
         long = t5_states(*pairs[2], prompts, T5_LENGTH)
         short = torch.cat([states for states, _ in clips], dim=-1)
         short = F.pad(short, (0, long.shape[-1] - short.shape[-1]))
-        return Texts(torch.cat([short, long], dim=1), torch.cat([pooled for _, pooled in clips], dim=-1))
+        return PromptEmbeddings(
+            torch.cat([short, long], dim=1), torch.cat([pooled for _, pooled in clips], dim=-1)
+        )
 
     def objective(self, base: Path, snr_gamma: float | None) -> FlowMatching:
-        """As `DiffusionFamily.objective`: logit-normal levels, the picture's error (diffusers' script)."""
-        without_snr(snr_gamma)
-        return FlowMatching(base, middling=True, as_picture=True)
+        # Logit-normal noise levels and the error of the image, as in diffusers' script.
+        refuse_snr(snr_gamma)
+        return FlowMatching(base, logit_normal=True, image_error=True)
 
-    def place(self, layer: str, config: Any) -> Place:
-        """As `DiffusionFamily.place`."""
+    def original_weight(self, layer: str, config: Any) -> OriginalWeight:
         _, number, inner = layer.split(".", 2)
-        name, start, total = AUTHORS_NAMES[inner]
-        return Place(f"joint_blocks.{number}.{name}", start, total)
+        name, start, total = ORIGINAL_NAMES[inner]
+        return OriginalWeight(f"joint_blocks.{number}.{name}", start, total)
 
     def activations(self, config: Any, size: int, text_length: int) -> Activations:
-        """As `DiffusionFamily.activations`."""
-        tokens = (size // PIXELS_A_TOKEN) ** 2 + text_length
-        width = config.num_attention_heads * config.attention_head_dim
-        return transformer_activations(tokens, width, config.num_layers)
+        return joint_activations(config, size, text_length, config.num_layers)
 
-    def channels(self, network: Any) -> int:
-        """As `DiffusionFamily.channels`."""
-        return int(network.config.in_channels)
-
-    def answer(self, network: Any, latents: Tensor, times: Tensor, texts: Texts, views: list[View]) -> Tensor:
-        """As `DiffusionFamily.answer`."""
-        answer: Tensor = network(
+    def predict(
+        self,
+        network: Any,
+        latents: Tensor,
+        timesteps: Tensor,
+        prompts: PromptEmbeddings,
+        crops: list[SizeAndCrop],
+    ) -> Tensor:
+        prediction: Tensor = network(
             hidden_states=latents.to(network.dtype),
-            timestep=times,
-            encoder_hidden_states=texts.states,
-            pooled_projections=texts.pooled,
+            timestep=timesteps,
+            encoder_hidden_states=prompts.states,
+            pooled_projections=prompts.pooled,
             return_dict=False,
         )[0]
-        return answer
+        return prediction
 
     def pipeline(self, base: Path, network: Any, vae: Any) -> Any:
-        """As `DiffusionFamily.pipeline`."""
         from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import (
             StableDiffusion3Pipeline,
         )
@@ -133,25 +112,3 @@ class SD3:
             scheduler=load_named(base, "scheduler"),
             **dict.fromkeys(names),
         )
-
-    def needs_empty(self, pipeline: Any, guidance: float) -> bool:
-        """As `DiffusionFamily.needs_empty`."""
-        return guidance > 1
-
-    def draw(self, pipeline: Any, drawing: Drawing) -> Tensor:
-        """As `DiffusionFamily.draw`."""
-        network, texts, empty = pipeline.transformer, drawing.texts, drawing.empty
-        latents: Tensor = pipeline(
-            prompt_embeds=texts.states,
-            pooled_prompt_embeds=texts.pooled,
-            negative_prompt_embeds=None if empty is None else empty.states,
-            negative_pooled_prompt_embeds=None if empty is None else empty.pooled,
-            latents=drawing.noise.to(network.device, network.dtype),
-            generator=drawing.generators,
-            height=drawing.size,
-            width=drawing.size,
-            num_inference_steps=drawing.steps,
-            guidance_scale=drawing.guidance,
-            output_type="latent",
-        ).images
-        return latents

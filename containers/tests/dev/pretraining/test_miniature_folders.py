@@ -13,7 +13,7 @@ from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 from proxytune.student.families.llamagen import load_student, trim_caption
 from proxytune.student.families.llamagen.generator import LlamaGenMaker
 from proxytune.teacher.families import registry as teachers
-from proxytune.teacher.families.sdxl_text import encode_prompts, load_text_encoders
+from proxytune.teacher.families.sdxl import SDXL
 from proxytune.teacher.latents import normalise_latents, restore_latents
 
 pytestmark = pytest.mark.slow
@@ -50,8 +50,9 @@ def test_a_weight_that_16_bits_cannot_hold_is_refused(tmp_path):
 def test_the_teacher_reads_prompts_as_it_was_trained_to(cut_off):
     pretraining, models = cut_off
     module = pretraining.trained("teacher")
-    text = load_text_encoders(models / "sdxl-miniature", torch.float32, CPU)
-    states, pooled = encode_prompts(text, PROMPTS)
+    encoders = SDXL().load_text_encoders(models / "sdxl-miniature", torch.float32)
+    embeddings = SDXL().encode_prompts(encoders, PROMPTS)
+    states, pooled = embeddings.states, embeddings.pooled
     ids = [torch.tensor(t(PROMPTS, padding="max_length").input_ids) for t in teacher.make_tokenizers()]
     own_states, own_pooled = teacher.encode_ids(module, ids)
     torch.testing.assert_close(states, own_states, atol=HALF, rtol=HALF)
@@ -84,7 +85,11 @@ def test_the_product_draws_with_both_models(cut_off):
     _, models = cut_off
     drawings = []
     for maker, folder, sampler in (
-        (teachers.picture_maker("sdxl"), "sdxl-miniature", {"kind": "diffusion", "steps": 4, "guidance": 3}),
+        (
+            teachers.image_generator("sdxl"),
+            "sdxl-miniature",
+            {"kind": "diffusion", "steps": 4, "guidance": 3},
+        ),
         (
             LlamaGenMaker(),
             "llamagen-miniature",

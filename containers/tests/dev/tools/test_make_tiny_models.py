@@ -56,10 +56,11 @@ def test_every_picture_of_the_tiny_models_differs_by_its_prompt(tiny_model):
     # A text encoder that finds no end token gives every prompt the same pooled vector.
     import torch
 
-    from proxytune.teacher.families.sdxl_text import encode_prompts, load_text_encoders
+    from proxytune.teacher.families.sdxl import SDXL
 
-    text = load_text_encoders(tiny_model("sdxl-tiny"), torch.float32, torch.device("cpu"))
-    states, pooled = encode_prompts(text, ["a ohwx dog", "a ohwx cat"])
+    encoders = SDXL().load_text_encoders(tiny_model("sdxl-tiny"), torch.float32)
+    embeddings = SDXL().encode_prompts(encoders, ["a ohwx dog", "a ohwx cat"])
+    states, pooled = embeddings.states, embeddings.pooled
     assert states.shape == (2, 77, 64)
     assert float((states[0] - states[1]).abs().max()) > 1e-3
     assert float((pooled[0] - pooled[1]).abs().max()) > 1e-3

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from held import kept_bytes
+from memory_use import kept_bytes
 from peft import LoraConfig, get_peft_model
 from torch.nn import functional as F
 from transformers import JanusConfig, JanusForConditionalGeneration

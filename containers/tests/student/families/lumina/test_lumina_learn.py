@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from held import kept_bytes
 from learn_job import CAPTION
+from memory_use import kept_bytes
 from students import prepared, proxy_set
 
 from proxytune.student.adapters import add_adapter, bare

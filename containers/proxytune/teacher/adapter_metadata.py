@@ -1,4 +1,4 @@
-"""What an adapter's files say about themselves, for people and software that find them alone."""
+"""The headers of an adapter's files: their origin, for people and software that find them alone."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from proxytune.contract.hyperparameters import WITHOUT_EFFECT
 from proxytune.contract.model_manifest import sha256_of
+from proxytune.contract.types.hyperparameters import TeachHyperparameters
 from proxytune.training.lora import RECORDED_PACKAGES, package_versions
 
 
-def describe(
-    hyperparameters: dict[str, Any], *, architecture: str, photos: Sequence[str], base_sha256: str, step: int
+def adapter_metadata(
+    hyperparameters: TeachHyperparameters,
+    *,
+    architecture: str,
+    photos: Sequence[str],
+    base_sha256: str,
+    step: int,
 ) -> dict[str, str]:
-    """The header of an adapter's files: the keys of SAI's model spec, and everything of ours.
+    """Return the header of an adapter's files: the keys of SAI's model spec, and ours.
 
     Args:
         hyperparameters: those of stage teach.
         architecture: the family's name in the model spec.
         photos: SHA-256 of every photo.
-        step: the one whose adapter it is.
-        base_sha256: as `weights_sha256` of the base network.
+        base_sha256: `weights_sha256` of the base network.
+        step: of the checkpoint.
     """
     settings = {key: value for key, value in hyperparameters.items() if key not in WITHOUT_EFFECT}
     size = f"{hyperparameters['size']}x{hyperparameters['size']}"
@@ -45,6 +50,6 @@ def describe(
 
 
 def weights_sha256(folder: Path) -> str:
-    """Of a network's weights: the file's own when there is one, else that of all files' hashes by name."""
+    """Hash a network's weights: the hash of the one file, or else the hash of all files' hashes by name."""
     hashes = [sha256_of(file) for file in sorted(folder.glob("*.safetensors"))]
     return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()

@@ -1,6 +1,6 @@
-"""Every family from photos to proxies: trained, cut off, resumed, saved, loaded, drawn by two instances.
+"""Every family from photos to proxies: training, interrupted and resumed, adapter, two generating instances.
 
-Real classes at tiny size, through the trainer's own job and the serving app's own routes.
+Real classes at tiny size, through the job and the routes of the serving app.
 """
 
 import json
@@ -23,8 +23,8 @@ PROXIES, A_CHUNK, STEPS = 64, 22, 2
 
 @pytest.fixture(scope="module", params=MODELS)
 def taught(request, tiny_model, tmp_path_factory):
-    """A family's model id and folder, and the adapters of an undisturbed and of a disturbed training."""
-    model, folder = request.param, tmp_path_factory.mktemp("whole")
+    """A family's model id and folder, and the adapters of an undisturbed and of an interrupted training."""
+    model, folder = request.param, tmp_path_factory.mktemp("trainings")
     base = tiny_model(model)
     undisturbed = teach(folder / "undisturbed", model, base)
     with pytest.raises(SystemExit):
@@ -33,10 +33,10 @@ def taught(request, tiny_model, tmp_path_factory):
 
 
 def instance(model, base, adapter):
-    """One instance of a transform, with a picture maker of its own."""
-    maker = maker_for("teacher", MODELS[model], model, adapter)
-    load_onto_device(maker, base, adapter, model)
-    return TestClient(make_app("teacher", model, Loaded(maker)), raise_server_exceptions=False)
+    """One instance of a transform, with its own generator."""
+    generator = maker_for("teacher", MODELS[model], model, adapter)
+    load_onto_device(generator, base, adapter, model)
+    return TestClient(make_app("teacher", model, Loaded(generator)), raise_server_exceptions=False)
 
 
 def chunk_of(number, indexes, batch_size=4):
@@ -55,17 +55,17 @@ def chunk_of(number, indexes, batch_size=4):
 CHUNKS = [chunk_of(at // A_CHUNK, range(at, min(at + A_CHUNK, PROXIES))) for at in range(0, PROXIES, A_CHUNK)]
 
 
-def ask(client, chunk, folder, attempt=1):
-    """What SageMaker does with a chunk: the answer becomes an object below the attempt's prefix."""
-    answer = client.post("/invocations", content=json.dumps(chunk))
-    if answer.status_code == 200:
+def invoke(client, chunk, folder, attempt=1):
+    """Send a chunk as SageMaker does: the response becomes an object below the attempt's prefix."""
+    response = client.post("/invocations", content=json.dumps(chunk))
+    if response.status_code == 200:
         file = folder / f"a{attempt}" / f"chunk-{chunk['chunk']:04d}.json.out"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(answer.content)
-    return answer.status_code
+        file.write_bytes(response.content)
+    return response.status_code
 
 
-def test_resumed_bit_for_bit_loaded_by_plain_diffusers_and_drawn_by_two_instances(taught, tmp_path):
+def test_resumed_bit_for_bit_loaded_by_plain_diffusers_and_generated_by_two_instances(taught, tmp_path):
     model, base, undisturbed, disturbed = taught
     # Tensor by tensor: safetensors writes the header's facts in an order of its own each time.
     ours, theirs = load_file(disturbed / WEIGHTS_FILE), load_file(undisturbed / WEIGHTS_FILE)
@@ -73,44 +73,44 @@ def test_resumed_bit_for_bit_loaded_by_plain_diffusers_and_drawn_by_two_instance
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
     alone = instance(model, base, undisturbed)
-    assert [ask(alone, chunk, tmp_path / "one") for chunk in CHUNKS] == [200] * 3
+    assert [invoke(alone, chunk, tmp_path / "one") for chunk in CHUNKS] == [200] * 3
     expected = read_proxies(tmp_path / "one", PROXIES)
 
     first, second = instance(model, base, disturbed), instance(model, base, disturbed)
-    # The first instance has chunks 0 and 2, the second chunk 1, which fails for want of memory.
+    # The first instance has chunks 0 and 2, the second chunk 1, which runs out of memory.
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(type(family_of(model)), "draw", _no_memory)
-        assert ask(second, CHUNKS[1], tmp_path / "two") == 500
-    assert [ask(first, CHUNKS[number], tmp_path / "two") for number in (2, 0)] == [200] * 2
+        broken.setattr(type(family_of(model)), "denoise", _no_memory)
+        assert invoke(second, CHUNKS[1], tmp_path / "two") == 500
+    assert [invoke(first, CHUNKS[number], tmp_path / "two") for number in (2, 0)] == [200] * 2
     assert len(read_all(tmp_path / "two")) < PROXIES
-    assert ask(second, CHUNKS[1], tmp_path / "two", attempt=2) == 200
-    drawn = read_proxies(tmp_path / "two", PROXIES)
-    assert [picture.record for picture in drawn] == [picture.record for picture in expected]
-    assert [picture.png() for picture in drawn] == [picture.png() for picture in expected]
+    assert invoke(second, CHUNKS[1], tmp_path / "two", attempt=2) == 200
+    generated = read_proxies(tmp_path / "two", PROXIES)
+    assert [picture.record for picture in generated] == [picture.record for picture in expected]
+    assert [picture.png() for picture in generated] == [picture.png() for picture in expected]
 
     plain = plain_pipeline(base)
     untuned = plain_picture(plain, 100, steps=STEPS)
     plain.load_lora_weights(str(disturbed))
     tuned = plain_picture(plain, 100, steps=STEPS)
     assert np.abs(pixels([tuned]) - pixels([untuned])).max() > 5
-    assert np.abs(pixels([drawn[0].image()]) - pixels([tuned])).max() <= 1
+    assert np.abs(pixels([generated[0].image()]) - pixels([tuned])).max() <= 1
 
 
 def _no_memory(*_):
     raise MemoryError("injected")
 
 
-def test_a_picture_is_its_seed_in_every_batch_chunk_and_order(taught, tmp_path):
+def test_an_image_depends_on_its_seed_alone_in_every_batch_chunk_and_order(taught, tmp_path):
     model, base, _, adapter = taught
     client = instance(model, base, adapter)
     seen = {}
     for batch_size, order in ((4, range(6)), (1, range(6)), (3, range(5, -1, -1)), (4, (5, 0, 3))):
-        answer = client.post("/invocations", content=json.dumps(chunk_of(0, order, batch_size)))
+        response = client.post("/invocations", content=json.dumps(chunk_of(0, order, batch_size)))
         file = tmp_path / "shard.out"
-        file.write_bytes(answer.content)
+        file.write_bytes(response.content)
         for picture in read_all(tmp_path):
-            drawn = pixels([picture.image()])
-            first = seen.setdefault(picture.record.index, drawn)
+            image = pixels([picture.image()])
+            first = seen.setdefault(picture.record.index, image)
             # A kernel may add in another order at another batch size.
-            assert np.abs(drawn - first).max() <= 1
+            assert np.abs(image - first).max() <= 1
     assert len({picture.tobytes() for picture in seen.values()}) == 6

@@ -1,4 +1,4 @@
-"""Model folders with one tensor that is no good, made in a test."""
+"""Model folders with one corrupt tensor, made in a test."""
 
 import shutil
 from pathlib import Path
@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 TOO_LARGE_FOR_FLOAT16 = 1e6
 
 
-def spoilt(base: Path, folder: Path, file: str, tensor: str, value: float) -> Path:
-    """A copy of `base` in `folder`, named like it, in which every number of `tensor` is `value`."""
+def corrupted(base: Path, folder: Path, file: str, tensor: str, value: float) -> Path:
+    """Copy `base` into `folder`, under the same name, with `value` in every element of `tensor`."""
     copy = Path(shutil.copytree(base, folder / base.name))
     weights = load_file(copy / file)
     weights[tensor].fill_(value)

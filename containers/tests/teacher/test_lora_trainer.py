@@ -1,4 +1,4 @@
-"""Training with every family: what is trained, saved and read back; what is refused."""
+"""Training with every family: adapters are trained, saved and read back; invalid inputs are refused."""
 
 import json
 import os
@@ -58,19 +58,19 @@ def test_only_the_attention_projections_are_trained_in_float32(tiny_model, photo
     ],
 )
 @pytest.mark.parametrize("preset", ["draft", "standard", "best"])
-def test_full_size_models_carry_as_much_as_in_diffusers_scripts(model, preset, layers, parameters):
-    # Modules, and parameters a rank, of diffusers' DreamBooth-LoRA scripts on the official configs.
+def test_full_size_models_have_the_adapters_of_diffusers_scripts(model, preset, layers, parameters):
+    # Modules, and parameters per rank, of diffusers' DreamBooth-LoRA scripts on the official configs.
     recipe = json.loads(CATALOGUE.read_text("utf-8"))[model]["recipes"][preset]
     ends = family_of(f"{model}-tiny").targets[recipe.get("adapted", "attention")]
-    found = [
+    adapted = [
         module
         for name, module in full_size(model).named_modules()
         if any(name.endswith(f".{end}") for end in ends)
     ]
-    assert (len(found), sum(sum(module.weight.shape) for module in found)) == (layers, parameters)
+    assert (len(adapted), sum(sum(module.weight.shape) for module in adapted)) == (layers, parameters)
 
 
-def test_all_layers_of_blocks_are_trained_when_asked_for(tiny_model, photos):
+def test_all_layers_of_blocks_are_trained_on_request(tiny_model, photos):
     teacher = prepared(tiny_model("sdxl-tiny"), photos, adapted="all")
     adapted = {name.partition(".lora_")[0] for name, _ in teacher.named_parameters()}
     kinds = (torch.nn.Linear, torch.nn.Conv2d)
@@ -79,12 +79,12 @@ def test_all_layers_of_blocks_are_trained_when_asked_for(tiny_model, photos):
         for name, module in teacher.network.named_modules()
         if isinstance(module, kinds) and ".lora_" not in name
     }
-    # Only what carries the timestep and the pooled text keeps its weights.
+    # Only the layers for the timestep and the pooled text have no adapter.
     assert {name.rpartition(".")[2] for name in layers - adapted} == {"linear_1", "linear_2", "time_emb_proj"}
     assert adapted < layers
 
 
-def test_a_fresh_adapter_changes_nothing_and_the_loss_is_that_of_predicting_noise(tiny_model, photos):
+def test_a_new_adapter_changes_nothing_and_the_loss_is_that_of_predicting_noise(tiny_model, photos):
     # An untrained U-Net knows nothing about the noise: its error is at least the noise's own variance.
     teacher = prepared(tiny_model("sdxl-tiny"), photos, batch_size=16)
     loss = float(teacher.loss(0, torch.Generator().manual_seed(1)).detach())
@@ -95,26 +95,26 @@ def test_training_on_few_photos_lowers_the_loss(tiny_model, photos):
     teacher = trained(tiny_model("sdxl-tiny"), photos, steps=40, rank=8, alpha=8)
     fresh = prepared(tiny_model("sdxl-tiny"), photos)
     losses = [
-        sum(float(each.loss(step, draws).detach()) for step in range(12))
-        for each, draws in ((model, torch.Generator().manual_seed(9)) for model in (teacher, fresh))
+        sum(float(each.loss(step, rng).detach()) for step in range(12))
+        for each, rng in ((model, torch.Generator().manual_seed(9)) for model in (teacher, fresh))
     ]
     assert losses[0] < 0.97 * losses[1]
 
 
-def test_latents_are_sampled_anew_from_what_the_vae_said_once(tiny_model, photos):
+def test_latents_are_sampled_at_every_use_from_one_output_of_the_vae(tiny_model, photos):
     source = prepared(tiny_model("sdxl-tiny"), photos).latents
-    draws = torch.Generator().manual_seed(1)
-    crop = photos.draw_crop(0, draws)
-    samples = torch.cat([source.sample(photos, crop, draws) for _ in range(400)])
-    # Every crop was looked at before the first step, and nothing is asked again.
+    rng = torch.Generator().manual_seed(1)
+    crop = photos.random_crop(0, rng)
+    samples = torch.cat([source.sample(photos, crop, rng) for _ in range(400)])
+    # Every crop was encoded before the first step, and none is encoded again.
     assert len(source) == sum(len(photos.crops(photo)) for photo in range(len(photos))) == 17
     with torch.no_grad():
-        asked = source.vae.encode(photos.pixels(crop)[None]).latent_dist
+        output = source.vae.encode(photos.pixels(crop)[None]).latent_dist
     scale = source.vae.config.scaling_factor
     assert torch.allclose(
-        samples.mean(0), asked.mean[0] * scale, atol=5 * scale * float(asked.std.max()) / 20
+        samples.mean(0), output.mean[0] * scale, atol=5 * scale * float(output.std.max()) / 20
     )
-    assert torch.allclose(samples.std(0).mean(), asked.std.mean() * scale, rtol=0.05)
+    assert torch.allclose(samples.std(0).mean(), output.std.mean() * scale, rtol=0.05)
 
 
 def test_every_crop_of_every_set_has_latents_of_its_own(tiny_model, photos, tmp_path):
@@ -122,37 +122,37 @@ def test_every_crop_of_every_set_has_latents_of_its_own(tiny_model, photos, tmp_
     write_photos(tmp_path / "others", ((64, 90),))
     others = PhotoSet(tmp_path / "others", 64)
     # The same photo at two places, and the same place of two photos that are both the first of their set.
-    asked = [(photos, Crop(0, 0, 0)), (photos, Crop(0, 0, 32)), (others, Crop(0, 0, 0))]
-    for pictures, crop in [*asked, *asked]:
-        ours = source.sample(pictures, crop, torch.Generator().manual_seed(1))
+    crops = [(photos, Crop(0, 0, 0)), (photos, Crop(0, 0, 32)), (others, Crop(0, 0, 0))]
+    for images, crop in [*crops, *crops]:
+        ours = source.sample(images, crop, torch.Generator().manual_seed(1))
         with torch.no_grad():
-            answer = source.vae.encode(pictures.pixels(crop)[None]).latent_dist
-        expected = answer.sample(torch.Generator().manual_seed(1)) * source.vae.config.scaling_factor
+            output = source.vae.encode(images.pixels(crop)[None]).latent_dist
+        expected = output.sample(torch.Generator().manual_seed(1)) * source.vae.config.scaling_factor
         assert torch.allclose(ours, expected, atol=1e-5)
 
 
-def test_latents_with_means_and_deviations_go_there_and_back():
+def test_latents_with_means_and_deviations_are_normalised_and_restored():
     config = {"scaling_factor": 0.5, "latents_mean": [1.0, -1.0], "latents_std": [2.0, 4.0]}
     latents = torch.tensor([3.0, 7.0]).view(1, 2, 1, 1)
-    there = normalise_latents(latents, config)
-    assert there.flatten().tolist() == [0.5, 1.0]
-    assert torch.equal(restore_latents(there, config), latents)
+    normalised = normalise_latents(latents, config)
+    assert normalised.flatten().tolist() == [0.5, 1.0]
+    assert torch.equal(restore_latents(normalised, config), latents)
 
 
-def test_a_shift_is_taken_off_before_scaling():
+def test_a_shift_is_subtracted_before_scaling():
     config = {"scaling_factor": 1.5305, "shift_factor": 0.0609, "latents_mean": None, "latents_std": None}
     latents = torch.tensor([0.0609, 1.0609]).view(1, 2, 1, 1)
     assert normalise_latents(latents, config).flatten().tolist() == pytest.approx([0.0, 1.5305])
     assert torch.allclose(restore_latents(normalise_latents(latents, config), config), latents)
 
 
-def test_views_tell_original_size_and_crop(tiny_model, tmp_path):
+def test_the_conditioning_has_original_size_and_crop(tiny_model, tmp_path):
     write_photos(tmp_path / "photos", ((200, 100),))
     teacher = prepared(tiny_model("sdxl-tiny"), PhotoSet(tmp_path / "photos", 64))
-    draws = torch.Generator().manual_seed(1)
-    views = [teacher._draw(teacher._photos, slot, draws)[1] for slot in range(8)]
-    assert all((view.original, view.corner[0], view.size) == ((100, 200), 0, 64) for view in views)
-    assert len({view.corner[1] for view in views}) > 1
+    rng = torch.Generator().manual_seed(1)
+    crops = [teacher._sample(teacher._photos, position, rng)[1] for position in range(8)]
+    assert all((crop.original, crop.corner[0], crop.size) == ((100, 200), 0, 64) for crop in crops)
+    assert len({crop.corner[1] for crop in crops}) > 1
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_stopped_by_sigterm_and_resumed_it_gives_the_adapter_of_an_undisturbed_r
 
 @pytest.mark.parametrize("model", MODELS)
 def test_in_bfloat16_the_adapter_stays_float32_and_is_read_back(tiny_model, photos, tmp_path, model):
-    # As on a GPU, with activations computed anew in the backward pass as on a small one.
+    # As on a GPU, with activation checkpointing as on a small one.
     teacher = trained(tiny_model(model), photos, steps=3, dtype=torch.bfloat16)
     assert teacher.network.dtype == torch.bfloat16
     vae_type = torch.float32 if family_of(model).vae_float32 else torch.bfloat16
@@ -208,16 +208,16 @@ def test_in_bfloat16_the_adapter_stays_float32_and_is_read_back(tiny_model, phot
     assert all(value.dtype == torch.float32 for value in weights.values())
 
 
-def test_an_adapter_that_comes_back_with_another_strength_is_noticed(tiny_model, photos, tmp_path):
+def test_an_adapter_that_is_read_back_with_another_strength_is_refused(tiny_model, photos, tmp_path):
     teacher = trained(tiny_model("sdxl-tiny"), photos)
-    # The config that is written then no longer tells what the trained layers do.
+    # The config that is written then differs from the trained layers.
     teacher.network.peft_config["default"].lora_alpha = 2
     with pytest.raises(ProxytuneError, match="does not give the trained teacher back") as caught:
         teacher.save(tmp_path)
     assert caught.value.name == "ModelMismatch"
 
 
-def test_the_file_carries_rank_alpha_and_the_prefix(saved):
+def test_the_file_has_rank_alpha_and_the_prefix(saved):
     base, adapter = saved
     family = family_of(base.name)
     with safe_open(adapter / WEIGHTS_FILE, "pt") as file:
@@ -229,7 +229,7 @@ def test_the_file_carries_rank_alpha_and_the_prefix(saved):
 
 
 @pytest.mark.parametrize("damage", ["no metadata", "no prefix", "other model", "no file"])
-def test_adapters_that_would_load_silently_wrong_are_refused(saved, tmp_path, damage):
+def test_adapters_that_would_be_loaded_wrongly_without_an_error_are_refused(saved, tmp_path, damage):
     base, adapter = saved
     network = family_of(base.name).network
     weights = load_file(adapter / WEIGHTS_FILE)
@@ -255,19 +255,19 @@ def test_adapters_that_would_load_silently_wrong_are_refused(saved, tmp_path, da
         (lambda base: (base / "model_index.json").unlink(), "ModelMissing"),
         (lambda base: lose_tensor(base / "unet" / "diffusion_pytorch_model.safetensors"), "ModelMismatch"),
         (lambda base: lose_tensor(base / "text_encoder" / "model.safetensors"), "ModelMismatch"),
-        (lambda base: spoil(base / "unet" / "diffusion_pytorch_model.safetensors"), "ModelMismatch"),
-        (lambda base: spoil(base / "text_encoder" / "model.safetensors"), "ModelMismatch"),
+        (lambda base: corrupt(base / "unet" / "diffusion_pytorch_model.safetensors"), "ModelMismatch"),
+        (lambda base: corrupt(base / "text_encoder" / "model.safetensors"), "ModelMismatch"),
     ],
     ids=[
         "no vae",
         "no index",
         "unet lacks a tensor",
         "text encoder lacks a tensor",
-        "unet is no weights",
-        "text encoder is no weights",
+        "corrupt unet",
+        "corrupt text encoder",
     ],
 )
-def test_a_model_folder_that_is_not_whole_is_refused(tiny_model, photos, tmp_path, change, name):
+def test_an_incomplete_model_folder_is_refused(tiny_model, photos, tmp_path, change, name):
     base = tmp_path / "sdxl-tiny"
     shutil.copytree(tiny_model("sdxl-tiny"), base)
     change(base)
@@ -276,8 +276,8 @@ def test_a_model_folder_that_is_not_whole_is_refused(tiny_model, photos, tmp_pat
     assert caught.value.name == name
 
 
-def spoil(file):
-    """What an upload that was cut off, or a page of a web site saved in place of weights, looks like."""
+def corrupt(file):
+    """As after an interrupted upload, or with a web page in place of the weights."""
     file.write_bytes(b"no weights")
 
 
@@ -290,14 +290,14 @@ def lose_tensor(file):
 @pytest.mark.parametrize(
     ("model", "multiple"), [("sdxl-tiny", 8), ("sd3-medium-tiny", 16), ("flux-dev-tiny", 16)]
 )
-def test_a_size_that_the_model_cannot_halve_is_refused(tiny_model, tmp_path, model, multiple):
+def test_a_size_that_the_model_cannot_use_is_refused(tiny_model, tmp_path, model, multiple):
     write_photos(tmp_path)
     with pytest.raises(ProxytuneError, match=f"multiple of {multiple}"):
         prepared(tiny_model(model), PhotoSet(tmp_path, 60))
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_token_word_that_is_lost_is_refused(tiny_model, photos, model):
+def test_a_token_word_that_the_tokenizers_split_is_refused(tiny_model, photos, model):
     with pytest.raises(ProxytuneError) as caught:
         prepared(tiny_model(model), photos, prompts=["a S* dog"], token_word="S*")
     assert caught.value.name == "TokenWordUnusable"

@@ -1,9 +1,9 @@
-"""A second file of an adapter, for software that knows models by their authors' own layer names.
+"""A second file of an adapter, for software that uses the layer names of the models' authors.
 
 Keys are those of kohya's sd-scripts, which ComfyUI and others read: `lora_unet_` and the layer's name in the
 authors' checkpoint with `_` for `.`, then `.lora_down.weight`, `.lora_up.weight` and `.alpha`. Where that
-checkpoint has one matrix for what diffusers splits (queries, keys and values), their factors are put side by
-side: as wide a rank as all of them together, and nothing else than what each of them adds.
+checkpoint has one matrix for layers that diffusers splits (queries, keys and values), their factors are put
+side by side: the rank is the sum of theirs, and the product adds to each what its own factors add.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ KOHYA_FILE = "kohya_lora_weights.safetensors"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a layer's weight lies in the authors' checkpoint.
+class OriginalWeight:
+    """A layer's weight in the authors' checkpoint.
 
     Attributes:
         name: of the matrix there, without `.weight`.
         start: first of its rows that are this layer's, in units of the layer's own rows.
-        total: all rows of the matrix, in the same units.
+        total: number of rows of the matrix, in the same units.
     """
 
     name: str
@@ -37,21 +37,24 @@ class Place:
 
 
 def write_kohya(
-    folder: Path, layers: Mapping[str, LowRank], place: Callable[[str], Place], metadata: dict[str, str]
+    folder: Path,
+    layers: Mapping[str, LowRank],
+    original_weight: Callable[[str], OriginalWeight],
+    metadata: dict[str, str],
 ) -> Path:
     """Write the file into `folder`.
 
     Args:
-        layers: what the adapter adds, by diffusers' names of the layers.
-        place: the family's names of them.
+        layers: of the adapter, by diffusers' names.
+        original_weight: finds a layer's weight in the authors' checkpoint.
         metadata: the file's header.
     """
-    together: dict[str, list[tuple[Place, LowRank]]] = {}
+    matrices: dict[str, list[tuple[OriginalWeight, LowRank]]] = {}
     for name, layer in sorted(layers.items()):
-        at = place(name)
-        together.setdefault(at.name, []).append((at, layer))
+        weight = original_weight(name)
+        matrices.setdefault(weight.name, []).append((weight, layer))
     tensors: dict[str, Tensor] = {}
-    for name, parts in together.items():
+    for name, parts in matrices.items():
         key = f"lora_unet_{name.replace('.', '_')}"
         down, up, alpha = _side_by_side(sorted(parts, key=lambda part: part[0].start))
         tensors[f"{key}.lora_down.weight"] = down
@@ -62,16 +65,16 @@ def write_kohya(
     return file
 
 
-def _side_by_side(parts: list[tuple[Place, LowRank]]) -> tuple[Tensor, Tensor, float]:
-    """The factors of one matrix of the checkpoint, and its alpha."""
+def _side_by_side(parts: list[tuple[OriginalWeight, LowRank]]) -> tuple[Tensor, Tensor, float]:
+    """Return the factors of one matrix of the checkpoint, and its alpha."""
     (first, layer), ranks = parts[0], [layer.down.shape[0] for _, layer in parts]
     if first.total == 1:
         return layer.down.contiguous(), layer.up.contiguous(), layer.scale * ranks[0]
     rows = layer.up.shape[0]
     up = torch.zeros(first.total * rows, sum(ranks), dtype=layer.up.dtype)
     column = 0
-    for (at, part), rank in zip(parts, ranks, strict=True):
-        up[at.start * rows : at.start * rows + rows, column : column + rank] = part.up
+    for (weight, part), rank in zip(parts, ranks, strict=True):
+        up[weight.start * rows : weight.start * rows + rows, column : column + rank] = part.up
         column += rank
-    # The scale is alpha by rank, and the rank has grown.
+    # The scale is alpha / rank, and the rank is larger now.
     return torch.cat([part.down for _, part in parts]), up, layer.scale * sum(ranks)

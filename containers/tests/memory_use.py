@@ -1,4 +1,4 @@
-"""What is held in memory: numbers for the way back, and modules that nobody let go of."""
+"""Memory in use: activations kept for the backward pass, and modules that were not freed."""
 
 import gc
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from torch import nn
 
 
 def kept_bytes(model: nn.Module, loss: Callable[[], torch.Tensor]) -> int:
-    """What computing a loss keeps for the way back, in bytes, beside the model's own parameters."""
+    """Return the bytes that computing a loss keeps for the backward pass, without the model's parameters."""
     own = {value.untyped_storage().data_ptr() for value in model.parameters()}
     kept: dict[int, int] = {}
 
@@ -25,19 +25,19 @@ def kept_bytes(model: nn.Module, loss: Callable[[], torch.Tensor]) -> int:
 
 
 def living(*, collect: bool = True) -> list[nn.Module]:
-    """Every module that something in this process still holds.
+    """List every module that is still referenced in this process.
 
     Args:
-        collect: whether those that only hold one another are looked for and freed first.
+        collect: True to free reference cycles first.
     """
     if collect:
         gc.collect()
-    # By their types: some of the objects that torch and transformers make answer to no other question.
-    return [found for found in gc.get_objects() if issubclass(type(found), nn.Module)]
+    # By their types: some objects of torch and transformers do not support isinstance.
+    return [each for each in gc.get_objects() if issubclass(type(each), nn.Module)]
 
 
-def left_over(before: list[nn.Module], wanted: Iterable[nn.Module], *, collect: bool = True) -> set[str]:
-    """Names of the classes whose modules live now, did not `before`, and are no part of those `wanted`."""
+def left_over(before: list[nn.Module], expected: Iterable[nn.Module], *, collect: bool = True) -> set[str]:
+    """Return the class names of the modules that live now, but neither `before` nor in `expected` ones."""
     known = {id(module) for module in before}
-    known |= {id(part) for module in wanted for part in module.modules()}
+    known |= {id(part) for module in expected for part in module.modules()}
     return {type(module).__name__ for module in living(collect=collect) if id(module) not in known}

@@ -1,0 +1,244 @@
+"""Training a LoRA on the network of any teacher family, on the references.
+
+What never changes is computed once: prompts are encoded and the text encoders freed before the network is
+loaded; the VAE's output for a crop is stored as a distribution, and each use takes a new sample of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import Parameter
+
+from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.finite import finite
+from proxytune.teacher import memory
+from proxytune.teacher import token_word as token_words
+from proxytune.teacher.adapter import add_adapter, save_adapter
+from proxytune.teacher.config import TrainConfig
+from proxytune.teacher.denoising import generate_batch, quiet_pipeline
+from proxytune.teacher.families.base import DiffusionFamily, SizeAndCrop
+from proxytune.teacher.kohya_export import write_kohya
+from proxytune.teacher.latents import LatentSource, load_vae, stride
+from proxytune.teacher.loading import load_part
+from proxytune.teacher.lora_file import read_layers
+from proxytune.teacher.photos import PhotoSet
+from proxytune.teacher.quantization import quantize_blocks
+from proxytune.training import activation_checkpointing, compilation
+from proxytune.training.device import compute_dtype
+from proxytune.training.states import untouched
+from proxytune.training.transfer import index_tensor, to_device
+
+
+class TeacherTrainer:
+    """A `training.loop.Trainable` after `prepare`.
+
+    Args:
+        family: what is particular to the model.
+    """
+
+    def __init__(self, family: DiffusionFamily, config: TrainConfig) -> None:
+        self.family, self._config = family, config
+        self._compiled: list[torch.nn.Module] = []
+
+    def prepare(
+        self, base: Path, photos: PhotoSet, device: torch.device, *, dtype: torch.dtype | None = None
+    ) -> Self:
+        """Load the model, encode prompts and photos, put a new adapter on the network.
+
+        The adapter's initial values come from torch's global random state: seed it first.
+
+        Args:
+            base: the model folder, in diffusers' layout.
+            device: where to train.
+            dtype: of the frozen network and text encoders; None is bfloat16 on a GPU, float32 elsewhere. The
+                adapter is always float32.
+
+        Raises:
+            ProxytuneError: TokenWordUnusable, ModelMissing, ModelMismatch, ModelNotFinite,
+                HyperparameterInvalid.
+        """
+        family, config = self.family, self._config
+        dtype = dtype or compute_dtype(device)
+        self._base, self._photos, self._device = base, photos, device
+        self._encode_prompts(dtype)
+        self._objective = family.objective(base, config.snr_gamma)
+        self.latents = LatentSource(load_vae(base, dtype, device, float32=family.vae_float32))
+        self._check_size(photos.size)
+        self.latents.encode(photos)
+        if config.class_images is not None:
+            self.latents.encode(config.class_images.images)
+        self.network = self._load_network(dtype).to(device).train()
+        # A new adapter changes nothing: an invalid number here comes from the base model, not from training.
+        finite(
+            self._predict_fixed(),
+            f"network {type(self.network).__name__}",
+            "one fixed noise, before the first step",
+        )
+        self._plan_memory()
+        return self
+
+    def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
+        """Return the adapter's parameters."""
+        return [(name, value) for name, value in self.network.named_parameters() if value.requires_grad]
+
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
+        """Compute the mean weighted squared error of the subject's images and, if any, of the class images.
+
+        Each of several processes samples all random numbers, and computes its own share of the images.
+        Nothing here waits for the GPU: shapes and indices are known on the CPU, and what is sampled there is
+        copied by `to_device`.
+        """
+        config, count = self._config, self._config.batch_size
+        positions = range(step * count, (step + 1) * count)
+        samples = [self._sample(self._photos, position, rng) for position in positions]
+        prompts = [position % len(config.prompts) for position in positions]
+        if config.class_images is not None:
+            samples += [self._sample(config.class_images.images, position, rng) for position in positions]
+            prompts += [len(config.prompts)] * count
+        latents = torch.cat([latents for latents, _ in samples])
+        noise = to_device(torch.randn(latents.shape, generator=rng), self._device)
+        noisy = self._objective.add_noise(latents, noise, rng)
+        own = list(range(count))[config.processes.share(count)]
+        rows = own if config.class_images is None else own + [count + row for row in own]
+        embeddings = self._embeddings.select([prompts[row] for row in rows])
+        crops = [samples[row][1] for row in rows]
+        at = index_tensor(rows, self._device)
+        prediction = self.family.predict(
+            self.network, noisy.latents[at], noisy.timesteps[at], embeddings, crops
+        )
+        errors = (prediction.float() - noisy.target[at]).square().flatten(1).mean(1)
+        errors = errors * noisy.weights[at]
+        if config.class_images is None:
+            return errors.mean()
+        return errors[: len(own)].mean() + config.class_images.weight * errors[len(own) :].mean()
+
+    @torch.no_grad()
+    def generate_image(self, prompt: str, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
+        """Generate an image with the adapter as it is now; leaves the training as it was.
+
+        Args:
+            prompt: one of the config's `validation_prompts`.
+            seed: of the noise; the image depends on nothing else.
+            sampler: its `steps` and `guidance`.
+        """
+        family, embeddings = self.family, self._validation_embeddings
+        pipeline = quiet_pipeline(family, self._base, self.network, self.latents.vae)
+        empty = embeddings.select([-1]) if family.needs_empty_prompt(pipeline, sampler["guidance"]) else None
+        own = embeddings.select([self._config.validation_prompts.index(prompt)])
+        # Denoising has other shapes than training, for a few images: not worth compiling for.
+        with untouched(), compilation.eagerly():
+            self.network.eval()
+            (image,) = generate_batch(
+                family, pipeline, own, empty, [seed], size=self._photos.size, sampler=sampler
+            )
+            self.network.train()
+        return image
+
+    @torch.no_grad()
+    def restore(self, adapter: Mapping[str, Tensor]) -> None:
+        """Set the adapter's parameters to those of a checkpoint."""
+        for name, value in self.named_parameters():
+            value.copy_(adapter[name])
+
+    def save(self, folder: Path, metadata: Mapping[str, str] | None = None) -> None:
+        """Write the adapter's files and prove that reading it back gives the trained teacher.
+
+        Args:
+            metadata: entries of the files' headers.
+
+        Raises:
+            ProxytuneError: ModelMismatch when it does not; ModelNotFinite.
+        """
+        family, network, metadata = self.family, self.network, metadata or {}
+        compilation.undo(self._compiled)
+        save_adapter(network, family.network, family.lora_loader(), folder, self._probe, metadata)
+        layers = read_layers(folder, family.network)
+        write_kohya(
+            folder, layers, lambda layer: family.original_weight(layer, network.config), dict(metadata)
+        )
+
+    def compile(self, backend: str = "inductor") -> None:
+        """Compile the blocks that the network repeats, for this training's one shape."""
+        self._compiled = compilation.layers_of(self.network, self.family.blocks)
+        compilation.compile_layers(self._compiled, backend=backend, fixed=True)
+
+    def _encode_prompts(self, dtype: torch.dtype) -> None:
+        """Encode all prompts; the encoders are freed on return."""
+        family, config = self.family, self._config
+        encoders = family.load_text_encoders(self._base, dtype).to(self._device)
+        token_words.check(config.token_word, config.prompts, encoders.tokenizers)
+        # The prompts of class and validation images follow the instance prompts, only where they are used.
+        classes = [] if config.class_images is None else [config.class_images.prompt]
+        self._embeddings = family.encode_prompts(encoders, [*config.prompts, *classes])
+        if config.validation_prompts:
+            self._validation_embeddings = family.encode_prompts(encoders, [*config.validation_prompts, ""])
+
+    def _load_network(self, dtype: torch.dtype) -> Any:
+        """Load the frozen network, on the CPU, with a new adapter."""
+        family, config = self.family, self._config
+        network = load_part(family.network_class(), self._base, family.network, dtype)
+        if config.bits is not None:
+            blocks = compilation.layers_of(network, family.blocks)
+            count = quantize_blocks(blocks, config.bits)
+            print(f"{count} layers of the frozen network are stored in {config.bits} bits", flush=True)
+        add_adapter(network, rank=config.rank, alpha=config.alpha, targets=family.targets[config.adapted])
+        return network
+
+    def _plan_memory(self) -> None:
+        """Decide by memory and steps on activation checkpointing and compilation, and log the plan."""
+        network, config = self.network, self._config
+        count = config.batch_size // config.processes.count * (1 if config.class_images is None else 2)
+        one = self.family.activations(network.config, self._photos.size, self._embeddings.states.shape[1])
+        batch = memory.Activations(count * one.kept, count * one.recomputed)
+        gpu = activation_checkpointing.gpu_bytes(self._device)
+        compiled = compilation.possible(self._device) and config.steps >= compilation.WORTHWHILE_STEPS
+        others = self.latents.vae.parameters()
+        plan = memory.plan(network.parameters(), others, batch, gpu, compiled=compiled)
+        if plan.checkpointing and gpu is not None:
+            activation_checkpointing.log_enabled(batch.kept, gpu)
+            network.enable_gradient_checkpointing()
+        if compiled:
+            self.compile()
+        print(plan, flush=True)
+
+    def _sample(self, photos: PhotoSet, position: int, rng: torch.Generator) -> tuple[Tensor, SizeAndCrop]:
+        """Sample the latents of one training image, and return its crop with them."""
+        photo = photos.photo_at(position, self._config.seed)
+        crop = photos.random_crop(photo, rng)
+        conditioning = SizeAndCrop(photos.original_sizes[photo], (crop.top, crop.left), photos.size)
+        return self.latents.sample(photos, crop, rng), conditioning
+
+    def _probe(self) -> Tensor:
+        """Compute the network's prediction for one fixed noise, float32 on the CPU."""
+        return self._predict_fixed().float().cpu()
+
+    @torch.no_grad()
+    def _predict_fixed(self) -> Tensor:
+        was_training = self.network.training
+        self.network.eval()
+        size = self._photos.size
+        side = size // stride(self.latents.vae)
+        shape = (1, self.family.latent_channels(self.network), side, side)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self._device)
+        timesteps = torch.tensor([500], device=self._device)
+        crop = SizeAndCrop((size, size), (0, 0), size)
+        prediction = self.family.predict(self.network, noise, timesteps, self._embeddings.select([0]), [crop])
+        self.network.train(was_training)
+        return prediction
+
+    def _check_size(self, size: int) -> None:
+        multiple = stride(self.latents.vae) * self.family.patch
+        if size % multiple:
+            raise ProxytuneError(
+                "HyperparameterInvalid",
+                what="The image size does not fit the teacher",
+                given=str(size),
+                allowed=f"a multiple of {multiple}",
+                remedy="give the model's recipe in lib/core/catalogue/data/models.json such a size",
+            )
