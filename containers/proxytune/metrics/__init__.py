@@ -1,8 +1,8 @@
-"""Measures of pictures: encoders and the scores that come from their vectors.
+"""Metrics of images: encoders, and the scores computed from their vectors.
 
 pictures        Picture; references(channel), open_picture(picture, content)
-preprocessing   Preprocessing: from a picture to the numbers an encoder sees
-encoders        ClipEncoder, DinoEncoder: unit vectors of pictures and texts
+preprocessing   Preprocessing: from an image to an encoder's input
+encoders        ClipEncoder, DinoEncoder: unit vectors of images and texts
 scores          to_references, among_themselves, to_prompts, summarise
-prompts         plain_prompts(plan): prompts without the token word, as CLIP-T compares them
+prompts         plain_prompts(plan): the prompts without the token word, for CLIP-T
 """

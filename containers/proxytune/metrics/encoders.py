@@ -1,7 +1,7 @@
-"""The two encoders that the scores are made with: CLIP (pictures and texts) and DINO (pictures).
+"""The two encoders of the scores: CLIP (images and texts) and DINO (images).
 
-Both compute in float32 on any device and give unit vectors, so that a cosine is a plain product. Both say by
-which bytes they were made (`sha256`), because scores of other weights cannot be compared.
+Both compute in float32 on any device and return unit vectors, so that a cosine is a plain product. Both have
+the SHA-256 of their weights (`sha256`), because scores of different weights cannot be compared.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from proxytune.contract.finite import finite
 from proxytune.metrics.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 Vectors = npt.NDArray[np.float64]
-"""Shape (pictures or texts, dimensions); every row has length 1."""
+"""Shape (images or texts, dimensions); every row has length 1."""
 
-# DINO's evaluation resizes to 256 and crops 224; smaller models keep that proportion.
+# DINO's evaluation resizes to 256 and crops to 224; smaller models keep that ratio.
 DINO_RESIZE_TO_CROP = 256 / 224
 
 
 class ClipEncoder:
-    """CLIP of a folder in transformers' layout, as the official code prepares pictures and texts.
+    """CLIP, from a folder in transformers' layout; images and texts are prepared as in the official code.
 
     Args:
         folder: config.json, *.safetensors, tokenizer files, preprocessor_config.json.
-        device: where to compute.
+        device: computes the vectors.
 
     Raises:
-        ProxytuneError: ChannelMissing when a file is missing, ModelMismatch when the weights are not whole or
-            the preprocessor makes pictures of another size than the model takes.
+        ProxytuneError: ChannelMissing when a file is missing, ModelMismatch when the weights are incomplete
+            or the preprocessor's image size is not the model's.
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.sha256 = weights_sha256(folder)
-        self.model = _whole(CLIPModel, folder).to(device)
+        self.model = _load_model(CLIPModel, folder).to(device)
         self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         self.device = device
         self.preprocessing = _clip_preprocessing(folder, self.model.config.vision_config.image_size)
 
     def pictures(self, pictures: Sequence[Image.Image], batch_size: int = 32) -> Vectors:
-        """Unit vectors of pictures, in their order; raises as `_in_batches`."""
+        """Encode images, in order; raises as `_in_batches`."""
         return _in_batches(
             "CLIP",
             pictures,
@@ -63,7 +63,7 @@ class ClipEncoder:
         )
 
     def texts(self, texts: Sequence[str], batch_size: int = 32) -> Vectors:
-        """Unit vectors of texts, in their order; what exceeds the model's length is cut off.
+        """Encode texts, in order; each is truncated to the model's length.
 
         Raises as `_in_batches`.
         """
@@ -84,21 +84,22 @@ class ClipEncoder:
 
 
 class DinoEncoder:
-    """DINO of a folder in transformers' ViT layout; a picture's vector is that of the class token.
+    """DINO, from a folder in transformers' ViT layout.
 
-    The class token after the last norm, not the pooler: transformers' pooler has no trained weights here.
+    An image's vector is that of the class token after the last norm, not of the pooler: transformers' pooler
+    has no trained weights here.
 
     Args:
         folder: config.json and *.safetensors.
-        device: where to compute.
+        device: computes the vectors.
 
     Raises:
-        ProxytuneError: ChannelMissing when a file is missing, ModelMismatch when the weights are not whole.
+        ProxytuneError: ChannelMissing when a file is missing, ModelMismatch when the weights are incomplete.
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.sha256 = weights_sha256(folder)
-        self.model = _whole(ViTModel, folder, add_pooling_layer=False).to(device)
+        self.model = _load_model(ViTModel, folder, add_pooling_layer=False).to(device)
         self.device = device
         crop = int(self.model.config.image_size)
         self.preprocessing = Preprocessing(
@@ -106,7 +107,7 @@ class DinoEncoder:
         )
 
     def pictures(self, pictures: Sequence[Image.Image], batch_size: int = 32) -> Vectors:
-        """Unit vectors of pictures, in their order; raises as `_in_batches`."""
+        """Encode images, in order; raises as `_in_batches`."""
         return _in_batches(
             "DINO",
             pictures,
@@ -118,7 +119,7 @@ class DinoEncoder:
 
 
 def weights_sha256(folder: Path) -> str:
-    """SHA-256 of the weights: of the file, or of the lines `<sha256>  <name>` of several files by name.
+    """SHA-256 of the weights file; for several files, of the lines `<sha256>  <name>`, sorted by name.
 
     Raises:
         ProxytuneError: ChannelMissing when the folder holds no *.safetensors.
@@ -127,10 +128,10 @@ def weights_sha256(folder: Path) -> str:
     if not files:
         raise ProxytuneError(
             "ChannelMissing",
-            what="A folder of model weights holds no weights",
+            what="The model folder contains no weights",
             given=str(folder),
-            allowed="config.json and *.safetensors in transformers' layout",
-            remedy="import the model again; older *.bin files must be converted to safetensors first",
+            allowed="config.json and *.safetensors, in transformers' layout",
+            remedy="import the model again; convert older *.bin files to safetensors first",
         )
     digests = []
     for file in files:
@@ -142,8 +143,8 @@ def weights_sha256(folder: Path) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _whole(model_class: Any, folder: Path, **options: Any) -> Any:
-    """The model, ready to compute; weights that are missing would else be drawn at random without a word."""
+def _load_model(model_class: Any, folder: Path, **options: Any) -> Any:
+    """Load a model for inference; missing weights are refused, as transformers would randomize them."""
     if not (folder / "config.json").is_file():
         raise _missing(folder / "config.json")
     try:
@@ -153,17 +154,17 @@ def _whole(model_class: Any, folder: Path, **options: Any) -> Any:
     except (RuntimeError, ValueError, OSError, SafetensorError) as error:
         raise ProxytuneError(
             "ModelMismatch",
-            what=f"The weights do not load as {model_class.__name__}: {error}",
+            what=f"The weights cannot be loaded as {model_class.__name__}: {error}",
             given=str(folder),
             remedy="import the model again, in transformers' layout",
         ) from error
-    absent = sorted(info["missing_keys"])
-    if absent:
+    missing = sorted(info["missing_keys"])
+    if missing:
         raise ProxytuneError(
             "ModelMismatch",
-            what=f"The weights lack {len(absent)} tensors of {model_class.__name__}",
-            given=f"{folder}, without {', '.join(absent[:3])}",
-            allowed="a complete set of weights, as scores of random ones mean nothing",
+            what=f"The weights lack {len(missing)} tensors of {model_class.__name__}",
+            given=f"{folder}, without {', '.join(missing[:3])}",
+            allowed="a complete set of weights, as scores of random weights are meaningless",
             remedy="import the model again",
         )
     return model.eval().requires_grad_(False)
@@ -178,9 +179,9 @@ def _clip_preprocessing(folder: Path, image_size: int) -> Preprocessing:
     if crop != image_size or resize < crop:
         raise ProxytuneError(
             "ModelMismatch",
-            what="preprocessor_config.json makes pictures that the CLIP model does not take",
+            what="The image size in preprocessor_config.json does not fit the CLIP model",
             given=f"resize {resize}, crop {crop}",
-            allowed=f"crop {image_size}, resize at least that",
+            allowed=f"crop {image_size}, resize at least as much",
             remedy="import the model and its preprocessor from the same source",
         )
     return Preprocessing(
@@ -189,7 +190,7 @@ def _clip_preprocessing(folder: Path, image_size: int) -> Preprocessing:
 
 
 def _side(size: int | dict[str, int]) -> int:
-    """Older configurations hold a number, newer ones a dictionary."""
+    """Read a size: a number in older configurations, a dictionary in newer ones."""
     if isinstance(size, int):
         return size
     return int(size.get("shortest_edge") or size["height"])
@@ -198,7 +199,7 @@ def _side(size: int | dict[str, int]) -> int:
 def _missing(file: Path) -> ProxytuneError:
     return ProxytuneError(
         "ChannelMissing",
-        what=f"A folder of model weights lacks {file.name}",
+        what=f"The model folder lacks {file.name}",
         given=str(file.parent),
         allowed="a complete folder in transformers' layout",
         remedy="import the model again",
@@ -212,13 +213,13 @@ def _stack(
 
 
 def _in_batches(encoder: str, items: Sequence[Any], batch_size: int, encode: Any) -> Vectors:
-    """Unit vectors of items.
+    """Encode items in batches, as unit vectors.
 
     Raises:
-        ProxytuneError: ModelNotFinite; a cosine that is no number would pass for 1, the best of scores.
+        ProxytuneError: ModelNotFinite; a cosine of NaN would otherwise count as 1, the best score.
     """
     parts = []
-    # cuDNN would else compute the patch embedding in TF32, and a score would depend on the card.
+    # cuDNN would otherwise compute the patch embedding in TF32, and a score would depend on the GPU.
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         for start in range(0, len(items), batch_size):
             batch = items[start : start + batch_size]

@@ -1,4 +1,4 @@
-"""The pictures that are measured: what is known of each, and their decoded form."""
+"""The images that are scored: the facts about each, and their pixels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from proxytune.contract.errors import ProxytuneError
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture before it is scored.
+    """An image before it is scored.
 
     Attributes:
         row: photos, proxies, teacher, student, teacher-base or student-base.
         index: its number within the row.
-        prompt: what it was drawn from; None for a photo.
-        plain: the prompt without the token word, which CLIP-T compares with; None for a photo.
-        seed: of its drawing; None for a photo.
-        read: gives the bytes of its PNG file; they are not kept, as there may be gigabytes of them.
+        prompt: that it was generated from; None for a photo.
+        plain: the prompt without the token word, for CLIP-T; None for a photo.
+        seed: that it was generated with; None for a photo.
+        read: reads the bytes of its PNG file; they are not kept, as there may be gigabytes of them.
     """
 
     row: str
@@ -34,7 +34,7 @@ class Picture:
 
 
 def references(channel: Path) -> list[Picture]:
-    """The photos by name.
+    """List the photos, sorted by name.
 
     Raises:
         ProxytuneError: ChannelMissing when there is no PNG.
@@ -43,18 +43,18 @@ def references(channel: Path) -> list[Picture]:
     if not files:
         raise ProxytuneError(
             "ChannelMissing",
-            what="The channel 'references' holds no PNG",
+            what="The channel 'references' contains no PNG",
             given=str(channel),
-            remedy="let the inspection write the references again",
+            remedy="start the run again, so that its photos are inspected again",
         )
     return [Picture("photos", index, None, None, None, file.read_bytes) for index, file in enumerate(files)]
 
 
 def open_picture(picture: Picture, content: bytes) -> Image.Image:
-    """The decoded picture, RGB.
+    """Decode an image as RGB.
 
     Raises:
-        ProxytuneError: ChannelMissing for a photo, ShardInvalid for any other that is no picture.
+        ProxytuneError: when it is not an image: ChannelMissing for a photo, ShardInvalid for any other.
     """
     try:
         with Image.open(io.BytesIO(content)) as opened:
@@ -62,7 +62,7 @@ def open_picture(picture: Picture, content: bytes) -> Image.Image:
     except (OSError, SyntaxError, ValueError) as error:
         raise ProxytuneError(
             "ChannelMissing" if picture.row == "photos" else "ShardInvalid",
-            what=f"A picture cannot be opened: {error}",
+            what=f"An image cannot be opened: {error}",
             given=f"row {picture.row}, index {picture.index}",
-            remedy="run the stage that made it again",
+            remedy="run the stage that wrote it again",
         ) from error

@@ -1,9 +1,9 @@
-"""Cosine similarities of pictures to the references and to their prompts, and intervals of any measures.
+"""Cosine similarities of images to the references and to their prompts, and confidence intervals.
 
-CLIP-I and DINO of a picture: mean of its cosines to all references. CLIP-T of a picture: its cosine to the
+CLIP-I and DINO of an image: the mean of its cosines to all references. CLIP-T of an image: its cosine to the
 prompt without the token word, without logit scale and without CLIPScore's factor 2.5. A photo is compared
-with the other photos only: with itself it would score 1. Means and intervals do not depend on the order of
-the pictures.
+with the other photos only, as it would score 1 with itself. Means and intervals do not depend on the order of
+the images.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Score:
 
 
 def to_references(pictures: Vectors, references: Vectors) -> list[float]:
-    """Mean cosine of each picture (N, D) to all references (R, D), R at least 1: N numbers."""
+    """Mean cosine of each image (N, D) to all references (R, D), R at least 1: N numbers."""
     return [_clean(math.fsum(cosines) / len(cosines)) for cosines in pictures @ references.T]
 
 
@@ -42,14 +42,14 @@ def among_themselves(references: Vectors) -> list[float]:
 
 
 def to_prompts(pictures: Vectors, prompts: Vectors) -> list[float]:
-    """Cosine of each picture (N, D) to its own prompt (N, D): N numbers."""
+    """Cosine of each image (N, D) to its own prompt (N, D): N numbers."""
     return [_clean(float(picture @ prompt)) for picture, prompt in zip(pictures, prompts, strict=True)]
 
 
 def summarise(values: Sequence[float], seed: int) -> Score:
-    """Mean and 95 % percentile bootstrap interval over pictures.
+    """Mean and 95 % percentile bootstrap interval over images.
 
-    Pictures of one prompt are treated as independent; with few prompts the true interval is somewhat wider.
+    Images of one prompt are treated as independent; with few prompts the true interval is somewhat wider.
 
     Args:
         values: at least one.
@@ -57,29 +57,29 @@ def summarise(values: Sequence[float], seed: int) -> Score:
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     mean = math.fsum(ordered) / len(ordered)
-    draws = np.random.default_rng(seed).integers(0, len(ordered), size=(RESAMPLES, len(ordered)))
-    low, high = np.quantile(ordered[draws].mean(axis=1), [0.025, 0.975])
+    resamples = np.random.default_rng(seed).integers(0, len(ordered), size=(RESAMPLES, len(ordered)))
+    low, high = np.quantile(ordered[resamples].mean(axis=1), [0.025, 0.975])
     # Rounding must not push the mean out of its own interval when all values are equal.
     return Score(_rounded(mean), _rounded(min(low, mean)), _rounded(max(high, mean)))
 
 
 def retained(student: float, teacher: float) -> float | None:
-    """Share of the teacher's score that the student keeps; None where the teacher has (almost) none."""
+    """Share of the teacher's score that the student retains; None where the teacher's is close to zero."""
     return student / teacher if teacher > 0.05 else None
 
 
-def evenly(count: int, most: int) -> list[int]:
-    """At most `most` positions out of `count`, evenly spread, beginning with the first."""
-    if count <= most:
+def evenly(count: int, limit: int) -> list[int]:
+    """Positions out of `count`, at most `limit` of them, evenly spread and beginning with the first."""
+    if count <= limit:
         return list(range(count))
-    return [position * count // most for position in range(most)]
+    return [position * count // limit for position in range(limit)]
 
 
 def _clean(cosine: float) -> float:
-    """A cosine, never beyond 1 by rounding."""
+    """Clip a cosine to [-1, 1], which rounding may exceed."""
     return _rounded(max(-1.0, min(1.0, float(cosine))))
 
 
 def _rounded(value: float) -> float:
-    """Six decimals: more would only show the order of additions. Never -0.0."""
+    """Round to six decimals, as more would only show the order of additions; never -0.0."""
     return round(float(value), 6) + 0.0

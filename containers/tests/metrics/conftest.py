@@ -1,4 +1,4 @@
-"""The tiny encoders, made once."""
+"""The tiny encoders, created once."""
 
 from tiny_encoders import clip as clip
 from tiny_encoders import dino as dino

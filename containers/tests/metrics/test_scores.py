@@ -22,7 +22,7 @@ def unit(*rows: list[float]) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def test_a_photo_against_itself_scores_one(clip: ClipEncoder, dino: DinoEncoder) -> None:
+def test_an_image_compared_with_itself_scores_one(clip: ClipEncoder, dino: DinoEncoder) -> None:
     for encoder in (clip, dino):
         vectors = encoder.pictures(PICTURES[:1])
         assert to_references(vectors, vectors) == [1.0]
@@ -42,7 +42,7 @@ def test_equal_photos_score_one_among_themselves(dino: DinoEncoder) -> None:
     assert among_themselves(dino.pictures([PICTURES[0]] * 3)) == [1.0, 1.0, 1.0]
 
 
-def test_each_picture_meets_its_own_prompt() -> None:
+def test_each_image_is_compared_with_its_own_prompt() -> None:
     assert to_prompts(unit([1, 0], [0, 1]), unit([1, 0], [1, 0])) == [1.0, 0.0]
 
 
@@ -56,13 +56,13 @@ def test_scores_do_not_depend_on_the_order(clip: ClipEncoder) -> None:
     assert summarise([scores[place] for place in shuffled], 5) == summarise(scores, 5)
 
 
-def test_the_interval_is_reproducible_and_holds_the_mean() -> None:
+def test_the_interval_is_reproducible_and_contains_the_mean() -> None:
     values = list(np.random.default_rng(1).normal(0.6, 0.1, 80))
     first = summarise(values, 7)
     assert summarise(values, 7) == first
     assert summarise(values, 8) != first
     assert first.low < first.mean < first.high
-    # The normal theory's interval; the bootstrap must come near it for 80 values of a normal distribution.
+    # The interval of normal theory; for 80 normally distributed values the bootstrap must be close to it.
     half = 1.96 * np.std(values) / np.sqrt(len(values))
     assert first.high - first.low == pytest.approx(2 * half, rel=0.1)
 
@@ -72,12 +72,12 @@ def test_the_interval_of_one_value_is_that_value() -> None:
     assert (score.low, score.mean, score.high) == (0.3, 0.3, 0.3)
 
 
-def test_equal_values_have_no_width() -> None:
+def test_the_interval_of_equal_values_has_no_width() -> None:
     score = summarise([0.1] * 7, 0)
     assert (score.low, score.mean, score.high) == (0.1, 0.1, 0.1)
 
 
-def test_a_choice_is_even_and_begins_with_the_first() -> None:
+def test_positions_are_even_and_begin_with_the_first() -> None:
     assert evenly(3, 200) == [0, 1, 2]
     assert evenly(10, 5) == [0, 2, 4, 6, 8]
     chosen = evenly(1000, 200)
@@ -86,7 +86,7 @@ def test_a_choice_is_even_and_begins_with_the_first() -> None:
     assert chosen[-1] == 995
 
 
-def test_what_is_kept_of_nothing_has_no_number() -> None:
+def test_a_share_of_a_score_near_zero_is_undefined() -> None:
     assert retained(0.4, 0.8) == 0.5
     assert retained(0.4, 0.0) is None
     assert retained(0.4, -0.3) is None
