@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-# Fixed, so that an image's bytes do not change with Pillow's default.
+# Fixed, so that an image's bytes do not depend on Pillow's default.
 COMPRESSION = 6
 
 

@@ -1,4 +1,4 @@
-"""A shard: a tar of `<six-digit index>.png` and `.json` pairs, the same bytes at every writing."""
+"""A shard: a tar of `<six-digit index>.png` and `.json` pairs, whose bytes are reproducible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Record:
-    """The JSON beside a picture (`pictureRecord` in lib/core/contract/pictures.ts)."""
+    """The JSON next to an image (`pictureRecord` in lib/core/contract/pictures.ts)."""
 
     index: int
     prompt: str
@@ -34,7 +34,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a shard on disk; its PNG is read when asked for, as sets can be larger than memory."""
+    """An image in a shard on disk; its PNG is read on demand, as datasets can be larger than memory."""
 
     record: Record
     shard: Path
@@ -42,13 +42,13 @@ class Picture:
     length: int
 
     def png(self) -> bytes:
-        """The PNG file's bytes."""
+        """Read the PNG file's bytes."""
         with self.shard.open("rb") as file:
             file.seek(self.offset)
             return file.read(self.length)
 
     def image(self) -> Image.Image:
-        """The decoded picture, RGB."""
+        """Decode the image as RGB."""
         from PIL import Image
 
         with Image.open(io.BytesIO(self.png())) as opened:
@@ -56,13 +56,13 @@ class Picture:
 
 
 def write(pictures: Iterable[tuple[bytes, dict[str, Any]]]) -> bytes:
-    """Pack pictures into a shard.
+    """Pack images into a shard.
 
     Args:
         pictures: PNG bytes and the record without its sha256, which is added here.
 
     Returns:
-        The tar; entries in order of index, without times, owners or names of this machine.
+        The tar; its entries are sorted by index, without times, owners or names of this machine.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -75,7 +75,7 @@ def write(pictures: Iterable[tuple[bytes, dict[str, Any]]]) -> bytes:
 
 
 def read(path: Path) -> list[Picture]:
-    """Read a shard and check all of it: form, pairs, records, and every PNG against its hash.
+    """Read a shard and verify it: layout, pairs, records, and the hash of every PNG.
 
     Raises:
         ProxytuneError: ShardInvalid.
@@ -85,25 +85,27 @@ def read(path: Path) -> list[Picture]:
         with tarfile.open(path, mode="r:") as tar:
             for member in tar:
                 if not member.isfile() or member.name in spans:
-                    raise invalid(path, f"the entry {member.name} is no file or stands there twice")
+                    raise invalid(path, f"the entry {member.name} is not a file or occurs twice")
                 spans[member.name] = (member.offset_data, member.size)
     except tarfile.TarError as error:
-        raise invalid(path, f"it is no whole tar: {error}") from error
+        raise invalid(path, f"it is not a complete tar: {error}") from error
     names = sorted({name.rpartition(".")[0] for name in spans})
-    wanted = {f"{name}.{kind}" for name in names for kind in ("png", "json")}
-    if not names or wanted != set(spans):
-        lone = sorted(wanted ^ set(spans))
-        raise invalid(path, f"it lacks {lone[0]}" if lone else "it holds no picture")
+    expected = {f"{name}.{kind}" for name in names for kind in ("png", "json")}
+    if not names or expected != set(spans):
+        unpaired = sorted(expected ^ set(spans))
+        raise invalid(
+            path, f"the pair of {unpaired[0]} is incomplete" if unpaired else "it contains no images"
+        )
     return [_picture(path, name, spans) for name in names]
 
 
 def invalid(path: Path, why: str) -> ProxytuneError:
-    """The error of a shard that cannot be used."""
+    """The error for a shard that cannot be used."""
     return ProxytuneError(
         "ShardInvalid",
         what=f"The shard {path.name} cannot be used: {why}",
-        allowed="a tar of pairs <index>.png and <index>.json as the stage that drew the pictures writes it",
-        remedy="draw the pictures of this chunk again",
+        allowed="a tar of pairs <index>.png and <index>.json, as the stage writes it",
+        remedy="generate the images of this chunk again",
     )
 
 
@@ -117,15 +119,15 @@ def _picture(path: Path, name: str, spans: dict[str, tuple[int, int]]) -> Pictur
     try:
         facts = json.loads(texts["json"])
     except ValueError as error:
-        raise invalid(path, f"{name}.json is no JSON: {error}") from error
+        raise invalid(path, f"{name}.json is not valid JSON: {error}") from error
     wrong = schema.check("picture-record", facts)
     if wrong is not None:
         raise invalid(path, f"{name}.json does not fit its schema: {wrong}")
     record = Record(**facts)
     if f"{record.index:06d}" != name:
-        raise invalid(path, f"{name}.json says index {record.index}")
+        raise invalid(path, f"{name}.json has index {record.index}")
     if hashlib.sha256(texts["png"]).hexdigest() != record.sha256:
-        raise invalid(path, f"{name}.png is not the file its record was written for")
+        raise invalid(path, f"the SHA-256 of {name}.png does not match its record")
     return Picture(record, path, *spans[f"{name}.png"])
 
 

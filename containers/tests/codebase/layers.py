@@ -1,4 +1,4 @@
-"""The layers of the package, and which imports break them."""
+"""The layers of the package, and the imports that break them."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ LAYERS = (
     ("contract",),
 )
 LEVEL = {package: at for at, layer in enumerate(LAYERS) for package in layer}
-# Imports within a layer, by the beginnings of both names, each with its reason.
+# Allowed imports within a layer, by the prefixes of both names, each with its reason.
 SIDEWAYS = {
-    ("teacher", "generation"): "a family offers a generator, and gives memory back between batches",
-    ("student", "generation"): "a family offers a generator, and gives memory back between batches",
-    ("generation.loading", "teacher.families.registry"): "by name in a table, imported when it is chosen",
-    ("generation.loading", "student.families.registry"): "by name in a table, imported when it is chosen",
+    ("teacher", "generation"): "its generator implements the protocol, and shares the batch backoff",
+    ("student", "generation"): "its generator implements the protocol, and shares the batch backoff",
+    ("generation.loading", "teacher.families.registry"): "by name in a table, imported only when used",
+    ("generation.loading", "student.families.registry"): "by name in a table, imported only when used",
 }
-# What is above all layers: the entry point chooses among the jobs, and the package itself is empty.
+# Above all layers: the entry point, which selects the job, and the empty package itself.
 ABOVE = ("__main__", "__init__")
 
 
-def wrong_imports(found: dict[str, set[str]]) -> list[tuple[str, str]]:
+def wrong_imports(graph: dict[str, set[str]]) -> list[tuple[str, str]]:
     """The imports that break the layers.
 
     Args:
-        found: of each module which others it names.
+        graph: module -> imported modules.
 
     Raises:
-        KeyError: a package is in no layer.
+        KeyError: a package does not belong to any layer.
     """
     return sorted(
-        (name, other) for name, others in found.items() for other in others if not _allowed(name, other)
+        (name, other) for name, others in graph.items() for other in others if not _allowed(name, other)
     )
 
 
 def sideways(name: str, other: str) -> tuple[str, str] | None:
-    """The row of `SIDEWAYS` that allows an import, if there is one."""
+    """The row of `SIDEWAYS` that allows an import, or None."""
     return next((row for row in SIDEWAYS if all(map(_within, (name, other), row))), None)
 
 
-def _within(name: str, beginning: str) -> bool:
-    return f"{name}.".startswith(f"proxytune.{beginning}.")
+def _within(name: str, prefix: str) -> bool:
+    return f"{name}.".startswith(f"proxytune.{prefix}.")
 
 
 def _allowed(name: str, other: str) -> bool:

@@ -1,7 +1,7 @@
-"""What the code imports is named in pyproject.toml, and what is named there is imported.
+"""The code imports exactly the dependencies that pyproject.toml names.
 
-A package that only comes along with another one would be gone when that one no longer needs it, and the image
-holds what is named.
+A package that is only installed as a dependency of another one would disappear when that one drops it, and
+the image contains only what is named.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
-from reading import CONTAINERS, imports
+from import_graph import CONTAINERS, imports
 
-# Where files are taken to lie: what they import by dots is of the package.
-ANYWHERE = "proxytune.some.room.file"
+# The assumed module name of files: their relative imports are then imports of the package.
+ANYWHERE = "proxytune.some.package.file"
 
 
-def named(package: str = "proxytune") -> set[str]:
-    """The distributions that a package may import: `dev` also those of the extra of its name."""
+def declared(package: str = "proxytune") -> set[str]:
+    """The distributions that a package may import; for `dev` also those of the extra `dev`."""
     project = tomllib.loads((CONTAINERS / "pyproject.toml").read_text("utf-8"))["project"]
     lines = project["dependencies"] + project["optional-dependencies"].get(package, [])
-    return {normal(re.split(r"[<>=!~;\[ ]", line)[0]) for line in lines}
+    return {normalized(re.split(r"[<>=!~;\[ ]", line)[0]) for line in lines}
 
 
-def normal(name: str) -> str:
+def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def foreign(files: list[Path]) -> dict[str, set[str]]:
-    """Every package of others that files import, wherever in them -> the files that do."""
+def third_party(files: list[Path]) -> dict[str, set[str]]:
+    """Third-party packages that files import, anywhere in them -> the files that do."""
     found: dict[str, set[str]] = {}
     for file in files:
         for module, _ in imports(ANYWHERE, file.read_text("utf-8")):
@@ -42,31 +42,31 @@ def foreign(files: list[Path]) -> dict[str, set[str]]:
     return found
 
 
-# Reads the records of every installed package.
+# Reads the metadata of every installed package.
 installed = cache(packages_distributions)
 
 
 def distributions(top: str) -> set[str]:
-    return {normal(name) for name in installed().get(top, ["not installed"])}
+    return {normalized(name) for name in installed().get(top, ["not installed"])}
 
 
-@pytest.mark.parametrize("room", ["proxytune", "dev"])
-def test_what_a_room_imports_is_named(room):
-    found = foreign(sorted((CONTAINERS / room).rglob("*.py")))
+@pytest.mark.parametrize("package", ["proxytune", "dev"])
+def test_every_import_is_declared(package):
+    found = third_party(sorted((CONTAINERS / package).rglob("*.py")))
     assert "torch" in found
-    unnamed = {top: files for top, files in found.items() if not distributions(top) & named(room)}
-    assert unnamed == {}
+    undeclared = {top: files for top, files in found.items() if not distributions(top) & declared(package)}
+    assert undeclared == {}
 
 
-def test_what_is_named_is_imported():
-    found = foreign(sorted((CONTAINERS / "proxytune").rglob("*.py")))
-    assert named() - set().union(*map(distributions, found)) == set()
+def test_every_declared_dependency_is_imported():
+    found = third_party(sorted((CONTAINERS / "proxytune").rglob("*.py")))
+    assert declared() - set().union(*map(distributions, found)) == set()
 
 
-def test_what_is_named_for_dev_alone_is_imported_by_dev_alone():
-    extra = named("dev") - named()
+def test_dependencies_declared_for_dev_only_are_imported_by_dev_only():
+    extra = declared("dev") - declared()
     used, image = (
-        set().union(*map(distributions, foreign(sorted((CONTAINERS / package).rglob("*.py")))))
+        set().union(*map(distributions, third_party(sorted((CONTAINERS / package).rglob("*.py")))))
         for package in ("dev", "proxytune")
     )
     assert extra <= used - image
@@ -74,6 +74,8 @@ def test_what_is_named_for_dev_alone_is_imported_by_dev_alone():
 
 def test_a_planted_import_is_found(tmp_path):
     file = tmp_path / "planted.py"
-    file.write_text("import json\nfrom . import beside\n\ndef later():\n    from yaml.loader import Loader\n")
-    assert foreign([file]) == {"yaml": {"planted.py"}}
-    assert not distributions("yaml") & named()
+    file.write_text(
+        "import json\nfrom . import sibling\n\ndef later():\n    from yaml.loader import Loader\n"
+    )
+    assert third_party([file]) == {"yaml": {"planted.py"}}
+    assert not distributions("yaml") & declared()

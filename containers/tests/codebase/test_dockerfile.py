@@ -1,4 +1,4 @@
-"""What can be said about the image without building it (Docker is on few machines that run these tests)."""
+"""Checks of the Dockerfile without building the image, as few machines that run these tests have Docker."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 CONTAINERS = Path(__file__).parents[2]
-# Continued lines joined, comments gone: as Docker reads it.
+# As Docker reads it: continued lines joined, comments removed.
 LINES = re.sub(
     r"\\\n", "", re.sub(r"^#.*\n", "", (CONTAINERS / "Dockerfile").read_text(), flags=re.M)
 ).splitlines()
@@ -23,7 +23,7 @@ def pinned(file: Path) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pairs}
 
 
-def test_the_entry_point_is_a_process_of_its_own_that_gets_the_signals():
+def test_the_entry_point_is_a_process_of_its_own_that_receives_the_signals():
     assert json.loads(instruction("ENTRYPOINT")[0]) == ["python", "-m", "proxytune"]
     assert "--platform=linux/amd64" in instruction("FROM")[0]
 
@@ -34,7 +34,7 @@ def test_train_and_serve_are_the_only_arguments():
     assert "train|serve" in wrong.stderr
 
 
-def test_the_step_that_lists_the_dependencies_lists_exactly_them(tmp_path):
+def test_the_step_that_lists_the_dependencies_lists_all_and_nothing_else(tmp_path):
     (step,) = (line for line in instruction("RUN") if "runtime.txt" in line and "tomllib" in line)
     for name in ("pyproject.toml", "requirements.txt"):
         (tmp_path / name).write_text((CONTAINERS / name).read_text())
@@ -43,8 +43,8 @@ def test_the_step_that_lists_the_dependencies_lists_exactly_them(tmp_path):
     assert (tmp_path / "runtime.txt").read_text().split() == wanted
 
 
-def test_the_image_has_the_compiler_without_which_nothing_is_compiled():
-    # proxytune/training/compilation.py looks for it, and computes as written where there is none.
+def test_the_image_has_the_compiler_that_torch_compile_needs():
+    # proxytune/training/compilation.py looks for it, and computes eagerly without it.
     (step,) = (line for line in instruction("RUN") if "apt-get install" in line)
     assert {"gcc", "libc6-dev"} <= set(step.split())
 

@@ -1,8 +1,8 @@
-"""Imports run downwards through the layers of the package, never to `dev`, and every module is imported."""
+"""Imports run downwards through the layers of the package, never to `dev`; every module is used."""
 
 import pytest
+from import_graph import import_graph, imports, modules, reachable
 from layers import ABOVE, LEVEL, SIDEWAYS, sideways, wrong_imports
-from reading import arrows, imports, modules, reached
 
 ENTRY = "proxytune.__main__"
 
@@ -12,7 +12,7 @@ def read(package="proxytune"):
 
 
 def to_dev(texts):
-    """The modules that name `dev`, in statements or as a place in a string."""
+    """The modules that import `dev`, in statements or by a name in a string."""
     return sorted(
         name
         for name, text in texts.items()
@@ -21,19 +21,19 @@ def to_dev(texts):
 
 
 def unused(texts):
-    """The modules that no job imports: packages aside, all that the entry point does not reach."""
-    used = reached(ENTRY, arrows(texts)) | {ENTRY}
+    """The modules that no job imports: those that the entry point does not reach, except packages."""
+    used = reachable(ENTRY, import_graph(texts)) | {ENTRY}
     return sorted(name for name in texts.keys() - used if not name.endswith(".__init__"))
 
 
 def test_the_package_imports_downwards_only():
-    found = arrows(read())
-    assert {name.split(".")[1] for name in found} == {*ABOVE, *LEVEL}
-    assert wrong_imports(found) == []
+    graph = import_graph(read())
+    assert {name.split(".")[1] for name in graph} == {*ABOVE, *LEVEL}
+    assert wrong_imports(graph) == []
 
 
-def test_every_import_that_is_allowed_within_a_layer_is_there():
-    used = {sideways(name, other) for name, others in arrows(read()).items() for other in others}
+def test_every_allowed_import_within_a_layer_exists():
+    used = {sideways(name, other) for name, others in import_graph(read()).items() for other in others}
     assert SIDEWAYS.keys() <= used
 
 
@@ -56,19 +56,22 @@ def test_every_import_that_is_allowed_within_a_layer_is_there():
 def test_a_planted_import_upwards_or_sideways_is_found(module, text):
     others = ("images", "curation", "teacher", "evaluation", "serving", "importing", "training")
     planted = {"proxytune.__main__": "", **{f"proxytune.{package}.b": "" for package in others}, module: text}
-    assert [name for name, _ in wrong_imports(arrows(planted))] == [module]
-    assert wrong_imports(arrows({**planted, module: "import json"})) == []
+    assert [name for name, _ in wrong_imports(import_graph(planted))] == [module]
+    assert wrong_imports(import_graph({**planted, module: "import json"})) == []
 
 
-def test_a_package_in_no_layer_is_an_error():
-    planted = {"proxytune.shelf.a": "from proxytune.contract.b import something", "proxytune.contract.b": ""}
+def test_a_package_outside_all_layers_is_an_error():
+    planted = {
+        "proxytune.unknown.a": "from proxytune.contract.b import something",
+        "proxytune.contract.b": "",
+    }
     with pytest.raises(KeyError):
-        wrong_imports(arrows(planted))
+        wrong_imports(import_graph(planted))
 
 
 def test_the_package_never_imports_dev():
     assert to_dev(read()) == []
-    # That the reading sees such imports at all.
+    # Such imports are found at all.
     assert len(to_dev(read("dev"))) > 10
 
 
@@ -84,7 +87,7 @@ def test_a_planted_import_of_dev_is_found(text):
     assert to_dev({"proxytune.a": text, "proxytune.b": "import json"}) == ["proxytune.a"]
 
 
-def test_every_module_of_the_image_is_imported_by_some_job():
+def test_every_module_of_the_image_is_imported_by_a_job():
     assert unused(read()) == []
 
 

@@ -17,7 +17,7 @@ CHUNK = {
 }
 
 
-def test_it_is_read_and_batched():
+def test_a_chunk_is_parsed_and_batched():
     chunk = parse(json.dumps(CHUNK).encode())
     assert chunk.sampler["steps"] == 2
     assert [[request.index for request in batch] for batch in chunk.batches()] == [[0, 1], [2, 3], [4]]
@@ -35,7 +35,7 @@ def test_it_is_read_and_batched():
         (json.dumps({**CHUNK, "pictures": CHUNK["pictures"][:1] * 2}).encode(), "more than once"),
     ],
 )
-def test_what_does_not_fit_is_refused(body, reason):
+def test_an_invalid_chunk_is_refused(body, reason):
     with pytest.raises(ProxytuneError, match=reason) as caught:
         parse(body)
     assert caught.value.name == "HyperparameterInvalid"

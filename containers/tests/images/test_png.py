@@ -8,7 +8,7 @@ from PIL import Image
 from proxytune.images.png import encode_png
 
 
-def test_an_image_comes_back_as_it_was():
+def test_an_image_survives_encoding():
     values = np.random.default_rng(1).integers(0, 255, (16, 8, 3), dtype=np.uint8)
     with Image.open(io.BytesIO(encode_png(Image.fromarray(values)))) as opened:
         assert opened.mode == "RGB"

@@ -48,7 +48,7 @@ def record_text(index: int, **changes) -> bytes:
     return json.dumps({**facts(index), "sha256": sha256, **changes}).encode()
 
 
-def test_what_is_written_is_read_back(tmp_path):
+def test_a_written_shard_is_read_back(tmp_path):
     pictures = shard.read(write(tmp_path / "c.out", [7, 3]))
     assert [picture.record.index for picture in pictures] == [3, 7]
     assert [picture.png() for picture in pictures] == [png(3), png(7)]
@@ -56,12 +56,12 @@ def test_what_is_written_is_read_back(tmp_path):
     assert pictures[0].record.seed == 103
 
 
-def test_equal_pictures_give_equal_bytes_in_whatever_order_they_come():
+def test_equal_images_give_equal_bytes_in_any_order():
     one = shard.write((png(index), facts(index)) for index in (1, 2))
     assert one == shard.write((png(index), facts(index)) for index in (2, 1))
 
 
-def test_any_tar_program_and_the_webdataset_layout_can_read_it(tmp_path):
+def test_a_shard_is_a_plain_tar_in_the_webdataset_layout(tmp_path):
     path = write(tmp_path / "c.out", [0, 1])
     with tarfile.open(path) as tar:
         assert tar.getnames() == ["000000.png", "000000.json", "000001.png", "000001.json"]
@@ -74,19 +74,19 @@ PAIR = [("000001.png", png(1)), ("000001.json", record_text(1))]
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [
-        ([], "no picture"),
-        (PAIR[:1], "lacks 000001.json"),
-        (PAIR[1:], "lacks 000001.png"),
+        ([], "no images"),
+        (PAIR[:1], "pair of 000001.json is incomplete"),
+        (PAIR[1:], "pair of 000001.png is incomplete"),
         ([*PAIR, PAIR[0]], "twice"),
-        ([*PAIR, ("readme.txt", b"x")], "lacks readme"),
-        ([("000001.png", png(2)), PAIR[1]], "not the file its record"),
-        ([("000002.png", png(1)), ("000002.json", record_text(1))], "says index 1"),
-        ([PAIR[0], ("000001.json", b"{")], "no JSON"),
+        ([*PAIR, ("readme.txt", b"x")], "pair of readme.json is incomplete"),
+        ([("000001.png", png(2)), PAIR[1]], "SHA-256 of 000001.png"),
+        ([("000002.png", png(1)), ("000002.json", record_text(1))], "has index 1"),
+        ([PAIR[0], ("000001.json", b"{")], "not valid JSON"),
         ([PAIR[0], ("000001.json", record_text(1, variant="other"))], "variant"),
         ([PAIR[0], ("000001.json", record_text(1, colour="red"))], "colour"),
     ],
 )
-def test_a_shard_of_another_form_is_refused_with_the_reason(tmp_path, entries, reason):
+def test_an_invalid_shard_is_refused_with_the_reason(tmp_path, entries, reason):
     with pytest.raises(ProxytuneError, match=reason) as caught:
         shard.read(write_entries(tmp_path / "c.out", entries))
     assert caught.value.name == "ShardInvalid"
@@ -94,7 +94,7 @@ def test_a_shard_of_another_form_is_refused_with_the_reason(tmp_path, entries, r
 
 
 @pytest.mark.parametrize("keep", [0, 100, 700, 1100])
-def test_a_shard_that_was_cut_is_refused(tmp_path, keep):
+def test_a_truncated_shard_is_refused(tmp_path, keep):
     path = write(tmp_path / "c.out", [1, 2])
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(ProxytuneError) as caught:
