@@ -1,4 +1,4 @@
-"""The folder contract under /opt/ml: what a job is given, what it leaves, how it ends.
+"""The contract of a job: its folders under /opt/ml, its inputs and outputs, and how it ends.
 
 Import from the modules, not from here, so that a process loads only what it uses:
 
@@ -6,8 +6,12 @@ Import from the modules, not from here, so that a process loads only what it use
     entry_points      load_entry_point("module:name"), find_family(families, family, role)
     folders           Folders: every path under SAGEMAKER_BASE_DIR
     schema            check(name, value): validation by the JSON Schemas that lib/core exports
-    records           read_record(folder, file, kind, ...): what an earlier stage wrote, checked
-    hyperparameters   read(folders) -> dict with real types, settings_hash(...)
+    names             names and limits that TypeScript and Python share
+    types             TypedDicts of the schemas, written by npm run schemas
+    records           read_record(folder, file, kind, ...): a record of an earlier stage, checked
+    plan_file         read_plan(channel), curation_of(plan), models_of(plan)
+    hyperparameters   read(folders) -> Hyperparameters, settings_hash(...)
+    model_manifest    the manifest of a base model, and comparison with it
     progress          ProgressFile: progress.json, at most once a second
     checkpoints       CheckpointStore: atomic, complete, bound to the settings
     failure           report(error, folders): the failure file, and the exit code

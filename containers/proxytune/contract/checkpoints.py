@@ -1,8 +1,8 @@
-"""Checkpoints that are whole or do not exist, and that refuse to be resumed under other settings.
+"""Checkpoints that are complete or do not exist, and that cannot be resumed with other settings.
 
 One file a checkpoint: a line of JSON (format, step, settings, length and SHA-256 of the rest), then the state
-as torch.save writes it. The line makes it cheap to look at many; the hash tells a file that the mirror
-brought back only in part from a whole one.
+as torch.save writes it. The line makes it cheap to inspect many; the hash detects a file that the mirror
+restored only in part.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import replace_file
 
 FORMAT = "proxytune-checkpoint-1"
-# The newest, and one before it in case the mirror brought the newest back in part.
+# The newest, and one before it in case the mirror restored the newest only in part.
 KEPT = 2
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read whole: the step it was taken after, and the state given to `write`."""
+    """A checkpoint: the step after which it was written, and the state given to `write`."""
 
     step: int
     state: dict[str, Any]
@@ -34,10 +34,10 @@ class CheckpointStore:
     """The checkpoints of one job in its mirrored folder.
 
     Args:
-        folder: made when absent.
+        folder: created when missing.
         settings: hash of everything that decides what is trained (`hyperparameters.settings_hash`).
-        clear: whether files that a killed process left half-written are removed; of several processes that
-            share the folder only one may, as another could be writing.
+        clear: remove partial files of a killed process; of several processes that share the folder only one
+            may, as another could be writing.
     """
 
     def __init__(self, folder: Path, settings: str, *, clear: bool = True) -> None:
@@ -48,7 +48,7 @@ class CheckpointStore:
             left_over.unlink(missing_ok=True)
 
     def write(self, step: int, state: dict[str, Any]) -> Path:
-        """Keep a state: tensors, numbers, strings and plain containers of these only."""
+        """Write a state, which consists of tensors, numbers, strings and plain containers of these."""
         import torch
 
         buffer = io.BytesIO()
@@ -68,23 +68,23 @@ class CheckpointStore:
         return path
 
     def newest(self) -> Checkpoint | None:
-        """The newest whole checkpoint; None when there is none.
+        """Read the newest complete checkpoint; None when there is none.
 
         Raises:
-            ProxytuneError: CheckpointUnusable when it was made under other settings.
+            ProxytuneError: CheckpointUnusable when it was written with other settings.
         """
         import torch
 
         for path in self._newest_first():
-            found = _read_whole(path)
-            if found is None:
-                print(f"{path.name} is not whole and is passed over", flush=True)
+            complete = _read_complete(path)
+            if complete is None:
+                print(f"{path.name} is incomplete and is skipped", flush=True)
                 continue
-            head, payload = found
+            head, payload = complete
             if head["settings"] != self._settings:
                 raise ProxytuneError(
                     "CheckpointUnusable",
-                    what=f"The checkpoint {path.name} was made under other settings than those of this job",
+                    what=f"The checkpoint {path.name} was written with other settings than those of this job",
                     given=f"settings {str(head['settings'])[:12]}",
                     allowed=f"settings {self._settings[:12]}",
                     remedy="start a new run, or give the job an empty checkpoint folder",
@@ -96,7 +96,7 @@ class CheckpointStore:
         return sorted(self.folder.glob("step-*.checkpoint"), reverse=True)
 
 
-def _read_whole(path: Path) -> tuple[dict[str, Any], bytes] | None:
+def _read_complete(path: Path) -> tuple[dict[str, Any], bytes] | None:
     first, _, payload = path.read_bytes().partition(b"\n")
     try:
         head = json.loads(first)

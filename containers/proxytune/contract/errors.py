@@ -1,4 +1,4 @@
-"""Errors with names: the same in TypeScript, in Python, in the state machine and in what the user reads."""
+"""Errors with names: the same in TypeScript, in Python, in the state machine and in messages to the user."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class ProxytuneError(Exception):
     ) -> None:
         names = catalogue()
         if names and name not in names:
-            raise ValueError(f"{name} is no error of the catalogue; its names: {', '.join(sorted(names))}")
+            raise ValueError(
+                f"{name} is not an error of the catalogue; its names: {', '.join(sorted(names))}"
+            )
         self.name = name
         self.what = what
         self.given = given
@@ -49,7 +51,7 @@ class ProxytuneError(Exception):
 
 @cache
 def catalogue() -> dict[str, dict[str, object]]:
-    """Name -> {exit, retry, when}; empty where the exported catalogue is not there (a source checkout)."""
+    """Name -> {exit, retry, when}; empty where the catalogue has not been exported."""
     if not CATALOGUE_FILE.exists():
         return {}
     names: dict[str, dict[str, object]] = json.loads(CATALOGUE_FILE.read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""How a job ends badly: one line with a name for the platform, the traceback for the log."""
+"""The end of a failed job: one line with the error's name for the platform, the traceback for the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proxytune.contract.folders import Folders
 
 # SageMaker takes the first 1024 characters of the failure file as FailureReason (its training contract).
 MOST_CHARACTERS = 1024
-# The disk itself, or what a user may have of it.
+# The disk, or the user's quota.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -26,25 +26,25 @@ def report(error: BaseException, folders: Folders) -> int:
     print(line, file=sys.stderr, flush=True)
     try:
         folders.failure.parent.mkdir(parents=True, exist_ok=True)
-        # Of several processes the first to fail knows why; the others only miss it.
+        # Of several processes the first to fail knows the cause; the others only lose the connection to it.
         with folders.failure.open("x", encoding="utf-8") as file:
             file.write(line)
     except FileExistsError:
         pass
     except OSError as second:
-        # With a full disk the file cannot be written; the log above still says why the job ended.
+        # On a full disk the file cannot be written; the log above still has the cause.
         print(f"The failure file could not be written: {second}", flush=True)
     return 1
 
 
 def named(error: BaseException) -> ProxytuneError:
-    """The error itself when it has a name, else what it means to the user."""
+    """Return an error with a name: the error itself, or the one that tells the user what it means."""
     if isinstance(error, ProxytuneError):
         return error
     if _is_out_of_memory(error):
         return ProxytuneError(
             "OutOfMemory",
-            what=f"The memory was not enough: {_first_line(error)}",
+            what=f"Not enough memory: {_first_line(error)}",
             remedy="lower batchSize in `advanced`, or choose an instanceType with more memory there",
         )
     if isinstance(error, OSError) and error.errno in DISK_FULL:
@@ -56,7 +56,7 @@ def named(error: BaseException) -> ProxytuneError:
     return ProxytuneError(
         "JobFailed",
         what=f"{type(error).__name__}: {_first_line(error)}",
-        remedy="read the job's log; it holds the traceback",
+        remedy="read the job's log; it contains the traceback",
     )
 
 

@@ -1,7 +1,7 @@
-"""What a model answers once and much is made of later, refused on the spot where it is not finite.
+"""A check of values that a model computes once and that many steps depend on: they must be finite.
 
-One infinity in what is known of a prompt or a photo spoils every step and picture that is made of it, hours
-later and often without a word: NaN pixels become black ones, of NaN latents the first code is the nearest.
+One infinity in the encoding of a prompt or a photo corrupts every later step and image, often silently: NaN
+pixels become black, and the nearest code of a NaN latent is the first one.
 """
 
 from __future__ import annotations
@@ -13,32 +13,32 @@ from proxytune.contract.errors import ProxytuneError
 if TYPE_CHECKING:
     from torch import Tensor
 
-SPOILT = "import the model again: at this precision sound weights do not overflow, so its own are spoilt"
-TOO_NARROW = "compute this part in bfloat16 or float32, which reach further than float16's 65504"
+CORRUPT = "import the model again: intact weights do not overflow at this precision, so these are corrupt"
+TOO_NARROW = "compute this part in bfloat16 or float32, whose range is larger than float16's 65504"
 
 
-def finite(values: Tensor, part: str, of: str, *, remedy: str = SPOILT) -> Tensor:
-    """The values themselves, when all of them are finite.
+def finite(values: Tensor, part: str, of: str, *, remedy: str = CORRUPT) -> Tensor:
+    """Return the values if all of them are finite.
 
-    Waits for the device: for what is computed once, not for what each step computes.
+    Waits for the device, so use it for values that are computed once, not in each step.
 
     Args:
         values: in the precision in which they were computed.
-        part: of a model, which computed them.
-        of: what it was asked about.
-        remedy: what to do where the precision is not to blame.
+        part: the part of a model that computed them.
+        of: its input, for the message.
+        remedy: what to do where the precision is not the cause.
 
     Raises:
         ProxytuneError: ModelNotFinite, naming part, precision and remedy.
     """
-    held = values.isfinite()
-    if bool(held.all()):
+    valid = values.isfinite()
+    if bool(valid.all()):
         return values
     precision = str(values.dtype).removeprefix("torch.")
     raise ProxytuneError(
         "ModelNotFinite",
-        what=f"The {part} computed infinities, or what is no number",
-        given=f"{int((~held).sum())} of {values.numel()} numbers in {precision}, for {of}",
+        what=f"The {part} computed infinite or invalid numbers",
+        given=f"{int((~valid).sum())} of {values.numel()} numbers in {precision}, for {of}",
         allowed="finite numbers",
         remedy=TOO_NARROW if precision == "float16" else remedy,
     )

@@ -15,13 +15,13 @@ PLATFORM_BASE = PurePosixPath("/opt/ml")
 
 @dataclass(frozen=True)
 class Folders:
-    """The folders of one training job; nothing is created or read before a method asks for it."""
+    """The folders of one training job; nothing is created or read before a method needs it."""
 
     base: Path
 
     @classmethod
     def from_environment(cls) -> Folders:
-        """The folders under SAGEMAKER_BASE_DIR, or /opt/ml where it is not set."""
+        """Use the folders under SAGEMAKER_BASE_DIR, or under /opt/ml where it is not set."""
         return cls(Path(os.environ.get("SAGEMAKER_BASE_DIR") or PLATFORM_BASE))
 
     @property
@@ -31,7 +31,7 @@ class Folders:
 
     @property
     def model(self) -> Path:
-        """What the job makes; uploaded when it ends."""
+        """The output of the job; uploaded when it ends."""
         return self.base / "model"
 
     @property
@@ -44,7 +44,7 @@ class Folders:
         """The folder that SageMaker mirrors to the bucket while the job runs.
 
         Its path is in checkpointconfig.json when the request has a CheckpointConfig. A path below /opt/ml is
-        taken relative to `base`, so that the same request works where the base lies elsewhere.
+        taken relative to `base`, so that the same request works with another base.
         """
         config = self.base / "input" / "config" / "checkpointconfig.json"
         if not config.exists():
@@ -56,12 +56,12 @@ class Folders:
         )
 
     def optional_channel(self, name: str) -> Path | None:
-        """The folder of an input channel that a job may be given or not."""
+        """The folder of an input channel that not every job has."""
         folder = self.base / "input" / "data" / name
         return folder if folder.is_dir() else None
 
     def host(self) -> tuple[int, int]:
-        """The number of this instance among those of the job, from 0, and how many there are."""
+        """Return the number of this instance among those of the job, from 0, and their count."""
         config = self.base / "input" / "config" / "resourceconfig.json"
         if not config.exists():
             return 0, 1
@@ -71,7 +71,7 @@ class Folders:
         return hosts.index(resources["current_host"]), len(hosts)
 
     def channel(self, name: str) -> Path:
-        """The folder of an input channel; one that holds a base model is compared with its manifest.
+        """The folder of an input channel; a base model in it is compared with its manifest.
 
         Raises:
             ProxytuneError: ChannelMissing when the folder is absent or holds no file, ModelChanged.
@@ -83,7 +83,7 @@ class Folders:
                 "ChannelMissing",
                 what=f"The input channel '{name}' is absent or empty",
                 given=f"channels {', '.join(there) or 'none'}",
-                remedy="check that the S3 prefix of this channel in the job's request holds objects",
+                remedy="check that the S3 prefix of this channel in the job's request contains objects",
             )
         check_folder(folder)
         return folder

@@ -1,4 +1,4 @@
-"""What a training job is told: strings from SageMaker, made into real types by the schema."""
+"""The hyperparameters of a training job: strings from SageMaker, converted to typed values by the schema."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.types.hyperparameters import Hyperparameters
 
-# They decide when a checkpoint is written, not what is trained: another value may resume the same training.
+# They decide when a checkpoint is written, not what is trained: a training may resume with another value.
 WITHOUT_EFFECT = frozenset({"checkpoint_every"})
 
 
 def read(folders: Folders) -> Hyperparameters:
-    """The hyperparameters of this job, typed and checked.
+    """Read and check the hyperparameters of this job.
 
     Raises:
-        ProxytuneError: HyperparameterInvalid, naming the key, when one does not fit or the file is not there.
+        ProxytuneError: HyperparameterInvalid, naming the key, when one does not fit or the file is missing.
     """
     try:
         given = json.loads(folders.hyperparameters.read_text("utf-8"))
@@ -32,8 +32,8 @@ def read(folders: Folders) -> Hyperparameters:
 def parse(given: dict[str, str]) -> Hyperparameters:
     """Turn SageMaker's flat object of strings into typed values.
 
-    A string stays what it is where the schema wants a string; everything else is read as JSON (numbers in
-    decimal, lists as JSON text), as `toStrings` in lib/core/contract/hyperparameters.ts writes it.
+    A value stays a string where the schema wants one; everything else is read as JSON (numbers in
+    decimal, lists as JSON text), as `toStrings` in lib/core/stages/hyperparameters.ts writes it.
 
     Raises:
         ProxytuneError: HyperparameterInvalid.
@@ -43,7 +43,7 @@ def parse(given: dict[str, str]) -> Hyperparameters:
     member = schema.branch(union, "stage", stage)
     if member is None:
         raise _invalid(
-            "The hyperparameter 'stage' names no stage that trains",
+            "The hyperparameter 'stage' is not the stage of a training job",
             given=repr(stage),
             allowed=", ".join(schema.branch_keys(union, "stage")),
         )
@@ -56,11 +56,11 @@ def parse(given: dict[str, str]) -> Hyperparameters:
 
 
 def settings_hash(hyperparameters: Mapping[str, object], data: list[str]) -> str:
-    """One hash for everything that decides what a training computes.
+    """Hash everything that decides what a training computes.
 
     Args:
         hyperparameters: as `read` returns them.
-        data: what is trained on, in order, for instance the SHA-256 of every photo.
+        data: identities of the training data, in order, for instance the SHA-256 of every photo.
     """
     kept = {key: value for key, value in hyperparameters.items() if key not in WITHOUT_EFFECT}
     text = json.dumps({"hyperparameters": kept, "data": data}, sort_keys=True, separators=(",", ":"))
@@ -71,16 +71,18 @@ def _typed(key: str, text: str, property_schema: dict[str, Any]) -> object:
     if property_schema.get("type") == "string" or isinstance(property_schema.get("const"), str):
         return text
     if not isinstance(text, str):
-        raise _invalid(f"The hyperparameter '{key}' is no string", given=repr(text), allowed="strings only")
+        raise _invalid(
+            f"The hyperparameter '{key}' is not a string", given=repr(text), allowed="strings only"
+        )
     try:
         return json.loads(text, parse_constant=_no_constant)
     except ValueError:
-        # Left as it is: the schema then says what was wanted in this place.
+        # Unchanged: the schema then names the type that is expected here.
         return text
 
 
 def _no_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _invalid(what: str, *, given: str | None = None, allowed: str | None = None) -> ProxytuneError:

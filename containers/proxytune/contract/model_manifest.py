@@ -1,4 +1,4 @@
-"""The manifest of a base model, next to its files: every file's size and SHA-256."""
+"""The manifest of a base model, next to its files: the size and SHA-256 of each."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from proxytune.contract.types.model_manifest import ModelManifest, ModelManifest
 
 MANIFEST_FILE = FILES.manifest
 # Settings, vocabularies and small weights: read anyway, and hashed in a few hundredths of a second. Larger
-# files are compared by size where they lie, and by hash where they are pulled.
+# files are compared by size in a folder, and by hash when they are downloaded.
 HASHED_BYTES = 64 * 2**20
 READ_BYTES = 2**22
 
 
 def parse(text: str, where: str) -> ModelManifest:
-    """The manifest.
+    """Parse and check the text of a manifest.
 
     Args:
-        where: the place it is from, for the message.
+        where: the place of the file, for the message.
 
     Raises:
-        ProxytuneError: ModelChanged when it is none.
+        ProxytuneError: ModelChanged when it is invalid.
     """
     try:
         manifest: ModelManifest = json.loads(text)
     except json.JSONDecodeError as error:
-        raise changed(where, f"{MANIFEST_FILE} is no JSON: {error}") from error
+        raise changed(where, f"{MANIFEST_FILE} is not valid JSON: {error}") from error
     fault = schema.check("model-manifest", manifest)
     if fault is not None:
-        raise changed(where, f"{MANIFEST_FILE} is of another version, or damaged: {fault}")
+        raise changed(where, f"{MANIFEST_FILE} has another version or is corrupt: {fault}")
     return manifest
 
 
@@ -60,7 +60,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_sizes(manifest: ModelManifest, sizes: Mapping[str, int], where: str) -> None:
-    """Compare what a listing tells with the manifest.
+    """Compare a listing with the manifest.
 
     Args:
         sizes: path below the model -> bytes.
@@ -71,12 +71,12 @@ def check_sizes(manifest: ModelManifest, sizes: Mapping[str, int], where: str) -
     known = {entry["path"]: entry["size"] for entry in manifest["files"]}
     for path, size in known.items():
         if path not in sizes:
-            raise changed(where, f"{path} is gone")
+            raise changed(where, f"{path} is missing")
         if sizes[path] != size:
             raise changed(where, f"{path} has {sizes[path]} bytes instead of {size}")
     for path in sizes:
         if path not in known:
-            raise changed(where, f"{path} was not brought in")
+            raise changed(where, f"{path} was not imported")
 
 
 def check_hash(entry: ModelManifestFile, sha256: str, where: str) -> None:
@@ -89,7 +89,7 @@ def check_hash(entry: ModelManifestFile, sha256: str, where: str) -> None:
         ProxytuneError: ModelChanged.
     """
     if sha256 != entry["sha256"]:
-        raise changed(where, f"{entry['path']} has other content than was brought in")
+        raise changed(where, f"{entry['path']} has other content than the imported file")
 
 
 def sha256_of(file: Path) -> str:
@@ -98,7 +98,7 @@ def sha256_of(file: Path) -> str:
 
 
 def sha256_of_all(content: Iterable[bytes]) -> str:
-    """SHA-256 of content that comes in pieces."""
+    """SHA-256 of content in blocks."""
     digest = hashlib.sha256()
     for block in content:
         digest.update(block)
@@ -106,17 +106,17 @@ def sha256_of_all(content: Iterable[bytes]) -> str:
 
 
 def blocks(file: Path) -> Iterator[bytes]:
-    """A file's content in pieces that fit the memory."""
+    """Yield a file's content in blocks that fit in memory."""
     with file.open("rb") as opened:
         while block := opened.read(READ_BYTES):
             yield block
 
 
 def changed(where: str, why: str) -> ProxytuneError:
-    """The error of a model that is not the one that was brought in."""
+    """Return the error of a model that is not the imported one."""
     return ProxytuneError(
         "ModelChanged",
-        what=f"The base model is not the one that was brought in: {why}",
+        what=f"The base model is not the one that was imported: {why}",
         given=where,
-        remedy="bring it in again with npx proxytune import-model, which mends what differs",
+        remedy="import it again with npx proxytune import-model, which replaces what differs",
     )

@@ -1,4 +1,4 @@
-"""plan.json of a run, as a job that needs more than its hyperparameters is given it."""
+"""plan.json of a run, for jobs that need more than their hyperparameters."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from proxytune.contract.types.plan import ChosenModel, CurationPlan, Plan
 
 
 def read_plan(channel: Path) -> Plan:
-    """The run's plan.
+    """Read and check the plan of the run.
 
     Raises:
-        ProxytuneError: ChannelMissing when plan.json is absent, is no JSON or does not fit its schema.
+        ProxytuneError: ChannelMissing when plan.json is missing, invalid JSON or does not fit its schema.
     """
     plan: Plan = read_record(
         channel,
@@ -27,10 +27,10 @@ def read_plan(channel: Path) -> Plan:
 
 
 def curation_of(plan: Plan) -> CurationPlan:
-    """The curation of a plan that has one.
+    """Return the curation of a plan that has one.
 
     Raises:
-        ValueError: it has none; jobs that need one are only started by runs that have it.
+        ValueError: it has none; only runs with a curation start jobs that need one.
     """
     curation = plan.get("curation")
     if curation is None:
@@ -39,7 +39,7 @@ def curation_of(plan: Plan) -> CurationPlan:
 
 
 def models_of(plan: Plan) -> dict[str, ChosenModel]:
-    """The models of a plan by their roles."""
+    """Return the models of a plan by their roles."""
     models = plan["models"]
     return {
         "teacher": models["teacher"],

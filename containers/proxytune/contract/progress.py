@@ -1,4 +1,4 @@
-"""progress.json: what a job does now, replaced atomically in the folder that is mirrored to the bucket."""
+"""progress.json: the state of a job, replaced atomically in the folder that is mirrored to the bucket."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pathlib import Path
 from proxytune.contract.names import FILES
 from proxytune.contract.types.progress import Progress, TrainingStage
 
-# The mirror uploads every version that it sees; more than one a second only costs requests.
+# The mirror uploads every version that it sees; more than one per second only costs requests.
 SECONDS_BETWEEN_WRITES = 1.0
-# The rate is taken over this many of the latest writes, so that a slow start does not spoil the ETA for long.
+# The rate is that of so many of the latest writes, so that a slow start does not distort the ETA for long.
 RATE_WINDOW = 30
 
 
@@ -25,11 +25,11 @@ class ProgressFile:
     """Writes progress.json.
 
     Args:
-        folder: the checkpoint folder; made when absent.
-        stage: teach, learn or evaluate.
-        total: number of steps (or pictures) the job will do.
+        folder: the checkpoint folder; created when missing.
+        stage: the stage of the job.
+        total: number of steps, or of images, of the job.
         resumed_from: step of the checkpoint this attempt began with; None for a fresh start.
-        clock: seconds that only rise; for tests.
+        clock: monotonic seconds; for tests.
     """
 
     def __init__(
@@ -45,22 +45,22 @@ class ProgressFile:
         self._stage = stage
         self._clock = clock
         self._written_at = -SECONDS_BETWEEN_WRITES
-        self._marks: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW)
+        self._history: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW)
         self.total = total
         self.resumed_from = resumed_from
         folder.mkdir(parents=True, exist_ok=True)
 
     def due(self) -> bool:
-        """Whether a write is due; ask before computing a loss that has to come from the GPU."""
+        """Return whether a write is due; check before copying a loss from the GPU."""
         return self._clock() - self._written_at >= SECONDS_BETWEEN_WRITES
 
     def write(self, phase: str, step: int, loss: float | None = None) -> None:
-        """Write now, and one line to the log; call `due` first where it would be too often."""
+        """Write the file and a line of the log now; call `due` first where that would be too often."""
         now = self._clock()
         self._written_at = now
-        # Without a loss nothing is being counted yet: the time then spent says nothing about the rate.
-        if loss is not None or not self._marks:
-            self._marks.append((now, step))
+        # Without a loss no steps are being counted yet: that time says nothing about the rate.
+        if loss is not None or not self._history:
+            self._history.append((now, step))
         rate = self._rate()
         record: Progress = {
             "stage": self._stage,
@@ -70,7 +70,7 @@ class ProgressFile:
             "total": self.total,
             "loss": loss,
             "rate": rate,
-            # After the last step other work follows, whose time no step tells: "0 s left" would be wrong.
+            # After the last step other work follows, whose time is unknown: "0 s left" would be wrong.
             "eta_seconds": None if rate is None or step >= self.total else (self.total - step) / rate,
             "peak_memory_mib": peak_memory_mib(),
             "resumed_from": self.resumed_from,
@@ -81,12 +81,12 @@ class ProgressFile:
         print(f"{phase}: step {step} of {self.total}{shown}", flush=True)
 
     def restart_rate(self, step: int) -> None:
-        """Measure the rate from here on: what came before (loading) was no step."""
-        self._marks.clear()
-        self._marks.append((self._clock(), step))
+        """Measure the rate from here on, without the loading before the first step."""
+        self._history.clear()
+        self._history.append((self._clock(), step))
 
     def _rate(self) -> float | None:
-        (first_time, first_step), (last_time, last_step) = self._marks[0], self._marks[-1]
+        (first_time, first_step), (last_time, last_step) = self._history[0], self._history[-1]
         if last_step <= first_step or last_time <= first_time:
             return None
         return (last_step - first_step) / (last_time - first_time)
@@ -103,7 +103,7 @@ def peak_memory_mib() -> float:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
+    """Write a file so that a reader sees the old content or all of the new."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
@@ -112,6 +112,6 @@ def replace_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
-        # On a full disk half a file would stay for good, and be carried along with the folder it is in.
+        # On a full disk a partial file would stay, and would be uploaded with its folder.
         temporary.unlink(missing_ok=True)
         raise

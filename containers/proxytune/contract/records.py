@@ -1,4 +1,4 @@
-"""What an earlier stage wrote for a later one: a JSON file in a channel, with a schema of lib/core."""
+"""Records that an earlier stage wrote for a later one: JSON files in channels, with schemas of lib/core."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 
-# Plan and records are written by one version of everything, or not read.
-START_AGAIN = "start the run again, so that plan and container are of the same version"
+# A plan and records of another version are not read.
+START_AGAIN = "start the run again, so that plan and container have the same version"
 
 
 def read_record(folder: Path, file: str, kind: str, *, channel: str, allowed: str, remedy: str) -> Any:
     """Read a record and check it.
 
     Args:
-        folder: where the channel lies; `channel` is its name.
+        folder: of the channel, whose name is `channel`.
         kind: the record's schema; the caller names its type.
         allowed, remedy: for the error.
 
     Raises:
-        ProxytuneError: ChannelMissing when the file is absent, is no JSON or does not fit its schema.
+        ProxytuneError: ChannelMissing when the file is missing, invalid JSON or does not fit its schema.
     """
     try:
         record = json.loads((folder / file).read_text("utf-8"))
@@ -34,7 +34,7 @@ def read_record(folder: Path, file: str, kind: str, *, channel: str, allowed: st
         return record
     raise ProxytuneError(
         "ChannelMissing",
-        what=f"The channel '{channel}' holds no usable {file}; {why}",
+        what=f"The channel '{channel}' contains no usable {file}; {why}",
         allowed=allowed,
         remedy=remedy,
     )

@@ -1,4 +1,4 @@
-"""Validation by the JSON Schemas that lib/core exports: whatever crosses the wall to TypeScript has one."""
+"""Validation by the JSON Schemas that lib/core exports: all data that crosses from TypeScript has one."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def check(name: str, value: object) -> str | None:
     """Check a value against schema `name`.
 
     Returns:
-        None when it fits, else one line that names the place and what is wrong there.
+        None when it fits, else one line with the place and the error.
     """
     return first_error(load(name), value)
 
 
 def first_error(schema: dict[str, Any], value: object) -> str | None:
-    """The most telling error of a value against a schema, as `place: what is wrong`; None when it fits."""
-    # Imported here because processes that validate nothing should not pay for it.
+    """Return the most relevant error of a value against a schema, as `place: error`; None when it fits."""
+    # Imported here because processes that validate nothing should not load it.
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
@@ -40,15 +40,15 @@ def first_error(schema: dict[str, Any], value: object) -> str | None:
 
 
 def branch(schema: dict[str, Any], key: str, value: object) -> dict[str, Any] | None:
-    """Of a union told apart by `key` (zod's discriminatedUnion): the member where `key` must be `value`."""
+    """Return the member of a union (zod's discriminatedUnion) whose discriminator `key` is `value`."""
     for member in schema.get("oneOf") or schema.get("anyOf") or []:
         if member.get("properties", {}).get(key, {}).get("const") == value:
-            found: dict[str, Any] = member
-            return found
+            result: dict[str, Any] = member
+            return result
     return None
 
 
 def branch_keys(schema: dict[str, Any], key: str) -> list[str]:
-    """Of a union told apart by `key`: every value that `key` may have."""
+    """Return every value of the discriminator `key` of a union."""
     members = schema.get("oneOf") or schema.get("anyOf") or []
     return [str(member.get("properties", {}).get(key, {}).get("const")) for member in members]

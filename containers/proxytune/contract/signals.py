@@ -1,4 +1,4 @@
-"""SIGTERM: at once while nothing is worth saving, at the next step boundary while training."""
+"""SIGTERM ends a job at once while there is nothing to save, and between two steps while it trains."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ EXIT_CODE = 143
 
 
 class Stop(Protocol):
-    """Whether the job was asked to end; outside of training SIGTERM ends the process at once."""
+    """A request to end the job; outside of training SIGTERM ends the process at once."""
 
     requested: bool
 
 
 class StopRequest:
-    """Whether the job was asked to stop.
+    """A request to stop the job, made by SIGTERM.
 
     SageMaker sends SIGTERM on stop, on MaxRuntime and before a spot instance is taken, and SIGKILL 120
     seconds later. Outside of `deferred` SIGTERM ends the process at once with code 143; inside it only sets
@@ -37,7 +37,7 @@ class StopRequest:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """While inside, SIGTERM waits for the reader of `requested`."""
+        """Defer SIGTERM: inside, it only sets `requested`."""
         self._deferred = True
         try:
             yield

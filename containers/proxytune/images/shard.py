@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.types.picture_record import PictureRecord
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -117,7 +118,7 @@ def _picture(path: Path, name: str, spans: dict[str, tuple[int, int]]) -> Pictur
             file.seek(offset)
             texts[kind] = file.read(length)
     try:
-        facts = json.loads(texts["json"])
+        facts: PictureRecord = json.loads(texts["json"])
     except ValueError as error:
         raise invalid(path, f"{name}.json is not valid JSON: {error}") from error
     wrong = schema.check("picture-record", facts)

@@ -24,7 +24,7 @@ def test_the_newest_is_read_back_and_only_two_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "bit", "empty", "text"])
-def test_a_damaged_one_is_passed_over_for_the_one_before(tmp_path, damage):
+def test_a_corrupt_checkpoint_is_skipped_for_the_one_before(tmp_path, damage):
     store = CheckpointStore(tmp_path, "hash")
     store.write(1, state(1))
     path = store.write(2, state(2))
@@ -36,13 +36,13 @@ def test_a_damaged_one_is_passed_over_for_the_one_before(tmp_path, damage):
     assert store.newest().step == 1
 
 
-def test_without_any_there_is_none_and_left_overs_of_a_kill_are_removed(tmp_path):
+def test_a_folder_without_checkpoints_has_no_newest_and_partial_files_are_removed(tmp_path):
     (tmp_path / ".step-00000001.checkpoint.77.tmp").write_bytes(b"half")
     assert CheckpointStore(tmp_path, "hash").newest() is None
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_of_other_settings_is_refused(tmp_path):
+def test_a_checkpoint_with_other_settings_is_refused(tmp_path):
     CheckpointStore(tmp_path, "one").write(5, state(5))
     with pytest.raises(ProxytuneError, match="other settings") as caught:
         CheckpointStore(tmp_path, "two").newest()

@@ -21,7 +21,7 @@ def test_message_has_what_given_allowed_and_remedy_in_this_order():
     assert error.line == f"ModelMismatch: {expected}"
 
 
-def test_parts_that_are_not_given_leave_no_trace():
+def test_omitted_parts_do_not_appear_in_the_message():
     error = ProxytuneError("OutOfDisk", what="The disk is full!", remedy="Free some space.")
     assert str(error) == "The disk is full! What to do: Free some space."
 

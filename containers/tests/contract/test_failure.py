@@ -9,16 +9,16 @@ from proxytune.contract.folders import Folders
 
 
 def test_the_failure_file_holds_the_name_and_the_message(tmp_path, capsys):
-    error = ProxytuneError("ShardInvalid", what="It is cut", remedy="draw it again")
+    error = ProxytuneError("ShardInvalid", what="It is cut", remedy="generate it again")
     assert report(error, Folders(tmp_path)) == 1
-    expected = "ShardInvalid: It is cut. What to do: draw it again."
+    expected = "ShardInvalid: It is cut. What to do: generate it again."
     assert (tmp_path / "output" / "failure").read_text() == expected
     output = capsys.readouterr()
     assert "ProxytuneError" in output.out
     assert output.err.strip() == expected
 
 
-def test_an_error_without_a_name_says_its_type(tmp_path):
+def test_an_error_without_a_name_is_reported_with_its_type(tmp_path):
     report(KeyError("colour"), Folders(tmp_path))
     assert (tmp_path / "output" / "failure").read_text().startswith("JobFailed: KeyError: 'colour'")
 
@@ -38,7 +38,7 @@ def test_a_long_message_is_cut_to_what_the_platform_takes(tmp_path):
         (RuntimeError("shapes differ"), "JobFailed"),
     ],
 )
-def test_what_the_system_raises_gets_its_name(error, name):
+def test_errors_of_the_system_get_their_names(error, name):
     assert named(error).name == name
 
 
@@ -48,7 +48,7 @@ def test_torch_without_memory_on_the_cpu_is_out_of_memory():
     assert named(caught.value).name == "OutOfMemory"
 
 
-def test_of_several_processes_the_first_to_fail_tells_why(tmp_path):
+def test_the_first_of_several_processes_to_fail_reports_why(tmp_path):
     report(ProxytuneError("TokenWordUnusable", what="It is lost", remedy="choose another"), Folders(tmp_path))
     report(RuntimeError("connection closed by peer"), Folders(tmp_path))
     assert (tmp_path / "output" / "failure").read_text().startswith("TokenWordUnusable: It is lost")

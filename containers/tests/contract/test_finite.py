@@ -1,4 +1,4 @@
-"""Numbers that are not finite are an error that says which part, which precision, and what to do."""
+"""Numbers that are not finite are an error with the part, the precision and what to do."""
 
 import pytest
 import torch
@@ -7,14 +7,14 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.finite import finite
 
 
-def test_finite_numbers_are_given_back_as_they_are():
+def test_finite_numbers_are_returned_unchanged():
     values = torch.tensor([0.0, -65504.0, 1e-7], dtype=torch.float16)
     assert finite(values, "VAE", "a photo") is values
     assert finite(torch.zeros(0), "VAE", "no photo").shape == (0,)
 
 
 @pytest.mark.parametrize("wrong", [float("inf"), float("-inf"), float("nan")])
-def test_what_float16_cannot_hold_asks_for_another_precision(wrong):
+def test_an_overflow_of_float16_suggests_another_precision(wrong):
     with pytest.raises(ProxytuneError) as caught:
         finite(torch.tensor([1.0, wrong, wrong], dtype=torch.float16), "VAE AutoencoderKL", "picture 3")
     assert caught.value.name == "ModelNotFinite"

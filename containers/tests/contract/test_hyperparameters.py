@@ -49,23 +49,23 @@ def test_a_string_that_looks_like_a_number_stays_a_string():
         ({"stage": "teech"}, "teech"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_its_name(change, place):
+def test_an_invalid_value_is_refused_with_its_name(change, place):
     with pytest.raises(ProxytuneError, match=place) as caught:
         parse({**TEACH, **change})
     assert caught.value.name == "HyperparameterInvalid"
 
 
-def test_a_missing_one_is_refused_by_its_name():
+def test_a_missing_one_is_refused_with_its_name():
     with pytest.raises(ProxytuneError, match="'rank'"):
         parse({key: value for key, value in TEACH.items() if key != "rank"})
 
 
-def test_a_missing_file_is_no_crash(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(ProxytuneError, match="hyperparameters.json"):
         read(Folders(tmp_path))
 
 
-def test_the_settings_hash_follows_what_is_trained_and_nothing_else():
+def test_the_settings_hash_depends_only_on_what_is_trained():
     first = settings_hash(parse(TEACH), ["a", "b"])
     assert first == settings_hash(parse(dict(reversed(TEACH.items()))), ["a", "b"])
     assert first == settings_hash(parse({**TEACH, "checkpoint_every": "5"}), ["a", "b"])

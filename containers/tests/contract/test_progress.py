@@ -14,7 +14,7 @@ class Clock:
         return self.now
 
 
-def test_it_fits_the_schema_and_tells_rate_and_eta(tmp_path, monkeypatch):
+def test_it_fits_the_schema_and_has_rate_and_eta(tmp_path, monkeypatch):
     monkeypatch.setenv("TRAINING_JOB_NAME", "job-1")
     clock = Clock()
     progress = ProgressFile(tmp_path, "teach", 100, resumed_from=20, clock=clock)
@@ -32,7 +32,7 @@ def test_it_fits_the_schema_and_tells_rate_and_eta(tmp_path, monkeypatch):
     assert record["peak_memory_mib"] > 10
 
 
-def test_after_the_last_step_nobody_knows_what_is_left(tmp_path):
+def test_after_the_last_step_the_eta_is_unknown(tmp_path):
     clock = Clock()
     progress = ProgressFile(tmp_path, "teach", 4, clock=clock)
     progress.write("training", 2, 0.5)
@@ -62,7 +62,7 @@ def test_a_write_is_due_once_a_second(tmp_path):
     assert progress.due()
 
 
-def test_a_reader_never_sees_a_part(tmp_path):
+def test_a_reader_never_sees_a_partial_file(tmp_path):
     progress = ProgressFile(tmp_path, "teach", 10)
     progress.write("training", 1, 1.0)
     with (tmp_path / "progress.json").open() as reader:

@@ -19,7 +19,7 @@ def test_outside_of_training_the_process_ends_at_once(stop):
     assert caught.value.code == 143
 
 
-def test_while_deferred_it_is_only_noted(stop):
+def test_while_deferred_it_only_sets_the_flag(stop):
     with stop.deferred():
         assert not stop.requested
         os.kill(os.getpid(), signal.SIGTERM)

@@ -168,10 +168,10 @@ def test_a_file_of_several_ranges_comes_from_s3_whole(stored):
             "unet/weights has other content",
         ),
         ({"config.json": lambda _: b"[]"}, "config.json has other content"),
-        ({"stray.safetensors": lambda _: b"x"}, "stray.safetensors was not brought in"),
-        ({"manifest.json": lambda _: b"{"}, "manifest.json is no JSON"),
-        ({"manifest.json": lambda _: b"{}"}, "manifest.json is of another version"),
-        ({"manifest.json": lambda _: b"\xff\xfe{"}, "manifest.json is no JSON"),
+        ({"stray.safetensors": lambda _: b"x"}, "stray.safetensors was not imported"),
+        ({"manifest.json": lambda _: b"{"}, "manifest.json is not valid JSON"),
+        ({"manifest.json": lambda _: b"{}"}, "manifest.json has another version"),
+        ({"manifest.json": lambda _: b"\xff\xfe{"}, "manifest.json is not valid JSON"),
     ],
     ids=["truncated", "one-bit", "small-file", "new-file", "cut-manifest", "other-manifest", "no-text"],
 )
@@ -211,7 +211,7 @@ def test_a_channel_with_a_changed_model_is_refused(tmp_path):
         Folders(tmp_path).channel("base")
     assert caught.value.name == "ModelChanged"
     (base / "manifest.json").write_bytes(b"\xff\xfe{")
-    with pytest.raises(ProxytuneError, match=r"manifest\.json is no JSON") as caught:
+    with pytest.raises(ProxytuneError, match=r"manifest\.json is not valid JSON") as caught:
         Folders(tmp_path).channel("base")
     assert caught.value.name == "ModelChanged"
 

@@ -94,7 +94,7 @@ def test_checkpoints_of_other_settings_are_refused(cut_off):
         settings, parts={**settings.parts, "vae": replace(settings.parts["vae"], learning_rate=1.0)}
     )
     again = Pretraining(pretraining.work, other, torch.float32, lambda line: None, StopRequest())
-    with pytest.raises(ProxytuneError, match="made under other settings"):
+    with pytest.raises(ProxytuneError, match="written with other settings"):
         again.run("vae")
 
 
