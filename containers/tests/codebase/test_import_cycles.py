@@ -40,7 +40,7 @@ def test_a_planted_cycle_is_found(back):
 def test_a_package_that_imports_its_modules_is_on_a_cycle_only_when_they_import_it():
     texts = {"proxytune.package.__init__": "from proxytune.package.b import other\n", B: "import torch\n"}
     assert cycles(import_graph(texts)) == []
-    importing = {**texts, B: "from proxytune.room import other\n"}
+    importing = {**texts, B: "from proxytune.package import other\n"}
     assert cycles(import_graph(importing)) == [["proxytune.package.__init__", B]]
 
 
