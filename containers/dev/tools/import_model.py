@@ -18,9 +18,9 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 from dev.tools.alone import alone, full
 from proxytune.contract.failure import DISK_FULL, named
-from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
-from proxytune.importing.job import read_order
+from proxytune.importing.importer import import_files
+from proxytune.importing.job import read_request
 from proxytune.importing.targets import Folder
 
 
@@ -36,11 +36,11 @@ def main(arguments: list[str]) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        order = read_order(given.order)
+        order = read_request(given.order)
         with alone(given.out):
             hub = Hub(order["repository"], order["revision"], token(), order["gated"])
             print(f"commit {hub.commit}", flush=True)
-            bring(
+            import_files(
                 order, hub, Folder(given.out), lambda line, done, of: print(f"{done}/{of} {line}", flush=True)
             )
     except OSError as error:

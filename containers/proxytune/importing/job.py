@@ -1,6 +1,6 @@
-"""The job of stage import-model: the one job with a network, which sees nothing but its order and the models.
+"""The job of stage import-model: the only job with a network; it can access only its request and the models.
 
-On one machine `containers/dev/tools/import_model.py` does the same into a folder.
+On one machine `containers/dev/tools/import_model.py` imports into a folder instead.
 """
 
 from __future__ import annotations
@@ -17,78 +17,78 @@ from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import ImportModelHyperparameters
 from proxytune.contract.types.import_request import ImportRequest
-from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
+from proxytune.importing.importer import import_files
 from proxytune.importing.targets import Bucket
 
 
 def import_model(folders: Folders, hyperparameters: ImportModelHyperparameters, stop: StopRequest) -> None:
-    """Bring the ordered model into the bucket; what an earlier job has brought is not brought again.
+    """Import the requested model into the bucket; files that an earlier job imported are kept.
 
     Args:
-        hyperparameters: those of stage import-model, checked.
-        stop: not asked: the platform ends the process, and the next job goes on.
+        hyperparameters: of stage import-model.
+        stop: unused: the platform ends the process, and the next job resumes.
 
     Raises:
         ProxytuneError: ModelGated, HubFailed, ModelMismatch, HyperparameterInvalid.
     """
-    order = read_order(folders.channel(CHANNELS.import_request) / FILES.import_request)
-    progress = ProgressFile(folders.checkpoints, "import-model", len(order["files"]))
-    progress.write("asking the hub", 0)
-    hub = Hub(order["repository"], order["revision"], token_of(order), order["gated"])
+    request = read_request(folders.channel(CHANNELS.import_request) / FILES.import_request)
+    progress = ProgressFile(folders.checkpoints, "import-model", len(request["files"]))
+    progress.write("querying the hub", 0)
+    hub = Hub(request["repository"], request["revision"], hub_token(request), request["gated"])
     lock = threading.Lock()
 
-    def tell(line: str, done: int, total: int) -> None:
+    def report(line: str, done: int, total: int) -> None:
         with lock:
             progress.total = total
             progress.write(line, done)
 
-    manifest = bring(order, hub, Bucket(order["bucket"], order["prefix"]), tell)
+    manifest = import_files(request, hub, Bucket(request["bucket"], request["prefix"]), report)
     progress.write("done", len(manifest["files"]))
-    # SageMaker wants an artifact; the manifest says best what was made.
+    # SageMaker expects an artifact; the manifest describes the result best.
     (folders.model / FILES.manifest).write_text(json.dumps(manifest), "utf-8")
 
 
-def read_order(file: Path) -> ImportRequest:
-    """The order, checked by its schema.
+def read_request(file: Path) -> ImportRequest:
+    """Read the import request and check it against its schema.
 
     Raises:
         ProxytuneError: HyperparameterInvalid.
     """
-    order: ImportRequest = json.loads(file.read_text("utf-8"))
-    fault = schema.check("import-request", order)
+    request: ImportRequest = json.loads(file.read_text("utf-8"))
+    fault = schema.check("import-request", request)
     if fault is None:
-        return order
+        return request
     raise ProxytuneError(
         "HyperparameterInvalid",
-        what=f"The order of an import does not fit its schema: {fault}",
+        what=f"The import request does not fit its schema: {fault}",
         given=file.name,
-        remedy="the stack and the command line are of different versions: deploy the stack again",
+        remedy="deploy the stack again, with the version of the command line",
     )
 
 
-def token_of(order: ImportRequest) -> str | None:
-    """The hub's token from Secrets Manager; None where none is needed, or none can be read.
+def hub_token(request: ImportRequest) -> str | None:
+    """Read the hub's token from Secrets Manager; None where none is needed, or none can be read.
 
-    A token that cannot be read is no error yet: the hub's refusal says all there is to do about it.
+    A token that cannot be read is not an error yet: the error for the hub's refusal says what to do.
     """
-    if order["secret"] is None:
+    if request["secret"] is None:
         return None
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        secret = boto3.client("secretsmanager").get_secret_value(SecretId=order["secret"])
+        secret = boto3.client("secretsmanager").get_secret_value(SecretId=request["secret"])
     except (BotoCoreError, ClientError) as error:
-        print(f"the token cannot be read from Secrets Manager: {error}", flush=True)
+        print(f"cannot read the token from Secrets Manager: {error}", flush=True)
         return None
-    # What was stored by hand often ends in a line break, and some store it as JSON.
+    # A token that was stored by hand often ends in a line break, and some store it as JSON.
     text = str(secret.get("SecretString") or "").strip()
     return (_only_value(text) if text.startswith("{") else text) or None
 
 
 def _only_value(text: str) -> str:
-    """The one string of a JSON object; nothing where there are several, or it is damaged."""
+    """The only string of a JSON object; empty where there are several, or it is not valid JSON."""
     try:
         values = [value for value in json.loads(text).values() if isinstance(value, str)]
     except json.JSONDecodeError:
@@ -96,5 +96,5 @@ def _only_value(text: str) -> str:
         values = []
     if len(values) == 1:
         return values[0].strip()
-    print("the secret of the hub's token is neither a token nor JSON with one value", flush=True)
+    print("the secret with the hub's token is neither a token nor JSON with one value", flush=True)
     return ""

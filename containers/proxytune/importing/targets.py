@@ -1,4 +1,4 @@
-"""Where the files of a model go: a folder of this machine, or a bucket. Both know what is there already."""
+"""The targets of an import: a folder on this machine, or a bucket. Both know which files exist already."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from proxytune.contract.model_manifest import MANIFEST_FILE, sha256_of
 from proxytune.contract.progress import replace_file
 from proxytune.contract.types.model_manifest import ModelManifest, ModelManifestFile
 
-# S3 takes at most 10,000 parts: enough for 312 GiB. A file has at most five of these in memory.
+# S3 accepts at most 10,000 parts: enough for 312 GiB. A file has at most five of these in memory.
 PART_BYTES = 32 * 2**20
 PARTS_AT_ONCE = 4
-# What S3 says to parts of an upload that another import has completed, given up, or sent other content to.
-OTHERS_DOING = ("NoSuchUpload", "InvalidPart")
-# A file that is being written here.
+# S3's errors for parts of an upload that another import has completed, aborted, or sent other content to.
+OTHER_IMPORT_ERRORS = ("NoSuchUpload", "InvalidPart")
+# The suffix of a file that is being written.
 PARTIAL = ".part"
 
 
 class Target(Protocol):
-    """A place for the files of one model."""
+    """A target for the files of one model."""
 
     def begin(self, paths: Iterable[str]) -> None:
-        """Take away the manifest, and what is none of the paths: from here on the model is not whole."""
+        """Remove the manifest and all files but the paths: from now on the model is incomplete."""
 
     def same(self, path: str, size: int, sha256: str | None) -> ModelManifestFile | None:
-        """The manifest's entry of a file that is there with this content; None when it is not, or unsure."""
+        """The manifest entry of a file that exists with this content; None when it does not, or is unsure."""
 
     def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> ModelManifestFile:
-        """Write a file, whole or not at all. Returns: its entry in the manifest."""
+        """Write a file, completely or not at all. Returns: its manifest entry."""
 
     def end(self, manifest: ModelManifest) -> None:
-        """Write the manifest, after which the model is there."""
+        """Write the manifest, which completes the model."""
 
 
 class Folder:
-    """A folder of this machine. Its manifest says `linked`, because the files stay in it."""
+    """A folder on this machine. Its manifest has `linked`, because the files stay in the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -50,30 +50,30 @@ class Folder:
         """See Target.
 
         Raises:
-            ProxytuneError: ModelMismatch for a folder of something else, whose files would be removed.
+            ProxytuneError: ModelMismatch for a folder of anything else, whose files would be removed.
         """
-        wanted = set(paths)
+        expected = set(paths)
         self.folder.mkdir(parents=True, exist_ok=True)
-        found = {file: file.relative_to(self.folder).as_posix() for file in self._files()}
-        ours = {MANIFEST_FILE, *wanted}
-        others = [path for file, path in found.items() if path not in ours and file.suffix != PARTIAL]
-        if others and ours.isdisjoint(found.values()):
+        existing = {file: file.relative_to(self.folder).as_posix() for file in self._files()}
+        ours = {MANIFEST_FILE, *expected}
+        others = [path for file, path in existing.items() if path not in ours and file.suffix != PARTIAL]
+        if others and ours.isdisjoint(existing.values()):
             raise ProxytuneError(
                 "ModelMismatch",
-                what="The folder holds files, and none of them is of this model",
+                what="The folder contains files, and none of them belongs to this model",
                 given=f"{self.folder}, with {others[0]}",
-                allowed="a folder that is empty, absent, or that an earlier import has begun",
-                remedy="name another folder",
+                allowed="a folder that is empty, does not exist, or is of an earlier import of this model",
+                remedy="choose another folder",
             )
-        for file, path in found.items():
-            if path not in wanted:
+        for file, path in existing.items():
+            if path not in expected:
                 file.unlink()
 
     def _files(self) -> list[Path]:
         return sorted(file for file in self.folder.rglob("*") if file.is_file())
 
     def same(self, path: str, size: int, sha256: str | None) -> ModelManifestFile | None:
-        """See Target. A small file, whose SHA-256 the hub does not tell, is brought again."""
+        """See Target. A small file, for which the hub reports no SHA-256, is fetched again."""
         file = self.folder / path
         if sha256 is None or not file.is_file() or file.stat().st_size != size:
             return None
@@ -92,7 +92,7 @@ class Folder:
                     opened.write(block)
             partial.replace(file)
         except BaseException:
-            # Of a full disk above all: half a file would keep it full.
+            # Above all on a full disk: half a file would keep it full.
             partial.unlink(missing_ok=True)
             raise
         return self._entry(path, digest.hexdigest())
@@ -104,13 +104,13 @@ class Folder:
 
     def _entry(self, path: str, sha256: str) -> ModelManifestFile:
         stat = (self.folder / path).stat()
-        # Whole milliseconds, cut off as lib/aws/model-folder.ts does.
+        # Whole milliseconds, rounded down as in lib/aws/model-folder.ts.
         modified = stat.st_mtime_ns // 1_000_000
         return {"path": path, "size": stat.st_size, "sha256": sha256, "etag": None, "modified": modified}
 
 
 class Bucket:
-    """A prefix of a bucket. An object's SHA-256 is in its metadata: the ETag of parts tells nothing."""
+    """A prefix of a bucket. An object's SHA-256 is in its metadata, as the ETag of parts is not a hash."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
         import boto3
@@ -146,32 +146,32 @@ class Bucket:
         return _entry(path, size, known, head["ETag"])
 
     def write(self, path: str, size: int, sha256: str | None, content: Iterable[bytes]) -> ModelManifestFile:
-        """See Target. One that is too large for a single request must have a known SHA-256.
+        """See Target. The SHA-256 of a file that is too large for a single request must be known.
 
         Raises:
-            ProxytuneError: RunActive when another import has ended the upload, and with another file.
+            ProxytuneError: RunActive when another import has ended the upload with another file.
         """
         parts = _parts(content)
         if size <= PART_BYTES:
             body = b"".join(parts)
-            found = hashlib.sha256(body).hexdigest()
-            answer = self.client.put_object(
-                Bucket=self.bucket, Key=self.prefix + path, Body=body, Metadata={"sha256": found}
+            digest = hashlib.sha256(body).hexdigest()
+            response = self.client.put_object(
+                Bucket=self.bucket, Key=self.prefix + path, Body=body, Metadata={"sha256": digest}
             )
-            return _entry(path, len(body), found, answer["ETag"])
+            return _entry(path, len(body), digest, response["ETag"])
         if sha256 is None:
-            raise ValueError(f"{path} is large and its SHA-256 is not known before it is sent")
+            raise ValueError(f"{path} is large, but its SHA-256 is not known before it is sent")
         from botocore.exceptions import ClientError
 
         try:
             return _entry(path, size, sha256, self._in_parts(self.prefix + path, sha256, parts))
         except ClientError as error:
-            if error.response["Error"]["Code"] not in OTHERS_DOING:
+            if error.response["Error"]["Code"] not in OTHER_IMPORT_ERRORS:
                 raise
-            there = self.same(path, size, sha256)
-            if there is None:
+            existing = self.same(path, size, sha256)
+            if existing is None:
                 raise self._other_import(path) from error
-            return there
+            return existing
 
     def end(self, manifest: ModelManifest) -> None:
         """See Target."""
@@ -183,7 +183,7 @@ class Bucket:
         )
 
     def _in_parts(self, key: str, sha256: str, parts: Iterator[bytes]) -> str:
-        """Returns: the ETag. The content's end must have been checked when `parts` is at its own."""
+        """Upload in parts. The content must have been verified when `parts` ends. Returns: the ETag."""
         from botocore.exceptions import ClientError
 
         at: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
@@ -193,18 +193,18 @@ class Bucket:
         upload = created["UploadId"]
 
         def send(number: int, body: bytes) -> dict[str, Any]:
-            answer = self.client.upload_part(
+            response = self.client.upload_part(
                 **at, UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm="CRC32"
             )
-            sums = {name: answer[name] for name in ("ETag", "ChecksumCRC32") if name in answer}
-            return {"PartNumber": number, **sums}
+            checksums = {name: response[name] for name in ("ETag", "ChecksumCRC32") if name in response}
+            return {"PartNumber": number, **checksums}
 
         try:
             with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
                 sent: list[Future[dict[str, Any]]] = []
                 for number, body in enumerate(parts, 1):
                     sent.append(pool.submit(send, number, body))
-                    # The one before the last few must be away before more is read: the memory is bounded.
+                    # An earlier part must be sent before more is read, which bounds the memory.
                     if number > PARTS_AT_ONCE:
                         sent[number - PARTS_AT_ONCE - 1].result()
                 done = [future.result() for future in sent]
@@ -212,7 +212,7 @@ class Bucket:
                 **at, UploadId=upload, MultipartUpload={"Parts": done}
             )
         except BaseException:
-            # One that another import has ended must not hide why this one is given up.
+            # An upload that another import has ended must not hide the error of this one.
             with suppress(ClientError):
                 self.client.abort_multipart_upload(**at, UploadId=upload)
             raise
@@ -224,8 +224,8 @@ class Bucket:
             "RunActive",
             what="Another import of the same model has ended the upload of a file",
             given=f"s3://{self.bucket}/{self.prefix}{path}",
-            allowed="several imports at once, if they bring the same files",
-            remedy="wait until the other one is over, then call this again, which brings only what differs",
+            allowed="several imports at once, if they import the same files",
+            remedy="wait for the other import to end, then run this one again; it fetches only what differs",
         )
 
 
@@ -235,14 +235,14 @@ def _entry(path: str, size: int, sha256: str, etag: str) -> ModelManifestFile:
 
 def _parts(content: Iterable[bytes]) -> Iterator[bytes]:
     """The content in parts of one size, the last one shorter."""
-    held: list[bytes] = []
+    pending: list[bytes] = []
     size = 0
     for block in content:
-        held.append(block)
+        pending.append(block)
         size += len(block)
         while size >= PART_BYTES:
-            joined = b"".join(held)
+            joined = b"".join(pending)
             yield joined[:PART_BYTES]
-            held, size = [joined[PART_BYTES:]], size - PART_BYTES
+            pending, size = [joined[PART_BYTES:]], size - PART_BYTES
     if size > 0:
-        yield b"".join(held)
+        yield b"".join(pending)

@@ -1,11 +1,11 @@
-"""As much of the Hugging Face hub as an import asks for: a stand-in for what tests cannot reach.
+"""A fake of the Hugging Face hub, as far as an import uses it.
 
-Repositories are folders `owner/name`; paths, headers, redirects and error codes are the hub's. Large ones are
-handed on to another host, which refuses the hub's token, as the real one does.
+Repositories are folders `owner/name`; paths, headers, redirects and error codes are the hub's. Large files
+are redirected to another host, which refuses the hub's token, as the real one does.
 
     python fake_hub.py FOLDER     prints its address
 
-A file `gated` in a repository's folder holds the token that it wants, a file `commit` its commit.
+A file `gated` in a repository's folder contains the token that it requires, a file `commit` its commit.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-# The real hub keeps files in git up to 10 MB; a test wants both kinds in small.
+# The real hub stores files of up to 10 MB in git; tests need both kinds to be small.
 LARGE_BYTES = 2000
 GATE, HEAD = "gated", "commit"
 
 
 @dataclass
 class State:
-    """What the server serves, and what it was asked for."""
+    """The files that the server serves, and the requests it received."""
 
     folder: Path
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     # Path of a file -> how many bytes are sent before the connection breaks, once for each number.
     break_after: dict[str, list[int]] = field(default_factory=dict)
-    # Path of a file -> other content than was announced.
+    # Path of a file -> content that differs from the announced one.
     instead: dict[str, bytes] = field(default_factory=dict)
-    # Statuses that are answered first, whatever was asked for.
+    # Statuses of the first responses, whatever is requested.
     refuse: list[int] = field(default_factory=list)
     ranges: bool = True
 
@@ -48,20 +48,20 @@ class FakeHub(http.server.ThreadingHTTPServer):
     state: State
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that a test breaks off is no news."""
+        """Ignore a connection that a test breaks off."""
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers one request."""
+    """Handles one request."""
 
     protocol_version = "HTTP/1.1"
     server: FakeHub
 
     def do_GET(self) -> None:
-        """The model's description, a file, or what a large file was handed on to."""
+        """Send the model's description, a file, or the content that a large file is redirected to."""
         state = self.server.state
         path = unquote(urlsplit(self.path).path)
-        state.asked.append(f"{path} {self.headers.get('Range', '')}".strip())
+        state.requests.append(f"{path} {self.headers.get('Range', '')}".strip())
         if state.refuse:
             self.answer(state.refuse.pop(0), b"busy")
             return
@@ -69,12 +69,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if parts[:2] == ["api", "models"]:
             self.describe("/".join(parts[2:4]), "/".join(parts[5:]) or "main")
         elif parts[0] == "large":
-            self.hand_out("/".join(parts[1:3]), "/".join(parts[3:]))
+            self.send_content("/".join(parts[1:3]), "/".join(parts[3:]))
         else:
             self.resolve("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
 
     def describe(self, repository: str, revision: str) -> None:
-        """The answer to model_info with files_metadata."""
+        """Respond to model_info with files_metadata."""
         folder = self.server.state.folder / repository
         if not folder.is_dir():
             self.answer(401, b"Invalid username or password.", {"X-Error-Code": "RepoNotFound"})
@@ -97,12 +97,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200, json.dumps(described).encode(), {"Content-Type": "application/json"})
 
     def commit(self, folder: Path) -> str:
-        """Of the main branch."""
+        """The commit of the main branch."""
         head = folder / HEAD
         return head.read_text().strip() if head.exists() else COMMIT
 
     def resolve(self, repository: str, revision: str, path: str) -> None:
-        """A file by its path; large ones lie elsewhere."""
+        """Send a file by its path; large ones are redirected."""
         folder = self.server.state.folder / repository
         gate = folder / GATE
         if gate.exists() and self.headers.get("Authorization") != f"Bearer {gate.read_text().strip()}":
@@ -111,16 +111,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif revision != self.commit(folder) or not (folder / path).is_file():
             self.answer(404, b"", {"X-Error-Code": "EntryNotFound"})
         elif (folder / path).stat().st_size >= LARGE_BYTES:
-            # Another host, so that clients must not send the token on.
+            # Another host, to which clients must not forward the token.
             port = self.server.server_port
             self.answer(
                 302, b"", {"Location": f"http://localhost:{port}/large/{repository}/{path}?signature=1"}
             )
         else:
-            self.hand_out(repository, path)
+            self.send_content(repository, path)
 
-    def hand_out(self, repository: str, path: str) -> None:
-        """Content, from where the range begins."""
+    def send_content(self, repository: str, path: str) -> None:
+        """Send content from the beginning of the range."""
         state = self.server.state
         if self.path.startswith("/large/") and "Authorization" in self.headers:
             self.answer(400, b"Only one auth mechanism allowed")
@@ -142,7 +142,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(part)
 
     def answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        """A short answer."""
+        """Send a short response."""
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
@@ -150,7 +150,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Silence."""
+        """Log nothing."""
 
 
 def _sibling(file: Path, folder: Path) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _sibling(file: Path, folder: Path) -> dict[str, Any]:
 
 
 def serve(folder: Path) -> FakeHub:
-    """Start on a free port; `server_port` tells which."""
+    """Start on a free port, `server_port`."""
     server = FakeHub(("127.0.0.1", 0), Handler)
     server.state = State(folder)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
@@ -174,5 +174,5 @@ def serve(folder: Path) -> FakeHub:
 if __name__ == "__main__":
     hub = serve(Path(sys.argv[1]))
     print(f"http://127.0.0.1:{hub.server_port}", flush=True)
-    # Until whoever started it lets go.
+    # Until its parent process closes the pipe.
     sys.stdin.read()

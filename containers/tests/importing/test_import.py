@@ -1,4 +1,4 @@
-"""A model from a hub (its protocol on this machine) to a folder and to the emulator's S3."""
+"""Import of a model from a fake hub to a folder and to the emulator's S3."""
 
 import hashlib
 import json
@@ -22,8 +22,8 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.importing import hub as hub_module
 from proxytune.importing import targets
-from proxytune.importing.bring import bring
 from proxytune.importing.hub import Hub
+from proxytune.importing.importer import import_files
 from proxytune.importing.job import import_model
 from proxytune.importing.targets import Bucket, Folder
 from proxytune.metrics.encoders import ClipEncoder
@@ -56,7 +56,7 @@ FIRST = CHOSEN[3]
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A hub with one repository; the library of the real one is sent there."""
+    """A hub with one repository; the library of the real one uses it."""
     folder = tmp_path / "hub" / REPOSITORY
     for path, content in FILES.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +71,7 @@ def server(tmp_path, monkeypatch):
     running.server_close()
 
 
-def order(**changes):
+def import_request(**changes):
     return {
         "version": 1,
         "model": "x",
@@ -87,11 +87,11 @@ def order(**changes):
     }
 
 
-def bring_to(target, token=None, gated=False, **changes):
-    wanted = order(gated=gated, **changes)
+def import_to(target, token=None, gated=False, **changes):
+    wanted = import_request(gated=gated, **changes)
     lines = []
     hub = Hub(wanted["repository"], wanted["revision"], token, gated)
-    manifest = bring(wanted, hub, target, lambda line, done, of: lines.append(f"{done}/{of} {line}"))
+    manifest = import_files(wanted, hub, target, lambda line, done, of: lines.append(f"{done}/{of} {line}"))
     return manifest, lines
 
 
@@ -104,11 +104,11 @@ def content_of(folder):
 
 
 def large_requests(server):
-    return [entry for entry in server.state.asked if entry.startswith("/large/")]
+    return [entry for entry in server.state.requests if entry.startswith("/large/")]
 
 
-def test_what_the_patterns_name_comes_with_its_hashes_and_the_commit(server, tmp_path):
-    manifest, lines = bring_to(Folder(tmp_path / "out"))
+def test_files_that_match_the_patterns_are_imported_with_hashes_and_the_commit(server, tmp_path):
+    manifest, lines = import_to(Folder(tmp_path / "out"))
     assert content_of(tmp_path / "out") == {path: FILES[path] for path in CHOSEN}
     assert manifest["revision"] == COMMIT
     assert manifest["source"] == f"https://huggingface.co/{REPOSITORY}"
@@ -121,88 +121,88 @@ def test_what_the_patterns_name_comes_with_its_hashes_and_the_commit(server, tmp
     assert lines[-1].startswith("5/5 ")
 
 
-def test_called_again_it_brings_no_large_file_and_takes_away_what_is_no_more(server, tmp_path):
+def test_a_second_import_fetches_no_large_file_and_removes_stray_ones(server, tmp_path):
     out = tmp_path / "out"
-    bring_to(Folder(out))
+    import_to(Folder(out))
     (out / "stray.safetensors").write_bytes(b"x")
     (out / CHOSEN[4]).write_bytes(LARGE)
-    server.state.asked.clear()
-    bring_to(Folder(out))
+    server.state.requests.clear()
+    import_to(Folder(out))
     assert content_of(out) == {path: FILES[path] for path in CHOSEN}
-    # The one that was changed, although its size is the same.
+    # Only the changed one, although its size is the same.
     assert large_requests(server) == [f"/large/{REPOSITORY}/{CHOSEN[4]}"]
 
 
-def test_a_stream_that_breaks_off_goes_on_where_it_was(server, tmp_path, monkeypatch):
+def test_an_interrupted_stream_is_resumed(server, tmp_path, monkeypatch):
     monkeypatch.setattr(hub_module, "READ_BYTES", 500)
     server.state.break_after[FIRST] = [3000, 0, 2500]
-    bring_to(Folder(tmp_path / "out"))
+    import_to(Folder(tmp_path / "out"))
     assert (tmp_path / "out" / FIRST).read_bytes() == LARGE
     ranges = [entry.split(" ")[1] for entry in large_requests(server) if FIRST in entry and " " in entry]
     assert ranges == ["bytes=3000-", "bytes=3000-", "bytes=5500-"]
 
 
-def test_a_server_that_knows_no_ranges_sends_all_again(server, tmp_path):
+def test_a_server_without_ranges_sends_the_complete_file_again(server, tmp_path):
     server.state.ranges = False
     server.state.break_after[FIRST] = [3000]
-    bring_to(Folder(tmp_path / "out"))
+    import_to(Folder(tmp_path / "out"))
     assert (tmp_path / "out" / FIRST).read_bytes() == LARGE
 
 
-def test_one_that_never_comes_to_its_end_is_given_up(server, tmp_path):
+def test_a_stream_that_never_ends_is_given_up(server, tmp_path):
     server.state.break_after[FIRST] = [0] * 50
-    with pytest.raises(ProxytuneError, match="does not give") as caught:
-        bring_to(Folder(tmp_path / "out"))
+    with pytest.raises(ProxytuneError, match="Cannot fetch") as caught:
+        import_to(Folder(tmp_path / "out"))
     assert caught.value.name == "HubFailed"
     assert len([entry for entry in large_requests(server) if FIRST in entry]) == hub_module.ATTEMPTS
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
 @pytest.mark.parametrize("path", [FIRST, "unet/config.json"])
-def test_other_content_than_was_announced_is_refused(server, tmp_path, path):
+def test_content_that_differs_from_the_announced_one_is_refused(server, tmp_path, path):
     server.state.instead[path] = b"[" + FILES[path][1:]
-    with pytest.raises(ProxytuneError, match=f"{path} came with other content") as caught:
-        bring_to(Folder(tmp_path / "out"))
+    with pytest.raises(ProxytuneError, match=f"content of {path} differs") as caught:
+        import_to(Folder(tmp_path / "out"))
     assert caught.value.name == "HubFailed"
     assert not (tmp_path / "out" / path).exists()
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-def test_a_commit_is_asked_for_by_name(server, tmp_path):
-    manifest, _ = bring_to(Folder(tmp_path / "out"), revision=COMMIT)
+def test_a_revision_can_be_a_commit(server, tmp_path):
+    manifest, _ = import_to(Folder(tmp_path / "out"), revision=COMMIT)
     assert manifest["revision"] == COMMIT
-    assert server.state.asked[0] == f"/api/models/{REPOSITORY}/revision/{COMMIT}"
+    assert server.state.requests[0] == f"/api/models/{REPOSITORY}/revision/{COMMIT}"
     with pytest.raises(ProxytuneError) as caught:
-        bring_to(Folder(tmp_path / "out"), revision="gone")
+        import_to(Folder(tmp_path / "out"), revision="gone")
     assert caught.value.name == "HubFailed"
 
 
-def test_a_repository_that_is_laid_out_otherwise_is_told(server, tmp_path):
+def test_a_repository_with_another_layout_is_reported(server, tmp_path):
     with pytest.raises(ProxytuneError, match=r"has no vae/\*") as caught:
-        bring_to(Folder(tmp_path / "out"), files=["vae/*"])
+        import_to(Folder(tmp_path / "out"), files=["vae/*"])
     assert caught.value.name == "HubFailed"
     assert "it has README.md, model_index.json" in str(caught.value)
 
 
-def test_a_repository_that_does_not_exist(server, tmp_path):
+def test_a_repository_that_does_not_exist_is_reported(server, tmp_path):
     with pytest.raises(ProxytuneError) as caught:
-        bring_to(Folder(tmp_path / "out"), repository="owner/none")
+        import_to(Folder(tmp_path / "out"), repository="owner/none")
     assert caught.value.name == "HubFailed"
 
 
-def test_a_gated_model_wants_the_token_of_somebody_who_may(server, tmp_path, capsys):
+def test_a_gated_model_requires_the_token_of_an_account_with_access(server, tmp_path, capsys):
     token = "hf_secret-of-mine"
     (server.repository / "gated").write_text(token)
-    refusals = {None: "no token was given", "hf_of-another": "the token's account may not have it"}
+    refusals = {None: "no token was given", "hf_of-another": "the token's account has no access"}
     for wrong, why in refusals.items():
         with pytest.raises(ProxytuneError, match=why) as caught:
-            bring_to(Folder(tmp_path / "out"), token=wrong, gated=True)
+            import_to(Folder(tmp_path / "out"), token=wrong, gated=True)
         assert caught.value.name == "ModelGated"
         assert f"https://huggingface.co/{REPOSITORY}" in str(caught.value)
         assert "aws secretsmanager create-secret --name proxytune/hugging-face-token" in str(caught.value)
         assert "hf_of-another" not in str(caught.value)
-    # The other host, which large files are on, answers 400 to a token: it must not be sent on.
-    manifest, lines = bring_to(Folder(tmp_path / "out"), token=token, gated=True)
+    # The other host, which serves large files, responds with 400 to a token: it must not be forwarded.
+    manifest, lines = import_to(Folder(tmp_path / "out"), token=token, gated=True)
     assert manifest["gated"]
     assert content_of(tmp_path / "out") == {path: FILES[path] for path in CHOSEN}
     printed = "".join(capsys.readouterr()) + "".join(lines) + json.dumps(manifest)
@@ -222,12 +222,12 @@ def objects(client, name):
     return {entry["Key"]: client.get_object(Bucket=name, Key=entry["Key"])["Body"].read() for entry in listed}
 
 
-def test_to_a_bucket_in_parts_and_only_once(server, bucket, monkeypatch):
+def test_an_import_to_a_bucket_uses_parts_and_is_done_only_once(server, bucket, monkeypatch):
     client, name = bucket
     monkeypatch.setattr(targets, "PART_BYTES", 3000)
     client.put_object(Bucket=name, Key="models/x/stray.safetensors", Body=b"x")
     client.put_object(Bucket=name, Key="models/xy/config.json", Body=b"another model")
-    manifest, _ = bring_to(Bucket(name, "models/x/"))
+    manifest, _ = import_to(Bucket(name, "models/x/"))
     there = objects(client, name)
     assert there.pop("models/xy/config.json") == b"another model"
     assert json.loads(there.pop("models/x/manifest.json")) == manifest
@@ -236,19 +236,19 @@ def test_to_a_bucket_in_parts_and_only_once(server, bucket, monkeypatch):
     etags = {entry["Key"].removeprefix("models/x/"): entry["ETag"].strip('"') for entry in listed}
     assert {entry["path"]: entry["etag"] for entry in manifest["files"]}.items() <= etags.items()
     assert etags[FIRST].endswith("-4")
-    server.state.asked.clear()
-    assert bring_to(Bucket(name, "models/x/"))[0]["files"] == manifest["files"]
+    server.state.requests.clear()
+    assert import_to(Bucket(name, "models/x/"))[0]["files"] == manifest["files"]
     assert large_requests(server) == []
 
 
 def test_a_broken_import_to_a_bucket_leaves_no_manifest_and_no_upload(server, bucket, monkeypatch):
     client, name = bucket
     monkeypatch.setattr(targets, "PART_BYTES", 3000)
-    bring_to(Bucket(name, "models/x/"))
+    import_to(Bucket(name, "models/x/"))
     client.delete_object(Bucket=name, Key=f"models/x/{FIRST}")
     server.state.instead[FIRST] = LARGE[:-1] + b"!"
-    with pytest.raises(ProxytuneError, match="other content"):
-        bring_to(Bucket(name, "models/x/"))
+    with pytest.raises(ProxytuneError, match="differs from what the hub announced"):
+        import_to(Bucket(name, "models/x/"))
     assert f"models/x/{FIRST}" not in objects(client, name)
     assert "models/x/manifest.json" not in objects(client, name)
     assert client.list_multipart_uploads(Bucket=name).get("Uploads", []) == []
@@ -265,20 +265,20 @@ def test_a_pickle_becomes_safetensors_that_load(server, bucket, tmp_path, tiny_m
             (server.repository / file.name).write_bytes(file.read_bytes())
     torch.save(state, server.repository / "pytorch_model.bin")
     files = [*(file.name for file in made.iterdir() if file.suffix in (".json", ".txt")), "pytorch_model.bin"]
-    manifest, _ = bring_to(Folder(tmp_path / "out"), files=files)
+    manifest, _ = import_to(Folder(tmp_path / "out"), files=files)
     assert "model.safetensors" in [entry["path"] for entry in manifest["files"]]
     assert not (tmp_path / "out" / "pytorch_model.bin").exists()
     ours, theirs = (ClipEncoder(of, torch.device("cpu")) for of in (tmp_path / "out", made))
     for name, weight in theirs.model.state_dict().items():
         assert torch.equal(weight, ours.model.state_dict()[name])
-    # The same bytes wherever it is made: in a bucket it is known again.
-    again, _ = bring_to(Bucket(bucket[1], "models/x/"), files=files)
+    # The bytes are reproducible, so in a bucket the file is recognized.
+    again, _ = import_to(Bucket(bucket[1], "models/x/"), files=files)
     sums = [{entry["path"]: entry["sha256"] for entry in one["files"]} for one in (manifest, again)]
     assert sums[0] == sums[1]
 
 
 class Evil:
-    """Calls something as soon as it is unpickled."""
+    """Executes code when it is unpickled."""
 
     def __reduce__(self):
         return (exec, ("raise SystemExit('code of a pickle was run')",))
@@ -292,17 +292,17 @@ def test_a_pickle_with_more_than_tensors_is_refused(server, tmp_path, state):
         else:
             pickle.dump(state, opened)
     with pytest.raises(ProxytuneError) as caught:
-        bring_to(Folder(tmp_path / "out"), files=["pytorch_model.bin"])
+        import_to(Folder(tmp_path / "out"), files=["pytorch_model.bin"])
     assert caught.value.name == "ModelMismatch"
 
 
-def test_the_job_reads_the_token_from_the_secret_and_leaves_it_nowhere(server, bucket, aws, tmp_path, capsys):
+def test_the_job_reads_the_token_from_the_secret_and_writes_it_nowhere(server, bucket, aws, tmp_path, capsys):
     client, name = bucket
     token = f"hf_{uuid.uuid4().hex}"
     secret = f"proxytune/test-{uuid.uuid4().hex}"
     (server.repository / "gated").write_text(token)
     aws("secretsmanager").create_secret(Name=secret, SecretString=f"{token}\n")
-    given = order(gated=True, secret=secret, bucket=name)
+    given = import_request(gated=True, secret=secret, bucket=name)
     job = Folders(tmp_path / "ml")
     channel = tmp_path / "ml" / "input" / "data" / "order"
     for folder in (channel, job.model):
@@ -320,31 +320,31 @@ def test_the_job_reads_the_token_from_the_secret_and_leaves_it_nowhere(server, b
 
 
 @pytest.mark.parametrize("token", ["hf_mine\nhf_other", "hf_m\u00efne", "hf_mi ne", "hf_mine\0"])
-def test_a_token_that_no_header_takes_is_refused_unseen(server, token):
-    with pytest.raises(ProxytuneError, match="no token has") as caught:
+def test_a_token_that_is_invalid_in_a_header_is_refused_without_being_shown(server, token):
+    with pytest.raises(ProxytuneError, match="not allowed in a token") as caught:
         Hub(REPOSITORY, None, token, gated=True)
     assert caught.value.name == "ModelGated"
-    assert server.state.asked == []
-    # The log holds the traceback, with all that the error came from.
+    assert server.state.requests == []
+    # The log contains the traceback, with all causes of the error.
     assert "hf_m" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_hub_that_is_busy_is_asked_again(server, tmp_path, status):
+def test_a_busy_hub_is_queried_again(server, tmp_path, status):
     server.state.refuse = [status, status]
-    manifest, _ = bring_to(Folder(tmp_path / "out"))
+    manifest, _ = import_to(Folder(tmp_path / "out"))
     assert [entry["path"] for entry in manifest["files"]] == CHOSEN
     server.state.refuse = [status] * 50
     with pytest.raises(ProxytuneError, match=str(status)) as caught:
-        bring_to(Folder(tmp_path / "out"))
+        import_to(Folder(tmp_path / "out"))
     assert caught.value.name == "HubFailed"
 
 
 def test_two_imports_into_one_folder_do_not_mix(server, tmp_path):
     out, given = tmp_path / "models" / "x", tmp_path / "order.json"
-    given.write_text(json.dumps(order()))
+    given.write_text(json.dumps(import_request()))
     command = [sys.executable, "dev/tools/import_model.py", "--order", str(given), "--out", str(out)]
-    # As it is started on one machine: a process, whose reading of the hub's address is its own.
+    # As it is started on one machine: a process of its own, which reads the hub's address itself.
     tool = partial(
         subprocess.run,
         command,

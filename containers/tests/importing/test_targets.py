@@ -1,4 +1,4 @@
-"""Where models are brought to on this machine, without a hub: full disks, damaged files, foreign folders."""
+"""The targets of an import, without a hub: full disks, corrupt files, other folders, concurrent uploads."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ from proxytune.importing.targets import Bucket, Folder
 LARGE = bytes(range(256)) * 64
 
 
-def test_a_full_disk_leaves_nothing_half(tmp_path):
+def test_a_full_disk_leaves_no_partial_file(tmp_path):
     def content():
         yield LARGE
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -26,32 +26,32 @@ def test_a_full_disk_leaves_nothing_half(tmp_path):
     assert [path for path in folder.folder.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("content", [b"", b"no pickle at all", b"\x80\x02.", b"PK\x03\x04"])
-def test_a_pickle_that_is_none_is_refused_by_name(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"not a pickle", b"\x80\x02.", b"PK\x03\x04"])
+def test_a_file_that_is_not_a_pickle_is_refused(tmp_path, content):
     (tmp_path / "pytorch_model.bin").write_bytes(content)
     with pytest.raises(ProxytuneError) as caught:
         to_safetensors(tmp_path / "pytorch_model.bin", tmp_path / "model.safetensors")
     assert caught.value.name == "ModelMismatch"
 
 
-def test_a_full_disk_here_is_told_without_a_word_of_instances(tmp_path):
-    told = full(tmp_path, OSError(errno.ENOSPC, "No space left on device")).line
-    assert told.startswith("OutOfDisk: The disk is full: No space left")
-    assert "--data" in told
-    assert "instance" not in told
+def test_a_full_disk_on_this_machine_is_reported_without_mentioning_instances(tmp_path):
+    line = full(tmp_path, OSError(errno.ENOSPC, "No space left on device")).line
+    assert line.startswith("OutOfDisk: The disk is full: No space left")
+    assert "--data" in line
+    assert "instance" not in line
 
 
-def test_a_folder_of_something_else_keeps_its_files(tmp_path):
+def test_a_folder_of_anything_else_keeps_its_files(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "dog.jpg").write_bytes(b"dog")
-    with pytest.raises(ProxytuneError, match="none of them is of this model") as caught:
+    with pytest.raises(ProxytuneError, match="none of them belongs to this model") as caught:
         Folder(tmp_path).begin(["unet/config.json"])
     assert caught.value.name == "ModelMismatch"
     assert (tmp_path / "photos" / "dog.jpg").read_bytes() == b"dog"
 
 
-@pytest.mark.parametrize(("other", "brought"), [(LARGE, True), (LARGE[::-1], False), (None, False)])
-def test_an_upload_that_another_import_ends_is_taken_or_told(aws, monkeypatch, other, brought):
+@pytest.mark.parametrize(("other", "same"), [(LARGE, True), (LARGE[::-1], False), (None, False)])
+def test_an_upload_that_another_import_ends_is_accepted_or_reported(aws, monkeypatch, other, same):
     client, name = aws("s3"), f"targets-{uuid.uuid4().hex}"
     client.create_bucket(Bucket=name)
     monkeypatch.setattr(targets, "PART_BYTES", 6000)
@@ -59,7 +59,7 @@ def test_an_upload_that_another_import_ends_is_taken_or_told(aws, monkeypatch, o
 
     def content():
         yield LARGE[:9000]
-        # The other one goes on with this upload, which it has found in the bucket.
+        # The other import continues this upload, which it has found in the bucket.
         (upload,) = client.list_multipart_uploads(Bucket=name)["Uploads"]
         at = {"Bucket": name, "Key": upload["Key"], "UploadId": upload["UploadId"]}
         client.abort_multipart_upload(**at)
@@ -69,7 +69,7 @@ def test_an_upload_that_another_import_ends_is_taken_or_told(aws, monkeypatch, o
         yield LARGE[9000:]
 
     target = Bucket(name, "models/x/")
-    if brought:
+    if same:
         entry = target.write("unet/a.safetensors", len(LARGE), sha256, content())
         assert entry == target.same("unet/a.safetensors", len(LARGE), sha256)
         return
@@ -78,7 +78,7 @@ def test_an_upload_that_another_import_ends_is_taken_or_told(aws, monkeypatch, o
     assert caught.value.name == "RunActive"
 
 
-def test_an_upload_that_is_gone_does_not_hide_why_it_was_given_up(aws, monkeypatch):
+def test_an_aborted_upload_does_not_hide_the_error_of_the_import(aws, monkeypatch):
     client, name = aws("s3"), f"targets-{uuid.uuid4().hex}"
     client.create_bucket(Bucket=name)
     monkeypatch.setattr(targets, "PART_BYTES", 6000)
@@ -94,7 +94,7 @@ def test_an_upload_that_is_gone_does_not_hide_why_it_was_given_up(aws, monkeypat
 
 
 @pytest.mark.parametrize("begun", ["unet/config.json", "manifest.json", "unet/.config.json.part"])
-def test_an_import_that_was_begun_goes_on_and_is_rid_of_the_rest(tmp_path, begun):
+def test_an_import_that_was_begun_is_resumed_without_the_stray_files(tmp_path, begun):
     (tmp_path / "unet").mkdir()
     (tmp_path / begun).write_bytes(b"x")
     if not begun.endswith(".part"):

@@ -1,4 +1,4 @@
-"""A model from the hub to a target: everything that is missing, checked on the way, and the manifest last."""
+"""Import of a model from the hub to a target: the missing files, verified on the way; the manifest last."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from proxytune.importing.hub import Hub, HubFile
 from proxytune.importing.pickled import PICKLE, SAFE, to_safetensors
 from proxytune.importing.targets import Target
 
-# Streams at once: one gives some tens of MB/s, and the hub is slow to begin each of the small files.
+# Parallel streams: one yields some tens of MB/s, and the hub is slow to start each of the small files.
 FILES_AT_ONCE = 4
 
 
-def bring(
-    order: ImportRequest, hub: Hub, target: Target, tell: Callable[[str, int, int], None]
+def import_files(
+    request: ImportRequest, hub: Hub, target: Target, report: Callable[[str, int, int], None]
 ) -> ModelManifest:
-    """Bring a model; called again, it brings only what is not there with the right SHA-256.
+    """Import a model; files that the target already has with the right SHA-256 are not fetched again.
 
     Args:
-        order: as schema import-order: model, source, licence, gated, files, and where they are from.
-        tell: called with a line, the files that are done, and all files.
+        request: in the form of the schema import-request.
+        report: called with a line, the number of finished files, and the number of all files.
 
     Returns:
-        The manifest that was written.
+        The manifest, as written.
 
     Raises:
         ProxytuneError: ModelGated, HubFailed, ModelMismatch.
     """
-    files = hub.chosen(order["files"])
+    files = hub.select(request["files"])
     target.begin([_name(file) for file in files])
     done = 0
 
-    def one(file: HubFile) -> ModelManifestFile:
+    def import_one(file: HubFile) -> ModelManifestFile:
         nonlocal done
         if Path(file.path).name == PICKLE:
             entry = _converted(file, hub, target)
@@ -47,19 +47,19 @@ def bring(
                 file.path, file.size, file.sha256, hub.content(file)
             )
         done += 1
-        tell(f"{entry['path']}: {entry['size']} bytes, sha256 {entry['sha256']}", done, len(files))
+        report(f"{entry['path']}: {entry['size']} bytes, sha256 {entry['sha256']}", done, len(files))
         return entry
 
-    # The largest first: the last one would otherwise come alone.
+    # The largest first: otherwise the last one might be fetched alone.
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        entries = list(pool.map(one, sorted(files, key=lambda file: -file.size)))
+        entries = list(pool.map(import_one, sorted(files, key=lambda file: -file.size)))
     manifest: ModelManifest = {
         "version": 1,
-        "model": order["model"],
+        "model": request["model"],
         "source": f"https://huggingface.co/{hub.repository}",
         "revision": hub.commit,
-        "licence": order["licence"],
-        "gated": order["gated"],
+        "licence": request["licence"],
+        "gated": request["gated"],
         "importedAt": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "bytes": sum(entry["size"] for entry in entries),
         "linked": None,
@@ -70,13 +70,13 @@ def bring(
 
 
 def _name(file: HubFile) -> str:
-    """The path under which a file is kept."""
+    """The path that a file is stored under."""
     path = Path(file.path)
     return path.with_name(SAFE).as_posix() if path.name == PICKLE else file.path
 
 
 def _converted(file: HubFile, hub: Hub, target: Target) -> ModelManifestFile:
-    """A pickle's tensors as safetensors. It is brought each time: what it becomes is not known before."""
+    """Convert a pickle to safetensors; it is always fetched, as the hash of the result is unknown before."""
     with tempfile.TemporaryDirectory(prefix="proxytune-import-") as folder:
         pickled, safe = Path(folder) / PICKLE, Path(folder) / SAFE
         with pickled.open("wb") as opened:
@@ -84,5 +84,5 @@ def _converted(file: HubFile, hub: Hub, target: Target) -> ModelManifestFile:
         to_safetensors(pickled, safe)
         pickled.unlink()
         size, sha256 = safe.stat().st_size, sha256_of(safe)
-        there = target.same(_name(file), size, sha256)
-        return there or target.write(_name(file), size, sha256, blocks(safe))
+        existing = target.same(_name(file), size, sha256)
+        return existing or target.write(_name(file), size, sha256, blocks(safe))
