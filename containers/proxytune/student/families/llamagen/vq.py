@@ -1,112 +1,117 @@
-"""The VQ-16 picture tokenizer: official key names and numbers, widths configurable."""
+"""The VQ-16 image tokenizer: official key names and numbers, widths configurable."""
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from proxytune.student.codebook import nearest
+from proxytune.student.codebook import Codebook
 from proxytune.student.families.llamagen.config import VQConfig
-from proxytune.student.families.llamagen.vq_layers import Decoder, Encoder
+from proxytune.student.vq import ImageTokenizer
+from proxytune.student.vq_layers import AttentionBlock, Downsample, ResBlock, Upsample, group_norm, swish
 
 # Length of the official usage buffer. It plays no part in encoding, but strict loading asks for it.
 _USAGE_LENGTH = 65536
 
 
-class Quantizer(nn.Module):
-    """Nearest of a set of unit vectors."""
+class Level(nn.Module):
+    """One resolution: residual blocks, at the lowest one each with attention, then a change of size."""
+
+    def __init__(self, widths: list[int], groups: int, *, attend: bool, resize: str | None) -> None:
+        super().__init__()
+        pairs = zip(widths[:-1], widths[1:], strict=True)
+        self.res = nn.ModuleList(ResBlock(before, after, groups) for before, after in pairs)
+        self.attn = nn.ModuleList(AttentionBlock(width, groups) for width in widths[1:] if attend)
+        self.downsample = Downsample(widths[-1]) if resize == "down" else None
+        self.upsample = Upsample(widths[-1]) if resize == "up" else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, widths[0], H, W) to the last width, at half, twice or the same size."""
+        for index, block in enumerate(self.res):
+            x = block(x)
+            if len(self.attn) > 0:
+                x = self.attn[index](x)
+        for resize in (self.downsample, self.upsample):
+            x = x if resize is None else resize(x)
+        return x
+
+
+def _middle(width: int, groups: int) -> nn.ModuleList:
+    return nn.ModuleList(
+        [ResBlock(width, width, groups), AttentionBlock(width, groups), ResBlock(width, width, groups)]
+    )
+
+
+class Encoder(nn.Module):
+    """Images to (B, z_channels, H / stride, W / stride)."""
+
+    def __init__(self, config: VQConfig) -> None:
+        super().__init__()
+        self.conv_in = nn.Conv2d(3, config.ch, 3, padding=1)
+        levels, before = [], config.ch
+        last = len(config.ch_mult) - 1
+        for index, factor in enumerate(config.ch_mult):
+            width = config.ch * factor
+            widths = [before] + [width] * config.num_res_blocks
+            resize = "down" if index < last else None
+            levels.append(Level(widths, config.norm_groups, attend=index == last, resize=resize))
+            before = width
+        self.conv_blocks = nn.ModuleList(levels)
+        self.mid = _middle(before, config.norm_groups)
+        self.norm_out = group_norm(before, config.norm_groups)
+        self.conv_out = nn.Conv2d(before, config.z_channels, 3, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Encode (B, 3, H, W)."""
+        x = self.conv_in(images)
+        for block in (*self.conv_blocks, *self.mid):
+            x = block(x)
+        return self.conv_out(swish(self.norm_out(x)))
+
+
+class Decoder(nn.Module):
+    """(B, z_channels, h, w) to images; one residual block more per level than the encoder."""
+
+    def __init__(self, config: VQConfig) -> None:
+        super().__init__()
+        before = config.ch * config.ch_mult[-1]
+        self.conv_in = nn.Conv2d(config.z_channels, before, 3, padding=1)
+        self.mid = _middle(before, config.norm_groups)
+        levels = []
+        for index, factor in reversed(list(enumerate(config.ch_mult))):
+            width = config.ch * factor
+            widths = [before] + [width] * (config.num_res_blocks + 1)
+            resize = "up" if index > 0 else None
+            attend = index == len(config.ch_mult) - 1
+            levels.append(Level(widths, config.norm_groups, attend=attend, resize=resize))
+            before = width
+        self.conv_blocks = nn.ModuleList(levels)
+        self.norm_out = group_norm(before, config.norm_groups)
+        self.conv_out = nn.Conv2d(before, 3, 3, padding=1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Decode to (B, 3, H, W)."""
+        x = self.conv_in(latents)
+        for block in (*self.mid, *self.conv_blocks):
+            x = block(x)
+        return self.conv_out(swish(self.norm_out(x)))
+
+
+class Quantizer(Codebook):
+    """A codebook of unit vectors."""
 
     codebook_used: Tensor
 
     def __init__(self, config: VQConfig) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(config.codebook_size, config.codebook_embed_dim)
-        nn.init.uniform_(self.embedding.weight, -1 / config.codebook_size, 1 / config.codebook_size)
+        super().__init__(*config.codebook_shape, unit_length=True)
         self.register_buffer("codebook_used", torch.zeros(_USAGE_LENGTH))
 
-    def codes(self) -> Tensor:
-        """Return the (codebook_size, codebook_embed_dim) codes, each of length one."""
-        return F.normalize(self.embedding.weight, dim=-1)
 
-    def nearest(self, latents: Tensor) -> Tensor:
-        """Return the ids of the codes nearest to normalised latents.
+class VQTokenizer(ImageTokenizer):
+    """LlamaGen's tokenizer."""
 
-        Args:
-            latents: (N, codebook_embed_dim).
-
-        Returns:
-            (N,) int64.
-        """
-        return nearest(F.normalize(latents, dim=-1), self.codes())
-
-
-class VQTokenizer(nn.Module):
-    """Pictures to code ids and back. Keep it in float32: the official sampling does."""
+    quantize: Quantizer
 
     def __init__(self, config: VQConfig) -> None:
-        super().__init__()
+        super().__init__(config, Encoder(config), Decoder(config), Quantizer(config))
         self.config = config
-        self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
-        self.quantize = Quantizer(config)
-        self.quant_conv = nn.Conv2d(config.z_channels, config.codebook_embed_dim, 1)
-        self.post_quant_conv = nn.Conv2d(config.codebook_embed_dim, config.z_channels, 1)
-
-    @property
-    def stride(self) -> int:
-        """Pixels along one side of a token."""
-        return self.config.stride
-
-    def latents(self, images: Tensor) -> Tensor:
-        """Encode pictures up to, but not including, the choice of codes.
-
-        Args:
-            images: (B, 3, H, W) in [-1, 1], H and W multiples of `stride`.
-
-        Returns:
-            (B, codebook_embed_dim, H / stride, W / stride).
-
-        Raises:
-            ValueError: another shape.
-        """
-        height, width = images.shape[-2:]
-        if images.dim() != 4 or images.shape[1] != 3 or height % self.stride or width % self.stride:
-            raise ValueError(
-                f"pictures of shape {tuple(images.shape)} given; allowed: (B, 3, H, W), H and W multiples of "
-                f"{self.stride}. Resize or crop them first."
-            )
-        return self.quant_conv(self.encoder(images))
-
-    @torch.no_grad()
-    def encode(self, images: Tensor) -> Tensor:
-        """Encode pictures (see `latents`) to (B, h * w) int64 code ids, row by row."""
-        latents = self.latents(images)
-        flat = latents.permute(0, 2, 3, 1).reshape(-1, self.config.codebook_embed_dim)
-        return self.quantize.nearest(flat).view(len(images), -1)
-
-    @torch.no_grad()
-    def decode(self, ids: Tensor, grid: tuple[int, int] | None = None) -> Tensor:
-        """Decode code ids to pictures.
-
-        Args:
-            ids: (B, h * w) integers, row by row.
-            grid: (h, w); a square when absent.
-
-        Returns:
-            (B, 3, h * stride, w * stride), about [-1, 1]: clamp before making pixels of it.
-
-        Raises:
-            ValueError: as many ids as no such grid holds.
-        """
-        side = math.isqrt(ids.shape[1])
-        height, width = grid or (side, side)
-        if height * width != ids.shape[1]:
-            raise ValueError(
-                f"{ids.shape[1]} ids a picture given; allowed: {height} x {width}. Pass the right grid."
-            )
-        rows = F.embedding(ids.long(), self.quantize.codes())
-        latents = rows.view(len(ids), height, width, -1).permute(0, 3, 1, 2).contiguous()
-        return self.decoder(self.post_quant_conv(latents))

@@ -62,7 +62,7 @@ def test_vq16_is_the_default():
 def test_sizes_that_do_not_fit_are_refused(vq):
     with pytest.raises(ValueError, match="multiples of 4"):
         vq.encode(torch.zeros(1, 3, 18, 16))
-    with pytest.raises(ValueError, match="15 ids a picture"):
+    with pytest.raises(ValueError, match="15 ids per image"):
         vq.decode(torch.zeros(1, 15, dtype=torch.long))
     with pytest.raises(ValueError, match="norm_groups = 32"):
         VQConfig(ch=48, ch_mult=(1, 2))
