@@ -11,7 +11,7 @@ from torch import Tensor
 from dev.bench import measuring, official_llamagen
 from proxytune.student.adapters import add_adapter
 from proxytune.student.families.llamagen import LlamaGen, LlamaGenConfig, sample_tokens
-from proxytune.student.families.llamagen.sampling import bare
+from proxytune.student.modules import bare
 from proxytune.training.device import compute_dtype, default_device
 
 # The recipe's, in lib/core/catalogue/data/models.json; both sides train the same adapter.
@@ -34,8 +34,8 @@ def training(side: str, sizes: dict[str, int]) -> Run:
 
     def loss() -> Tensor:
         if side == "ours":
-            return bare(model).loss(tokens, features[:, -slots:], drop_caption=dropped)
-        return official_llamagen.train_loss(bare(model), tokens, features, mask, dropped)
+            return bare(model, LlamaGen).loss(tokens, features[:, -slots:], drop_caption=dropped)
+        return official_llamagen.train_loss(bare(model, LlamaGen), tokens, features, mask, dropped)
 
     return measuring.optimizer_step(parameters, loss)
 

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from dev.bench import measuring, official_lumina
-from proxytune.student.adapters import add_adapter, bare
+from proxytune.student.adapters import add_adapter
 from proxytune.student.families.lumina.layout import PATCH, Grid, Layout
-from proxytune.student.families.lumina.sampling import sample_codes
-from proxytune.student.families.lumina.trainer import training_batch
+from proxytune.student.families.lumina.sampling import sample_tokens
+from proxytune.student.families.lumina.training_batch import training_batch
 from proxytune.student.families.lumina.transformer import Lumina, chameleon_config
 from proxytune.student.families.lumina.vocabulary import Vocabulary
+from proxytune.student.modules import bare
 from proxytune.training.device import compute_dtype, default_device
 
 # The recipe's, in lib/core/catalogue/data/models.json; both sides train the same adapter.
@@ -32,14 +33,14 @@ Run = Callable[[], object]
 def training(side: str, sizes: dict[str, int]) -> Run:
     """One optimizer step on a batch of pictures under one prompt; `side` is ours or reference."""
     lm, layout, grid, prompt = _model(sizes)
-    codes = torch.randint(CODES, (sizes["batch"], grid.codes), generator=torch.Generator().manual_seed(1))
+    codes = torch.randint(CODES, (sizes["batch"], grid.tokens), generator=torch.Generator().manual_seed(1))
     ids, labels = training_batch(layout, grid, [prompt] * sizes["batch"], codes)
     ids, labels = ids.to(lm.device), labels.to(lm.device)
     model = add_adapter(lm, rank=RANK, alpha=RANK).train()
     parameters = [value for value in model.parameters() if value.requires_grad]
 
     def loss() -> Tensor:
-        inner: Lumina = bare(model)  # type: ignore[assignment]
+        inner = bare(model, Lumina)
         if side == "ours":
             return inner.loss(ids, labels)
         return official_lumina.train_loss(inner, ids, labels)
@@ -53,7 +54,7 @@ def sampling(side: str, sizes: dict[str, int]) -> Run:
     lm.eval()
     prompts, seeds = [prompt] * sizes["batch"], range(sizes["batch"])
     if side == "ours":
-        return lambda: sample_codes(lm, layout, prompts, grid, seeds, guidance=GUIDANCE, top_k=TOP_K)
+        return lambda: sample_tokens(lm, layout, prompts, grid, seeds, guidance=GUIDANCE, top_k=TOP_K)
     return lambda: official_lumina.sample(lm, layout, prompts, grid, guidance=GUIDANCE, top_k=TOP_K)
 
 

@@ -52,13 +52,13 @@ def sample(
     temperature: float = 1.0,
     top_k: int = 2000,
 ) -> Tensor:
-    """The codes (pictures, grid.codes) of one picture a prompt.
+    """The codes (pictures, grid.tokens) of one picture a prompt.
 
     Args:
         temperature: 0 takes the likeliest code.
     """
     blocks = [_picture(model, layout, prompt, grid, guidance, temperature, top_k) for prompt in prompts]
-    return layout.codes(torch.tensor(blocks), grid)
+    return layout.tokens(torch.tensor(blocks), grid)
 
 
 def _picture(

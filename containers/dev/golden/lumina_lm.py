@@ -147,7 +147,7 @@ def greedy_shortfall(model: Lumina, prompts: list[list[int]], blocks: Tensor, gu
     sides = [int((grids == side).nonzero()[0, 0]) * 2 for side in blocks[0, 1:3]]
     grid = Grid(*sides)
     try:
-        golden = LAYOUT.codes(blocks.long(), grid)
+        golden = LAYOUT.tokens(blocks.long(), grid)
     except ValueError:
         return float("inf")
     errors = []

@@ -26,8 +26,8 @@ from proxytune.drawn_world.scene import CONTEXTS
 from proxytune.generation.generator import PictureMaker
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
+from proxytune.student.families import registry as students
 from proxytune.student.families.llamagen import load_student
-from proxytune.student.families.llamagen.generator import LlamaGenMaker
 from proxytune.teacher.families import registry as teachers
 from proxytune.teacher.latents import normalise_latents
 from proxytune.teacher.loading import load_part
@@ -115,7 +115,7 @@ def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
     wanted = [(category, context) for category in CATEGORIES for context in CONTEXTS for _ in range(count)]
     makers: tuple[tuple[str, PictureMaker, str, dict[str, Any]], ...] = (
         ("teacher", teachers.image_generator("sdxl"), "sdxl-miniature", TEACHER_SAMPLER),
-        ("student", LlamaGenMaker(), "llamagen-miniature", STUDENT_SAMPLER),
+        ("student", students.image_generator("llamagen"), "llamagen-miniature", STUDENT_SAMPLER),
     )
     for name, maker, folder, sampler in makers:
         maker.load(models / folder, None, CPU)

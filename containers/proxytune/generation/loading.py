@@ -11,7 +11,7 @@ from proxytune.training.lora import check_facts
 # By role; imported only when used, as a job draws with one of them.
 MAKERS = {
     "teacher": "proxytune.teacher.families.registry:image_generator",
-    "student": "proxytune.student.families.registry:picture_maker",
+    "student": "proxytune.student.families.registry:image_generator",
 }
 
 

@@ -1,4 +1,4 @@
-"""How a student's adapter is made, written, read back, and proven to be what was trained.
+"""The adapter of a student: made, written, read back, and proven to be what was trained.
 
 The files are peft's (adapter_model.safetensors, adapter_config.json) over the model's own module names, so
 that peft's own `PeftModel.from_pretrained` reads them too. The model says which of its modules carry the
@@ -18,23 +18,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.student.modules import bare as bare
-from proxytune.student.modules import differences, evaluating
+from proxytune.student.modules import bare, differences, evaluating
 from proxytune.training.adapter_checks import Tolerance, save_and_check
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 WEIGHTS_FILE, CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
-# The same numbers go through the same operations: this only allows for kernels that sum in another order, and
-# for rounding where the effect vanishes with the learning rate.
+# The same numbers go through the same operations, so this only allows for kernels that sum in another order.
+# The share of the output is a floor: with a vanishing learning rate the effect itself is of the size of
+# rounding errors.
 TOLERANCE = Tolerance(of_effect=1e-3, of_output=1e-6)
 
 
 def add_adapter(model: nn.Module, *, rank: int, alpha: int) -> PeftModel:
-    """Put a fresh adapter on a model and freeze everything else; it is float32 whatever the model's type.
+    """Put a new adapter on a model and freeze everything else; it is float32 whatever the model's type.
 
-    Its first values are drawn from torch's global state; it changes nothing until it is trained.
+    Its initial values come from torch's global random state; it changes nothing until it is trained.
     """
     from peft import LoraConfig
 
@@ -45,34 +45,34 @@ def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor])
     """Write the adapter and prove it: take it off, read it back, compare what the model computes.
 
     Args:
-        probe: some numbers of the model inside, in which the whole adapter takes part.
+        probe: some numbers of the bare model in which the whole adapter takes part.
 
     Returns:
         The model with the adapter that was read back.
 
     Raises:
-        ProxytuneError: as `save_and_check`.
+        ProxytuneError: ModelMismatch when the file does not give the trained model back; ModelNotFinite
+            when the last step corrupted it, which no loss shows any more.
     """
-    wrapped: Any = model
-    checked: PeftModel = save_and_check(
-        wrapped,
-        write=lambda model: _write(model, folder),
-        remove=lambda model: model.unload(),
-        load=lambda model: load_adapter(model, folder),
-        probe=lambda model: ask(model, probe).float().cpu(),
+    reread = save_and_check(
+        cast("nn.Module", model),
+        write=lambda trained: _write(cast("PeftModel", trained), folder),
+        remove=lambda trained: cast("PeftModel", trained).unload(),
+        load=lambda base: load_adapter(base, folder),
+        probe=lambda probed: evaluate_probe(probed, probe).float().cpu(),
         probed="its first proxy",
         tolerance=TOLERANCE,
         role="student",
         stage="learn",
     )
-    return checked
+    return cast("PeftModel", reread)
 
 
 @torch.no_grad()
-def ask(model: nn.Module, probe: Callable[[Any], Tensor]) -> Tensor:
-    """What a model answers to a probe, in eval mode and without gradient."""
+def evaluate_probe(model: nn.Module, probe: Callable[[Any], Tensor]) -> Tensor:
+    """Compute a probe of the bare model, in eval mode and without gradient."""
     with evaluating(model):
-        return probe(bare(model))
+        return probe(bare(model, nn.Module))
 
 
 def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
@@ -86,7 +86,7 @@ def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
 
     for name in (WEIGHTS_FILE, CONFIG_FILE):
         if not (folder / name).is_file():
-            raise _refused(f"the folder holds no {name}")
+            raise _refused(f"the folder has no {name}")
     try:
         config = LoraConfig.from_pretrained(str(folder))
         weights = load_file(folder / WEIGHTS_FILE)
@@ -101,7 +101,7 @@ def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
 
 
 def with_adapter(model: nn.Module, *, on: bool) -> AbstractContextManager[None]:
-    """While inside, compute with the adapter or without; a model that carries none stays as it is."""
+    """Compute with the adapter or without while inside; a model without an adapter stays as it is."""
     disable = getattr(model, "disable_adapter", None)
     if on or disable is None:
         return nullcontext()
@@ -109,7 +109,7 @@ def with_adapter(model: nn.Module, *, on: bool) -> AbstractContextManager[None]:
 
 
 def _targets(model: nn.Module) -> list[str] | str:
-    targets = cast("tuple[str, ...] | str", bare(model).lora_targets)
+    targets = cast("tuple[str, ...] | str", bare(model, nn.Module).lora_targets)
     return targets if isinstance(targets, str) else sorted(targets)
 
 
@@ -133,7 +133,7 @@ def _write(model: PeftModel, folder: Path) -> None:
     )
     used: Any = model.peft_config["default"]
     config = LoraConfig(r=used.r, lora_alpha=used.lora_alpha, inference_mode=True)
-    # peft would hold names as a set, whose order changes from process to process; the file should not.
+    # peft would keep names as a set, whose order changes from process to process; the file should not.
     config.target_modules = _targets(model)
     config.save_pretrained(str(folder))
 

@@ -1,9 +1,9 @@
-"""Plain causal attention in transformers' models, without a look at the device.
+"""Plain causal attention in transformers' models, without waiting for the device.
 
 Given neither mask nor cache, transformers asks the device whether positions jump (whether several sequences
 are packed into a row), to leave the mask out where they do not. Ours never jump. The question alone makes
-every step wait, so it is answered beforehand: transformers makes no mask for an attention of a name for which
-it knows no way to make one.
+every step wait, so it is answered beforehand: transformers makes no mask for an attention whose name it
+cannot make one for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AttentionInterface.register(NAME, sdpa_attention_forward)
 
 @contextmanager
 def plainly_causal(config: Any, *, when: bool) -> Iterator[None]:
-    """While inside, the model makes no mask: every place attends to itself and all before it.
+    """Keep the model from making a mask while inside: every position attends to itself and all before it.
 
     Args:
         config: that the model's layers read; its attention must be torch's (`sdpa`), else nothing is changed.

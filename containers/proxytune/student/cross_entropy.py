@@ -1,8 +1,8 @@
 """Cross-entropy fused with the output layer: logits exist for a few rows at a time only.
 
-A picture token has as many logits as the codebook has codes. For a batch they are the largest tensor of a
+An image token has as many logits as the codebook has codes. For a batch they are the largest tensor of a
 training step, several times over: the logits, their softmax, the gradients of both. Here each portion of rows
-gives its loss and its gradient at once and is gone.
+gives its loss and its gradient at once and is freed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def linear_cross_entropy(
     """Weighted sum of the cross-entropy of logits `hidden @ weight.T + bias`.
 
     Args:
-        hidden: (N, dim), what the output layer takes.
+        hidden: (N, dim), the output layer's input.
         weight: (V, dim), the output layer's.
         targets: (N,) int64.
         share: (N,) weight of each row in the sum; 1 / N gives the mean, 0 leaves a row out.
@@ -45,7 +45,7 @@ def linear_cross_entropy(
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
-    """The gradients are computed on the way there, while a portion's logits are at hand."""
+    """Computes the gradients in the forward pass, while a portion's logits are at hand."""
 
     @staticmethod
     def forward(

@@ -1,4 +1,4 @@
-"""Between pictures and the VQ tokenizer's tensors."""
+"""From an image tokenizer's tensors to images, in full precision."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Convolutions in real float32 while inside.
+    """Compute convolutions in real float32 while inside.
 
     By default cuDNN computes them in TF32, with ten bits of mantissa, which turns some tokens into others.
     """
@@ -22,6 +22,6 @@ def full_precision() -> Iterator[None]:
 
 
 def to_image(values: Tensor) -> Image.Image:
-    """A picture of (3, H, W) values, about [-1, 1]."""
+    """Make an image of (3, H, W) values, about [-1, 1]."""
     pixels = ((values.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(np.asarray(pixels.permute(1, 2, 0).cpu()))

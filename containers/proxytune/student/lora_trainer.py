@@ -1,22 +1,23 @@
-"""What the learners of all families do alike: a LoRA on a transformer, trained on codes of the proxies."""
+"""Training a LoRA on the transformer of any student family, on the tokens of the proxies."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
 from proxytune.contract.finite import finite
-from proxytune.student.adapters import add_adapter, ask, save_adapter
-from proxytune.student.config import Lesson
+from proxytune.student.adapters import add_adapter, evaluate_probe, save_adapter
+from proxytune.student.config import TrainConfig
+from proxytune.student.families.base import Batch, StudentFamily
 from proxytune.student.image_arrays import full_precision
 from proxytune.student.proxy_set import ProxySet
+from proxytune.training import compilation
+from proxytune.training.activation_checkpointing import enable_if_needed
 from proxytune.training.device import compute_dtype
 from proxytune.training.loop import LoopSettings
 
@@ -24,83 +25,99 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
-@dataclass(frozen=True)
-class Optimizer:
-    """AdamW's settings of a family's official training; the recipe gives learning rate and steps."""
+class StudentTrainer:
+    """A `training.loop.Trainable` after `prepare`.
 
-    betas: tuple[float, float]
-    weight_decay: float
-    clip: float
-
-
-class AdapterLearner(ABC):
-    """A `lesson.Learner`, and a `training.loop.Trainee` after `prepare`.
-
-    What never changes is computed once: prompts, and the codes of every proxy. Everything but the transformer
-    is freed before the first step. A family says what is particular to it by the methods that are abstract
-    here.
+    Captions and images, which never change, are encoded once; everything but the transformer is freed before
+    the first step.
 
     Args:
-        base: the model folder.
-        size: side of the training picture in pixels; must be the model's own.
-        device: where to train; bfloat16 on a GPU, float32 elsewhere.
+        family: what is particular to the model.
 
     Attributes:
-        optimizer: of the official training.
-        proxy_codes: (proxies, codes a picture) int64 on the CPU, which `load` leaves.
+        proxy_tokens: (proxies, tokens per image) int64 on the CPU, after `prepare`.
     """
 
-    proxy_codes: Tensor
-    optimizer: ClassVar[Optimizer]
+    proxy_tokens: Tensor
 
-    def __init__(self, base: Path, size: int, device: torch.device) -> None:
-        self._base, self._size, self._device = base, size, device
-        self._dtype = compute_dtype(device)
+    def __init__(self, family: StudentFamily, config: TrainConfig) -> None:
+        self.family, self._config = family, config
+        self._compiled: list[nn.Module] = []
 
-    def prepare(self, proxies: ProxySet, lesson: Lesson) -> Self:
-        """Load the weights, encode prompts and proxies, put a fresh adapter on the transformer.
+    def prepare(self, base: Path, proxies: ProxySet, device: torch.device) -> Self:
+        """Load the model, encode captions and proxies, put a new adapter on the transformer.
 
-        The adapter's first values are drawn from torch's global state: seed that before.
+        The adapter's initial values come from torch's global random state: seed it first.
+
+        Args:
+            base: the model folder, of a model for images of the proxies' size.
+            device: where to train; bfloat16 on a GPU, float32 elsewhere.
 
         Raises:
             ProxytuneError: ModelMismatch, ModelNotFinite, TokenWordUnusable.
         """
-        self._proxies, self._lesson = proxies, lesson
-        model = self.load()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
-        self._model: PeftModel = add_adapter(model, rank=lesson.rank, alpha=lesson.alpha)
-        # A fresh adapter changes nothing: what is wrong now is the base model's, not the training's.
-        answer = ask(self._model, self.probe())
-        finite(
-            answer, f"student's transformer {type(model).__name__}", "its first proxy, before the first step"
+        self._proxies, self._device = proxies, device
+        family, config = self.family, self._config
+        dtype = compute_dtype(device)
+        model = family.load_model(base, image_size=proxies.size, dtype=dtype, device=device)
+        captions = list(dict.fromkeys([config.caption, *proxies.prompts]))
+        family.encode_captions(captions, proxies.prompts, config.token_word)
+        self.proxy_tokens = encode_proxies(
+            family.encode_images, proxies, device, batch_size=family.encode_batch_size
         )
-        self.fit(model)
+        family.free_encoders()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._model: PeftModel = add_adapter(model, rank=config.rank, alpha=config.alpha)
+        # A new adapter changes nothing: an invalid number here comes from the base model, not from training.
+        finite(
+            evaluate_probe(self._model, self.probe()),
+            f"student's transformer {type(model).__name__}",
+            "its first proxy, before the first step",
+        )
+        enable_if_needed(
+            model,
+            family.activation_bytes(model, config.batch_size),
+            device,
+            lambda: family.recompute_activations(model),
+            share=family.activation_share,
+        )
         self._model.train()
         return self
 
+    def compile(self) -> None:
+        """Compile the layers for a long training, where the family and the device allow it."""
+        if compilation.possible(self._device):
+            self._compiled = self.family.layers_to_compile(self._model)
+            compilation.compile_layers(self._compiled)
+
     def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
-        """The adapter's parameters."""
+        """Return the adapter's parameters."""
         return [(name, value) for name, value in self._model.named_parameters() if value.requires_grad]
 
     def loop_settings(self, *, steps: int, checkpoint_every: int, learning_rate: float) -> LoopSettings:
-        """The official training's optimizer, with a constant learning rate."""
+        """Return the official training's optimizer settings, with a constant learning rate."""
+        optimizer = self.family.optimizer
         return LoopSettings(
             steps=steps,
             checkpoint_every=checkpoint_every,
             learning_rate=learning_rate,
-            seed=self._lesson.seed,
-            betas=self.optimizer.betas,
-            weight_decay=self.optimizer.weight_decay,
-            clip=self.optimizer.clip,
+            seed=self._config.seed,
+            betas=optimizer.betas,
+            weight_decay=optimizer.weight_decay,
+            clip=optimizer.clip,
         )
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
-        """Loss of step `step`'s proxies under their prompts, some without: guidance needs them."""
-        count = self._lesson.batch_size
-        slots = range(step * count, (step + 1) * count)
-        numbers = torch.tensor([self._proxies.picture_of(slot, self._lesson.seed) for slot in slots])
-        return self.loss_of(numbers, torch.rand(count, generator=draws) < self._lesson.caption_dropout)
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
+        """Compute the loss of a step's proxies under their captions; some are dropped, as guidance needs."""
+        return self.family.loss(self._model, self._batch(step, rng))
+
+    def _batch(self, step: int, rng: torch.Generator) -> Batch:
+        count = self._config.batch_size
+        positions = range(step * count, (step + 1) * count)
+        indices = torch.tensor([self._proxies.index_at(place, self._config.seed) for place in positions])
+        dropped = torch.rand(count, generator=rng) < self._config.caption_dropout
+        return Batch(indices, self.proxy_tokens[indices], dropped)
 
     def save(self, folder: Path) -> None:
         """Write the adapter and prove that reading it back gives the trained student.
@@ -108,50 +125,25 @@ class AdapterLearner(ABC):
         Raises:
             ProxytuneError: ModelMismatch when it does not.
         """
+        compilation.undo(self._compiled)
         self._model = save_adapter(self._model, folder, self.probe())
 
-    @property
-    def captions(self) -> list[str]:
-        """Every text that is learnt, once: the plain caption first."""
-        return list(dict.fromkeys([self._lesson.caption, *self._proxies.prompts]))
-
-    @abstractmethod
-    def load(self) -> nn.Module:
-        """Read the model folder, encode `captions`, set `proxy_codes`; return the transformer, bare.
-
-        Raises:
-            ProxytuneError: ModelMismatch; TokenWordUnusable for a caption that loses its token word.
-        """
-
-    @abstractmethod
-    def fit(self, model: nn.Module) -> None:
-        """Make the transformer, which carries its adapter, recompute activations that would not fit."""
-
-    @abstractmethod
-    def loss_of(self, numbers: Tensor, dropped: Tensor) -> Tensor:
-        """Loss of some proxies, a scalar with gradient.
-
-        Args:
-            numbers: (B,) int64 on the CPU, which proxies. dropped: (B,) bool, which of them without prompt.
-        """
-
-    @abstractmethod
-    def probe(self) -> Callable[[Any], Tensor]:
-        """Some numbers of the transformer in which the whole adapter takes part: what proves its file."""
+    def probe(self) -> Callable[[nn.Module], Tensor]:
+        """Return the family's probe on the first proxy."""
+        return self.family.probe(self.proxy_tokens[:1])
 
 
-def tokenise(
-    encode: Callable[[Tensor], Tensor], proxies: ProxySet, device: torch.device, *, at_once: int
+def encode_proxies(
+    encode: Callable[[Tensor], Tensor], proxies: ProxySet, device: torch.device, *, batch_size: int
 ) -> Tensor:
-    """All proxies as (len(proxies), codes a picture) int64 on the CPU.
+    """Encode all proxies to (len(proxies), tokens per image) int64 on the CPU.
 
     Args:
-        encode: from pictures (B, 3, size, size) in [-1, 1] to codes (B, codes a picture).
-        at_once: pictures encoded at once; always as many, so that a resumed job rounds as its first attempt.
+        encode: from images (B, 3, size, size) in [-1, 1] to tokens (B, tokens per image).
     """
     batches = []
     with full_precision(), torch.no_grad():
-        for start in range(0, len(proxies), at_once):
-            numbers = range(start, min(start + at_once, len(proxies)))
-            batches.append(encode(proxies.pixels(numbers).to(device)).cpu())
+        for start in range(0, len(proxies), batch_size):
+            indices = range(start, min(start + batch_size, len(proxies)))
+            batches.append(encode(proxies.pixels(indices).to(device)).cpu())
     return torch.cat(batches)

@@ -22,15 +22,15 @@ _INDEX, WEIGHTS_FILE = "model.safetensors.index.json", "model.safetensors"
 
 
 def mismatch(what: str, *, given: str, remedy: str, allowed: str | None = None) -> ProxytuneError:
-    """The error of a model folder that cannot be used."""
+    """Make the error of a model folder that cannot be used."""
     return ProxytuneError("ModelMismatch", what=what, given=given, allowed=allowed, remedy=remedy)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file of a model folder.
+    """Read a JSON file of a model folder.
 
     Raises:
-        ProxytuneError: ModelMismatch when there is none, or none that can be read.
+        ProxytuneError: ModelMismatch when it is missing or unreadable.
     """
     try:
         values: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -38,21 +38,52 @@ def read_json(path: Path) -> dict[str, Any]:
         raise mismatch(
             f"The model folder has no readable {path.name}",
             given=str(error),
-            remedy="point to a folder that holds this student's model, in the layout of docs/models.md",
+            remedy="point to a folder with this student's model, in the layout of docs/models.md",
         ) from error
     return values
 
 
-def check_size(given: int | None, own: int) -> None:
-    """Refuse another picture size than the model's; None asks for none.
+def read_facts(folder: Path, family: str, fields: Sequence[str]) -> dict[str, Any]:
+    """Read the config.json of a folder that Proxytune wrote.
+
+    Args:
+        fields: that it must have.
+
+    Raises:
+        ProxytuneError: ModelMismatch when it is another family's, or incomplete.
+    """
+    path = folder / CONFIG_FILE
+    facts = read_json(path)
+    missing = sorted(set(fields) - facts.keys())
+    if facts.get("family") != family or missing:
+        raise mismatch(
+            f"{path} is not that of a {family} student",
+            given=f"family {facts.get('family')!r}, missing fields {missing}",
+            allowed=f"family {family!r} with {', '.join(fields)}",
+            remedy=f"point to a folder that was written for a {family} student",
+        )
+    return facts
+
+
+def not_buildable(path: Path, error: Exception, remedy: str) -> ProxytuneError:
+    """Make the error of a config from which no model can be built."""
+    return mismatch(
+        f"{path} does not describe a model that can be built",
+        given=str(error).strip().splitlines()[0],
+        remedy=remedy,
+    )
+
+
+def check_size(wanted: int | None, own: int) -> None:
+    """Refuse another image size than the model's; None accepts it.
 
     Raises:
         ProxytuneError: ModelMismatch.
     """
-    if given is not None and given != own:
+    if wanted is not None and wanted != own:
         raise mismatch(
-            "This model draws pictures of another size",
-            given=f"image_size {given}",
+            "This model generates images of another size",
+            given=f"image_size {wanted}",
             allowed=str(own),
             remedy="ask for the model's own size, or import the weights that were trained at yours",
         )
@@ -66,13 +97,14 @@ def read_weights(
     only: str = "",
     leave: Sequence[str] = (),
 ) -> dict[str, Tensor]:
-    """All tensors of a folder in the layout of transformers: one file, or parts with their index.
+    """Read all tensors of a folder in the layout of transformers: one file, or parts with their index.
 
-    Part by part, straight onto the device and into the number format: no large model lies in memory twice.
+    Part by part, straight onto the device and into the number format, so that no large model is in memory
+    twice.
 
     Args:
-        only: beginning of the keys that are wanted.
-        leave: beginnings of keys among them that are passed over.
+        only: prefix of the keys that are wanted.
+        leave: prefixes of keys among them that are skipped.
 
     Raises:
         ProxytuneError: ModelMismatch for a file that cannot be read.
@@ -94,20 +126,20 @@ def read_file(
     only: str = "",
     leave: Sequence[str] = (),
 ) -> dict[str, Tensor]:
-    """All tensors of a safetensors file; see `read_weights`."""
+    """Read all tensors of a safetensors file; see `read_weights`."""
     weights = {}
     try:
         with safe_open(file, framework="pt", device=str(device)) as part:
-            for key in part.keys():  # noqa: SIM118  (it is no mapping)
+            for key in part.keys():  # noqa: SIM118  (not a mapping)
                 if key.startswith(tuple(leave)):
-                    _log.info("%s holds %s, which is not taken from there", file, key)
+                    _log.info("%s has %s, which is not read from there", file, key)
                 elif key.startswith(only):
                     weights[key] = part.get_tensor(key).to(dtype)
     except (OSError, SafetensorError) as error:
         raise mismatch(
             f"The weights {file} cannot be read",
             given=str(error),
-            remedy="copy the model folder again, whole",
+            remedy="copy the complete model folder again",
         ) from error
     return weights
 
@@ -129,14 +161,14 @@ def fill_strictly(
     """Give a model (which may be on the meta device) weights, key by key, as they are.
 
     Args:
-        source: where they come from, for messages.
-        computed: keys that `weights` may hold although the model computes what they say.
+        source: the file or folder they come from, for messages.
+        computed: keys that `weights` may have although the model computes them.
 
     Raises:
         ProxytuneError: `ModelMismatch`, naming up to three keys that are missing, unknown or misshapen.
     """
     for key in set(computed) & weights.keys():
-        _log.warning("%s holds %s, which is computed here and passed over", source, key)
+        _log.warning("%s has %s, which is computed here and ignored", source, key)
     weights = {key: value for key, value in weights.items() if key not in computed}
     wrong = differences(model.state_dict(), weights)
     if wrong:

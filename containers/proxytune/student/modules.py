@@ -1,23 +1,32 @@
-"""What the families need of any torch module: what is inside, whether weights fit it, and its mode."""
+"""Helpers for any torch module: the model inside a wrapper, its mode, and whether weights fit it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import TypeVar, cast
 
 from torch import Tensor, nn
 
+Model = TypeVar("Model", bound=nn.Module)
 
-def bare(model: nn.Module) -> nn.Module:
-    """The model inside a peft wrapper (adapters stay in effect), or the model itself."""
+
+def bare(model: nn.Module, kind: type[Model]) -> Model:
+    """Return the model inside a peft wrapper (adapters stay in effect), or the model itself.
+
+    Raises:
+        TypeError: it is not of this kind.
+    """
     unwrap = getattr(model, "get_base_model", None)
-    return model if unwrap is None else cast("Callable[[], nn.Module]", unwrap)()
+    inner = model if unwrap is None else cast("Callable[[], nn.Module]", unwrap)()
+    if not isinstance(inner, kind):
+        raise TypeError(f"{type(inner).__name__} given; allowed: a {kind.__name__}, also wrapped by peft")
+    return inner
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model into eval mode, and every part of it back into the mode that it was in."""
+    """Put a model into eval mode, and restore the mode of every part of it afterwards."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -28,7 +37,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def differences(expected: dict[str, Tensor], given: dict[str, Tensor]) -> list[str]:
-    """Say, a line each, which keys are missing, unknown or of another shape."""
+    """List the keys that are missing, unknown or of another shape, a line each."""
     lines = [f"{key} is missing" for key in expected if key not in given]
     lines += [f"{key} is unknown" for key in given if key not in expected]
     lines += [

@@ -1,6 +1,6 @@
 """Linear layers on a CPU with their weights in the order in which oneDNN reads them.
 
-Drawing multiplies a few rows with every weight for every token. MKL's product, which torch uses for float32,
+Sampling multiplies a few rows with every weight for every token. MKL's product, which torch uses for float32,
 is made for many rows: with 8 of them oneDNN over packed weights took two thirds of its time (2 threads of an
 AMD EPYC; see docs/performance.md).
 """
@@ -19,7 +19,7 @@ ROWS = 8
 
 @contextmanager
 def packed(model: nn.Module) -> Iterator[None]:
-    """Compute the linear layers of a model by packed weights while inside, without gradient.
+    """Compute a model's linear layers from packed weights while inside, without gradient.
 
     Does nothing on another device, in another number format, or where torch was built without oneDNN. Needs
     the weights' memory once more. Sums are rounded otherwise than outside.
@@ -35,7 +35,7 @@ def packed(model: nn.Module) -> Iterator[None]:
 
 
 def _suits(module: nn.Linear) -> bool:
-    """A float32 layer on the CPU, without a forward that someone else put on it."""
+    """A float32 layer on the CPU, without a replaced forward."""
     return (
         module.bias is None
         and module.weight.device.type == "cpu"

@@ -1,4 +1,4 @@
-"""The proxies as training pictures: squares of one size, used in a seeded order."""
+"""The proxies as training images: squares of one size, used in a seeded order."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class ProxySet:
     """The proxies of a subject, in order of their index.
 
     Args:
-        pictures: as `proxies.collection.read_proxies` returns them; read from disk when asked for.
-        size: side of the square training picture in pixels.
+        pictures: as `images.dataset.read_proxies` returns them; read from disk when needed.
+        size: side of the square training image in pixels.
 
     Attributes:
-        sha256: of every picture's PNG.
-        prompts: what every picture was synthesised from, and what it is to be learnt under.
+        sha256: of every image's PNG.
+        prompts: the prompt that every image was synthesized from and is learned under.
     """
 
     def __init__(self, pictures: list[Picture], size: int) -> None:
@@ -44,36 +44,36 @@ class ProxySet:
         """All that a training learns from, as text: the hash of every picture, then its prompt."""
         return [*self.sha256, *self.prompts]
 
-    def picture_of(self, slot: int, seed: int) -> int:
-        """The number of the `slot`-th training picture: every epoch has all, in a fresh order."""
-        epoch, place = divmod(slot, len(self))
+    def index_at(self, position: int, seed: int) -> int:
+        """Return the index of the `position`-th training image: every epoch has all, in a new order."""
+        epoch, place = divmod(position, len(self))
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed + epoch))
         return int(order[place])
 
-    def pixels(self, numbers: range) -> Tensor:
-        """Pictures as (len(numbers), 3, size, size), float32 in [-1, 1].
+    def pixels(self, indices: range) -> Tensor:
+        """Return images as (len(indices), 3, size, size), float32 in [-1, 1].
 
         Raises:
-            ProxytuneError: ModelMismatch for a picture smaller than the student's.
+            ProxytuneError: ModelMismatch for an image smaller than the student's.
         """
-        return torch.stack([self._one(self._pictures[number]) for number in numbers])
+        return torch.stack([self._one(self._pictures[index]) for index in indices])
 
     def _one(self, picture: Picture) -> Tensor:
         image = picture.image()
         if min(image.size) < self.size:
             raise ProxytuneError(
                 "ModelMismatch",
-                what=f"The proxy {picture.record.index} is smaller than the student's pictures",
+                what=f"The proxy {picture.record.index} is smaller than the student's images",
                 given=f"{image.width} x {image.height} pixels",
                 allowed=f"at least {self.size} x {self.size}",
-                remedy="let the teacher draw at the student's size or above",
+                remedy="let the teacher generate at the student's size or above",
             )
         values = np.asarray(square(image, self.size), dtype=np.float32)
         return torch.from_numpy(values).permute(2, 0, 1).contiguous() / 127.5 - 1.0
 
 
 def square(image: Image.Image, size: int) -> Image.Image:
-    """Scale the shorter side to `size` and crop the middle, as LlamaGen's training pictures were made.
+    """Scale the shorter side to `size` and crop the middle, as LlamaGen's training images were made.
 
     Halved by averaging while it is at least twice the size, then bicubic: a single bicubic step over a large
     factor would leave out pixels (ADM's preprocessing, which LlamaGen names).

@@ -1,13 +1,11 @@
-"""What the makers of all families do alike: batches of one shape, codes, pictures decoded one by one."""
+"""Generating images with any student family: batches of one shape, tokens, images decoded one by one."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -16,20 +14,23 @@ from torch import Tensor, nn
 from proxytune.contract.finite import finite
 from proxytune.generation.batch_backoff import Room
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
-from proxytune.student.adapters import load_adapter, with_adapter
+from proxytune.student.adapters import with_adapter
+from proxytune.student.families.base import StudentFamily
 from proxytune.student.image_arrays import full_precision, to_image
 from proxytune.training.device import compute_dtype
 
 
-class CodeMaker(ABC):
-    """A `generation.generator.PictureMaker` that draws codes and decodes them.
+class TokenGenerator:
+    """A `generation.generator.PictureMaker` that samples tokens and decodes them.
 
-    A family says what is particular to it by the methods that are abstract here.
+    Args:
+        family: what is particular to the model.
     """
 
     sampler_kind = "autoregressive"
-    size: int
-    tuned: bool
+
+    def __init__(self, family: StudentFamily) -> None:
+        self.family = family
 
     def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
         """Load the student and the adapter; bfloat16 on a GPU, float32 elsewhere.
@@ -37,128 +38,79 @@ class CodeMaker(ABC):
         Raises:
             ProxytuneError: ModelMismatch.
         """
-        self._device, self.tuned = device, adapter is not None
-        self._room = Room(device)
-        self.size = self.read(base, compute_dtype(device), device)
+        self._device, self._room = device, Room(device)
+        model = self.family.load_model(base, dtype=compute_dtype(device), device=device)
+        self._models = {"base": model}
         if adapter is not None:
-            self.put_on(adapter)
+            self._models["tuned"] = self.family.load_adapter(model, adapter)
 
     @torch.no_grad()
     def draw(self, chunk: Chunk) -> list[Image.Image]:
-        """The chunk's pictures.
+        """Generate the chunk's images.
 
         Raises:
             ProxytuneError: HyperparameterInvalid for another size than the model's, for a prompt that the
                 family cannot read, or for variant `tuned` without an adapter.
-            torch.OutOfMemoryError: there is no room for a single picture.
+            torch.OutOfMemoryError: the memory is not enough for a single image.
         """
         self._check(chunk)
-        drawn: dict[int, Image.Image] = {}
-        with self.variant(chunk.variant):
-            for request, codes in self._sampled(chunk):
-                drawn[request.index] = self._decode(codes, request.seed)
-        return [drawn[request.index] for request in chunk.pictures]
+        images: dict[int, Image.Image] = {}
+        with self.variant(chunk.variant) as model:
+            for request, tokens in self._sample(model, chunk):
+                images[request.index] = self._decode(tokens, request.seed)
+        return [images[request.index] for request in chunk.pictures]
 
-    def _sampled(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Tensor]]:
-        """Codes of pictures: as many at once as the chunk says, fewer where the memory asks for it."""
+    @contextmanager
+    def variant(self, name: str) -> Iterator[nn.Module]:
+        """Give the transformer with the adapter (`tuned`) or without (`base`), for as long as it is used."""
+        model = self._models[name]
+        with with_adapter(self._models.get("tuned", model), on=name == "tuned"):
+            yield model
+
+    def _sample(self, model: nn.Module, chunk: Chunk) -> Iterator[tuple[PictureRequest, Tensor]]:
+        """Sample the tokens of images: as many at once as the chunk says, fewer where memory runs out."""
         for group in self._groups(chunk):
             while group:
                 count = self._room.at_once(chunk.batch_size)
                 batch = group[:count]
-                # bfloat16 products round otherwise for other batch sizes, and a rounding can change a code
-                # and with it the picture. On a GPU, which waits for memory at these sizes, full batches cost
+                # bfloat16 products round differently for other batch sizes, and a rounding can change a token
+                # and with it the image. On a GPU, which waits for memory at these sizes, full batches cost
                 # nothing.
                 rows = count if self._device.type == "cuda" else None
-                codes = self._room.attempt(
-                    len(batch), rows or len(batch), partial(self._sample, batch, chunk, rows)
+                tokens = self._room.attempt(
+                    len(batch), rows or len(batch), partial(self._sample_batch, model, batch, chunk, rows)
                 )
-                if codes is None:
+                if tokens is None:
                     continue
-                yield from zip(batch, codes, strict=True)
+                yield from zip(batch, tokens, strict=True)
                 group = group[count:]
 
     def _groups(self, chunk: Chunk) -> Iterable[list[PictureRequest]]:
-        """Pictures whose prompts are as long: so no neighbour's prompt changes the shapes of a picture's."""
+        """Group images by the length of their prompts: other prompts then change no image's shapes."""
         groups: dict[int, list[PictureRequest]] = {}
         for request in chunk.pictures:
-            groups.setdefault(self.slots(request.prompt), []).append(request)
+            groups.setdefault(self.family.prompt_length(request.prompt), []).append(request)
         return groups.values()
 
-    def _sample(self, batch: list[PictureRequest], chunk: Chunk, rows: int | None) -> Tensor:
+    def _sample_batch(
+        self, model: nn.Module, batch: list[PictureRequest], chunk: Chunk, rows: int | None
+    ) -> Tensor:
         settings = {name: value for name, value in chunk.sampler.items() if name != "kind"}
         prompts, seeds = [one.prompt for one in batch], [one.seed for one in batch]
-        return self.codes(prompts, seeds, {**settings, "rows": rows})
+        return self.family.generate_tokens(model, prompts, seeds, {**settings, "rows": rows})
 
-    def _decode(self, codes: Tensor, seed: int) -> Image.Image:
-        """One at a time: so a picture's neighbours cannot change how its convolutions are computed."""
+    def _decode(self, tokens: Tensor, seed: int) -> Image.Image:
+        """Decode one image at a time: its neighbours then cannot change how its convolutions are computed."""
         with full_precision():
-            values = self.pixels(codes[None])[0]
-        part = "decoder of the student's picture tokenizer"
-        return to_image(finite(values, part, f"the picture of seed {seed}"))
+            values = self.family.decode(tokens[None])[0]
+        part = "decoder of the student's image tokenizer"
+        return to_image(finite(values, part, f"the image of seed {seed}"))
 
     def _check(self, chunk: Chunk) -> None:
-        if chunk.size != self.size:
+        size = self.family.image_size
+        if chunk.size != size:
             raise invalid(
-                "This student draws pictures of one size only", given=str(chunk.size), allowed=str(self.size)
+                "This student generates images of one size only", given=str(chunk.size), allowed=str(size)
             )
-        if chunk.variant == "tuned" and not self.tuned:
-            raise invalid("Tuned pictures were asked for, but there is no adapter")
-
-    @abstractmethod
-    def read(self, base: Path, dtype: torch.dtype, device: torch.device) -> int:
-        """Read the model folder; return the side of its pictures in pixels.
-
-        Args:
-            dtype: of the transformer; picture tokenizers are float32.
-        """
-
-    @abstractmethod
-    def put_on(self, adapter: Path) -> None:
-        """Read the adapter of this folder."""
-
-    @abstractmethod
-    def variant(self, name: str) -> AbstractContextManager[None]:
-        """While inside, draw with the adapter (`tuned`) or without (`base`)."""
-
-    @abstractmethod
-    def slots(self, prompt: str) -> int:
-        """How many places a prompt takes before its picture."""
-
-    @abstractmethod
-    def codes(self, prompts: list[str], seeds: list[int], settings: dict[str, Any]) -> Tensor:
-        """Draw codes (len(prompts), codes a picture), each row from its own seed alone.
-
-        Args:
-            prompts: all of as many `slots`.
-            settings: guidance, temperature, top_k, top_p; and rows: compute as many pictures at once,
-                whatever the number asked for, None those only.
-        """
-
-    @abstractmethod
-    def pixels(self, codes: Tensor) -> Tensor:
-        """Pictures (B, 3, H, W), about [-1, 1], of codes (B, codes a picture)."""
-
-
-class SwitchedMaker(CodeMaker):
-    """A `CodeMaker` of one language model, on which the adapter is switched on and off."""
-
-    student: Any
-    lm: nn.Module
-
-    @abstractmethod
-    def student_of(self, base: Path, dtype: torch.dtype, device: torch.device) -> Any:
-        """The family's student: a `lm`, its `image_size`, and what else the family needs."""
-
-    def read(self, base: Path, dtype: torch.dtype, device: torch.device) -> int:
-        """As `CodeMaker.read`."""
-        self.student = self.student_of(base, dtype, device)
-        self.lm = self.student.lm
-        return int(self.student.image_size)
-
-    def put_on(self, adapter: Path) -> None:
-        """As `CodeMaker.put_on`."""
-        self.lm = load_adapter(self.lm, adapter)
-
-    def variant(self, name: str) -> AbstractContextManager[None]:
-        """As `CodeMaker.variant`."""
-        return with_adapter(self.lm, on=name == "tuned")
+        if chunk.variant not in self._models:
+            raise invalid("Tuned images were requested, but there is no adapter")

@@ -13,10 +13,11 @@ from proxytune.contract.signals import StopRequest
 from proxytune.images.dataset import read_proxies
 from proxytune.images.kept import read_judged
 from proxytune.images.shard import Picture
-from proxytune.student.config import Lesson
+from proxytune.student.config import TrainConfig
 from proxytune.student.families import registry
+from proxytune.student.lora_trainer import StudentTrainer
 from proxytune.student.proxy_set import ProxySet
-from proxytune.training import loop
+from proxytune.training import compilation, loop
 from proxytune.training.device import default_device
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
@@ -39,22 +40,24 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, proxies.data))
     progress.write("loading the student", 0)
     seed_everything(hyperparameters["seed"])
-    learner = registry.learner(hyperparameters["family"], base, proxies.size, default_device())
-    trainee = learner.prepare(proxies, _lesson(hyperparameters))
-    settings = learner.loop_settings(
+    family = registry.student_family(hyperparameters["family"])
+    trainer = StudentTrainer(family, _config(hyperparameters)).prepare(base, proxies, default_device())
+    if hyperparameters["steps"] >= compilation.WORTHWHILE_STEPS:
+        trainer.compile()
+    settings = trainer.loop_settings(
         steps=hyperparameters["steps"],
         checkpoint_every=hyperparameters["checkpoint_every"],
         learning_rate=hyperparameters["learning_rate"],
     )
-    loop.run(trainee, settings, store, progress, stop)
+    loop.run(trainer, settings, store, progress, stop)
     progress.write("saving the adapter", hyperparameters["steps"])
-    learner.save(folders.model)
+    trainer.save(folders.model)
     write_facts(folders.model, hyperparameters, proxies_sha256=proxies.digest)
     progress.write("done", hyperparameters["steps"])
 
 
 def _proxies(folders: Folders, hyperparameters: dict[str, Any]) -> list[Picture]:
-    """All that were planned, or those that the curation keeps."""
+    """Read all that were planned, or those that the curation keeps."""
     channel = folders.channel(CHANNELS.proxies)
     if not hyperparameters.get("curated", False):
         return read_proxies(channel, hyperparameters["proxies"])
@@ -63,6 +66,6 @@ def _proxies(folders: Folders, hyperparameters: dict[str, Any]) -> list[Picture]
     return judged.kept
 
 
-def _lesson(hyperparameters: dict[str, Any]) -> Lesson:
-    names = Lesson.__dataclass_fields__
-    return Lesson(**{name: hyperparameters[name] for name in names})
+def _config(hyperparameters: dict[str, Any]) -> TrainConfig:
+    names = TrainConfig.__dataclass_fields__
+    return TrainConfig(**{name: hyperparameters[name] for name in names})

@@ -1,4 +1,4 @@
-"""What the tests of all student families are driven by: the catalogue's tiny students, proxies, chunks."""
+"""Inputs of the tests of all student families: the catalogue's tiny students, proxies, chunks."""
 
 import json
 from pathlib import Path
@@ -10,9 +10,9 @@ from learn_job import CAPTION, write_shard
 from proxytune.images import chunk as chunks
 from proxytune.images.chunk import Chunk
 from proxytune.images.dataset import read_proxies
-from proxytune.student.config import Lesson
+from proxytune.student.config import TrainConfig
 from proxytune.student.families import registry
-from proxytune.student.lora_trainer import AdapterLearner
+from proxytune.student.lora_trainer import StudentTrainer
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training.states import seed_everything
 
@@ -29,7 +29,7 @@ SAMPLER = {"kind": "autoregressive", "guidance": 2.0, "temperature": 1.0, "top_k
 
 
 def chunk(count: int = 4, first: int = 0, **changes) -> Chunk:
-    """A request for pictures of three prompts of different lengths, each with its own seed."""
+    """A request for images of three prompts of different lengths, each with its own seed."""
     pictures = [
         {"index": index, "prompt": PROMPTS[index % 3], "seed": 100 + index}
         for index in range(first, first + count)
@@ -50,10 +50,9 @@ def proxy_set(folder: Path, prompts=(CAPTION,)) -> ProxySet:
     return ProxySet(read_proxies(folder, len(prompts)), 64)
 
 
-def prepared(family: str, base: Path, proxies: ProxySet, **changes) -> AdapterLearner:
-    """A learner with a fresh adapter."""
+def prepared(family: str, base: Path, proxies: ProxySet, **changes) -> StudentTrainer:
+    """A trainer with a new adapter."""
     usual = {"caption": CAPTION, "token_word": "ohwx", "caption_dropout": 0.0, "rank": 4, "alpha": 4}
     seed_everything(1)
-    learner = registry.learner(family, base, 64, CPU)
-    assert isinstance(learner, AdapterLearner)
-    return learner.prepare(proxies, Lesson(**{**usual, "batch_size": 1, "seed": 1, **changes}))
+    config = TrainConfig(**{**usual, "batch_size": 1, "seed": 1, **changes})
+    return StudentTrainer(registry.student_family(family), config).prepare(base, proxies, CPU)

@@ -1,4 +1,4 @@
-"""What holds for every student family, through its interface alone: learning, resuming, saving, drawing."""
+"""Every student family, through its interface alone: training, resuming, saving, generating."""
 
 import json
 from contextlib import ExitStack
@@ -20,9 +20,8 @@ from proxytune.generation.rendering import draw_shard
 from proxytune.images import shard
 from proxytune.serving.server import load_maker
 from proxytune.serving.settings import Settings
-from proxytune.student.adapters import load_adapter
+from proxytune.student.adapters import evaluate_probe, load_adapter
 from proxytune.student.families import registry
-from proxytune.student.modules import bare, evaluating
 from proxytune.student.trainer import train
 from proxytune.training import loop
 
@@ -48,22 +47,22 @@ def given(family):
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory, base, given):
-    """A job on 64 proxies, trained in one go."""
-    folders = make_job(tmp_path_factory.mktemp("learnt") / "ml", base, given)
+def learned(tmp_path_factory, base, given):
+    """A job on 64 proxies, trained without interruption."""
+    folders = make_job(tmp_path_factory.mktemp("learned") / "ml", base, given)
     train(folders, given, StopRequest())
     return folders
 
 
-def test_a_job_leaves_an_adapter_and_what_it_was_made_of(family, learnt):
-    weights = load_file(learnt.model / WEIGHTS)
+def test_a_job_writes_its_adapter_and_the_facts_about_it(family, learned):
+    weights = load_file(learned.model / WEIGHTS)
     assert all(value.dtype == torch.float32 and value.any() for value in weights.values())
-    facts = json.loads((learnt.model / "adapter.json").read_text())
+    facts = json.loads((learned.model / "adapter.json").read_text())
     assert (facts["family"], facts["rank"], len(facts["proxies_sha256"])) == (family, 4, 64)
 
 
 @pytest.mark.parametrize("step", [3, 4])
-def test_resuming_gives_the_same_bits(learnt, base, given, tmp_path, step):
+def test_resuming_gives_the_same_bits(learned, base, given, tmp_path, step):
     folders = make_job(tmp_path / "ml", base, given)
     with pytest.raises(SystemExit) as stopped:
         train(folders, given, StopBefore(step))
@@ -71,7 +70,7 @@ def test_resuming_gives_the_same_bits(learnt, base, given, tmp_path, step):
     assert not list(folders.model.iterdir())
     train(folders, given, StopRequest())
     assert json.loads((folders.checkpoints / "progress.json").read_text())["resumed_from"] == step
-    assert (folders.model / WEIGHTS).read_bytes() == (learnt.model / WEIGHTS).read_bytes()
+    assert (folders.model / WEIGHTS).read_bytes() == (learned.model / WEIGHTS).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ def test_resuming_gives_the_same_bits(learnt, base, given, tmp_path, step):
         ({"token_word": "sks"}, "TokenWordUnusable", CAPTION),
     ],
 )
-def test_what_is_refused(base, given, tmp_path, changes, name, words):
+def test_refusals(base, given, tmp_path, changes, name, words):
     with pytest.raises(ProxytuneError) as refused:
         train(make_job(tmp_path / "ml", base, given), {**given, **changes}, StopRequest())
     assert refused.value.name == name
@@ -90,105 +89,104 @@ def test_what_is_refused(base, given, tmp_path, changes, name, words):
 
 def test_everything_but_the_transformer_is_freed_before_the_first_step(family, base, tmp_path):
     before = living()
-    learner = prepared(family, base, proxy_set(tmp_path))
-    assert left_over(before, [learner._model]) == set()
-    learner.loss(0, torch.Generator().manual_seed(1)).backward()
-    assert left_over(before, [learner._model]) == set()
+    trainer = prepared(family, base, proxy_set(tmp_path))
+    assert left_over(before, [trainer._model]) == set()
+    trainer.loss(0, torch.Generator().manual_seed(1)).backward()
+    assert left_over(before, [trainer._model]) == set()
 
 
-def test_an_adapter_reads_back_as_by_peft_and_merges(family, base, learnt, tmp_path):
-    learner = prepared(family, base, proxy_set(tmp_path))
-    probe = learner.probe()
+def test_an_adapter_reads_back_as_by_peft_and_merges(family, base, learned, tmp_path):
+    probe = prepared(family, base, proxy_set(tmp_path)).probe()
 
     def numbers(model):
-        with torch.no_grad(), evaluating(model):
-            return probe(bare(model))
+        return evaluate_probe(model, probe)
 
-    untuned = numbers(learner.load())
-    tuned = numbers(load_adapter(learner.load(), learnt.model))
-    assert torch.equal(tuned, numbers(PeftModel.from_pretrained(learner.load(), str(learnt.model))))
-    merged = load_adapter(learner.load(), learnt.model).merge_and_unload()
+    def load():
+        return registry.student_family(family).load_model(base, device=CPU)
+
+    untuned = numbers(load())
+    tuned = numbers(load_adapter(load(), learned.model))
+    assert torch.equal(tuned, numbers(PeftModel.from_pretrained(load(), str(learned.model))))
+    merged = load_adapter(load(), learned.model).merge_and_unload()
     assert torch.allclose(tuned, numbers(merged), rtol=1e-4, atol=1e-4)
     assert not torch.allclose(tuned, untuned, rtol=1e-3, atol=1e-3)
 
 
-def test_one_picture_is_learnt_by_heart(family, base, tmp_path, monkeypatch):
-    # Dropout, which every family has in places of its own, would shake one code in many until the last step.
+def test_one_image_is_learned_by_heart(family, base, tmp_path, monkeypatch):
+    # Dropout, which every family has in its own layers, would disturb one token in many until the last step.
     monkeypatch.setattr(torch.nn.functional, "dropout", lambda values, *_, **__: values)
-    learner = prepared(family, base, proxy_set(tmp_path / "proxies"), rank=32, alpha=32)
-    settings = learner.loop_settings(steps=STEPS, checkpoint_every=STEPS, learning_rate=5e-3)
+    trainer = prepared(family, base, proxy_set(tmp_path / "proxies"), rank=32, alpha=32)
+    settings = trainer.loop_settings(steps=STEPS, checkpoint_every=STEPS, learning_rate=5e-3)
     store = CheckpointStore(tmp_path / "checkpoints", "by heart")
-    loop.run(learner, settings, store, ProgressFile(tmp_path, "learn", STEPS), StopRequest())
-    learner.save(tmp_path / "adapter")
-    assert len(learner.proxy_codes.unique()) > 8
-    maker = registry.picture_maker(family)
-    maker.load(base, tmp_path / "adapter", CPU)
-    drawn = {}
+    loop.run(trainer, settings, store, ProgressFile(tmp_path, "learn", STEPS), StopRequest())
+    trainer.save(tmp_path / "adapter")
+    assert len(trainer.proxy_tokens.unique()) > 8
+    generator = registry.image_generator(family)
+    generator.load(base, tmp_path / "adapter", CPU)
+    tokens = {}
     for name in ("base", "tuned"):
-        with maker.variant(name):
-            drawn[name] = maker.codes([CAPTION], [0], GREEDY)
-    assert torch.equal(drawn["tuned"], learner.proxy_codes)
-    assert not torch.equal(drawn["base"], learner.proxy_codes)
+        with generator.variant(name) as model:
+            tokens[name] = generator.family.generate_tokens(model, [CAPTION], [0], GREEDY)
+    assert torch.equal(tokens["tuned"], trainer.proxy_tokens)
+    assert not torch.equal(tokens["base"], trainer.proxy_tokens)
 
 
 @pytest.fixture(scope="module")
-def maker(family, base, learnt):
-    made = registry.picture_maker(family)
-    made.load(base, learnt.model, CPU)
+def generator(family, base, learned):
+    made = registry.image_generator(family)
+    made.load(base, learned.model, CPU)
     return made
 
 
 @pytest.fixture(scope="module")
-def four(maker):
-    return pixels(maker.draw(chunk()))
+def four(generator):
+    return pixels(generator.draw(chunk()))
 
 
-def test_pictures_are_squares_that_differ(maker, four):
-    (image,) = maker.draw(chunk(1))
+def test_images_are_squares_that_differ(generator, four):
+    (image,) = generator.draw(chunk(1))
     assert (image.mode, image.size) == ("RGB", (64, 64))
     assert len(set(four)) == 4
-    assert maker.sampler_kind == "autoregressive"
+    assert generator.sampler_kind == "autoregressive"
 
 
 @pytest.mark.parametrize("batch_size", [1, 2])
-def test_batch_and_neighbours_change_no_picture(maker, four, batch_size):
-    assert pixels(maker.draw(chunk(batch_size=batch_size))) == four
-    assert pixels(maker.draw(chunk(2, first=2))) == four[2:]
+def test_an_image_does_not_depend_on_its_batch(generator, four, batch_size):
+    assert pixels(generator.draw(chunk(batch_size=batch_size))) == four
+    assert pixels(generator.draw(chunk(2, first=2))) == four[2:]
 
 
-def test_where_the_memory_is_not_enough_fewer_are_drawn_at_once(
-    family, base, learnt, four, capsys, monkeypatch
-):
-    small = registry.picture_maker(family)
-    small.load(base, learnt.model, CPU)
-    real, asked = small.codes, []
+def test_out_of_memory_halves_the_batch(family, base, learned, four, capsys, monkeypatch):
+    small = registry.image_generator(family)
+    small.load(base, learned.model, CPU)
+    real, requested = small.family.generate_tokens, []
 
-    def codes(prompts, seeds, settings):
-        asked.append(len(seeds))
-        if asked[-1] > room:
+    def generate_tokens(model, prompts, seeds, settings):
+        requested.append(len(seeds))
+        if requested[-1] > capacity:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return real(prompts, seeds, settings)
+        return real(model, prompts, seeds, settings)
 
-    monkeypatch.setattr(small, "codes", codes)
-    room = 1
+    monkeypatch.setattr(small.family, "generate_tokens", generate_tokens)
+    capacity = 1
     assert pixels(small.draw(chunk(batch_size=4))) == four
-    # What was learnt is kept for the chunks that follow.
+    # The smaller batch size is kept for the chunks that follow.
     assert pixels(small.draw(chunk(2, batch_size=4))) == four[:2]
-    # Three of the four prompts are as long.
-    assert asked == [3, 2, 1, 1, 1, 1, 1, 1]
+    # Three of the four prompts have the same length.
+    assert requested == [3, 2, 1, 1, 1, 1, 1, 1]
     assert "not enough for 3 pictures at once: 2 now" in capsys.readouterr().out
-    room = 0
+    capacity = 0
     with pytest.raises(torch.OutOfMemoryError):
         small.draw(chunk(1))
 
 
-def test_the_server_loads_it_and_draws_the_same_pictures(family, base, learnt, four, tmp_path):
+def test_the_server_generates_the_same_images(family, base, learned, four, tmp_path):
     settings = Settings(
         role="student",
         family=family,
         model=TINY[family],
         base_model=base.as_uri(),
-        adapter=learnt.model,
+        adapter=learned.model,
         host="127.0.0.1",
         port=0,
     )
@@ -199,13 +197,13 @@ def test_the_server_loads_it_and_draws_the_same_pictures(family, base, learnt, f
     assert {picture.record.variant for picture in read} == {"tuned"}
 
 
-def test_the_variant_base_is_the_untuned_model(family, maker, four, base):
-    untuned = registry.picture_maker(family)
+def test_the_variant_base_is_the_untuned_model(family, generator, four, base):
+    untuned = registry.image_generator(family)
     untuned.load(base, None, CPU)
-    drawn = pixels(maker.draw(chunk(2, variant="base")))
+    drawn = pixels(generator.draw(chunk(2, variant="base")))
     assert drawn == pixels(untuned.draw(chunk(2, variant="base")))
     assert drawn != four[:2]
-    assert pixels(maker.draw(chunk())) == four
+    assert pixels(generator.draw(chunk())) == four
     for one, words in ((chunk(), "no adapter"), (chunk(variant="base", size=32), "one size only")):
         with pytest.raises(ProxytuneError, match=words) as refused:
             untuned.draw(one)
@@ -216,7 +214,7 @@ def test_every_family_has_a_tiny_stand_in():
     assert set(TINY) == set(registry.FAMILIES)
 
 
-def test_a_chunk_whose_settings_mean_nothing_is_refused():
+def test_a_chunk_with_meaningless_settings_is_refused():
     with pytest.raises(ProxytuneError, match="does not fit its schema") as refused:
         chunk(sampler={**SAMPLER, "guidance": 0.5})
     assert refused.value.name == "HyperparameterInvalid"

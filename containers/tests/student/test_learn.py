@@ -177,9 +177,9 @@ def test_other_proxies_do_not_resume_a_training(job):
 
 
 def test_families_are_rows_of_a_table():
-    assert registry.picture_maker("llamagen").sampler_kind == "autoregressive"
+    assert registry.image_generator("llamagen").sampler_kind == "autoregressive"
     with pytest.raises(ProxytuneError) as refused:
-        registry.picture_maker("cubist")
+        registry.image_generator("cubist")
     assert refused.value.name == "ModelUnknown"
 
 

@@ -1,4 +1,4 @@
-"""How much a learn job does: what the plan charges for (test/core/plan-work.test.ts)."""
+"""The amount of work of a learn job, which the plan charges for (test/core/plan-work.test.ts)."""
 
 import pytest
 from job_work import cases, count_calls
@@ -6,7 +6,7 @@ from learn_job import HYPERPARAMETERS, make_job
 
 from proxytune.contract.signals import StopRequest
 from proxytune.student import trainer
-from proxytune.student.families.llamagen.trainer import LlamaGenLearner
+from proxytune.student.families.llamagen.family import LlamaGenFamily
 from proxytune.training.launch import processes_for
 
 
@@ -15,7 +15,7 @@ def test_a_learn_job_does_as_much_as_its_case_says(case, tiny_model, tmp_path, m
     given = {**HYPERPARAMETERS, **case["hyperparameters"]}
     trained = []
     count_calls(
-        monkeypatch, LlamaGenLearner, "loss_of", lambda _self, numbers, _dropped: trained.append(len(numbers))
+        monkeypatch, LlamaGenFamily, "loss", lambda _self, _model, batch: trained.append(len(batch.indices))
     )
     trainer.train(make_job(tmp_path, tiny_model("llamagen-tiny"), given), given, StopRequest())
     monkeypatch.setenv("PROXYTUNE_PROCESSES", str(case["gpus"]))

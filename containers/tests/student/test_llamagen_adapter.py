@@ -12,8 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.student.adapters import add_adapter, load_adapter, save_adapter
-from proxytune.student.families.llamagen import load_student, memory, sample_tokens, trim_caption
-from proxytune.student.families.llamagen.sampling import bare
+from proxytune.student.families.llamagen import LlamaGen, load_student, sample_tokens, trim_caption
+from proxytune.student.families.llamagen.config import activation_bytes
+from proxytune.student.modules import bare
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -27,7 +28,7 @@ def logits_of(model, student):
     features, _ = trim_caption(*student.captions.encode([CAPTION]))
     tokens = torch.arange(63)[None] * 4
     with torch.no_grad():
-        return bare(model)(tokens, features)
+        return bare(model, LlamaGen)(tokens, features)
 
 
 def test_pefts_own_reader_gives_the_same_model(tiny_student, adapter):
@@ -76,7 +77,7 @@ def _cut(folder):
         (_another_rank, "instead of"),
         (_another_model, "to_q"),
         (_cut, "does not fit"),
-        (lambda folder: (folder / CONFIG).unlink(), "holds no adapter_config.json"),
+        (lambda folder: (folder / CONFIG).unlink(), "has no adapter_config.json"),
     ],
 )
 def test_a_spoilt_adapter_is_refused(tiny_student, adapter, tmp_path, spoil, words):
@@ -90,7 +91,7 @@ def test_a_spoilt_adapter_is_refused(tiny_student, adapter, tmp_path, spoil, wor
 def test_a_file_that_does_not_give_the_trained_model_back_is_refused(tiny_student, adapter, tmp_path):
     student = load_student(tiny_student)
     model = load_adapter(student.gpt, adapter)
-    for module in bare(model).modules():
+    for module in bare(model, LlamaGen).modules():
         if hasattr(module, "scaling"):
             # Half as strong as its alpha says: what the file then holds is another model.
             module.scaling["default"] /= 2
@@ -110,7 +111,7 @@ def test_on_a_bfloat16_model_the_adapter_is_float32(tiny_student, tmp_path):
     tokens = torch.arange(64)[None] * 4
     losses = []
     for _step in range(8):
-        loss = bare(model).loss(tokens, features, drop_caption=torch.tensor([False]))
+        loss = bare(model, LlamaGen).loss(tokens, features, drop_caption=torch.tensor([False]))
         losses.append(loss.item())
         loss.backward()
         optimizer.step()
@@ -127,7 +128,7 @@ def test_recomputed_activations_change_no_number(tiny_student):
         torch.manual_seed(0)
         model = add_adapter(gpt, rank=4, alpha=4).train()
         if recompute:
-            memory.recompute_activations(gpt)
+            gpt.recompute = True
         caption, tokens = torch.ones(2, 5, gpt.config.caption_dim), torch.arange(128).view(2, 64)
         loss = model.get_base_model().loss(tokens, caption, drop_caption=torch.tensor([False, True]))
         loss.backward()
@@ -137,13 +138,13 @@ def test_recomputed_activations_change_no_number(tiny_student):
 
 
 def test_the_estimate_of_activations_is_near_what_torch_keeps():
-    from proxytune.student.families.llamagen import LlamaGen, LlamaGenConfig
+    from proxytune.student.families.llamagen import LlamaGenConfig
 
     # GPT-XL's proportions at half its width.
     config = LlamaGenConfig(dim=640, n_layer=2, n_head=10, block_size=16, vocab_size=16, caption_dim=8)
     model = add_adapter(LlamaGen(config).to(torch.bfloat16), rank=16, alpha=16).train()
     kept = kept_bytes(
         model,
-        lambda: bare(model).loss(torch.zeros(2, 16, dtype=torch.long), torch.ones(2, 4, 8)),
+        lambda: bare(model, LlamaGen).loss(torch.zeros(2, 16, dtype=torch.long), torch.ones(2, 4, 8)),
     )
-    assert kept == pytest.approx(memory.activation_bytes(config, 2, 4), rel=0.15)
+    assert kept == pytest.approx(activation_bytes(config, 2, 4), rel=0.15)

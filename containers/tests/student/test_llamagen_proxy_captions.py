@@ -1,4 +1,4 @@
-"""Proxies with prompts of their own: every picture is learnt under its own caption, in mixed batches too."""
+"""Proxies with prompts of their own: every image is learned under its own caption, in mixed batches too."""
 
 import json
 import shutil
@@ -11,11 +11,12 @@ from learn_job import CAPTION, HYPERPARAMETERS, make_job, write_shard
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
 from proxytune.images.dataset import read_proxies
-from proxytune.student.config import Lesson
-from proxytune.student.families.llamagen import load_student, trim_caption
+from proxytune.student.config import TrainConfig
+from proxytune.student.families.llamagen import LlamaGen, load_student, trim_caption
 from proxytune.student.families.llamagen.proxy_captions import ProxyCaptions
-from proxytune.student.families.llamagen.sampling import bare
-from proxytune.student.families.llamagen.trainer import LlamaGenLearner
+from proxytune.student.families.registry import student_family
+from proxytune.student.lora_trainer import StudentTrainer
+from proxytune.student.modules import bare
 from proxytune.student.proxy_set import ProxySet
 from proxytune.student.trainer import train
 
@@ -23,7 +24,7 @@ PROMPTS = [CAPTION, "ohwx dog in the snow with a red car", CAPTION, "a photo of 
 
 
 def write_prompts(channel, prompts) -> list:
-    """One proxy a prompt, in place of what lies there."""
+    """One proxy a prompt, in place of the files there."""
     shutil.rmtree(channel, ignore_errors=True)
     for index, prompt in enumerate(prompts):
         write_shard(channel / f"{index}.json.out", [index], prompt=prompt)
@@ -39,7 +40,7 @@ def job_of(base, student, prompts, **changes):
 
 @pytest.fixture(scope="module")
 def undropped(tmp_path_factory, tiny_student):
-    """The tiny student without dropout, so that a batch and its pictures alone draw the same: nothing."""
+    """The tiny student without dropout, so that neither a batch nor its images alone are random."""
     folder = tmp_path_factory.mktemp("undropped") / "student"
     shutil.copytree(tiny_student, folder)
     config = json.loads((folder / "config.json").read_text())
@@ -48,45 +49,46 @@ def undropped(tmp_path_factory, tiny_student):
     return folder
 
 
-def learner_of(folder, channel, prompts, **changes) -> LlamaGenLearner:
-    given = {**{name: HYPERPARAMETERS[name] for name in Lesson.__dataclass_fields__}, **changes}
+def trainer_of(folder, channel, prompts, **changes) -> StudentTrainer:
+    given = {**{name: HYPERPARAMETERS[name] for name in TrainConfig.__dataclass_fields__}, **changes}
     proxies = ProxySet(write_prompts(channel, prompts), 64)
     torch.manual_seed(0)
-    learner = LlamaGenLearner(folder, 64, torch.device("cpu")).prepare(proxies, Lesson(**given))
+    trainer = StudentTrainer(student_family("llamagen"), TrainConfig(**given))
+    trainer.prepare(folder, proxies, torch.device("cpu"))
     with torch.no_grad():
-        for _, value in learner.named_parameters():
-            value.normal_(std=0.05)  # a fresh adapter's B is zero, and would hide half of the gradients
-    return learner
+        for _, value in trainer.named_parameters():
+            value.normal_(std=0.05)  # a new adapter's B is zero, and would hide half of the gradients
+    return trainer
 
 
-def gradients(learner, loss) -> list[torch.Tensor]:
-    for _, value in learner.named_parameters():
+def gradients(trainer, loss) -> list[torch.Tensor]:
+    for _, value in trainer.named_parameters():
         value.grad = None
     loss.backward()
-    return [value.grad.clone() for _, value in learner.named_parameters()]
+    return [value.grad.clone() for _, value in trainer.named_parameters()]
 
 
-def test_a_mixed_batch_equals_its_pictures_one_by_one(undropped, tmp_path):
-    learner = learner_of(undropped, tmp_path / "mixed", PROMPTS, batch_size=5, caption_dropout=0.5)
-    together = learner.loss(0, torch.Generator().manual_seed(4))
+def test_a_mixed_batch_equals_its_images_one_by_one(undropped, tmp_path):
+    trainer = trainer_of(undropped, tmp_path / "mixed", PROMPTS, batch_size=5, caption_dropout=0.5)
+    together = trainer.loss(0, torch.Generator().manual_seed(4))
     dropped = torch.rand(5, generator=torch.Generator().manual_seed(4)) < 0.5
     assert dropped.any()
     assert not dropped.all()
     student = load_student(undropped)
     pixels = ProxySet(read_proxies(tmp_path / "mixed", 5), 64).pixels(range(5))
-    order = [learner._proxies.picture_of(slot, HYPERPARAMETERS["seed"]) for slot in range(5)]
+    order = [trainer._proxies.index_at(position, HYPERPARAMETERS["seed"]) for position in range(5)]
     assert sorted(order) == [0, 1, 2, 3, 4]
     alone = []
     for number, without in zip(order, dropped, strict=True):
         features, mask = trim_caption(*student.captions.encode([PROMPTS[number]]))
         assert mask is None
         tokens = student.vq.encode(pixels[number : number + 1])
-        alone.append(bare(learner._model).loss(tokens, features, drop_caption=without[None]))
+        alone.append(bare(trainer._model, LlamaGen).loss(tokens, features, drop_caption=without[None]))
     assert torch.stack(alone).std() > 1e-3
     apart = torch.stack(alone).mean()
     assert together.item() == pytest.approx(apart.item(), abs=1e-6)
-    theirs = gradients(learner, apart)
-    for ours, other in zip(gradients(learner, together), theirs, strict=True):
+    theirs = gradients(trainer, apart)
+    for ours, other in zip(gradients(trainer, together), theirs, strict=True):
         assert ours.abs().max() > 0
         assert (ours - other).abs().max() < 1e-5 * max(1.0, other.abs().max().item())
 
@@ -111,8 +113,8 @@ def test_captions_are_encoded_once_each_and_padded_only_where_needed(tiny_studen
 
 
 def test_each_caption_counts(undropped, tmp_path):
-    plain = learner_of(undropped, tmp_path / "plain", [CAPTION] * 5, batch_size=5, caption_dropout=0.0)
-    named = learner_of(undropped, tmp_path / "named", PROMPTS, batch_size=5, caption_dropout=0.0)
+    plain = trainer_of(undropped, tmp_path / "plain", [CAPTION] * 5, batch_size=5, caption_dropout=0.0)
+    named = trainer_of(undropped, tmp_path / "named", PROMPTS, batch_size=5, caption_dropout=0.0)
     draws = torch.Generator()
     assert abs(plain.loss(0, draws).item() - named.loss(0, draws).item()) > 1e-4
 

@@ -19,10 +19,10 @@ def pictures(tmp_path):
 
 def test_every_epoch_has_all_pictures_in_another_order(pictures):
     proxies = ProxySet(pictures, 64)
-    epochs = [[proxies.picture_of(slot, 3) for slot in range(e * 5, e * 5 + 5)] for e in range(4)]
+    epochs = [[proxies.index_at(slot, 3) for slot in range(e * 5, e * 5 + 5)] for e in range(4)]
     assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) > 1
-    assert epochs[0] == [ProxySet(pictures, 64).picture_of(slot, 3) for slot in range(5)]
+    assert epochs[0] == [ProxySet(pictures, 64).index_at(slot, 3) for slot in range(5)]
 
 
 def test_pictures_of_the_right_size_are_taken_as_they_are(pictures):

@@ -34,17 +34,17 @@ def of_a_spoilt_tokenizer(family, tiny_model, tmp_path, side):
 
 def test_proxies_are_not_learnt_from_a_spoilt_tokenizer(family, tiny_model, tmp_path):
     base = of_a_spoilt_tokenizer(family, tiny_model, tmp_path, "encoder")
-    with pytest.raises(ProxytuneError, match="encoder of the student's picture tokenizer") as caught:
+    with pytest.raises(ProxytuneError, match="encoder of the student's image tokenizer") as caught:
         prepared(family, base, proxy_set(tmp_path / "proxies"))
     assert caught.value.name == "ModelNotFinite"
 
 
 def test_a_spoilt_picture_is_refused_and_not_drawn_black(family, tiny_model, tmp_path):
     base = of_a_spoilt_tokenizer(family, tiny_model, tmp_path, "decoder")
-    maker = registry.picture_maker(family)
-    maker.load(base, None, torch.device("cpu"))
-    with pytest.raises(ProxytuneError, match="for the picture of seed 100") as caught:
-        maker.draw(chunk(1, variant="base"))
+    generator = registry.image_generator(family)
+    generator.load(base, None, torch.device("cpu"))
+    with pytest.raises(ProxytuneError, match="for the image of seed 100") as caught:
+        generator.draw(chunk(1, variant="base"))
     assert caught.value.name == "ModelNotFinite"
 
 
@@ -76,10 +76,10 @@ def test_a_spoilt_transformer_is_not_blamed_on_the_learning_rate(family, tiny_mo
 
 @pytest.mark.parametrize("value", [NAN, float("inf")])
 def test_an_adapter_that_its_last_step_spoilt_is_not_taken_for_proven(family, tiny_model, tmp_path, value):
-    learner = prepared(family, tiny_model(TINY[family]), proxy_set(tmp_path / "proxies"))
+    trainer = prepared(family, tiny_model(TINY[family]), proxy_set(tmp_path / "proxies"))
     with torch.no_grad():
-        for _, parameter in learner.named_parameters():
+        for _, parameter in trainer.named_parameters():
             parameter.fill_(value)
     with pytest.raises(ProxytuneError, match="trained student .*advanced.learn.learningRate") as caught:
-        learner.save(tmp_path / "adapter")
+        trainer.save(tmp_path / "adapter")
     assert caught.value.name == "ModelNotFinite"

@@ -14,9 +14,8 @@ def test_on_a_small_card_less_is_kept_for_the_way_back(tiny_model, tmp_path, mon
 
     def kept_on(gpu, *, recomputed):
         monkeypatch.setattr(activation_checkpointing, "gpu_bytes", lambda device: gpu)
-        learner = prepared(family, tiny_model(TINY[family]), proxies)
+        trainer = prepared(family, tiny_model(TINY[family]), proxies)
         assert ("Activation checkpointing is on" in capsys.readouterr().out) is recomputed
-        numbers, dropped = torch.tensor([0]), torch.tensor([False])
-        return kept_bytes(learner._model, lambda: learner.loss_of(numbers, dropped))
+        return kept_bytes(trainer._model, lambda: trainer.loss(0, torch.Generator()))
 
     assert kept_on(0, recomputed=True) < 0.6 * kept_on(2**40, recomputed=False)

@@ -10,14 +10,10 @@ from waiting import GPU, KINDS, EnoughError, take_steps, watched
 
 from proxytune.student import model_files, sampling
 from proxytune.student.families import registry
-from proxytune.student.families.janus import sampling as janus_sampling
 from proxytune.student.families.llamagen import decoding
-from proxytune.student.families.llamagen import sampling as llamagen_sampling
-from proxytune.student.families.lumina import sampling as lumina_sampling
 
 # Tokens; more than a row of a tiny picture has, so that Lumina puts a mark between them.
 ENOUGH = 12
-SAMPLING = {"janus": janus_sampling, "llamagen": llamagen_sampling, "lumina": lumina_sampling}
 
 
 class Opened:
@@ -51,16 +47,17 @@ def watch(request, monkeypatch):
 def test_no_step_waits_for_the_gpu(tiny_model, tmp_path, monkeypatch, watch, family):
     monkeypatch.setattr(students, "CPU", GPU)
     proxies = proxy_set(tmp_path / "proxies", PROMPTS)
-    learner = prepared(family, tiny_model(TINY[family]), proxies, batch_size=2, caption_dropout=0.5)
-    assert {value.device.type for _, value in learner.named_parameters()} == {"cuda"}
-    take_steps(learner, tmp_path / "job", watch)
+    trainer = prepared(family, tiny_model(TINY[family]), proxies, batch_size=2, caption_dropout=0.5)
+    assert {value.device.type for _, value in trainer.named_parameters()} == {"cuda"}
+    take_steps(trainer, tmp_path / "job", watch)
 
 
 def strictly(watch, asked, spoil):
     """A `chooser` whose choices are made strictly from the second token on; a dozen are enough."""
+    real = sampling.chooser
 
     def chooser(seeds, length, device, **settings):
-        choose = sampling.chooser(seeds, length, device, **settings)
+        choose = real(seeds, length, device, **settings)
 
         def watching(logits, place):
             chosen = choose(logits, place)
@@ -75,7 +72,7 @@ def strictly(watch, asked, spoil):
     return chooser
 
 
-@pytest.mark.parametrize("family", sorted(SAMPLING))
+@pytest.mark.parametrize("family", sorted(registry.FAMILIES))
 @pytest.mark.parametrize("spoilt", [False, True])
 def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, spoilt):
     if watch.kind == "real":
@@ -85,15 +82,11 @@ def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, spoi
         return torch.full_like(chosen, int(chosen.max())) if spoilt else chosen
 
     asked = []
-    monkeypatch.setattr(SAMPLING[family], "chooser", strictly(watch, asked, spoil))
+    monkeypatch.setattr(sampling, "chooser", strictly(watch, asked, spoil))
     # There is nothing to record a graph of; the same step without one, as where CUDA refuses to.
     monkeypatch.setattr(decoding, "_record", lambda step: step.run)
-    maker = registry.picture_maker(family)
-    maker.load(tiny_model(TINY[family]), None, GPU)
+    generator = registry.image_generator(family)
+    generator.load(tiny_model(TINY[family]), None, GPU)
     with pytest.raises(WaitingError if spoilt else EnoughError):
-        maker.draw(chunk(1, variant="base"))
+        generator.draw(chunk(1, variant="base"))
     assert len(asked) == (1 if spoilt else ENOUGH)
-
-
-def test_every_family_is_drawn_from():
-    assert set(SAMPLING) == set(registry.FAMILIES)

@@ -1,7 +1,5 @@
 """Each training uses the optimizer settings of an official one, and the loop applies them as torch does."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -9,8 +7,9 @@ from torch import nn
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.student.config import Lesson
+from proxytune.student.config import TrainConfig
 from proxytune.student.families import registry
+from proxytune.student.lora_trainer import StudentTrainer
 from proxytune.training.loop import LoopSettings, run
 
 # Family -> AdamW's betas, weight decay and epsilon, and the largest norm of a gradient.
@@ -32,9 +31,9 @@ def numbers_of(settings):
 
 @pytest.mark.parametrize("family", sorted(registry.FAMILIES))
 def test_a_student_has_the_optimizer_of_its_official_training(family):
-    learner = registry.learner(family, Path("no model is read"), 64, torch.device("cpu"))
-    learner._lesson = Lesson("a ohwx dog", "ohwx", 0.1, rank=2, alpha=2, batch_size=1, seed=9)
-    settings = learner.loop_settings(steps=8, checkpoint_every=4, learning_rate=3e-4)
+    config = TrainConfig("a ohwx dog", "ohwx", 0.1, rank=2, alpha=2, batch_size=1, seed=9)
+    trainer = StudentTrainer(registry.student_family(family), config)
+    settings = trainer.loop_settings(steps=8, checkpoint_every=4, learning_rate=3e-4)
     assert numbers_of(settings) == STUDENTS[family]
     # Those of the recipe; no official training that we follow has a long warm-up.
     assert (settings.steps, settings.checkpoint_every, settings.learning_rate) == (8, 4, 3e-4)

@@ -1,5 +1,6 @@
 """The student families, one folder each.
 
-registry   FAMILIES: name -> its two classes; learner(family, ...), picture_maker(family)
+base       StudentFamily: the interface of a family; Batch, Optimizer
+registry   FAMILIES: name -> its class; student_family(name), image_generator(name)
 llamagen, lumina, janus   the families
 """

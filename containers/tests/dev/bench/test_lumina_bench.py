@@ -7,8 +7,8 @@ import torch
 
 from dev.bench import lumina_sides, official_lumina
 from proxytune.student.families.lumina.checkpoint import load_student
-from proxytune.student.families.lumina.sampling import sample_codes
-from proxytune.student.families.lumina.trainer import training_batch
+from proxytune.student.families.lumina.sampling import sample_tokens
+from proxytune.student.families.lumina.training_batch import training_batch
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def student(tiny_model):
 
 
 def test_the_reference_trains_to_the_same_loss_and_gradients(student):
-    codes = torch.randint(256, (2, student.grid.codes), generator=torch.Generator().manual_seed(2))
+    codes = torch.randint(256, (2, student.grid.tokens), generator=torch.Generator().manual_seed(2))
     prompts = [student.layout.prompt([300, 301, 302]), []]
     ids, labels = training_batch(student.layout, student.grid, prompts, codes)
     gradients = []
@@ -36,7 +36,7 @@ def test_the_reference_draws_the_same_likeliest_codes(student, guidance):
     lm, layout, grid = student.lm, student.layout, student.grid
     prompts = [layout.prompt([300, 301, 302]), layout.prompt([310])]
     theirs = official_lumina.sample(lm, layout, prompts, grid, guidance=guidance, temperature=0)
-    ours = sample_codes(lm, layout, prompts, grid, [0, 1], guidance=guidance, temperature=0)
+    ours = sample_tokens(lm, layout, prompts, grid, [0, 1], guidance=guidance, temperature=0)
     assert torch.equal(theirs, ours)
     assert len(ours.unique()) > 3
     assert not torch.equal(ours[0], ours[1])

@@ -10,8 +10,8 @@ from dev.pretraining.encoders import CLIP_VIEW, DINO_VIEW, seen
 from dev.pretraining.folders import halve, size_of
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
+from proxytune.student.families import registry as students
 from proxytune.student.families.llamagen import load_student, trim_caption
-from proxytune.student.families.llamagen.generator import LlamaGenMaker
 from proxytune.teacher.families import registry as teachers
 from proxytune.teacher.families.sdxl import SDXL
 from proxytune.teacher.latents import normalise_latents, restore_latents
@@ -91,7 +91,7 @@ def test_the_product_draws_with_both_models(cut_off):
             {"kind": "diffusion", "steps": 4, "guidance": 3},
         ),
         (
-            LlamaGenMaker(),
+            students.image_generator("llamagen"),
             "llamagen-miniature",
             {"kind": "autoregressive", "guidance": 1.75, "temperature": 1, "top_k": 0, "top_p": 0.8},
         ),

@@ -10,7 +10,6 @@ from dev.pretraining.tokenizers import byte_pair_merges, world_words
 from proxytune.drawn_world.appearance import CATEGORIES
 from proxytune.drawn_world.scene import CONTEXTS
 from proxytune.student.families.llamagen import CaptionEncoder
-from proxytune.student.families.llamagen import token_word as student_words
 from proxytune.teacher import token_word as teacher_words
 
 TOKEN_WORDS = ["ohwx", "sks", "carfish", "zwxyqvjkbpgd"]
@@ -51,4 +50,4 @@ def test_any_token_word_reaches_the_student_in_every_prompt(word):
     captions = CaptionEncoder(make_text_encoder(tokenizer), tokenizer, SLOTS)
     for category in CATEGORIES:
         for context in (*CONTEXTS, None):
-            student_words.check(word, caption(category, context, word), captions)
+            captions.check_word(word, caption(category, context, word))

@@ -1,7 +1,7 @@
-"""Janus-Pro's transformer: transformers' classes, less what does not draw, with the loss of picture codes.
+"""Janus-Pro's transformer: transformers' classes without what reads images, with the loss of image tokens.
 
-transformers' own loss is that of its output layer for words, and its `generate` draws one after the other
-from the global random state: here codes have their loss, and `sampling` draws.
+transformers' own loss is that of its output layer for words, and its `generate` samples one image after the
+other from the global random state: here image tokens have their loss, and `sampling` samples.
 """
 
 from __future__ import annotations
@@ -18,12 +18,16 @@ from proxytune.student.attention import plainly_causal
 from proxytune.student.cross_entropy import linear_cross_entropy
 from proxytune.training.transfer import index_tensor
 
+# What a layer keeps for the backward pass in bfloat16 with its adapter, in bytes per position and unit of
+# width: counted with torch's saved-tensor hooks at width 512 in the proportions of 1B.
+BYTES_KEPT = 71
+
 
 class Janus(JanusForConditionalGeneration):
-    """The transformer; the state dict has transformers' keys, without those of the parts that do not draw."""
+    """The transformer; the state dict has transformers' keys, without those of the unused parts."""
 
     # All products of the language model, as for LlamaGen. The whole name: in transformers' full model the
-    # tower that looks at pictures has layers of the same last names.
+    # tower that reads images has layers of the same last names.
     lora_targets = r".*language_model\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
     def __init__(self, config: JanusConfig) -> None:
@@ -33,18 +37,18 @@ class Janus(JanusForConditionalGeneration):
         self.lm_head = None
 
     @property
-    def codes_a_picture(self) -> int:
-        """576 for 384 x 384 pixels."""
+    def tokens_per_image(self) -> int:
+        """Tokens of an image: 576 for 384 x 384 pixels."""
         return int(self.config.vq_config.num_patches) ** 2
 
     def embed_text(self, ids: Tensor) -> Tensor:
-        """What the layers take for (B, S) ids of the tokenizer."""
+        """Embed (B, S) ids of the text tokenizer."""
         embedded: Tensor = self.model.language_model.embed_tokens(ids)
         return embedded
 
-    def embed_codes(self, codes: Tensor) -> Tensor:
-        """What the layers take for (B, S) codes."""
-        embedded: Tensor = self.prepare_embeddings_for_image_generation(codes)
+    def embed_image_tokens(self, tokens: Tensor) -> Tensor:
+        """Embed (B, S) image tokens."""
+        embedded: Tensor = self.prepare_embeddings_for_image_generation(tokens)
         return embedded
 
     def hidden(
@@ -78,41 +82,51 @@ class Janus(JanusForConditionalGeneration):
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """The logits (..., codes) of the code after each place."""
+        """Return the logits (..., V) of the image token after each position."""
         scores: Tensor = self.model.generation_head(hidden)
         return scores
 
-    def hidden_before(self, prompts: Sequence[Sequence[int]], codes: Tensor) -> Tensor:
-        """What the layers make of the place before each code, (B, codes a picture, hidden_size).
+    def hidden_before(self, prompts: Sequence[Sequence[int]], tokens: Tensor) -> Tensor:
+        """Return the hidden states before each image token, (B, tokens per image, hidden_size).
 
         Args:
-            prompts: the ids before each picture.
-            codes: (B, codes a picture) on the model's device.
+            prompts: the ids before each image.
+            tokens: (B, tokens per image) on the model's device.
         """
-        count, lengths = codes.shape[1], [len(prompt) for prompt in prompts]
-        shown = self.embed_codes(codes[:, :-1])
+        count, lengths = tokens.shape[1], [len(prompt) for prompt in prompts]
+        inputs = self.embed_image_tokens(tokens[:, :-1])
         # All prompts in one row, as one message to the device; their lengths are known here.
-        words = self.embed_text(index_tensor([place for prompt in prompts for place in prompt], codes.device))
-        rows = [torch.cat(pair) for pair in zip(words.split(lengths), shown, strict=True)]
-        # Short rows are filled on the right, behind all that is learnt: nothing there is ever attended to.
+        words = self.embed_text(index_tensor([one for prompt in prompts for one in prompt], tokens.device))
+        rows = [torch.cat(pair) for pair in zip(words.split(lengths), inputs, strict=True)]
+        # Short rows are padded on the right, after all that is learned: nothing there is ever attended to.
         hidden = self.hidden(pad_sequence(rows, batch_first=True))
         pairs = zip(hidden, lengths, strict=True)
         return torch.stack([row[length - 1 : length - 1 + count] for row, length in pairs])
 
-    def loss(self, prompts: Sequence[Sequence[int]], codes: Tensor) -> Tensor:
-        """Mean cross-entropy of the codes of some pictures, a scalar in nats a code.
+    def loss(self, prompts: Sequence[Sequence[int]], tokens: Tensor) -> Tensor:
+        """Mean cross-entropy of the tokens of some images, a scalar in nats per token.
 
         Args:
-            prompts: the ids before each picture.
-            codes: (B, codes a picture) on the model's device.
+            prompts: the ids before each image.
+            tokens: (B, tokens per image) on the model's device.
         """
         head = self.model.generation_head
-        hidden = self.hidden_before(prompts, codes).flatten(0, 1)
-        share = torch.full((codes.numel(),), 1 / codes.numel(), device=codes.device)
+        hidden = self.hidden_before(prompts, tokens).flatten(0, 1)
+        share = torch.full((tokens.numel(),), 1 / tokens.numel(), device=tokens.device)
         return linear_cross_entropy(
             head.activation_fn(head.proj_out(hidden)),
             head.vision_head.weight,
-            codes.flatten(),
+            tokens.flatten(),
             share,
             bias=head.vision_head.bias,
         )
+
+
+def activation_bytes(config: JanusConfig, batch_size: int, length: int) -> int:
+    """Estimate the activations that a training step keeps for the backward pass, in bytes.
+
+    Args:
+        length: positions of the longest sequence.
+    """
+    text = config.text_config
+    return batch_size * length * int(text.num_hidden_layers) * int(text.hidden_size) * BYTES_KEPT

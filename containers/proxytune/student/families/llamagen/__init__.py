@@ -1,6 +1,6 @@
-"""The LlamaGen student: a text-conditional GPT over VQ-16 codes, official in key names and numbers.
+"""The LlamaGen student: a text-conditional GPT over VQ-16 tokens, official in key names and numbers.
 
-What other rooms use (everything is importable from here):
+The parts that other packages use, all importable from here:
 
     LlamaGenConfig(dim=, n_layer=, n_head=, ...)      frozen dataclass; official names; to_dict, from_dict
     LlamaGen(config)                                  nn.Module, official state-dict keys
@@ -13,23 +13,23 @@ What other rooms use (everything is importable from here):
         .lora_targets                                 ("wqkv", "wo", "w1", "w2", "w3") for peft's LoraConfig
     trim_caption(features, mask) -> (features, mask|None)
             drops the slots that are padding in every row; exact. Call it once, before the training loop.
-    VQConfig(...), VQTokenizer(config)                the VQ-16 picture tokenizer; widths configurable
-        .encode(images (B, 3, H, W) in [-1, 1]) -> ids (B, H/16 * W/16) int64
-        .decode(ids (B, h*w), grid=None) -> images (B, 3, 16h, 16w), about [-1, 1], not clamped
+    VQConfig(...), VQTokenizer(config)                the VQ-16 image tokenizer; widths configurable
+        .encode(images (B, 3, H, W) in [-1, 1]) -> tokens (B, H/16 * W/16) int64
+        .decode(tokens (B, h*w), grid=None) -> images (B, 3, 16h, 16w), about [-1, 1], not clamped
         .stride                                       16 for five levels: 2 ** (levels - 1)
-    clean_for_model(text) -> str                      what the official text pipeline leaves of a caption
+    clean_for_model(text) -> str                      a caption as the official text pipeline cleans it
     CaptionEncoder(text_encoder, tokenizer, max_length=120)
         .encode(captions) -> (features (B, max_length, dim) float32, mask (B, max_length)); cleaned
     sample_tokens(model, caption_features, mask, seeds, *, guidance=7.5, temperature=1.0, top_k=1000,
-                  top_p=1.0, rows=None) -> ids (len(seeds), block_size) int64
-            one seed a picture; features may hold one row for all or one row each; temperature 0 is greedy.
-    Student(gpt, vq, captions, image_size)            what a model folder holds
+                  top_p=1.0, rows=None) -> tokens (len(seeds), block_size) int64
+            one seed per image; features may hold one row for all or one row each; temperature 0 is greedy.
+    Student(gpt, vq, captions, image_size)            all parts of a model folder
     load_student(folder, *, image_size=None, dtype=float32, text_dtype=None, device="cpu", captions=True)
             -> Student, everything in eval mode; raises ProxytuneError ModelMismatch
     save_student(folder, student)
 
 A model folder: config.json, gpt.safetensors, vq.safetensors, text_encoder/, tokenizer/ (as transformers').
-Pictures are [-1, 1] float tensors in this package; PNG and PIL belong to the trainer and the sampler.
+Images are [-1, 1] float tensors in this package; PNG and PIL belong to trainer and generator.
 `LlamaGen` also works wrapped by peft: get_peft_model(gpt, LoraConfig(target_modules=list(gpt.lora_targets)))
 keeps `.loss` reachable, and sample_tokens takes the wrapped model.
 """

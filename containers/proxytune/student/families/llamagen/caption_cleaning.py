@@ -24,7 +24,7 @@ _DASHES = (
     "\u002d\u058a\u05be\u1400\u1806\u2010-\u2015\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u301c\u3030\u30a0"
     "\ufe31\ufe32\ufe58\ufe63\uff0d"
 )
-_BAD_MARKS = re.escape("#®•©™&@·º½¾¿¡§~)(][}{|\\/*")
+_BAD_CHARACTERS = re.escape("#®•©™&@·º½¾¿¡§~)(][}{|\\/*")
 
 
 def _web_address(scheme: str) -> str:
@@ -61,7 +61,7 @@ _AFTER_MARKUP = _steps(
     (rf"[\S]+\.(?:{_FILE_ENDS})", ""),  # file names
     (r"[\"\']{2,}", '"'),
     (r"[\.]{2,}", " "),
-    (f"[{_BAD_MARKS}]+", " "),
+    (f"[{_BAD_CHARACTERS}]+", " "),
     (r"\s+\.\s+", " "),
 )
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.finite import finite
 from proxytune.student.families.llamagen.caption_cleaning import clean_for_model
+from proxytune.training.token_word import check_encoded
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel
@@ -87,6 +88,15 @@ class CaptionEncoder:
         of = "the captions " + ", ".join(f"'{caption}'" for caption in captions)
         return pad_left(finite(hidden, part, of).float(), mask)
 
+    def check_word(self, word: str, caption: str) -> None:
+        """Check that cleaner and tokenizer keep `word`, which stands for the subject, in `caption`.
+
+        Raises:
+            ProxytuneError: TokenWordUnusable.
+        """
+        cleaned, length = clean_for_model(caption), self.max_length
+        check_encoded(word, caption, self.tokenizer, role="student", max_length=length, cleaned=cleaned)
+
     def save(self, folder: Path) -> None:
         """Write `text_encoder/` and `tokenizer/` into a model folder."""
         self.text_encoder.save_pretrained(folder / "text_encoder")
@@ -101,7 +111,7 @@ class CaptionEncoder:
         dtype: torch.dtype = torch.float32,
         device: str | torch.device = "cpu",
     ) -> CaptionEncoder:
-        """Read `text_encoder/` and `tokenizer/` of a model folder; nothing is fetched from elsewhere.
+        """Read `text_encoder/` and `tokenizer/` of a model folder; nothing is downloaded.
 
         Raises:
             ProxytuneError: `ModelMismatch` when a part is missing or cannot be used.
@@ -139,6 +149,6 @@ def pad_left(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     lengths = mask.sum(dim=1, keepdim=True)
     # Slot i of the result is slot i + length of the input, modulo the number of slots.
     source = (torch.arange(slots, device=mask.device)[None] + lengths) % slots
-    moved = mask.gather(1, source)
+    padded = mask.gather(1, source)
     gathered = features.gather(1, source[:, :, None].expand_as(features))
-    return gathered * moved[:, :, None].to(features), moved
+    return gathered * padded[:, :, None].to(features), padded

@@ -1,11 +1,10 @@
-"""A student's model folder: what is written, and what is refused when it is read."""
+"""A student's model folder: how it is written, and the checks when it is read."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -14,7 +13,14 @@ from proxytune.student.families.llamagen.captions import CaptionEncoder
 from proxytune.student.families.llamagen.config import LlamaGenConfig, VQConfig
 from proxytune.student.families.llamagen.transformer import LlamaGen
 from proxytune.student.families.llamagen.vq import VQTokenizer
-from proxytune.student.model_files import CONFIG_FILE, check_size, load_strictly, mismatch, read_json
+from proxytune.student.model_files import (
+    CONFIG_FILE,
+    check_size,
+    load_strictly,
+    mismatch,
+    not_buildable,
+    read_facts,
+)
 
 FAMILY = "llamagen"
 _GPT, _VQ = "gpt.safetensors", "vq.safetensors"
@@ -43,15 +49,15 @@ class Student:
         grid = self.gpt.config.grid
         if self.image_size != grid * self.vq.stride:
             raise mismatch(
-                f"A model of {grid} x {grid} tokens does not draw pictures of this size",
+                f"A model of {grid} x {grid} tokens does not generate images of this size",
                 given=f"image_size {self.image_size}",
                 allowed=f"{grid * self.vq.stride}: {grid} tokens of {self.vq.stride} pixels a side",
                 remedy="use the weights of the stage trained at this size: both stages have the same shapes, "
-                "so the wrong ones would load and draw noise",
+                "so the wrong ones would load and generate noise",
             )
         if self.vq.config.codebook_size != self.gpt.config.vocab_size:
             raise mismatch(
-                "The student's picture tokenizer does not belong to its transformer",
+                "The student's image tokenizer does not belong to its transformer",
                 given=f"{self.vq.config.codebook_size} codes",
                 allowed=f"the transformer's {self.gpt.config.vocab_size}",
                 remedy="take both from the same model",
@@ -68,7 +74,7 @@ class Student:
 def save_student(folder: Path, student: Student) -> None:
     """Write a student into a model folder, which is created; files of those names are replaced.
 
-    Weights keep their number format. The adapter of a peft-wrapped model is not written: save it with peft.
+    Weights keep their number format. The adapter of a peft-wrapped model is left out: save it with peft.
     """
     folder.mkdir(parents=True, exist_ok=True)
     length = student.gpt.config.cls_token_num if student.captions is None else student.captions.max_length
@@ -100,27 +106,24 @@ def load_student(
     Args:
         folder: as `save_student` writes it.
         image_size: the size wanted, in pixels; None takes the folder's.
-        dtype: number format of the transformer. The picture tokenizer is always float32, as officially.
+        dtype: number format of the transformer. The image tokenizer is always float32, as officially.
         text_dtype: number format of the text encoder; None takes float32.
         device: where the parts are put.
         captions: whether to load the text encoder.
 
     Raises:
         ProxytuneError: `ModelMismatch`: the folder is incomplete, its weights do not fit its config key by
-            key and shape by shape, its parts do not belong together, or it draws pictures of another size.
+            key and shape by shape, its parts do not belong together, or it generates images of another size.
     """
-    facts = _read_facts(folder)
+    facts = read_facts(folder, FAMILY, ("image_size", "caption_max_length", "gpt", "vq"))
     check_size(image_size, facts["image_size"])
     try:
         with torch.device("meta"):
             gpt = LlamaGen(LlamaGenConfig.from_dict(facts["gpt"]))
             vq = VQTokenizer(VQConfig.from_dict(facts["vq"]))
     except (TypeError, ValueError) as error:
-        raise mismatch(
-            f"{folder / CONFIG_FILE} describes no model that can be built",
-            given=str(error),
-            remedy="write the folder again with the version that wrote it, or import the model anew",
-        ) from error
+        remedy = "write the folder again with the version that wrote it, or import the model again"
+        raise not_buildable(folder / CONFIG_FILE, error, remedy) from error
     load_strictly(gpt, folder / _GPT, dtype, computed=COMPUTED_HERE)
     load_strictly(vq, folder / _VQ, torch.float32)
     length = int(facts["caption_max_length"])
@@ -130,17 +133,3 @@ def load_student(
         else None
     )
     return Student(gpt.to(device).eval(), vq.to(device).eval(), encoder, int(facts["image_size"]))
-
-
-def _read_facts(folder: Path) -> dict[str, Any]:
-    path = folder / CONFIG_FILE
-    facts = read_json(path)
-    missing = sorted({"image_size", "caption_max_length", "gpt", "vq"} - facts.keys())
-    if facts.get("family") != FAMILY or missing:
-        raise mismatch(
-            f"{path} is not that of a LlamaGen student",
-            given=f"family {facts.get('family')!r}, missing fields {missing}",
-            allowed=f"family {FAMILY!r} with image_size, caption_max_length, gpt and vq",
-            remedy="point to a folder that was written for a LlamaGen student",
-        )
-    return facts

@@ -27,8 +27,8 @@ class RMSNorm(nn.Module):
         return scaled.type_as(x) * self.weight
 
 
-def picture_rotation(config: LlamaGenConfig) -> Tensor:
-    """Return the 2-D rotary table of the picture tokens, rows first.
+def image_rotation(config: LlamaGenConfig) -> Tensor:
+    """Return the 2-D rotary table of the image tokens, rows first.
 
     One half of a head turns with the token's row, the other with its column.
 
@@ -37,8 +37,8 @@ def picture_rotation(config: LlamaGenConfig) -> Tensor:
     """
     half = config.head_dim // 2
     exponents = torch.arange(0, half, 2, device="cpu").float() / half
-    places = torch.arange(config.grid, device="cpu").float()
-    angles = torch.outer(places, 1.0 / config.rope_base**exponents)
+    positions = torch.arange(config.grid, device="cpu").float()
+    angles = torch.outer(positions, 1.0 / config.rope_base**exponents)
     rows = angles[:, None].expand(-1, config.grid, -1)
     columns = angles[None, :].expand(config.grid, -1, -1)
     grid = torch.cat([rows, columns], dim=-1).flatten(0, 1)
@@ -65,17 +65,17 @@ class LayerCache:
     """One layer's keys and values, (rows, kv_heads, length, head_dim), for slots that begin at `start`.
 
     `start` is a number, or a tensor (1,) on the device for a single slot: then the same operations serve
-    every position, as a CUDA graph needs it. `whole` attends to all slots of the cache, filled or not, and
-    the mask must say which count; otherwise attention ends with the slots just stored.
+    every position, as a CUDA graph needs it. `static` attends to all slots of the cache, filled or not,
+    and the mask must exclude those that are not; otherwise attention ends with the slots just stored.
     """
 
     keys: Tensor
     values: Tensor
     start: int | Tensor
-    whole: bool
+    static: bool
 
     def store(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep the keys and values of the given slots; return those to attend to."""
+        """Store the keys and values of the given slots; return those to attend to."""
         if isinstance(self.start, Tensor):
             self.keys.index_copy_(2, self.start, keys)
             self.values.index_copy_(2, self.start, values)
@@ -83,7 +83,7 @@ class LayerCache:
         end = self.start + keys.shape[2]
         self.keys[:, :, self.start : end] = keys
         self.values[:, :, self.start : end] = values
-        return (self.keys, self.values) if self.whole else (self.keys[:, :, :end], self.values[:, :, :end])
+        return (self.keys, self.values) if self.static else (self.keys[:, :, :end], self.values[:, :, :end])
 
 
 class KVCache:
@@ -92,7 +92,7 @@ class KVCache:
     Args:
         rows: sequences.
         length: slots a sequence, rounded up to a multiple of 8.
-        whole: whether to attend to all slots always; see `LayerCache`.
+        static: whether to attend to all slots always; see `LayerCache`.
     """
 
     def __init__(
@@ -101,18 +101,18 @@ class KVCache:
         rows: int,
         length: int,
         *,
-        whole: bool,
+        static: bool,
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
         self.length = -(-length // 8) * 8  # as the official cache: the length decides how sums are rounded
-        self.whole = whole
+        self.static = static
         shape = (config.n_layer, 2, rows, config.kv_heads, self.length, config.head_dim)
         self._store = torch.zeros(shape, device=device, dtype=dtype)
 
     def layer(self, index: int, start: int | Tensor) -> LayerCache:
         """Return layer `index`'s part for slots from `start` on."""
-        return LayerCache(self._store[index, 0], self._store[index, 1], start, self.whole)
+        return LayerCache(self._store[index, 0], self._store[index, 1], start, self.static)
 
 
 class Attention(nn.Module):
@@ -173,7 +173,7 @@ class DropPath(nn.Module):
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:
-        """Zero whole rows of (B, S, dim) and scale the others up, so that the mean is kept."""
+        """Zero complete rows of (B, S, dim) and scale the others up, so that the mean is kept."""
         if not self.training or self.rate == 0:
             return x
         kept = torch.rand(len(x), 1, 1, device=x.device) >= self.rate

@@ -19,11 +19,11 @@ from proxytune.training.transfer import to_device
 
 
 class ProxyCaptions:
-    """Features of the captions of numbered pictures.
+    """Features of the captions of images, by the index of the image.
 
     Args:
         features: of each distinct caption, (1, n, caption_dim), n its own.
-        caption_of: for each picture the place of its caption in `features`.
+        caption_of: for each image the index of its caption in `features`.
     """
 
     def __init__(self, features: Sequence[Tensor], caption_of: Sequence[int]) -> None:
@@ -34,30 +34,30 @@ class ProxyCaptions:
 
     @classmethod
     def encode(cls, prompts: Sequence[str], captions: CaptionEncoder) -> ProxyCaptions:
-        """Encode one prompt a picture.
+        """Encode one prompt per image.
 
-        One caption at a time, as the sampler does it: so the student is trained on the very features that it
-        will be asked with, whatever other captions there are.
+        One caption at a time, as generation does it: so the student is trained on exactly the features that
+        it generates from, whatever other captions there are.
         """
-        distinct = {prompt: place for place, prompt in enumerate(dict.fromkeys(prompts))}
+        distinct = {prompt: index for index, prompt in enumerate(dict.fromkeys(prompts))}
         features = [trim_caption(*captions.encode([prompt]))[0] for prompt in distinct]
         return cls(features, [distinct[prompt] for prompt in prompts])
 
-    def batch(self, pictures: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The captions of some pictures.
+    def batch(self, indices: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return the captions of some images.
 
         Args:
-            pictures: (B,) int64 on the CPU, numbers of the pictures.
+            indices: (B,) int64 on the CPU, of the images.
 
         Returns:
             Features (B, n, caption_dim) on the encoder's device, n the longest of them, left padded with
             zeros; and the mask (B, n), 1 for a valid slot, None when all are as long.
         """
-        places = self._caption_of[pictures]
-        lengths = self._lengths[places]
+        captions = self._caption_of[indices]
+        lengths = self._lengths[captions]
         longest = int(lengths.max())
         # Cut before they are picked: most batches are shorter than the longest caption of all.
-        features = self._features[:, -longest:][to_device(places, self._features.device)]
+        features = self._features[:, -longest:][to_device(captions, self._features.device)]
         if bool((lengths == longest).all()):
             return features, None
         mask = (torch.arange(longest) >= longest - lengths[:, None]).long()

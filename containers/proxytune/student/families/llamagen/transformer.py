@@ -1,6 +1,6 @@
 """The text-conditional LlamaGen GPT: official key names, official numbers, any number of caption slots.
 
-The official model puts 120 left-padded caption slots before the picture tokens. Here a caption may have
+The official model puts 120 left-padded caption slots before the image tokens. Here a caption may have
 fewer: padded slots are never attended and their rotation is zero wherever they stand, so dropping them
 changes nothing but the time (`trim_caption`).
 """
@@ -19,7 +19,7 @@ from proxytune.student.families.llamagen.layers import (
     CaptionEmbedder,
     KVCache,
     RMSNorm,
-    picture_rotation,
+    image_rotation,
 )
 
 
@@ -56,7 +56,7 @@ def attention_mask(caption_mask: Tensor, length: int) -> Tensor:
 
     Args:
         caption_mask: (B, n), non-zero for a valid slot.
-        length: n plus the number of picture tokens.
+        length: n plus the number of image tokens.
 
     Returns:
         (B, 1, length, length) bool, True where the query (row) attends to the key (column).
@@ -70,7 +70,7 @@ def attention_mask(caption_mask: Tensor, length: int) -> Tensor:
 
 
 class LlamaGen(nn.Module):
-    """A decoder-only transformer over caption slots and picture tokens (LlamaGen commit ce98ec41)."""
+    """A decoder-only transformer over caption slots and image tokens (LlamaGen commit ce98ec41)."""
 
     lora_targets = ("wqkv", "wo", "w1", "w2", "w3")
 
@@ -87,21 +87,21 @@ class LlamaGen(nn.Module):
         self.norm = RMSNorm(config.dim, config.norm_eps)
         self.output = nn.Linear(config.dim, config.vocab_size, bias=False)
         # A plain attribute, as in the official model: neither a state-dict key nor rounded by .to(bfloat16).
-        self._rotation = picture_rotation(config)
+        self._rotation = image_rotation(config)
         self._rotation_there = self._rotation
-        # Whether layers keep only their input for the way back; see `memory`.
+        # Activation checkpointing: layers keep only their input for the backward pass.
         self.recompute = False
         self._initialise()
 
     def _initialise(self) -> None:
-        """Draw fresh weights: normal everywhere, zero in the output, as the official training starts."""
+        """Initialize the weights: normal everywhere, zero in the output, as the official training starts."""
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=self.config.initializer_range)
         nn.init.zeros_(self.output.weight)
 
     def rotation(self, slots: int, device: torch.device) -> Tensor:
-        """Return the rotary table for `slots` caption slots and the whole picture.
+        """Return the rotary table for `slots` caption slots and the complete image.
 
         Caption slots have cosine and sine zero, not the identity: their queries and keys vanish. This looks
         like a slip in the official code, but its weights were trained with it.
@@ -151,10 +151,10 @@ class LlamaGen(nn.Module):
             mask: (B, 1, S, attended slots), True where a query attends to a key; without a cache the slots
                 are these, with one see `LayerCache`. None is plain causal attention.
             cache: keys and values of the slots before `start`; receives those of these slots.
-            start: position of the first slot given; a tensor (1,) for a single slot of a whole cache.
+            start: position of the first slot given; a tensor (1,) for a single slot of a static cache.
 
         Returns:
-            (B, S, dim), what `logits` takes.
+            (B, S, dim), the input of `logits`.
         """
         hidden = self.tok_dropout(embedded)
         for index, layer in enumerate(self.layers):
@@ -174,10 +174,10 @@ class LlamaGen(nn.Module):
         caption_mask: Tensor | None = None,
         drop_caption: Tensor | None = None,
     ) -> Tensor:
-        """Predict each picture token from the caption and the tokens before it.
+        """Predict each image token from the caption and the tokens before it.
 
         Args:
-            tokens: (B, T) int64, the first T picture tokens, T < block_size.
+            tokens: (B, T) int64, the first T image tokens, T < block_size.
             caption: (B, n, caption_dim) left-padded features.
             caption_mask: (B, n), non-zero for a valid slot; None when all are valid. It holds for rows with
                 a dropped caption too, as in the official training.
@@ -194,12 +194,12 @@ class LlamaGen(nn.Module):
     def _predicting(
         self, tokens: Tensor, caption: Tensor, caption_mask: Tensor | None, drop_caption: Tensor | None
     ) -> Tensor:
-        """What `run` gives for the slots that predict a picture token, (B, T + 1, dim); see `forward`."""
+        """Return the output of `run` where an image token is predicted, (B, T + 1, dim); see `forward`."""
         count = tokens.shape[1]
         if count >= self.config.block_size:
             raise ValueError(
                 f"{count} tokens given to predict from; allowed: at most {self.config.block_size - 1} "
-                f"(block_size = {self.config.block_size} tokens a picture, the last one is only predicted)"
+                f"(block_size = {self.config.block_size} tokens per image, the last one is only predicted)"
             )
         if drop_caption is None and self.training and self.config.class_dropout_prob > 0:
             drop_caption = torch.rand(len(tokens), device=tokens.device) < self.config.class_dropout_prob
@@ -219,15 +219,15 @@ class LlamaGen(nn.Module):
         drop_caption: Tensor | None = None,
         valid: Tensor | None = None,
     ) -> Tensor:
-        """Mean cross-entropy of whole pictures under their captions.
+        """Mean cross-entropy of complete images under their captions.
 
         Args:
-            tokens: (B, block_size) int64 picture tokens.
+            tokens: (B, block_size) int64 image tokens.
             caption: see `forward`. caption_mask, drop_caption: see `forward`.
-            valid: (B,) weight of each picture, 0 for those that only fill the batch; None counts all.
+            valid: (B,) weight of each image, 0 for those that only fill the batch; None counts all.
 
         Returns:
-            A scalar, in nats a token.
+            A scalar, in nats per token.
         """
         count = tokens.numel()
         if valid is None:

@@ -1,4 +1,4 @@
-"""A student's model folder: what is written, and what is refused when it is read."""
+"""A student's model folder: how it is written, and the checks when it is read."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ from proxytune.student.model_files import (
     fill_strictly,
     load_strictly,
     mismatch,
+    not_buildable,
+    read_facts,
     read_json,
     read_weights,
 )
 
 FAMILY = "lumina"
 _TRANSFORMER, _VQ = "transformer", "vq.safetensors"
-# Chameleon's checkpoints carry the encoder of its picture tokenizer; ours is whole and has its own file.
+# Chameleon's checkpoints contain the encoder of its image tokenizer; ours is complete, in its own file.
 _ELSEWHERE = ("model.vqmodel.", "model.rotary_emb.")
-# What a transformer's config.json must say for `chameleon_config`.
+# The fields of a transformer's config.json for `chameleon_config`.
 _CONFIG_FIELDS = (
     "vocab_size",
     "hidden_size",
@@ -71,7 +73,7 @@ class Student:
         codes = len(self.layout.vocabulary.codes)
         if self.vq.config.n_embed != codes or self.vq.stride != self.layout.stride:
             raise mismatch(
-                "The student's picture tokenizer does not belong to its transformer",
+                "The student's image tokenizer does not belong to its transformer",
                 given=f"{self.vq.config.n_embed} codes",
                 allowed=f"the {codes} codes of the transformer's vocabulary",
                 remedy="take both from the same model",
@@ -80,21 +82,21 @@ class Student:
             self.layout.grid(self.image_size, self.image_size)
         except ValueError as error:
             raise mismatch(
-                "The student cannot draw pictures of its image_size",
+                "The student cannot generate images of its image_size",
                 given=str(error),
                 remedy=f"correct image_size in the folder's {CONFIG_FILE}",
             ) from error
 
     @property
     def grid(self) -> Grid:
-        """The codes of one picture."""
+        """The tokens of one image."""
         return self.layout.grid(self.image_size, self.image_size)
 
 
 def save_student(folder: Path, student: Student) -> None:
     """Write a student into a model folder, which is created; files of those names are replaced.
 
-    Weights keep their number format. The adapter of a peft-wrapped model is not written.
+    Weights keep their number format. The adapter of a peft-wrapped model is left out.
     """
     facts = {"family": FAMILY, "image_size": student.image_size, "vq": student.vq.config.to_dict()}
     config = {name: getattr(student.lm.config, name) for name in _CONFIG_FIELDS}
@@ -116,23 +118,16 @@ def load_student(
     """Read a student from a model folder, all parts in eval mode.
 
     Args:
-        folder: `config.json`, `transformer/` with Lumina-mGPT's own config and safetensors (whole or in
+        folder: `config.json`, `transformer/` with Lumina-mGPT's own config and safetensors (in one file or in
             parts, norms in the official or the expanded form), `vq.safetensors`, `tokenizer/`.
         image_size: the size wanted, in pixels; None takes the folder's.
-        dtype: number format of the transformer. The picture tokenizer is always float32.
+        dtype: number format of the transformer. The image tokenizer is always float32.
 
     Raises:
         ProxytuneError: `ModelMismatch`: the folder is incomplete, its weights do not fit its configs key by
-            key and shape by shape, its parts do not belong together, or it draws pictures of another size.
+            key and shape by shape, its parts do not belong together, or it generates images of another size.
     """
-    facts = read_json(folder / CONFIG_FILE)
-    if facts.get("family") != FAMILY or not {"image_size", "vq"} <= facts.keys():
-        raise mismatch(
-            f"{folder / CONFIG_FILE} is not that of a Lumina student",
-            given=f"family {facts.get('family')!r}, fields {sorted(facts)}",
-            allowed=f"family {FAMILY!r} with image_size and vq",
-            remedy="point to a folder that was written for a Lumina student",
-        )
+    facts = read_facts(folder, FAMILY, ("image_size", "vq"))
     check_size(image_size, facts["image_size"])
     values = read_json(folder / _TRANSFORMER / CONFIG_FILE)
     try:
@@ -140,10 +135,8 @@ def load_student(
         with torch.device("meta"):
             lm, vq = Lumina(config), VQGAN(VQGANConfig.from_dict(facts["vq"]))
     except (TypeError, ValueError) as error:
-        raise mismatch(
-            f"The configs of {folder} describe no model that can be built",
-            given=str(error),
-            remedy="write the folder again, from the files of the model",
+        raise not_buildable(
+            folder / CONFIG_FILE, error, "convert the model again, from its own files"
         ) from error
     _fill(lm, folder / _TRANSFORMER, dtype, device)
     load_strictly(vq, folder / _VQ, torch.float32)
@@ -156,7 +149,7 @@ def _fill(lm: Lumina, folder: Path, dtype: torch.dtype, device: str | torch.devi
     """Give a transformer on the meta device its weights."""
     weights = read_weights(folder, dtype, device, leave=_ELSEWHERE)
     fill_strictly(lm, expand_norms(weights, lm.norm_heads), folder)
-    # Its table is no part of a state dict and is still on the meta device.
+    # Its table is missing from state dicts and is still on the meta device.
     lm.model.rotary_emb = ChameleonRotaryEmbedding(lm.config)
 
 

@@ -6,29 +6,30 @@ from pathlib import Path
 from typing import Any
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.student import token_word
 from proxytune.student.families.lumina.layout import Layout
+from proxytune.student.prompts import reserved_words
+from proxytune.training.token_word import check_decoded, text_ids
 
-# Of Lumina-mGPT's README and demo; pictures are learnt and drawn under the same words.
+# Of Lumina-mGPT's README and demo; images are learned and generated under the same words.
 TEMPLATE = "Generate an image of {width}x{height} according to the following prompt:\n{prompt}"
 FOLDER = "tokenizer"
 
 
 class PromptEncoder:
-    """The tokenizer of a model.
+    """The text tokenizer of a model.
 
     Args:
         tokenizer: a transformers tokenizer.
         layout: of the model's vocabulary.
 
     Raises:
-        ProxytuneError: ModelMismatch when the tokenizer has other ids for the picture marks than the model.
+        ProxytuneError: ModelMismatch when tokenizer and model differ in the ids of special tokens.
     """
 
     def __init__(self, tokenizer: Any, layout: Layout) -> None:
         self.tokenizer, self._layout = tokenizer, layout
         names = layout.vocabulary.names()
-        other = [name for name, place in names.items() if tokenizer.convert_tokens_to_ids(name) != place]
+        other = [name for name, wanted in names.items() if tokenizer.convert_tokens_to_ids(name) != wanted]
         if other:
             raise ProxytuneError(
                 "ModelMismatch",
@@ -39,26 +40,28 @@ class PromptEncoder:
             )
 
     def encode(self, prompt: str, width: int, height: int) -> list[int]:
-        """The ids before a picture of this size, as users write its prompt.
+        """Return the ids before an image of this size.
+
+        Args:
+            prompt: as users write it.
 
         Raises:
-            ProxytuneError: HyperparameterInvalid for a prompt that spells picture marks.
+            ProxytuneError: HyperparameterInvalid for a prompt that spells special tokens of images.
         """
-        text = token_word.text_ids(self.tokenizer, TEMPLATE.format(width=width, height=height, prompt=prompt))
-        marks = self._layout.vocabulary.marks & set(text)
-        if marks:
-            raise token_word.spells_marks(
+        text = text_ids(self.tokenizer, TEMPLATE.format(width=width, height=height, prompt=prompt))
+        if self._layout.vocabulary.special & set(text):
+            raise reserved_words(
                 prompt, "leave out the words in angle brackets and those that begin with IMGIMG"
             )
         return self._layout.prompt(text)
 
     def check_word(self, word: str, caption: str) -> None:
-        """Check that `word`, which stands for the subject, is whole in what the tokenizer makes of `caption`.
+        """Check that the tokenizer keeps `word`, which stands for the subject, in `caption`.
 
         Raises:
             ProxytuneError: TokenWordUnusable.
         """
-        token_word.check(word, caption, self.tokenizer)
+        check_decoded(word, caption, self.tokenizer, role="student")
 
     def save(self, folder: Path) -> None:
         """Write `tokenizer/` into a model folder."""
@@ -66,7 +69,7 @@ class PromptEncoder:
 
     @classmethod
     def load(cls, folder: Path, layout: Layout) -> PromptEncoder:
-        """Read `tokenizer/` of a model folder; nothing is fetched from elsewhere.
+        """Read `tokenizer/` of a model folder; nothing is downloaded.
 
         Raises:
             ProxytuneError: ModelMismatch when it is missing or another model's.

@@ -1,12 +1,12 @@
-"""Lumina-mGPT: transformers' Chameleon, corrected so that it learns and draws pictures.
+"""Lumina-mGPT: transformers' Chameleon, corrected so that it learns and generates images.
 
-What transformers 5.24 does otherwise than the official code (commit 104abe45):
+Differences of transformers 5.24 from the official code (commit 104abe45):
 
-- its forward sets the logits of all picture codes to the smallest number: a loss on codes is infinite;
+- its forward sets the logits of all image codes to the smallest number: their loss is infinite;
 - its norms of queries and keys hold a row for each head, the official ones a row for all heads of a shard
   (see `weights.expand_norms`);
 - it has no dropout on the two branches of a layer;
-- it carries an encoder of pictures. Ours, which can also decode, stands beside the transformer (`vq`).
+- it has an encoder of images. Ours, which can also decode, is separate from the transformer (`vq`).
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ from proxytune.student.attention import plainly_causal
 from proxytune.student.cross_entropy import linear_cross_entropy
 from proxytune.training.transfer import to_device
 
-# Of the official training (exps/7B.sh), where a config does not say.
+# Of the official training (exps/7B.sh), where a config does not give them.
 DROPOUT, Z_LOSS_WEIGHT = 0.05, 1e-5
 IGNORED = -100
+# What a layer keeps for the backward pass in bfloat16 with its adapter, in bytes per id and unit of width:
+# counted with torch's saved-tensor hooks at width 512 in the proportions of 7B.
+BYTES_KEPT = 58
 
 
 def chameleon_config(values: Mapping[str, Any]) -> ChameleonConfig:
-    """Read a config as Lumina-mGPT's config.json holds it.
+    """Read the values of Lumina-mGPT's config.json.
 
     `dropout` and `z_loss_weight`, which transformers does not know, get the official training's values where
     they are missing.
@@ -57,6 +60,15 @@ def chameleon_config(values: Mapping[str, Any]) -> ChameleonConfig:
     return ChameleonConfig(**given)
 
 
+def activation_bytes(config: ChameleonConfig, batch_size: int, length: int) -> int:
+    """Estimate the activations that a training step keeps for the backward pass, in bytes.
+
+    Args:
+        length: ids of the longest sequence.
+    """
+    return batch_size * length * int(config.num_hidden_layers) * int(config.hidden_size) * BYTES_KEPT
+
+
 class LuminaLayer(ChameleonDecoderLayer):
     """A Chameleon layer with dropout on its two branches."""
 
@@ -73,7 +85,7 @@ class LuminaLayer(ChameleonDecoderLayer):
 
 
 class Lumina(ChameleonForConditionalGeneration):
-    """The transformer; the state dict has the official keys, without any of a picture tokenizer."""
+    """The transformer; the state dict has the official keys, without any of an image tokenizer."""
 
     # Attention only: so the paper's trainable parameters count (142.6 M, about rank 128 on these four).
     lora_targets = ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -88,7 +100,7 @@ class Lumina(ChameleonForConditionalGeneration):
 
     @property
     def norm_heads(self) -> dict[str, int]:
-        """How many rows the norms of queries and keys have here: see `weights.expand_norms`."""
+        """Number of rows of the norms of queries and keys: see `weights.expand_norms`."""
         return {"q_norm": self.config.num_attention_heads, "k_norm": self.config.num_key_value_heads}
 
     def hidden(
@@ -116,7 +128,7 @@ class Lumina(ChameleonForConditionalGeneration):
         return hidden
 
     def forward(self, input_ids: Tensor | None = None, **given: Any) -> CausalLMOutputWithPast:
-        """As transformers' forward, for its generation, but with the logits of picture codes left alone."""
+        """Compute as transformers' forward, for its generation, but leave the logits of image codes alone."""
         labels, keep = given.pop("labels", None), given.pop("logits_to_keep", 0)
         given.pop("return_dict", None)
         outputs = self.model(input_ids=input_ids, return_dict=True, **given)
@@ -131,12 +143,12 @@ class Lumina(ChameleonForConditionalGeneration):
 
         Args:
             ids: (B, S) int64, short rows padded on the right.
-            labels: (B, S) int64, the id itself where it is to be learnt, -100 elsewhere; shifted here. On the
-                CPU, where it is known without waiting which places have one.
+            labels: (B, S) int64, the id itself where it is to be learned, -100 elsewhere; shifted here. On
+                the CPU, where it is known without waiting which positions have one.
             z_weight: the z-loss's; None takes the config's.
 
         Returns:
-            A scalar, in nats an id.
+            A scalar, in nats per id.
         """
         return self._loss(self.hidden(ids), labels, z_weight)
 
@@ -147,7 +159,7 @@ class Lumina(ChameleonForConditionalGeneration):
             to_device(each, hidden.device) for each in (wanted[rows, columns], rows, columns)
         )
         hidden = hidden[rows, columns]
-        # Whole logits would take 630 MB a picture in float32, and as much for their gradient.
+        # All logits at once would take 630 MB per image in float32, and as much for their gradient.
         return linear_cross_entropy(
             hidden,
             self.lm_head.weight,

@@ -1,4 +1,4 @@
-"""Which ids mean what: Chameleon's vocabulary holds picture codes and picture marks beside its text."""
+"""The meaning of ids: Chameleon's vocabulary has image codes and special tokens next to its text."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _LARGEST_GRID = 64
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Ids of everything that is no text.
+    """Ids of everything but text.
 
     Attributes:
         begin: first of every sequence.
         separator: ends the prompt, and what follows it.
-        start, end: enclose a picture.
+        start, end: enclose an image.
         row_end: ends each row of codes.
         grids: for n = 0, 1, ... the id that says "n patches of 32 pixels".
-        codes: for each code of the picture tokenizer its id.
+        codes: for each code of the image tokenizer its id.
     """
 
     begin: int
@@ -48,8 +48,8 @@ class Vocabulary:
             ProxytuneError: ModelMismatch when a name is missing or a code is left out.
         """
         numbers = {
-            int(match[1].translate(_DIGITS)): place
-            for name, place in ids.items()
+            int(match[1].translate(_DIGITS)): value
+            for name, value in ids.items()
             if (match := _CODE_NAME.fullmatch(name))
         }
         needed = [_BEGIN, _START, _END, reserved(_SEPARATOR), reserved(_ROW_END), reserved(_FIRST_GRID + 1)]
@@ -58,9 +58,9 @@ class Vocabulary:
         if missing or gaps or not numbers:
             raise ProxytuneError(
                 "ModelMismatch",
-                what="The model's vocabulary is not that of a Chameleon which draws",
-                given=f"{len(numbers)} picture codes, missing names {missing}, missing codes {gaps[:3]}",
-                allowed="codes 0, 1, 2, ... without a gap, and the names of Lumina-mGPT's picture marks",
+                what="The model's vocabulary is not that of a Chameleon that generates images",
+                given=f"{len(numbers)} image codes, missing names {missing}, missing codes {gaps[:3]}",
+                allowed="codes 0, 1, 2, ... without a gap, and the names of Lumina-mGPT's special tokens",
                 remedy="use the config.json of Lumina-mGPT, with its vocabulary_map",
             )
         grids: list[int] = []
@@ -77,24 +77,24 @@ class Vocabulary:
         )
 
     @property
-    def marks(self) -> frozenset[int]:
-        """All ids that no prompt's text may hold."""
+    def special(self) -> frozenset[int]:
+        """All ids that a prompt's text must not contain."""
         single = (self.begin, self.separator, self.start, self.end, self.row_end)
         return frozenset((*single, *self.grids, *self.codes))
 
     def names(self) -> dict[str, int]:
-        """The names of these ids, as a vocabulary holds them."""
+        """Return the names of these ids, as in a vocabulary."""
         named = {_BEGIN: self.begin, _START: self.start, _END: self.end}
         named |= {reserved(_SEPARATOR): self.separator, reserved(_ROW_END): self.row_end}
-        named |= {reserved(_FIRST_GRID + patches): place for patches, place in enumerate(self.grids)}
-        return named | {code_name(code): place for code, place in enumerate(self.codes)}
+        named |= {reserved(_FIRST_GRID + patches): value for patches, value in enumerate(self.grids)}
+        return named | {code_name(code): value for code, value in enumerate(self.codes)}
 
 
 def reserved(number: int) -> str:
-    """The name of a reserved word."""
+    """Return the name of a reserved word."""
     return f"<reserved{number:05d}>"
 
 
 def code_name(code: int) -> str:
-    """The name of a picture code."""
+    """Return the name of an image code."""
     return "IMGIMG" + "".join("ABCDEFGHIJ"[int(digit)] for digit in str(code)) + "Z"

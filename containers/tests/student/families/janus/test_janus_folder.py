@@ -80,7 +80,7 @@ def _other_tokenizer(folder):
         (_change_config(model_type="llama"), "not that of a Janus student"),
         (_change_config(text_config={"num_hidden_layers": 3}), "layers.2.*is missing"),
         (_change_config(vq_config={"num_embeddings": 512}), "instead of"),
-        (_change_config(text_config={"hidden_size": "wide"}), "describes no model"),
+        (_change_config(text_config={"hidden_size": "wide"}), "does not describe a model"),
         (_drop("model.generation_head.vision_head.bias"), "vision_head.bias is missing"),
         (_drop("model.vqmodel.quant_conv.weight"), "quant_conv.weight is missing"),
         (lambda folder: rewrite(folder, lambda weights: weights.update(x=torch.ones(1))), "x is unknown"),
@@ -122,8 +122,8 @@ def test_without_words_it_is_as_long_and_of_padding(student):
 @pytest.mark.parametrize(
     "text", ["a <begin_of_image> dog", "<|Assistant|>: a dog", "a <\uff5c\u2581pad\u2581\uff5c>"]
 )
-def test_marks_in_a_prompt_are_refused(student, text):
-    with pytest.raises(ProxytuneError, match="parts of pictures") as refused:
+def test_special_tokens_in_a_prompt_are_refused(student, text):
+    with pytest.raises(ProxytuneError, match="parts of images") as refused:
         student.prompts.encode(text)
     assert refused.value.name == "HyperparameterInvalid"
 

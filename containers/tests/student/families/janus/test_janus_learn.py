@@ -4,21 +4,22 @@ import torch
 from learn_job import CAPTION
 from students import prepared, proxy_set
 
+from proxytune.student.families.janus.transformer import Janus
 from proxytune.student.modules import bare
 
 
 def test_every_proxy_is_learnt_under_its_own_prompt_and_some_under_padding(base, student, tmp_path):
     texts = (CAPTION, "ohwx dog in the snow", CAPTION)
-    learner = prepared("janus", base, proxy_set(tmp_path, texts), caption_dropout=0.5, batch_size=3)
-    seen, lm = [], bare(learner._model)
+    trainer = prepared("janus", base, proxy_set(tmp_path, texts), caption_dropout=0.5, batch_size=3)
+    seen, lm = [], bare(trainer._model, Janus)
     loss = lm.loss
     lm.loss = lambda prompts, codes: (
         seen.extend(zip(prompts, codes.tolist(), strict=True)) or loss(prompts, codes)
     )
     draws = torch.Generator().manual_seed(2)
     for step in range(4):
-        learner.loss(step, draws)
-    proxies, shown = learner.proxy_codes.tolist(), []
+        trainer.loss(step, draws)
+    proxies, shown = trainer.proxy_tokens.tolist(), []
     for prompt, codes in seen:
         number = proxies.index(codes)
         own = student.prompts.encode(texts[number])

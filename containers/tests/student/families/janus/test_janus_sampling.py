@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from proxytune.student import cache
+from proxytune.student import decoding
 from proxytune.student.adapters import add_adapter
-from proxytune.student.families.janus.sampling import sample_codes
-from proxytune.student.sampling import draw, filtered_probabilities, streams
+from proxytune.student.families.janus.sampling import sample_tokens
+from proxytune.student.sampling import filtered_probabilities, sample_rows, streams
 
 WORDS = ["a photo of ohwx dog", "ohwx dog in the snow", "a cat"]
 SEEDS = [11, 12, 13]
@@ -35,8 +35,8 @@ def padded(prompts, pad):
 @pytest.mark.parametrize("guidance", [1.5, 5.0])
 @pytest.mark.parametrize("step", [10, 256])
 def test_transformers_draws_the_same_codes(student, official, prompts, free, guidance, step, monkeypatch):
-    monkeypatch.setattr(cache, "WINDOW_STEP", step)
-    ours = sample_codes(student.lm, prompts, free, SEEDS, guidance=guidance, temperature=0)
+    monkeypatch.setattr(decoding, "WINDOW_STEP", step)
+    ours = sample_tokens(student.lm, prompts, free, SEEDS, guidance=guidance, temperature=0)
     theirs = official.generate(
         **padded(prompts, student.prompts.pad),
         generation_mode="image",
@@ -63,7 +63,7 @@ def test_each_code_is_drawn_from_the_guided_logits_of_all_before_it(
 ):
     """The seed's own stream, against whole passes without a cache."""
     settings = {"temperature": 0.9, "top_k": 40, "top_p": 0.95}
-    ours = sample_codes(student.lm, prompts[:2], free[:2], SEEDS[:2], guidance=guidance, **settings)
+    ours = sample_tokens(student.lm, prompts[:2], free[:2], SEEDS[:2], guidance=guidance, **settings)
     assert len(ours.unique()) > 20
     uniforms = streams(SEEDS[:2], 64)
     for row, (codes, prompt, without) in enumerate(zip(ours, prompts, free, strict=False)):
@@ -73,13 +73,13 @@ def test_each_code_is_drawn_from_the_guided_logits_of_all_before_it(
                 plain = logits_after(official, without, codes[:place])
                 logits = plain + guidance * (logits - plain)
             kept = filtered_probabilities(logits, **settings)
-            assert draw(kept, uniforms[row : row + 1, place]) == codes[place]
+            assert sample_rows(kept, uniforms[row : row + 1, place]) == codes[place]
 
 
 def test_logits_by_the_cache_are_those_of_a_whole_pass(student, official, prompts, monkeypatch):
     seen, logits = [], student.lm.logits
     monkeypatch.setattr(student.lm, "logits", lambda hidden: seen.append(logits(hidden)) or seen[-1])
-    (codes,) = sample_codes(student.lm, prompts[:1], prompts[:1], [3], guidance=1.0)
+    (codes,) = sample_tokens(student.lm, prompts[:1], prompts[:1], [3], guidance=1.0)
     with torch.no_grad():
         whole = logits(student.lm.hidden_before(prompts[:1], codes[None]))[0]
     assert torch.allclose(torch.cat(seen), whole, rtol=1e-4, atol=1e-4)
@@ -90,14 +90,14 @@ def test_logits_by_the_cache_are_those_of_a_whole_pass(student, official, prompt
 def test_a_picture_depends_on_its_seed_not_on_its_batch(student, prompts, free, size):
     seeds = [11, 12, 13, 14]
     same, without = prompts[:1] * 4, free[:1] * 4
-    together = sample_codes(student.lm, same, without, seeds, top_k=40)
+    together = sample_tokens(student.lm, same, without, seeds, top_k=40)
     assert len({tuple(row) for row in together.tolist()}) == 4
     apart = [
-        sample_codes(student.lm, same[:size], without[:size], seeds[start : start + size], top_k=40)
+        sample_tokens(student.lm, same[:size], without[:size], seeds[start : start + size], top_k=40)
         for start in range(0, 4, size)
     ]
     assert torch.equal(together, torch.cat(apart))
-    filled = sample_codes(student.lm, same[:2], without[:2], seeds[:2], top_k=40, rows=4)
+    filled = sample_tokens(student.lm, same[:2], without[:2], seeds[:2], top_k=40, rows=4)
     assert torch.equal(together[:2], filled)
 
 
@@ -106,28 +106,28 @@ def test_global_states_and_modes_are_left_alone(student, prompts, free):
     student.lm.model.language_model.layers[1].eval()
     modes = [module.training for module in student.lm.modules()]
     state = torch.get_rng_state()
-    first = sample_codes(student.lm, prompts, free, SEEDS)
+    first = sample_tokens(student.lm, prompts, free, SEEDS)
     assert torch.equal(torch.get_rng_state(), state)
     assert [module.training for module in student.lm.modules()] == modes
     torch.manual_seed(99)
-    assert torch.equal(first, sample_codes(student.lm, prompts, free, SEEDS))
+    assert torch.equal(first, sample_tokens(student.lm, prompts, free, SEEDS))
 
 
 def test_an_adapter_takes_part(student, prompts, free):
-    plain = sample_codes(student.lm, prompts, free, SEEDS)
+    plain = sample_tokens(student.lm, prompts, free, SEEDS)
     model = add_adapter(student.lm, rank=4, alpha=4)
-    assert torch.equal(plain, sample_codes(model, prompts, free, SEEDS))
+    assert torch.equal(plain, sample_tokens(model, prompts, free, SEEDS))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             nn.init.normal_(parameter, std=0.2)
-    assert not torch.equal(plain, sample_codes(model, prompts, free, SEEDS))
+    assert not torch.equal(plain, sample_tokens(model, prompts, free, SEEDS))
 
 
 def test_settings_without_meaning_are_refused_by_name(student, prompts, free):
     for name, value in (("guidance", 0.5), ("temperature", -1), ("top_k", -1), ("top_p", 0), ("rows", 2)):
         with pytest.raises(ValueError, match=f"^{name} = "):
-            sample_codes(student.lm, prompts, free, SEEDS, **{name: value})
+            sample_tokens(student.lm, prompts, free, SEEDS, **{name: value})
     with pytest.raises(ValueError, match="prompts = 3"):
-        sample_codes(student.lm, prompts, free, [1])
+        sample_tokens(student.lm, prompts, free, [1])
     with pytest.raises(TypeError, match="Linear given"):
-        sample_codes(nn.Linear(2, 2), prompts, free, SEEDS)
+        sample_tokens(nn.Linear(2, 2), prompts, free, SEEDS)

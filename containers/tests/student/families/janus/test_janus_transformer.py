@@ -7,16 +7,16 @@ from peft import LoraConfig, get_peft_model
 from torch.nn import functional as F
 from transformers import JanusConfig, JanusForConditionalGeneration
 
-from proxytune.student.adapters import add_adapter, bare
-from proxytune.student.families.janus import memory
-from proxytune.student.families.janus.transformer import Janus
-from proxytune.student.memory import recompute_layers
+from proxytune.student.adapters import add_adapter
+from proxytune.student.families.janus.family import JanusFamily
+from proxytune.student.families.janus.transformer import Janus, activation_bytes
+from proxytune.student.modules import bare
 
 LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 
 
 @pytest.fixture
-def lesson(student):
+def example(student):
     """Two pictures under prompts of different lengths."""
     codes = torch.randint(256, (2, 64), generator=torch.Generator().manual_seed(4))
     return [student.prompts.encode("a dog"), student.prompts.encode("an ohwx dog in the snow")], codes
@@ -34,20 +34,20 @@ def plain_loss(official, prompts, codes):
     return torch.stack(losses).mean()
 
 
-def test_the_loss_is_the_mean_cross_entropy_of_the_codes(student, official, lesson):
-    ours, theirs = student.lm.loss(*lesson), plain_loss(official, *lesson)
+def test_the_loss_is_the_mean_cross_entropy_of_the_codes(student, official, example):
+    ours, theirs = student.lm.loss(*example), plain_loss(official, *example)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
     assert ours > 3
 
 
-def test_so_are_its_gradients(student, base, lesson):
+def test_so_are_its_gradients(student, base, example):
     full = JanusForConditionalGeneration.from_pretrained(base).eval()
     names = (
         "model.language_model.layers.0.self_attn.q_proj.weight",
         "model.generation_head.vision_head.bias",
     )
     gradients = []
-    for model, loss in ((student.lm, student.lm.loss(*lesson)), (full, plain_loss(full, *lesson))):
+    for model, loss in ((student.lm, student.lm.loss(*example)), (full, plain_loss(full, *example))):
         loss.backward()
         gradients.append([model.get_parameter(name).grad for name in names])
     for one, other in zip(*gradients, strict=True):
@@ -55,8 +55,8 @@ def test_so_are_its_gradients(student, base, lesson):
         assert one.any()
 
 
-def test_a_longer_neighbour_changes_no_loss(student, lesson):
-    prompts, codes = lesson
+def test_a_longer_neighbour_changes_no_loss(student, example):
+    prompts, codes = example
     apart = [student.lm.loss(prompts[row : row + 1], codes[row : row + 1]).item() for row in range(2)]
     assert student.lm.loss(prompts, codes).item() == pytest.approx(sum(apart) / 2, rel=1e-5)
 
@@ -72,7 +72,9 @@ def test_the_adapter_is_on_the_language_model_alone_also_in_transformers_model(s
     theirs = get_peft_model(full, LoraConfig(r=2, target_modules=student.lm.lora_targets))
     assert any("vision_model" in name and name.endswith("q_proj") for name, _ in official.named_modules())
     for model in (theirs, add_adapter(student.lm, rank=2, alpha=2)):
-        carrying = {name for name, part in bare(model).named_modules() if hasattr(part, "lora_A")}
+        carrying = {
+            name for name, part in bare(model, torch.nn.Module).named_modules() if hasattr(part, "lora_A")
+        }
         assert carrying == expected
 
 
@@ -83,15 +85,15 @@ def test_what_does_not_draw_is_not_there(student, official):
     assert ours.keys() <= theirs.keys()
 
 
-def test_recomputed_activations_change_no_number(student, lesson):
+def test_recomputed_activations_change_no_number(student, example):
     model, results = add_adapter(student.lm, rank=2, alpha=2).train(), []
     for name, value in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(value, std=0.1)
     for recompute in (False, True):
         if recompute:
-            recompute_layers(bare(model))
-        loss = bare(model).loss(*lesson)
+            JanusFamily().recompute_activations(bare(model, Janus))
+        loss = bare(model, Janus).loss(*example)
         loss.backward()
         results.append([loss.detach(), *(p.grad.clone() for p in model.parameters() if p.requires_grad)])
         model.zero_grad()
@@ -120,5 +122,5 @@ def test_the_estimate_of_activations_is_near_what_torch_keeps():
     )
     model = add_adapter(Janus(config).to(torch.bfloat16), rank=16, alpha=16).train()
     codes = torch.zeros(2, 64, dtype=torch.long)
-    kept = kept_bytes(model, lambda: bare(model).loss([[1, 2, 3]] * 2, codes))
-    assert kept == pytest.approx(memory.activation_bytes(config, 2, 66), rel=0.15)
+    kept = kept_bytes(model, lambda: bare(model, Janus).loss([[1, 2, 3]] * 2, codes))
+    assert kept == pytest.approx(activation_bytes(config, 2, 66), rel=0.15)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from transformers import JanusConfig
 from transformers.models.janus.image_processing_pil_janus import JanusImageProcessorPil
 
-from proxytune.student.families.janus.vq import PictureTokenizer
+from proxytune.student.families.janus.vq import JanusTokenizer
 from proxytune.student.image_arrays import to_image
 
 
@@ -20,13 +20,13 @@ def images(tmp_path):
 
 def test_the_published_sizes_are_the_default():
     with torch.device("meta"):
-        vq = PictureTokenizer(JanusConfig().vq_config)
+        vq = JanusTokenizer(JanusConfig().vq_config)
     assert (vq.size, vq.stride, vq.quantize.num_embeddings) == (384, 16, 16384)
     assert sum(value.numel() for value in vq.parameters()) == 71_883_403
 
 
 def test_codes_are_those_in_the_nearest_direction(student, images):
-    codes = student.vq.encode_pictures(images)
+    codes = student.vq.encode_images(images)
     assert codes.shape == (4, 64)
     assert len(codes.unique()) > 100
     with torch.no_grad():
@@ -39,12 +39,12 @@ def test_codes_are_those_in_the_nearest_direction(student, images):
 def test_where_codes_have_length_one_transformers_takes_the_same(student, official, images):
     with torch.no_grad():
         book = student.vq.quantize.embedding.weight
-        before = student.vq.encode_pictures(images)
+        before = student.vq.encode_images(images)
         theirs = official.model.vqmodel.encode(images).image_tokens.view(4, 64)
         # By the lengths that they were stored with it takes others.
         assert not torch.equal(before, theirs)
         book.copy_(F.normalize(book, dim=-1))
-    assert torch.equal(student.vq.encode_pictures(images), before)
+    assert torch.equal(student.vq.encode_images(images), before)
     assert torch.equal(student.vq.encode(images).image_tokens.view(4, 64), before)
 
 
@@ -62,7 +62,7 @@ def test_pictures_are_given_as_transformers_gives_them(images):
 
 def test_codes_become_the_pixels_that_transformers_makes_of_them(student, official, images):
     """And with them orientation, order of colours and scale."""
-    codes = student.vq.encode_pictures(images[:1])
+    codes = student.vq.encode_images(images[:1])
     with torch.no_grad():
         ours = np.asarray(to_image(student.vq.decode(codes)[0])).astype(int)
         theirs = official.decode_image_tokens(codes)[0].permute(2, 0, 1).numpy()
@@ -78,7 +78,7 @@ def test_a_code_stands_for_its_own_place(student, images, row, column):
     vq, picture = student.vq, images[:1]
     changed = picture.clone()
     changed[..., 8 * row : 8 * row + 8, 8 * column : 8 * column + 8] *= -1
-    codes = vq.encode_pictures(picture)
+    codes = vq.encode_images(picture)
     other = codes.clone()
     other[0, 8 * row + column] = (codes[0, 8 * row + column] + 100) % 256
     with torch.no_grad():
@@ -93,4 +93,4 @@ def test_a_code_stands_for_its_own_place(student, images, row, column):
 @pytest.mark.parametrize("shape", [(1, 3, 64, 32), (1, 1, 64, 64), (3, 64, 64)])
 def test_pictures_of_other_shapes_are_refused(student, shape):
     with pytest.raises(ValueError, match=r"allowed: \(B, 3, 64, 64\)"):
-        student.vq.encode_pictures(torch.zeros(shape))
+        student.vq.encode_images(torch.zeros(shape))

@@ -122,7 +122,7 @@ def test_missing_and_broken_parts(folder):
 
 
 def test_parts_that_do_not_belong_together(gpt, vq, captions):
-    with pytest.raises(ProxytuneError, match="picture tokenizer"):
+    with pytest.raises(ProxytuneError, match="image tokenizer"):
         Student(tiny_gpt(vocab_size=32), vq, captions, image_size=16)
     with pytest.raises(ProxytuneError, match="text encoder"):
         Student(tiny_gpt(caption_dim=8), vq, captions, image_size=16)

@@ -5,15 +5,15 @@ import torch
 
 from proxytune.student.families.llamagen import trim_caption
 from proxytune.student.families.llamagen.decoding import Decoder, StaticStep, decode, decode_by_graph
-from proxytune.student.sampling import draw
+from proxytune.student.sampling import sample_rows
 
 
-def drawing(count: int, length: int):
-    """Draw by numbers that depend on picture and place alone."""
+def choosing(count: int, length: int):
+    """Choose by random numbers that depend on image and index alone."""
     uniforms = torch.rand(count, length, generator=torch.Generator().manual_seed(6)).double()
 
-    def choose(logits, place):
-        return draw(logits.softmax(-1), uniforms.index_select(1, place)[:, 0])
+    def choose(logits, index):
+        return sample_rows(logits.softmax(-1), uniforms.index_select(1, index)[:, 0])
 
     return choose
 
@@ -26,48 +26,48 @@ def caption(request, padded):
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 @torch.no_grad()
-def test_all_ways_to_decode_draw_the_same(gpt, caption, guidance):
-    choose = drawing(3, 16)
-    filled = decode(Decoder(gpt, *caption, guidance, whole=False), choose)
-    assert torch.equal(filled, decode(Decoder(gpt, *caption, guidance, whole=True), choose))
-    assert torch.equal(filled, decode_by_graph(Decoder(gpt, *caption, guidance, whole=True), choose))
+def test_all_ways_to_decode_sample_the_same(gpt, caption, guidance):
+    choose = choosing(3, 16)
+    filled = decode(Decoder(gpt, *caption, guidance, static=False), choose)
+    assert torch.equal(filled, decode(Decoder(gpt, *caption, guidance, static=True), choose))
+    assert torch.equal(filled, decode_by_graph(Decoder(gpt, *caption, guidance, static=True), choose))
     assert len(filled.unique()) > 8
 
 
 @torch.no_grad()
 def test_a_step_that_is_recorded_uses_the_same_memory_every_time(gpt, caption):
-    step = StaticStep(Decoder(gpt, *caption, 2.0, whole=True), drawing(3, 16))
-    held = {name: value.data_ptr() for name, value in vars(step).items() if torch.is_tensor(value)}
-    assert len(held) >= 3
+    step = StaticStep(Decoder(gpt, *caption, 2.0, static=True), choosing(3, 16))
+    addresses = {name: value.data_ptr() for name, value in vars(step).items() if torch.is_tensor(value)}
+    assert len(addresses) >= 3
     for _ in range(15):
         step.run()
-    assert {name: vars(step)[name].data_ptr() for name in held} == held
+    assert {name: vars(step)[name].data_ptr() for name in addresses} == addresses
 
 
 @torch.no_grad()
 def test_steps_taken_to_warm_up_leave_no_trace(gpt, caption):
-    choose = drawing(3, 16)
-    undisturbed = decode(Decoder(gpt, *caption, 2.0, whole=True), choose)
-    step = StaticStep(Decoder(gpt, *caption, 2.0, whole=True), choose)
-    first = step.drawn[:, 0].clone()
+    choose = choosing(3, 16)
+    undisturbed = decode(Decoder(gpt, *caption, 2.0, static=True), choose)
+    step = StaticStep(Decoder(gpt, *caption, 2.0, static=True), choose)
+    first = step.tokens[:, 0].clone()
     for _ in range(5):
         step.run()
     step.rewind(first)
     for _ in range(15):
         step.run()
-    assert torch.equal(step.drawn, undisturbed)
+    assert torch.equal(step.tokens, undisturbed)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU; there is none here")
 @torch.no_grad()
-def test_a_cuda_graph_draws_the_same(gpt, caption, capsys):
+def test_a_cuda_graph_samples_the_same(gpt, caption, capsys):
     model, (features, mask) = gpt.cuda(), caption
     given = (features.cuda(), None if mask is None else mask.cuda())
     uniforms = torch.rand(3, 16, generator=torch.Generator().manual_seed(6)).double().cuda()
 
-    def choose(logits, place):
-        return draw(logits.softmax(-1), uniforms.index_select(1, place)[:, 0])
+    def choose(logits, index):
+        return sample_rows(logits.softmax(-1), uniforms.index_select(1, index)[:, 0])
 
-    stepwise = decode(Decoder(model, *given, 2.0, whole=True), choose)
-    assert torch.equal(decode_by_graph(Decoder(model, *given, 2.0, whole=True), choose), stepwise)
+    stepwise = decode(Decoder(model, *given, 2.0, static=True), choose)
+    assert torch.equal(decode_by_graph(Decoder(model, *given, 2.0, static=True), choose), stepwise)
     assert "without a CUDA graph" not in capsys.readouterr().out

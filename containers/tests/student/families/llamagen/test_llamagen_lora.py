@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from proxytune.student.adapters import add_adapter
 from proxytune.student.families.llamagen import LlamaGen, sample_tokens
-from proxytune.student.families.llamagen.adapter import merged
+from proxytune.student.families.llamagen.merging import merge_adapter
 
 
 def trained_adapter(padded, tokens, targets, steps=2):
@@ -72,7 +72,7 @@ def test_the_merged_model_is_the_tuned_one_and_leaves_the_base_alone(padded, tok
             if "lora_" in name:
                 value.normal_(std=0.2)
         tuned = model(tokens[:, :-1], *padded)
-        whole = merged(model)
+        whole = merge_adapter(model)
         assert type(whole) is LlamaGen
         assert (whole(tokens[:, :-1], *padded) - tuned).abs().max() < 2e-4
         base = tiny_gpt()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from proxytune.student.families.llamagen import sample_tokens
-from proxytune.student.sampling import draw, filtered_probabilities
+from proxytune.student.sampling import filtered_probabilities, sample_rows
 
 SEEDS = [11, 12, 13, 14, 15]
 
@@ -131,11 +131,11 @@ def test_filters(temperature, top_k, top_p):
 def test_draws_follow_the_distribution_and_never_hit_zero():
     probabilities = torch.tensor([0.0, 0.5, 0.0, 0.3, 0.2, 0.0])
     uniform = torch.rand(20_000, generator=torch.Generator().manual_seed(8)).double()
-    counts = torch.bincount(draw(probabilities.expand(20_000, 6), uniform), minlength=6) / 20_000
+    counts = torch.bincount(sample_rows(probabilities.expand(20_000, 6), uniform), minlength=6) / 20_000
     assert torch.allclose(counts, probabilities, atol=0.015)
     assert counts[[0, 2, 5]].sum() == 0
     edges = torch.tensor([0.0, 1 - 2**-24], dtype=torch.float64)
-    assert draw(probabilities.expand(2, 6), edges).tolist() == [1, 4]
+    assert sample_rows(probabilities.expand(2, 6), edges).tolist() == [1, 4]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def sequences():
     rows, labels = [], []
     for words in (3, 6):
         prompt = LAYOUT.prompt(torch.randint(1, 30, (words,), generator=random).tolist())
-        codes = torch.randint(CODES, (1, grid.codes), generator=random)
+        codes = torch.randint(CODES, (1, grid.tokens), generator=random)
         ids = LAYOUT.sequence(prompt, LAYOUT.block(codes, grid)[0])
         rows.append(ids)
         labels.append(torch.cat([torch.full((len(prompt),), -100), ids[len(prompt) :]]))

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.student import token_word
+from proxytune.student.families.lumina import prompts as lumina_prompts
 from proxytune.student.families.lumina.checkpoint import load_student, save_student
 
 WEIGHTS = "transformer/model.safetensors"
@@ -105,9 +105,9 @@ def _other_tokenizer(folder):
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (_change_facts("config.json", family="llamagen"), "not that of a Lumina student"),
+        (_change_facts("config.json", family="llamagen"), "not that of a lumina student"),
         (_change_facts("config.json", image_size=48), "multiples of 32"),
-        (_change_facts("config.json", vq={"n_codes": 4}), "describe no model"),
+        (_change_facts("config.json", vq={"n_codes": 4}), "does not describe a model"),
         (_change_facts("transformer/config.json", swin_norm=True), "swin_norm"),
         (_change_facts("transformer/config.json", num_hidden_layers=3), "model.layers.2"),
         (_change_facts("transformer/config.json", vocabulary_map={"<s>": 0}), "not that of a Chameleon"),
@@ -147,19 +147,19 @@ def test_a_prompt_is_the_template_between_begin_and_separator(folder):
     assert text == "Generate an image of 768x512 according to the following prompt:\na dog"
 
 
-def test_marks_in_a_prompt_are_read_as_letters(folder):
+def test_special_tokens_in_a_prompt_are_read_as_letters(folder):
     student = load_student(folder)
-    marks = student.layout.vocabulary.marks
+    special = student.layout.vocabulary.special
     for text in ("a <racm3:break> dog", "IMGIMGABZ", "<reserved08706><s>", "ünïcode \u2603"):
         ids = student.prompts.encode(text, 64, 64)
-        assert not marks & set(ids[1:-1])
+        assert not special & set(ids[1:-1])
         assert student.prompts.tokenizer.decode(ids[1:-1]).endswith(text)
 
 
-def test_marks_that_get_through_are_refused(folder, monkeypatch):
+def test_special_tokens_that_get_through_are_refused(folder, monkeypatch):
     student = load_student(folder)
-    monkeypatch.setattr(token_word, "text_ids", lambda *_: [student.layout.vocabulary.start])
-    with pytest.raises(ProxytuneError, match="parts of pictures") as refused:
+    monkeypatch.setattr(lumina_prompts, "text_ids", lambda *_: [student.layout.vocabulary.start])
+    with pytest.raises(ProxytuneError, match="parts of images") as refused:
         student.prompts.encode("a dog", 64, 64)
     assert refused.value.name == "HyperparameterInvalid"
 

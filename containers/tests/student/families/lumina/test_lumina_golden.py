@@ -54,7 +54,7 @@ def test_the_golden_choices_leave_few_other_codes():
     """As many as the formula's repeating rows make alike (see `greedy_shortfall`), of 8,192."""
     facts = json.loads((GOLDEN / "lumina-lm.json").read_text())["b"]
     tensors = by_tag(load_file(GOLDEN / "lumina-lm.safetensors"))["b"]
-    golden = LAYOUT.codes(tensors["greedy_cfg4.0"].long(), Grid(4, 2))
+    golden = LAYOUT.tokens(tensors["greedy_cfg4.0"].long(), Grid(4, 2))
     alike = []
 
     def choose(logits, code):

@@ -14,7 +14,7 @@ from proxytune.student.families.lumina.vocabulary import Vocabulary, code_name
 def test_a_square_of_768_pixels_is_2356_ids_in_the_official_order():
     grid = OFFICIAL.grid(768, 768)
     assert grid == Grid(48, 48)
-    codes = torch.arange(grid.codes)[None] * 3 % 8192
+    codes = torch.arange(grid.tokens)[None] * 3 % 8192
     block = OFFICIAL.block(codes, grid)[0].tolist()
     assert len(block) == grid.block == 2356
     assert block[:3] == [8197, 8828, 8828]
@@ -38,9 +38,9 @@ def test_the_header_names_height_first(width, height):
 @pytest.mark.parametrize(("width", "height"), [(64, 32), (32, 96), (96, 96)])
 def test_blocks_and_codes_undo_each_other(width, height):
     grid = LAYOUT.grid(width, height)
-    codes = torch.randint(CODES, (3, grid.codes), generator=torch.Generator().manual_seed(1))
+    codes = torch.randint(CODES, (3, grid.tokens), generator=torch.Generator().manual_seed(1))
     block = LAYOUT.block(codes, grid)
-    assert torch.equal(LAYOUT.codes(block, grid), codes)
+    assert torch.equal(LAYOUT.tokens(block, grid), codes)
     body = block[0, 3:].tolist()
     for place, token in enumerate(body):
         forced = LAYOUT.forced(place, grid)
@@ -52,8 +52,8 @@ def test_ids_that_are_no_whole_picture_are_refused(place, token):
     grid = LAYOUT.grid(64, 32)
     block = LAYOUT.block(torch.zeros(1, 8, dtype=torch.long), grid)
     block[0, place] = token
-    with pytest.raises(ValueError, match="no whole picture of 2 x 4 codes"):
-        LAYOUT.codes(block, grid)
+    with pytest.raises(ValueError, match="not a complete image of 2 x 4 tokens"):
+        LAYOUT.tokens(block, grid)
 
 
 @pytest.mark.parametrize(("width", "height"), [(48, 32), (0, 32), (32, 256), (-32, 32)])
@@ -82,7 +82,7 @@ def test_a_vocabulary_without_one_of_the_names_is_refused(name):
 
 
 def test_marks_are_all_that_no_text_may_hold():
-    assert {0, *range(30, 72), *range(80, 90)} == VOCABULARY.marks
+    assert {0, *range(30, 72), *range(80, 90)} == VOCABULARY.special
 
 
 @pytest.mark.parametrize("size", [64, 512, 768, 1024])

@@ -6,11 +6,11 @@ from learn_job import CAPTION
 from memory_use import kept_bytes
 from students import prepared, proxy_set
 
-from proxytune.student.adapters import add_adapter, bare
-from proxytune.student.families.lumina import memory
+from proxytune.student.adapters import add_adapter
 from proxytune.student.families.lumina.checkpoint import load_student
-from proxytune.student.families.lumina.trainer import training_batch
-from proxytune.student.families.lumina.transformer import Lumina, chameleon_config
+from proxytune.student.families.lumina.training_batch import training_batch
+from proxytune.student.families.lumina.transformer import Lumina, activation_bytes, chameleon_config
+from proxytune.student.modules import bare
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +19,8 @@ def base(tiny_model):
 
 
 def test_the_adapter_is_on_the_attention(base, tmp_path):
-    learner = prepared("lumina", base, proxy_set(tmp_path))
-    assert {name.removesuffix(".default.weight") for name, _ in learner.named_parameters()} == {
+    trainer = prepared("lumina", base, proxy_set(tmp_path))
+    assert {name.removesuffix(".default.weight") for name, _ in trainer.named_parameters()} == {
         f"base_model.model.model.layers.{layer}.self_attn.{name}.lora_{side}"
         for layer in range(2)
         for name in ("q_proj", "k_proj", "v_proj", "o_proj")
@@ -31,15 +31,15 @@ def test_the_adapter_is_on_the_attention(base, tmp_path):
 def test_every_proxy_is_learnt_under_its_own_prompt_and_some_under_none(base, tmp_path):
     snow = "ohwx dog in the snow"
     proxies = proxy_set(tmp_path, (CAPTION, snow, CAPTION))
-    learner = prepared("lumina", base, proxies, caption_dropout=0.5, batch_size=3)
+    trainer = prepared("lumina", base, proxies, caption_dropout=0.5, batch_size=3)
     student, seen = load_student(base), []
-    lumina = learner._lumina()
+    lumina = bare(trainer._model, Lumina)
     loss = lumina.loss
     lumina.loss = lambda ids, labels: seen.append((ids, labels)) or loss(ids, labels)
     draws = torch.Generator().manual_seed(2)
     for step in range(4):
-        learner.loss(step, draws)
-    blocks, shown = student.layout.block(learner.proxy_codes, student.grid).tolist(), []
+        trainer.loss(step, draws)
+    blocks, shown = student.layout.block(trainer.proxy_tokens, student.grid).tolist(), []
     prompts = [student.prompts.encode(text, 64, 64) for text in (CAPTION, snow, CAPTION)]
     for ids, labels in seen:
         for row, wanted in zip(ids.tolist(), labels.tolist(), strict=True):
@@ -79,5 +79,5 @@ def test_the_estimate_of_activations_is_near_what_torch_keeps():
     )
     model = add_adapter(Lumina(config).to(torch.bfloat16), rank=16, alpha=16).train()
     ids = torch.zeros(2, 64, dtype=torch.long)
-    kept = kept_bytes(model, lambda: bare(model).loss(ids, ids))
-    assert kept == pytest.approx(memory.activation_bytes(config, 2, 64), rel=0.15)
+    kept = kept_bytes(model, lambda: bare(model, Lumina).loss(ids, ids))
+    assert kept == pytest.approx(activation_bytes(config, 2, 64), rel=0.15)

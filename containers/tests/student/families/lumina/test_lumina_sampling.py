@@ -5,9 +5,9 @@ import torch
 from lumina_tiny import LAYOUT, VOCABULARY, tiny_lumina
 from torch import nn
 
-from proxytune.student import cache
+from proxytune.student import decoding
 from proxytune.student.adapters import add_adapter
-from proxytune.student.families.lumina.sampling import sample_codes
+from proxytune.student.families.lumina.sampling import sample_tokens
 
 GRID = LAYOUT.grid(96, 64)
 PROMPTS = [LAYOUT.prompt([5, 6, 7]), LAYOUT.prompt([9]), LAYOUT.prompt([11, 12, 13, 14, 15])]
@@ -36,8 +36,8 @@ def the_official_way(model, prompt, guidance):
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 @pytest.mark.parametrize("step", [5, 256])
 def test_one_batch_with_a_cache_draws_what_the_official_way_does(lumina, guidance, step, monkeypatch):
-    monkeypatch.setattr(cache, "WINDOW_STEP", step)
-    codes = sample_codes(lumina, LAYOUT, PROMPTS, GRID, SEEDS, guidance=guidance, temperature=0)
+    monkeypatch.setattr(decoding, "WINDOW_STEP", step)
+    codes = sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS, guidance=guidance, temperature=0)
     for prompt, block in zip(PROMPTS, LAYOUT.block(codes, GRID), strict=True):
         assert torch.equal(block, the_official_way(lumina, prompt, guidance))
     assert len(codes.unique()) > 5
@@ -47,10 +47,10 @@ def test_one_batch_with_a_cache_draws_what_the_official_way_does(lumina, guidanc
 def test_what_comes_out_is_a_whole_picture_of_the_size_asked_for(lumina, monkeypatch, width, height):
     grid, fed, hidden = LAYOUT.grid(width, height), [], lumina.hidden
     monkeypatch.setattr(lumina, "hidden", lambda ids, **given: fed.append(ids) or hidden(ids, **given))
-    codes = sample_codes(lumina, LAYOUT, PROMPTS[:1], grid, [1], temperature=5.0, top_k=0)
+    codes = sample_tokens(lumina, LAYOUT, PROMPTS[:1], grid, [1], temperature=5.0, top_k=0)
     assert codes.shape == (1, grid.rows * grid.columns)
     block = LAYOUT.block(codes, grid)
-    assert torch.equal(LAYOUT.codes(block, grid), codes)
+    assert torch.equal(LAYOUT.tokens(block, grid), codes)
     # The model was shown this very picture, mark by mark, up to the last code.
     for row, before in ((0, PROMPTS[0]), (1, [])):
         shown = torch.cat([ids[row] for ids in fed]).tolist()
@@ -60,21 +60,21 @@ def test_what_comes_out_is_a_whole_picture_of_the_size_asked_for(lumina, monkeyp
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_picture_depends_on_its_seed_not_on_its_batch(lumina, size):
     prompts, seeds = [PROMPTS[0]] * 5, [11, 12, 13, 14, 15]
-    together = sample_codes(lumina, LAYOUT, prompts, GRID, seeds, top_k=20, top_p=0.9)
+    together = sample_tokens(lumina, LAYOUT, prompts, GRID, seeds, top_k=20, top_p=0.9)
     assert len({tuple(row.tolist()) for row in together}) == 5
     apart = [
-        sample_codes(lumina, LAYOUT, prompts[s : s + size], GRID, seeds[s : s + size], top_k=20, top_p=0.9)
+        sample_tokens(lumina, LAYOUT, prompts[s : s + size], GRID, seeds[s : s + size], top_k=20, top_p=0.9)
         for s in range(0, 5, size)
     ]
     assert torch.equal(together, torch.cat(apart))
-    backwards = sample_codes(lumina, LAYOUT, prompts, GRID, seeds[::-1], top_k=20, top_p=0.9)
+    backwards = sample_tokens(lumina, LAYOUT, prompts, GRID, seeds[::-1], top_k=20, top_p=0.9)
     assert torch.equal(together, backwards.flip(0))
-    padded = sample_codes(lumina, LAYOUT, prompts[:2], GRID, seeds[:2], top_k=20, top_p=0.9, rows=4)
+    padded = sample_tokens(lumina, LAYOUT, prompts[:2], GRID, seeds[:2], top_k=20, top_p=0.9, rows=4)
     assert torch.equal(together[:2], padded)
 
 
 def test_the_prompt_decides_only_with_its_rows_in_play(lumina):
-    one, other = (sample_codes(lumina, LAYOUT, [prompt], GRID, [3], temperature=0) for prompt in PROMPTS[:2])
+    one, other = (sample_tokens(lumina, LAYOUT, [prompt], GRID, [3], temperature=0) for prompt in PROMPTS[:2])
     assert not torch.equal(one, other)
 
 
@@ -84,22 +84,22 @@ def test_global_states_and_modes_are_left_alone(lumina):
     modes = [module.training for module in lumina.modules()]
     torch.manual_seed(0)
     state = torch.get_rng_state()
-    first = sample_codes(lumina, LAYOUT, PROMPTS, GRID, SEEDS)
+    first = sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS)
     assert torch.equal(torch.get_rng_state(), state)
     assert [module.training for module in lumina.modules()] == modes
     torch.manual_seed(99)
-    assert torch.equal(first, sample_codes(lumina, LAYOUT, PROMPTS, GRID, SEEDS))
+    assert torch.equal(first, sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS))
 
 
 def test_an_adapter_takes_part(lumina):
-    plain = sample_codes(lumina, LAYOUT, PROMPTS, GRID, SEEDS)
+    plain = sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS)
     torch.manual_seed(4)
     model = add_adapter(tiny_lumina(), rank=4, alpha=4)
-    assert torch.equal(plain, sample_codes(model, LAYOUT, PROMPTS, GRID, SEEDS))
+    assert torch.equal(plain, sample_tokens(model, LAYOUT, PROMPTS, GRID, SEEDS))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             nn.init.normal_(parameter)
-    assert not torch.equal(plain, sample_codes(model, LAYOUT, PROMPTS, GRID, SEEDS))
+    assert not torch.equal(plain, sample_tokens(model, LAYOUT, PROMPTS, GRID, SEEDS))
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_an_adapter_takes_part(lumina):
 )
 def test_settings_without_meaning_are_refused_by_name(lumina, name, settings):
     with pytest.raises(ValueError, match=f"^{name} = "):
-        sample_codes(lumina, LAYOUT, PROMPTS, GRID, SEEDS, **settings)
+        sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS, **settings)
 
 
 def test_prompts_and_seeds_must_pair(lumina):
     with pytest.raises(ValueError, match="prompts = 3"):
-        sample_codes(lumina, LAYOUT, PROMPTS, GRID, [1])
+        sample_tokens(lumina, LAYOUT, PROMPTS, GRID, [1])
     with pytest.raises(TypeError, match="Linear given"):
-        sample_codes(nn.Linear(2, 2), LAYOUT, PROMPTS, GRID, SEEDS)
+        sample_tokens(nn.Linear(2, 2), LAYOUT, PROMPTS, GRID, SEEDS)

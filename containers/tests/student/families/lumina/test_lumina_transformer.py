@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from transformers import ChameleonConfig, ChameleonForConditionalGeneration
 
 from dev.golden.lumina_lm import official_shapes
-from proxytune.student import memory
+from proxytune.student.families.lumina.family import LuminaFamily
 from proxytune.student.families.lumina.transformer import Lumina, chameleon_config
 from proxytune.student.families.lumina.weights import expand_norms
 
@@ -141,7 +141,7 @@ def test_recomputed_layers_give_the_same_gradients(sequences):
     for recompute in (False, True):
         model = tiny_lumina(dropout=0.3).train()
         if recompute:
-            memory.recompute_layers(model)
+            LuminaFamily().recompute_activations(model)
         torch.manual_seed(2)
         model.loss(ids, labels).backward()
         gradients.append([parameter.grad for parameter in model.parameters()])

@@ -1,4 +1,4 @@
-"""The adapter of a LlamaGen inside its weights; how adapters are made and kept is in `student.adapters`."""
+"""Merging an adapter into the weights of a LlamaGen; `student.adapters` makes and stores adapters."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from proxytune.student.families.llamagen.sampling import bare
 from proxytune.student.families.llamagen.transformer import LlamaGen
+from proxytune.student.modules import bare
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 
 @torch.no_grad()
-def merged(model: PeftModel) -> LlamaGen:
-    """A plain LlamaGen whose weights hold the adapter; what the adapter leaves alone is shared with `model`.
+def merge_adapter(model: PeftModel) -> LlamaGen:
+    """Return a plain LlamaGen with the adapter in its weights; unadapted weights are shared with `model`.
 
-    Drawing computes one slot a row, where the adapter's own products cost nearly as much as the weights'. The
-    sum is made in float32 and rounded once to the weights' type.
+    Sampling computes one slot per row, where the adapter's own products cost nearly as much as the weights'.
+    The sum is made in float32 and rounded once to the weights' type.
     """
     from peft.tuners.lora import LoraLayer
 
-    gpt = bare(model)
+    gpt = bare(model, LlamaGen)
     weights = {
         name.replace(".base_layer.", "."): value
         for name, value in gpt.state_dict().items()

@@ -1,0 +1,93 @@
+"""Janus as a student family: what its training and its generation do of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from proxytune.student.families.base import Batch, Optimizer, StudentFamily
+from proxytune.student.families.janus.checkpoint import Student, load_student
+from proxytune.student.families.janus.sampling import sample_tokens
+from proxytune.student.families.janus.transformer import Janus, activation_bytes
+from proxytune.student.modules import bare
+from proxytune.training.transfer import to_device
+
+
+class JanusFamily(StudentFamily):
+    """A LoRA on the language model, which reads the prompt and predicts the tokens of the image."""
+
+    # Betas and clipping of the official training, whose code is not published (arXiv 2410.13848); the weight
+    # decay is LlamaGen's.
+    optimizer = Optimizer(betas=(0.9, 0.95), weight_decay=0.05, clip=1.0)
+    encode_batch_size = 8
+
+    _student: Student
+
+    def load_model(
+        self,
+        folder: Path,
+        *,
+        image_size: int | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device,
+    ) -> Janus:
+        """Read the model folder."""
+        self._student = load_student(folder, image_size=image_size, dtype=dtype, device=device)
+        self.image_size, self._device = self._student.image_size, device
+        return self._student.lm
+
+    def encode_captions(self, captions: Sequence[str], prompts: Sequence[str], token_word: str) -> None:
+        """Encode them as ids, and the padding that stands in for them where they are dropped."""
+        encoder, known = self._student.prompts, {}
+        for caption in captions:
+            encoder.check_word(token_word, caption)
+            known[caption] = encoder.encode(caption)
+        self._prompts = [known[caption] for caption in prompts]
+        self._dropped_prompts = [encoder.without_words(prompt) for prompt in self._prompts]
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Encode by the VQ encoder."""
+        return self._student.vq.encode_images(images)
+
+    def free_encoders(self) -> None:
+        """Drop the image tokenizer."""
+        del self._student
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Compute the loss under the prompts, or under what stands in for those that are dropped."""
+        pairs = zip(batch.indices.tolist(), batch.dropped.tolist(), strict=True)
+        prompts = [(self._dropped_prompts if drop else self._prompts)[index] for index, drop in pairs]
+        return bare(model, Janus).loss(prompts, to_device(batch.tokens, self._device))
+
+    def probe(self, tokens: Tensor) -> Callable[[Janus], Tensor]:
+        """Compute the hidden states of the first proxy."""
+        prompts, tokens = self._prompts[:1], tokens.to(self._device)
+        return lambda lm: lm.hidden_before(prompts, tokens)
+
+    def activation_bytes(self, model: nn.Module, batch_size: int) -> int:
+        """Estimate them for the longest prompt."""
+        lm = bare(model, Janus)
+        longest = max(len(prompt) for prompt in self._prompts) + lm.tokens_per_image - 1
+        return activation_bytes(lm.config, batch_size, longest)
+
+    def prompt_length(self, prompt: str) -> int:
+        """Count the ids before the image."""
+        return len(self._student.prompts.encode(prompt))
+
+    def generate_tokens(
+        self, model: nn.Module, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]
+    ) -> Tensor:
+        """Sample by the language model."""
+        encoder = self._student.prompts
+        encoded = [encoder.encode(prompt) for prompt in prompts]
+        dropped = [encoder.without_words(prompt) for prompt in encoded]
+        return sample_tokens(model, encoded, dropped, seeds, **settings)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Decode by the VQ decoder."""
+        images: Tensor = self._student.vq.decode(tokens)
+        return images

@@ -1,0 +1,128 @@
+"""LlamaGen as a student family: what its training and its generation do of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from proxytune.student.adapters import load_adapter
+from proxytune.student.families.base import Batch, Optimizer, StudentFamily
+from proxytune.student.families.llamagen.captions import CaptionEncoder
+from proxytune.student.families.llamagen.checkpoint import Student, load_student
+from proxytune.student.families.llamagen.config import activation_bytes
+from proxytune.student.families.llamagen.merging import merge_adapter
+from proxytune.student.families.llamagen.proxy_captions import ProxyCaptions
+from proxytune.student.families.llamagen.sampling import sample_tokens
+from proxytune.student.families.llamagen.transformer import LlamaGen, trim_caption
+from proxytune.student.modules import bare
+from proxytune.training.transfer import to_device
+
+
+class LlamaGenFamily(StudentFamily):
+    """A LoRA on the transformer, which reads caption features of T5 and predicts the tokens of the image."""
+
+    # The official training's (LlamaGen train_t2i.py). Its weight decay is for tensors of two dimensions,
+    # which all of an adapter's are.
+    optimizer = Optimizer(betas=(0.9, 0.95), weight_decay=0.05, clip=1.0)
+    encode_batch_size = 16
+    activation_share = 0.5
+
+    _student: Student
+
+    def load_model(
+        self,
+        folder: Path,
+        *,
+        image_size: int | None = None,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device,
+    ) -> LlamaGen:
+        """Read the model folder."""
+        self._student = load_student(
+            folder, image_size=image_size, dtype=dtype, text_dtype=dtype, device=device
+        )
+        self.image_size, self._device = self._student.image_size, device
+        self._features: dict[str, Tensor] = {}
+        return self._student.gpt
+
+    def encode_captions(self, captions: Sequence[str], prompts: Sequence[str], token_word: str) -> None:
+        """Encode them as features."""
+        for caption in captions:
+            self._caption_encoder.check_word(token_word, caption)
+        self._captions = ProxyCaptions.encode(prompts, self._caption_encoder)
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        """Encode by the VQ encoder."""
+        return self._student.vq.encode(images)
+
+    def free_encoders(self) -> None:
+        """Drop the image tokenizer and the text encoder."""
+        del self._student
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Compute the loss under the captions, or under the null caption for those that are dropped."""
+        return bare(model, LlamaGen).loss(
+            to_device(batch.tokens, self._device),
+            *self._captions.batch(batch.indices),
+            drop_caption=to_device(batch.dropped, self._device),
+        )
+
+    def probe(self, tokens: Tensor) -> Callable[[LlamaGen], Tensor]:
+        """Compute the logits of the first proxy."""
+        caption, _ = self._captions.batch(torch.tensor([0]))
+        tokens = tokens[:, :-1].to(self._device)
+        return lambda gpt: gpt(tokens, caption)
+
+    def activation_bytes(self, model: nn.Module, batch_size: int) -> int:
+        """Estimate them for the longest caption."""
+        return activation_bytes(bare(model, LlamaGen).config, batch_size, self._captions.longest)
+
+    def recompute_activations(self, model: nn.Module) -> None:
+        """Let every layer keep its input only.
+
+        The numbers stay the same: the random state of the dropouts is restored for the second computation.
+        """
+        bare(model, LlamaGen).recompute = True
+
+    def layers_to_compile(self, model: nn.Module) -> list[nn.Module]:
+        """Return all layers, which share what is compiled."""
+        return list(bare(model, LlamaGen).layers)
+
+    def load_adapter(self, model: nn.Module, folder: Path) -> LlamaGen:
+        """Return a second transformer that has the adapter merged into its weights."""
+        wrapped = load_adapter(model, folder)
+        merged = merge_adapter(wrapped)
+        wrapped.unload()
+        return merged
+
+    def prompt_length(self, prompt: str) -> int:
+        """Count the slots of the caption: a batch of one length needs neither padding nor a mask."""
+        return self._encode(prompt).shape[1]
+
+    def generate_tokens(
+        self, model: nn.Module, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]
+    ) -> Tensor:
+        """Sample by the transformer."""
+        captions = torch.cat([self._encode(prompt) for prompt in prompts])
+        return sample_tokens(model, captions, None, seeds, **settings)
+
+    def decode(self, tokens: Tensor) -> Tensor:
+        """Decode by the VQ decoder."""
+        return self._student.vq.decode(tokens)
+
+    @property
+    def _caption_encoder(self) -> CaptionEncoder:
+        encoder = self._student.captions
+        assert isinstance(encoder, CaptionEncoder)
+        return encoder
+
+    def _encode(self, prompt: str) -> Tensor:
+        """Encode a prompt without padding, (1, n, caption_dim); each prompt once."""
+        if prompt not in self._features:
+            features, _ = trim_caption(*self._caption_encoder.encode([prompt]))
+            self._features[prompt] = features
+        return self._features[prompt]
