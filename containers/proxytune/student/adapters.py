@@ -2,7 +2,7 @@
 
 The files are peft's (adapter_model.safetensors, adapter_config.json) over the model's own module names, so
 that peft's own `PeftModel.from_pretrained` reads them too. The model says which of its modules carry the
-adapter: `lora_targets`, endings of their names, or one regular expression for the whole of them.
+adapter: `lora_targets`, endings of their names, or one regular expression for complete names.
 """
 
 from __future__ import annotations

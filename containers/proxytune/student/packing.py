@@ -22,7 +22,7 @@ def packed(model: nn.Module) -> Iterator[None]:
     """Compute a model's linear layers from packed weights while inside, without gradient.
 
     Does nothing on another device, in another number format, or where torch was built without oneDNN. Needs
-    the weights' memory once more. Sums are rounded otherwise than outside.
+    the weights' memory once more. Sums are rounded differently from outside.
     """
     changed = [module for module in model.modules() if isinstance(module, nn.Linear) and _suits(module)]
     try:

@@ -68,7 +68,7 @@ class TokenGenerator:
             yield model
 
     def _sample(self, model: nn.Module, chunk: Chunk) -> Iterator[tuple[PictureRequest, Tensor]]:
-        """Sample the tokens of images: as many at once as the chunk says, fewer where memory runs out."""
+        """Sample the tokens of images in batches of the chunk's size, smaller ones where memory runs out."""
         for group in self._groups(chunk):
             while group:
                 count = self._room.at_once(chunk.batch_size)

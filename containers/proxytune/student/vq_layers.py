@@ -13,7 +13,7 @@ def group_norm(channels: int, groups: int) -> nn.GroupNorm:
 
 
 def swish(x: Tensor) -> Tensor:
-    """x sigmoid(x), written out: `F.silu` rounds otherwise than the official code."""
+    """x sigmoid(x), written out: `F.silu` rounds differently from the official code."""
     return x * torch.sigmoid(x)
 
 

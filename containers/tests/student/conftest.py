@@ -1,4 +1,4 @@
-"""The tiny student, made once, and a job trained on it once."""
+"""The tiny student, and a job trained on it, each made once."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from proxytune.contract.signals import StopRequest
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
-    """At these sizes threads only wait for one another, and the cores are shared."""
+    """Use one thread: at these sizes threads only wait for one another, and the cores are shared."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -26,7 +26,7 @@ def tiny_student(tmp_path_factory):
 
 @pytest.fixture
 def job(tmp_path, tiny_student):
-    """Make the folders of a job whose hyperparameters are changed as told."""
+    """Make the folders of a job whose hyperparameters are changed as given."""
 
     def make(**changes):
         given = {**HYPERPARAMETERS, **changes}

@@ -1,4 +1,4 @@
-"""What a learn job is given: proxies in shards, hyperparameters, folders."""
+"""The inputs of a learn job: proxies in shards, hyperparameters, folders."""
 
 import json
 import os
@@ -37,7 +37,7 @@ HYPERPARAMETERS = {
 
 
 def draw_proxy(index: int, size: int = 64) -> Image.Image:
-    """A picture with soft shapes of its own."""
+    """An image with soft shapes of its own."""
     coarse = np.random.default_rng(index).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     return Image.fromarray(coarse).resize((size, size), Image.Resampling.BICUBIC)
 

@@ -25,7 +25,7 @@ def plain(hidden, weight, targets, share, z_weight):
 
 @pytest.mark.parametrize("rows", [1, 4, 11, 100])
 @pytest.mark.parametrize("z_weight", [0.0, 0.3])
-def test_it_is_the_plain_cross_entropy_with_its_gradients(monkeypatch, rows, z_weight):
+def test_loss_and_gradients_equal_the_plain_cross_entropy(monkeypatch, rows, z_weight):
     monkeypatch.setattr(cross_entropy, "AT_ONCE", rows * 20)
     ours, theirs = inputs(), inputs()
     one, other = linear_cross_entropy(*ours, z_weight=z_weight), plain(*theirs, z_weight)
@@ -45,7 +45,7 @@ def test_gradients_agree_with_differences():
 
 
 @pytest.mark.parametrize("rows", [4, 100])
-def test_a_bias_counts_as_in_the_plain_one(monkeypatch, rows):
+def test_a_bias_counts_as_in_the_plain_cross_entropy(monkeypatch, rows):
     monkeypatch.setattr(cross_entropy, "AT_ONCE", rows * 20)
     hidden, weight, targets, share = inputs()
     bias = torch.linspace(-1, 1, 20, dtype=torch.float64).requires_grad_()

@@ -1,4 +1,4 @@
-"""The stage learn: what it leaves, how it resumes, what it refuses."""
+"""The stage learn: its files, resuming, and refusals."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def same_weights(one, other) -> bool:
     ).read_bytes()
 
 
-def test_a_job_leaves_its_adapter_and_what_it_was_made_of(trained):
+def test_a_job_writes_its_adapter_and_the_facts_about_it(trained):
     assert {path.name for path in trained.model.iterdir()} == ADAPTER_FILES
     weights = load_file(trained.model / "adapter_model.safetensors")
     assert set(weights) == {
@@ -67,7 +67,7 @@ def test_a_curated_job_learns_from_the_kept_proxies_only(job):
     assert facts["proxies_sha256"] == hashlib.sha256("\n".join(kept).encode()).hexdigest()
 
 
-def test_a_curated_job_of_fewer_proxies_than_the_most_is_whole(job):
+def test_a_curated_job_may_have_fewer_proxies_than_the_maximum(job):
     """An adaptive count may end early: what was judged must be there, not what was planned at most."""
     folders, given = job(steps=1, curated=True, proxies=1000)
     write_curation(folders, set(range(64)))
@@ -123,7 +123,7 @@ def test_the_process_survives_sigterm_halfway(job, tmp_path, tiny_student):
     assert same_weights(folders.model, undisturbed.model)
 
 
-def test_the_process_says_why_it_failed(job):
+def test_the_process_reports_why_it_failed(job):
     folders, _ = job(proxies=65)
     process = start(folders)
     output, _ = process.communicate(timeout=120)
@@ -145,7 +145,7 @@ def test_the_process_says_why_it_failed(job):
         ({"learning_rate": 1e30}, "TrainingDiverged", "learning rate"),
     ],
 )
-def test_what_is_refused(job, changes, name, words):
+def test_refusals(job, changes, name, words):
     folders, given = job(**changes)
     with pytest.raises(ProxytuneError) as refused:
         train(folders, given, StopRequest())

@@ -11,7 +11,7 @@ from proxytune.training.launch import processes_for
 
 
 @pytest.mark.parametrize("case", cases("learn"))
-def test_a_learn_job_does_as_much_as_its_case_says(case, tiny_model, tmp_path, monkeypatch):
+def test_a_learn_job_does_the_work_of_its_case(case, tiny_model, tmp_path, monkeypatch):
     given = {**HYPERPARAMETERS, **case["hyperparameters"]}
     trained = []
     count_calls(

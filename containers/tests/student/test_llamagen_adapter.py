@@ -1,4 +1,4 @@
-"""LlamaGen's adapter: its files, reading back, and what is refused."""
+"""LlamaGen's adapter: its files, reading back, and refusals."""
 
 import json
 import shutil
@@ -70,7 +70,7 @@ def _cut(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("corrupt", "words"),
     [
         (_drop_a_tensor, "is unknown|is missing"),
         (_add_a_tensor, "unet.lora_A.weight is unknown"),
@@ -80,9 +80,9 @@ def _cut(folder):
         (lambda folder: (folder / CONFIG).unlink(), "has no adapter_config.json"),
     ],
 )
-def test_a_spoilt_adapter_is_refused(tiny_student, adapter, tmp_path, spoil, words):
+def test_a_corrupt_adapter_is_refused(tiny_student, adapter, tmp_path, corrupt, words):
     shutil.copytree(adapter, tmp_path / "adapter")
-    spoil(tmp_path / "adapter")
+    corrupt(tmp_path / "adapter")
     with pytest.raises(ProxytuneError, match=words) as refused:
         load_adapter(load_student(tiny_student, captions=False).gpt, tmp_path / "adapter")
     assert refused.value.name == "ModelMismatch"

@@ -1,4 +1,4 @@
-"""Packed weights: the same products, and a model that is afterwards as it was."""
+"""Packed weights: the same products, and a model that is restored afterwards."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_products_are_the_same_for_any_number_of_rows(model, shape):
 
 
 @torch.no_grad()
-def test_weights_changed_afterwards_count(model):
+def test_weights_changed_afterwards_are_used(model):
     x = torch.randn(8, 96)
     with packed(model):
         before = model(x)
@@ -35,15 +35,15 @@ def test_weights_changed_afterwards_count(model):
 
 
 @torch.no_grad()
-def test_the_model_is_as_it_was_also_after_a_failure(model):
-    held = {name: set(vars(module)) for name, module in model.named_modules()}
+def test_the_model_is_restored_after_a_failure(model):
+    attributes = {name: set(vars(module)) for name, module in model.named_modules()}
     with pytest.raises(RuntimeError), packed(model):
         model(torch.randn(8, 95))
-    assert {name: set(vars(module)) for name, module in model.named_modules()} == held
+    assert {name: set(vars(module)) for name, module in model.named_modules()} == attributes
 
 
 @torch.no_grad()
-def test_what_cannot_be_packed_is_left_alone(model):
+def test_layers_that_cannot_be_packed_do_not_change(model):
     with packed(model.bfloat16()):
         assert "forward" not in vars(model[0])
     biased = nn.Sequential(nn.Linear(4, 4))

@@ -1,4 +1,4 @@
-"""Activations that would not fit a GPU are recomputed; there is no GPU here, so its size is simulated."""
+"""Activations that would not fit a GPU are recomputed; there is no GPU here, so its size is pretended."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from proxytune.training import activation_checkpointing
 
 
 @pytest.mark.parametrize("family", sorted(TINY))
-def test_on_a_small_card_less_is_kept_for_the_way_back(tiny_model, tmp_path, monkeypatch, capsys, family):
+def test_a_small_gpu_keeps_fewer_activations(tiny_model, tmp_path, monkeypatch, capsys, family):
     proxies = proxy_set(tmp_path)
 
     def kept_on(gpu, *, recomputed):

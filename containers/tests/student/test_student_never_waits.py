@@ -1,4 +1,4 @@
-"""Neither a step of a student's training nor a token that it draws waits for the GPU."""
+"""Neither a training step of a student nor a token that it samples waits for the GPU."""
 
 import pytest
 import students
@@ -52,7 +52,7 @@ def test_no_step_waits_for_the_gpu(tiny_model, tmp_path, monkeypatch, watch, fam
     take_steps(trainer, tmp_path / "job", watch)
 
 
-def strictly(watch, asked, spoil):
+def strictly(watch, asked, alter):
     """A `chooser` whose choices are made strictly from the second token on; a dozen are enough."""
     real = sampling.chooser
 
@@ -65,7 +65,7 @@ def strictly(watch, asked, spoil):
             watch.strict(len(asked) < ENOUGH < length)
             if len(asked) == ENOUGH:
                 raise EnoughError
-            return spoil(chosen)
+            return alter(chosen)
 
         return watching
 
@@ -73,20 +73,20 @@ def strictly(watch, asked, spoil):
 
 
 @pytest.mark.parametrize("family", sorted(registry.FAMILIES))
-@pytest.mark.parametrize("spoilt", [False, True])
-def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, spoilt):
+@pytest.mark.parametrize("waits", [False, True])
+def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, waits):
     if watch.kind == "real":
         pytest.skip("on a real GPU a recorded step is drawn, which Python does not see")
 
-    def spoil(chosen):
-        return torch.full_like(chosen, int(chosen.max())) if spoilt else chosen
+    def alter(chosen):
+        return torch.full_like(chosen, int(chosen.max())) if waits else chosen
 
     asked = []
-    monkeypatch.setattr(sampling, "chooser", strictly(watch, asked, spoil))
+    monkeypatch.setattr(sampling, "chooser", strictly(watch, asked, alter))
     # There is nothing to record a graph of; the same step without one, as where CUDA refuses to.
     monkeypatch.setattr(decoding, "_record", lambda step: step.run)
     generator = registry.image_generator(family)
     generator.load(tiny_model(TINY[family]), None, GPU)
-    with pytest.raises(WaitingError if spoilt else EnoughError):
+    with pytest.raises(WaitingError if waits else EnoughError):
         generator.draw(chunk(1, variant="base"))
-    assert len(asked) == (1 if spoilt else ENOUGH)
+    assert len(asked) == (1 if waits else ENOUGH)

@@ -111,7 +111,7 @@ class StudentFamily(ABC):
 
     @abstractmethod
     def probe(self, tokens: Tensor) -> Callable[[Any], Tensor]:
-        """Return a function of the bare transformer in whose result the whole adapter takes part.
+        """Return a function of the bare transformer whose result depends on the whole adapter.
 
         Args:
             tokens: (1, tokens per image), the first proxy.

@@ -53,7 +53,7 @@ def load_student(
     """Read a student from a model folder, all parts in eval mode.
 
     Args:
-        folder: config.json, safetensors (whole or in parts) and tokenizer of `JanusForConditionalGeneration`,
+        folder: config.json, safetensors (one or several) and tokenizer of `JanusForConditionalGeneration`,
             as `save_pretrained` writes them.
         image_size: the size wanted, in pixels; None takes the folder's.
         dtype: number format of the transformer. The image tokenizer is always float32.

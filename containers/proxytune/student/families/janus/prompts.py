@@ -86,7 +86,7 @@ class PromptEncoder:
 
         try:
             # tokenizer.json as it is. The published tokenizer_config.json names Llama's class, which would
-            # split words in another way than the file says.
+            # split words differently from the file.
             tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
         except (OSError, ValueError) as error:
             raise mismatch(

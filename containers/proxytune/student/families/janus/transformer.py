@@ -26,7 +26,7 @@ BYTES_KEPT = 71
 class Janus(JanusForConditionalGeneration):
     """The transformer; the state dict has transformers' keys, without those of the unused parts."""
 
-    # All products of the language model, as for LlamaGen. The whole name: in transformers' full model the
+    # All products of the language model, as for LlamaGen. The complete name: in transformers' full model the
     # tower that reads images has layers of the same last names.
     lora_targets = r".*language_model\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 

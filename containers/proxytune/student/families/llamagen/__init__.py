@@ -8,7 +8,7 @@ The parts that other packages use, all importable from here:
             tokens (B, T) int64, T < block_size; caption (B, n, caption_dim), n <= cls_token_num, left padded;
             caption_mask (B, n), 1 for a valid slot, None when all are valid (fastest: plain causal).
         .loss(tokens, caption, caption_mask=None, drop_caption=None, valid=None) -> scalar, mean cross-entropy
-            tokens (B, block_size); drop_caption (B,) bool puts the null caption in those rows, None draws it
+            tokens (B, block_size); drop_caption (B,) bool puts the null caption there, None samples it
             with class_dropout_prob in train mode and drops nothing in eval mode; valid (B,) weighs rows.
         .lora_targets                                 ("wqkv", "wo", "w1", "w2", "w3") for peft's LoraConfig
     trim_caption(features, mask) -> (features, mask|None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from proxytune.student.vq import VQSizes
 
-# Fields of the official ModelArgs that say nothing about a text-conditional model's function.
+# Fields of the official ModelArgs that a text-conditional model does not use.
 _OFFICIAL_EXTRAS = frozenset({"num_classes", "max_batch_size", "max_seq_len"})
 # Fields of the tokenizer's official ModelArgs that play no part in encoding and decoding.
 _OFFICIAL_VQ_EXTRAS = frozenset(
@@ -21,7 +21,7 @@ _OFFICIAL_VQ_EXTRAS = frozenset(
 class LlamaGenConfig:
     """Sizes and dropouts of a text-conditional LlamaGen GPT; the defaults are official GPT-XL at 512 px.
 
-    `block_size` is the number of picture tokens, (image_size / 16) squared: 256 at 256 px, 1024 at 512 px.
+    `block_size` is the number of image tokens, (image_size / 16) squared: 256 at 256 px, 1024 at 512 px.
     Dropouts are the official training defaults (train_t2i.py); golden vectors set all of them to 0.
     """
 

@@ -22,7 +22,7 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last dimension of (..., dim)."""
         wide = x.float()
-        # Written as a product: the derivative of `square` rounds otherwise than the official code's.
+        # Written as a product: the derivative of `square` rounds differently from the official code's.
         scaled = wide * torch.rsqrt((wide * wide).mean(dim=-1, keepdim=True) + self.eps)
         return scaled.type_as(x) * self.weight
 

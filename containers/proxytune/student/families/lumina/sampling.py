@@ -1,6 +1,6 @@
 """Sampling images: guidance in one batch, a static cache, a random stream for each image.
 
-The grammar of an image is known beforehand, so the ids that it forces are never asked for: the header is
+The grammar of an image is known beforehand, so the ids that it forces are never sampled: the header is
 given, separators are put where they belong, and the model only chooses image tokens. The result is always a
 complete image of the requested size.
 """

@@ -15,7 +15,7 @@ _DIGITS = str.maketrans("ABCDEFGHIJ", "0123456789")
 _BEGIN, _START, _END = "<s>", "<racm3:break>", "<eoss>"
 # Reserved words that Lumina-mGPT gave a meaning to (commit 104abe45).
 _SEPARATOR, _ROW_END, _FIRST_GRID = 8706, 8799, 8800
-# The largest picture of any published size, 2048 x 512 pixels, has a side of 64 patches.
+# The largest image of any published size, 2048 x 512 pixels, has a side of 64 patches.
 _LARGEST_GRID = 64
 
 
@@ -28,7 +28,7 @@ class Vocabulary:
         separator: ends the prompt, and what follows it.
         start, end: enclose an image.
         row_end: ends each row of codes.
-        grids: for n = 0, 1, ... the id that says "n patches of 32 pixels".
+        grids: for n = 0, 1, ... the id that means "n patches of 32 pixels".
         codes: for each code of the image tokenizer its id.
     """
 

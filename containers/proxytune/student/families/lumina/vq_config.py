@@ -8,7 +8,7 @@ from typing import Any
 
 from proxytune.student.vq import VQSizes
 
-# Fields of the official vqgan.yaml that say nothing about a tokenizer without attention at its resolutions.
+# Fields of the official vqgan.yaml that do not matter to a tokenizer without attention at its resolutions.
 _OFFICIAL_EXTRAS = frozenset(
     {"double_z", "resolution", "in_channels", "out_ch", "attn_resolutions", "dropout"}
 )

@@ -13,7 +13,8 @@ def expand_norms(weights: Mapping[str, Tensor], heads: Mapping[str, int]) -> dic
     """Give every head its own row of the norms of queries and keys.
 
     Officially a row serves all heads of a shard: (shards, head_dim), with one shard in the models of 7B.
-    transformers wants (heads, head_dim), and would draw missing rows at random. The result computes the same.
+    transformers wants (heads, head_dim), and would initialize missing rows at random. The
+    result computes the same.
 
     Args:
         weights: a state dict, with norms of either form.

@@ -1,4 +1,4 @@
-"""A model folder: what of transformers' layout is read, what is refused, and prompts as ids."""
+"""A model folder in transformers' layout: reading, refusals, and prompts as ids."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def logits_of(student):
         return student.lm.logits(student.lm.hidden_before([student.prompts.encode(PROMPT)], codes))
 
 
-def test_both_parts_are_read_and_at_rest(base):
+def test_both_parts_are_loaded_in_eval_mode(base):
     student = load_student(base, image_size=64, dtype=torch.bfloat16)
     assert {value.dtype for value in student.lm.parameters()} == {torch.bfloat16}
     assert {value.dtype for value in student.vq.parameters()} == {torch.float32}
@@ -41,7 +41,7 @@ def test_both_parts_are_read_and_at_rest(base):
     assert student.image_size == 64
 
 
-def test_parts_with_an_index_read_the_same_and_what_does_not_draw_may_be_absent(folder):
+def test_sharded_weights_read_the_same_and_unused_parts_may_be_absent(folder):
     expected = logits_of(load_student(folder))
     weights = load_file(folder / WEIGHTS)
     names = [name for name in sorted(weights) if not name.startswith(("model.vision_model.", "lm_head."))]
@@ -55,14 +55,14 @@ def test_parts_with_an_index_read_the_same_and_what_does_not_draw_may_be_absent(
 
 
 def _change_config(**changes):
-    def spoil(folder):
+    def corrupt(folder):
         facts = json.loads((folder / "config.json").read_text())
         for key, value in changes.items():
             part = facts.get(key)
             facts[key] = {**part, **value} if isinstance(part, dict) and isinstance(value, dict) else value
         (folder / "config.json").write_text(json.dumps(facts))
 
-    return spoil
+    return corrupt
 
 
 def _drop(key):
@@ -75,7 +75,7 @@ def _other_tokenizer(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("corrupt", "words"),
     [
         (_change_config(model_type="llama"), "not that of a Janus student"),
         (_change_config(text_config={"num_hidden_layers": 3}), "layers.2.*is missing"),
@@ -91,8 +91,8 @@ def _other_tokenizer(folder):
         (lambda folder: (folder / "config.json").unlink(), "no readable config.json"),
     ],
 )
-def test_a_spoilt_folder_is_refused(folder, spoil, words):
-    spoil(folder)
+def test_a_corrupt_folder_is_refused(folder, corrupt, words):
+    corrupt(folder)
     with pytest.raises(ProxytuneError, match=words) as refused:
         load_student(folder)
     assert refused.value.name == "ModelMismatch"
@@ -103,7 +103,7 @@ def test_another_size_is_refused(base):
         load_student(base, image_size=32)
 
 
-def test_a_prompt_is_the_official_template_up_to_the_mark_that_begins_a_picture(student, base):
+def test_a_prompt_is_the_official_template_up_to_the_begin_of_image(student, base):
     tokenizer = AutoTokenizer.from_pretrained(base)
     begin, end = tokenizer.bos_token, "<begin_of_image>"
     text = f"{begin}<|User|>: {PROMPT}\n\n<|Assistant|>:{end}"
@@ -112,7 +112,7 @@ def test_a_prompt_is_the_official_template_up_to_the_mark_that_begins_a_picture(
     assert (ids[0], ids[-1]) == tuple(tokenizer.convert_tokens_to_ids([begin, end]))
 
 
-def test_without_words_it_is_as_long_and_of_padding(student):
+def test_a_dropped_prompt_is_padding_of_the_same_length(student):
     ids = student.prompts.encode(PROMPT)
     empty = student.prompts.without_words(ids)
     assert (len(empty), empty[0], empty[-1]) == (len(ids), ids[0], ids[-1])
@@ -128,7 +128,7 @@ def test_special_tokens_in_a_prompt_are_refused(student, text):
     assert refused.value.name == "HyperparameterInvalid"
 
 
-def test_the_word_must_be_whole_in_the_caption(student):
+def test_the_caption_must_contain_the_token_word(student):
     student.prompts.check_word("ohwx", PROMPT)
     student.prompts.encode("ünïcode \u2603, S* and 12!")
     for word, caption in (("ohwx", "a photo of a dog"), ("oh", PROMPT)):

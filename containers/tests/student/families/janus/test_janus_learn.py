@@ -1,4 +1,4 @@
-"""What is particular to Janus in learning: prompts, and what stands for them where they are left out."""
+"""Training of Janus: prompts, and the padding in place of those that are dropped."""
 
 import torch
 from learn_job import CAPTION
@@ -8,7 +8,7 @@ from proxytune.student.families.janus.transformer import Janus
 from proxytune.student.modules import bare
 
 
-def test_every_proxy_is_learnt_under_its_own_prompt_and_some_under_padding(base, student, tmp_path):
+def test_every_proxy_is_learned_under_its_own_prompt_and_some_under_padding(base, student, tmp_path):
     texts = (CAPTION, "ohwx dog in the snow", CAPTION)
     trainer = prepared("janus", base, proxy_set(tmp_path, texts), caption_dropout=0.5, batch_size=3)
     seen, lm = [], bare(trainer._model, Janus)

@@ -1,4 +1,4 @@
-"""Drawing: against transformers' own generation, and what a picture depends on."""
+"""Sampling: against transformers' own generation, and the independence of images."""
 
 import pytest
 import torch
@@ -34,7 +34,7 @@ def padded(prompts, pad):
 # Without guidance transformers 5.24 cannot draw: it doubles the rows, and then its buffer does not fit.
 @pytest.mark.parametrize("guidance", [1.5, 5.0])
 @pytest.mark.parametrize("step", [10, 256])
-def test_transformers_draws_the_same_codes(student, official, prompts, free, guidance, step, monkeypatch):
+def test_transformers_samples_the_same_tokens(student, official, prompts, free, guidance, step, monkeypatch):
     monkeypatch.setattr(decoding, "WINDOW_STEP", step)
     ours = sample_tokens(student.lm, prompts, free, SEEDS, guidance=guidance, temperature=0)
     theirs = official.generate(
@@ -58,7 +58,7 @@ def logits_after(official, prompt, codes):
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_each_code_is_drawn_from_the_guided_logits_of_all_before_it(
+def test_each_token_is_sampled_from_the_guided_logits_of_all_before_it(
     student, official, prompts, free, guidance
 ):
     """The seed's own stream, against whole passes without a cache."""
@@ -76,7 +76,7 @@ def test_each_code_is_drawn_from_the_guided_logits_of_all_before_it(
             assert sample_rows(kept, uniforms[row : row + 1, place]) == codes[place]
 
 
-def test_logits_by_the_cache_are_those_of_a_whole_pass(student, official, prompts, monkeypatch):
+def test_cached_logits_equal_those_of_a_full_pass(student, official, prompts, monkeypatch):
     seen, logits = [], student.lm.logits
     monkeypatch.setattr(student.lm, "logits", lambda hidden: seen.append(logits(hidden)) or seen[-1])
     (codes,) = sample_tokens(student.lm, prompts[:1], prompts[:1], [3], guidance=1.0)
@@ -87,7 +87,7 @@ def test_logits_by_the_cache_are_those_of_a_whole_pass(student, official, prompt
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_a_picture_depends_on_its_seed_not_on_its_batch(student, prompts, free, size):
+def test_an_image_depends_on_its_seed_not_on_its_batch(student, prompts, free, size):
     seeds = [11, 12, 13, 14]
     same, without = prompts[:1] * 4, free[:1] * 4
     together = sample_tokens(student.lm, same, without, seeds, top_k=40)
@@ -101,7 +101,7 @@ def test_a_picture_depends_on_its_seed_not_on_its_batch(student, prompts, free, 
     assert torch.equal(together[:2], filled)
 
 
-def test_global_states_and_modes_are_left_alone(student, prompts, free):
+def test_global_random_states_and_modes_do_not_change(student, prompts, free):
     student.lm.train()
     student.lm.model.language_model.layers[1].eval()
     modes = [module.training for module in student.lm.modules()]
@@ -113,7 +113,7 @@ def test_global_states_and_modes_are_left_alone(student, prompts, free):
     assert torch.equal(first, sample_tokens(student.lm, prompts, free, SEEDS))
 
 
-def test_an_adapter_takes_part(student, prompts, free):
+def test_an_adapter_changes_the_tokens(student, prompts, free):
     plain = sample_tokens(student.lm, prompts, free, SEEDS)
     model = add_adapter(student.lm, rank=4, alpha=4)
     assert torch.equal(plain, sample_tokens(model, prompts, free, SEEDS))
@@ -123,7 +123,7 @@ def test_an_adapter_takes_part(student, prompts, free):
     assert not torch.equal(plain, sample_tokens(model, prompts, free, SEEDS))
 
 
-def test_settings_without_meaning_are_refused_by_name(student, prompts, free):
+def test_settings_out_of_range_are_refused_by_name(student, prompts, free):
     for name, value in (("guidance", 0.5), ("temperature", -1), ("top_k", -1), ("top_p", 0), ("rows", 2)):
         with pytest.raises(ValueError, match=f"^{name} = "):
             sample_tokens(student.lm, prompts, free, SEEDS, **{name: value})

@@ -17,13 +17,13 @@ LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 
 @pytest.fixture
 def example(student):
-    """Two pictures under prompts of different lengths."""
+    """Two images under prompts of different lengths."""
     codes = torch.randint(256, (2, 64), generator=torch.Generator().manual_seed(4))
     return [student.prompts.encode("a dog"), student.prompts.encode("an ohwx dog in the snow")], codes
 
 
 def plain_loss(official, prompts, codes):
-    """One picture after the other, every logit at once."""
+    """One image after the other, all logits at once."""
     losses = []
     for prompt, picture in zip(prompts, codes, strict=True):
         words = official.get_input_embeddings()(torch.tensor([prompt]))
@@ -34,13 +34,13 @@ def plain_loss(official, prompts, codes):
     return torch.stack(losses).mean()
 
 
-def test_the_loss_is_the_mean_cross_entropy_of_the_codes(student, official, example):
+def test_the_loss_is_the_mean_cross_entropy_of_the_tokens(student, official, example):
     ours, theirs = student.lm.loss(*example), plain_loss(official, *example)
     assert ours.item() == pytest.approx(theirs.item(), rel=1e-5)
     assert ours > 3
 
 
-def test_so_are_its_gradients(student, base, example):
+def test_the_gradients_equal_those_of_transformers(student, base, example):
     full = JanusForConditionalGeneration.from_pretrained(base).eval()
     names = (
         "model.language_model.layers.0.self_attn.q_proj.weight",
@@ -55,7 +55,7 @@ def test_so_are_its_gradients(student, base, example):
         assert one.any()
 
 
-def test_a_longer_neighbour_changes_no_loss(student, example):
+def test_a_longer_prompt_in_the_batch_changes_no_loss(student, example):
     prompts, codes = example
     apart = [student.lm.loss(prompts[row : row + 1], codes[row : row + 1]).item() for row in range(2)]
     assert student.lm.loss(prompts, codes).item() == pytest.approx(sum(apart) / 2, rel=1e-5)
@@ -78,7 +78,7 @@ def test_the_adapter_is_on_the_language_model_alone_also_in_transformers_model(s
         assert carrying == expected
 
 
-def test_what_does_not_draw_is_not_there(student, official):
+def test_unused_parts_are_absent(student, official):
     ours, theirs = student.lm.state_dict(), official.state_dict()
     left = {name.split(".")[1] for name in theirs.keys() - ours.keys() if name != "lm_head.weight"}
     assert left == {"vision_model", "aligner", "vqmodel"}

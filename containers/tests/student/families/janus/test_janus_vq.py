@@ -1,4 +1,4 @@
-"""The picture tokenizer: which code is nearest, and that pictures keep orientation and colour."""
+"""The image tokenizer: the nearest code, and that images keep orientation and color."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_the_published_sizes_are_the_default():
     assert sum(value.numel() for value in vq.parameters()) == 71_883_403
 
 
-def test_codes_are_those_in_the_nearest_direction(student, images):
+def test_tokens_are_the_codes_in_the_nearest_direction(student, images):
     codes = student.vq.encode_images(images)
     assert codes.shape == (4, 64)
     assert len(codes.unique()) > 100
@@ -36,7 +36,7 @@ def test_codes_are_those_in_the_nearest_direction(student, images):
     assert torch.equal(codes, cosines.argmax(dim=-1))
 
 
-def test_where_codes_have_length_one_transformers_takes_the_same(student, official, images):
+def test_transformers_agrees_where_codes_have_length_one(student, official, images):
     with torch.no_grad():
         book = student.vq.quantize.embedding.weight
         before = student.vq.encode_images(images)
@@ -53,14 +53,14 @@ def processor(**changes):
     return JanusImageProcessorPil(image_mean=[0.5] * 3, image_std=[0.5] * 3, **changes)
 
 
-def test_pictures_are_given_as_transformers_gives_them(images):
+def test_images_are_normalized_as_in_transformers(images):
     prepare = processor(do_resize=False, do_pad=False)
     for number, image in enumerate(images):
         values = prepare(draw_proxy(number), return_tensors="np")["pixel_values"][0]
         assert np.allclose(image.numpy(), values, atol=1e-6)
 
 
-def test_codes_become_the_pixels_that_transformers_makes_of_them(student, official, images):
+def test_tokens_decode_to_the_pixels_of_transformers(student, official, images):
     """And with them orientation, order of colours and scale."""
     codes = student.vq.encode_images(images[:1])
     with torch.no_grad():
@@ -73,7 +73,7 @@ def test_codes_become_the_pixels_that_transformers_makes_of_them(student, offici
 
 
 @pytest.mark.parametrize(("row", "column"), [(1, 5), (6, 2)])
-def test_a_code_stands_for_its_own_place(student, images, row, column):
+def test_a_token_belongs_to_its_own_position(student, images, row, column):
     """Rows are rows: what changes in a picture changes the code there, and a code the picture there."""
     vq, picture = student.vq, images[:1]
     changed = picture.clone()
@@ -82,15 +82,15 @@ def test_a_code_stands_for_its_own_place(student, images, row, column):
     other = codes.clone()
     other[0, 8 * row + column] = (codes[0, 8 * row + column] + 100) % 256
     with torch.no_grad():
-        moved = (vq.encoder(changed) - vq.encoder(picture)).norm(dim=1)[0]
+        shifted = (vq.encoder(changed) - vq.encoder(picture)).norm(dim=1)[0]
         pixels = (vq.decode(other) - vq.decode(codes)).norm(dim=1)
-    for found in (moved, F.avg_pool2d(pixels[:, None], 8)[0, 0]):
+    for found in (shifted, F.avg_pool2d(pixels[:, None], 8)[0, 0]):
         most = divmod(int(found.argmax()), 8)
         # Untrained convolutions may pull it to a neighbour; rows taken for columns would be four cells away.
         assert max(abs(most[0] - row), abs(most[1] - column)) <= 1
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 64, 32), (1, 1, 64, 64), (3, 64, 64)])
-def test_pictures_of_other_shapes_are_refused(student, shape):
+def test_images_of_other_shapes_are_refused(student, shape):
     with pytest.raises(ValueError, match=r"allowed: \(B, 3, 64, 64\)"):
         student.vq.encode_images(torch.zeros(shape))

@@ -66,7 +66,7 @@ def official_pass(caption):
 
 
 @pytest.mark.parametrize("caption", TRICKY)
-def test_one_pass_equals_the_lineage_it_comes_from(caption):
+def test_one_pass_equals_the_published_cleaner(caption):
     assert clean_caption(caption) == official_pass(caption)
 
 
@@ -90,12 +90,12 @@ def test_measured_outcomes_of_the_official_cleaner(caption, left):
     assert clean_for_model(caption) == left
 
 
-def test_cleaning_twice_is_more_than_once():
+def test_cleaning_twice_removes_more_than_once():
     assert clean_caption("a %2541 dog") == "a %41 dog"
     assert clean_for_model("a %2541 dog") == "a a dog"
 
 
-def test_random_captions_are_cleaned_alike():
+def test_random_captions_are_cleaned_the_same():
     """Pieces that the steps look for, strung together at random: they meet in every order."""
     pieces = [piece for caption in TRICKY for piece in caption.split()]
     pieces += list("-_.,:;'\"@#&<>()/*x× ") + ["12", "345", "abc", "\n", "  "]
@@ -106,7 +106,7 @@ def test_random_captions_are_cleaned_alike():
         assert clean_caption(caption) == official_pass(caption), caption
 
 
-def test_features_stand_at_the_right_end_and_padding_is_zero(captions):
+def test_features_are_at_the_right_end_and_padding_is_zero(captions):
     features, mask = captions.encode(["a photo of a sks dog", "dog"])
     assert features.shape == (2, 20, 24)
     assert features.dtype == torch.float32
@@ -124,7 +124,7 @@ def test_features_are_those_of_the_bare_encoder(captions):
     assert torch.allclose(features[0, -len(expected) :], expected, atol=1e-5)
 
 
-def test_a_caption_does_not_depend_on_its_neighbours(captions):
+def test_a_caption_does_not_depend_on_its_batch(captions):
     together, _ = captions.encode(["a sks dog", "a photo of the red cat in the snow"])
     alone, _ = captions.encode(["a sks dog"])
     assert torch.allclose(together[:1], alone, atol=1e-6)
@@ -146,7 +146,7 @@ def test_the_encoder_is_saved_and_loaded(captions, tmp_path):
     assert torch.allclose(rounded, captions.encode(["a red cat"])[0], atol=0.1)
 
 
-def test_float16_and_strange_folders_are_refused(captions, tmp_path):
+def test_float16_and_mismatched_folders_are_refused(captions, tmp_path):
     with pytest.raises(ProxytuneError, match="float16") as refused:
         tiny_captions(dtype=torch.float16)
     assert refused.value.name == "ModelMismatch"

@@ -1,4 +1,4 @@
-"""A model folder: what was saved comes back, and what does not belong is refused by name."""
+"""A model folder: writing and reading, and refusals that name the cause."""
 
 import json
 
@@ -36,7 +36,7 @@ def change_weights(folder, name, change):
     save_file(weights, folder / name)
 
 
-def test_a_student_comes_back_whole(folder, student):
+def test_a_saved_student_loads_completely(folder, student):
     again = load_student(folder, image_size=16)
     for ours, theirs in ((again.gpt, student.gpt), (again.vq, student.vq)):
         assert ours.config == theirs.config
@@ -72,7 +72,7 @@ def test_the_text_encoder_is_optional(folder):
     assert load_student(folder, captions=False).captions is None
 
 
-def test_another_picture_size_is_refused(folder):
+def test_another_image_size_is_refused(folder):
     message = refused(folder, image_size=32)
     assert "Given: image_size 32" in message
     assert "Allowed: 16" in message
@@ -100,13 +100,13 @@ def test_missing_unknown_and_misshapen_keys_are_named(folder):
     assert "codebook_used is missing" in refused(folder)
 
 
-def test_the_official_rotary_table_is_passed_over(folder, caplog):
+def test_the_official_rotary_table_is_ignored(folder, caplog):
     change_weights(folder, "gpt.safetensors", lambda weights: weights.update(freqs_cis=torch.ones(3)))
     load_student(folder, captions=False)
     assert "freqs_cis" in caplog.text
 
 
-def test_folders_that_are_no_student(folder, tmp_path):
+def test_folders_of_something_else_are_refused(folder, tmp_path):
     assert "config.json" in refused(tmp_path / "nowhere")
     change_config(folder, lambda facts: facts.update(family="lumina"))
     assert "lumina" in refused(folder)

@@ -35,7 +35,7 @@ def test_all_ways_to_decode_sample_the_same(gpt, caption, guidance):
 
 
 @torch.no_grad()
-def test_a_step_that_is_recorded_uses_the_same_memory_every_time(gpt, caption):
+def test_a_recorded_step_uses_the_same_memory_every_time(gpt, caption):
     step = StaticStep(Decoder(gpt, *caption, 2.0, static=True), choosing(3, 16))
     addresses = {name: value.data_ptr() for name, value in vars(step).items() if torch.is_tensor(value)}
     assert len(addresses) >= 3
@@ -45,7 +45,7 @@ def test_a_step_that_is_recorded_uses_the_same_memory_every_time(gpt, caption):
 
 
 @torch.no_grad()
-def test_steps_taken_to_warm_up_leave_no_trace(gpt, caption):
+def test_warm_up_steps_change_nothing(gpt, caption):
     choose = choosing(3, 16)
     undisturbed = decode(Decoder(gpt, *caption, 2.0, static=True), choose)
     step = StaticStep(Decoder(gpt, *caption, 2.0, static=True), choose)

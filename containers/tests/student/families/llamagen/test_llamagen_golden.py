@@ -152,7 +152,7 @@ def test_the_tool_exits_2_for_what_it_cannot_check(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_tool_goes_on_after_a_file_that_it_cannot_check(tmp_path):
+def test_the_tool_continues_after_a_file_that_it_cannot_check(tmp_path):
     (tmp_path / "unknown.json").write_text("{}")
     (tmp_path / "list-llamagen-gpt.json").write_text("[]")
     (tmp_path / "list-llamagen-gpt.safetensors").touch()
@@ -175,7 +175,7 @@ def test_other_configurations_of_the_official_code(kind):
     assert names >= (sampled if kind == "llamagen-gpt" else {"s16x40.ids", "s24.decoded", "parameters"})
 
 
-def test_a_wrong_code_id_is_found(tmp_path):
+def test_a_wrong_token_is_found(tmp_path):
     for file in OTHER.glob("other-llamagen-vq16.*"):
         shutil.copy(file, tmp_path)
     path = tmp_path / "other-llamagen-vq16.json"

@@ -45,7 +45,7 @@ def test_attach_train_save_reload(padded, tokens, tmp_path, targets):
         assert torch.allclose(merged(tokens[:, :-1], *padded), tuned, atol=1e-4)
 
 
-def test_only_the_adapter_learns(padded, tokens):
+def test_only_the_adapter_is_trained(padded, tokens):
     model, losses = trained_adapter(padded, tokens, list(tiny_gpt().lora_targets), steps=30)
     assert losses[-1] < 0.7 * losses[0]
     before = tiny_gpt().state_dict()
@@ -87,7 +87,7 @@ def test_the_merged_model_is_the_tuned_one_and_leaves_the_base_alone(padded, tok
     assert torch.equal(sample_tokens(whole, *padded, [1, 2, 3], guidance=2.0), drawn)
     left = model.unload()
     assert all(torch.equal(value, base.state_dict()[name]) for name, value in left.state_dict().items())
-    assert whole.norm.weight.data_ptr() == left.norm.weight.data_ptr()  # what is the same is held once
+    assert whole.norm.weight.data_ptr() == left.norm.weight.data_ptr()  # equal weights are shared
 
 
 def test_sampling_refuses_other_models(padded):

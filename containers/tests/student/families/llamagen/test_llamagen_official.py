@@ -107,22 +107,22 @@ def test_weights_of_another_stage_are_refused(files, content, source):
         ("mine-512.pt", "512", 256),
     ],
 )
-def test_the_published_names_of_bare_weights_say_their_stage(files, name, size, other):
+def test_the_published_names_of_plain_weights_tell_their_stage(files, name, size, other):
     refused(files, "in its name", f"image size {other}", size, gpt_file=dict, name=name, image_size=other)
     assert files(dict, name=name, image_size=int(size)).is_dir()
 
 
-def test_what_lies_in_a_file_counts_more_than_its_name(files):
+def test_the_content_of_a_file_counts_more_than_its_name(files):
     files(lambda weights: {"model": weights, "args": command_line(16)}, name="t2i_XL_stage1_256.pt")
 
 
 @pytest.mark.parametrize("name", ["gpt.pt", "t2i_XL.pt", "backstage1.pt", "step5120.pt", "run_2560.pt"])
-def test_other_names_say_nothing(gpt, tmp_path, name):
+def test_other_names_tell_nothing(gpt, tmp_path, name):
     torch.save(gpt.state_dict(), tmp_path / name)
     assert read(tmp_path / name).sizes == {}
 
 
-def test_a_size_that_the_model_cannot_draw_is_refused(files):
+def test_a_size_that_the_model_cannot_generate_is_refused(files):
     refused(files, "17", gpt_file=lambda weights: {"model": weights}, image_size=17)
 
 
@@ -146,7 +146,7 @@ def test_every_key_and_shape_must_fit(files, change, words):
 
 
 class Payload:
-    """What a hostile checkpoint would do when it is unpickled."""
+    """The action of a hostile checkpoint when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -173,13 +173,13 @@ def test_code_in_a_checkpoint_is_refused_and_not_executed(files, tmp_path):
         ([1, 2], "no dictionary"),
     ],
 )
-def test_files_without_weights_are_told_apart(tmp_path, content, words):
+def test_files_without_weights_are_distinguished(tmp_path, content, words):
     torch.save(content, tmp_path / "some.pt")
     with pytest.raises(ProxytuneError, match=words):
         read(tmp_path / "some.pt")
 
 
-def test_cut_files_are_no_whole_checkpoints(tmp_path):
+def test_truncated_files_are_refused(tmp_path):
     torch.save({"model": {"a": torch.ones(1000)}}, tmp_path / "whole.pt")
     for length in (0, 1000):
         (tmp_path / "cut.pt").write_bytes((tmp_path / "whole.pt").read_bytes()[:length])
@@ -189,7 +189,7 @@ def test_cut_files_are_no_whole_checkpoints(tmp_path):
         read(tmp_path / "absent.pt")
 
 
-def test_the_tool_says_what_does_not_fit(files, tmp_path, text):
+def test_the_tool_reports_what_does_not_fit(files, tmp_path, text):
     files(lambda weights: {"model": weights, "args": command_line(16)})
     arguments = ["--gpt", "gpt.pt", "--vq", "vq.pt", "--text", text, "--out", "out", "--image-size"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

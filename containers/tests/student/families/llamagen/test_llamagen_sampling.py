@@ -1,4 +1,4 @@
-"""Sampling: guidance, filters, streams of random numbers, and nothing left behind."""
+"""Sampling: guidance, filters, random streams, and no traces on the model."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def test_one_caption_without_padding_serves_all_seeds(gpt, padded):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_a_picture_depends_on_its_seed_not_on_its_batch(gpt, padded, size):
+def test_an_image_depends_on_its_seed_not_on_its_batch(gpt, padded, size):
     features, mask = padded[0][1:2], padded[1][1:2]
     together = sample_tokens(gpt, features, mask, SEEDS, top_k=20, top_p=0.9)
     apart = [
@@ -54,7 +54,7 @@ def test_a_picture_depends_on_its_seed_not_on_its_batch(gpt, padded, size):
     assert torch.equal(together, backwards.flip(0))
 
 
-def test_padding_the_batch_keeps_its_shape_and_the_pictures(gpt, padded):
+def test_padding_the_batch_keeps_its_shape_and_the_images(gpt, padded):
     seen = []
     handle = gpt.norm.register_forward_hook(lambda module, inputs, output: seen.append(len(output)))
     whole = sample_tokens(gpt, padded[0][:1], padded[1][:1], SEEDS)
@@ -66,7 +66,7 @@ def test_padding_the_batch_keeps_its_shape_and_the_pictures(gpt, padded):
     assert torch.equal(whole, torch.cat(parts))
 
 
-def test_the_global_random_state_plays_no_part(gpt, padded):
+def test_the_global_random_state_has_no_effect(gpt, padded):
     torch.manual_seed(0)
     state = torch.get_rng_state()
     first = sample_tokens(gpt, *padded, [1, 2, 3])
@@ -75,20 +75,20 @@ def test_the_global_random_state_plays_no_part(gpt, padded):
     assert torch.equal(first, sample_tokens(gpt, *padded, [1, 2, 3]))
 
 
-def test_nothing_is_left_on_the_model(gpt, padded, tokens):
+def test_sampling_changes_nothing_on_the_model(gpt, padded, tokens):
     gpt.train()
     gpt.layers[1].eval()
     modes = [module.training for module in gpt.modules()]
-    held = {name: set(vars(module)) for name, module in gpt.named_modules()}
+    attributes = {name: set(vars(module)) for name, module in gpt.named_modules()}
     before = {name: tensor.clone() for name, tensor in gpt.state_dict().items()}
     drawn = sample_tokens(gpt, *padded, [1, 2, 3])
     assert [module.training for module in gpt.modules()] == modes
-    assert {name: set(vars(module)) for name, module in gpt.named_modules()} == held
+    assert {name: set(vars(module)) for name, module in gpt.named_modules()} == attributes
     assert all(torch.equal(tensor, before[name]) for name, tensor in gpt.state_dict().items())
     gpt.loss(drawn, *padded).backward()  # tokens just drawn can be trained on
 
 
-def test_modes_come_back_after_a_failure(gpt, padded, monkeypatch):
+def test_modes_are_restored_after_a_failure(gpt, padded, monkeypatch):
     gpt.train()
     monkeypatch.setattr(gpt.output, "forward", lambda hidden: 1 / 0)
     with pytest.raises(ZeroDivisionError):
@@ -128,7 +128,7 @@ def test_filters(temperature, top_k, top_p):
         assert torch.equal(probabilities > 0, expected > 0)
 
 
-def test_draws_follow_the_distribution_and_never_hit_zero():
+def test_samples_follow_the_distribution_and_never_hit_zero():
     probabilities = torch.tensor([0.0, 0.5, 0.0, 0.3, 0.2, 0.0])
     uniform = torch.rand(20_000, generator=torch.Generator().manual_seed(8)).double()
     counts = torch.bincount(sample_rows(probabilities.expand(20_000, 6), uniform), minlength=6) / 20_000
@@ -149,7 +149,7 @@ def test_draws_follow_the_distribution_and_never_hit_zero():
         ("rows", {"rows": 2}),
     ],
 )
-def test_settings_without_meaning_are_refused_by_name(gpt, padded, name, settings):
+def test_settings_out_of_range_are_refused_by_name(gpt, padded, name, settings):
     with pytest.raises(ValueError, match=f"^{name} = "):
         sample_tokens(gpt, *padded, [1, 2, 3], **settings)
 

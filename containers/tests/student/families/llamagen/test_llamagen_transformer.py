@@ -10,7 +10,7 @@ from torch import nn
 from proxytune.student.families.llamagen import LlamaGenConfig, trim_caption
 
 
-def test_what_stands_in_padded_slots_plays_no_part(gpt, padded, tokens):
+def test_the_content_of_padded_slots_has_no_effect(gpt, padded, tokens):
     features, mask = padded
     noisy = torch.where(mask[:, :, None].bool(), features, torch.randn_like(features) * 100)
     assert torch.equal(gpt(tokens[:, :-1], features, mask), gpt(tokens[:, :-1], noisy, mask))

@@ -1,4 +1,4 @@
-"""The picture tokenizer at tiny size; VQ-16 itself is held by the golden vectors."""
+"""The image tokenizer at tiny size; the golden vectors check VQ-16 itself."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ def pictures(height, width):
 
 
 @pytest.mark.parametrize(("height", "width"), [(16, 16), (8, 24)])
-def test_pictures_become_ids_and_ids_pictures(vq, height, width):
+def test_images_become_tokens_and_tokens_images(vq, height, width):
     ids = vq.encode(pictures(height, width))
     assert ids.shape == (2, height * width // 16)
     assert ids.dtype == torch.int64
@@ -25,14 +25,14 @@ def test_pictures_become_ids_and_ids_pictures(vq, height, width):
     assert torch.allclose(decoded[:1], vq.decode(ids[:1], (height // 4, width // 4)), atol=1e-5)
 
 
-def test_ids_are_those_of_the_nearest_directions(vq):
+def test_tokens_are_the_codes_of_the_nearest_directions(vq):
     images = pictures(16, 16)
     latents = vq.latents(images).detach().flatten(2).transpose(1, 2).double()
     cosine = F.normalize(latents, dim=-1) @ F.normalize(vq.quantize.embedding.weight.double(), dim=-1).T
     assert torch.equal(vq.encode(images), cosine.argmax(dim=-1))
 
 
-def test_the_length_of_a_code_plays_no_part(vq):
+def test_the_length_of_a_code_has_no_effect(vq):
     images = pictures(16, 16)
     ids, decoded = vq.encode(images), vq.decode(vq.encode(images))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""A model folder: what reads back, and what is refused."""
+"""A model folder: reading back, and refusals."""
 
 import json
 import shutil
@@ -86,11 +86,11 @@ def test_bfloat16_is_for_the_transformer_only(folder):
 
 
 def _change_facts(file, **changes):
-    def spoil(folder):
+    def corrupt(folder):
         facts = json.loads((folder / file).read_text())
         (folder / file).write_text(json.dumps({**facts, **changes}))
 
-    return spoil
+    return corrupt
 
 
 def _change_weights(file, change):
@@ -103,7 +103,7 @@ def _other_tokenizer(folder):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("corrupt", "words"),
     [
         (_change_facts("config.json", family="llamagen"), "not that of a lumina student"),
         (_change_facts("config.json", image_size=48), "multiples of 32"),
@@ -127,8 +127,8 @@ def _other_tokenizer(folder):
         (lambda folder: shutil.rmtree(folder / "tokenizer"), "no tokenizer/"),
     ],
 )
-def test_a_spoilt_folder_is_refused(folder, spoil, words):
-    spoil(folder)
+def test_a_corrupt_folder_is_refused(folder, corrupt, words):
+    corrupt(folder)
     with pytest.raises(ProxytuneError, match=words) as refused:
         load_student(folder)
     assert refused.value.name == "ModelMismatch"
@@ -164,7 +164,7 @@ def test_special_tokens_that_get_through_are_refused(folder, monkeypatch):
     assert refused.value.name == "HyperparameterInvalid"
 
 
-def test_the_word_must_be_whole_in_the_caption(folder):
+def test_the_caption_must_contain_the_token_word(folder):
     prompts = load_student(folder).prompts
     prompts.check_word("ohwx", PROMPT)
     for word, caption in (("ohwx", "a photo of a dog"), ("oh", PROMPT)):

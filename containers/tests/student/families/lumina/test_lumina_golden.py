@@ -26,7 +26,7 @@ def copy_of(kind, folder):
     return folder / f"{kind}.json"
 
 
-def spoil(path, name, change):
+def corrupt(path, name, change):
     tensors = load_file(path.with_suffix(".safetensors"))
     change(tensors[name].view(-1))
     save_file(tensors, path.with_suffix(".safetensors"))
@@ -50,7 +50,7 @@ def test_the_tokenizer_reproduces_every_golden_number():
     assert [str(finding) for finding in findings if not finding.holds] == []
 
 
-def test_the_golden_choices_leave_few_other_codes():
+def test_the_golden_choices_leave_few_other_tokens():
     """As many as the formula's repeating rows make alike (see `greedy_shortfall`), of 8,192."""
     facts = json.loads((GOLDEN / "lumina-lm.json").read_text())["b"]
     tensors = by_tag(load_file(GOLDEN / "lumina-lm.safetensors"))["b"]
@@ -75,18 +75,18 @@ def test_one_wrong_number_of_the_transformer_is_found(tmp_path, name):
         # The last code: the end and a mark stand behind it.
         values[-3 if "greedy" in name else -1] += 1 if "greedy" in name else 2e-4
 
-    spoil(path, name, change)
+    corrupt(path, name, change)
     assert [finding.name for finding in check_golden_file(path) if not finding.holds] == [name]
 
 
 @pytest.mark.parametrize("place", [-1, -2, 1])
-def test_a_wrong_mark_in_a_greedy_picture_is_found(tmp_path, place):
+def test_a_wrong_separator_in_a_greedy_image_is_found(tmp_path, place):
     path = copy_of("lumina-lm", tmp_path)
 
     def change(values):
         values[place] += 1
 
-    spoil(path, "b.greedy_cfg4.0", change)
+    corrupt(path, "b.greedy_cfg4.0", change)
     assert [finding.name for finding in check_golden_file(path) if not finding.holds] == ["b.greedy_cfg4.0"]
 
 

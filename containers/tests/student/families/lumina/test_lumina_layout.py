@@ -1,4 +1,4 @@
-"""The order of ids, and which of them may stand where."""
+"""The order of ids, and the positions that they may have."""
 
 import pytest
 import torch
@@ -36,7 +36,7 @@ def test_the_header_names_height_first(width, height):
 
 
 @pytest.mark.parametrize(("width", "height"), [(64, 32), (32, 96), (96, 96)])
-def test_blocks_and_codes_undo_each_other(width, height):
+def test_blocks_and_tokens_undo_each_other(width, height):
     grid = LAYOUT.grid(width, height)
     codes = torch.randint(CODES, (3, grid.tokens), generator=torch.Generator().manual_seed(1))
     block = LAYOUT.block(codes, grid)
@@ -48,7 +48,7 @@ def test_blocks_and_codes_undo_each_other(width, height):
 
 
 @pytest.mark.parametrize(("place", "token"), [(0, 70), (1, 84), (3, 81), (3, 5), (7, 30), (-1, 81), (-2, 33)])
-def test_ids_that_are_no_whole_picture_are_refused(place, token):
+def test_ids_of_an_incomplete_image_are_refused(place, token):
     grid = LAYOUT.grid(64, 32)
     block = LAYOUT.block(torch.zeros(1, 8, dtype=torch.long), grid)
     block[0, place] = token
@@ -62,7 +62,7 @@ def test_sizes_without_a_header_are_refused(width, height):
         LAYOUT.grid(width, height)
 
 
-def test_codes_are_found_by_name_not_by_place():
+def test_codes_are_found_by_name_not_by_order():
     names = VOCABULARY.names()
     assert names[code_name(12)] == VOCABULARY.codes[12] == 30 + (7 * 12 + 3) % 40
     assert code_name(8190) == "IMGIMGIBJAZ"
@@ -81,11 +81,11 @@ def test_a_vocabulary_without_one_of_the_names_is_refused(name):
     assert (name in str(refused.value)) != name.startswith("IMG")
 
 
-def test_marks_are_all_that_no_text_may_hold():
+def test_special_ids_are_all_that_no_text_may_contain():
     assert {0, *range(30, 72), *range(80, 90)} == VOCABULARY.special
 
 
 @pytest.mark.parametrize("size", [64, 512, 768, 1024])
-def test_square_proxies_are_cropped_to_the_square_that_they_are_learnt_as(size):
+def test_square_proxies_are_cropped_to_the_square_that_is_learned(size):
     for side in (size, size + 1, 3 * size // 2, 2 * size):
         assert best_crop(size, side, side) == (size, size)

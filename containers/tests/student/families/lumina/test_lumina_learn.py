@@ -1,4 +1,4 @@
-"""What is particular to Lumina in learning: where its adapter is, what its sequences hold, what it keeps."""
+"""Training of Lumina: the layers with the adapter, the sequences, and the kept activations."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def test_the_adapter_is_on_the_attention(base, tmp_path):
     }
 
 
-def test_every_proxy_is_learnt_under_its_own_prompt_and_some_under_none(base, tmp_path):
+def test_every_proxy_is_learned_under_its_own_prompt_and_some_under_none(base, tmp_path):
     snow = "ohwx dog in the snow"
     proxies = proxy_set(tmp_path, (CAPTION, snow, CAPTION))
     trainer = prepared("lumina", base, proxies, caption_dropout=0.5, batch_size=3)

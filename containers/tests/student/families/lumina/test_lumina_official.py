@@ -1,4 +1,4 @@
-"""The official files' way into a model folder."""
+"""Conversion of the official files to a model folder."""
 
 import shutil
 
@@ -24,7 +24,7 @@ def files(tiny_model, tmp_path):
     return student, {"lumina": lumina, "vqgan": tmp_path / "vqgan.ckpt", "vq_config": student.vq.config}
 
 
-def test_the_folder_holds_the_same_student(files, tmp_path):
+def test_the_folder_has_the_same_student(files, tmp_path):
     student, given = files
     convert(tmp_path / "out", image_size=64, **given)
     converted = load_student(tmp_path / "out")

@@ -1,4 +1,4 @@
-"""Drawing: against the official way spelled out, and what a picture may depend on."""
+"""Sampling: against the official code written out, and the independence of images."""
 
 import pytest
 import torch
@@ -35,7 +35,7 @@ def the_official_way(model, prompt, guidance):
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
 @pytest.mark.parametrize("step", [5, 256])
-def test_one_batch_with_a_cache_draws_what_the_official_way_does(lumina, guidance, step, monkeypatch):
+def test_one_batch_with_a_cache_samples_as_the_official_code(lumina, guidance, step, monkeypatch):
     monkeypatch.setattr(decoding, "WINDOW_STEP", step)
     codes = sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS, guidance=guidance, temperature=0)
     for prompt, block in zip(PROMPTS, LAYOUT.block(codes, GRID), strict=True):
@@ -44,7 +44,7 @@ def test_one_batch_with_a_cache_draws_what_the_official_way_does(lumina, guidanc
 
 
 @pytest.mark.parametrize(("width", "height"), [(32, 32), (96, 64), (64, 192)])
-def test_what_comes_out_is_a_whole_picture_of_the_size_asked_for(lumina, monkeypatch, width, height):
+def test_the_result_is_a_complete_image_of_the_requested_size(lumina, monkeypatch, width, height):
     grid, fed, hidden = LAYOUT.grid(width, height), [], lumina.hidden
     monkeypatch.setattr(lumina, "hidden", lambda ids, **given: fed.append(ids) or hidden(ids, **given))
     codes = sample_tokens(lumina, LAYOUT, PROMPTS[:1], grid, [1], temperature=5.0, top_k=0)
@@ -58,7 +58,7 @@ def test_what_comes_out_is_a_whole_picture_of_the_size_asked_for(lumina, monkeyp
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_a_picture_depends_on_its_seed_not_on_its_batch(lumina, size):
+def test_an_image_depends_on_its_seed_not_on_its_batch(lumina, size):
     prompts, seeds = [PROMPTS[0]] * 5, [11, 12, 13, 14, 15]
     together = sample_tokens(lumina, LAYOUT, prompts, GRID, seeds, top_k=20, top_p=0.9)
     assert len({tuple(row.tolist()) for row in together}) == 5
@@ -73,12 +73,12 @@ def test_a_picture_depends_on_its_seed_not_on_its_batch(lumina, size):
     assert torch.equal(together[:2], padded)
 
 
-def test_the_prompt_decides_only_with_its_rows_in_play(lumina):
+def test_the_prompt_changes_the_tokens(lumina):
     one, other = (sample_tokens(lumina, LAYOUT, [prompt], GRID, [3], temperature=0) for prompt in PROMPTS[:2])
     assert not torch.equal(one, other)
 
 
-def test_global_states_and_modes_are_left_alone(lumina):
+def test_global_random_states_and_modes_do_not_change(lumina):
     lumina.train()
     lumina.model.layers[1].eval()
     modes = [module.training for module in lumina.modules()]
@@ -91,7 +91,7 @@ def test_global_states_and_modes_are_left_alone(lumina):
     assert torch.equal(first, sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS))
 
 
-def test_an_adapter_takes_part(lumina):
+def test_an_adapter_changes_the_tokens(lumina):
     plain = sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS)
     torch.manual_seed(4)
     model = add_adapter(tiny_lumina(), rank=4, alpha=4)
@@ -112,7 +112,7 @@ def test_an_adapter_takes_part(lumina):
         ("rows", {"rows": 2}),
     ],
 )
-def test_settings_without_meaning_are_refused_by_name(lumina, name, settings):
+def test_settings_out_of_range_are_refused_by_name(lumina, name, settings):
     with pytest.raises(ValueError, match=f"^{name} = "):
         sample_tokens(lumina, LAYOUT, PROMPTS, GRID, SEEDS, **settings)
 

@@ -1,4 +1,4 @@
-"""Where Lumina departs from transformers' Chameleon, and where it must not."""
+"""Differences between Lumina and transformers' Chameleon, and equality elsewhere."""
 
 import pytest
 import torch
@@ -24,7 +24,7 @@ def test_7b_has_the_official_keys_and_size():
     assert not [name for name in shapes if "vqmodel" in name]
 
 
-def test_the_official_trainings_dropout_and_z_loss_stand_in_where_a_config_is_silent():
+def test_a_config_without_dropout_and_z_loss_gets_those_of_the_official_training():
     config = chameleon_config({"vocabulary_map": {"<image>": 8711}})
     assert (config.dropout, config.z_loss_weight) == (0.05, 1e-5)
 
@@ -76,7 +76,7 @@ def test_norms_that_no_head_can_share_are_left_for_strict_loading_to_refuse(lumi
     assert expand_norms(weights, lumina.norm_heads)["model.layers.0.self_attn.q_norm.weight"].shape == (3, 8)
 
 
-def test_the_trap_of_masked_logits_is_gone(lumina, sequences):
+def test_the_logits_of_image_codes_are_not_masked(lumina, sequences):
     ids, labels = sequences
     stock = ChameleonForConditionalGeneration(ChameleonConfig(**SIZES)).eval()
     stock.load_state_dict(lumina.state_dict(), strict=False)
@@ -91,7 +91,7 @@ def test_the_trap_of_masked_logits_is_gone(lumina, sequences):
 
 
 @pytest.mark.parametrize("at_once", [1, 450, 2**22])
-def test_the_fused_loss_is_the_loss_of_whole_logits(lumina, sequences, monkeypatch, at_once):
+def test_the_fused_loss_equals_that_of_all_logits(lumina, sequences, monkeypatch, at_once):
     monkeypatch.setattr("proxytune.student.cross_entropy.AT_ONCE", at_once)
     ids, labels = sequences
     ours = lumina.loss(ids, labels)
@@ -109,7 +109,7 @@ def test_the_fused_loss_is_the_loss_of_whole_logits(lumina, sequences, monkeypat
         assert torch.allclose(fused[name], parameter.grad, atol=1e-5 * parameter.grad.abs().max()), name
 
 
-def test_padding_and_neighbours_change_no_row(lumina, sequences):
+def test_padding_and_other_rows_change_no_row(lumina, sequences):
     ids, labels = sequences
     short = int((labels[0] != -100).nonzero().max()) + 1
     alone = lumina.loss(ids[:1, :short], labels[:1, :short])

@@ -1,4 +1,4 @@
-"""The picture tokenizer: shapes, keys, and that pictures come back the right way round."""
+"""The image tokenizer: shapes, keys, and that images keep their orientation."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -51,7 +51,7 @@ def test_tokenizers_of_another_kind_are_refused(values, words):
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 16, 18), (1, 1, 16, 16), (3, 16, 16)])
-def test_pictures_of_other_shapes_are_refused(shape):
+def test_images_of_other_shapes_are_refused(shape):
     with pytest.raises(ValueError, match="multiples of 4"):
         VQGAN(TINY).encode(torch.zeros(shape))
 
@@ -93,7 +93,7 @@ def trained():
     return vq.eval()
 
 
-def test_encoding_and_decoding_keeps_orientation_and_colour(trained):
+def test_encoding_and_decoding_keeps_orientation_and_color(trained):
     images = pictures(3, torch.Generator().manual_seed(2))
     codes = trained.encode(images)
     assert codes.shape == (3, 12 * 8)

@@ -1,4 +1,4 @@
-"""What a student's training and its pictures are made of is refused where it is not finite."""
+"""Models and adapters that are not finite are refused, in training and in generation."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.student.families import registry
 
 NAN = float("nan")
-# Family -> its file with the picture tokenizer, and the end of the tokenizer's last tensors there.
+# Family -> its file with the image tokenizer, and the end of the tokenizer's last tensors there.
 TOKENIZERS = {
     "janus": ("model.safetensors", "model.vqmodel."),
     "llamagen": ("vq.safetensors", ""),
@@ -18,7 +18,7 @@ TOKENIZERS = {
 }
 
 
-def test_every_family_has_its_row():
+def test_every_family_is_tested():
     assert sorted(TOKENIZERS) == sorted(registry.FAMILIES)
 
 
@@ -27,20 +27,20 @@ def family(request):
     return request.param
 
 
-def of_a_spoilt_tokenizer(family, tiny_model, tmp_path, side):
+def with_a_corrupt_tokenizer(family, tiny_model, tmp_path, side):
     file, prefix = TOKENIZERS[family]
     return corrupted(tiny_model(TINY[family]), tmp_path, file, f"{prefix}{side}.conv_out.bias", NAN)
 
 
-def test_proxies_are_not_learnt_from_a_spoilt_tokenizer(family, tiny_model, tmp_path):
-    base = of_a_spoilt_tokenizer(family, tiny_model, tmp_path, "encoder")
+def test_proxies_are_not_learned_from_a_corrupt_tokenizer(family, tiny_model, tmp_path):
+    base = with_a_corrupt_tokenizer(family, tiny_model, tmp_path, "encoder")
     with pytest.raises(ProxytuneError, match="encoder of the student's image tokenizer") as caught:
         prepared(family, base, proxy_set(tmp_path / "proxies"))
     assert caught.value.name == "ModelNotFinite"
 
 
-def test_a_spoilt_picture_is_refused_and_not_drawn_black(family, tiny_model, tmp_path):
-    base = of_a_spoilt_tokenizer(family, tiny_model, tmp_path, "decoder")
+def test_a_corrupt_image_is_refused_instead_of_black(family, tiny_model, tmp_path):
+    base = with_a_corrupt_tokenizer(family, tiny_model, tmp_path, "decoder")
     generator = registry.image_generator(family)
     generator.load(base, None, torch.device("cpu"))
     with pytest.raises(ProxytuneError, match="for the image of seed 100") as caught:
@@ -48,7 +48,7 @@ def test_a_spoilt_picture_is_refused_and_not_drawn_black(family, tiny_model, tmp
     assert caught.value.name == "ModelNotFinite"
 
 
-def test_a_caption_is_not_learnt_from_a_spoilt_text_encoder(tiny_model, tmp_path):
+def test_a_caption_is_not_learned_from_a_corrupt_text_encoder(tiny_model, tmp_path):
     file, tensor = "text_encoder/model.safetensors", "encoder.final_layer_norm.weight"
     base = corrupted(tiny_model(TINY["llamagen"]), tmp_path, file, tensor, NAN)
     with pytest.raises(
@@ -66,7 +66,7 @@ TRANSFORMERS = {
 }
 
 
-def test_a_spoilt_transformer_is_not_blamed_on_the_learning_rate(family, tiny_model, tmp_path):
+def test_a_corrupt_transformer_is_not_blamed_on_the_learning_rate(family, tiny_model, tmp_path):
     file, tensor = TRANSFORMERS[family]
     base = corrupted(tiny_model(TINY[family]), tmp_path, file, tensor, NAN)
     with pytest.raises(ProxytuneError, match="transformer .*import the model again") as caught:
@@ -75,7 +75,7 @@ def test_a_spoilt_transformer_is_not_blamed_on_the_learning_rate(family, tiny_mo
 
 
 @pytest.mark.parametrize("value", [NAN, float("inf")])
-def test_an_adapter_that_its_last_step_spoilt_is_not_taken_for_proven(family, tiny_model, tmp_path, value):
+def test_an_adapter_corrupted_by_its_last_step_is_refused(family, tiny_model, tmp_path, value):
     trainer = prepared(family, tiny_model(TINY[family]), proxy_set(tmp_path / "proxies"))
     with torch.no_grad():
         for _, parameter in trainer.named_parameters():
