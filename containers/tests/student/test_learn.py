@@ -141,7 +141,7 @@ def test_the_process_reports_why_it_failed(job):
         ({"token_word": "zxc1234", "caption": "a photo of zxc1234 dog"}, "TokenWordUnusable", "cleaner"),
         ({"token_word": "s*", "caption": "a photo of s* dog"}, "TokenWordUnusable", "'a photo of s dog'"),
         ({"token_word": "sks"}, "TokenWordUnusable", CAPTION),
-        ({"caption": "photo " * 30 + "ohwx"}, "TokenWordUnusable", "behind the 120 tokens"),
+        ({"caption": "photo " * 30 + "ohwx"}, "TokenWordUnusable", "after the 120 tokens"),
         ({"learning_rate": 1e30}, "TrainingDiverged", "learning rate"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Activations that would not fit a GPU are recomputed; there is no GPU here, so its size is pretended."""
+"""Activations that would not fit a GPU are recomputed; there is no GPU here, so its size is simulated."""
 
 import pytest
 import torch

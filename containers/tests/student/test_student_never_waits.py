@@ -12,12 +12,12 @@ from proxytune.student import model_files, sampling
 from proxytune.student.families import registry
 from proxytune.student.families.llamagen import decoding
 
-# Tokens; more than a row of a tiny picture has, so that Lumina puts a mark between them.
+# Tokens; more than a row of a tiny picture has, so that Lumina puts a separator between them.
 ENOUGH = 12
 
 
 class Opened:
-    """safetensors reads for a GPU by itself, past torch's functions: here it reads, and torch moves."""
+    """safetensors reads for a GPU by itself, past torch's functions: here it reads, and torch transfers."""
 
     def __init__(self, file, framework, device):
         self._file, self._device = safe_open(file, framework=framework, device="cpu"), device
@@ -76,7 +76,7 @@ def strictly(watch, asked, alter):
 @pytest.mark.parametrize("waits", [False, True])
 def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, waits):
     if watch.kind == "real":
-        pytest.skip("on a real GPU a recorded step is drawn, which Python does not see")
+        pytest.skip("on a real GPU a recorded step is replayed, which Python does not see")
 
     def alter(chosen):
         return torch.full_like(chosen, int(chosen.max())) if waits else chosen

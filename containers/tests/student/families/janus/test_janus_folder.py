@@ -132,6 +132,6 @@ def test_the_caption_must_contain_the_token_word(student):
     student.prompts.check_word("ohwx", PROMPT)
     student.prompts.encode("ünïcode \u2603, S* and 12!")
     for word, caption in (("ohwx", "a photo of a dog"), ("oh", PROMPT)):
-        with pytest.raises(ProxytuneError, match="does not hold it") as refused:
+        with pytest.raises(ProxytuneError, match="does not contain it") as refused:
             student.prompts.check_word(word, caption)
         assert refused.value.name == "TokenWordUnusable"

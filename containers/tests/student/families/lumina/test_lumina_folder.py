@@ -168,6 +168,6 @@ def test_the_caption_must_contain_the_token_word(folder):
     prompts = load_student(folder).prompts
     prompts.check_word("ohwx", PROMPT)
     for word, caption in (("ohwx", "a photo of a dog"), ("oh", PROMPT)):
-        with pytest.raises(ProxytuneError, match="does not hold it") as refused:
+        with pytest.raises(ProxytuneError, match="does not contain it") as refused:
             prompts.check_word(word, caption)
         assert refused.value.name == "TokenWordUnusable"
