@@ -70,8 +70,13 @@ export const WORDS: readonly Word[] = [
 export const EXCEPTIONS: readonly { readonly file: RegExp; readonly line: RegExp; readonly why: string }[] = [
   {
     file: /./,
-    line: /(?<![a-z])held[- _](?:out|back)\b/i,
+    line: /(?<![a-z])held[- _](?:out|back)(?![a-z])/i,
     why: 'data held out of training are the field’s own word',
+  },
+  {
+    file: /^containers\/proxytune\/drawn_world\/(?:appearance|shapes)\.py$/,
+    line: /"house"|_house\b/,
+    why: 'a house is one of the six things of the drawn domain',
   },
   {
     file: /^docs\//,

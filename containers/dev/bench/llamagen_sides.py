@@ -72,10 +72,10 @@ def _model(sizes: dict[str, int]) -> tuple[torch.device, LlamaGen]:
 def _inputs(gpt: LlamaGen, sizes: dict[str, int], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """One caption for all pictures, left padded to the official slots, its mask, and picture tokens."""
     batch, slots = sizes["batch"], sizes["caption_tokens"]
-    draws = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     features = torch.zeros(1, OFFICIAL_SLOTS, CAPTION_WIDTH)
-    features[:, -slots:] = torch.randn(1, slots, CAPTION_WIDTH, generator=draws) / 10
+    features[:, -slots:] = torch.randn(1, slots, CAPTION_WIDTH, generator=rng) / 10
     mask = (torch.arange(OFFICIAL_SLOTS) >= OFFICIAL_SLOTS - slots).long()[None]
-    tokens = torch.randint(gpt.config.vocab_size, (batch, gpt.config.block_size), generator=draws)
+    tokens = torch.randint(gpt.config.vocab_size, (batch, gpt.config.block_size), generator=rng)
     wide: Any = features.to(device, gpt.output.weight.dtype).expand(batch, -1, -1)
     return wide, mask.expand(batch, -1).to(device), tokens.to(device)

@@ -22,7 +22,7 @@ from proxytune.training.device import compute_dtype, default_device
 RANK = 16
 # Pixels a code, and codes of the picture tokenizer, as in the model of 7B.
 STRIDE, CODES = 16, 8192
-# All ids beside codes and marks; 57,000 as in the model of 7B would make a small model all vocabulary.
+# All ids besides codes and special ids; 57,000 as in the model of 7B would make a small model all vocabulary.
 WORDS = 4096
 # Of the README of Lumina-mGPT.
 GUIDANCE, TOP_K = 4.0, 2000
@@ -86,7 +86,7 @@ def _model(sizes: dict[str, int]) -> tuple[Lumina, Layout, Grid, list[int]]:
 
 
 def _vocabulary(grids: int) -> Vocabulary:
-    """Codes from 4 on, as in the model of 7B, then the marks; the rest are words."""
+    """Codes from 4 on, as in the model of 7B, then the special ids; the rest are words."""
     after = 4 + CODES
     return Vocabulary(
         begin=0,

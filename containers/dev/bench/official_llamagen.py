@@ -6,7 +6,7 @@ Written for this project from what the official code (commit ce98ec41) does, ste
 - logits are computed for every slot, the captions' too, and cut afterwards; cross-entropy takes all at once;
 - keys and values pass through a repetition over head groups, also where a group is a single head;
 - sampling attends, for every token, to the cache's whole length by plain matrix products;
-- guidance is one batch, the filter sorts out the top k, one global random stream draws.
+- guidance is one batch, the filter sorts out the top k, one global random stream rng.
 
 It runs over the modules of our own `LlamaGen`, also with peft's layers in them, so that both sides compute
 the same numbers from the same weights; a test compares them.

@@ -47,10 +47,10 @@ def write_model(family: str, scale: str, folder: Path) -> None:
     """Write the model and five photos, once for both sides and all processes."""
     SCALES[family][scale].write(folder / "model")
     size = SCALES[family][scale].size
-    draws = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     (folder / "photos").mkdir()
     for number, (width, height) in enumerate(PHOTO_SHAPES):
-        small = Image.fromarray(draws.integers(0, 255, (6, 6, 3), dtype=np.uint8))
+        small = Image.fromarray(rng.integers(0, 255, (6, 6, 3), dtype=np.uint8))
         picture = small.resize((round(width * size), round(height * size)), Image.Resampling.BICUBIC)
         picture.save(folder / "photos" / f"{number}.png")
 
@@ -59,9 +59,9 @@ def training(side: str, folder: Path, sizes: dict[str, Any]) -> Run:
     """`sizes["steps"]` optimizer steps; `side` is ours or plain. Weights and draws are the same."""
     made: OurTraining | PlainTraining = (OurTraining if side == "ours" else PlainTraining)(folder, sizes)
     parameters = [value for value in made.network.parameters() if value.requires_grad]
-    draws = torch.Generator().manual_seed(5)
+    rng = torch.Generator().manual_seed(5)
     numbers = itertools.count()
-    step = measuring.optimizer_step(parameters, lambda: made.loss(next(numbers), draws))
+    step = measuring.optimizer_step(parameters, lambda: made.loss(next(numbers), rng))
     return lambda: [step() for _ in range(sizes["steps"])]
 
 
@@ -95,18 +95,18 @@ class PlainTraining:
         add_adapter(self.network, rank=RANK, alpha=RANK, targets=targets)
         self.network.train()
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
         """As our teacher's loss, everything computed anew."""
         count, photos = self._config.batch_size, self.photos
         slots = range(step * count, (step + 1) * count)
         crops, latents = [], []
         for slot in slots:
-            crops.append(photos.random_crop(photos.photo_at(slot, self._config.seed), draws))
-            latents.append(self.encode_picture(photos.pixels(crops[-1]), draws))
+            crops.append(photos.random_crop(photos.photo_at(slot, self._config.seed), rng))
+            latents.append(self.encode_picture(photos.pixels(crops[-1]), rng))
         texts = self.encode_texts([PROMPTS[slot % len(PROMPTS)] for slot in slots])
         batch = torch.cat(latents)
-        noise = torch.randn(batch.shape, generator=draws).to(batch.device)
-        noisy = self._objective.add_noise(batch, noise, draws)
+        noise = torch.randn(batch.shape, generator=rng).to(batch.device)
+        noisy = self._objective.add_noise(batch, noise, rng)
         conditioning = [
             SizeAndCrop(photos.original_sizes[crop.photo], (crop.top, crop.left), photos.size)
             for crop in crops
@@ -116,11 +116,11 @@ class PlainTraining:
         return (errors * noisy.weights).mean()
 
     @torch.no_grad()
-    def encode_picture(self, pixels: Tensor, draws: torch.Generator) -> Tensor:
+    def encode_picture(self, pixels: Tensor, rng: torch.Generator) -> Tensor:
         """(1, C, h, w) latents of (3, size, size) pixels."""
         vae = self._pipe.vae
         answer = vae.encode(pixels[None].to(vae.device, vae.dtype)).latent_dist
-        noise = torch.randn(answer.mean.shape, generator=draws).to(vae.device)
+        noise = torch.randn(answer.mean.shape, generator=rng).to(vae.device)
         return normalise_latents((answer.mean + answer.std * noise).float(), vae.config)
 
     @torch.no_grad()
@@ -188,11 +188,11 @@ def write_adapter(folder: Path, sizes: dict[str, Any]) -> None:
 def parts(folder: Path, sizes: dict[str, Any], turns: int) -> dict[str, float]:
     """Median milliseconds of what the plain loop does in every step and ours does not."""
     plain = PlainTraining(folder, sizes)
-    count, draws = sizes["batch"], torch.Generator().manual_seed(0)
-    pixels = [plain.photos.pixels(plain.photos.random_crop(0, draws)) for _ in range(count)]
+    count, rng = sizes["batch"], torch.Generator().manual_seed(0)
+    pixels = [plain.photos.pixels(plain.photos.random_crop(0, rng)) for _ in range(count)]
     works: dict[str, Run] = {
         "texts": lambda: plain.encode_texts([PROMPTS[0]] * count),
-        "pictures": lambda: [plain.encode_picture(one, draws) for one in pixels],
+        "pictures": lambda: [plain.encode_picture(one, rng) for one in pixels],
     }
     return {
         name: 1000 * statistics.median(measuring.seconds(work) for _ in range(turns))

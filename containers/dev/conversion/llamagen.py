@@ -1,7 +1,7 @@
-"""The official checkpoints, brought once into a model folder of safetensors.
+"""The official checkpoints, converted once to a model folder of safetensors.
 
 They are pickles. They are read by torch's restricted unpickler, which builds tensors and plain containers and
-executes nothing that a file brings along; after this no job ever reads a pickle.
+executes nothing that a file contains; after this no job ever reads a pickle.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAMED_SIZE = re.compile(r"(?<![A-Za-z0-9])(?:stage(?P<stage>[12])|(?P<side>256|
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What an official file holds.
+    """Contents of an official file.
 
     Attributes:
         weights: by their official names, plain tensors.
@@ -56,7 +56,7 @@ def read(file: Path, *, stride: int = 16, caption_slots: int = 120) -> Checkpoin
         caption_slots: slots before the tokens, to read the size off a stored rotary table.
 
     Raises:
-        ProxytuneError: ModelMismatch for a file that cannot be read, brings code along, or holds no weights.
+        ProxytuneError: ModelMismatch for a file that cannot be read, contains code, or has no weights.
     """
     content = _unpickle(file)
     weights = next((content[key] for key in WEIGHTS_KEYS if isinstance(content.get(key), dict)), content)
@@ -73,7 +73,7 @@ def read(file: Path, *, stride: int = 16, caption_slots: int = 120) -> Checkpoin
     table = tensors.get("freqs_cis")
     if table is not None:
         sizes["its rotary table"] = math.isqrt(max(0, len(table) - caption_slots)) * stride
-    # A file may have been given any name; what lies in it knows better.
+    # A file may have any name; its contents are more reliable.
     return Checkpoint(tensors, sizes or _named_sizes(file))
 
 
@@ -122,21 +122,19 @@ def _unpickle(file: Path) -> dict[Any, Any]:
         try:
             content = torch.load(file, map_location="cpu", weights_only=True, mmap=_is_zip(file))
         except UnpicklingError as error:
-            # torch's advice how to allow the code stands around the line that names it.
+            # Around the line that names the code, torch advises how to allow it.
             lines = str(error).strip().splitlines()
             named = next((line.strip() for line in lines if "GLOBAL" in line), lines[0])
-            raise _unreadable(
-                file, "it brings code along, of which nothing was executed", given=named[:200]
-            ) from error
+            raise _unreadable(file, "it contains code, which was not executed", given=named[:200]) from error
         except (OSError, RuntimeError, EOFError, ValueError) as error:
-            raise _unreadable(file, "it is no whole checkpoint", given=str(error)[:300]) from error
+            raise _unreadable(file, "it is not a complete checkpoint", given=str(error)[:300]) from error
     if not isinstance(content, dict):
         raise _unreadable(file, "it holds no dictionary", given=type(content).__name__)
     return content
 
 
 def _named_sizes(file: Path) -> dict[str, int]:
-    """What a name such as the published ones says, one entry for each part of it that says something."""
+    """Read the sizes from a name such as the published ones, one entry for each part that has one."""
     return {
         f"{found[0]} in its name": _STAGE_SIZES[found["stage"]] if found["stage"] else int(found["side"])
         for found in _NAMED_SIZE.finditer(file.stem)
@@ -144,7 +142,7 @@ def _named_sizes(file: Path) -> dict[str, int]:
 
 
 def _is_zip(file: Path) -> bool:
-    """Whether torch can map the file instead of reading it: the format since torch 1.6 is a zip."""
+    """Check if torch can map the file instead of reading it: the format since torch 1.6 is a zip."""
     with file.open("rb") as opened:
         return opened.read(2) == b"PK"
 
@@ -157,8 +155,8 @@ def _check_size(file: Path, checkpoint: Checkpoint, image_size: int) -> None:
                 what=f"{file.name} was trained for pictures of another size, as {source} says",
                 given=f"image size {image_size}",
                 allowed=str(size),
-                remedy="name the size of the file's stage: weights of the other would load and draw noise. "
-                "A file that bears another's name must be given its own again",
+                remedy="name the size of the file's stage: weights of the other would generate noise. "
+                "Rename a file that has the name of another",
             )
 
 
@@ -175,7 +173,7 @@ def _text(folder: Path, slots: int) -> CaptionEncoder:
         encoder: Any = T5EncoderModel.from_pretrained(folder, dtype=torch.bfloat16, local_files_only=True)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise _unreadable(folder, "it is no T5 with its tokenizer", given=str(error)[:300]) from error
+        raise _unreadable(folder, "it is not a T5 with its tokenizer", given=str(error)[:300]) from error
     return CaptionEncoder(encoder, tokenizer, slots)
 
 

@@ -1,4 +1,4 @@
-"""The official files, brought once into a model folder.
+"""The official files, converted once to a model folder.
 
 Lumina-mGPT's own are safetensors and are taken as they are. The picture tokenizer is a pickle of Meta's,
 which is read by torch's restricted unpickler and written as safetensors; no job ever reads a pickle.
@@ -19,7 +19,7 @@ from proxytune.student.families.lumina.vq import VQGAN
 from proxytune.student.families.lumina.vq_config import VQGANConfig
 from proxytune.student.model_files import fill_strictly
 
-# Of the training of the tokenizer, beside its weights.
+# Of the training of the tokenizer, next to its weights.
 _TRAINING_ONLY = "loss."
 
 
@@ -32,7 +32,7 @@ def convert(
         out: the model folder.
         lumina: the files of `Alpha-VLLM/Lumina-mGPT-7B-768`: config, safetensors, tokenizer.
         vqgan: `vqgan.ckpt` of Chameleon, which is gated.
-        image_size: side in pixels that `lumina` was trained for; the shapes do not tell.
+        image_size: side in pixels that `lumina` was trained for; the shapes do not show it.
         vq_config: other sizes than the official ones.
 
     Raises:

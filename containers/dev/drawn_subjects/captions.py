@@ -1,4 +1,4 @@
-"""What is said about a picture: the category, often the context, never how the object looks."""
+"""Captions of pictures: the category, often the context, never how the object looks."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def caption(
 
 
 def rare_words(count: int, seed: int, known: frozenset[str]) -> tuple[str, ...]:
-    """Words that mean nothing, so that the models have seen any such word and learnt to expect nothing of it.
+    """Sample words without a meaning: trained on them, the models expect nothing of an unknown word.
 
     Args:
         known: words that mean something, which are left out.
     """
-    draws = Random(f"rare words {seed}")
+    rng = Random(f"rare words {seed}")
     words: list[str] = []
     while len(words) < count:
         shortest, longest = RARE_LETTERS
-        length = shortest + int(draws.random() * (longest - shortest + 1))
-        word = "".join(string.ascii_lowercase[int(draws.random() * 26)] for _ in range(length))
+        length = shortest + int(rng.random() * (longest - shortest + 1))
+        word = "".join(string.ascii_lowercase[int(rng.random() * 26)] for _ in range(length))
         if word not in known and word not in words:
             words.append(word)
     return tuple(words)

@@ -15,7 +15,7 @@ from proxytune.drawn_world.appearance import Appearance
 
 # Side of an exported photo; inspection warns below 512 (lib/core/photos/limits.ts).
 PHOTO_SIDE = 512
-# What a request about any subject of this world says. The references show two contexts only, and a student of
+# The request for any subject of the drawn domain. The references show two contexts only, and a student of
 # proxies that name none knows the subject in those two best: with half of them naming one, its score of
 # subject and prompt together rose from .58 to .88 where no reference shows the context (a trial, 5 subjects).
 REQUEST: dict[str, Any] = {
@@ -26,8 +26,8 @@ REQUEST: dict[str, Any] = {
 }
 
 
-def truth_of(appearance: Appearance) -> dict[str, Any]:
-    """An appearance as `truth` of a request, without the category, which the request has anyway."""
+def ground_truth_of(appearance: Appearance) -> dict[str, Any]:
+    """Return an appearance as `truth` of a request, without the category, which the request has anyway."""
     fields = asdict(appearance)
     del fields["category"]
     return fields
@@ -36,11 +36,11 @@ def truth_of(appearance: Appearance) -> dict[str, Any]:
 def export_subject(subject: Subject, folder: Path, settings: Mapping[str, Any] | None = None) -> None:
     """Write `photos/*.png` and `subject.json`; files of those names are replaced.
 
-    Pixels are enlarged as squares, so that shrinking the photo gives the picture back. The request tells what
-    the subject truly looks like, so that the report can measure pictures against it.
+    Pixels are enlarged as squares, so that shrinking the photo gives the picture back. The request has the
+    subject's ground truth, so that the report can measure pictures against it.
 
     Args:
-        settings: fields of the request that are to differ from REQUEST, or beside them, such as `preset`.
+        settings: fields of the request that replace those of REQUEST or are added, such as `preset`.
     """
     photos = folder / "photos"
     photos.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def export_subject(subject: Subject, folder: Path, settings: Mapping[str, Any] |
         "category": subject.category,
         **REQUEST,
         **(settings or {}),
-        "truth": truth_of(subject.appearance),
+        "truth": ground_truth_of(subject.appearance),
         "consent": True,
     }
     (folder / "subject.json").write_text(json.dumps(request, indent=2) + "\n", "utf-8")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from proxytune.drawn_world.appearance import Appearance, draw_appearance
+from proxytune.drawn_world.appearance import Appearance, sample_appearance
 from proxytune.drawn_world.render import Picture, render
-from proxytune.drawn_world.scene import draw_pose
+from proxytune.drawn_world.scene import sample_pose
 
 Use = Literal["demo", "tuning", "held-back"]
 # References of a subject; DreamBooth (Ruiz et al. 2023) uses 3 to 5.
@@ -22,8 +22,8 @@ class Subject:
     Attributes:
         name: its folder.
         use: `demo` is shown; on `tuning` settings are chosen; on `held-back` nothing is ever chosen, so that
-            what is measured there says something about subjects that nobody has seen.
-        category, pattern: fixed, so that the subjects differ; the rest is drawn from the name.
+            results there hold for subjects that nobody has seen.
+        category, pattern: fixed, so that the subjects differ; the rest is random, seeded by the name.
         contexts: the only ones that its references show.
     """
 
@@ -35,19 +35,19 @@ class Subject:
 
     @property
     def appearance(self) -> Appearance:
-        """How it looks."""
-        return draw_appearance(Random(f"subject {self.name}"), self.category, self.pattern)
+        """Its looks, as the name determines them."""
+        return sample_appearance(Random(f"subject {self.name}"), self.category, self.pattern)
 
     def references(self, count: int = REFERENCES) -> list[Picture]:
         """Pictures of it in its own contexts, in turn."""
-        draws = Random(f"references {self.name}")
+        rng = Random(f"references {self.name}")
         contexts = [self.contexts[number % len(self.contexts)] for number in range(count)]
-        return [render(self.appearance, draw_pose(draws, context)) for context in contexts]
+        return [render(self.appearance, sample_pose(rng, context)) for context in contexts]
 
     def unseen(self, context: str, count: int) -> list[Picture]:
-        """True pictures of it in any context, other than the references: what a perfect model would draw."""
-        draws = Random(f"unseen {self.name} {context}")
-        return [render(self.appearance, draw_pose(draws, context)) for _ in range(count)]
+        """Render it in any context, other than the references: what a perfect model would generate."""
+        rng = Random(f"unseen {self.name} {context}")
+        return [render(self.appearance, sample_pose(rng, context)) for _ in range(count)]
 
 
 SUBJECTS: tuple[Subject, ...] = (
@@ -64,7 +64,7 @@ SUBJECTS: tuple[Subject, ...] = (
 
 
 def subject_named(name: str) -> Subject:
-    """The subject of this name.
+    """Return the subject of this name.
 
     Raises:
         ValueError: there is none.
@@ -73,7 +73,7 @@ def subject_named(name: str) -> Subject:
         if subject.name == name:
             return subject
     known = ", ".join(subject.name for subject in SUBJECTS)
-    raise ValueError(f"{name!r} given, which is no subject of the miniature world; allowed: {known}")
+    raise ValueError(f"{name!r} given, which is not a subject of the miniature; allowed: {known}")
 
 
 def subjects_for(use: Use) -> list[Subject]:

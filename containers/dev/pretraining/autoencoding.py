@@ -1,4 +1,4 @@
-"""What both autoencoders share: how far a decoded picture is from the original."""
+"""Losses and scores of both autoencoders: how far a decoded picture is from the original."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Held-out pictures that an examination decodes.
-EXAMINED = 500
+# Held-out pictures that an evaluation decodes.
+EVALUATED = 500
 _AT_ONCE = 100
 
 

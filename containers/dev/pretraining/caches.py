@@ -1,4 +1,4 @@
-"""What the trained autoencoders make of the whole corpus, computed once and kept in files."""
+"""Latents and codes of the whole corpus, computed once and kept in files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is told about the shipped weights: data, settings, machine, time, and measured quality."""
+"""The card of the shipped weights: data, settings, machine, time, and measured quality."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGES = ("torch", "diffusers", "transformers", "numpy", "pillow")
 def write_card(
     models: Path, work: Path, settings: Settings, dtype: torch.dtype, quality: dict[str, float]
 ) -> None:
-    """Write `card.json` beside the model folders.
+    """Write `card.json` next to the model folders.
 
     Args:
         work: the working folder, which holds every part's losses, findings and seconds.
@@ -29,13 +29,13 @@ def write_card(
     parts = {name: json.loads((work / f"{name}.json").read_text("utf-8")) for name in settings.parts}
     card = {
         "title": "The miniature models",
-        "data": "a procedural world of 32 x 32 pictures, drawn by proxytune.drawn_world; no photograph",
+        "data": "a procedural domain of 32 x 32 pictures, drawn by proxytune.drawn_world; no photograph",
         "licence": "Apache-2.0",
         "command": "python containers/dev/tools/pretrain_miniature.py --work DIR --out DIR",
         "settings": settings.to_dict(),
         "machine": _machine(dtype),
         "seconds": {name: round(part["seconds"]) for name, part in parts.items()},
-        "peak_bytes_of_a_lane": max(part["peak_bytes"] for part in parts.values()),
+        "peak_bytes_of_a_worker": max(part["peak_bytes"] for part in parts.values()),
         "findings": {name: part["findings"] for name, part in parts.items()},
         "quality": {name: round(value, 4) for name, value in quality.items()},
         "bytes": {folder.name: size_of(folder) for folder in sorted(models.iterdir()) if folder.is_dir()},

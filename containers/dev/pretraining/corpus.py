@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from dev.pretraining.settings import CHUNK, Settings
-from proxytune.drawn_world.appearance import CATEGORIES, PATTERNS, draw_appearance
+from proxytune.drawn_world.appearance import CATEGORIES, PATTERNS, sample_appearance
 from proxytune.drawn_world.render import SIZE, render
-from proxytune.drawn_world.scene import CONTEXTS, draw_pose
+from proxytune.drawn_world.scene import CONTEXTS, sample_pose
 
 # Pictures of one appearance: the second shows the encoders what stays the same.
 VIEWS = 2
@@ -30,7 +30,7 @@ class Corpus:
 
     Attributes:
         pixels: (N, 32, 32, 3) uint8, read from the file as needed.
-        category, pattern, context: (N,) numbers in the world's lists.
+        category, pattern, context: (N,) numbers in the domain's lists.
         colours: (N, 3, 3) uint8: body, mark, trim.
         training: how many of the first pictures are trained on; the others are held out.
     """
@@ -47,7 +47,7 @@ class Corpus:
 
     @property
     def held_out(self) -> Tensor:
-        """Numbers of the pictures that nothing is trained on."""
+        """Numbers of the pictures that are not trained on."""
         return torch.arange(self.training, len(self))
 
     def pictures(self, numbers: Tensor) -> Tensor:
@@ -55,9 +55,9 @@ class Corpus:
         rows = torch.from_numpy(self.pixels[numbers.numpy()]).permute(0, 3, 1, 2)
         return (rows.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
-    def draw(self, count: int, draws: torch.Generator) -> Tensor:
+    def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """Numbers of `count` pictures to train on, at random."""
-        return torch.randint(self.training, (count,), generator=draws)
+        return torch.randint(self.training, (count,), generator=rng)
 
 
 def draw_corpus(folder: Path, settings: Settings, processes: int = 1) -> None:
@@ -93,7 +93,7 @@ def open_corpus(folder: Path, settings: Settings) -> Corpus:
 
 
 def draw_held_out(settings: Settings) -> Corpus:
-    """The held-out pictures alone, as they are at the end of the whole corpus."""
+    """The held-out pictures alone, as they are at the end of the complete corpus."""
     first = settings.pictures - settings.held_out
     start = first // CHUNK * CHUNK
     pixels, columns = _drawn(settings.seed, start, settings.pictures - start)
@@ -111,13 +111,13 @@ def _draw_chunk(job: Job) -> None:
 
 
 def _drawn(seed: int, start: int, count: int) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
-    draws = Random(f"corpus {seed} {start}")
+    rng = Random(f"corpus {seed} {start}")
     pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
     rows = []
     for number in range(0, count, VIEWS):
-        look = draw_appearance(draws)
+        look = sample_appearance(rng)
         for view in range(number, min(number + VIEWS, count)):
-            picture = render(look, draw_pose(draws))
+            picture = render(look, sample_pose(rng))
             pixels[view] = picture.pixels
             rows.append((look, picture.pose))
     facts = {

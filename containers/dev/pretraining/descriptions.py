@@ -1,4 +1,4 @@
-"""What the measuring CLIP reads about a picture: unlike the generators' captions it names how things look.
+"""Descriptions that the measuring CLIP reads: unlike the generators' captions they name how things look.
 
 Real CLIP knows colours and patterns, which is why its likeness of two pictures says something about subjects.
 """
@@ -37,7 +37,7 @@ WITHOUT_LOOK, WITHOUT_CONTEXT = 0.2, 0.2
 
 
 def words() -> frozenset[str]:
-    """Every word of a description beside the world's own."""
+    """Every word of a description besides the domain's own."""
     return frozenset({*NAMES, *PATTERNS, "with", "and", "trim"})
 
 
@@ -47,11 +47,11 @@ def names_of(colours: np.ndarray) -> np.ndarray:
     return np.argmin(distances, axis=-1)
 
 
-def describe(corpus: Corpus, numbers: Tensor, draws: torch.Generator) -> list[str]:
+def describe(corpus: Corpus, numbers: Tensor, rng: torch.Generator) -> list[str]:
     """One description of each picture."""
-    look = torch.rand(len(numbers), generator=draws) >= WITHOUT_LOOK
-    where = torch.rand(len(numbers), generator=draws) >= WITHOUT_CONTEXT
-    frame = torch.randint(len(FRAMES), (len(numbers),), generator=draws)
+    look = torch.rand(len(numbers), generator=rng) >= WITHOUT_LOOK
+    where = torch.rand(len(numbers), generator=rng) >= WITHOUT_CONTEXT
+    frame = torch.randint(len(FRAMES), (len(numbers),), generator=rng)
     names = list(NAMES)
     texts = []
     for place, number in enumerate(numbers.tolist()):

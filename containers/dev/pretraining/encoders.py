@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from dev.pretraining.corpus import VIEWS, Corpus
 from dev.pretraining.descriptions import describe, words
-from dev.pretraining.tokenizers import clip_word_tokenizer, world_words
+from dev.pretraining.tokenizers import clip_word_tokenizer, domain_words
 from dev.tiny_models.encoders import CLIP_MEAN, CLIP_STD
 from proxytune.drawn_world.appearance import CATEGORIES
 from proxytune.drawn_world.render import SIZE
@@ -44,7 +44,7 @@ DINO_VIEW = Preprocessing(
 
 def make_clip_tokenizer() -> Any:
     """CLIP's tokenizer over the world's words and those of descriptions."""
-    return clip_word_tokenizer(world_words() | words(), SLOTS)
+    return clip_word_tokenizer(domain_words() | words(), SLOTS)
 
 
 def make_clip() -> Any:
@@ -88,21 +88,21 @@ def make_vit() -> Any:
     return ViTModel(config, add_pooling_layer=False)
 
 
-class ClipLesson:
-    """A `loop.Lesson`: which description belongs to which picture of the batch."""
+class ClipTrainable:
+    """A `loop.Trainable`: which description belongs to which picture of the batch."""
 
     def __init__(self, corpus: Corpus, batch: int) -> None:
         self.module: nn.Module = make_clip()
         self._corpus, self._batch, self._tokenizer = corpus, batch, make_clip_tokenizer()
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
         """Cross-entropy both ways; descriptions that are word for word the same all count as right."""
-        numbers = self._corpus.draw(self._batch, draws)
-        texts = describe(self._corpus, numbers, draws)
-        pictures = softened(seen(self._corpus, numbers, CLIP_VIEW), draws)
+        numbers = self._corpus.sample(self._batch, rng)
+        texts = describe(self._corpus, numbers, rng)
+        pictures = softened(seen(self._corpus, numbers, CLIP_VIEW), rng)
         return self._error(self.module, pictures, texts)
 
-    def examine(self, module: nn.Module) -> dict[str, float]:
+    def evaluate(self, module: nn.Module) -> dict[str, float]:
         """The same loss of two hundred held-out pictures."""
         numbers = self._corpus.held_out[: 2 * AMONG]
         pictures = seen(self._corpus, numbers, CLIP_VIEW)
@@ -120,8 +120,8 @@ class ClipLesson:
         return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
 
 
-class DinoLesson:
-    """A `loop.Lesson`: which two pictures show one object, among others of its category.
+class DinoTrainable:
+    """A `loop.Trainable`: which two pictures show one object, among others of its category.
 
     DINO itself learns without labels from crops of one picture; here two true views of an object are at hand.
     """
@@ -135,17 +135,17 @@ class DinoLesson:
         categories = torch.from_numpy(corpus.category[first.numpy()])
         self._by_category = [first[categories == number] for number in range(len(CATEGORIES))]
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
         """Cross-entropy both ways, of two categories at a time."""
         numbers = []
-        for category in torch.randperm(len(CATEGORIES), generator=draws)[:2].tolist():
+        for category in torch.randperm(len(CATEGORIES), generator=rng)[:2].tolist():
             own = self._by_category[category]
-            numbers.append(own[torch.randperm(len(own), generator=draws)[: self._batch // 2]])
-        logits = self._alike(self.module, torch.cat(numbers), draws)
+            numbers.append(own[torch.randperm(len(own), generator=rng)[: self._batch // 2]])
+        logits = self._alike(self.module, torch.cat(numbers), rng)
         right = torch.arange(len(logits))
         return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
 
-    def examine(self, module: nn.Module) -> dict[str, float]:
+    def evaluate(self, module: nn.Module) -> dict[str, float]:
         """How often the nearest of a hundred held-out pictures is the other view of the same object."""
         found, parts = 0, self._corpus.held_out[::VIEWS].split(AMONG)
         for numbers in parts:
@@ -153,11 +153,11 @@ class DinoLesson:
             found += int((logits.argmax(dim=1) == torch.arange(len(logits))).sum())
         return {"retrieval": found / sum(len(numbers) for numbers in parts)}
 
-    def _alike(self, vit: Any, numbers: Tensor, draws: torch.Generator | None) -> Tensor:
+    def _alike(self, vit: Any, numbers: Tensor, rng: torch.Generator | None) -> Tensor:
         """(n, n): first views against second views."""
         pictures = seen(self._corpus, torch.cat([numbers, numbers + 1]), DINO_VIEW)
-        if draws is not None:
-            pictures = softened(pictures, draws)
+        if rng is not None:
+            pictures = softened(pictures, rng)
         vectors = F.normalize(vit(pictures).last_hidden_state[:, 0].float(), dim=-1)
         one, other = vectors.chunk(2)
         return one @ other.T * vit.sharpness.exp()
@@ -168,10 +168,8 @@ def seen(corpus: Corpus, numbers: Tensor, view: Preprocessing) -> Tensor:
     return torch.stack([view(Image.fromarray(corpus.pixels[number])) for number in numbers.tolist()])
 
 
-def softened(pictures: Tensor, draws: torch.Generator) -> Tensor:
+def softened(pictures: Tensor, rng: torch.Generator) -> Tensor:
     """Half of the pictures blended with their 3 x 3 mean, by a share drawn at random."""
     count = len(pictures)
-    share = torch.rand(count, 1, 1, 1, generator=draws) * (
-        torch.rand(count, 1, 1, 1, generator=draws) < SOFTENED
-    )
+    share = torch.rand(count, 1, 1, 1, generator=rng) * (torch.rand(count, 1, 1, 1, generator=rng) < SOFTENED)
     return torch.lerp(pictures, F.avg_pool2d(pictures, 3, 1, 1, count_include_pad=False), share)

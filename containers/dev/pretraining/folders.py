@@ -23,7 +23,7 @@ def write_teacher(folder: Path, vae: Any, module: Any, shift: Tensor, scale: Ten
 
     Args:
         vae: a trained AutoencoderKL.
-        module: of `TeacherLesson`, trained.
+        module: of `TeacherTrainable`, trained.
         shift, scale: (C,) mean and deviation of the VAE's latents over the corpus; they go into its config.
     """
     vae.register_to_config(latents_mean=shift.tolist(), latents_std=scale.tolist())
@@ -42,7 +42,7 @@ def write_teacher(folder: Path, vae: Any, module: Any, shift: Tensor, scale: Ten
 
 
 def write_student(folder: Path, vq: Any, module: Any) -> None:
-    """Write the student in LlamaGen's layout; `module` is that of `StudentLesson`, trained."""
+    """Write the student in LlamaGen's layout; `module` is that of `StudentTrainable`, trained."""
     from proxytune.student.families.llamagen import CaptionEncoder, Student, save_student
 
     # What training counted there means nothing to anyone else.

@@ -1,8 +1,8 @@
 """Pretraining of one part: AdamW, a running average of the weights, resumable after any step.
 
-Beside `training.loop`, which trains adapters at a constant rate, this one trains whole models: warm-up, a
-cosine, the average that is used afterwards, and examinations on the way. Every draw comes from one generator
-that is kept with the weights, so a run that was interrupted ends with the very same weights.
+Unlike `training.loop`, which trains adapters at a constant rate, this one trains complete models: warm-up,
+a cosine, the average that is used afterwards, and evaluations in between. Every random number comes from one
+generator that is kept with the weights, so a run that was interrupted ends with the very same weights.
 """
 
 from __future__ import annotations
@@ -26,42 +26,42 @@ from proxytune.contract.signals import StopRequest
 REPORT_EVERY = 20.0
 
 
-class Lesson(Protocol):
-    """What a part gives to the loop."""
+class Trainable(Protocol):
+    """A part of the models that the loop can train."""
 
     module: nn.Module
     """All that is trained."""
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
-        """Loss of step `step` (0 is the first), with gradient; every random number comes from `draws`."""
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
+        """Compute the loss of step `step` (0 is the first), with gradient, at random by `rng` alone."""
         ...
 
-    def examine(self, module: nn.Module) -> dict[str, float]:
-        """How good the averaged weights are on held-out pictures; must draw nothing at random."""
+    def evaluate(self, module: nn.Module) -> dict[str, float]:
+        """Evaluate the averaged weights on held-out pictures, without any random number."""
         ...
 
 
-class _Pupil:
+class _TrainState:
     """Everything that changes while training, and its form in a checkpoint."""
 
-    def __init__(self, lesson: Lesson, settings: PartSettings, seed: int) -> None:
-        self.module, self.settings = lesson.module, settings
-        self.averaged = copy.deepcopy(lesson.module).eval().requires_grad_(False)
-        self.parameters = [value for value in lesson.module.parameters() if value.requires_grad]
+    def __init__(self, trainable: Trainable, settings: PartSettings, seed: int) -> None:
+        self.module, self.settings = trainable.module, settings
+        self.averaged = copy.deepcopy(trainable.module).eval().requires_grad_(False)
+        self.parameters = [value for value in trainable.module.parameters() if value.requires_grad]
         self.optimizer = torch.optim.AdamW(
             self.parameters, settings.learning_rate, settings.betas, weight_decay=settings.weight_decay
         )
-        self.draws = torch.Generator("cpu").manual_seed(seed)
+        self.rng = torch.Generator("cpu").manual_seed(seed)
         self.step, self.seconds = 0, 0.0
         self.losses: list[float] = []
         self.findings: list[dict[str, float]] = []
 
-    def state(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         return {
             "module": self.module.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "draws": self.draws.get_state(),
+            "rng": self.rng.get_state(),
             "losses": self.losses,
             "findings": self.findings,
             "seconds": self.seconds,
@@ -71,7 +71,7 @@ class _Pupil:
         self.module.load_state_dict(state["module"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.draws.set_state(state["draws"])
+        self.rng.set_state(state["rng"])
         self.losses, self.findings = state["losses"], state["findings"]
         self.step, self.seconds = step, state["seconds"]
 
@@ -104,74 +104,74 @@ def rate_at(step: int, settings: PartSettings) -> float:
 
 def train(
     name: str,
-    lesson: Lesson,
+    trainable: Trainable,
     settings: PartSettings,
     store: CheckpointStore,
     stop: StopRequest,
     *,
     seed: int,
     dtype: torch.dtype,
-    say: Callable[[str], None] = lambda line: print(line, flush=True),
+    log: Callable[[str], None] = lambda line: print(line, flush=True),
 ) -> dict[str, Any]:
     """Train until all steps are done, from the newest checkpoint when there is one.
 
     Returns:
-        The last state: `averaged`, `losses` (of every step), `findings` (of every examination), `seconds`.
+        The last state: `averaged`, `losses` (of every step), `findings` (of every evaluation), `seconds`.
 
     Raises:
-        SystemExit: 143 after SIGTERM, once a checkpoint of the last whole step is written.
-        FloatingPointError: the loss is no finite number any more.
+        SystemExit: 143 after SIGTERM, once a checkpoint of the last complete step is written.
+        FloatingPointError: the loss is not finite.
     """
-    pupil = _Pupil(lesson, settings, seed)
+    state = _TrainState(trainable, settings, seed)
     with stop.deferred():
         checkpoint = store.newest()
         if checkpoint is not None:
-            pupil.restore(checkpoint.step, checkpoint.state)
-            say(f"{name}: resumed after step {checkpoint.step}")
-        began, reported, first = time.monotonic() - pupil.seconds, time.monotonic(), pupil.step
+            state.restore(checkpoint.step, checkpoint.state)
+            log(f"{name}: resumed after step {checkpoint.step}")
+        began, reported, first = time.monotonic() - state.seconds, time.monotonic(), state.step
         start = reported
-        while pupil.step < settings.steps and not stop.requested:
+        while state.step < settings.steps and not stop.requested:
             with autocast(dtype):
-                loss = lesson.loss(pupil.step, pupil.draws)
+                loss = trainable.loss(state.step, state.rng)
             if not math.isfinite(float(loss.detach())):
-                raise FloatingPointError(f"the loss of {name} is {float(loss)} at step {pupil.step}")
-            pupil.learn(loss)
+                raise FloatingPointError(f"the loss of {name} is {float(loss)} at step {state.step}")
+            state.learn(loss)
             now = time.monotonic()
-            pupil.seconds = now - began
+            state.seconds = now - began
             if now - reported > REPORT_EVERY:
-                say(_report(name, pupil, (now - start) / (pupil.step - first)))
+                log(_report(name, state, (now - start) / (state.step - first)))
                 reported = now
-            if pupil.step % settings.examine_every == 0 or pupil.step == settings.steps:
-                _examine(name, lesson, pupil, dtype, say)
-            if pupil.step % settings.checkpoint_every == 0 or pupil.step == settings.steps:
-                store.write(pupil.step, pupil.state())
+            if state.step % settings.evaluate_every == 0 or state.step == settings.steps:
+                _evaluate(name, trainable, state, dtype, log)
+            if state.step % settings.checkpoint_every == 0 or state.step == settings.steps:
+                store.write(state.step, state.as_dict())
         if stop.requested:
-            store.write(pupil.step, pupil.state())
-            say(f"{name}: stopped after step {pupil.step}; its checkpoint is written")
+            store.write(state.step, state.as_dict())
+            log(f"{name}: stopped after step {state.step}; its checkpoint is written")
             stop.leave()
-    return pupil.state()
+    return state.as_dict()
 
 
-def _examine(
-    name: str, lesson: Lesson, pupil: _Pupil, dtype: torch.dtype, say: Callable[[str], None]
+def _evaluate(
+    name: str, trainable: Trainable, state: _TrainState, dtype: torch.dtype, log: Callable[[str], None]
 ) -> None:
     with torch.no_grad(), autocast(dtype):
-        found = lesson.examine(pupil.averaged)
-    pupil.findings.append({"step": float(pupil.step), "seconds": round(pupil.seconds, 1), **found})
+        found = trainable.evaluate(state.averaged)
+    state.findings.append({"step": float(state.step), "seconds": round(state.seconds, 1), **found})
     facts = "  ".join(f"{key} {value:.4g}" for key, value in found.items())
-    say(f"{name}: examined at step {pupil.step}: {facts}")
+    log(f"{name}: evaluated at step {state.step}: {facts}")
 
 
-def _report(name: str, pupil: _Pupil, step_seconds: float) -> str:
-    recent = pupil.losses[-50:]
-    left = (pupil.settings.steps - pupil.step) * step_seconds / 60
-    speed = pupil.settings.batch / step_seconds
+def _report(name: str, state: _TrainState, step_seconds: float) -> str:
+    recent = state.losses[-50:]
+    left = (state.settings.steps - state.step) * step_seconds / 60
+    speed = state.settings.batch / step_seconds
     return (
-        f"{name}: step {pupil.step} of {pupil.settings.steps}, loss {sum(recent) / len(recent):.4f}, "
+        f"{name}: step {state.step} of {state.settings.steps}, loss {sum(recent) / len(recent):.4f}, "
         f"{speed:.1f} pictures/s, {left:.0f} minutes left"
     )
 
 
 def store_of(work: Path, name: str, settings_hash: str) -> CheckpointStore:
-    """Where a part's checkpoints are kept."""
+    """Open the store of a part's checkpoints."""
     return CheckpointStore(work / name, settings_hash)

@@ -1,4 +1,4 @@
-"""How good the models in their folders are: recomputed from the files, as the product reads them."""
+"""Quality of the models in their folders: recomputed from the files, as the product reads them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 
 from dev.drawn_subjects.captions import caption
 from dev.pretraining.corpus import Corpus, draw_held_out
-from dev.pretraining.encoders import DinoLesson
+from dev.pretraining.encoders import DinoTrainable
 from dev.pretraining.settings import Settings
-from dev.pretraining.student import StudentLesson
-from dev.pretraining.teacher import TeacherLesson
+from dev.pretraining.student import StudentTrainable
+from dev.pretraining.teacher import TeacherTrainable
 from dev.pretraining.texts import all_captions
-from dev.pretraining.vae import VAELesson
-from dev.pretraining.vq import VQLesson
+from dev.pretraining.vae import VAETrainable
+from dev.pretraining.vq import VQTrainable
 from proxytune.drawn_world.appearance import CATEGORIES
 from proxytune.drawn_world.ground_truth.finding import find
 from proxytune.drawn_world.render import SIZE
@@ -33,11 +33,11 @@ from proxytune.teacher.latents import normalise_latents
 from proxytune.teacher.loading import load_part
 
 CPU = torch.device("cpu")
-# The samplers of the trial, at which samples were cleanest.
+# The samplers of the trial, with the cleanest pictures.
 TEACHER_SAMPLER = {"kind": "diffusion", "steps": 20, "guidance": 3}
 STUDENT_SAMPLER = {"kind": "autoregressive", "guidance": 1.75, "temperature": 1, "top_k": 0, "top_p": 0.8}
-# True pictures that CLIP is asked about.
-JUDGED = 360
+# Ground-truth pictures that CLIP classifies.
+CLASSIFIED = 360
 
 
 def measure(models: Path, settings: Settings, samples: int = 6) -> dict[str, float]:
@@ -45,8 +45,8 @@ def measure(models: Path, settings: Settings, samples: int = 6) -> dict[str, flo
 
     Args:
         models: the folders as `Pretraining.write_models` writes them.
-        settings: of the corpus; only its held-out pictures are drawn.
-        samples: pictures of each category in each context that are drawn and judged.
+        settings: of the corpus; only its held-out pictures are rendered.
+        samples: pictures of each category in each context that are generated and classified.
     """
     corpus = draw_held_out(settings)
     return {
@@ -77,19 +77,19 @@ def _generators(models: Path, corpus: Corpus, seed: int) -> dict[str, float]:
     parts = nn.ModuleDict({"gpt": student.gpt, "text": student.captions.text_encoder})
     captions = all_captions(seed)
     return {
-        "vae_psnr": VAELesson(corpus, 1).examine(vae)["psnr"],
-        "velocity_error": TeacherLesson(corpus, _latents(vae, corpus), captions, 1).examine(teacher)[
+        "vae_psnr": VAETrainable(corpus, 1).evaluate(vae)["psnr"],
+        "velocity_error": TeacherTrainable(corpus, _latents(vae, corpus), captions, 1).evaluate(teacher)[
             "velocity_error"
         ],
-        "vq_psnr": VQLesson(corpus, 1, 1).examine(student.vq)["psnr"],
-        "cross_entropy": StudentLesson(
+        "vq_psnr": VQTrainable(corpus, 1, 1).evaluate(student.vq)["psnr"],
+        "cross_entropy": StudentTrainable(
             corpus, student.vq.encode(corpus.pictures(corpus.held_out)), captions, 1
-        ).examine(parts)["cross_entropy"],
+        ).evaluate(parts)["cross_entropy"],
     }
 
 
 def _latents(vae: Any, corpus: Corpus) -> Tensor:
-    """(N, 1, C, h, w): the means alone, which is all that an examination looks at."""
+    """(N, 1, C, h, w): the means alone, which is all that an evaluation uses."""
     parts = [
         normalise_latents(vae.encode(corpus.pictures(numbers)).latent_dist.mean, vae.config)
         for numbers in corpus.held_out.split(200)
@@ -102,16 +102,16 @@ def _encoders(models: Path, corpus: Corpus) -> dict[str, float]:
     vit: Any = DinoEncoder(models / "dino-miniature", CPU).model
     # Only the order of the similarities counts.
     vit.sharpness = torch.zeros(())
-    return {"retrieval": DinoLesson(corpus, 2).examine(vit)["retrieval"]}
+    return {"retrieval": DinoTrainable(corpus, 2).evaluate(vit)["retrieval"]}
 
 
 def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
-    numbers = corpus.held_out[:JUDGED]
-    truth = [Image.fromarray(corpus.pixels[number]) for number in numbers.tolist()]
-    asked = [
+    numbers = corpus.held_out[:CLASSIFIED]
+    pictures = [Image.fromarray(corpus.pixels[number]) for number in numbers.tolist()]
+    requested = [
         (CATEGORIES[corpus.category[number]], CONTEXTS[corpus.context[number]]) for number in numbers.tolist()
     ]
-    figures = _shares("clip", _read_by_clip(ClipEncoder(models / "clip-miniature", CPU), truth), asked)
+    figures = _shares("clip", _read_by_clip(ClipEncoder(models / "clip-miniature", CPU), pictures), requested)
     wanted = [(category, context) for category in CATEGORIES for context in CONTEXTS for _ in range(count)]
     makers: tuple[tuple[str, PictureMaker, str, dict[str, Any]], ...] = (
         ("teacher", teachers.image_generator("sdxl"), "sdxl-miniature", TEACHER_SAMPLER),
@@ -124,7 +124,7 @@ def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
             for number, pair in enumerate(wanted)
         )
         pictures = maker.draw(Chunk("synthesize", 0, "base", SIZE, 24, sampler, requests))
-        # The renderings that come nearest: the small CLIP is no better at it than the generators.
+        # The renderings that come nearest: the small CLIP is not more reliable than the generators.
         nearest = [(one.place.form.category, one.scene.context) for one in find(pictures)]
         figures |= _shares(name, nearest, wanted)
     return figures
@@ -137,10 +137,12 @@ def _read_by_clip(clip: ClipEncoder, pictures: list[Image.Image]) -> list[tuple[
     return [pairs[number] for number in likeness.argmax(axis=1)]
 
 
-def _shares(name: str, found: Sequence[tuple[str, str]], asked: list[tuple[str, str]]) -> dict[str, float]:
-    """Shares of pictures in which the asked category and the asked context were found, each for itself."""
+def _shares(
+    name: str, found: Sequence[tuple[str, str]], requested: list[tuple[str, str]]
+) -> dict[str, float]:
+    """Shares of pictures that show the requested category, and the requested context."""
     return {
-        f"{name}_{what}": sum(one[place] == other[place] for one, other in zip(found, asked, strict=True))
-        / len(asked)
+        f"{name}_{what}": sum(one[place] == other[place] for one, other in zip(found, requested, strict=True))
+        / len(requested)
         for place, what in enumerate(("category", "context"))
     }

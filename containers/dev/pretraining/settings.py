@@ -1,4 +1,4 @@
-"""The numbers of the pretraining. What decides a result is here, so that it can be hashed and told."""
+"""The settings of the pretraining. What decides a result is here, so that it can be hashed and recorded."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 # Pictures of one chunk of the corpus.
 CHUNK = 2000
-# One thread each; together they take about as long as each other.
-LANES: dict[str, tuple[str, ...]] = {
+# The parts of each, on one thread; both take about as long.
+WORKERS: dict[str, tuple[str, ...]] = {
     "teacher": ("vae", "teacher", "clip", "dino"),
     "student": ("vq", "student"),
 }
@@ -24,7 +24,7 @@ class PartSettings:
             to a hundredth.
         weight_decay, betas: AdamW's.
         average: decay of the running average of the weights, which is what is used afterwards.
-        examine_every: steps between two examinations on held-out pictures.
+        evaluate_every: steps between two evaluations on held-out pictures.
     """
 
     steps: int
@@ -37,18 +37,18 @@ class PartSettings:
     warmup: int = 100
     clip: float = 1.0
     checkpoint_every: int = 100
-    examine_every: int = 400
+    evaluate_every: int = 400
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A whole pretraining. Learning rates and the ratio of steps were found in one trial on this world.
+    """A whole pretraining. Learning rates and the ratio of steps were found in one trial on this domain.
 
     Attributes:
-        seed: of the corpus, the first weights, and all draws.
-        pictures: in the corpus, two of each appearance; a multiple of twice `examined`.
-        held_out: pictures at its end that nothing is trained on.
-        parts: by name; the order is that of the lanes.
+        seed: of the corpus, the first weights, and all random numbers.
+        pictures: in the corpus, two of each appearance; a multiple of twice `held_out`.
+        held_out: pictures at its end that are not trained on.
+        parts: by name; the order is that of the workers.
     """
 
     seed: int = 0
@@ -81,7 +81,7 @@ def trial(steps: int = 3) -> Settings:
                 "batch": 8,
                 "warmup": 2,
                 "checkpoint_every": 1,
-                "examine_every": steps,
+                "evaluate_every": steps,
             }
         )
         for name, part in whole.parts.items()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dev.pretraining.corpus import Corpus
 from dev.pretraining.texts import Captions
-from dev.pretraining.tokenizers import t5_word_tokenizer, world_words
+from dev.pretraining.tokenizers import domain_words, t5_word_tokenizer
 from dev.pretraining.vq import CODES
 from proxytune.student.families.llamagen import LlamaGen, LlamaGenConfig, clean_for_model
 from proxytune.student.families.llamagen.captions import pad_left
@@ -17,7 +17,7 @@ from proxytune.student.families.llamagen.captions import pad_left
 # Official number of caption slots, and the width of the features.
 SLOTS, TEXT_WIDTH = 120, 128
 DROPPED = 0.1
-EXAMINED = 512
+EVALUATED = 512
 
 CONFIG = LlamaGenConfig(
     dim=192,
@@ -26,7 +26,7 @@ CONFIG = LlamaGenConfig(
     multiple_of=32,
     # Eight places along a side: with the official 10000 most channels would not turn at all.
     rope_base=100.0,
-    # Less than three passes over the corpus: nothing is learnt by heart that dropout could prevent.
+    # Less than three passes over the corpus: there is no overfitting that dropout could prevent.
     token_dropout_p=0.0,
     resid_dropout_p=0.0,
     ffn_dropout_p=0.0,
@@ -38,8 +38,8 @@ CONFIG = LlamaGenConfig(
 
 
 def make_tokenizer() -> Any:
-    """T5's tokenizer over the world's words."""
-    return t5_word_tokenizer(world_words(), SLOTS)
+    """T5's tokenizer over the domain's words."""
+    return t5_word_tokenizer(domain_words(), SLOTS)
 
 
 def make_text_encoder(tokenizer: Any) -> Any:
@@ -62,8 +62,8 @@ def make_text_encoder(tokenizer: Any) -> Any:
     )
 
 
-class StudentLesson:
-    """A `loop.Lesson`.
+class StudentTrainable:
+    """A `loop.Trainable`.
 
     Args:
         tokens: (N, 64) codes of the corpus.
@@ -78,21 +78,21 @@ class StudentLesson:
         padded = tokenizer(cleaned, padding=True, truncation=True, return_tensors="pt")
         self._ids, self._mask = padded["input_ids"], padded["attention_mask"]
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
         """Cross-entropy a code, in nats; some pictures without their caption."""
-        numbers = self._corpus.draw(self._batch, draws)
-        captions = self._captions.draw(self._corpus, numbers, draws)
-        dropped = torch.rand(self._batch, generator=draws) < DROPPED
+        numbers = self._corpus.sample(self._batch, rng)
+        captions = self._captions.sample(self._corpus, numbers, rng)
+        dropped = torch.rand(self._batch, generator=rng) < DROPPED
         return self._error(self.module, numbers, captions, dropped)
 
-    def examine(self, module: nn.Module) -> dict[str, float]:
+    def evaluate(self, module: nn.Module) -> dict[str, float]:
         """The same on held-out pictures, all with their full caption."""
         errors = []
-        for numbers in self._corpus.held_out[:EXAMINED].split(64):
+        for numbers in self._corpus.held_out[:EVALUATED].split(64):
             captions = self._captions.full(self._corpus, numbers)
             dropped = torch.zeros(len(numbers), dtype=torch.bool)
             errors.append(float(self._error(module, numbers, captions, dropped)) * len(numbers))
-        return {"cross_entropy": sum(errors) / len(self._corpus.held_out[:EXAMINED])}
+        return {"cross_entropy": sum(errors) / len(self._corpus.held_out[:EVALUATED])}
 
     def _error(self, module: Any, numbers: Tensor, captions: Tensor, dropped: Tensor) -> Tensor:
         features, mask = encode_ids(module["text"], self._ids[captions], self._mask[captions])
@@ -101,7 +101,7 @@ class StudentLesson:
 
 
 def encode_ids(text_encoder: Any, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """What `CaptionEncoder.encode` and `trim_caption` make of captions, with gradient, without the padding.
+    """Encode captions as `CaptionEncoder.encode` and `trim_caption` do, with gradient, without the padding.
 
     Args:
         ids, mask: (B, n), padded on the right.

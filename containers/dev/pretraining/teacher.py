@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dev.pretraining.autoencoding import squared
 from dev.pretraining.corpus import Corpus
 from dev.pretraining.texts import Captions
-from dev.pretraining.tokenizers import CLIP_SLOTS, clip_word_tokenizer, world_words
+from dev.pretraining.tokenizers import CLIP_SLOTS, clip_word_tokenizer, domain_words
 from dev.pretraining.vae import CHANNELS, STRIDE
 from proxytune.drawn_world.render import SIZE
 
@@ -22,26 +22,26 @@ from proxytune.drawn_world.render import SIZE
 TEXT_WIDTHS = (64, 64)
 # Share of pictures learnt without a caption, for guidance.
 DROPPED = 0.1
-# Original sizes of a user's photos, which SDXL's U-Net is told: an adapter is trained with them, pictures are
-# drawn with the model's own size, so both must be known and mean little.
+# Original sizes of a user's photos, which SDXL's U-Net is given: an adapter is trained with them, pictures
+# are generated with the model's own size, so both must be known and mean little.
 PHOTO_SIDES = (256, 1025)
-EXAMINED = 512
+EVALUATED = 512
 
 
 def make_tokenizers() -> tuple[Any, Any]:
     """SDXL's two: the first pads with the end token, the second with `!`."""
-    return clip_word_tokenizer(world_words()), clip_word_tokenizer(world_words(), pad="!")
+    return clip_word_tokenizer(domain_words()), clip_word_tokenizer(domain_words(), pad="!")
 
 
 def make_schedule() -> Any:
-    """The scheduler that draws: deterministic DDIM over a cosine schedule of velocities."""
+    """The scheduler that generates: deterministic DDIM over a cosine schedule of velocities."""
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     return DDIMScheduler(
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
         timestep_spacing="trailing",
-        # Latents have deviation 1; beyond 4 lies nothing that the VAE was shown.
+        # Latents have deviation 1; the VAE was shown nothing beyond 4.
         clip_sample=True,
         clip_sample_range=4.0,
     )
@@ -69,7 +69,7 @@ def make_unet() -> Any:
         cross_attention_dim=sum(TEXT_WIDTHS),
         addition_embed_type="text_time",
         addition_time_embed_dim=8,
-        # Six size numbers of eight values each, beside the pooled text.
+        # Six size numbers of eight values each, next to the pooled text.
         projection_class_embeddings_input_dim=6 * 8 + TEXT_WIDTHS[1],
     ).to(memory_format=torch.channels_last)
     # Two products and a softmax: the fused attention has a slow gradient in bfloat16 on a CPU.
@@ -96,8 +96,8 @@ def make_text_encoder(tokenizer: Any, width: int, *, projection: bool) -> Any:
     return CLIPTextModelWithProjection(config) if projection else CLIPTextModel(config)
 
 
-class TeacherLesson:
-    """A `loop.Lesson`.
+class TeacherTrainable:
+    """A `loop.Trainable`.
 
     Args:
         latents: (N, 2, 8, 8, 8) float16, means and deviations of the corpus, standardised for the U-Net.
@@ -119,24 +119,24 @@ class TeacherLesson:
         # As proxytune.teacher.families.sdxl makes its training schedule from a folder's sampler.
         self._schedule = DDPMScheduler.from_config(make_schedule().config)
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
-        """Squared error of the velocity; half of the timesteps uniform, half about the middle."""
-        numbers = self._corpus.draw(self._batch, draws)
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
+        """Squared error of the velocity; half of the timesteps uniform, half near the middle."""
+        numbers = self._corpus.sample(self._batch, rng)
         mean, deviation = self._latents[numbers].float().unbind(dim=1)
-        latents = mean + deviation * torch.randn(mean.shape, generator=draws)
-        middling = torch.sigmoid(torch.randn(self._batch, generator=draws))
+        latents = mean + deviation * torch.randn(mean.shape, generator=rng)
+        middling = torch.sigmoid(torch.randn(self._batch, generator=rng))
         share = torch.where(
-            torch.rand(self._batch, generator=draws) < 0.5, middling, torch.rand(self._batch, generator=draws)
+            torch.rand(self._batch, generator=rng) < 0.5, middling, torch.rand(self._batch, generator=rng)
         )
         timesteps = (share * self._schedule.config.num_train_timesteps).long().clamp(max=999)
-        kept = torch.rand(self._batch, generator=draws) >= DROPPED
-        noise = torch.randn(mean.shape, generator=draws)
-        captions = self._captions.draw(self._corpus, numbers, draws)
-        return self._error(self.module, latents, noise, timesteps, captions, kept, _sizes(self._batch, draws))
+        kept = torch.rand(self._batch, generator=rng) >= DROPPED
+        noise = torch.randn(mean.shape, generator=rng)
+        captions = self._captions.sample(self._corpus, numbers, rng)
+        return self._error(self.module, latents, noise, timesteps, captions, kept, _sizes(self._batch, rng))
 
-    def examine(self, module: nn.Module) -> dict[str, float]:
+    def evaluate(self, module: nn.Module) -> dict[str, float]:
         """The same error on held-out pictures at evenly spread timesteps, with fixed noise."""
-        numbers = self._corpus.held_out[:EXAMINED]
+        numbers = self._corpus.held_out[:EVALUATED]
         noise = torch.randn((len(numbers), CHANNELS, 8, 8), generator=torch.Generator().manual_seed(1))
         timesteps = ((torch.arange(len(numbers)) + 0.5) / len(numbers) * 1000).long()
         kept, captions = (
@@ -168,7 +168,7 @@ class TeacherLesson:
         answer = module["unet"](
             noisy.contiguous(memory_format=torch.channels_last),
             timesteps,
-            # Zeros stand for no caption, as SDXL's force_zeros_for_empty_prompt draws.
+            # Zeros stand for no caption, as SDXL's force_zeros_for_empty_prompt generates.
             encoder_hidden_states=states * kept[:, None, None],
             added_cond_kwargs={"text_embeds": pooled * kept[:, None], "time_ids": sizes},
             return_dict=False,
@@ -191,10 +191,10 @@ def _padded(tokenizer: Any, texts: tuple[str, ...]) -> list[list[int]]:
     return ids
 
 
-def _sizes(count: int, draws: torch.Generator) -> Tensor:
+def _sizes(count: int, rng: torch.Generator) -> Tensor:
     """SDXL's six numbers: half of the pictures as drawn, half as if they were crops of a user's photos."""
-    photo = torch.randint(*PHOTO_SIDES, (count, 2), generator=draws).float()
-    corner = torch.randint(SIZE // 2, (count, 2), generator=draws).float()
-    own = torch.rand(count, 1, generator=draws) < 0.5
+    photo = torch.randint(*PHOTO_SIDES, (count, 2), generator=rng).float()
+    corner = torch.randint(SIZE // 2, (count, 2), generator=rng).float()
+    own = torch.rand(count, 1, generator=rng) < 0.5
     target = torch.full((count, 2), float(SIZE))
     return torch.cat([torch.where(own, target, photo), torch.where(own, 0.0, corner), target], dim=1)

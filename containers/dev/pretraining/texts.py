@@ -1,4 +1,4 @@
-"""Captions of pictures: every caption that can be drawn, numbered, and as token ids."""
+"""Captions of pictures: all possible captions by number, and as token ids."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dev.drawn_subjects.captions import FRAMES, caption, rare_words
 from dev.pretraining.corpus import Corpus
-from dev.pretraining.tokenizers import world_words
+from dev.pretraining.tokenizers import domain_words
 from proxytune.drawn_world.appearance import CATEGORIES
 from proxytune.drawn_world.scene import CONTEXTS
 
@@ -24,7 +24,7 @@ Numbering = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Captions:
-    """All captions of the world.
+    """All captions of the drawn domain.
 
     Attributes:
         texts: by number: frame, rare word (or none), category, context (or none), the last changing fastest.
@@ -32,13 +32,13 @@ class Captions:
 
     texts: tuple[str, ...]
 
-    def draw(self, corpus: Corpus, numbers: Tensor, draws: torch.Generator) -> Tensor:
+    def sample(self, corpus: Corpus, numbers: Tensor, rng: torch.Generator) -> Tensor:
         """Numbers of captions for these pictures: (n,)."""
         count = len(numbers)
-        frame = torch.randint(len(FRAMES), (count,), generator=draws)
-        rare = torch.randint(1, RARE_WORDS + 1, (count,), generator=draws)
-        word = torch.where(torch.rand(count, generator=draws) < WITH_RARE_WORD, rare, 0)
-        bare = torch.rand(count, generator=draws) < WITHOUT_CONTEXT
+        frame = torch.randint(len(FRAMES), (count,), generator=rng)
+        rare = torch.randint(1, RARE_WORDS + 1, (count,), generator=rng)
+        word = torch.where(torch.rand(count, generator=rng) < WITH_RARE_WORD, rare, 0)
+        bare = torch.rand(count, generator=rng) < WITHOUT_CONTEXT
         context = torch.where(bare, len(CONTEXTS), _column(corpus.context, numbers))
         return _number(frame, word, _column(corpus.category, numbers), context)
 
@@ -54,8 +54,8 @@ class Captions:
 
 
 def all_captions(seed: int) -> Captions:
-    """Every caption that the pretraining can draw."""
-    words = (None, *rare_words(RARE_WORDS, seed, world_words()))
+    """Every caption that the pretraining can sample."""
+    words = (None, *rare_words(RARE_WORDS, seed, domain_words()))
     contexts = (*CONTEXTS, None)
     texts = tuple(
         caption(category, context, word, frame)

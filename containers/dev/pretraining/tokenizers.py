@@ -1,4 +1,4 @@
-"""The real tokenizer classes over the world's words; any other word is read in bytes or letters."""
+"""The real tokenizer classes over the domain's words; any other word is read in bytes or letters."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from proxytune.drawn_world.scene import CONTEXTS
 CLIP_SLOTS = 24
 
 
-def world_words() -> frozenset[str]:
-    """Every word that a caption of the world can hold."""
+def domain_words() -> frozenset[str]:
+    """Every word that a caption of the domain can contain."""
     return frozenset(word for text in (*FRAMES, *CATEGORIES, *CONTEXTS) for word in text.split())
 
 
@@ -30,7 +30,7 @@ def clip_word_tokenizer(words: Iterable[str], slots: int = CLIP_SLOTS, pad: str 
     """
     from transformers import CLIPTokenizer
 
-    # transformers takes pairs, whatever its annotation says.
+    # transformers takes pairs, in spite of its annotation.
     merges: Any = byte_pair_merges(words)
     letters = sorted(byte_letters().values())
     pieces = [*letters, *(f"{letter}</w>" for letter in letters), *("".join(pair) for pair in merges)]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dev.pretraining.autoencoding import EXAMINED, in_batches, psnr, reconstruction_loss
+from dev.pretraining.autoencoding import EVALUATED, in_batches, psnr, reconstruction_loss
 from dev.pretraining.corpus import Corpus
 from proxytune.drawn_world.render import SIZE
 
@@ -33,28 +33,28 @@ def make_vae() -> Any:
     ).to(memory_format=torch.channels_last)
 
 
-class VAELesson:
-    """A `loop.Lesson`."""
+class VAETrainable:
+    """A `loop.Trainable`."""
 
     def __init__(self, corpus: Corpus, batch: int) -> None:
         self.module: nn.Module = make_vae()
         self._corpus, self._batch = corpus, batch
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
         """Reconstruction, and the divergence of the latents from the normal distribution."""
         vae: Any = self.module
-        pictures = self._corpus.pictures(self._corpus.draw(self._batch, draws))
+        pictures = self._corpus.pictures(self._corpus.sample(self._batch, rng))
         latents = vae.encode(pictures).latent_dist
         mean, log_variance = latents.mean.float(), latents.logvar.float()
-        sample = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=draws)
+        sample = mean + torch.exp(0.5 * log_variance) * torch.randn(mean.shape, generator=rng)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         return reconstruction_loss(vae.decode(sample).sample, pictures) + PULL * divergence
 
-    def examine(self, module: nn.Module) -> dict[str, float]:
+    def evaluate(self, module: nn.Module) -> dict[str, float]:
         """PSNR of held-out pictures, encoded to the mean and decoded."""
         vae: Any = module
         scores, counts = [], []
-        for numbers in in_batches(self._corpus.held_out[:EXAMINED]):
+        for numbers in in_batches(self._corpus.held_out[:EVALUATED]):
             pictures = self._corpus.pictures(numbers)
             scores.append(psnr(vae.decode(vae.encode(pictures).latent_dist.mode()).sample, pictures))
             counts.append(len(numbers))

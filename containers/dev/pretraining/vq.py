@@ -1,4 +1,4 @@
-"""The student's picture tokenizer: its training losses, which the product's class has no need of."""
+"""The student's picture tokenizer: its training losses, which the product's class lacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dev.pretraining.autoencoding import (
-    EXAMINED,
+    EVALUATED,
     in_batches,
     psnr,
     reconstruction_loss,
@@ -24,13 +24,13 @@ CODES = 1024
 CONFIG = VQConfig(
     codebook_size=CODES, z_channels=128, ch=32, ch_mult=(1, 2, 4), num_res_blocks=1, norm_groups=8
 )
-# Weight of the pull of the latents to their codes beside that of the codes to the latents (LlamaGen's 0.25),
-# and of both beside the reconstruction.
+# Weight of the pull of the latents to their codes relative to that of the codes to the latents (LlamaGen's
+# 0.25), and of both relative to the reconstruction.
 COMMITMENT, QUANTISATION = 0.25, 4.0
-# Steps at which codes are seeded from latents, and between two looks for codes that nothing uses; for the
-# share of the training in which codes are still moved.
+# Steps at which codes are seeded from latents, and between two searches for unused codes; for
+# the share of the training in which codes are still reseeded.
 SEEDED_AT, RESEEDED_EVERY, RESEEDED_UNTIL = 250, 200, 0.7
-# Uses since the last look below which a code counts as dead.
+# Uses since the last search below which a code counts as dead.
 FEW = 2
 
 
@@ -41,8 +41,8 @@ def make_vq() -> VQTokenizer:
     return made
 
 
-class VQLesson:
-    """A `loop.Lesson`. Until the codes are seeded it is a plain autoencoder of unit latents.
+class VQTrainable:
+    """A `loop.Trainable`. Until the codes are seeded it is a plain autoencoder of unit latents.
 
     The tokenizer's own usage buffer counts the codes' uses, so that it is in every checkpoint.
     """
@@ -55,13 +55,13 @@ class VQLesson:
         self._seeded_at = min(SEEDED_AT, steps // 3)
         self._last_reseeding = int(RESEEDED_UNTIL * steps)
 
-    def loss(self, step: int, draws: torch.Generator) -> Tensor:
+    def loss(self, step: int, rng: torch.Generator) -> Tensor:
         """Reconstruction, codes to latents, latents to codes; straight through the choice of codes."""
         if step == self._seeded_at:
-            self._seed_codes(torch.arange(CODES), draws)
+            self._seed_codes(torch.arange(CODES), rng)
         elif self._seeded_at < step < self._last_reseeding and (step - self._seeded_at) % RESEEDED_EVERY == 0:
-            self._seed_codes(torch.nonzero(self._uses() < FEW)[:, 0], draws)
-        pictures = self._corpus.pictures(self._corpus.draw(self._batch, draws))
+            self._seed_codes(torch.nonzero(self._uses() < FEW)[:, 0], rng)
+        pictures = self._corpus.pictures(self._corpus.sample(self._batch, rng))
         latents = F.normalize(self._vq.latents(pictures).float(), dim=1)
         if step < self._seeded_at:
             return reconstruction_loss(self._decode(latents), pictures)
@@ -71,11 +71,11 @@ class VQLesson:
         through = latents + (codes - latents).detach()
         return reconstruction_loss(self._decode(through), pictures) + QUANTISATION * pull
 
-    def examine(self, module: nn.Module) -> dict[str, float]:
+    def evaluate(self, module: nn.Module) -> dict[str, float]:
         """PSNR of held-out pictures through the product's own encode and decode, and how many codes occur."""
         assert isinstance(module, VQTokenizer)
         scores, counts, seen = [], [], []
-        for numbers in in_batches(self._corpus.held_out[:EXAMINED]):
+        for numbers in in_batches(self._corpus.held_out[:EVALUATED]):
             pictures = self._corpus.pictures(numbers)
             ids = module.encode(pictures)
             scores.append(psnr(module.decode(ids), pictures))
@@ -100,11 +100,11 @@ class VQLesson:
         return codes.view(rows.shape).permute(0, 3, 1, 2), ids
 
     @torch.no_grad()
-    def _seed_codes(self, dead: Tensor, draws: torch.Generator) -> None:
-        """Give codes the values of latents drawn at random, and count afresh."""
-        pictures = self._corpus.pictures(self._corpus.draw(128, draws))
+    def _seed_codes(self, dead: Tensor, rng: torch.Generator) -> None:
+        """Set codes to randomly chosen latents, and reset the counts."""
+        pictures = self._corpus.pictures(self._corpus.sample(128, rng))
         latents = F.normalize(self._vq.latents(pictures).float(), dim=1)
         rows = latents.permute(0, 2, 3, 1).reshape(-1, latents.shape[1])
-        chosen = torch.randperm(len(rows), generator=draws)[: len(dead)]
+        chosen = torch.randperm(len(rows), generator=rng)[: len(dead)]
         self._vq.quantize.embedding.weight[dead] = rows[chosen]
         self._vq.quantize.codebook_used.zero_()

@@ -1,7 +1,7 @@
 """Tiny models: the real classes at the smallest useful size, with seeded random weights.
 
 Tests and, until trained ones exist, the demo run on them. They show nothing sensible; everything else about
-them is real: files, classes, tokenizers, training, sampling. Made byte-identical at every call, offline.
+them is real: files, classes, tokenizers, training, sampling. Every call writes the same bytes, offline.
 
     MODELS       catalogue id -> function that writes the model into a folder
     tokenizers   tokenizers made in code: byte-level CLIP, character-level T5
@@ -30,9 +30,9 @@ MODELS = {
 
 
 def write(model: str, folder: Path) -> None:
-    """Write the tiny model of this catalogue id into `folder`, whole or not at all.
+    """Write the tiny model of this catalogue id into `folder`, completely or not at all.
 
-    What the folder held before is replaced.
+    Earlier contents of the folder are replaced.
 
     Raises:
         KeyError: for an id that is not in MODELS.

@@ -1,4 +1,4 @@
-"""What the tiny teachers have in common: text encoders, VAEs, and the folder they are written into."""
+"""Parts that the tiny teachers have in common: text encoders, VAEs, and the folder they are written into."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ VAE_STRIDE = 8
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large a model's parts are. What makes it that model is not among them.
+    """Sizes of a model's parts; its structure is not among them.
 
     Attributes:
         clips: widths of the CLIP text encoders.
-        network: settings of the network that draws.
+        network: settings of the denoising network.
         t5: width of the T5 encoder, where there is one.
         t5_length: tokens that it reads.
         t5_settings, vae: settings that differ from the tiny ones.
@@ -75,7 +75,7 @@ def clip_text_encoder(tokenizer: Any, width: int, *, projection: bool) -> Any:
 
 
 def t5_text_encoder(tokenizer: Any, width: int, **changes: Any) -> Any:
-    """A T5 encoder with fresh weights, as T5 1.1 and flan-t5 are; two layers if not said otherwise."""
+    """A T5 encoder with fresh weights, as T5 1.1 and flan-t5 are; two layers by default."""
     from transformers import T5Config, T5EncoderModel
 
     sizes: dict[str, Any] = {"d_kv": 8, "d_ff": 2 * width, "num_layers": 2, "num_heads": 4}

@@ -1,4 +1,4 @@
-"""A tiny Janus: transformers' own classes whole, with a tokenizer whose marks are named as Janus-Pro's."""
+"""A tiny Janus: transformers' own classes, with a tokenizer whose special tokens are named as Janus-Pro's."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ CODES, CODE_WIDTH = 256, 8
 VQ_LEVELS = (1, 1, 1, 1)
 STRIDE = 2 ** (len(VQ_LEVELS) - 1)
 # Names of Janus-Pro's tokenizer: begin, end and padding of a text; speakers; a picture.
-MARKS = {
+SPECIAL_TOKENS = {
     "bos_token": "<\uff5cbegin\u2581of\u2581sentence\uff5c>",
     "eos_token": "<\uff5cend\u2581of\u2581sentence\uff5c>",
     "pad_token": "<\uff5c\u2581pad\u2581\uff5c>",
 }
-OTHER_MARKS = ("<|User|>", "<|Assistant|>", "<image_placeholder>", "<begin_of_image>", "<end_of_image>")
+MORE_SPECIAL_TOKENS = (
+    "<|User|>",
+    "<|Assistant|>",
+    "<image_placeholder>",
+    "<begin_of_image>",
+    "<end_of_image>",
+)
 # So that untuned logits differ enough for sampling to choose, that words and codes matter to the layers, and
 # that the codebook is spread as its latents are.
 HEAD_DEVIATION, EMBEDDING_DEVIATION, CODEBOOK_DEVIATION = 0.2, 1.0, 1.0
@@ -47,9 +53,9 @@ def write(folder: Path) -> None:
     ):
         torch.nn.init.normal_(weight, std=deviation)
     settings = model.generation_config
-    # Else transformers would make it anew from config.json, which does not know how a picture begins.
+    # Else transformers would create it from config.json, which lacks the token that begins a picture.
     settings._from_model_config = False
-    for name in MARKS:
+    for name in SPECIAL_TOKENS:
         setattr(settings, f"{name}_id", getattr(tokenizer, f"{name}_id"))
     settings.generation_kwargs = {"boi_token_id": tokenizer.convert_tokens_to_ids("<begin_of_image>")}
     model.eval().save_pretrained(folder)
@@ -69,7 +75,7 @@ def _config(tokenizer: Any) -> Any:
             "num_attention_heads": 4,
             "num_key_value_heads": 4,
             "max_position_embeddings": 512,
-            **{f"{name}_id": getattr(tokenizer, f"{name}_id") for name in MARKS},
+            **{f"{name}_id": getattr(tokenizer, f"{name}_id") for name in SPECIAL_TOKENS},
         },
         vision_config={
             "hidden_size": 32,
@@ -101,10 +107,10 @@ def _tokenizer() -> Any:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    names = [*MARKS.values(), *OTHER_MARKS]
+    names = [*SPECIAL_TOKENS.values(), *MORE_SPECIAL_TOKENS]
     pieces = [*names, *sorted(byte_letters().values())]
     tokenizer = Tokenizer(models.BPE(vocab={piece: place for place, piece in enumerate(pieces)}, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **MARKS)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL_TOKENS)

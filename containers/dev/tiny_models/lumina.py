@@ -85,7 +85,7 @@ def _vocabulary() -> Any:
 
 
 def _names(vocabulary: Any) -> dict[str, int]:
-    """The whole vocabulary, in order of the ids: marks, codes, and a letter for each byte."""
+    """The whole vocabulary, in order of the ids: special tokens, codes, and a letter for each byte."""
     named = {**vocabulary.names(), "<pad>": 1, "</s>": 2, "<unk>": 3}
     letters = sorted(byte_letters().values())
     named |= {letter: len(named) + place for place, letter in enumerate(letters)}
@@ -100,8 +100,8 @@ def _tokenizer(names: dict[str, int]) -> Any:
     tokenizer = Tokenizer(models.BPE(vocab=names, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    marks = [name for name in names if len(name) > 1]
-    tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in marks])
+    special = [name for name in names if len(name) > 1]
+    tokenizer.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in special])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
     )

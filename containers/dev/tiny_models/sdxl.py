@@ -25,7 +25,7 @@ TINY = Sizes(
         "norm_num_groups": 8,
     },
 )
-# Numbers that say each of SDXL's six sizes.
+# Channels that encode each of SDXL's six sizes.
 NUMBERS_A_SIZE = 8
 
 
@@ -56,7 +56,7 @@ def write(folder: Path, sizes: Sizes = TINY) -> None:
 
 
 def model_index(scheduler: str = "EulerDiscreteScheduler") -> dict[str, Any]:
-    """What model_index.json of an SDXL pipeline says; `scheduler` is a class of diffusers."""
+    """Return model_index.json of an SDXL pipeline; `scheduler` is a class of diffusers."""
     return {
         "_class_name": "StableDiffusionXLPipeline",
         "force_zeros_for_empty_prompt": True,
@@ -71,7 +71,7 @@ def model_index(scheduler: str = "EulerDiscreteScheduler") -> dict[str, Any]:
 
 
 def _conditioning(first: int, second: int) -> dict[str, Any]:
-    """What the U-Net is told beside the picture: both texts' states, the second's pooled one, six sizes."""
+    """U-Net settings of the conditioning: both texts' states, the second's pooled one, six sizes."""
     return {
         "use_linear_projection": True,
         "cross_attention_dim": first + second,

@@ -1,4 +1,4 @@
-"""Bring the official LlamaGen files into one model folder of safetensors, as the student reads it.
+"""Convert the official LlamaGen files to one model folder of safetensors, as the student reads it.
 
     python containers/dev/tools/convert_llamagen.py --gpt t2i_XL_stage2_512.pt --image-size 512 \
         --vq vq_ds16_t2i.pt --text flan-t5-xl --out llamagen-xl

@@ -1,4 +1,4 @@
-"""Bring the official Lumina-mGPT files and Chameleon's picture tokenizer into one model folder.
+"""Convert the official Lumina-mGPT files and Chameleon's picture tokenizer to one model folder.
 
     python containers/dev/tools/convert_lumina.py --lumina Lumina-mGPT-7B-768 --image-size 768 \
         --vqgan vqgan.ckpt --out lumina-mgpt-7b

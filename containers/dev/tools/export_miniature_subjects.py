@@ -1,4 +1,4 @@
-"""Write subjects of the miniature world as photo folders: `... export_miniature_subjects.py --out DIR`."""
+"""Write subjects of the miniature as photo folders: `... export_miniature_subjects.py --out DIR`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dev.drawn_subjects.subjects import SUBJECTS, subject_named
 
 
 def main(arguments: list[str]) -> int:
-    """Write the subjects that are asked for; the return value is the exit code."""
+    """Write the requested subjects; the return value is the exit code."""
     names = [subject.name for subject in SUBJECTS]
     parser = argparse.ArgumentParser(description="Write miniature subjects as a user's photo folders.")
     parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder a subject")

@@ -1,8 +1,8 @@
-"""Bring a model from the hub into a folder: what `npx proxytune import-model` calls on one machine.
+"""Import a model from the hub into a folder: what `npx proxytune import-model` calls on one machine.
 
     HF_TOKEN=... python containers/dev/tools/import_model.py --order order.json --out folder
 
-Prints a line a file. Ends with 1 and `ErrorName: message` on the standard error when it cannot be done.
+Prints a line a file. On failure it exits with 1 and `ErrorName: message` on the standard error.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from proxytune.importing.targets import Folder
 
 def main(arguments: list[str]) -> int:
     """Import; the return value is the exit code."""
-    parser = argparse.ArgumentParser(description="Bring a model from the Hugging Face hub into a folder.")
-    parser.add_argument("--order", type=Path, required=True, help="JSON of schema import-order")
+    parser = argparse.ArgumentParser(description="Import a model from the Hugging Face hub into a folder.")
+    parser.add_argument("--order", type=Path, required=True, help="the import request, as JSON")
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
-        help="the model folder: made, or made good; what else it holds of an earlier import is removed",
+        help="the model folder: created, completed or repaired; other files of an earlier import are removed",
     )
     given = parser.parse_args(arguments)
     try:
@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def token() -> str | None:
-    """The user's own token: of the environment, or as `hf auth login` left it."""
+    """Return the user's own token: of the environment, or as `hf auth login` left it."""
     from huggingface_hub import get_token
 
     return get_token()

@@ -19,7 +19,7 @@ from dev import tiny_models
 
 
 def main(arguments: list[str]) -> int:
-    """Write the models that are asked for; the return value is the exit code."""
+    """Write the requested models; the return value is the exit code."""
     parser = argparse.ArgumentParser(description="Make tiny models with seeded random weights.")
     parser.add_argument("--out", type=Path, required=True, help="folder that gets one folder a model")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""What a subject looks like: a category that captions name, and everything else, which they never do."""
+"""Looks of a subject: a category that captions name, and everything else, which they never do."""
 
 from __future__ import annotations
 
@@ -48,33 +48,33 @@ class Appearance:
     stretch: float
 
 
-def draw_appearance(draws: Random, category: str | None = None, pattern: str | None = None) -> Appearance:
-    """An appearance at random; what is given is kept.
+def sample_appearance(rng: Random, category: str | None = None, pattern: str | None = None) -> Appearance:
+    """Sample an appearance; given values are kept.
 
     Colours come from a continuous palette: no list of names covers them.
     """
-    category = category or _pick(draws, CATEGORIES)
-    pattern = pattern or _pick(draws, PATTERNS)
-    hue = draws.random()
-    body = _vivid(draws, hue)
-    mark = _clear_of(body, draws, hue, GREY_SHARE)
-    trim = _clear_of(body, draws, hue, 0.0)
-    return Appearance(category, pattern, body, mark, trim, draws.random(), draws.random())
+    category = category or _pick(rng, CATEGORIES)
+    pattern = pattern or _pick(rng, PATTERNS)
+    hue = rng.random()
+    body = _vivid(rng, hue)
+    mark = _clear_of(body, rng, hue, GREY_SHARE)
+    trim = _clear_of(body, rng, hue, 0.0)
+    return Appearance(category, pattern, body, mark, trim, rng.random(), rng.random())
 
 
-def _clear_of(body: Colour, draws: Random, hue: float, grey_share: float) -> Colour:
+def _clear_of(body: Colour, rng: Random, hue: float, grey_share: float) -> Colour:
     while True:
-        grey = draws.random() < grey_share
-        colour = _pick(draws, (NEAR_BLACK, NEAR_WHITE)) if grey else _vivid(draws, hue + draws.uniform(*TURN))
+        grey = rng.random() < grey_share
+        colour = _pick(rng, (NEAR_BLACK, NEAR_WHITE)) if grey else _vivid(rng, hue + rng.uniform(*TURN))
         if float(ciede2000(to_lab(body), to_lab(colour))) >= CLEAR:
             return colour
 
 
-def _vivid(draws: Random, hue: float) -> Colour:
-    red, green, blue = colorsys.hsv_to_rgb(hue % 1, draws.uniform(*VIVID), draws.uniform(*VIVID))
+def _vivid(rng: Random, hue: float) -> Colour:
+    red, green, blue = colorsys.hsv_to_rgb(hue % 1, rng.uniform(*VIVID), rng.uniform(*VIVID))
     return round(255 * red), round(255 * green), round(255 * blue)
 
 
-def _pick(draws: Random, choices: tuple[_Choice, ...]) -> _Choice:
+def _pick(rng: Random, choices: tuple[_Choice, ...]) -> _Choice:
     # `Random.choice` may change between Python versions; `random` is promised not to.
-    return choices[int(draws.random() * len(choices))]
+    return choices[int(rng.random() * len(choices))]

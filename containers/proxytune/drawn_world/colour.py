@@ -1,4 +1,4 @@
-"""Colours as people see them apart: CIE Lab and CIEDE2000."""
+"""Perceptual colours: CIE Lab and CIEDE2000."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _WHITE = _TO_XYZ.sum(axis=1)
 
 
 def to_lab(levels: npt.ArrayLike) -> Array:
-    """CIE Lab of sRGB levels.
+    """Convert sRGB levels to CIE Lab.
 
     Args:
         levels: (..., 3), 0 to 255.
@@ -33,7 +33,7 @@ def to_lab(levels: npt.ArrayLike) -> Array:
 
 
 def ciede2000(first: npt.ArrayLike, second: npt.ArrayLike) -> Array:
-    """Colour difference of Lab colours; about 1 is just visible, above 20 nobody calls them alike.
+    """Colour difference of Lab colours; about 1 is just visible, above 20 nobody calls them similar.
 
     The formula of CIE 142-2001 as Sharma, Wu and Dalal (2005) spell it out, with all weights 1.
 

@@ -1,4 +1,4 @@
-"""From parameters to pixels: drawn four times as large and averaged, without any chance in it."""
+"""From parameters to pixels: drawn four times as large and averaged, without randomness."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from proxytune.drawn_world.shapes import DARK, draw_layers
 SIZE = 32
 # Pixels that are averaged into one, along a side.
 FINENESS = 4
-# Share of the room above the object that is left free: it stands on the ground, below the middle.
+# Share of the space above the object in the free height: it stands on the ground, below the middle.
 _STANDS = 0.6
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture and the truth about it.
+    """A picture and its ground truth.
 
     Attributes:
         pixels: (32, 32, 3) sRGB levels.
-        mask: (32, 32), 255 where the object covers a pixel wholly, 0 where it does not.
+        mask: (32, 32), 255 where the object covers a pixel completely, 0 where it does not.
         appearance, pose: what was drawn.
     """
 

@@ -1,7 +1,7 @@
-"""Where an object is and how: the contexts, drawn as a few flat bands, and the pose.
+"""Surroundings and pose of an object; contexts are drawn as a few flat bands.
 
 Backgrounds are flat on purpose. With flakes, stars, planks and blades of grass the small models spend
-themselves on speckle that cannot be predicted, and the object stays patchy.
+their capacity on unpredictable speckle, and the object stays patchy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from proxytune.drawn_world.appearance import Colour
 
-# As captions name them; the first four stand among the evaluation prompts of prompts.json.
+# As captions name them; the evaluation prompts of prompts.json name them.
 CONTEXTS = (
     "at sunset",
     "in deep snow",
@@ -27,7 +27,7 @@ BRIGHTNESS = 5
 # Height of the horizon as a share of the picture.
 HORIZON = (0.50, 0.62)
 
-# What lies above and below the horizon.
+# The colours above and below the horizon.
 _BANDS: dict[str, tuple[Colour, Colour]] = {
     "at sunset": ((190, 70, 110), (85, 50, 70)),
     "in deep snow": ((180, 190, 205), (245, 247, 250)),
@@ -43,12 +43,12 @@ _MOON: Colour = (245, 240, 200)
 
 @dataclass(frozen=True)
 class Pose:
-    """What differs between two pictures of one object.
+    """Differences between two pictures of one object.
 
     Attributes:
         context: of CONTEXTS.
         scale: side of the object's square as a share of the picture.
-        right, down: how far it is moved from its place, as shares of the picture.
+        right, down: its shift from the usual place, as shares of the picture.
         horizon: height of the horizon as a share of the picture.
         brightness: levels added to the whole background.
         moon_left: on which side the moon stands, where there is one.
@@ -63,17 +63,17 @@ class Pose:
     moon_left: bool
 
 
-def draw_pose(draws: Random, context: str | None = None) -> Pose:
-    """A pose at random, in `context` when one is given. Objects are not mirrored or turned."""
-    chosen = CONTEXTS[int(draws.random() * len(CONTEXTS))]
+def sample_pose(rng: Random, context: str | None = None) -> Pose:
+    """Sample a pose, in `context` when one is given. Objects are not mirrored or turned."""
+    chosen = CONTEXTS[int(rng.random() * len(CONTEXTS))]
     return Pose(
         context=context or chosen,
-        scale=draws.uniform(0.76, 0.90),
-        right=draws.uniform(-0.06, 0.06),
-        down=draws.uniform(-0.04, 0.04),
-        horizon=draws.uniform(*HORIZON),
-        brightness=round(draws.uniform(-BRIGHTNESS, BRIGHTNESS)),
-        moon_left=draws.random() < 0.5,
+        scale=rng.uniform(0.76, 0.90),
+        right=rng.uniform(-0.06, 0.06),
+        down=rng.uniform(-0.04, 0.04),
+        horizon=rng.uniform(*HORIZON),
+        brightness=round(rng.uniform(-BRIGHTNESS, BRIGHTNESS)),
+        moon_left=rng.random() < 0.5,
     )
 
 

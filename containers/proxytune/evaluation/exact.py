@@ -38,9 +38,9 @@ def judge_of(plan: Plan) -> Judge:
     truth = plan["request"].get("truth")
     if truth is None:
         return lambda pictures, prompts: [None] * len(pictures)
-    from proxytune.drawn_world.ground_truth.judge import Judge as JudgeOfTruth
+    from proxytune.drawn_world.ground_truth.scorer import GroundTruthScorer
 
-    return JudgeOfTruth(plan["category"], truth)
+    return GroundTruthScorer(plan["category"], truth)
 
 
 def exact_row(measures: Sequence[Exact], seed: int) -> dict[str, Any]:

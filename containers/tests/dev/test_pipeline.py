@@ -1,4 +1,4 @@
-"""What the planner gives to the jobs that run without a cloud."""
+"""The plan of the jobs that run without a cloud."""
 
 import pytest
 
@@ -35,11 +35,11 @@ def test_jobs_and_chunks_are_those_of_the_plan(tmp_path):
     assert planned.chunks["sample-teacher"].keys() >= {"chunk-0000.json"}
 
 
-def test_what_the_planner_refuses_is_an_error_with_its_reason(tmp_path):
+def test_a_refusal_of_the_planner_is_an_error_with_its_reason(tmp_path):
     with pytest.raises(ValueError, match=r"RequestInvalid.*proxies"):
         plan_run(exported(tmp_path / "bear", proxies=1))
 
 
-def test_a_request_that_needs_the_clouds_decisions_is_refused(tmp_path):
+def test_a_request_with_decisions_of_the_cloud_is_refused(tmp_path):
     with pytest.raises(ValueError, match="curation"):
         plan_run(exported(tmp_path / "bear", curation=True))

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from dev.drawn_subjects.captions import FRAMES, caption, rare_words
-from proxytune.drawn_world.appearance import CATEGORIES, CLEAR, PATTERNS, Appearance, draw_appearance
+from proxytune.drawn_world.appearance import CATEGORIES, CLEAR, PATTERNS, Appearance, sample_appearance
 from proxytune.drawn_world.colour import ciede2000, to_lab
 from proxytune.drawn_world.render import SIZE, render
-from proxytune.drawn_world.scene import CONTEXTS, Pose, draw_background, draw_pose
+from proxytune.drawn_world.scene import CONTEXTS, Pose, draw_background, sample_pose
 
 # Pairs of Lab colours with their difference, from the table of Sharma, Wu and Dalal (2005).
 PUBLISHED = [
@@ -48,13 +48,13 @@ def test_lab_of_white_black_and_red():
 def world_digest(seed: int, count: int) -> str:
     draws, digest = Random(seed), hashlib.sha256()
     for _ in range(count):
-        picture = render(draw_appearance(draws), draw_pose(draws))
+        picture = render(sample_appearance(draws), sample_pose(draws))
         digest.update(picture.pixels.tobytes() + picture.mask.tobytes())
         digest.update(repr((picture.appearance, picture.pose)).encode())
     return digest.hexdigest()
 
 
-def test_the_same_seed_draws_the_same_world_and_another_seed_another():
+def test_the_same_seed_gives_the_same_pictures_and_another_seed_others():
     assert world_digest(1, 40) == world_digest(1, 40)
     assert world_digest(1, 40) != world_digest(2, 40)
 
@@ -65,8 +65,8 @@ def test_the_mask_is_where_the_object_changes_the_background(category):
         draws = Random(f"{category} {context} {pattern}")
         # Colours that no context has; by chance a black pattern at night or a white one in snow may vanish.
         strange = {"body": (0, 255, 0), "mark": (255, 0, 255), "trim": (0, 255, 255)}
-        look = replace(draw_appearance(draws, category, pattern), **strange)
-        picture = render(look, draw_pose(draws, context))
+        look = replace(sample_appearance(draws, category, pattern), **strange)
+        picture = render(look, sample_pose(draws, context))
         assert picture.pixels.shape == (SIZE, SIZE, 3)
         assert picture.mask.shape == (SIZE, SIZE)
         empty = np.asarray(draw_background(picture.pose, SIZE * 4).resize((SIZE, SIZE), 4))
@@ -81,7 +81,7 @@ def test_the_mask_is_where_the_object_changes_the_background(category):
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_the_colours_that_are_drawn_are_the_true_ones(category):
     for pattern in PATTERNS:
-        picture = render(draw_appearance(Random(pattern), category, pattern), pose("in deep snow"))
+        picture = render(sample_appearance(Random(pattern), category, pattern), pose("in deep snow"))
         inside = {tuple(pixel) for pixel in picture.pixels[picture.mask == 255].tolist()}
         truth = picture.appearance
         shown = {truth.body, truth.trim} | ({truth.mark} if pattern != "plain" else set())
@@ -101,18 +101,18 @@ def test_every_parameter_changes_the_picture(category, change):
     assert (np.abs(one - other).max(axis=-1) > 40).sum() >= 10
 
 
-def test_contexts_are_told_apart_by_their_background_alone():
+def test_contexts_are_distinct_by_their_background_alone():
     means = []
     for context in CONTEXTS:
-        pictures = [np.asarray(draw_background(draw_pose(Random(n), context), 32)) for n in range(8)]
+        pictures = [np.asarray(draw_background(sample_pose(Random(n), context), 32)) for n in range(8)]
         means.append(to_lab(np.stack([np.mean([p[rows] for p in pictures], (0, 1, 2)) for rows in ENDS])))
     for one, other in itertools.combinations(means, 2):
         assert float(ciede2000(one, other).max()) > 12
 
 
-def test_what_lies_on_the_body_is_clearly_of_another_colour():
+def test_mark_and_trim_differ_clearly_from_the_body():
     draws = Random(4)
-    drawn = [draw_appearance(draws) for _ in range(300)]
+    drawn = [sample_appearance(draws) for _ in range(300)]
     for look in drawn:
         for colour in (look.mark, look.trim):
             assert float(ciede2000(to_lab(look.body), to_lab(colour))) >= CLEAR

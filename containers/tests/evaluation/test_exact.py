@@ -13,16 +13,16 @@ import pytest
 from make_run import PLAN, make_run
 from PIL import Image
 
-from dev.drawn_subjects.export import truth_of
+from dev.drawn_subjects.export import ground_truth_of
 from dev.drawn_subjects.subjects import subject_named
 from proxytune.contract import schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
-from proxytune.drawn_world.appearance import draw_appearance
-from proxytune.drawn_world.ground_truth.measures import Exact, asked_context
+from proxytune.drawn_world.appearance import sample_appearance
+from proxytune.drawn_world.ground_truth.measures import Exact, prompted_context
 from proxytune.drawn_world.render import Picture, render
-from proxytune.drawn_world.scene import CONTEXTS, draw_pose
+from proxytune.drawn_world.scene import CONTEXTS, sample_pose
 from proxytune.evaluation.evaluate import evaluate
 from proxytune.evaluation.exact import EXACT, exact_row, judge_of
 from proxytune.evaluation.metrics_file import COLUMNS, EXACT_COLUMNS
@@ -39,14 +39,14 @@ def as_image(picture: Picture) -> Image.Image:
 def drawn(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.Image:
     """The teacher's are true; the student's have another trim; untuned: any fish, in a wrong context."""
     draws = Random(f"{stage} {variant} {prompt} {seed}")
-    asked = asked_context(prompt)
+    asked = prompted_context(prompt)
     if variant == "base":
         elsewhere = CONTEXTS[0 if asked is None else CONTEXTS.index(asked) - 1]
-        picture = render(draw_appearance(draws, "fish"), draw_pose(draws, elsewhere))
+        picture = render(sample_appearance(draws, "fish"), sample_pose(draws, elsewhere))
     else:
         wrong = replace(SUBJECT.appearance, trim=(218, 190, 43))
         look = wrong if stage == "sample-student" else SUBJECT.appearance
-        picture = render(look, draw_pose(draws, asked))
+        picture = render(look, sample_pose(draws, asked))
     return as_image(picture).resize((side, side), Image.Resampling.NEAREST)
 
 
@@ -54,7 +54,7 @@ def drawn(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.
 def told(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Folders:
     """An evaluated run of a subject of the small world; only read it."""
     plan = json.loads(PLAN.read_text().replace("dog", SUBJECT.category))
-    plan["request"]["truth"] = json.loads(json.dumps(truth_of(SUBJECT.appearance)))
+    plan["request"]["truth"] = json.loads(json.dumps(ground_truth_of(SUBJECT.appearance)))
     photos = [
         as_image(picture).resize((512, 512), Image.Resampling.NEAREST) for picture in SUBJECT.references()
     ]
@@ -144,7 +144,7 @@ def test_without_a_truth_there_is_none_of_it(evaluated: Folders) -> None:
 def test_a_truth_that_nothing_measures_ends_the_job_before_the_pictures(
     plan: dict[str, Any], folders: Folders
 ) -> None:
-    plan["request"]["truth"] = truth_of(SUBJECT.appearance)
+    plan["request"]["truth"] = ground_truth_of(SUBJECT.appearance)
     (folders.channel("plan") / "plan.json").write_text(json.dumps(plan))
     with pytest.raises(ProxytuneError, match="category 'dog'") as caught:
         evaluate(folders, {"stage": "evaluate", "seed": 7}, StopRequest())

@@ -1,4 +1,4 @@
-"""The contexts without an object, and which of them a picture shows behind one."""
+"""The contexts without an object, and a search for the one behind an object."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from proxytune.drawn_world.scene import BRIGHTNESS, CONTEXTS, HORIZON, Pose, dra
 _ROWS = 2
 # The renderer's own jitter, and as much again for what a decoder shifts.
 _MOST_OFF = 2 * BRIGHTNESS
-# A pixel further off than this (root mean square over its channels, in levels) is no background: the object.
+# A pixel further off than this (root mean square over its channels, in levels) is not background but object.
 _FOREIGN = 40.0
 # A pixel this far off is wrong, and no more wrong when it is further off.
 _WRONG = 60.0
@@ -29,8 +29,8 @@ class Scene:
     Attributes:
         context: of CONTEXTS.
         levels: (SIZE, SIZE, 3) sRGB levels, at the brightness that fits.
-        error: root mean square difference to the picture, in levels, over the pixels that were asked about;
-            each pixel counts for `_WRONG` at most, so that a moon in the wrong place spoils little.
+        error: root mean square difference to the picture, in levels, over the pixels that were compared;
+            each pixel counts for `_WRONG` at most, so that a moon in the wrong place matters little.
     """
 
     context: str
@@ -103,6 +103,6 @@ class Scenery:
         levels = self._levels[number] + np.float32(bright)
         off = np.minimum(np.square(self._picture - levels).mean(2), _WRONG**2)
         seen = float(weights.sum())
-        # Where nothing of the background is seen, nothing speaks for it.
+        # Where nothing of the background is visible, there is no evidence for it.
         error = float((off * weights).sum() / seen) ** 0.5 if seen > 0 else _WRONG
         return Scene(self._contexts[number], levels, error)

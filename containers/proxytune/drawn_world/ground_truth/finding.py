@@ -1,4 +1,4 @@
-"""What a picture shows: the object and the context that would have drawn it best."""
+"""The object and the context that explain a picture best."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from proxytune.drawn_world.render import SIZE
 # little; and the blurs that a picture is thought to have when its colours are read.
 _COMPARED_AT, _BLURS = 0.7, (0.0, 0.5, 0.75, 1.0, 1.25, 1.5)
 # Steps of the finer search: pixels of the canvas for the place, for the side, shares for the proportions; and
-# how often it goes on at the same step while that still helps.
+# how often it repeats the same step while that still helps.
 _STEPS = ((2, 3, 1 / 6), (1, 2, 1 / 12), (1, 1, 1 / 24))
 _ROUNDS = 4
-# Least CIEDE2000 between body and mark at which there is a pattern; in the world it is 20.
+# Least CIEDE2000 between body and mark at which there is a pattern; in the domain it is 20.
 _CONTRAST = 10.0
 # Levels from which surroundings look like no context (`Scene.error`): pictures of the models reach 17, also
 # those of an untuned student, whose colours bleed; noise, gradients and cut-up pictures begin at 25.
@@ -31,20 +31,20 @@ _UNLIKE_SCENE = 21.0
 # Least that an object must change of the bare background, in levels, and the share of that which it may leave
 # unexplained: objects of the models change 33 at least and leave .67 at most, noise changes 12 and leaves .8.
 _LEAST_CHANGE, _UNEXPLAINED = 20.0, 0.75
-# Another category is looked at closer too when its coarse error is less than this many times the best.
+# Another category is refined too when its coarse error is less than this many times the best.
 _CLOSE = 1.4
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a picture shows.
+    """Result of a search in a picture.
 
     Attributes:
         place: the outline, pattern and place that explain it best, also where no object stands out.
-        scene: the background that explains best what lies around.
+        scene: the background that explains best the surroundings.
         body, mark, trim: measured colours there; without a pattern the mark has the body's colour.
         mask: (SIZE, SIZE) the share of each pixel that the object covers.
-        error: root mean square difference between the picture and what was found, in levels.
+        error: root mean square difference between the picture and this explanation, in levels.
         empty_error: the same for the background alone, without any object.
     """
 
@@ -59,7 +59,7 @@ class Finding:
 
     @property
     def category(self) -> str | None:
-        """The likeliest category of the object; None where there is none, or nothing looks like the world."""
+        """The likeliest category of the object; None where there is none, or nothing looks like one."""
         there = self.empty_error > _LEAST_CHANGE and self.error < _UNEXPLAINED * self.empty_error
         return self.place.form.category if there and self.context is not None else None
 
@@ -92,7 +92,7 @@ def _look(picture: Floats, scenery: Scenery, found: list[tuple[float, Place]]) -
 
 
 def _worth_a_look(found: list[tuple[float, Place]]) -> list[Place]:
-    """The best place, and that of another category where the coarse look hardly tells the two apart."""
+    """The best place, and that of another category where the coarse search hardly separates the two."""
     least, best = found[0]
     rivals = [entry for entry in found if entry[1].form.category != best.form.category]
     return [best, *(place for error, place in rivals[:1] if error < _CLOSE * least)]

@@ -1,4 +1,4 @@
-"""How well an object in a place explains a picture, and in which colours: least squares over the parts.
+"""Error and colours of an object in a place as the explanation of a picture: least squares over the parts.
 
 A picture is taken as what the parts cover, each in one colour, before the context's background, and all of it
 blurred: a decoder's softness then costs little, and the colours are those before the blur.

@@ -1,4 +1,4 @@
-"""What a picture shows against what it should show: the exact measures."""
+"""The exact measures: the object found in a picture against the ground truth."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from proxytune.drawn_world.ground_truth.parts import coverage
 from proxytune.drawn_world.ground_truth.search import PLAIN
 from proxytune.drawn_world.scene import CONTEXTS
 
-# The true outline is laid over the found one where it fits best, within these pixels of the canvas: where an
-# object stands and how large it is are not part of how it looks.
+# The true outline is laid over the found one where it fits best, within these pixels of the canvas: place and
+# size of an object are not part of its looks.
 _MOVES, _SIDES = (-4, -2, 0, 2, 4), (-6, -3, 0, 3, 6)
 
 
@@ -30,8 +30,8 @@ class Exact:
         palette: mean CIEDE2000 between the colours found on body, mark and trim and the true ones; 2 is
             hardly visible. Of two plain objects body and trim alone; else a plain one's mark is its body.
         shape: area that the found outline shares with the true one over the area of both together, 0 to 1.
-        pattern, category: found, and the true one.
-        context: found, and the one that was asked for; None where none was.
+        pattern, category: the one found is the true one.
+        context: the one found is the requested one; None where none was requested.
     """
 
     palette: float
@@ -41,54 +41,59 @@ class Exact:
     context: bool | None
 
 
-def measure(pictures: Sequence[Image.Image], truth: Appearance, asked: Sequence[str | None]) -> list[Exact]:
-    """The exact measures of pictures of any size, against what the subject truly looks like.
+def measure(
+    pictures: Sequence[Image.Image], appearance: Appearance, requested: Sequence[str | None]
+) -> list[Exact]:
+    """Measure pictures of any size against the ground truth of the subject.
 
     Args:
         pictures: at least one.
-        truth: the subject.
-        asked: of each picture the context that it should show, of CONTEXTS, or None.
+        appearance: the subject's.
+        requested: of each picture the context that it should show, of CONTEXTS, or None.
     """
-    return [compare(finding, truth, context) for finding, context in zip(find(pictures), asked, strict=True)]
+    return [
+        compare(finding, appearance, context)
+        for finding, context in zip(find(pictures), requested, strict=True)
+    ]
 
 
-def compare(finding: Finding, truth: Appearance, asked: str | None) -> Exact:
-    """What was found against the truth. Where no object stands out there is neither pattern nor outline."""
-    category = finding.category == truth.category
+def compare(finding: Finding, appearance: Appearance, requested: str | None) -> Exact:
+    """Compare a finding with the ground truth. Without an object there is neither pattern nor outline."""
+    category = finding.category == appearance.category
     return Exact(
-        palette=round(_palette_distance(finding, truth), 6),
-        shape=round(_overlap(finding, truth), 6) if finding.category else 0.0,
-        pattern=finding.pattern == truth.pattern,
+        palette=round(_palette_distance(finding, appearance), 6),
+        shape=round(_overlap(finding, appearance), 6) if finding.category else 0.0,
+        pattern=finding.pattern == appearance.pattern,
         category=category,
-        context=None if asked is None else finding.context == asked,
+        context=None if requested is None else finding.context == requested,
     )
 
 
-def asked_context(prompt: str | None) -> str | None:
-    """The context of the world that a prompt names; None for none, or for several of them."""
+def prompted_context(prompt: str | None) -> str | None:
+    """The context of the domain that a prompt names; None for none, or for several of them."""
     named = [context for context in CONTEXTS if re.search(rf"\b{re.escape(context)}\b", prompt or "")]
     return named[0] if len(named) == 1 else None
 
 
-def _palette_distance(finding: Finding, truth: Appearance) -> float:
-    pairs = [(finding.body, truth.body), (finding.trim, truth.trim)]
-    true_mark = truth.body if truth.pattern == PLAIN else truth.mark
-    if finding.place.form.pattern != PLAIN or truth.pattern != PLAIN:
+def _palette_distance(finding: Finding, appearance: Appearance) -> float:
+    pairs = [(finding.body, appearance.body), (finding.trim, appearance.trim)]
+    true_mark = appearance.body if appearance.pattern == PLAIN else appearance.mark
+    if finding.place.form.pattern != PLAIN or appearance.pattern != PLAIN:
         pairs.append((finding.mark, true_mark))
     found, true = zip(*pairs, strict=True)
     return float(ciede2000(to_lab(found), to_lab(true)).mean())
 
 
-def _overlap(finding: Finding, truth: Appearance) -> float:
+def _overlap(finding: Finding, appearance: Appearance) -> float:
     place = finding.place
     forms = [
         replace(
             place.form,
-            category=truth.category,
+            category=appearance.category,
             pattern=PLAIN,
             side=place.form.side + change,
-            build=truth.build,
-            stretch=truth.stretch,
+            build=appearance.build,
+            stretch=appearance.stretch,
         )
         for change in _SIDES
     ]

@@ -1,8 +1,9 @@
-"""The first, coarse look: every category in every pattern, on a grid of places, sizes and proportions.
+"""The coarse search: every category in every pattern, on a grid of places, sizes and proportions.
 
 A hypothesis cuts a picture into regions: body, mark, trim, the dark details, and the rest. A good one leaves
-little variance of colour within body, mark and trim, and its dark details and its rest look as the world
-draws them. Sums over regions are products of two matrices, so all hypotheses meet all pictures at once.
+little variance of colour within body, mark and trim, and its dark details and its rest look as the
+renderer draws them. Sums over regions are products of two matrices, so all hypotheses meet all pictures at
+once.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def test_subjects_of_one_category_differ_in_their_palette():
             assert float(ciede2000(palette(one), palette(other)).max()) > 15, (one.name, other.name)
 
 
-def test_references_show_the_subjects_contexts_and_true_pictures_are_others():
+def test_references_show_the_subjects_contexts_and_unseen_pictures_are_others():
     for subject in SUBJECTS:
         references = subject.references()
         assert {picture.pose.context for picture in references} == set(subject.contexts)
@@ -68,10 +68,10 @@ def hashable(value):
 def test_an_exported_folder_passes_inspection(subject, tmp_path):
     export_subject(subject, tmp_path, {"preset": "draft"})
     request = json.loads((tmp_path / "subject.json").read_text("utf-8"))
-    truth = Appearance(
+    ground_truth = Appearance(
         subject.category, **{name: hashable(value) for name, value in request["truth"].items()}
     )
-    assert truth == subject.appearance
+    assert ground_truth == subject.appearance
     assert {**request, "truth": None} == {
         "category": subject.category,
         **REQUEST,
@@ -88,7 +88,7 @@ def test_an_exported_folder_passes_inspection(subject, tmp_path):
         assert min(photo.size) >= SOFT_SIDE
         assert np.asarray(photo).std(axis=(0, 1)).max() > FLAT
         assert sharpness(photo) > SHARP
-        # Training shrinks the photo; what it sees is the picture that was drawn, to a rounding.
+        # Training shrinks the photo back to the rendered picture, up to rounding.
         back = np.asarray(photo.resize((SIZE, SIZE), Image.Resampling.BOX))
         np.testing.assert_array_equal(back, picture.pixels)
     thumbnails = [np.asarray(photo.resize((32, 32)), dtype=float) for photo in photos]
@@ -96,7 +96,7 @@ def test_an_exported_folder_passes_inspection(subject, tmp_path):
         assert np.abs(one - other).mean() > SAME_PICTURE
 
 
-def test_the_tool_writes_what_it_is_asked_for(tmp_path):
+def test_the_tool_writes_the_requested_subjects(tmp_path):
     command = [sys.executable, str(TOOL), "--out", str(tmp_path), "--only", "demo-car"]
     made = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert made.returncode == 0, made.stderr

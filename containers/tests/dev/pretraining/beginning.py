@@ -1,12 +1,12 @@
-"""A pretraining that tests begin for themselves."""
+"""A short pretraining for tests."""
 
 from pathlib import Path
 
 import torch
 
 from dev.pretraining.corpus import draw_corpus
-from dev.pretraining.lanes import Pretraining
 from dev.pretraining.settings import trial
+from dev.pretraining.workers import Pretraining
 from proxytune.contract.signals import StopRequest
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from beginning import begin
 
-from dev.pretraining.lanes import Pretraining
+from dev.pretraining.workers import Pretraining
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The models as the product reads them: the functions that were trained are the functions that are used."""
+"""The models as the product reads them: it computes the functions that were trained."""
 
 import numpy as np
 import pytest
@@ -81,9 +81,9 @@ def chunk(sampler):
     return Chunk("synthesize", 0, "base", 32, 2, sampler, pictures)
 
 
-def test_the_product_draws_with_both_models(cut_off):
+def test_the_product_generates_with_both_models(cut_off):
     _, models = cut_off
-    drawings = []
+    generated = []
     for maker, folder, sampler in (
         (
             teachers.image_generator("sdxl"),
@@ -97,8 +97,8 @@ def test_the_product_draws_with_both_models(cut_off):
         ),
     ):
         maker.load(models / folder, None, CPU)
-        drawings.append(maker.draw(chunk(sampler)))
-    for pictures in drawings:
+        generated.append(maker.draw(chunk(sampler)))
+    for pictures in generated:
         assert [picture.size for picture in pictures] == [(32, 32)] * 3
         assert not np.array_equal(*map(np.asarray, pictures[:2]))
 

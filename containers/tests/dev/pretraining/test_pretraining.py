@@ -16,9 +16,9 @@ from beginning import begin
 from jobs import StopBefore
 
 from dev.pretraining.corpus import draw_corpus, open_corpus
-from dev.pretraining.lanes import Pretraining
 from dev.pretraining.loop import rate_at
-from dev.pretraining.settings import LANES, PartSettings, Settings, trial
+from dev.pretraining.settings import WORKERS, PartSettings, Settings, trial
+from dev.pretraining.workers import Pretraining
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
 
@@ -27,9 +27,11 @@ RECORDED = Path(__file__).with_name("first_losses.json")
 TOOL = Path(__file__).parents[3] / "dev" / "tools" / "pretrain_miniature.py"
 
 
-def test_the_lanes_train_every_part_once():
+def test_the_workers_train_every_part_once():
     assert (
-        sorted(part for lane in LANES.values() for part in lane) == sorted(Settings().parts) == sorted(PARTS)
+        sorted(part for worker in WORKERS.values() for part in worker)
+        == sorted(Settings().parts)
+        == sorted(PARTS)
     )
 
 
@@ -70,7 +72,7 @@ def test_the_first_steps_have_the_recorded_losses(cut_off):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["vae", "vq", "clip", "dino"])
-def test_a_part_that_was_stopped_ends_with_the_very_same_weights(part, cut_off, tmp_path):
+def test_a_stopped_part_ends_with_the_same_weights_bit_for_bit(part, cut_off, tmp_path):
     torch.set_num_threads(1)
     pretraining, _ = cut_off
     whole = pretraining.run(part)
@@ -99,19 +101,19 @@ def test_checkpoints_of_other_settings_are_refused(cut_off):
 
 
 @pytest.mark.slow
-def test_the_command_stops_on_sigterm_with_a_checkpoint_and_goes_on(tmp_path):
-    # The real command with its real settings, on a small corpus: 400 pictures beside those that are held out.
+def test_the_command_stops_on_sigterm_with_a_checkpoint_and_continues(tmp_path):
+    # The real command with its real settings, on a small corpus: 400 pictures besides the held-out ones.
     draw_corpus(tmp_path / "corpus", replace(Settings(), pictures=2_400))
-    command = [sys.executable, str(TOOL), "--work", str(tmp_path), "--lane", "student"]
+    command = [sys.executable, str(TOOL), "--work", str(tmp_path), "--worker", "student"]
     for _ in range(2):
         log = (tmp_path / "log.txt").open("w")
-        lane = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ})
-        _wait_for(tmp_path / "log.txt", "vq: step", lane)
-        lane.send_signal(signal.SIGTERM)
-        assert lane.wait(timeout=300) == 143
-    said = (tmp_path / "log.txt").read_text("utf-8")
-    assert "vq: resumed after step" in said
-    assert "its checkpoint is written" in said
+        worker = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ})
+        _wait_for(tmp_path / "log.txt", "vq: step", worker)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=300) == 143
+    output = (tmp_path / "log.txt").read_text("utf-8")
+    assert "vq: resumed after step" in output
+    assert "its checkpoint is written" in output
 
 
 def _wait_for(file, text, process):

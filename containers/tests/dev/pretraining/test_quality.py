@@ -1,4 +1,4 @@
-"""The card's figures: recomputed from the written files they are those that training found."""
+"""The card's figures: recomputed from the written files, they equal those of the training."""
 
 import json
 
@@ -12,7 +12,7 @@ from dev.pretraining.quality import measure
 from dev.pretraining.settings import trial
 
 
-def test_held_out_pictures_drawn_alone_are_those_of_the_corpus(tmp_path, monkeypatch):
+def test_held_out_pictures_rendered_alone_are_those_of_the_corpus(tmp_path, monkeypatch):
     monkeypatch.setattr("dev.pretraining.corpus.CHUNK", 80)
     draw_corpus(tmp_path, trial())
     whole, alone = open_corpus(tmp_path, trial()), draw_held_out(trial())
@@ -23,7 +23,7 @@ def test_held_out_pictures_drawn_alone_are_those_of_the_corpus(tmp_path, monkeyp
 
 
 @pytest.mark.slow
-def test_the_figures_of_the_written_models_are_those_that_training_found(cut_off, tmp_path):
+def test_the_figures_of_the_written_models_are_those_of_the_training(cut_off, tmp_path):
     pretraining, models = cut_off
     figures = measure(models, pretraining.settings, samples=1)
     found = {

@@ -14,7 +14,7 @@ MODELS = Path(__file__).parents[3] / "models" / "miniature"
 MOST_BYTES = 60e6
 
 
-def test_the_card_tells_of_these_weights():
+def test_the_card_describes_these_weights():
     card = json.loads((MODELS / FILE).read_text("utf-8"))
     assert card["settings"] == json.loads(json.dumps(Settings().to_dict()))
     folders = {folder.name: size_of(folder) for folder in MODELS.iterdir() if folder.is_dir()}
@@ -22,11 +22,11 @@ def test_the_card_tells_of_these_weights():
     assert sum(folders.values()) < MOST_BYTES
     assert {"processor", "computed_in", "threads"} <= card["machine"].keys()
     assert all(seconds > 0 for seconds in card["seconds"].values())
-    assert card["peak_bytes_of_a_lane"] > 100e6
+    assert card["peak_bytes_of_a_worker"] > 100e6
 
 
 @pytest.mark.slow
-def test_the_cards_figures_come_out_of_the_weights():
+def test_the_weights_reproduce_the_cards_figures():
     card = json.loads((MODELS / FILE).read_text("utf-8"))["quality"]
     # One picture of each category in each context instead of the card's six: a fifth of the time.
     found = measure(MODELS, Settings(), samples=1)

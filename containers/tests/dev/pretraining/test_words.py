@@ -6,7 +6,7 @@ from dev.pretraining.descriptions import words
 from dev.pretraining.encoders import make_clip_tokenizer
 from dev.pretraining.student import SLOTS, make_tokenizer
 from dev.pretraining.teacher import make_tokenizers
-from dev.pretraining.tokenizers import byte_pair_merges, world_words
+from dev.pretraining.tokenizers import byte_pair_merges, domain_words
 from proxytune.drawn_world.appearance import CATEGORIES
 from proxytune.drawn_world.scene import CONTEXTS
 from proxytune.student.families.llamagen import CaptionEncoder
@@ -21,11 +21,11 @@ def reread(tokenizer, folder):
     return kind.from_pretrained(folder, local_files_only=True)
 
 
-def test_every_word_of_the_world_is_one_token_also_after_reading_the_files(tmp_path):
+def test_every_word_of_the_domain_is_one_token_also_after_reading_the_files(tmp_path):
     tokenizers = [*make_tokenizers(), make_tokenizer(), make_clip_tokenizer()]
     for number, tokenizer in enumerate(tokenizers):
         back = reread(tokenizer, tmp_path / str(number))
-        for word in world_words() | (words() if number == 3 else set()):
+        for word in domain_words() | (words() if number == 3 else set()):
             for reader in (tokenizer, back):
                 assert len(reader(word, add_special_tokens=False).input_ids) == 1, word
                 assert reader.decode(reader(word, add_special_tokens=False).input_ids).strip() == word

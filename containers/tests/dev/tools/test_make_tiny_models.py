@@ -40,7 +40,7 @@ def test_every_call_writes_the_same_bytes_for_all_models(tmp_path):
     }
 
 
-def test_only_what_is_asked_for_is_made(tmp_path):
+def test_only_requested_models_are_made(tmp_path):
     tool = runpy.run_path(str(TOOL))
     assert tool["main"](["--out", str(tmp_path), "--only", "dino-tiny"]) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["dino-tiny"]

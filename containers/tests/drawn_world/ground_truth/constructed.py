@@ -1,4 +1,4 @@
-"""Pictures of which everybody knows the order: a subject, a near miss, another subject of its category."""
+"""Pictures in a known order: a subject, a near miss, another subject of its category."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 
 from dev.drawn_subjects.subjects import Subject
-from proxytune.drawn_world.appearance import Appearance, Colour, draw_appearance
+from proxytune.drawn_world.appearance import Appearance, Colour, sample_appearance
 from proxytune.drawn_world.colour import ciede2000, to_lab
 from proxytune.drawn_world.render import Picture, render
-from proxytune.drawn_world.scene import draw_pose
+from proxytune.drawn_world.scene import sample_pose
 
 THREE = ("the subject", "a near miss", "another subject")
 EACH = 8
@@ -25,7 +25,7 @@ def constructed(subject: Subject) -> tuple[list[Picture], list[Picture], list[Pi
         [near_miss(truth)] * EACH,
         [another(truth, Random(f"{subject.name} {number}")) for number in range(EACH)],
     )
-    poses = [draw_pose(draws) for _ in range(EACH)]
+    poses = [sample_pose(draws) for _ in range(EACH)]
     same, near, other = ([render(look, pose) for look, pose in zip(of, poses, strict=True)] for of in looks)
     return same, near, other
 
@@ -45,7 +45,7 @@ def near_miss(truth: Appearance) -> Appearance:
 def another(truth: Appearance, draws: Random) -> Appearance:
     """A subject of this category that looks like another one to anybody: in every colour, and in pattern."""
     while True:
-        drawn = draw_appearance(draws, truth.category)
+        drawn = sample_appearance(draws, truth.category)
         far = [
             float(ciede2000(to_lab(getattr(drawn, part)), to_lab(getattr(truth, part)))) > 30
             for part in ("body", "mark", "trim")

@@ -1,4 +1,4 @@
-"""Pictures of the world, and what a decoder may do to them."""
+"""Pictures of the drawn domain, and a decoder's possible damage to them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageFilter
 
-from proxytune.drawn_world.appearance import draw_appearance
+from proxytune.drawn_world.appearance import sample_appearance
 from proxytune.drawn_world.render import Picture, render
-from proxytune.drawn_world.scene import draw_pose
+from proxytune.drawn_world.scene import sample_pose
 
 # Blur in pixels and noise in levels. The miniature's decoders reach 25 dB; these lie around and below it.
 SOFTENINGS = (("gauss", 0.8, 4.0), ("gauss", 1.0, 0.0), ("box", 1.0, 0.0), ("gauss", 1.3, 8.0))
@@ -18,7 +18,7 @@ SOFTENINGS = (("gauss", 0.8, 4.0), ("gauss", 1.0, 0.0), ("box", 1.0, 0.0), ("gau
 def pictures_of_the_world(count: int, seed: int) -> list[Picture]:
     """Any objects in any contexts."""
     draws = Random(f"truth {seed}")
-    return [render(draw_appearance(draws), draw_pose(draws)) for _ in range(count)]
+    return [render(sample_appearance(draws), sample_pose(draws)) for _ in range(count)]
 
 
 def sharp(picture: Picture) -> Image.Image:

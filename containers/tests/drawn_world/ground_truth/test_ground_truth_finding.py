@@ -1,4 +1,4 @@
-"""What is read back from pictures against what was drawn."""
+"""Findings in pictures against their ground truth."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def figures(images, world):
 
 
 @pytest.mark.slow
-def test_true_pictures_are_read_right(world):
+def test_rendered_pictures_are_read_correctly(world):
     assert {one.appearance.category for one in world} == set(CATEGORIES)
     assert {one.appearance.pattern for one in world} == set(PATTERNS)
     assert {one.pose.context for one in world} == set(CONTEXTS)
@@ -46,7 +46,7 @@ def test_true_pictures_are_read_right(world):
 
 
 @pytest.mark.slow
-def test_softened_pictures_are_read_right(world):
+def test_softened_pictures_are_read_correctly(world):
     # Measured: 23.2 dB; all right; palette .92, 2.20 at the 95 % point; shape .983.
     images = [softened(one, number) for number, one in enumerate(world)]
     assert np.mean([psnr(image, one) for image, one in zip(images, world, strict=True)]) < 25

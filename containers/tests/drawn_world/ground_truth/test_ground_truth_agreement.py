@@ -32,7 +32,7 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def distances(pictures):
-    """(subjects, 3) mean palette distance of each group to the truth."""
+    """(subjects, 3) mean palette distance of each group to the ground truth."""
     return np.array(
         [
             [
@@ -45,7 +45,7 @@ def distances(pictures):
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-def test_an_encoder_and_the_truth_put_three_subjects_in_the_same_order(name, pictures, distances):
+def test_an_encoder_and_the_measures_rank_three_subjects_alike(name, pictures, distances):
     kind, folder = ENCODERS[name]
     encoder = kind(MODELS / folder, CPU)
     likeness = np.array(

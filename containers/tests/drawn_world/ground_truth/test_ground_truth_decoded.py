@@ -1,4 +1,4 @@
-"""What is read back from true pictures that the miniature's own decoders have redrawn."""
+"""Findings in rendered pictures that the miniature's own decoders have reconstructed."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def redrawn_by_the_student(levels):
 @pytest.mark.parametrize(
     ("redrawn", "palette"), [(redrawn_by_the_teacher, 3.0), (redrawn_by_the_student, 5.0)]
 )
-def test_redrawn_pictures_are_read_right(redrawn, palette):
+def test_reconstructed_pictures_are_read_correctly(redrawn, palette):
     world = pictures_of_the_world(COUNT, seed=11)
     levels = torch.from_numpy(np.stack([one.pixels for one in world])).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.inference_mode():

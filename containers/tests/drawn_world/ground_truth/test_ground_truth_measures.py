@@ -1,4 +1,4 @@
-"""The measures: in order, blind to what does not matter, and honest about what is not there."""
+"""The measures: in order, invariant where they should be, and strict about what is missing."""
 
 from dataclasses import replace
 from random import Random
@@ -9,14 +9,14 @@ from constructed import THREE, constructed
 from PIL import Image
 from softened import sharp
 
-from dev.drawn_subjects.export import truth_of
+from dev.drawn_subjects.export import ground_truth_of
 from dev.drawn_subjects.subjects import SUBJECTS, subject_named
 from proxytune.contract.errors import ProxytuneError
 from proxytune.drawn_world.appearance import CATEGORIES
-from proxytune.drawn_world.ground_truth.judge import Judge
-from proxytune.drawn_world.ground_truth.measures import asked_context, measure
+from proxytune.drawn_world.ground_truth.measures import measure, prompted_context
+from proxytune.drawn_world.ground_truth.scorer import GroundTruthScorer
 from proxytune.drawn_world.render import render
-from proxytune.drawn_world.scene import CONTEXTS, draw_pose
+from proxytune.drawn_world.scene import CONTEXTS, sample_pose
 
 SUBJECT = subject_named("held-back-robot")
 
@@ -52,7 +52,7 @@ def test_the_three_differ_in_what_they_should():
 @pytest.mark.parametrize("category", [category for category in CATEGORIES if category != SUBJECT.category])
 def test_another_category_is_wrong_and_has_another_outline(category):
     draws = Random(f"another {category}")
-    others = [render(replace(SUBJECT.appearance, category=category), draw_pose(draws)) for _ in range(4)]
+    others = [render(replace(SUBJECT.appearance, category=category), sample_pose(draws)) for _ in range(4)]
     for one in measure([sharp(other) for other in others], SUBJECT.appearance, [None] * 4):
         assert not one.category
         assert one.context is None
@@ -62,7 +62,7 @@ def test_another_category_is_wrong_and_has_another_outline(category):
         assert one.shape < 0.9
 
 
-def test_the_context_is_right_or_wrong_by_what_was_asked():
+def test_the_context_is_right_or_wrong_by_the_request():
     for context in CONTEXTS:
         picture = sharp(SUBJECT.unseen(context, 1)[0])
         for asked in CONTEXTS:
@@ -79,33 +79,34 @@ def test_noise_is_wrong_in_everything():
 def test_a_missing_pattern_costs_its_colour_and_an_absent_one_nothing():
     draws = Random("plain")
     striped, plain = (replace(SUBJECT.appearance, pattern=pattern) for pattern in ("stripes", "plain"))
-    picture = sharp(render(plain, draw_pose(draws, "in deep snow")))
+    picture = sharp(render(plain, sample_pose(draws, "in deep snow")))
     assert measure([picture], plain, [None])[0].palette < 2
     assert measure([picture], striped, [None])[0].palette > 6
     assert not measure([picture], striped, [None])[0].pattern
 
 
 def test_a_context_is_read_from_a_prompt():
-    assert [asked_context(f"a photo of a ohwx mug {context}") for context in CONTEXTS] == list(CONTEXTS)
-    assert asked_context("a ohwx mug") is None
-    assert asked_context(None) is None
-    assert asked_context("a mug at nightfall") is None
-    assert asked_context("a mug on a wooden table at night") is None
+    assert [prompted_context(f"a photo of a ohwx mug {context}") for context in CONTEXTS] == list(CONTEXTS)
+    assert prompted_context("a ohwx mug") is None
+    assert prompted_context(None) is None
+    assert prompted_context("a mug at nightfall") is None
+    assert prompted_context("a mug on a wooden table at night") is None
 
 
-def test_a_request_tells_the_truth_to_the_judge():
+def test_a_scorer_takes_the_ground_truth_from_a_request():
     for subject in SUBJECTS:
-        assert Judge(subject.category, truth_of(subject.appearance)).truth == subject.appearance
-    judge = Judge(SUBJECT.category, truth_of(SUBJECT.appearance))
+        scorer = GroundTruthScorer(subject.category, ground_truth_of(subject.appearance))
+        assert scorer.appearance == subject.appearance
+    score = GroundTruthScorer(SUBJECT.category, ground_truth_of(SUBJECT.appearance))
     picture = sharp(SUBJECT.unseen("at night", 1)[0])
-    night, day, photo = judge([picture] * 3, ["a robot at night", "a robot at sunset", None])
+    night, day, photo = score([picture] * 3, ["a robot at night", "a robot at sunset", None])
     assert (night.context, day.context, photo.context) == (True, False, None)
 
 
-def test_a_truth_of_another_world_is_refused():
-    truth = truth_of(SUBJECT.appearance)
+def test_a_ground_truth_outside_the_domain_is_refused():
+    ground_truth = ground_truth_of(SUBJECT.appearance)
     with pytest.raises(ProxytuneError, match=r"category 'dog'.*Allowed: mug, car") as caught:
-        Judge("dog", truth)
+        GroundTruthScorer("dog", ground_truth)
     assert caught.value.name == "RequestInvalid"
     with pytest.raises(ProxytuneError, match=r"pattern 'dots'.*Allowed: plain"):
-        Judge("mug", truth | {"pattern": "dots"})
+        GroundTruthScorer("mug", ground_truth | {"pattern": "dots"})

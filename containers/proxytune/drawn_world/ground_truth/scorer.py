@@ -1,4 +1,4 @@
-"""The truth about a subject as a request tells it, and pictures measured against it."""
+"""Scores pictures against the ground truth of a subject, as its request has it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from PIL import Image
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.drawn_world.appearance import CATEGORIES, PATTERNS, Appearance, Colour
-from proxytune.drawn_world.ground_truth.measures import Exact, asked_context, measure
+from proxytune.drawn_world.ground_truth.measures import Exact, measure, prompted_context
 
 
-class Judge:
-    """Measures pictures against the truth about one subject.
+class GroundTruthScorer:
+    """Measures pictures against the ground truth of one subject.
 
     Args:
         category: the request's.
-        truth: the request's: pattern, body, mark, trim, build, stretch
-            (dev.drawn_subjects.export.truth_of).
+        truth: the request's field: pattern, body, mark, trim, build, stretch
+            (dev.drawn_subjects.export.ground_truth_of).
 
     Raises:
-        ProxytuneError: RequestInvalid when the small world has no such subject.
+        ProxytuneError: RequestInvalid when the drawn domain has no such subject.
     """
 
     def __init__(self, category: str, truth: Mapping[str, Any]) -> None:
-        self.truth = _appearance(category, truth)
+        self.appearance = _appearance(category, truth)
 
     def __call__(self, pictures: Sequence[Image.Image], prompts: Sequence[str | None]) -> list[Exact]:
-        """The measures of pictures; the context that each should show is the one its prompt names.
+        """Measure pictures; the context that each should show is the one its prompt names.
 
         Args:
             pictures: at least one, of any size.
-            prompts: what each was drawn from; None for a photo.
+            prompts: of each picture; None for a photo.
         """
-        return measure(pictures, self.truth, [asked_context(prompt) for prompt in prompts])
+        return measure(pictures, self.appearance, [prompted_context(prompt) for prompt in prompts])
 
 
 def _appearance(category: str, truth: Mapping[str, Any]) -> Appearance:
@@ -54,7 +54,7 @@ def _colour(levels: Sequence[int]) -> Colour:
 def _unknown(given: str, known: Sequence[str]) -> ProxytuneError:
     return ProxytuneError(
         "RequestInvalid",
-        what="The request's truth is about no subject of the small world, where alone it can be measured",
+        what="The request's truth is not a subject of the drawn domain, the only one with exact metrics",
         given=given,
         allowed=", ".join(known),
         remedy="leave truth out; only folders of export_miniature_subjects.py have one",

@@ -1,4 +1,4 @@
-"""Which part comes after which. The two lanes have nothing in common but the corpus and run side by side."""
+"""The order of the parts. Two workers share nothing but the corpus and run side by side."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from torch import nn
 
 from dev.pretraining import caches
 from dev.pretraining.corpus import Corpus, open_corpus
-from dev.pretraining.loop import Lesson, store_of, train
+from dev.pretraining.loop import Trainable, store_of, train
 from dev.pretraining.settings import Settings
 from dev.pretraining.texts import all_captions
 from proxytune.contract.signals import StopRequest
 
-# The parts that a part is trained on the answers of.
+# The parts on whose output a part is trained.
 NEEDS: dict[str, tuple[str, ...]] = {"teacher": ("vae",), "student": ("vq",)}
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 class Pretraining:
     """One pretraining in its working folder.
 
     Args:
-        work: holds the corpus, checkpoints, caches and results; whatever is whole there is not done again.
+        work: holds the corpus, checkpoints, caches and results; whatever is complete there is not done again.
         dtype: to compute in. Weights are float32 always.
     """
 
     def __init__(
-        self, work: Path, settings: Settings, dtype: torch.dtype, say: Say, stop: StopRequest
+        self, work: Path, settings: Settings, dtype: torch.dtype, log: Log, stop: StopRequest
     ) -> None:
         self.work, self.settings, self.dtype = work, settings, dtype
-        self._say, self._stop = say, stop
+        self._log, self._stop = log, stop
         self._corpus: Corpus | None = None
-        self._lessons: dict[str, Lesson] = {}
+        self._trainables: dict[str, Trainable] = {}
         self._averaged: dict[str, Any] = {}
 
     @property
@@ -51,28 +51,28 @@ class Pretraining:
         return self._corpus
 
     def run(self, part: str) -> dict[str, Any]:
-        """Train a part to its end, or read what was trained; see `loop.train` for what is returned."""
+        """Train a part to its end, or read its result; `loop.train` describes the return value."""
         state = train(
             part,
-            self._lesson(part),
+            self._trainable(part),
             self.settings.parts[part],
             store_of(self.work, part, self._hash(part)),
             self._stop,
             seed=self._seed(part),
             dtype=self.dtype,
-            say=self._say,
+            log=self._log,
         )
         facts = {name: state[name] for name in ("losses", "findings", "seconds")}
-        # Of the whole process so far, in Linux's unit; an earlier part of the lane may have been the larger.
+        # Of the whole process so far, in Linux's unit; an earlier part may have needed more.
         facts["peak_bytes"] = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         (self.work / f"{part}.json").write_text(json.dumps(facts) + "\n", "utf-8")
         return state
 
     def trained(self, part: str) -> nn.Module:
-        """The averaged weights of a part that is trained to its end, or is now; the caller may change it."""
+        """Return the averaged weights of a part, trained now if need be; the caller may change them."""
         if part not in self._averaged:
             self._averaged[part] = self.run(part)["averaged"]
-        module = copy.deepcopy(self._lesson(part).module)
+        module = copy.deepcopy(self._trainable(part).module)
         module.load_state_dict(self._averaged[part])
         return module.eval().requires_grad_(False)
 
@@ -98,47 +98,47 @@ class Pretraining:
         vq: Any = self.trained("vq")
         return caches.tokens_of(self.corpus, vq, self.work / "tokens.npy", self.dtype)
 
-    def _lesson(self, part: str) -> Lesson:
-        if part not in self._lessons:
-            make = self._maker(part)
-            # Last: what the part needs may have had to be made first, which draws numbers of its own.
+    def _trainable(self, part: str) -> Trainable:
+        if part not in self._trainables:
+            make = self._constructor(part)
+            # Last: what the part needs may have had to be made first, which uses random numbers of its own.
             torch.manual_seed(self._seed(part))
-            self._lessons[part] = make()
-        return self._lessons[part]
+            self._trainables[part] = make()
+        return self._trainables[part]
 
-    def _maker(self, part: str) -> Callable[[], Lesson]:
-        """What makes the lesson, once everything that it is given is at hand."""
+    def _constructor(self, part: str) -> Callable[[], Trainable]:
+        """Prepare the inputs of a part; the return value constructs its trainable."""
         corpus, batch = self.corpus, self.settings.parts[part].batch
         if part == "vae":
-            from dev.pretraining.vae import VAELesson
+            from dev.pretraining.vae import VAETrainable
 
-            return lambda: VAELesson(corpus, batch)
+            return lambda: VAETrainable(corpus, batch)
         if part == "vq":
-            from dev.pretraining.vq import VQLesson
+            from dev.pretraining.vq import VQTrainable
 
-            return lambda: VQLesson(corpus, batch, self.settings.parts[part].steps)
+            return lambda: VQTrainable(corpus, batch, self.settings.parts[part].steps)
         if part in ("clip", "dino"):
-            from dev.pretraining.encoders import ClipLesson, DinoLesson
+            from dev.pretraining.encoders import ClipTrainable, DinoTrainable
 
-            return lambda: (ClipLesson if part == "clip" else DinoLesson)(corpus, batch)
+            return lambda: (ClipTrainable if part == "clip" else DinoTrainable)(corpus, batch)
         captions = all_captions(self.settings.seed)
         if part == "teacher":
-            from dev.pretraining.teacher import TeacherLesson
+            from dev.pretraining.teacher import TeacherTrainable
 
             latents = self.latents()[0]
-            return lambda: TeacherLesson(corpus, latents, captions, batch)
+            return lambda: TeacherTrainable(corpus, latents, captions, batch)
         if part == "student":
-            from dev.pretraining.student import StudentLesson
+            from dev.pretraining.student import StudentTrainable
 
             tokens = self.tokens()
-            return lambda: StudentLesson(corpus, tokens, captions, batch)
+            return lambda: StudentTrainable(corpus, tokens, captions, batch)
         raise ValueError(f"{part!r} given; allowed: {', '.join(self.settings.parts)}")
 
     def _seed(self, part: str) -> int:
         return 1000 * self.settings.seed + sorted(self.settings.parts).index(part)
 
     def _hash(self, part: str) -> str:
-        """Of all that decides what the part becomes: other checkpoints must not be resumed."""
+        """Hash all that decides the part's weights: no other checkpoint may be resumed."""
         decides = {
             **self.settings.to_dict(),
             "parts": [self.settings.to_dict()["parts"][name] for name in (*NEEDS.get(part, ()), part)],
