@@ -1,6 +1,6 @@
 /**
- * The flags that are fields of subject.json. They are only read here: what they may hold is judged by the request's
- * schema, together with the file's fields, so that a fault is told in the same words wherever it stands, and all at once.
+ * The flags that are fields of subject.json. They are only read here: the request's schema checks their values together
+ * with the file's fields, so that a fault is reported in the same words wherever it is, and all faults at once.
  */
 import { type Command, Option } from 'commander';
 import { requestable } from '../core/catalogue/models.ts';
@@ -29,12 +29,12 @@ export interface FieldFlags extends Readonly<Partial<Record<(typeof FIELDS)[numb
   readonly set?: readonly string[];
 }
 
-/** What a request may say, as options. */
+/** Adds the fields of a request as options. */
 export function addFields(command: Command): Command {
   return command
     .option('--category <words>', 'what the subject is, such as dog')
-    .addOption(oneOf('--teacher <model>', 'who learns the photos', requestable('teacher')))
-    .addOption(oneOf('--student <model>', 'who learns the proxies', requestable('student')))
+    .addOption(oneOf('--teacher <model>', 'the model that learns the photos', requestable('teacher')))
+    .addOption(oneOf('--student <model>', 'the model that learns the proxies', requestable('student')))
     .addOption(
       oneOf(
         '--preset <name>',
@@ -46,35 +46,35 @@ export function addFields(command: Command): Command {
     .option('--proxies <n>', 'number of proxies (default: 200 for draft, else 1000)', numberOrText)
     .option(
       '--seed <n>',
-      'the same request with the same seed gives the same pictures (default: 0)',
+      'the same request with the same seed gives the same images (default: 0)',
       numberOrText,
     )
     .option('--max-usd <n>', 'refuse a plan that costs more (default: 25)', numberOrText)
     .addOption(
       oneOf(
         '--synthesis <way>',
-        'how proxies are drawn: transform (default), or spot: managed spot, cheaper, may pause',
+        'how proxies are generated: transform (default), or spot: managed spot, cheaper, may pause',
         SYNTHESES,
       ),
     )
     .option('--curation', 'drop proxies that miss the subject or prompt, repeat another or look unsafe')
-    .option('--adaptive-proxies', 'draw proxies in rounds, and no more once they add nothing')
+    .option('--adaptive-proxies', 'generate proxies in rounds, and stop once they add nothing')
     .option('--consent', 'you may use these photos for this purpose')
     .option('--set <field=value...>', 'any other field, such as advanced.learn.steps=100');
 }
 
-/** Its help lists the choices; whether a value is one of them, the schema says. */
+/** An option whose help lists the choices; the schema checks the value. */
 export function oneOf(flags: string, text: string, values: readonly string[]): Option {
   return new Option(flags, text).choices([...values]).argParser((value) => value);
 }
 
-/** JSON knows no infinity, and a text that is no number is refused by name. */
+/** A finite number, else the text, which the schema then refuses by name. */
 export function numberOrText(text: string): number | string {
   const value = text.trim() === '' ? Number.NaN : Number(text);
   return Number.isFinite(value) ? value : text;
 }
 
-/** The fields that were given. @throws UsageInvalid that lists every --set that is no setting */
+/** The fields that were given. @throws UsageInvalid that lists every invalid --set */
 export function fieldsOf(flags: FieldFlags): Record<string, unknown> {
   const settings = flags.set ?? [];
   requireSettings(settings);
@@ -88,16 +88,16 @@ function requireSettings(settings: readonly string[]): void {
   const wrong = settings.filter((entry) => !isSetting(entry));
   if (wrong.length === 0) return;
   throw new ProxytuneError('UsageInvalid', {
-    what: 'What follows --set is no setting',
+    what: 'Invalid --set',
     given: wrong.join(', '),
     allowed: 'field=value, such as advanced.learn.steps=100',
-    remedy: 'write it so',
+    remedy: 'write each as field=value',
   });
 }
 
 function isSetting(entry: string): boolean {
   const { names } = split(entry);
-  // No field is called __proto__, and assigning to it would change every object there is.
+  // No field is called __proto__, and assigning to it would change every object.
   return names.every((name) => name !== '' && name !== '__proto__');
 }
 
@@ -111,7 +111,7 @@ function assign(fields: Record<string, unknown>, entry: string): void {
   const { names, text } = split(entry);
   let at = fields;
   for (const name of names.slice(0, -1)) {
-    // null, which is an object by its type, gives way like any other value.
+    // null, which is an object by its type, is replaced like any other value.
     at[name] = typeof at[name] === 'object' ? (at[name] ?? {}) : {};
     at = at[name] as Record<string, unknown>;
   }

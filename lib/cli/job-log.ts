@@ -1,7 +1,7 @@
-/** Logs of jobs on this machine: the messages of errors speak of the places of an AWS account. */
+/** Logs of jobs on this machine, as error messages name places of an AWS account. */
 import { join } from 'node:path';
 
-/** A line with the place of the log of the job that a message names; none when it names none. */
+/** A line with the log's path of the job that a message names; none when it names none. */
 export function logOf(message: string, dataDir: string): string[] {
   const job = /\(job (proxytune-[a-zA-Z0-9-]+)\)/.exec(message)?.[1];
   if (job === undefined) return [];

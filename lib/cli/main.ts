@@ -1,9 +1,9 @@
 /**
- * The command line: what there is to call, and how errors become words and exit codes.
+ * The command line: its commands, and how errors become messages and exit codes.
  *
- * Exit codes follow one rule. 2 is for a command line that cannot be followed: an unknown command or option, a missing
- * argument, a path where nothing is, a run that does not exist. 3 is for what is asked of a run and refused before it
- * costs anything: a field of the request, whether by flag, by --set or in subject.json, photos, models, licences, a price.
+ * Exit codes follow one rule. 2 is for an invalid command line: an unknown command or option, a missing argument, a path
+ * that does not exist, an unknown run. 3 is for a request that is refused before it costs anything: a field of the
+ * request, whether by flag, by --set or in subject.json, photos, models, licences, a price.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { check } from './commands/check.ts';
@@ -16,7 +16,7 @@ import { chooseReported, fetchReport } from './commands/report.ts';
 import { runCommand } from './commands/run.ts';
 import { statusCommand } from './commands/status.ts';
 import { addFields, type FieldFlags, fieldsOf, numberOrText, oneOf } from './flags.ts';
-import { makeOutput, type Output, tellError } from './output.ts';
+import { makeOutput, type Output, printError } from './output.ts';
 import { type CloudOptions, DEFAULT_DATA, dataFolder, withContext } from './session.ts';
 import { photosFolder } from './subject.ts';
 import { VERSION } from './version.ts';
@@ -44,7 +44,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    return tellError(error, { json: argv.includes('--json'), debug: argv.includes('--debug') });
+    return printError(error, { json: argv.includes('--json'), debug: argv.includes('--debug') });
   }
 }
 
@@ -67,7 +67,7 @@ function makeProgram(done: (code: number) => void): Command {
     command(usage, text)
       .option('--data <dir>', 'folder of the cloud on this machine', DEFAULT_DATA)
       .addOption(
-        new Option('--heartbeat-seconds <n>', 'look at a silent job after so long')
+        new Option('--heartbeat-seconds <n>', 'check on a silent job after this many seconds')
           .argParser(positive)
           .hideHelp(),
       );
@@ -79,13 +79,13 @@ function makeProgram(done: (code: number) => void): Command {
       done(await run(makeOutput(options), options, args));
     };
 
-  command('check <dir>', 'judge photos as a run would, and say what to do about each').action(
+  command('check <dir>', 'inspect photos as a run would, and print what to do about each').action(
     act((output, _options, [dir = '']) => check(photosFolder(dir), { json: output.json })),
   );
   addFields(
     command(
       'plan <path>',
-      'what a run would do, how long and for how much; path is subject.json or its folder',
+      'print what a run would do, how long it takes and what it costs; path is subject.json or its folder',
     ).option('--local', 'plan for the tiny models that run on this machine'),
   ).action(
     act((output, options: RunFlags, [path = '']) =>
@@ -93,18 +93,18 @@ function makeProgram(done: (code: number) => void): Command {
     ),
   );
   addRun(cloud, act);
-  inAccount(cloud('status [run]', 'all runs, or one with its stages')).action(
+  inAccount(cloud('status [run]', 'list all runs, or show the stages of one')).action(
     act((output, options, [run]) => statusCommand(run, options, output)),
   );
   inAccount(
-    cloud('report [run]', 'bring the report of a run (the newest that has one by default) to this disk'),
+    cloud('report [run]', 'fetch the report of a run to this disk (default: the newest that has one)'),
   ).action(act((output, options, [run]) => reportCommand(run, options, output)));
   addGenerate(cloud, act);
   addImport(cloud, act);
-  cloud('local', 'start the cloud on this machine and print how to talk to it')
+  cloud('local', 'start the local cloud and print how to connect to it')
     .addOption(fullSize())
     .action(act((output, options) => localCommand(options, output)));
-  cloud('demo', 'the method at work on a drawn subject, with small models that come with Proxytune').action(
+  cloud('demo', 'run the method on a drawn subject, with small models that come with Proxytune').action(
     act((output, options) => demoCommand(options, output)),
   );
   return program;
@@ -121,14 +121,14 @@ interface RunFlags extends Common, FieldFlags {
 
 function addRun(cloud: (usage: string, text: string) => Command, act: Act): void {
   addFields(
-    cloud('run [dir]', 'tune on a folder of photos; ends with the path of a report').option(
+    cloud('run [dir]', 'tune on a folder of photos; prints the path of the report').option(
       '--local',
       'run on this machine (in an AWS account an upload starts a run)',
     ),
   )
     .addOption(fullSize())
     .option('--subject <name>', "name of the subject (the folder's by default)")
-    .option('--resume <run>', 'go on with a stopped run')
+    .option('--resume <run>', 'resume a stopped run')
     .action(
       act((output, options: RunFlags, [dir]) =>
         runCommand(dir, { ...options, fields: fieldsOf(options) }, output),
@@ -136,15 +136,15 @@ function addRun(cloud: (usage: string, text: string) => Command, act: Act): void
     );
 }
 
-/** Real models on one machine want a GPU, and must have been brought in. */
+/** Full-size models on one machine need a GPU, and must have been imported. */
 function fullSize(): Option {
   return new Option(
     '--full-size',
-    'with the models themselves, brought in by import-model, instead of tiny ones in their place',
+    'use the full-size models, imported by import-model, instead of tiny stand-ins',
   );
 }
 
-/** A command that looks at this machine, or where it is told to. */
+/** A command for the local cloud, or for the stack that --stack names. */
 function inAccount(command: Command): Command {
   return command.option('--stack <name>', 'a stack in the AWS account of your AWS settings');
 }
@@ -153,17 +153,17 @@ function addGenerate(cloud: (usage: string, text: string) => Command, act: Act):
   inAccount(
     cloud(
       'generate <run> <prompt>',
-      'draw a prompt of your own with the model that a run has tuned; {token} in it stands for the subject',
+      'generate images of your own prompt with the model that a run tuned; {token} stands for the subject',
     ),
   )
-    .option('-n, --number <n>', 'how many pictures, 1 to 64 (default: 4)', numberOrText)
-    .addOption(oneOf('--of <model>', 'who draws (default: student)', ['student', 'teacher']))
+    .option('-n, --number <n>', 'number of images, 1 to 64 (default: 4)', numberOrText)
+    .addOption(oneOf('--of <model>', 'the model that generates (default: student)', ['student', 'teacher']))
     .option(
       '--seed <n>',
-      "seed of the first picture, the others count up; the same seed gives the same picture (default: the run's)",
+      "seed of the first image, the others count up; the same seed gives the same image (default: the run's)",
       numberOrText,
     )
-    .option('--out <dir>', 'folder for the pictures (default: below the data folder)')
+    .option('--out <dir>', 'folder for the images (default: in the data folder)')
     .option('--local', 'on this machine (the default)')
     .option('--max-usd <n>', "refuse a higher price (default: the limit of the run's request)", numberOrText)
     .action(
@@ -174,18 +174,13 @@ function addGenerate(cloud: (usage: string, text: string) => Command, act: Act):
 }
 
 function addImport(cloud: (usage: string, text: string) => Command, act: Act): void {
-  inAccount(
-    cloud(
-      'import-model <model>',
-      'bring a base model in once, whole and checked, and say what its licence allows',
-    ),
-  )
+  inAccount(cloud('import-model <model>', 'import a base model, check it, and print what its licence allows'))
     .option(
       '--from <folder>',
       'a folder on this disk: linked here, uploaded to an account (default: the Hugging Face hub)',
     )
     .option('--revision <commit>', "commit, branch or tag of the hub (default: the catalogue's)")
-    .option('--accept-licence', "you have read the model's licence and keep to it")
+    .option('--accept-licence', "you have read the model's licence and comply with it")
     .option('--local', 'for the cloud on this machine (the default)')
     .action(act((output, options: ImportOptions, [id = '']) => importModelCommand(id, options, output)));
 }
@@ -203,6 +198,6 @@ async function reportCommand(named: string | undefined, options: Common, output:
 
 function positive(text: string): number {
   const value = Number(text);
-  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('a number above 0 is wanted');
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('must be a number above 0');
   return value;
 }

@@ -1,11 +1,11 @@
-/** How a command speaks: for people on a terminal, in plain lines elsewhere, in JSON when asked. */
+/** The output of a command: for people on a terminal, plain lines elsewhere, JSON with --json. */
 import { styleText } from 'node:util';
 import { callError } from '../aws/errors.ts';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
 
 export interface Output {
   readonly json: boolean;
-  /** Whether lines may be redrawn and coloured. */
+  /** Lines may be redrawn and coloured. */
   readonly terminal: boolean;
   /** Stack traces are shown. */
   readonly debug: boolean;
@@ -42,33 +42,33 @@ export function paint(output: Output, style: Style, text: string): string {
 }
 
 /**
- * Tells an error as what, given, allowed and remedy, each on its line; no stack trace unless --debug.
- * @returns the exit code that belongs to it
+ * Prints an error as what, given, allowed and remedy, each on its line; no stack trace unless --debug.
+ * @returns its exit code
  */
-export function tellError(error: unknown, options: { json?: boolean; debug?: boolean }): number {
-  const told = inOurWords(error);
-  const { name, message, stack } = told;
+export function printError(error: unknown, options: { json?: boolean; debug?: boolean }): number {
+  const named = asNamedError(error);
+  const { name, message, stack } = named;
   if (options.json) process.stdout.write(`${JSON.stringify({ error: name, message })}\n`);
-  else process.stderr.write(`${lines(told, name, message)}\n`);
+  else process.stderr.write(`${lines(named, name, message)}\n`);
   if (options.debug) process.stderr.write(`${stack}\n`);
   return exitCode(name);
 }
 
-/** What the system itself or AWS reports, as an error of the house; others as they are. */
-function inOurWords(error: unknown): Error {
+/** Errors of the operating system and of AWS as named errors; others as they are. */
+function asNamedError(error: unknown): Error {
   const cause = error instanceof Error ? error : new Error(String(error));
   const { code = '', message } = cause as NodeJS.ErrnoException;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new ProxytuneError('OutOfDisk', {
       what: 'The disk is full',
       given: message,
-      remedy: 'make room, or choose a folder on another disk with --data, then call this again',
+      remedy: 'free some space, or choose a folder on another disk with --data, then retry',
       cause,
     });
   }
   const call = callError(cause);
   if (call !== undefined) return call;
-  // The SDK's wrapper keeps the code in its message only.
+  // The SDK's wrapper keeps the code only in its message.
   if (/\bECONN(REFUSED|RESET)\b/.test(`${code} ${message}`)) {
     return new ProxytuneError('LocalCloudFailed', {
       what: 'A service of the local cloud ended while it was in use',
@@ -84,7 +84,7 @@ function lines(error: unknown, name: string, message: string): string {
   if (!(error instanceof ProxytuneError))
     return `${name}: ${message}`.replace(/ (Given|Allowed|What to do): /g, '\n  $1: ');
   const { what, given, allowed, remedy } = error.facts;
-  // An error that came out of the cloud carries one text that says all of it.
+  // An error that came from the cloud has one text that holds all of it.
   if (remedy === '') return `${name}: ${message}`.replace(/ (Given|Allowed|What to do): /g, '\n  $1: ');
   return [
     `${name}: ${what}`,

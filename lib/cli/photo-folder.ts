@@ -16,7 +16,7 @@ export async function folderSources(dir: string): Promise<PhotoSource[]> {
   return sources;
 }
 
-/** Not those in hidden folders: a repository's insides would only bury the photos' verdicts. */
+/** Files below a folder, without hidden folders: the contents of .git would bury the photos' verdicts. */
 async function filesBelow(dir: string): Promise<string[]> {
   await requireFolder(dir);
   const entries = await readdir(dir, { withFileTypes: true, recursive: true }).catch((error: unknown) => {
@@ -42,7 +42,7 @@ async function filesBelow(dir: string): Promise<string[]> {
   return files;
 }
 
-/** A subject's folder holds some dozens; thousands are the wrong folder, and would only bury the one useful word. */
+/** A subject's folder holds some dozens of files; thousands are the wrong folder, and would bury the useful message. */
 const MOST_FILES = 500;
 
 async function requireFolder(dir: string): Promise<void> {
@@ -58,14 +58,14 @@ async function requireFolder(dir: string): Promise<void> {
 function requireFew(dir: string, files: readonly string[]): void {
   if (files.length <= MOST_FILES) return;
   throw new ProxytuneError('UsageInvalid', {
-    what: 'This is hardly a folder of photos of one subject',
+    what: 'Too many files for a folder of photos of one subject',
     given: `${files.length} files in ${dir} and below`,
     allowed: '3 to 30 photos',
     remedy: 'name the folder that holds the photos and nothing else',
   });
 }
 
-/** What the system refuses to read is a finding like any other: the other photos are still looked at. */
+/** An unreadable file is a finding like any other: the other photos are still inspected. */
 async function readPhoto(path: string): Promise<Uint8Array | { unreadable: string }> {
   try {
     return await readFile(path);

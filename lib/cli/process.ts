@@ -1,6 +1,6 @@
-/** The command line as a process: what becomes of it when its terminal, its reader or its parent is gone. */
+/** The command line as a process: how it ends when its terminal, its reader or its parent is gone. */
 import { main } from './main.ts';
-import { tellError } from './output.ts';
+import { printError } from './output.ts';
 
 /** As shells count a process that SIGPIPE ended. */
 const READER_GONE = 141;
@@ -13,18 +13,18 @@ export async function runProcess(argv: readonly string[]): Promise<number> {
   const onGone = (code: number) => (): void => {
     if (gone) return;
     gone = true;
-    // A command with something to end hears it as the hang-up that it is; the others just end.
+    // A command with something to stop gets it as the hang-up that it is; the others just end.
     if (process.listenerCount('SIGHUP') > 0) process.emit('SIGHUP');
     else process.exit(code);
   };
   // `| head -1` closes our output while we write.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', onGone(READER_GONE));
-  // The door was killed: nobody waits for us any more.
+  // The entry point was killed: nobody waits for us any more.
   process.on('disconnect', onGone(PARENT_GONE));
   process.channel?.unref();
-  // A fault outside of any promise we wait for. All we started ends by itself when we do.
+  // An error outside of any promise that we await. Everything we started ends by itself when we do.
   process.on('uncaughtException', (error) => {
-    process.exit(tellError(error, { json: argv.includes('--json'), debug: argv.includes('--debug') }));
+    process.exit(printError(error, { json: argv.includes('--json'), debug: argv.includes('--debug') }));
   });
   return main(argv);
 }

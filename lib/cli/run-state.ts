@@ -14,7 +14,7 @@ export interface StageView {
   readonly state: StageState;
   /** 0 before the first. */
   readonly attempt: number;
-  /** What it does now, in a few words. */
+  /** Its current activity, in a few words. */
   readonly phase: string;
   readonly step: number;
   readonly total: number;
@@ -32,7 +32,7 @@ export interface RunView {
   readonly subject: string;
   readonly status: RunRecord['status'];
   readonly startedAt: string | null;
-  /** When its newest execution began; another moment than startedAt once it was resumed. */
+  /** When its newest execution began; differs from startedAt once it was resumed. */
   readonly begunAt: string | null;
   readonly endedAt: string | null;
   readonly error: string | null;
@@ -64,7 +64,7 @@ export async function readRunView(
     message: run.message ?? null,
     report: run.report ?? null,
     usd: Number(jobs.reduce((sum, job) => sum + (job.usd ?? 0), 0).toFixed(4)),
-    stages: settle(run, stages),
+    stages: inferStates(run, stages),
   };
 }
 
@@ -95,19 +95,23 @@ async function viewOf(
   if (stage === 'publish') return lambda(stage, run.status === 'SUCCEEDED');
   const own = jobs.filter((job) => job.stage === stage);
   const view = await viewJob(context, own, stage);
-  if (stage === 'curate' && view.state === 'done') return weighed(context, run, view);
+  if (stage === 'curate' && view.state === 'done') return decided(context, run, view);
   // What failed while the run goes on will be tried again, or the run is about to end.
   const again = view.state === 'failed' && run.status === 'RUNNING';
   return again
-    ? { ...view, state: 'running', phase: 'waiting to be tried again', rate: null, etaSeconds: null }
+    ? { ...view, state: 'running', phase: 'waiting to be retried', rate: null, etaSeconds: null }
     : view;
 }
 
-/** A curation is over when its proxies were weighed: a further round may come, or too few may be left. */
-async function weighed(context: BucketContext, run: RunRecord, view: StageView): Promise<StageView> {
+/** A curation is over when the round was decided: another round may come, or too few proxies may be left. */
+async function decided(context: BucketContext, run: RunRecord, view: StageView): Promise<StageView> {
   if (run.error === 'ProxiesTooFew') return { ...view, state: 'failed' };
   if (await exists(context, keys.curationFile(run.runId))) return view;
-  return { ...view, state: run.status === 'RUNNING' ? 'running' : 'failed', phase: 'weighing the proxies' };
+  return {
+    ...view,
+    state: run.status === 'RUNNING' ? 'running' : 'failed',
+    phase: 'deciding on the proxies',
+  };
 }
 
 function lambda(stage: Stage, done: boolean): StageView {
@@ -139,21 +143,21 @@ async function viewJob(
   return { ...base, step, total, rate, loss, phase, etaSeconds };
 }
 
-/** A transform tells no pace of its own; what this attempt drew since it was made does, loading included. */
+/** A transform reports no rate; this one is of what the attempt has drawn since it was created, loading included. */
 function pace(job: JobRecord, drawn: number, left: number) {
   const elapsed = (Date.now() - Date.parse(job.createdAt)) / 1000;
   if (job.state !== 'WAITING' || drawn === 0 || elapsed <= 0) return {};
   return { rate: drawn / elapsed, etaSeconds: (elapsed / drawn) * left };
 }
 
-/** Stages before the newest known one are over, and the one after the last finished one is at work. */
-function settle(run: RunRecord, stages: readonly StageView[]): StageView[] {
+/** Infers states: stages before the newest known one are done, and the one after the last finished one is running. */
+function inferStates(run: RunRecord, stages: readonly StageView[]): StageView[] {
   const last = stages.findLastIndex((stage) => stage.state !== 'waiting');
   const ended = run.status === 'RUNNING' ? 'running' : 'failed';
   return stages.map((stage, at) => {
     if (stage.state !== 'waiting') return stage;
     if (at < last) return { ...stage, state: 'done' };
-    // Where proxies are drawn in rounds, an earlier stage than the last known one may be at work again.
+    // Where proxies are drawn in rounds, an earlier stage than the last known one may be running again.
     const atWork = stages.some(({ state }) => state === 'running');
     const next = at === last + 1 && !atWork && (stages[last]?.state ?? 'done') === 'done';
     return next && run.status !== 'SUCCEEDED' ? { ...stage, state: ended } : stage;

@@ -1,4 +1,4 @@
-/** A command that needs the one-machine cloud: started, used, and ended whatever happens, also on Ctrl-C. */
+/** Commands that need the local cloud: it is started, used, and ended whatever happens, also on Ctrl-C. */
 import { resolve } from 'node:path';
 import { type AwsContext, localContext, stackContext } from '../aws/context.ts';
 import { exitCode, ProxytuneError } from '../core/errors.ts';
@@ -7,19 +7,19 @@ import { clearAwsSettings } from '../local/aws-settings.ts';
 import { type LocalCloud, startLocalCloud } from '../local/cloud.ts';
 import type { Output } from './output.ts';
 
-/** Signals closer together than this are one wish of the user; a busy machine delivers them that far apart. */
+/** Signals closer together than this are one press of Ctrl-C; a busy machine delivers them that far apart. */
 const ONE_PRESS_MS = 1000;
 
-/** Folder of the cloud on this machine, where none is named. */
+/** Default data folder of the local cloud. */
 export const DEFAULT_DATA = '.proxytune';
 
 export interface CloudOptions {
   /** @default - `.proxytune` in the current folder */
   readonly data?: string;
   readonly heartbeatSeconds?: number;
-  /** Run the models that the request names, brought in by import-model. @default - tiny ones in their place */
+  /** Run the full-size models, imported by import-model. @default - tiny stand-ins */
   readonly fullSize?: boolean;
-  /** A stack in an AWS account, instead of the cloud on this machine. @default - this machine */
+  /** A stack in an AWS account, instead of the local cloud. @default - the local cloud */
   readonly stack?: string;
 }
 
@@ -44,7 +44,7 @@ async function interruptible<T>(output: Output, work: (signal: AbortSignal) => P
   try {
     return await work(interruption.signal);
   } catch (error) {
-    // What a Ctrl-C broke off, such as a program that got it too, is no fault of its own.
+    // A program that a Ctrl-C interrupted, because it got the signal too, did not fail by itself.
     interruption.signal.throwIfAborted();
     throw error;
   } finally {
@@ -58,7 +58,7 @@ async function withStarted<T>(
   signal: AbortSignal,
   use: (session: Session) => Promise<T>,
 ): Promise<T> {
-  output.say('starting the cloud on this machine');
+  output.say('starting the local cloud');
   const cloud = await startLocalCloud({
     dataDir: dataFolder(options),
     signal,
@@ -75,8 +75,8 @@ async function withStarted<T>(
 }
 
 /**
- * For commands that only look: a cloud that is up on this data folder (`proxytune local`, or a run in another
- * terminal) is asked, and only where there is none, one is started.
+ * For commands that only read: uses a cloud that is running on this data folder (`proxytune local`, or a run in another
+ * terminal), and starts one only where there is none.
  */
 export async function withContext<T>(
   options: CloudOptions,
@@ -92,7 +92,7 @@ export async function withContext<T>(
   }
 }
 
-/** For commands that start something in a cloud and must end it again: as `withContext`, but a Ctrl-C aborts their signal. */
+/** For commands that start something and must end it again: as `withContext`, but a Ctrl-C aborts their signal. */
 export async function withWork<T>(
   options: CloudOptions,
   output: Output,
@@ -110,7 +110,7 @@ export async function withWork<T>(
   });
 }
 
-/** The cloud that runs already: a stack in an account, or one that is up on this data folder. */
+/** A cloud that is running already: a stack in an account, or a local one on this data folder. */
 async function openContext(options: CloudOptions): Promise<AwsContext | undefined> {
   if (options.stack !== undefined) return stackContext(options.stack);
   const address = readAddress(dataFolder(options));
@@ -125,8 +125,8 @@ export function dataFolder(options: CloudOptions): string {
 
 function interruptedError(): ProxytuneError {
   return new ProxytuneError('Interrupted', {
-    what: 'Stopped before it was done; nothing of it still runs',
-    remedy: 'call it again when you like',
+    what: 'Stopped before it was done; nothing is still running',
+    remedy: 'run it again when you like',
   });
 }
 
@@ -134,29 +134,29 @@ function listenForInterruption(output: Output): { signal: AbortSignal; end: () =
   const controller = new AbortController();
   let first = 0;
   const onSignal = () => {
-    // A terminal, npm and our own door may each pass on the same Ctrl-C.
+    // A terminal, npm and our own entry point may each pass on the same Ctrl-C.
     if (controller.signal.aborted && Date.now() - first < ONE_PRESS_MS) return;
     if (controller.signal.aborted) {
-      process.stderr.write('ended at once; what still ran is ended by its own guard\n');
+      process.stderr.write('stopped at once; a watchdog ends what is still running\n');
       process.exit(exitCode('Interrupted'));
     }
     first = Date.now();
     controller.abort(interruptedError());
-    output.say('\ninterrupted: stopping what runs (once more to end at once)');
+    output.say('\ninterrupted: stopping (press again to stop at once)');
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const name of signals) process.on(name, onSignal);
   return {
     signal: controller.signal,
     end: () => {
-      // The other signals of the press that ended the command may come while it still says so.
+      // The other signals of the same press may come while the command still prints that it stopped.
       if (controller.signal.aborted) return;
       for (const name of signals) process.off(name, onSignal);
     },
   };
 }
 
-/** The flags that make another command mean the same cloud, each after a space. */
+/** The flags that select the same cloud in another command, each after a space. */
 export function cloudFlags({ stack, data = DEFAULT_DATA }: CloudOptions): string {
   const there = data === DEFAULT_DATA ? '' : ` --data ${JSON.stringify(data)}`;
   return stack === undefined ? there : ` --stack ${stack}`;

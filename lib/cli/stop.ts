@@ -1,4 +1,4 @@
-/** Stopping runs: their executions are aborted, and what they started ends before this returns. */
+/** Stops runs: aborts their executions, and waits until what they started has ended. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsContext } from '../aws/context.ts';
 import { listRunningExecutions, stopExecution } from '../aws/executions.ts';
@@ -7,7 +7,7 @@ import { readRunView } from './run-state.ts';
 /** How long stopped runs may take to end their jobs. */
 const PATIENCE_MS = 40_000;
 
-/** Stops every running run that is chosen. @returns their names */
+/** Stops every running run that matches. @returns their names */
 export async function stopRuns(aws: AwsContext, chosen: (runId: string) => boolean): Promise<string[]> {
   const stopped: string[] = [];
   for (const { name, arn } of await listRunningExecutions(aws, aws.stateMachine)) {

@@ -10,27 +10,27 @@ import { type RequestInput, readObject } from '../core/request/request.ts';
 import type { PhotoSource } from '../inspection/inspect.ts';
 import { folderSources } from './photo-folder.ts';
 
-/** A folder with photos, or with a `photos` folder and a subject.json beside it. */
+/** A folder with photos, or with a `photos` folder and a subject.json next to it. */
 export interface SubjectFolder {
   readonly subject: string;
   readonly photos: string;
-  /** What its subject.json says. @default - nothing, when there is none */
+  /** The fields of its subject.json. @default - empty, when there is none */
   readonly request: Partial<RequestInput>;
 }
 
-/** @throws FolderMissing, RequestInvalid, UsageInvalid for a name that the cloud would not take */
+/** @throws FolderMissing, RequestInvalid, UsageInvalid for an invalid name */
 export function openSubject(dir: string, name?: string): SubjectFolder {
   if (name !== undefined && !isSubjectName(name)) {
     throw new ProxytuneError('UsageInvalid', {
-      what: 'This is no name for a subject',
+      what: 'Invalid subject name',
       given: `--subject ${JSON.stringify(name)}`,
       allowed: '1 to 40 letters, digits, - or _, the first a letter or digit',
-      remedy: 'choose another name, or leave --subject out to take the name of the folder',
+      remedy: 'choose another name, or omit --subject to use the name of the folder',
     });
   }
   if (!statSync(dir, { throwIfNoEntry: false })?.isDirectory()) {
     throw new ProxytuneError('FolderMissing', {
-      what: 'There is no such folder of photos',
+      what: 'No such folder of photos',
       given: dir,
       allowed: 'a folder with at least three photos of one subject',
       remedy: 'check the path',
@@ -50,19 +50,19 @@ export function photosFolder(dir: string): string {
   return existsSync(inner) ? inner : dir;
 }
 
-/** @throws RequestInvalid when the file holds no JSON object */
+/** @throws RequestInvalid when the file is not a JSON object */
 export function readRequest(file: string): Partial<RequestInput> {
   return readObject(requestText(file)) as Partial<RequestInput>;
 }
 
-/** @throws RequestInvalid when it is something else than a file, such as a pipe that would be waited for */
+/** @throws RequestInvalid when it is not a regular file, such as a pipe that would block */
 function requestText(file: string): string {
   try {
     if (statSync(file).isFile()) return readFileSync(file, 'utf8');
   } catch (cause) {
     throw unreadable((cause as Error).message, cause);
   }
-  throw unreadable(`${file} is no file`);
+  throw unreadable(`${file} is not a file`);
 }
 
 function unreadable(given: string, cause?: unknown): ProxytuneError {
@@ -96,7 +96,7 @@ export async function uploadSubject(
 ): Promise<string> {
   const photos = await photosOf(folder);
   const prefix = keys.photos(folder.subject);
-  // Photos of an earlier upload that the folder no longer has would be learnt too.
+  // Photos of an earlier upload that the folder no longer has would be learned too.
   await deleteOthers(context, prefix, new Set(photos.map(({ file }) => prefix + file)));
   for (const photo of photos) {
     signal.throwIfAborted();
@@ -109,8 +109,8 @@ export async function uploadSubject(
 }
 
 /**
- * What `check` would judge, without the files that it ignores: a subject.json among the photos would come to the bucket
- * as a second ready signal, under a key that names no subject.
+ * The files that `check` would inspect, without those that it ignores: a subject.json among the photos would reach the
+ * bucket as a second ready signal, under a key that names no subject.
  */
 export async function photosOf(folder: SubjectFolder): Promise<PhotoSource[]> {
   return (await folderSources(folder.photos)).filter(({ file }) => !isIgnoredName(file));

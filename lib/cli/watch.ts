@@ -5,26 +5,26 @@ import type { TableContext } from '../aws/table.ts';
 import { dollars, duration, type Output, paint } from './output.ts';
 import { type RunView, readRunView, type StageView } from './run-state.ts';
 
-const LOOK_EVERY_MS = 1000;
-/** A plain line about a stage that goes on, at most this often. */
+const POLL_EVERY_MS = 1000;
+/** A plain line about a running stage, at most this often. */
 const PLAIN_EVERY_MS = 10_000;
 const BAR = 24;
 
-/** What each stage does and why, for people who see a run for the first time. */
+/** A line on what each stage does and why, for people who watch a run for the first time. */
 const WHY: Readonly<Record<string, string>> = {
   plan: 'read the request, choose settings, price the run, before anything is paid for',
-  inspect: 'look at every photo, as a bad one would spoil all that follows',
+  inspect: 'inspect every photo, as a bad one would ruin the rest of the run',
   teach: 'a diffusion teacher learns the subject from the photos, too few for an autoregressive model',
-  synthesize: 'the teacher draws the proxies, many pictures of the subject in place of few photos',
-  curate: 'measure every proxy: which to keep, and whether more of them would add something',
+  synthesize: 'the teacher generates the proxies: many images of the subject instead of a few photos',
+  curate: 'score every proxy: which to keep, and whether more of them would add something',
   learn: 'the autoregressive student learns the subject from the proxies',
-  'sample-teacher': 'teacher, tuned and untuned, draws the evaluation prompts, to be compared with',
-  'sample-student': 'student, tuned and untuned, draws the same prompts',
-  evaluate: 'measure how much the pictures look like the photos and follow their prompts',
-  publish: 'put the report where you find it',
+  'sample-teacher': 'the teacher, tuned and untuned, draws the evaluation prompts, for comparison',
+  'sample-student': 'the student, tuned and untuned, draws the same prompts',
+  evaluate: 'score how well the images match the photos and follow their prompts',
+  publish: 'put the report in its place',
 };
 
-/** Looks again and again until the run is over or the signal aborts. @returns the last view */
+/** Polls until the run is over or the signal aborts. @returns the last view */
 export async function watchRun(
   context: BucketContext & TableContext,
   runId: string,
@@ -37,7 +37,7 @@ export async function watchRun(
     view = await readRunView(context, runId);
     if (view !== undefined) show(view);
     if (view !== undefined && view.status !== 'RUNNING') return view;
-    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+    await sleep(POLL_EVERY_MS, undefined, { signal }).catch(() => {});
   }
   return view;
 }
@@ -51,7 +51,7 @@ function asData(output: Output): (view: RunView) => void {
   };
 }
 
-/** A bar for every stage, drawn over the bars before, and below them why the stages at work are there. */
+/** Draws a bar for every stage over the previous ones, and below them what the running stages do. */
 export function redraw(output: Output): (view: RunView) => void {
   let drawn = 0;
   return (view) => {
@@ -65,7 +65,7 @@ export function redraw(output: Output): (view: RunView) => void {
   };
 }
 
-/** Why the stages at work are there; empty when none is, as every picture has as many lines as the one before. */
+/** The lines of running stages; empty when none is running, as every redraw has the same number of lines. */
 function nowLine({ stages }: RunView, width: number): string {
   const running = stages
     .filter(({ state }) => state === 'running')
@@ -73,7 +73,7 @@ function nowLine({ stages }: RunView, width: number): string {
   return running.join('; ').slice(0, width);
 }
 
-/** A line for whatever is new: first why a stage is there, then how it goes. */
+/** Prints a line for whatever is new: first what a stage does, then its progress. */
 export function plainly(output: Pick<Output, 'say'>): (view: RunView) => void {
   const said = new Map<string, { state: string; at: number; text: string }>();
   return (view) => {
@@ -116,7 +116,7 @@ function facts(stage: StageView): string {
   ]);
 }
 
-/** Two digits that tell something, whatever the size. */
+/** At least two significant digits, whatever the size. */
 function rate(value: number): string {
   return value >= 1 ? value.toFixed(1) : value.toPrecision(2);
 }

@@ -1,5 +1,5 @@
 /**
- * What AWS refuses or does not answer reaches the user in our words: under a name of ours, with the call it was and
+ * Errors that AWS returns, and missing answers, reach the user as named errors, with the call and
  * what to do. A stack in the emulator stands for an account, with parts of it missing.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { localContext, stackContext } from '../../lib/aws/context.ts';
 import { rememberCalls } from '../../lib/aws/errors.ts';
 import { beginRun, finishRun } from '../../lib/aws/table.ts';
 import { main } from '../../lib/cli/main.ts';
-import { tellError } from '../../lib/cli/output.ts';
+import { printError } from '../../lib/cli/output.ts';
 import { sdxlFiles, write } from '../aws/model-folders.ts';
 import { Bench } from '../lambdas/bench.ts';
 import { seen } from './seen.ts';
@@ -45,7 +45,7 @@ afterAll(async () => {
 }, 60_000);
 
 const call = (...args: string[]) => seen(() => main([...args, '--data', folder]));
-const errorOf = (told: string) => told.slice(told.search(/^[A-Z][A-Za-z]+: /m));
+const errorOf = (printed: string) => printed.slice(printed.search(/^[A-Z][A-Za-z]+: /m));
 
 describe('what is not there', () => {
   const importing = ['import-model', 'sdxl', '--stack', 'NoBucket'];
@@ -66,19 +66,19 @@ describe('what is not there', () => {
     ['a bucket', importing, /S3 ListObjectsV2: NoSuchBucket/],
     ['a bucket', [...importing, '--from', join(folder, 'sdxl')], /S3 \w+: NoSuchBucket/],
   ])('%s, by %j', async (_, args, given) => {
-    const { code, told } = await call(...args);
-    expect(errorOf(told)).toMatch(/^AccountFailed: AWS refused a call\n/);
-    expect(told).toMatch(given);
-    expect(told).toContain('What to do: check that the stack is fully deployed');
-    expect(told).not.toMatch(/\n\s+at /);
+    const { code, printed } = await call(...args);
+    expect(errorOf(printed)).toMatch(/^AccountFailed: AWS refused a call\n/);
+    expect(printed).toMatch(given);
+    expect(printed).toContain('What to do: check that the stack is fully deployed');
+    expect(printed).not.toMatch(/\n\s+at /);
     expect(code).toBe(1);
   });
 
   test('an output, of a stack of another version', async () => {
     await bench.putModel('sdxl', '{"other": 1}');
-    const { code, told } = await call('import-model', 'sdxl', '--revision', 'main', '--stack', 'Older');
-    expect(errorOf(told)).toMatch(/^UsageInvalid: The stack has no output ImportRoleArn\n/);
-    expect(told).toContain('deploy it again');
+    const { code, printed } = await call('import-model', 'sdxl', '--revision', 'main', '--stack', 'Older');
+    expect(errorOf(printed)).toMatch(/^UsageInvalid: The stack has no output ImportRoleArn\n/);
+    expect(printed).toContain('deploy it again');
     expect(code).toBe(2);
   });
 });
@@ -92,10 +92,10 @@ test.each([
   ['ExpiredTokenException', 'The security token included in the request is expired', 'sign in to AWS again'],
   ['UnrecognizedClientException', 'The security token is invalid', 'sign in to AWS again'],
   ['ValidationException', 'odd', 'retry in a few minutes'],
-])('what is refused as %s is told with what helps', async (name, message, remedy) => {
+])('what is refused as %s is reported with a remedy', async (name, message, remedy) => {
   bench.gate.refuseNext('ListTrainingJobs', { name, message });
-  const { code, told } = await call('import-model', 'sdxl', '--stack', 'Older', '--json');
-  expect(JSON.parse(told.trim().split('\n').at(-1) ?? '')).toEqual({
+  const { code, printed } = await call('import-model', 'sdxl', '--stack', 'Older', '--json');
+  expect(JSON.parse(printed.trim().split('\n').at(-1) ?? '')).toEqual({
     error: 'AccountFailed',
     message: expect.stringContaining(
       `Given: SageMaker ListTrainingJobs: ${name}: ${message}. What to do: ${remedy}`,
@@ -112,7 +112,7 @@ describe('where no answer comes', () => {
     try {
       await s3.send(new GetObjectCommand({ Bucket: 'b', Key: 'k' }));
     } catch (error) {
-      return seen(() => tellError(error, {}));
+      return seen(() => printError(error, {}));
     } finally {
       s3.destroy();
     }
@@ -122,15 +122,15 @@ describe('where no answer comes', () => {
   test('from an account, it is the account', async () => {
     const s3 = new S3Client({ region: 'us-east-1', endpoint, credentials, maxAttempts: 1 });
     rememberCalls(s3, 'account');
-    const { code, told } = await read(s3);
-    expect(told).toMatch(
+    const { code, printed } = await read(s3);
+    expect(printed).toMatch(
       /^AccountFailed: A call to AWS got no answer\n {2}Given: S3 GetObject: .*ECONNREFUSED/,
     );
-    expect(told).toContain('retry in a few minutes');
+    expect(printed).toContain('retry in a few minutes');
     expect(code).toBe(1);
   });
 
-  test('as nobody is signed in, that is told', async () => {
+  test('as nobody is signed in, that is reported', async () => {
     const nobody = async () => {
       throw Object.assign(new Error('Could not load credentials from any providers'), {
         name: 'CredentialsProviderError',
@@ -138,7 +138,7 @@ describe('where no answer comes', () => {
     };
     const s3 = new S3Client({ region: 'us-east-1', endpoint, credentials: nobody, maxAttempts: 1 });
     rememberCalls(s3, 'account');
-    expect((await read(s3)).told).toMatch(
+    expect((await read(s3)).printed).toMatch(
       /^AccountFailed: .*\n.*CredentialsProviderError.*\n.*sign in to AWS again/,
     );
   });
@@ -146,22 +146,22 @@ describe('where no answer comes', () => {
   test('from the cloud on this machine, it is that', async () => {
     const environment = { AWS_ENDPOINT_URL: endpoint, AWS_ACCESS_KEY_ID: 'x', AWS_SECRET_ACCESS_KEY: 'y' };
     const aws = localContext({ environment, outputs: OUTPUTS });
-    const { told } = await read(aws.s3);
+    const { printed } = await read(aws.s3);
     aws.close();
-    expect(told).toMatch(/^LocalCloudFailed: A service of the local cloud ended while it was in use\n/);
-    expect(told).toContain('S3 GetObject');
+    expect(printed).toMatch(/^LocalCloudFailed: A service of the local cloud ended while it was in use\n/);
+    expect(printed).toContain('S3 GetObject');
   });
 });
 
 test('errors that a command knows keep their meaning', async () => {
   const aws = await stackContext('Older');
-  // NoSuchKey is no fault to those who ask whether something is there.
+  // NoSuchKey is an answer to those who ask whether an object exists.
   await expect(aws.s3.send(new GetObjectCommand({ Bucket: 'lambdas-test', Key: 'k' }))).rejects.toMatchObject(
     {
       name: 'NoSuchKey',
     },
   );
   aws.close();
-  const { told } = await call('report', 'nobody-0a1b2c3d', '--stack', 'Older');
-  expect(errorOf(told)).toMatch(/^RunUnknown: There is no such run/);
+  const { printed } = await call('report', 'nobody-0a1b2c3d', '--stack', 'Older');
+  expect(errorOf(printed)).toMatch(/^RunUnknown: There is no such run/);
 });

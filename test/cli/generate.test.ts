@@ -59,7 +59,7 @@ async function planned(subject: string): Promise<string> {
 
 interface Called {
   readonly said: string[];
-  readonly told: { id: string; folder: string; files: string[]; prompt: string; seconds: number };
+  readonly printed: { id: string; folder: string; files: string[]; prompt: string; seconds: number };
 }
 
 const never = new AbortController().signal;
@@ -71,19 +71,19 @@ async function generate(
   signal = never,
 ): Promise<Called> {
   const said: string[] = [];
-  const told: unknown[] = [];
-  const output = listener(said, told);
+  const printed: unknown[] = [];
+  const output = listener(said, printed);
   expect(await generateAt(aws, of, prompt, { data, ...options }, output, signal)).toBe(0);
-  return { said, told: told[0] as Called['told'] };
+  return { said, printed: printed[0] as Called['printed'] };
 }
 
-function listener(said: string[] = [], told: unknown[] = []): Output {
+function listener(said: string[] = [], printed: unknown[] = []): Output {
   return {
     json: false,
     terminal: false,
     debug: false,
     say: (line) => said.push(line),
-    data: (value) => told.push(value),
+    data: (value) => printed.push(value),
     write: () => {},
   };
 }
@@ -110,21 +110,21 @@ async function expectNoModel(): Promise<void> {
 }
 
 test('pictures, their record and a page lie in the folder that is the last line; again costs nothing', async () => {
-  const { said, told } = await generate('a photo of a {token} <dog>', { number: 3, seed: 40 });
-  expect(said.at(-1)).toBe(told.folder);
-  expect(told.folder).toBe(join(data, 'runs', run, 'generated', told.id));
+  const { said, printed } = await generate('a photo of a {token} <dog>', { number: 3, seed: 40 });
+  expect(said.at(-1)).toBe(printed.folder);
+  expect(printed.folder).toBe(join(data, 'runs', run, 'generated', printed.id));
   const files = [40, 41, 42].map((seed) => `seed-${seed}.png`);
-  expect(readdirSync(told.folder).sort()).toEqual(['generation.json', 'index.html', ...files]);
-  expect(told.files).toEqual(files.map((file) => join(told.folder, file)));
-  for (const file of told.files) expect(said).toContain(file);
-  expect(readFileSync(told.files[1] ?? '', 'utf8')).toBe('the picture of a photo of a ohwx <dog> from 41');
-  expect(JSON.parse(readFileSync(join(told.folder, 'generation.json'), 'utf8'))).toMatchObject({
+  expect(readdirSync(printed.folder).sort()).toEqual(['generation.json', 'index.html', ...files]);
+  expect(printed.files).toEqual(files.map((file) => join(printed.folder, file)));
+  for (const file of printed.files) expect(said).toContain(file);
+  expect(readFileSync(printed.files[1] ?? '', 'utf8')).toBe('the picture of a photo of a ohwx <dog> from 41');
+  expect(JSON.parse(readFileSync(join(printed.folder, 'generation.json'), 'utf8'))).toMatchObject({
     run,
     of: 'student',
     prompt: 'a photo of a ohwx <dog>',
     seed: 40,
   });
-  const page = readFileSync(join(told.folder, 'index.html'), 'utf8');
+  const page = readFileSync(join(printed.folder, 'index.html'), 'utf8');
   for (const file of files) expect(page).toContain(`src="${file}"`);
   expect(page).not.toContain('<dog>');
   expect(page).toContain(`of run <code>${run}</code>`);
@@ -138,9 +138,9 @@ test('pictures, their record and a page lie in the folder that is the last line;
     out: join(data, 'elsewhere'),
   });
   expect(starts()).toHaveLength(begun);
-  expect(again.told.seconds).toBe(0);
+  expect(again.printed.seconds).toBe(0);
   for (const file of files)
-    expect(readFileSync(join(data, 'elsewhere', file))).toEqual(readFileSync(join(told.folder, file)));
+    expect(readFileSync(join(data, 'elsewhere', file))).toEqual(readFileSync(join(printed.folder, file)));
 }, 120_000);
 
 test('the teacher draws with its own adapter, also of a run without a student', async () => {
@@ -156,7 +156,7 @@ test('the teacher draws with its own adapter, also of a run without a student', 
   });
 }, 120_000);
 
-test('what failed is told by name, and the next call draws only what is missing', async () => {
+test('a failure is reported by name, and the next call draws only what is missing', async () => {
   bench.control('serve', { draw: true, refuse: [1], refusal: 'it broke' });
   const options = { number: 40, seed: 1000 };
   await expect(generate('a {token} dog', options)).rejects.toMatchObject({
@@ -165,8 +165,8 @@ test('what failed is told by name, and the next call draws only what is missing'
   });
   await expectNoModel();
   bench.control('serve', { draw: true });
-  const { told } = await generate('a {token} dog', options);
-  expect(told.files).toHaveLength(40);
+  const { printed } = await generate('a {token} dog', options);
+  expect(printed.files).toHaveLength(40);
   const second = starts().at(-1) ?? '';
   expect(second).toMatch(/-a2$/);
   const [, ...chunks] = JSON.parse((await bench.get(keys.manifest(run, second))).text);
@@ -178,13 +178,13 @@ test('with another base model than the adapter was trained on nothing is drawn',
   await bench.putModel('llamagen-tiny', '{"revision": 2}');
   await expect(generate('a {token} dog', { number: 1, seed: 66 })).rejects.toMatchObject({
     name: 'ModelChanged',
-    message: expect.stringContaining('another one than when the run was planned'),
+    message: expect.stringContaining('has changed since the run was planned'),
   });
   expect(starts()).toHaveLength(begun);
   await bench.putModel('llamagen-tiny');
 }, 120_000);
 
-test('the container’s own words are told where it left them', async () => {
+test('the container’s own message is reported where it left one', async () => {
   const wish = { number: 1, seed: 77 };
   bench.control('serve', { refuse: [0], refusal: 'it broke' });
   const job = () => starts().at(-1) ?? '';
@@ -216,7 +216,7 @@ test('an interruption stops the job and takes its model away', async () => {
   await expectNoModel();
 }, 120_000);
 
-test('what SageMaker refuses is told by name and leaves no model', async () => {
+test('what SageMaker refuses is reported by name and leaves no model', async () => {
   bench.gate.refuseNext('CreateTransformJob', {
     name: 'ResourceLimitExceeded',
     message: 'The account-level service limit for transform job usage is 0 Instances',
@@ -235,8 +235,8 @@ test('two terminals that ask for the same get it from one job', async () => {
     ['one', 'two'].map((out) => generate('a {token} dog', { ...wish, out: join(data, out) })),
   );
   expect(Object.keys(await transforms())).toHaveLength(known + 1);
-  expect(one?.told.files.map((file) => readFileSync(file, 'utf8'))).toEqual(
-    two?.told.files.map((file) => readFileSync(file, 'utf8')),
+  expect(one?.printed.files.map((file) => readFileSync(file, 'utf8'))).toEqual(
+    two?.printed.files.map((file) => readFileSync(file, 'utf8')),
   );
 }, 120_000);
 
@@ -267,7 +267,7 @@ describe('refused before any job', () => {
   test('a folder that holds other files, or is one', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'proxytune-other-'));
     const file = join(folder, 'letter.txt');
-    writeFileSync(file, 'dear reader');
+    writeFileSync(file, 'a letter');
     const begun = starts().length;
     for (const out of [folder, file])
       await expect(generate('a {token} dog', { number: 1, seed: 900, out })).rejects.toMatchObject({

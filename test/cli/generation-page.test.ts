@@ -58,7 +58,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('it shows every picture and tells all that these are, without a complaint, on a phone too', async () => {
+test('it shows every image and its settings, without a browser error, on a phone too', async () => {
   const page = await browser.newPage();
   const complaints: string[] = [];
   page.on('requestfailed', (request) => complaints.push(request.url()));

@@ -115,21 +115,21 @@ async function deploy(access: ReturnType<typeof clientConfig>): Promise<void> {
   await createStack(access, 'Hub', outputs);
 }
 
-async function command(id: string, options: object = {}): Promise<{ said: string[]; told: unknown[] }> {
+async function command(id: string, options: object = {}): Promise<{ said: string[]; printed: unknown[] }> {
   const said: string[] = [];
-  const told: unknown[] = [];
-  await importModelCommand(id, { stack: 'Hub', ...options }, listener(said, told));
-  return { said, told };
+  const printed: unknown[] = [];
+  await importModelCommand(id, { stack: 'Hub', ...options }, listener(said, printed));
+  return { said, printed };
 }
 
-function listener(said: string[], told: unknown[] = []): Output {
+function listener(said: string[], printed: unknown[] = []): Output {
   const say = (line: string) => said.push(line);
   return {
     json: false,
     terminal: false,
     debug: false,
     say,
-    data: (value) => told.push(value),
+    data: (value) => printed.push(value),
     write: () => {},
   };
 }
@@ -156,8 +156,8 @@ async function leftBy(job: string): Promise<string> {
 test(
   'in an account a job brings the catalogue’s commit, and a second call starts none',
   async () => {
-    const { said, told } = await command('sdxl');
-    const manifest = modelManifest.parse(told[0]);
+    const { said, printed } = await command('sdxl');
+    const manifest = modelManifest.parse(printed[0]);
     expect(manifest).toMatchObject({
       model: 'sdxl',
       revision: SDXL.hub?.revision,
@@ -178,7 +178,7 @@ test(
     });
     const again = await command('sdxl');
     expect(again.said.join('\n')).toContain('it is stored already');
-    expect(again.told).toEqual(told);
+    expect(again.printed).toEqual(printed);
     expect(await jobs()).toEqual([job]);
   },
   MINUTE,
@@ -236,8 +236,8 @@ test(
     });
     // Names of jobs count in seconds.
     await new Promise((done) => setTimeout(done, 1100));
-    const { told } = await command('flux-dev', accepted);
-    expect(modelManifest.parse(told[0])).toMatchObject({ gated: true, revision: FLUX.hub?.revision });
+    const { printed } = await command('flux-dev', accepted);
+    expect(modelManifest.parse(printed[0])).toMatchObject({ gated: true, revision: FLUX.hub?.revision });
     await requireStoredModel(aws, 'flux-dev');
     const left = await leftBy((await jobs()).at(-1) ?? '');
     expect(left).toContain('import-model');
@@ -274,9 +274,9 @@ test(
     await storeLinkedListings(aws);
     await expect(requireStoredModel(aws, 'flux-dev')).rejects.toMatchObject({ name: 'ModelChanged' });
     process.env.HF_TOKEN = TOKEN;
-    const mended = await importFromHub(aws, FLUX, options);
+    const fixed = await importFromHub(aws, FLUX, options);
     delete process.env.HF_TOKEN;
-    expect(mended.files.map(({ sha256 }) => sha256)).toEqual(manifest.files.map(({ sha256 }) => sha256));
+    expect(fixed.files.map(({ sha256 }) => sha256)).toEqual(manifest.files.map(({ sha256 }) => sha256));
     expect(statSync(file).mtimeMs).toBeGreaterThan(before);
     await storeLinkedListings(aws);
     await requireStoredModel(aws, 'flux-dev');

@@ -72,9 +72,9 @@ test('an upload that was begun for another file with the same first part keeps n
   const part = { Bucket: BUCKET, Key, UploadId, PartNumber: 1, Body, ChecksumAlgorithm: 'CRC32' } as const;
   await imports.aws.s3.send(new UploadPartCommand(part));
   const { files } = await imports.bring(folder);
-  const held = await imports.aws.s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key }));
+  const stored = await imports.aws.s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key }));
   // Otherwise the other file would be taken for this one's content when it is imported next.
-  expect(held.Metadata?.sha256).toBe(files.find(({ path }) => path === name)?.sha256);
+  expect(stored.Metadata?.sha256).toBe(files.find(({ path }) => path === name)?.sha256);
   await requireStoredModel(imports.bench.context, 'sdxl');
 }, 60_000);
 
@@ -95,7 +95,7 @@ describe('several imports of a model at once', () => {
   }, 60_000);
 
   test.each(['completed', 'given up'])(
-    'an upload that another one has %s meanwhile is no fault',
+    'an upload that another one has %s meanwhile is not an error',
     async (ended) => {
       const content = safetensors(PART_BYTES + 99, 33 + ended.length);
       const folder = imports.folderOf('ended', { ...sdxlFiles(), [name]: content });
@@ -120,13 +120,13 @@ describe('several imports of a model at once', () => {
       const met = imports.before('UploadPart', name, ended === 'completed' ? completed : givenUp);
       await imports.bring(folder).finally(() => expect(met()).toBe(true));
       await requireStoredModel(imports.bench.context, 'sdxl');
-      const held = await s3.send(new HeadObjectCommand(upload));
-      expect(held).toMatchObject({ ContentLength: content.length, Metadata: { sha256 } });
+      const stored = await s3.send(new HeadObjectCommand(upload));
+      expect(stored).toMatchObject({ ContentLength: content.length, Metadata: { sha256 } });
     },
     60_000,
   );
 
-  test('of other files one is told by name, and no mixture is taken for a model', async () => {
+  test('one of the other files is reported by name, and a mixture does not pass for a model', async () => {
     const [slow = '', fast = ''] = [21, 22].map((seed) =>
       imports.folderOf(`other-${seed}`, {
         ...sdxlFiles(),
@@ -135,8 +135,8 @@ describe('several imports of a model at once', () => {
     );
     // All files of the slow one are there, and its manifest is not yet.
     const met = imports.before('PutObject', 'manifest.json', () => imports.bring(fast));
-    const told = imports.bring(slow).finally(() => expect(met()).toBe(true));
-    await expect(told).rejects.toMatchObject({
+    const printed = imports.bring(slow).finally(() => expect(met()).toBe(true));
+    await expect(printed).rejects.toMatchObject({
       name: 'RunActive',
       message: expect.stringMatching(/Another import has changed.*vae\/diff.*then retry/),
     });

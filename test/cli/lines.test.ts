@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util';
-import { dollars, duration, makeOutput, type Output, table, tellError } from '../../lib/cli/output.ts';
+import { dollars, duration, makeOutput, type Output, printError, table } from '../../lib/cli/output.ts';
 import type { RunView, StageView } from '../../lib/cli/run-state.ts';
 import { plainly, redraw, runLine, stageLine } from '../../lib/cli/watch.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
@@ -61,20 +61,20 @@ test('on a terminal every picture has as many lines as the one that it is drawn 
   for (const stages of [sampling, over]) show({ stages } as unknown as RunView);
   const [first = '', second = ''] = wrote;
   expect(first.split('\n')).toHaveLength(4);
-  expect(first.split('\n')[2]).toMatch(/sample-teacher: teacher, tuned and untuned, draws/);
+  expect(first.split('\n')[2]).toMatch(/sample-teacher: the teacher, tuned and untuned, draws/);
   expect(second.startsWith('\u001b[3A')).toBe(true);
   expect(stripVTControlCharacters(second).split('\n')[2]).toBe('');
 });
 
-test('off a terminal every stage is told with its reason once, before how it goes', () => {
-  const told: string[] = [];
-  const show = plainly({ say: (line) => told.push(line) });
+test('off a terminal every stage is printed with its reason once, before its progress', () => {
+  const printed: string[] = [];
+  const show = plainly({ say: (line) => printed.push(line) });
   const views = [
     [stage({ stage: 'plan', state: 'done' }), stage({ state: 'running' })],
     [stage({ stage: 'plan', state: 'done' }), stage({ state: 'done', seconds: 20 })],
   ];
   for (const stages of views) show({ stages } as unknown as RunView);
-  expect(told.map((line) => line.replace(/(from the photos|price the run),.*/, '$1'))).toEqual([
+  expect(printed.map((line) => line.replace(/(from the photos|price the run),.*/, '$1'))).toEqual([
     'plan: read the request, choose settings, price the run',
     'plan: done',
     'teach: a diffusion teacher learns the subject from the photos',
@@ -111,7 +111,7 @@ test('a table pads every column but the last', () => {
 });
 
 describe('an error', () => {
-  function told(error: unknown, options: { json?: boolean; debug?: boolean } = {}) {
+  function printed(error: unknown, options: { json?: boolean; debug?: boolean } = {}) {
     const wrote: Record<'out' | 'err', string> = { out: '', err: '' };
     const { stdout, stderr } = process;
     const original = { out: stdout.write, err: stderr.write };
@@ -122,41 +122,43 @@ describe('an error', () => {
     stdout.write = into('out') as typeof stdout.write;
     stderr.write = into('err') as typeof stderr.write;
     try {
-      return { code: tellError(error, options), ...wrote };
+      return { code: printError(error, options), ...wrote };
     } finally {
       stdout.write = original.out;
       stderr.write = original.err;
     }
   }
-  const dear = new ProxytuneError('OverBudget', {
-    what: 'Too dear',
+  const expensive = new ProxytuneError('OverBudget', {
+    what: 'Too expensive',
     given: '5',
     allowed: '4',
     remedy: 'save',
   });
 
-  test('is told as what, given, allowed and remedy, with its exit code and without a stack', () => {
-    expect(told(dear)).toEqual({
+  test('is printed as what, given, allowed and remedy, with its exit code and without a stack', () => {
+    expect(printed(expensive)).toEqual({
       code: 3,
       out: '',
-      err: 'OverBudget: Too dear\n  Given: 5\n  Allowed: 4\n  What to do: save\n',
+      err: 'OverBudget: Too expensive\n  Given: 5\n  Allowed: 4\n  What to do: save\n',
     });
   });
 
-  test('of the cloud, which comes as one text, is told the same way', () => {
-    const error = Object.assign(new Error(dear.message), { name: 'OverBudget' });
-    expect(told(error).err).toBe('OverBudget: Too dear.\n  Given: 5.\n  Allowed: 4.\n  What to do: save.\n');
+  test('of the cloud, which comes as one text, is printed the same way', () => {
+    const error = Object.assign(new Error(expensive.message), { name: 'OverBudget' });
+    expect(printed(error).err).toBe(
+      'OverBudget: Too expensive.\n  Given: 5.\n  Allowed: 4.\n  What to do: save.\n',
+    );
   });
 
   test('is data under --json, and shows its stack under --debug only', () => {
-    expect(JSON.parse(told(dear, { json: true }).out)).toEqual({
+    expect(JSON.parse(printed(expensive, { json: true }).out)).toEqual({
       error: 'OverBudget',
-      message: dear.message,
+      message: expensive.message,
     });
-    expect(told(dear, { debug: true }).err).toMatch(/\n\s+at /);
+    expect(printed(expensive, { debug: true }).err).toMatch(/\n\s+at /);
   });
 
   test('that is not ours ends with 1', () => {
-    expect(told(new TypeError('odd'))).toMatchObject({ code: 1, err: 'TypeError: odd\n' });
+    expect(printed(new TypeError('odd'))).toMatchObject({ code: 1, err: 'TypeError: odd\n' });
   });
 });

@@ -1,4 +1,4 @@
-/** What `proxytune local` prints is what a shell can be told. */
+/** A shell can evaluate what `proxytune local` prints. */
 import { execFileSync } from 'node:child_process';
 import { environmentOf, localLines } from '../../lib/cli/commands/local.ts';
 import { synthesize } from '../cloud/synthesize.ts';
@@ -25,11 +25,11 @@ test('a shell that takes the printed lines knows endpoint, region, bucket, role 
     'PROXYTUNE_IMAGE_URI',
   ];
   const script = [...pasted, ...names.map((name) => `echo "$${name}"`)].join('\n');
-  const told = execFileSync('sh', ['-eu', '-c', script], {
+  const printed = execFileSync('sh', ['-eu', '-c', script], {
     encoding: 'utf8',
     env: { PATH: process.env.PATH },
   });
-  expect(told.trim().split('\n')).toEqual([
+  expect(printed.trim().split('\n')).toEqual([
     'http://127.0.0.1:4566',
     'us-east-1',
     'arn:BucketName/a',

@@ -1,4 +1,4 @@
-/** What `plan` says of curation and an adaptive count. */
+/** The lines of `plan` on curation and an adaptive count. */
 import { curationLines } from '../../lib/cli/plan/curation.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
@@ -26,7 +26,7 @@ test('every limit and the fewest that may be left', () => {
   expect(line).toContain('fewer than 100 left end the run');
 });
 
-test('what these encoders cannot tell', () => {
+test('criteria that these encoders cannot check', () => {
   const [line = ''] = lines({ curation: true }, 'tiny');
   expect(line).toContain('prompt not asked');
   expect(line).toContain('safety not checked');

@@ -1,4 +1,4 @@
-/** What the plan says of its models: every teacher and student of the catalogue, at full and tiny size. */
+/** The lines of the plan on its models: every teacher and student of the catalogue, at full and tiny size. */
 import { planLines } from '../../lib/cli/commands/plan.ts';
 import { modelLines } from '../../lib/cli/plan/models.ts';
 
@@ -9,7 +9,7 @@ import { makePlan, modelsFor } from '../../lib/core/plan/make-plan.ts';
 import { transformOf } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
 
-const LEARNERS = [...modelsOf('teacher'), ...modelsOf('student')];
+const TRAINED_MODELS = [...modelsOf('teacher'), ...modelsOf('student')];
 const PARTNERS = { miniature: { teacher: 'sdxl-miniature', student: 'llamagen-miniature' } };
 
 function planWith(fields: Record<string, unknown>, scale: 'full' | 'tiny' = 'full') {
@@ -35,56 +35,62 @@ function planOf(row: Model) {
   return planWith(chosen, row.standInFor === null ? 'full' : 'tiny');
 }
 
-test.each(LEARNERS.map((row) => [row.id, row] as const))('the plan tells all that %s needs', (_, row) => {
-  const plan = planOf(row);
-  expect(plan.models[row.role].id).toBe(row.id);
-  // What a request may ask of a teacher depends on it.
-  expect(row.objective !== undefined).toBe(row.role === 'teacher');
-  const said = blockOf(modelLines(plan), row.role);
-  const recipe = recipeOf(row, 'standard');
-  expect(said.recipe).toContain(
-    `standard: ${recipe.steps} steps of batch ${recipe.batchSize} at ${recipe.size} px`,
-  );
-  expect(said.recipe).toContain(`LoRA rank ${recipe.rank}, alpha ${recipe.alpha}`);
-  const { samples } = recipe;
-  expect(said.recipe).toContain(
-    samples === undefined
-      ? 'the last step is handed on'
-      : `${samples.pictures + samples.contexts} samples every ${recipe.checkpointEvery} steps, the best of these is handed on`,
-  );
-  const draws = transformOf(plan, row.role === 'teacher' ? 'synthesize' : 'sample-student');
-  expect(said.recipe).toContain(`drawing at ${draws.size} px with `);
-  expect(said.recipe).toContain(`guidance ${recipe.sampler.guidance}`);
-  for (const type of [...row.instances.training, ...row.instances.transform]) {
-    expect(said.instances).toContain(type);
-  }
-  const { load, perStep, perPicture, source } = row.minutes;
-  const { draw } = row;
-  const step = draw === undefined ? '' : ` of ${draw.trainingTimedAt} px`;
-  const picture = draw === undefined ? '' : ` of ${draw.timedAt} px in ${draw.timedSteps} steps`;
-  expect(said.minutes).toBe(
-    `${load} to load, ${perStep} a step${step}, ${perPicture} a picture${picture} (${source})`,
-  );
-  expect(said.licence).toContain(`${row.licence.name}: commercial use is `);
-  expect(said.licence).toContain(row.licence.note);
-  expect(said.licence).toContain(row.licence.url);
-  const on = instance(row.instances.training[0] as string);
-  expect(said.memory).toContain(
-    row.memory === undefined
-      ? `without GPU (${on.type}: ${on.memoryGiB} GiB)`
-      : `training needs about ${row.memory.training} GiB, the ${on.gpu} of ${on.type} has ${on.gpuGiB}; drawing needs about ${row.memory.transform} GiB`,
-  );
-  expect(said.memory).not.toContain('TOO LITTLE');
-});
+test.each(TRAINED_MODELS.map((row) => [row.id, row] as const))(
+  'the plan prints everything that %s needs',
+  (_, row) => {
+    const plan = planOf(row);
+    expect(plan.models[row.role].id).toBe(row.id);
+    // What a request may ask of a teacher depends on it.
+    expect(row.objective !== undefined).toBe(row.role === 'teacher');
+    const said = blockOf(modelLines(plan), row.role);
+    const recipe = recipeOf(row, 'standard');
+    expect(said.recipe).toContain(
+      `standard: ${recipe.steps} steps of batch ${recipe.batchSize} at ${recipe.size} px`,
+    );
+    expect(said.recipe).toContain(`LoRA rank ${recipe.rank}, alpha ${recipe.alpha}`);
+    const { samples } = recipe;
+    expect(said.recipe).toContain(
+      samples === undefined
+        ? 'the last step is used'
+        : `${samples.pictures + samples.contexts} validation images every ${recipe.checkpointEvery} steps, the best checkpoint is used`,
+    );
+    const draws = transformOf(plan, row.role === 'teacher' ? 'synthesize' : 'sample-student');
+    expect(said.recipe).toContain(`drawing at ${draws.size} px with `);
+    expect(said.recipe).toContain(`guidance ${recipe.sampler.guidance}`);
+    for (const type of [...row.instances.training, ...row.instances.transform]) {
+      expect(said.instances).toContain(type);
+    }
+    const { load, perStep, perPicture, source } = row.minutes;
+    const { draw } = row;
+    const step = draw === undefined ? '' : ` of ${draw.trainingTimedAt} px`;
+    const picture = draw === undefined ? '' : ` of ${draw.timedAt} px in ${draw.timedSteps} steps`;
+    expect(said.minutes).toBe(
+      `${load} to load, ${perStep} a step${step}, ${perPicture} a picture${picture} (${source})`,
+    );
+    expect(said.licence).toContain(`${row.licence.name}: commercial use is `);
+    expect(said.licence).toContain(row.licence.note);
+    expect(said.licence).toContain(row.licence.url);
+    const on = instance(row.instances.training[0] as string);
+    expect(said.memory).toContain(
+      row.memory === undefined
+        ? `without GPU (${on.type}: ${on.memoryGiB} GiB)`
+        : `training needs about ${row.memory.training} GiB, the ${on.gpu} of ${on.type} has ${on.gpuGiB}; drawing needs about ${row.memory.transform} GiB`,
+    );
+    expect(said.memory).not.toContain('TOO LITTLE');
+  },
+);
 
-test.each(LEARNERS.map((row) => [row.id, row] as const))('%s fits on every card of its ladder', (_, row) => {
-  const cards = (types: readonly string[]) => types.map((type) => instance(type).gpuGiB);
-  const all = [...cards(row.instances.training), ...cards(row.instances.transform)];
-  // A model without memory row is one that no GPU is planned for.
-  expect(all.every((gib) => gib === 0)).toBe(row.memory === undefined);
-  expect(Math.min(...cards(row.instances.training))).toBeGreaterThanOrEqual(row.memory?.training ?? 0);
-  expect(Math.min(...cards(row.instances.transform))).toBeGreaterThanOrEqual(row.memory?.transform ?? 0);
-});
+test.each(TRAINED_MODELS.map((row) => [row.id, row] as const))(
+  '%s fits on every card of its ladder',
+  (_, row) => {
+    const cards = (types: readonly string[]) => types.map((type) => instance(type).gpuGiB);
+    const all = [...cards(row.instances.training), ...cards(row.instances.transform)];
+    // A model without memory row is one that no GPU is planned for.
+    expect(all.every((gib) => gib === 0)).toBe(row.memory === undefined);
+    expect(Math.min(...cards(row.instances.training))).toBeGreaterThanOrEqual(row.memory?.training ?? 0);
+    expect(Math.min(...cards(row.instances.transform))).toBeGreaterThanOrEqual(row.memory?.transform ?? 0);
+  },
+);
 
 test('every teacher can be asked for, or stands in for one that can', () => {
   const named = requestable('teacher').flatMap((teacher) => {
@@ -94,7 +100,7 @@ test('every teacher can be asked for, or stands in for one that can', () => {
   expect(new Set(named)).toEqual(new Set(modelsOf('teacher').map((row) => row.id)));
 });
 
-test('a request’s own settings are told, and a card that is too small for them', () => {
+test('a request’s own settings are printed, and a card that is too small for them', () => {
   const plan = planWith({
     teacher: 'flux-dev',
     advanced: { teach: { rank: 4, instanceType: 'ml.g5.2xlarge' } },
@@ -116,25 +122,25 @@ test('a request’s own settings are told, and a card that is too small for them
 });
 
 describe('minutes that are of another card', () => {
-  const told = (fields: Record<string, unknown>) => planLines(planWith(fields));
+  const printed = (fields: Record<string, unknown>) => planLines(planWith(fields));
   const stageLine = (lines: readonly string[], stage: string) =>
     lines.find((line) => line.startsWith(`${stage} `)) ?? '';
 
   test('are said to be, beside the time and below', () => {
-    const lines = told({ teacher: 'flux-dev', advanced: { teach: { instanceType: 'ml.g5.2xlarge' } } });
+    const lines = printed({ teacher: 'flux-dev', advanced: { teach: { instanceType: 'ml.g5.2xlarge' } } });
     expect(stageLine(lines, 'teach')).toMatch(/ steps, time of the L40S$/);
     expect(stageLine(lines, 'synthesize')).not.toContain('time of');
     expect(lines).toContain(
-      'Time and price of teach are reckoned with minutes of the L40S: of the A10G of ml.g5.2xlarge, with weights in 8 bits, none are known, and they will be others.',
+      'Time and price of teach come from minutes of the L40S: none are known of the A10G of ml.g5.2xlarge with weights in 8 bits, and they will differ.',
     );
-    const wide = told({ teacher: 'sdxl', advanced: { synthesize: { instanceType: 'ml.g6e.xlarge' } } });
+    const wide = printed({ teacher: 'sdxl', advanced: { synthesize: { instanceType: 'ml.g6e.xlarge' } } });
     expect(stageLine(wide, 'synthesize')).toMatch(/chunks, time of the A10G$/);
     expect(wide.filter((line) => line.startsWith('Time and price of'))).toEqual([
-      'Time and price of synthesize are reckoned with minutes of the A10G: of the L40S of ml.g6e.xlarge none are known, and they will be others.',
+      'Time and price of synthesize come from minutes of the A10G: none are known of the L40S of ml.g6e.xlarge, and they will differ.',
     ]);
   });
 
-  test.each(LEARNERS.map((row) => [row.id, row] as const))(
+  test.each(TRAINED_MODELS.map((row) => [row.id, row] as const))(
     'are not those of %s as it is planned',
     (_, row) => {
       expect(planLines(planOf(row)).join('\n')).not.toContain('Time and price of');
@@ -145,8 +151,11 @@ describe('minutes that are of another card', () => {
   );
 });
 
-test.each(LEARNERS.map((row) => [row.id, row] as const))('the licence of %s says nothing twice', (_, row) => {
-  const words = licenceWords(row.licence).toLowerCase();
-  expect(words.match(/commercial use is/g)).toHaveLength(1);
-  if (row.licence.commercial === 'no') expect(row.licence.note).not.toMatch(/commercial/i);
-});
+test.each(TRAINED_MODELS.map((row) => [row.id, row] as const))(
+  'the licence of %s says nothing twice',
+  (_, row) => {
+    const words = licenceWords(row.licence).toLowerCase();
+    expect(words.match(/commercial use is/g)).toHaveLength(1);
+    if (row.licence.commercial === 'no') expect(row.licence.note).not.toMatch(/commercial/i);
+  },
+);

@@ -42,14 +42,14 @@ test('a folder of photos alone is planned from the flags, which win over the fil
   expect(plan(dir, { category: 'dog' })).toMatchObject({ category: 'dog', proxies: 50 });
 });
 
-test('models that must be brought in first are named, those of this repository are not', () => {
+test('models that must be imported first are named, those of this repository are not', () => {
   const full = planLines(plan(dir, { category: 'dog', consent: true, student: 'janus-pro-1b' })).join('\n');
   expect(full).toContain('import-model MODEL: sdxl, janus-pro-1b, clip-vit-b32, dino-vits16');
   const drawn = { teacher: 'sdxl-miniature', student: 'llamagen-miniature', category: 'car', consent: true };
   expect(planLines(plan(dir, drawn)).join('\n')).not.toContain('import-model');
 });
 
-test('without any request the remedy shows one; a wrong path and a broken one are told apart', () => {
+test('without any request the remedy shows one; a wrong path and a broken file have different errors', () => {
   expect(() => plan(dir)).toThrow(`npx proxytune plan ${dir} --category dog`);
   expect(() => plan(join(dir, 'subject.json'))).toThrow('check the path');
   writeFileSync(join(dir, 'subject.json'), '{"category": ');
@@ -59,17 +59,17 @@ test('without any request the remedy shows one; a wrong path and a broken one ar
 });
 
 test('a plan needs no consent, says that a run will, and writes none into the data', () => {
-  const told = (fields: Record<string, unknown>): string => {
+  const printed = (fields: Record<string, unknown>): string => {
     const lines: string[] = [];
     planCommand(dir, { fields }, { ...makeOutput({}), say: (line) => lines.push(line) });
     return lines.join('\n');
   };
   const asked = { category: 'dog', preset: 'draft' };
   for (const consent of [undefined, false]) {
-    expect(told({ ...asked, consent })).toContain('will need your consent');
+    expect(printed({ ...asked, consent })).toContain('also needs your consent');
     expect(plan(dir, { ...asked, consent })).toMatchObject({ request: { consent: false } });
   }
-  expect(told({ ...asked, consent: true })).not.toContain('will need your consent');
+  expect(printed({ ...asked, consent: true })).not.toContain('also needs your consent');
   const { request, ...without } = plan(dir, asked);
   expect({ ...without, request: { ...request, consent: true } }).toEqual(
     plan(dir, { ...asked, consent: true }),
@@ -95,10 +95,10 @@ test('what check judges is what run uploads, but for what check ignores', async 
   expect(judged).toEqual(['.DS_Store', 'Thumbs.db', 'a.jpg', 'more/b.jpg', 'subject.json']);
 });
 
-test('the lines of a plan tell both ways to draw the proxies and their prices, and which is chosen', () => {
+test('the lines of a plan show both ways to generate the proxies, their prices, and the selected one', () => {
   for (const synthesis of ['transform', 'spot']) {
     const lines = planLines(plan(dir, { category: 'dog', consent: true, synthesis }));
-    const [either = ''] = lines.filter((line) => line.startsWith('synthesize either way: '));
+    const [either = ''] = lines.filter((line) => line.startsWith('synthesize, both ways: '));
     expect(either).toMatch(
       /transform \$\d+\.\d\d in .* on ml\.g5\.2xlarge.*; spot \$\d+\.\d\d in .* on ml\.g5\.2xlarge.*65 % off/,
     );

@@ -61,7 +61,7 @@ test('Ctrl-C while the cloud starts ends it at once, and names no other fault', 
   const over = ended(child);
   await said(child, 'starting the cloud');
   child.kill('SIGINT');
-  // The terminal sends it to the door and to the child behind it; both are one wish.
+  // The terminal sends it to the entry point and to its child; both are one press.
   await sleep(100);
   child.kill('SIGINT');
   const { code, err } = await over;
@@ -72,12 +72,12 @@ test('Ctrl-C while the cloud starts ends it at once, and names no other fault', 
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
 onLinux(
-  'a door that is killed takes what it opened along',
+  'an entry point that is killed takes its children along',
   async () => {
-    const door = start('bin/proxytune.mjs', 'local', '--data', data);
-    await said(door, 'starting the cloud');
+    const entry = start('bin/proxytune.mjs', 'local', '--data', data);
+    await said(entry, 'starting the cloud');
     expect(processes().length).toBeGreaterThan(1);
-    door.kill('SIGKILL');
+    entry.kill('SIGKILL');
     const deadline = Date.now() + 30_000;
     while (processes().length > 0 && Date.now() < deadline) await sleep(200);
     expect(processes()).toEqual([]);

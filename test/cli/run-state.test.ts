@@ -1,4 +1,4 @@
-/** What `status` tells of a run, read from a real table and bucket as the lambdas leave them. */
+/** The view of a run in `status`, read from a real table and bucket as the lambdas leave them. */
 
 import { type AwsContext, localContext } from '../../lib/aws/context.ts';
 import { beginRun, finishJob, finishRun, putJob, updateRun } from '../../lib/aws/table.ts';
@@ -76,7 +76,7 @@ test('a job that failed while its run goes on waits to be tried again', async ()
     maxRuntimeSeconds: 3600,
   });
   const teach = async () => (await readRunView(aws, run))?.stages.find(({ stage }) => stage === 'teach');
-  expect(await teach()).toMatchObject({ state: 'running', phase: 'waiting to be tried again', attempt: 1 });
+  expect(await teach()).toMatchObject({ state: 'running', phase: 'waiting to be retried', attempt: 1 });
   await finishRun(bench.context, run, {
     status: 'FAILED',
     endedAt: new Date().toISOString(),

@@ -13,12 +13,12 @@ describe('after a failure', () => {
     const failed = view('JobFailed', 'it broke. What to do: read. (job proxytune-dog-0a1b2c3d-teach-a1)');
     expect(afterFailure(failed, 'dog-0a1b2c3d', '/data')).toEqual([
       "the job's log on this machine: /data/sagemaker/jobs/proxytune-dog-0a1b2c3d-teach-a1/log.txt",
-      'to try again from where it failed: npx proxytune run --local --resume dog-0a1b2c3d',
+      'to retry from where it failed: npx proxytune run --local --resume dog-0a1b2c3d',
     ]);
   });
 
-  test('that only another request can mend, nothing is to be gone on with', () => {
-    expect(afterFailure(view('OverBudget', 'too dear'), 'dog-0a1b2c3d', '/data')).toEqual([]);
+  test('that only another request can fix offers no resume', () => {
+    expect(afterFailure(view('OverBudget', 'too expensive'), 'dog-0a1b2c3d', '/data')).toEqual([]);
   });
 });
 
@@ -64,18 +64,18 @@ describe('the price of a run', () => {
       version: '0',
     });
 
-  test('that stand-ins had is not told as that of the models', () => {
+  test('of stand-ins is not reported as that of the models', () => {
     expect(costLine(planAt('tiny').models, 0.003)).toMatch(
-      /these stand-ins .*What the models themselves cost/,
+      /these stand-ins .*What the full-size models cost/,
     );
     const drawn = { teacher: 'sdxl-miniature', student: 'llamagen-miniature', category: 'car' };
     expect(costLine(planAt('tiny', drawn).models, 0.03)).not.toContain('stand-ins');
   });
 
-  test('of the models themselves is told before stand-ins begin', () => {
+  test('of the full-size models is reported before stand-ins start', () => {
     const full = planAt('full');
-    const told = standInLines(full).join('\n');
-    expect(told).toContain('the pictures will be noise');
-    expect(told).toContain(`$${full.estimate.usd.toFixed(2)}`);
+    const printed = standInLines(full).join('\n');
+    expect(printed).toContain('the images will be noise');
+    expect(printed).toContain(`$${full.estimate.usd.toFixed(2)}`);
   });
 });

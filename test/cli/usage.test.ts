@@ -1,4 +1,4 @@
-/** What is refused at the door: its exit code and words, never silence and never a stack trace. */
+/** Refused command lines: their exit code and message, never silence and never a stack trace. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,10 +30,10 @@ test.each([
   [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--seed', ' '], 'whole number'],
   [['generate', 'toy-0a1b2c3d', 'a {token} toy', '--local', '--stack', 'Proxytune'], 'one of them'],
 ])('%j', async (args, words) => {
-  const { code, told } = await call(...args);
+  const { code, printed } = await call(...args);
   expect(code).toBe(2);
-  expect(told).toContain(words);
-  expect(told).not.toMatch(/\n\s+at /);
+  expect(printed).toContain(words);
+  expect(printed).not.toMatch(/\n\s+at /);
 });
 
 /** A wrong value of each field that has a flag, and what is said of it. */
@@ -57,14 +57,14 @@ const SWITCHES: readonly string[] = ['curation', 'adaptiveProxies', 'consent'];
 test.each(FIELDS)('a wrong %s is refused alike by flag, by --set and in the file', async (field) => {
   const [value, words] = WRONG[field];
   const right = { category: 'toy', consent: true };
-  const told: string[] = [];
+  const printed: string[] = [];
   const refused = async (dir: string, ...args: string[]): Promise<void> => {
     for (const verb of [['plan'], ['run', '--local']]) {
       // A run refuses the word for the tokenizers only once it is planned.
       if (field === 'tokenWord' && verb[0] === 'run') continue;
       const ended = await call(...verb, dir, ...args);
-      expect(ended).toMatchObject({ code: 3, told: expect.stringContaining(words) });
-      told.push(ended.told);
+      expect(ended).toMatchObject({ code: 3, printed: expect.stringContaining(words) });
+      printed.push(ended.printed);
     }
   };
   const dir = mkdtempSync(join(tmpdir(), 'proxytune-usage-'));
@@ -76,12 +76,12 @@ test.each(FIELDS)('a wrong %s is refused alike by flag, by --set and in the file
   writeFileSync(join(dir, 'subject.json'), JSON.stringify({ ...right, [field]: inFile }));
   await refused(dir);
   rmSync(dir, { recursive: true });
-  expect(new Set(told).size).toBe(1);
+  expect(new Set(printed).size).toBe(1);
 });
 
-test('faults in flags are told all at once, those of --set and of the file with them', async () => {
+test('faults in flags are reported all at once, with those of --set and of the file', async () => {
   const flags = ['--proxies', 'many', '--seed', ' ', '--teacher', 'dalle', '--max-usd', '1e999'];
-  const { code, told } = await call('plan', example, ...flags, '--set', 'advanced.learn.steps=x');
+  const { code, printed } = await call('plan', example, ...flags, '--set', 'advanced.learn.steps=x');
   expect(code).toBe(3);
   for (const field of [
     'proxies: "many"',
@@ -90,12 +90,14 @@ test('faults in flags are told all at once, those of --set and of the file with 
     'maxUsd: "1e999"',
     'advanced.learn.steps: "x"',
   ])
-    expect(told).toContain(field);
-  expect((await call('plan', example, '--set', 'steps', '--set', '=5')).told).toContain('Given: steps, =5');
+    expect(printed).toContain(field);
+  expect((await call('plan', example, '--set', 'steps', '--set', '=5')).printed).toContain(
+    'Given: steps, =5',
+  );
 });
 
-test('faults in what is asked of generate are told all at once', async () => {
-  const { code, told } = await call(
+test('faults in the options of generate are reported all at once', async () => {
+  const { code, printed } = await call(
     'generate',
     'toy-0a1b2c3d',
     '!',
@@ -107,28 +109,28 @@ test('faults in what is asked of generate are told all at once', async () => {
     '-1',
   );
   expect(code).toBe(2);
-  expect(told).toContain('Given: -n many; --of me; --seed -1; "!"');
+  expect(printed).toContain('Given: -n many; --of me; --seed -1; "!"');
 });
 
 test('with --json an error is one object', async () => {
-  const { code, told } = await call('plan', 'nowhere', '--json');
+  const { code, printed } = await call('plan', 'nowhere', '--json');
   expect(code).toBe(2);
-  expect(JSON.parse(told)).toEqual({
+  expect(JSON.parse(printed)).toEqual({
     error: 'FolderMissing',
     message: expect.stringContaining('What to do:'),
   });
 });
 
 test('the stack trace comes with --debug only', async () => {
-  expect((await call('check', 'nowhere')).told).not.toMatch(/\n\s+at /);
-  expect((await call('check', 'nowhere', '--debug')).told).toMatch(/\n\s+at /);
+  expect((await call('check', 'nowhere')).printed).not.toMatch(/\n\s+at /);
+  expect((await call('check', 'nowhere', '--debug')).printed).toMatch(/\n\s+at /);
 });
 
 test('a setting may go below one that was null', async () => {
   const set = ['--set', 'advanced=null', '--set', 'advanced.learn.steps=0'];
-  const { code, told } = await call('plan', example, ...set);
+  const { code, printed } = await call('plan', example, ...set);
   expect(code).toBe(3);
-  expect(told).toContain('advanced.learn.steps: 0');
+  expect(printed).toContain('advanced.learn.steps: 0');
 });
 
 test.each([
@@ -142,20 +144,20 @@ test.each([
   const dir = mkdtempSync(join(tmpdir(), 'proxytune-usage-'));
   writeFileSync(join(dir, 'subject.json'), content);
   for (const verb of [['plan'], ['run', '--local']]) {
-    const { code, told } = await call(...verb, dir, '--category', 'dog', '--consent');
+    const { code, printed } = await call(...verb, dir, '--category', 'dog', '--consent');
     expect(code).toBe(3);
-    expect(told).toContain(`RequestInvalid: subject.json `);
-    expect(told).toContain(words);
-    expect(told).not.toContain('starting');
+    expect(printed).toContain(`RequestInvalid: subject.json `);
+    expect(printed).toContain(words);
+    expect(printed).not.toContain('starting');
   }
   rmSync(dir, { recursive: true });
 });
 
-test('a folder under the name subject.json is told apart from bad JSON', async () => {
+test('a folder named subject.json has another error than bad JSON', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'proxytune-usage-'));
   mkdirSync(join(dir, 'subject.json'));
-  const { code, told } = await call('run', '--local', dir, '--category', 'dog', '--consent');
+  const { code, printed } = await call('run', '--local', dir, '--category', 'dog', '--consent');
   rmSync(dir, { recursive: true });
   expect(code).toBe(3);
-  expect(told).toContain('RequestInvalid: subject.json cannot be read');
+  expect(printed).toContain('RequestInvalid: subject.json cannot be read');
 });

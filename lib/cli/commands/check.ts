@@ -28,7 +28,7 @@ export async function check(dir: string, options: CheckOptions = {}): Promise<nu
   return inspection.refused ? REFUSED : USABLE;
 }
 
-/** Findings about the whole set stand under the file name `.`, and only when there are any. */
+/** Findings about all photos together have the file name `.`, if there are any. */
 function checkJson({ photos, set }: Inspection): string {
   const whole: PhotoVerdict[] =
     set.length > 0 ? [{ file: WHOLE_SET, verdict: setVerdict(set), findings: set }] : [];
@@ -44,7 +44,7 @@ function setVerdict(set: readonly Finding[]): Verdict {
   return set.some(({ severity }) => severity === 'blocker') ? 'reject' : 'warn';
 }
 
-/** A line for each photo, the findings with their remedies below it, and what it comes to. */
+/** A line for each photo, its findings with their remedies below it, and the result. */
 function checkLines(inspection: Inspection): string[] {
   const { photos, set, accepted, warnings, refused } = inspection;
   const shown = photos.filter(({ verdict }) => verdict !== 'ignore');
@@ -55,7 +55,9 @@ function checkLines(inspection: Inspection): string[] {
   if (set.length > 0)
     lines.push(`${setVerdict(set).padEnd(6)}  all photos together`, ...set.flatMap(findingLines));
   const noted = `${accepted} of ${shown.length} photos usable, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`;
-  lines.push(refused ? `Refused: ${noted}. Mend what says "reject" and check again.` : `Usable: ${noted}.`);
+  lines.push(
+    refused ? `Refused: ${noted}. Fix the photos marked "reject" and check again.` : `Usable: ${noted}.`,
+  );
   return lines;
 }
 

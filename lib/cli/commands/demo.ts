@@ -1,4 +1,4 @@
-/** `npm run demo`: the method at work, on a drawn subject and with the small models of the repository. */
+/** `npm run demo`: the method on a drawn subject, with the small models of the repository. */
 import { join } from 'node:path';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Output } from '../output.ts';
@@ -15,7 +15,7 @@ export async function demoCommand(options: CloudOptions, output: Output): Promis
   return runCommand(EXAMPLE, { ...options, local: true, fields: {}, next }, output);
 }
 
-/** What is about to happen, for people who see it for the first time. */
+/** An introduction for people who run it for the first time. */
 export function introduction(plan: Plan): string[] {
   return [
     `Five photos of a ${plan.category} go in; a report comes out. Everything runs on this machine: the same state`,

@@ -78,7 +78,7 @@ export async function generateAt(
   );
   requireOwnFolder(folder, generation.id);
   for (const line of before(plan, generation, vocabulary, options)) output.say(line);
-  const drawn = await drawTelling(aws, plan, generation, options, output, signal);
+  const drawn = await generateWithLog(aws, plan, generation, options, output, signal);
   const pictures = await fetchPictures(aws, generation, drawn);
   const record = { ...generationRecord(plan, generation), seconds: drawn.seconds };
   const page = picturePage(plan, generation, pictures, cloudFlags(options));
@@ -99,9 +99,9 @@ function askedOf(prompt: string, { number = 4, of = 'student', seed, maxUsd }: G
 
 function bothPlaces(): ProxytuneError {
   return new ProxytuneError('UsageInvalid', {
-    what: 'Pictures are drawn in one place',
+    what: 'Images are generated in one place',
     given: '--local and --stack',
-    allowed: '--local (this machine, also without saying so), or --stack NAME in an AWS account',
+    allowed: '--local (this machine, the default), or --stack NAME in an AWS account',
     remedy: 'leave one of them out',
   });
 }
@@ -120,7 +120,7 @@ function vocabularyOf({ world }: Plan): readonly string[] | null {
 /** A price of tiny models is not that of the models they stand for. */
 const asStandIn = ({ models }: Plan): string => (scaleOf(models) === 'tiny' ? ', of this tiny stand-in' : '');
 
-/** What will be drawn, for how much, and what is odd about it. */
+/** Lines on what will be generated, its price, and warnings. */
 function before(
   plan: Plan,
   generation: Generation,
@@ -139,8 +139,8 @@ function before(
   ];
 }
 
-/** Draws, and where that fails on this machine, says where its log is. */
-async function drawTelling(
+/** Generates the images; a failure on this machine prints where the log is. */
+async function generateWithLog(
   aws: AwsContext,
   plan: Plan,
   generation: Generation,
@@ -173,8 +173,8 @@ async function fetchPictures(
   });
   if (same && found.length === wanted.length) return found;
   throw new ProxytuneError('ShardInvalid', {
-    what: 'The bucket holds other pictures than those that were asked for',
+    what: 'The bucket holds other images than the requested ones',
     given: shards.join(', '),
-    remedy: 'delete these objects and call this again',
+    remedy: 'delete these objects and retry',
   });
 }

@@ -38,7 +38,7 @@ export async function importModelCommand(
   const manifest = await withWork(options, output, (aws, signal) =>
     importFrom(aws, row, options, output, signal),
   );
-  tell(manifest, options, output);
+  printImport(manifest, options, output);
   return 0;
 }
 
@@ -114,12 +114,12 @@ function bothPlaces(): ProxytuneError {
   return new ProxytuneError('UsageInvalid', {
     what: 'A model is imported to one place',
     given: '--local and --stack',
-    allowed: '--local (this machine, also without saying so), or --stack NAME in an AWS account',
+    allowed: '--local (this machine, the default), or --stack NAME in an AWS account',
     remedy: 'leave one of them out',
   });
 }
 
-function tell(manifest: ModelManifest, options: ImportOptions, output: Output): void {
+function printImport(manifest: ModelManifest, options: ImportOptions, output: Output): void {
   const { model: id, files, bytes, linked, revision } = manifest;
   output.data(manifest);
   output.say(`${id}: ${files.length} files, ${fileSize(bytes)}, each with its SHA-256 in the manifest`);

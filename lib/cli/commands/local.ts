@@ -24,14 +24,14 @@ export async function localCommand(options: CloudOptions, output: Output): Promi
     if (!signal.aborted) await once(signal, 'abort');
     for (const runId of await stopRuns(aws, () => true)) {
       output.say(
-        `${runId} was running and is stopped. To go on: npx proxytune run --local --resume ${runId}`,
+        `${runId} was running and has been stopped. To resume: npx proxytune run --local --resume ${runId}`,
       );
     }
     return 0;
   });
 }
 
-/** What an AWS SDK or command line needs to talk to the cloud, and the names of what is in it. */
+/** The environment variables for an AWS SDK or command line, and the names of the stack's resources. */
 export function environmentOf({
   environment,
   outputs,
@@ -40,14 +40,14 @@ export function environmentOf({
   return { ...environment, ...Object.fromEntries(named) };
 }
 
-/** For people: lines that a shell takes as they are. */
+/** The lines for people, which a shell can evaluate as they are. */
 export function localLines(cloud: Pick<LocalCloud, 'environment' | 'outputs'>): string[] {
   const others = Object.entries(cloud.outputs).filter(([key]) => VARIABLES[key] === undefined);
   return [
-    'The stack is deployed. Paste this into the shell that is to use it:\n',
+    'The stack is deployed. Paste this into the shell that will use it:\n',
     ...Object.entries(environmentOf(cloud)).map(([name, value]) => `export ${name}=${value}`),
     '',
     ...others.map(([key, value]) => `# ${key}: ${value}`),
-    '\nCtrl-C ends it and stops its runs; what is in it stays.',
+    '\nCtrl-C stops it and its runs; its data stays.',
   ];
 }

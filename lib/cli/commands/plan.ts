@@ -1,4 +1,4 @@
-/** `proxytune plan DIR|subject.json`: what a run would do, where, how long and for how much. Starts nothing. */
+/** `proxytune plan DIR|subject.json`: what a run would do, where, for how long and for how much. Starts nothing. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { instance, SPOT_SAVING } from '../../core/catalogue/instances.ts';
@@ -27,7 +27,7 @@ export interface PlanOptions {
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * Tells the plan. It needs no consent, as nothing is done with the photos; that a run will is told instead.
+ * Prints the plan. It needs no consent, as nothing is done with the photos; it says that a run will need it.
  * @throws FolderMissing, RequestInvalid, TokenWordUnusable, OverBudget
  */
 export function planCommand(path: string, options: PlanOptions, output: Output): number {
@@ -45,7 +45,7 @@ export function planCommand(path: string, options: PlanOptions, output: Output):
 }
 
 const CONSENT_LINE =
-  'A run with it will need your consent, that you may use these photos for this purpose: --consent, or "consent": true in subject.json.';
+  'A run also needs your consent, that you may use these photos for this purpose: --consent, or "consent": true in subject.json.';
 
 /**
  * The plan of a request, as the cloud would make it.
@@ -67,13 +67,13 @@ function planAsked({ subject, request }: Asked, { local }: PlanOptions): Plan {
   });
 }
 
-/** What is asked for: the fields of a file, and over them those that were given. */
+/** The requested fields: those of the file, overridden by those that were given. */
 function askedOf(path: string, fields: Fields): Asked {
   const { subject, request } = openRequest(path, fields);
   return { subject, request: { ...request, ...fields } };
 }
 
-/** A request that is a file, or lies in its folder; a folder without one will do when fields are given. */
+/** A request file, or the folder that holds it; a folder without one will do when fields are given. */
 function openRequest(path: string, fields: Fields): Asked {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     const folder = openSubject(path);
@@ -87,12 +87,12 @@ function openRequest(path: string, fields: Fields): Asked {
     given: path,
     allowed: `a ${REQUEST_FILE}, a folder that holds one, or a folder and --category`,
     remedy: there
-      ? `say what it is: npx proxytune plan ${path} --category dog`
+      ? `name the category: npx proxytune plan ${path} --category dog`
       : 'check the path; the folder need not hold photos yet',
   });
 }
 
-/** The plan for people: a row a stage, the sum, and what is known of the models. */
+/** The plan for people: a row a stage, the sum, and the models. */
 export function planLines(plan: Plan): string[] {
   const rows = plan.stages.map((stage) => [
     stage.stage,
@@ -127,7 +127,7 @@ function drawn({ pictures, chunks, instances, instanceType, kind }: GenerationPl
   return `${pictures} pictures in ${chunks} chunks${shared}${kind === 'spot' ? ', on spot' : ''}`;
 }
 
-/** What a stage costs as a batch transform and on managed spot, side by side. */
+/** The cost of a stage as a batch transform and on managed spot, side by side. */
 function eitherLine({ stage, kind, either }: GenerationPlan): string[] {
   if (either === undefined) return [];
   const ways = SYNTHESES.map((way) => {
@@ -139,16 +139,16 @@ function eitherLine({ stage, kind, either }: GenerationPlan): string[] {
     return `${way} ${price}${way === kind ? ' (chosen)' : ''}`;
   });
   return [
-    `${stage} either way: ${ways.join('; ')}. Spot is reckoned at ${SPOT_SAVING * 100} % off, which nobody promises, and may pause.`,
+    `${stage}, both ways: ${ways.join('; ')}. The spot price assumes ${SPOT_SAVING * 100} % off, which is not guaranteed, and spot may pause.`,
   ];
 }
 
-/** What must have been done before, for models that are not made or shipped here. */
+/** The imports that full-size models need first. */
 function importLine({ models }: Plan): string[] {
   if (scaleOf(models) !== 'full') return [];
   const ids = Object.values(models).map(({ id }) => id);
   return [
-    `Before the first run each model is brought in once, by npx proxytune import-model MODEL: ${ids.join(', ')} (docs/models.md).`,
+    `Before the first run, import each model once with npx proxytune import-model MODEL: ${ids.join(', ')} (docs/models.md).`,
   ];
 }
 

@@ -27,7 +27,7 @@ export interface RunOptions extends CloudOptions {
   readonly local?: boolean;
   /** Name of the subject. @default - the folder's name */
   readonly subject?: string;
-  /** A run to go on with instead of a new upload. @default - a new run */
+  /** A run to resume instead of a new upload. @default - a new run */
   readonly resume?: string;
   /** A line before the report's path, such as what to do next with the run. @default - none */
   readonly next?: (runId: string) => string;
@@ -52,7 +52,7 @@ export async function runCommand(
     const { aws, signal } = session;
     const asked = upload === undefined ? await resume(session, options) : await begin(session, upload);
     const { runId, before } = asked;
-    output.say(`run ${runId}: ${before === null ? 'photos uploaded, the upload starts it' : 'going on'}`);
+    output.say(`run ${runId}: ${before === null ? 'photos uploaded; the upload starts it' : 'resumed'}`);
     // Not cut short by a Ctrl-C: what was asked for must first exist to be stopped.
     await untilStarted(aws, runId, before);
     const view = await watchRun(aws, runId, output, signal);
@@ -66,7 +66,7 @@ function requireNothingElse(dir: string | undefined, fields: Readonly<Record<str
   const given = [dir, ...Object.keys(fields)].filter((name) => name !== undefined);
   if (given.length === 0) return;
   throw new ProxytuneError('UsageInvalid', {
-    what: 'A run that goes on keeps the photos and the request that it began with',
+    what: 'A resumed run keeps the photos and the request that it started with',
     given: `--resume with ${given.join(', ')}`,
     allowed: 'npx proxytune run --local --resume RUN',
     remedy: 'leave the rest out, or start a new run without --resume',
@@ -78,7 +78,7 @@ interface Upload {
   readonly request: Record<string, unknown>;
   /** Catalogue ids of the models that it needs on this machine. */
   readonly models: readonly string[];
-  /** What to say before it begins. */
+  /** Lines to print before it begins. */
   readonly notice: readonly string[];
 }
 
@@ -95,7 +95,7 @@ function prepare(dir: string | undefined, options: RunOptions): Upload {
   const request = { ...folder.request, ...options.fields };
   const scale = options.fullSize ? 'full' : 'tiny';
   const models = modelsFor(parseRequest(JSON.stringify(request)), scale);
-  // No budget is spent here, so none refuses the price that is told.
+  // No budget is spent here, so none refuses the price that is reported.
   const fields = { ...options.fields, maxUsd: LARGEST_BUDGET };
   const notice = scaleOf(models) === 'tiny' ? standInLines(planOf(dir, { fields })) : [];
   return { folder, request, models: Object.values(models).map(({ id }) => id), notice };
@@ -124,9 +124,9 @@ async function resume(
   const plan = await findText(aws, keys.plan(runId));
   if (plan === undefined) {
     throw new ProxytuneError('RunUnknown', {
-      what: 'The run was never planned, so there is nothing to go on with',
+      what: 'The run was never planned, so there is nothing to resume',
       given: runId,
-      remedy: 'run it anew from its folder of photos',
+      remedy: 'start a new run from its folder of photos',
     });
   }
   const { bucket, subject, models } = JSON.parse(plan) as Pick<Plan, 'bucket' | 'subject' | 'models'>;
@@ -145,10 +145,10 @@ export function requireSameScale(runId: string, models: Plan['models'], fullSize
   if (scale === undefined || (scale === 'full') === fullSize) return;
   const flag = scale === 'full' ? ' --full-size' : '';
   throw new ProxytuneError('UsageInvalid', {
-    what: `The run was begun ${fullSize ? 'with tiny models' : 'with the models themselves'}`,
+    what: `The run was started ${fullSize ? 'with tiny models' : 'with the full-size models'}`,
     given: `--resume ${runId} ${fullSize ? 'with' : 'without'} --full-size`,
     allowed: `npx proxytune run --local${flag} --resume ${runId}`,
-    remedy: 'go on with it as it was begun',
+    remedy: 'resume it as it was started',
   });
 }
 
@@ -192,12 +192,12 @@ async function conclude(
   return 0;
 }
 
-/** What helps on this machine: the message speaks of the places of an AWS account. */
+/** Help for this machine, as the message names places of an AWS account. */
 export function afterFailure(view: RunView | undefined, runId: string, dataDir: string): string[] {
   const refused = exitCode(view?.error ?? '') === exitCode('RequestInvalid');
   return [
     ...logOf(view?.message ?? '', dataDir),
-    ...(refused ? [] : [`to try again from where it failed: npx proxytune run --local --resume ${runId}`]),
+    ...(refused ? [] : [`to retry from where it failed: npx proxytune run --local --resume ${runId}`]),
   ];
 }
 
@@ -207,8 +207,8 @@ async function interrupted({ aws }: Session, runId: string, output: Output): Pro
   const planned = (await findText(aws, keys.plan(runId))) !== undefined;
   output.say(
     planned
-      ? `stopped. To go on where it was: npx proxytune run --local --resume ${runId}`
-      : 'stopped before it was planned: call it again to run it',
+      ? `stopped. To resume: npx proxytune run --local --resume ${runId}`
+      : 'stopped before it was planned: start it again to run it',
   );
   return 130;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { ProxytuneError } from '../../core/errors.ts';
 import type { Picture } from './shard.ts';
 
-/** What the pictures are; its presence says whose folder it is. */
+/** A description of the images; its presence says which generation owns the folder. */
 const RECORD = 'generation.json';
 
 /**
@@ -18,12 +18,12 @@ export function requireOwnFolder(folder: string, id: string): void {
   throw new ProxytuneError('UsageInvalid', {
     what: 'The folder holds something else',
     given: `${folder} (${holds})`,
-    allowed: 'a new or empty folder, or the one that these very pictures were put into before',
-    remedy: 'name another with --out, or leave --out out',
+    allowed: 'a new or empty folder, or the one that holds these images already',
+    remedy: 'choose another with --out, or omit --out',
   });
 }
 
-/** What a folder holds: a generation's id, words about it, or nothing. */
+/** The generation that owns a folder, else a description of what it holds, or undefined for an empty one. */
 function ownerOf(folder: string): string | undefined {
   try {
     if (readdirSync(folder).length === 0) return undefined;
@@ -64,7 +64,7 @@ export async function writePictures(
   return files;
 }
 
-/** Whoever opens a file finds all of it. */
+/** Writes a file atomically, so that nobody reads half of it. */
 async function put(file: string, content: string | Uint8Array): Promise<void> {
   await writeFile(`${file}.incoming`, content);
   await rename(`${file}.incoming`, file);

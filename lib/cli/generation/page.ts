@@ -1,4 +1,4 @@
-/** The page of a prompt of one's own: the pictures, and everything that tells how to get them again. */
+/** The page of a user's own prompt: the images, and everything needed to generate them again. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Generation } from '../../core/jobs/generation.ts';
@@ -11,7 +11,7 @@ const STYLE = join(
   import.meta.dirname,
   '../../../containers/proxytune/evaluation/report/templates/report.css',
 );
-/** Pictures of a small world are shown this large at least, pixel by pixel. */
+/** Small images are shown at least this large, pixel by pixel. */
 const LEAST_SHOWN = 160;
 /** Larger ones are opened by a click. */
 const MOST_SHOWN = 384;

@@ -9,7 +9,7 @@ export interface Picture {
   readonly png: Buffer;
 }
 
-/** @throws ShardInvalid when it is no whole shard, or a picture is not the one of its record */
+/** @throws ShardInvalid when the shard is incomplete, or an image does not match its record */
 export function readShard(content: Uint8Array, name: string): Picture[] {
   try {
     const files = filesOf(Buffer.from(content));
@@ -31,7 +31,7 @@ export function readShard(content: Uint8Array, name: string): Picture[] {
       what: 'A shard of pictures cannot be read',
       given: `${name}: ${(cause as Error).message}`,
       allowed: 'a tar of pairs <index>.png and <index>.json as the container writes it',
-      remedy: 'delete this object in the bucket and call this again, which draws its pictures anew',
+      remedy: 'delete this object in the bucket and retry, which generates its images again',
       cause,
     });
   }

@@ -51,7 +51,7 @@ export async function draw(
   const outputs = await outputsBelow(aws, pictures);
   const missing = generation.chunks.map(({ chunk }) => chunk).filter((chunk) => !outputs.has(chunk));
   if (missing.length === 0) {
-    output.say('all of it was drawn before');
+    output.say('all of it was generated before');
     return { shards: inOrder(outputs), seconds: 0 };
   }
   const { attempt, running } = await lastAttempt(aws, plan, generation);

@@ -1,4 +1,4 @@
-/** What a plan does with proxies beside drawing them, for people. */
+/** How a plan curates its proxies, for people. */
 import type { Plan } from '../../core/plan/plan.ts';
 
 /** A line for curation and one for an adaptive count; none where neither was asked for. */
@@ -22,7 +22,7 @@ export function curationLines({ curation, request }: Plan): string[] {
     ...(adaptive === null
       ? []
       : [
-          `Drawn in at most ${rounds.length} rounds (${rounds.join(', ')}), no more once they add nothing; the price is that of all`,
+          `Generated in at most ${rounds.length} rounds (${rounds.join(', ')}), until they add nothing; the price is that of all rounds`,
         ]),
   ];
 }

@@ -1,4 +1,4 @@
-/** What `proxytune plan` says of the two models that learn: everything the catalogue knows that concerns the run. */
+/** The catalogue on teacher and student, for `proxytune plan`. */
 import { type Instance, instance } from '../../core/catalogue/instances.ts';
 import { type Model, model } from '../../core/catalogue/models.ts';
 import { licenceWords } from '../../core/models/licences.ts';
@@ -12,14 +12,14 @@ const ROLES = {
   teacher: { trains: 'teach', draws: ['synthesize', 'sample-teacher'] },
   student: { trains: 'learn', draws: ['sample-student'] },
 } as const;
-type Learner = keyof typeof ROLES;
+type TrainedRole = keyof typeof ROLES;
 
 /** A block of lines for each of the two models: recipe, memory, instances, minutes, licence. */
 export function modelLines(plan: Plan): string[] {
   return (['teacher', 'student'] as const).flatMap((role) => ['', ...linesOf(plan, role)]);
 }
 
-function linesOf(plan: Plan, role: Learner): string[] {
+function linesOf(plan: Plan, role: TrainedRole): string[] {
   const row = model(plan.models[role].id);
   return [
     `${row.title}, the ${role}:`,
@@ -34,7 +34,7 @@ function linesOf(plan: Plan, role: Learner): string[] {
 }
 
 /** The settings as they are planned: those of the recipe, and the request's own where it names some. */
-function recipeWords(plan: Plan, role: Learner): string {
+function recipeWords(plan: Plan, role: TrainedRole): string {
   const { hyperparameters: how } = trainingOf(plan, role);
   const draws = transformOf(plan, ROLES[role].draws[0]);
   if (!('rank' in how)) throw new Error(`the job that trains the ${role} has no rank`);
@@ -44,27 +44,27 @@ function recipeWords(plan: Plan, role: Learner): string {
   return [
     `${plan.preset}: ${how.steps} steps of batch ${how.batch_size}${shared(plan, role)} at ${how.size} px`,
     `LoRA rank ${how.rank}, alpha ${how.alpha}, learning rate ${how.learning_rate}`,
-    handedOn(how),
+    selectedWords(how),
     `drawing at ${draws.size} px with ${settings.join(', ')}`,
   ].join('; ');
 }
 
 /** Only a teacher's training uses more than one GPU. */
-function shared(plan: Plan, role: Learner): string {
+function shared(plan: Plan, role: TrainedRole): string {
   const { hyperparameters: how, instanceType } = trainingOf(plan, role);
   const gpus = how.stage === 'teach' ? sharing(instance(instanceType), how.batch_size) : 1;
   return gpus === 1 ? '' : ` on ${gpus} GPUs`;
 }
 
-function handedOn(how: Hyperparameters): string {
-  if (how.stage !== 'teach') return 'the last step is handed on';
-  if (how.samples === undefined) return 'no samples along the way, the last step is handed on';
+function selectedWords(how: Hyperparameters): string {
+  if (how.stage !== 'teach') return 'the last step is used';
+  if (how.samples === undefined) return 'no validation images, the last step is used';
   const each = how.samples.pictures + (how.sample_prompts ?? []).length - 1;
-  return `${each} samples every ${how.checkpoint_every} steps, the best of these is handed on`;
+  return `${each} validation images every ${how.checkpoint_every} steps, the best checkpoint is used`;
 }
 
-/** What training and drawing need, and what the cards that they are planned on have. */
-function memoryWords(row: Model, plan: Plan, role: Learner): string {
+/** The memory that training and generating need, and that of the planned cards. */
+function memoryWords(row: Model, plan: Plan, role: TrainedRole): string {
   const { memory } = row;
   const training = instance(trainingOf(plan, role).instanceType);
   const drawing = instance(transformOf(plan, ROLES[role].draws[0]).instanceType);
@@ -89,7 +89,7 @@ function cardWords(what: string, needs: number, on: Instance): string {
   return `${what} needs about ${needs} GiB, ${has}${short}`;
 }
 
-/** The instances in the order in which the planner takes them. */
+/** The instances in the order in which the planner tries them. */
 function ladderWords({ instances }: Model): string {
   const ladder = (types: readonly string[]) => types.join(', then ');
   return `training on ${ladder(instances.training)}; drawing on ${ladder(instances.transform)}`;
@@ -101,7 +101,7 @@ function minutesWords({ minutes, draw }: Model): string {
   return `${minutes.load} to load, ${minutes.perStep} a step${step}, ${minutes.perPicture} a picture${picture} (${minutes.source})`;
 }
 
-/** The card that a stage's minutes are of, where it is planned on another; undefined where they fit. */
+/** The card that a stage's minutes were measured or estimated on, where it is planned on another; else undefined. */
 export function foreignCard(plan: Plan, { stage, instanceType }: StagePlan): string | undefined {
   const role = (['teacher', 'student'] as const).find(
     (name) => stage === ROLES[name].trains || ROLES[name].draws.some((drawn) => drawn === stage),
@@ -110,7 +110,7 @@ export function foreignCard(plan: Plan, { stage, instanceType }: StagePlan): str
   return known === instance(instanceType).gpu ? undefined : known;
 }
 
-/** What is to be known of times and prices that were reckoned with another card's minutes. */
+/** A line for each stage whose time and price come from another card's minutes. */
 export function foreignCardLines(plan: Plan): string[] {
   return plan.stages.flatMap((stage) => {
     const known = foreignCard(plan, stage);
@@ -118,14 +118,14 @@ export function foreignCardLines(plan: Plan): string[] {
     const { gpu, type } = instance(stage.instanceType);
     const bits =
       stage.kind === 'training' && 'bits' in stage.hyperparameters ? stage.hyperparameters.bits : undefined;
-    const fewer = bits === undefined ? '' : `, with weights in ${bits} bits,`;
+    const fewer = bits === undefined ? '' : ` with weights in ${bits} bits`;
     return [
-      `Time and price of ${stage.stage} are reckoned with minutes of the ${known}: of the ${gpu} of ${type}${fewer} none are known, and they will be others.`,
+      `Time and price of ${stage.stage} come from minutes of the ${known}: none are known of the ${gpu} of ${type}${fewer}, and they will differ.`,
     ];
   });
 }
 
-function trainingOf(plan: Plan, role: Learner) {
+function trainingOf(plan: Plan, role: TrainedRole) {
   const stage = stageOf(plan, ROLES[role].trains);
   if (stage.kind !== 'training') throw new Error(`stage ${stage.stage} trains nothing`);
   return stage;
