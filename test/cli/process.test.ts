@@ -59,7 +59,7 @@ test('a reader that goes away ends a command without a word', async () => {
 test('Ctrl-C while the cloud starts ends it at once, and names no other fault', async () => {
   const child = start('bin/proxytune.mjs', 'run', '--local', example, '--data', data);
   const over = ended(child);
-  await said(child, 'starting the cloud');
+  await said(child, 'starting the local cloud');
   child.kill('SIGINT');
   // The terminal sends it to the entry point and to its child; both are one press.
   await sleep(100);
@@ -75,7 +75,7 @@ onLinux(
   'an entry point that is killed takes its children along',
   async () => {
     const entry = start('bin/proxytune.mjs', 'local', '--data', data);
-    await said(entry, 'starting the cloud');
+    await said(entry, 'starting the local cloud');
     expect(processes().length).toBeGreaterThan(1);
     entry.kill('SIGKILL');
     const deadline = Date.now() + 30_000;
