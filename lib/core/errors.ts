@@ -7,13 +7,13 @@ import catalogue from './contract/errors.json' with { type: 'json' };
 export type ErrorName = keyof typeof catalogue;
 
 export interface ErrorFacts {
-  /** What happened, in the user's terms. */
+  /** The event, in the user's terms. */
   readonly what: string;
-  /** What was given. @default - left out of the message */
+  /** The value that caused it. @default - left out of the message */
   readonly given?: string | undefined;
-  /** What would have been allowed. @default - left out of the message */
+  /** The values that are allowed. @default - left out of the message */
   readonly allowed?: string | undefined;
-  /** What to do now. */
+  /** The next step for the user. */
   readonly remedy: string;
   /** The error beneath this one. @default - none */
   readonly cause?: unknown;
@@ -46,7 +46,7 @@ function stop(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
-/** Whether `name` is one of ours. */
+/** Tells the names of the catalogue from others. */
 export function isErrorName(name: string): name is ErrorName {
   return Object.hasOwn(catalogue, name);
 }

@@ -15,7 +15,7 @@ export function isSubjectName(name: string): boolean {
   return SUBJECT.test(name);
 }
 
-/** The folder that a ready signal speaks of; undefined for a key that is no ready signal, such as one further down. */
+/** The folder that a ready signal speaks of; undefined for any other key, such as one further down. */
 export function signalledFolder(key: string): string | undefined {
   return REQUEST_KEY.exec(key)?.[1];
 }
@@ -31,7 +31,7 @@ export function requireSubjectName(folder: string): void {
   });
 }
 
-/** What pictures of a category are drawn from. Their seeds are their numbers. */
+/** Everything that decides the class images of a category. Their seeds are their numbers. */
 export interface ClassPictures {
   readonly model: string;
   /** Of the model's files, as `digestOf` gives it: another revision draws other pictures. */
@@ -50,7 +50,7 @@ export const keys = {
   run: (run: string) => `runs/${run}/`,
   plan: (run: string) => `runs/${run}/${files.plan}`,
   references: (run: string) => `runs/${run}/references/`,
-  /** What the inspection found; written after the last reference. */
+  /** Findings of the inspection; written after the last reference. */
   findings: (run: string) => `runs/${run}/references/${files.findings}`,
   chunks: (run: string, stage: TransformStage) => `runs/${run}/chunks/${stage}/`,
   chunk: (run: string, stage: TransformStage, chunk: number) =>
@@ -60,14 +60,14 @@ export const keys = {
   pictures: (run: string, stage: TransformStage) => `runs/${run}/pictures/${stage}/`,
   picturesOfAttempt: (run: string, stage: TransformStage, attempt: number, round = 1) =>
     `runs/${run}/pictures/${stage}/${attemptFolder(attempt, round)}/`,
-  /** Which proxies the student learns from; there once no more are drawn. */
+  /** The selection of proxies that the student learns from; complete once no more are generated. */
   curation: (run: string) => `runs/${run}/curation/`,
   curationFile: (run: string) => `runs/${run}/curation/${files.curation}`,
   /** Kept over attempts, so that the next one resumes. */
   checkpoints: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/`,
-  /** What the teacher drew at its checkpoints, and which of these was chosen. */
+  /** Validation images of the teacher's checkpoints, and which of these was selected. */
   teachSamples: (run: string) => `runs/${run}/checkpoints/teach/${folders.validation}/`,
-  /** Pictures of the category that the teacher drew in this run, as one archive; only where it drew all. */
+  /** Class images that the teacher generated in this run, as one archive; only where it generated all. */
   drawnClass: (run: string) => `runs/${run}/checkpoints/teach/${folders.classImages}/${files.classArchive}`,
   /** The same for every run that wants the same: everything that decides the pictures is in the key. */
   classPictures: ({ model, content, prompt, size, steps, guidance, pictures }: ClassPictures) =>
@@ -96,8 +96,8 @@ export const keys = {
   model: (id: string) => `models/${id}/`,
   /** Everything of the jobs that bring models in, but the models. SageMaker adds `<job>/output/…`. */
   imports: 'imports/',
-  importOrder: (job: string) => `imports/${job}/order/`,
-  importOrderFile: (job: string) => `imports/${job}/order/${files.importRequest}`,
+  importRequest: (job: string) => `imports/${job}/order/`,
+  importRequestFile: (job: string) => `imports/${job}/order/${files.importRequest}`,
   importProgress: (job: string) => `imports/${job}/progress/`,
   importProgressFile: (job: string) => `imports/${job}/progress/${files.progress}`,
   /** Written after the last file of the model; see models/manifest.ts. */

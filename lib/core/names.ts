@@ -8,7 +8,7 @@ import type { JobStage } from './words.ts';
 import { isJobStage } from './words.ts';
 
 /**
- * Hexadecimal digits of SHA-256 in the names of runs and generations: as many as SageMaker's 63 characters leave room
+ * Hexadecimal digits of SHA-256 in the names of runs and generations: as many as SageMaker's 63 characters leave space
  * for next to subject, stage, round and attempt.
  */
 export const NAME_DIGITS = 8;
@@ -46,7 +46,7 @@ export interface JobIdentity {
   readonly stage: JobStage;
   /** Counts from 1. */
   readonly attempt: number;
-  /** The round of this stage, where proxies are drawn in rounds. @default - 1, the only one */
+  /** Round of the stage, where proxies are generated in rounds. @default - 1, the only one */
   readonly round?: number | undefined;
 }
 
@@ -72,12 +72,12 @@ export function generationJobName({ run, id, attempt }: GenerationIdentity): str
   return `${generationJobStem(run, id)}${attempt}`;
 }
 
-/** What the names of all attempts begin with. */
+/** Prefix of the names of all attempts. */
 export function generationJobStem(run: string, id: string): string {
   return `${JOB_PREFIX}${run}-generate-${id}-a`;
 }
 
-/** What a job's name says, or undefined when it is not one of ours. */
+/** The identity in a job's name, or undefined when it is not one of ours. */
 export function parseJobName(name: string): JobIdentity | undefined {
   const match = /^proxytune-(.+-[0-9a-f]{8})-(.+?)(?:-r(\d+))?-a(\d+)$/.exec(name);
   const [, run, stage, round, attempt] = match ?? [];

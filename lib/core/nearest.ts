@@ -25,7 +25,7 @@ export function likely(word: string, known: readonly string[]): string | undefin
   return wrong <= Math.max(1, Math.floor(word.length / 3)) ? candidate : undefined;
 }
 
-/** What to say of a word that is not known: the one that was probably meant, else those there are. */
+/** A correction for an unknown word: the one that was probably meant, else all known ones. */
 export function correction(word: string, known: readonly string[]): string {
   const meant = likely(word, known);
   return meant === undefined ? `known are ${known.join(', ')}` : `did you mean ${meant}?`;

@@ -7,7 +7,7 @@ import { model, modelIds } from './catalogue/models.ts';
 import { choice } from './contract/choice.ts';
 import { curation } from './contract/curation.ts';
 import errors from './contract/errors.json' with { type: 'json' };
-import { importOrder } from './contract/import-request.ts';
+import { importRequest } from './contract/import-request.ts';
 import { metrics } from './contract/metrics.ts';
 import names from './contract/names.json' with { type: 'json' };
 import { chunk, pictureRecord } from './contract/pictures.ts';
@@ -40,7 +40,7 @@ export function exportedFiles(): Record<string, unknown> {
     [`${CONTAINER}/metrics.schema.json`]: jsonSchema('metrics.json of a report', metrics),
     [`${CONTAINER}/import-request.schema.json`]: jsonSchema(
       'what import-model orders from the hub',
-      importOrder,
+      importRequest,
     ),
     [`${CONTAINER}/model-manifest.schema.json`]: jsonSchema('manifest.json of a base model', modelManifest),
     [`${CONTAINER}/curation.schema.json`]: jsonSchema('curation.json of a run', curation),

@@ -1,6 +1,6 @@
-/** The words of a run, as the house uses them everywhere: stages, roles, kinds. */
+/** The words of a run, used everywhere: stages, roles, kinds. */
 
-/** Every stage of a run, in the order of the road. */
+/** Every stage of a run, in the order of the pipeline. */
 export const STAGES = [
   'plan',
   'inspect',
@@ -33,19 +33,19 @@ export const OPTIONAL_STAGES = ['curate'] as const satisfies readonly JobStage[]
 export const TRAINING_STAGES = ['teach', 'curate', 'learn', 'evaluate'] as const;
 export type TrainingStage = (typeof TRAINING_STAGES)[number];
 
-/** The stages that draw pictures; the plan says as which kind of job. */
+/** The stages that generate images; the plan says as which kind of job. */
 export const TRANSFORM_STAGES = ['synthesize', 'sample-teacher', 'sample-student'] as const;
 export type TransformStage = (typeof TRANSFORM_STAGES)[number];
 
-/** How pictures are drawn: by a batch transform, or by a managed-spot training job that writes the same shards. */
+/** Ways to generate the proxies: by a batch transform, or by a managed-spot training job that writes the same shards. */
 export const SYNTHESES = ['transform', 'spot'] as const;
 export type Synthesis = (typeof SYNTHESES)[number];
 
-/** Which of SageMaker's kinds of jobs a kind of planned stage becomes. */
+/** SageMaker's kind of job for each kind of planned stage. */
 export const JOB_KINDS = { training: 'training', transform: 'transform', spot: 'training' } as const;
 export type JobKind = (typeof JOB_KINDS)[keyof typeof JOB_KINDS];
 
-/** What a model is used as. */
+/** The uses of a model. */
 export const ROLES = ['teacher', 'student', 'clip', 'dino'] as const;
 export type Role = (typeof ROLES)[number];
 

@@ -11,7 +11,7 @@ test('the demo runs on models that stand for themselves, so that its verdict is 
     expect({ id, standInFor }).toEqual({ id: expect.stringMatching(/-miniature$/), standInFor: null });
 });
 
-test('the demo says in which world it is, and how many proxies name a context and why', () => {
+test('the demo says in which domain it is, and how many proxies name a context and why', () => {
   const text = introduction(plan).join('\n');
   expect(text).toContain('Five photos of a car go in; a report comes out.');
   expect(text).toContain(plan.world.note);

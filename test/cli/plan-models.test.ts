@@ -30,7 +30,7 @@ function blockOf(lines: readonly string[], role: string): Record<string, string>
 
 /** The plan in which a row takes part: by its own name, or in place of the model that it stands for. */
 function planOf(row: Model) {
-  const partners = row.world === 'miniature' ? PARTNERS.miniature : {};
+  const partners = row.domain === 'miniature' ? PARTNERS.miniature : {};
   const chosen = { ...partners, [row.role]: row.standInFor ?? row.id };
   return planWith(chosen, row.standInFor === null ? 'full' : 'tiny');
 }

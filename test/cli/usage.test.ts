@@ -134,9 +134,9 @@ test('a setting may go below one that was null', async () => {
 });
 
 test.each([
-  ['null', 'no JSON object'],
-  ['[]', 'no JSON object'],
-  ['5', 'no JSON object'],
+  ['null', 'not a JSON object'],
+  ['[]', 'not a JSON object'],
+  ['5', 'not a JSON object'],
   [`{"category":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'nested too deeply'],
   [`{"category":"${'x'.repeat(70_000)}"}`, 'too long'],
   ['', 'not valid JSON'],

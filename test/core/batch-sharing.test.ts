@@ -1,4 +1,4 @@
-/** The plan charges for as many GPUs as the container starts processes: both are held to the same cases. */
+/** The plan charges for as many GPUs as the container starts processes: the same cases check both. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { instance } from '../../lib/core/catalogue/instances.ts';

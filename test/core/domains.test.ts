@@ -1,4 +1,4 @@
-import { WORLDS, worldOf } from '../../lib/core/catalogue/domains.ts';
+import { DOMAINS, domainOf } from '../../lib/core/catalogue/domains.ts';
 import {
   evaluationPrompts,
   instancePrompts,
@@ -38,8 +38,8 @@ function refused(fields: object): string {
   throw new Error('it was not refused');
 }
 
-describe.each(WORLDS)('the world %s', (name) => {
-  const { proxyContexts, evaluation, categories, vocabulary } = worldOf(name);
+describe.each(DOMAINS)('the domain %s', (name) => {
+  const { proxyContexts, evaluation, categories, vocabulary } = domainOf(name);
 
   test('says nothing twice', () => {
     for (const list of [proxyContexts, evaluation, categories ?? [], vocabulary ?? []])
@@ -48,7 +48,7 @@ describe.each(WORLDS)('the world %s', (name) => {
 
   test('has prompts of words that its models know', () => {
     for (const category of categories ?? ['dog']) {
-      const named = { world: name, tokenWord: 'ohwx', category };
+      const named = { domain: name, tokenWord: 'ohwx', category };
       const prompts = [
         ...instancePrompts(named),
         proxyPrompt(named),
@@ -61,8 +61,8 @@ describe.each(WORLDS)('the world %s', (name) => {
   });
 
   test('evaluates no prompt that proxies are drawn from', () => {
-    const evaluated = evaluationPrompts({ world: name, tokenWord: 'ohwx', category: 'car' }, 99);
-    const drawn = proxyPromptsInContext({ world: name, tokenWord: 'ohwx', category: 'car' });
+    const evaluated = evaluationPrompts({ domain: name, tokenWord: 'ohwx', category: 'car' }, 99);
+    const drawn = proxyPromptsInContext({ domain: name, tokenWord: 'ohwx', category: 'car' });
     const both = evaluated.filter(({ prompt }) => drawn.some((proxy) => proxy.prompt === prompt));
     expect(both).toEqual([]);
   });
@@ -80,7 +80,7 @@ describe('a request of the miniature world', () => {
     },
   );
 
-  test('is measured on the prompts of its world', () => {
+  test('is measured on the prompts of its domain', () => {
     expect(plan(MINIATURE).prompts.evaluation).toHaveLength(6);
     expect(plan(MINIATURE).prompts.evaluation[0]?.prompt).toBe('a photo of a ohwx car at sunset');
     expect(plan(MINIATURE).samples).toEqual({ picturesPerPrompt: 4, pictures: 24 });

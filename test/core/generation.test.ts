@@ -118,8 +118,8 @@ const CHOICES = requestable('teacher').flatMap((teacher) =>
 );
 
 test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', ({ teacher, scale, of }) => {
-  const { world } = model(teacher);
-  const rest = world === 'photographs' ? {} : { student: studentOf(world), category: 'car' };
+  const { domain } = model(teacher);
+  const rest = domain === 'photographs' ? {} : { student: studentOf(domain), category: 'car' };
   const made = plan({ teacher, ...rest }, scale);
   const drawing = generationDrawing(made, generation({ of, count: 64 }, made), 999);
   const context = {
@@ -146,8 +146,8 @@ test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', 
   );
 });
 
-function studentOf(world: string): string {
-  return requestable('student').find((id) => model(id).world === world) ?? '';
+function studentOf(domain: string): string {
+  return requestable('student').find((id) => model(id).domain === domain) ?? '';
 }
 
 describe('the job of a generation', () => {
@@ -271,7 +271,7 @@ describe('the prompt', () => {
     expect(generationNotes(made, { prompt: 'a ohwxdog' })).toHaveLength(1);
   });
 
-  test('has words that a small world does not know, each named once, with what was probably meant', () => {
+  test('has words that a small domain does not know, each named once, with what was probably meant', () => {
     expect(unknownWords('A photo of a Ohwx cra at SUNSETS, sunsets over mars', 'ohwx', WORDS)).toEqual([
       { word: 'cra' },
       { word: 'sunsets', meant: 'sunset' },
@@ -281,18 +281,18 @@ describe('the prompt', () => {
     expect(unknownWords('a photo of a ohwx car at sunset.', 'ohwx', WORDS)).toEqual([]);
   });
 
-  test('of unknown words is noted with all that are known; a world without a list says nothing', () => {
+  test('of unknown words is noted with all that are known; a domain without a list says nothing', () => {
     const made = plan();
     const notes = generationNotes(made, { prompt: 'a ohwx car on snows' }, WORDS);
     expect(notes).toEqual([
       expect.stringMatching(/mean nothing here: on.*, snows \(did you mean snow\?\)$/),
-      `the small world knows these words: ${WORDS.join(', ')}`,
+      `known words of this domain: ${WORDS.join(', ')}`,
     ]);
     expect(generationNotes(made, { prompt: 'a ohwx spaceship' }, null)).toEqual([]);
     expect(generationNotes(made, { prompt: 'a ohwx car at sunset' }, WORDS)).toEqual([]);
   });
 
-  test('takes a token a letter for words that the small world does not know', () => {
+  test('takes a token a letter for words that the small domain does not know', () => {
     const prompt = 'a photo of a encyclopaedia '.repeat(6);
     expect(() => requireReadable(prompt, ['clip'])).not.toThrow();
     expect(() => requireReadable(prompt, ['clip'], WORDS)).toThrow(/tokens/);

@@ -1,6 +1,6 @@
-/** Every request that a plan can lead to, held against SageMaker's API model and the rules that no model states. */
+/** Every request that a plan can lead to, checked by SageMaker's API model and the rules that no model states. */
 
-import { worldOf } from '../../lib/core/catalogue/domains.ts';
+import { domainOf } from '../../lib/core/catalogue/domains.ts';
 import { instance } from '../../lib/core/catalogue/instances.ts';
 import { model as catalogueRow, requestable } from '../../lib/core/catalogue/models.ts';
 import { PRESETS } from '../../lib/core/catalogue/recipes.ts';
@@ -40,7 +40,7 @@ const CONTEXT = {
 const RUN = `${'a'.repeat(20)}-0a1b2c3d`;
 const BUCKET = 'b'.repeat(63);
 
-/** What every stage needs to be there. */
+/** Keys that every stage needs in the bucket. */
 const WHOLE = { category: 'dog', consent: true, maxUsd: 10_000, curation: true, adaptiveProxies: true };
 
 function plan(fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan {
@@ -73,14 +73,14 @@ function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
   expect(transform.ModelName).toBe(model.ModelName);
 }
 
-/** Something that there is in a model's world. */
-const categoryOf = (id: string): string => worldOf(catalogueRow(id).world).categories?.[0] ?? 'dog';
+/** Something that there is in a model's domain. */
+const categoryOf = (id: string): string => domainOf(catalogueRow(id).domain).categories?.[0] ?? 'dog';
 
 const CHOICES = PRESETS.flatMap((preset) =>
   (['full', 'tiny'] as const).flatMap((scale) =>
     requestable('teacher').flatMap((teacher) =>
       requestable('student')
-        .filter((student) => catalogueRow(student).world === catalogueRow(teacher).world)
+        .filter((student) => catalogueRow(student).domain === catalogueRow(teacher).domain)
         .map((student) => ({ preset, scale, teacher, student, category: categoryOf(teacher) })),
     ),
   ),
@@ -273,7 +273,7 @@ describe('a transform job', () => {
     }
   });
 
-  test('shares its chunks among as many instances as it is told', () => {
+  test('shares its chunks among as many instances as it is given', () => {
     const made = plan();
     const drawing = drawingOf(made, identity('synthesize'));
     expect(transformJobRequest(made, drawing, 4).TransformResources.InstanceCount).toBe(4);

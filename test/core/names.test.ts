@@ -12,7 +12,7 @@ describe('a run', () => {
     expect(runId('dog', upload)).not.toBe(runId('dog', { ...upload, bucket: 'other' }));
   });
 
-  test('is told from others by SHA-256 of its upload', () => {
+  test('differs from others by the SHA-256 of its upload', () => {
     // printf 'bucket/subjects/dog/subject.json@v1' | sha256sum
     expect(runId('dog', upload)).toBe('dog-b39a392d');
     // Both are 063a1b5d by FNV-1a with an avalanche: the second upload would have been taken for the first.
@@ -98,7 +98,7 @@ describe('keys', () => {
     'subject.json',
     'subjects/subject.json',
     'subjects/a/subject.json.bak',
-  ])('%j is no ready signal', (key) => {
+  ])('%j is not a ready signal', (key) => {
     expect(signalledFolder(key)).toBeUndefined();
   });
 

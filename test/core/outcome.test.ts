@@ -75,7 +75,7 @@ describe('the outcome of a job', () => {
       'JobRefused',
     ],
     [
-      'AlgorithmError: TrainingDiverged: The loss is no number any more. What to do: lower the rate., exit code: 1',
+      'AlgorithmError: TrainingDiverged: The loss is no longer a number. What to do: lower the rate., exit code: 1',
       'TrainingDiverged',
     ],
     ['AlgorithmError: something odd, exit code: 1', 'JobFailed'],
@@ -84,7 +84,7 @@ describe('the outcome of a job', () => {
     expect(outcomeOf({ TrainingJobStatus: 'Failed', FailureReason })).toMatchObject({ ok: false, error });
   });
 
-  test('out of time arrives as Stopped, and is no wish of the user', () => {
+  test('out of time arrives as Stopped, which the user did not ask for', () => {
     expect(outcomeOf({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' })).toMatchObject({
       error: 'JobOutOfTime',
     });
@@ -119,7 +119,7 @@ describe('a refused request', () => {
       { name: 'AccessDeniedException', message: 'no', $fault: 'client', $metadata: {} } as const,
       'JobRefused',
     ],
-    // A slip of ours is no fault of theirs.
+    // Our mistake is not the user's fault.
     [{ name: 'TypeError', message: 'x is not a function' }, 'JobRefused'],
   ])('%j', (error, name) => {
     expect(refusal(error).error).toBe(name);
@@ -129,12 +129,12 @@ describe('a refused request', () => {
 describe('errors', () => {
   test('say what, given, allowed and remedy, each once', () => {
     const error = new ProxytuneError('OverBudget', {
-      what: 'Too dear',
+      what: 'Too expensive',
       given: '5',
       allowed: '4',
       remedy: 'save',
     });
-    expect(error.message).toBe('Too dear. Given: 5. Allowed: 4. What to do: save.');
+    expect(error.message).toBe('Too expensive. Given: 5. Allowed: 4. What to do: save.');
   });
 
   test('have exit codes', () => {
@@ -166,12 +166,12 @@ describe('what the user reads', () => {
   test('unwraps the JSON that Lambda puts around an error', () => {
     const Cause = JSON.stringify({
       errorType: 'OverBudget',
-      errorMessage: 'Too dear. What to do: save.',
+      errorMessage: 'Too expensive. What to do: save.',
       trace: [],
     });
     expect(readCause({ Error: 'OverBudget', Cause })).toEqual({
       error: 'OverBudget',
-      message: 'Too dear. What to do: save.',
+      message: 'Too expensive. What to do: save.',
     });
   });
 
@@ -181,8 +181,8 @@ describe('what the user reads', () => {
       'Access Denied',
     ],
     [
-      { Error: 'TypeError', Cause: '{"errorType":"TypeError","errorMessage":"x is no function"}' },
-      'x is no function',
+      { Error: 'TypeError', Cause: '{"errorType":"TypeError","errorMessage":"x is not a function"}' },
+      'x is not a function',
     ],
     [
       { Error: 'Lambda.Unknown', Cause: '{"errorType":"Sandbox.Timedout"}' },

@@ -1,6 +1,6 @@
 /** How the pictures of a plan are drawn: at which size, as which job, on how many instances, for how much. */
 
-import { worldOf } from '../../lib/core/catalogue/domains.ts';
+import { domainOf } from '../../lib/core/catalogue/domains.ts';
 import { model, recipeOf, requestable } from '../../lib/core/catalogue/models.ts';
 import { PRESETS } from '../../lib/core/catalogue/recipes.ts';
 import { transformOf } from '../../lib/core/plan/plan.ts';
@@ -10,12 +10,12 @@ import { plan, refusal } from './planning.ts';
 describe('the teacher draws at the size that the student needs, where it can', () => {
   const pairs = requestable('teacher').flatMap((teacher) =>
     requestable('student')
-      .filter((student) => model(student).world === model(teacher).world)
+      .filter((student) => model(student).domain === model(teacher).domain)
       .flatMap((student) => (['full', 'tiny'] as const).map((scale) => ({ teacher, student, scale }))),
   );
 
   test.each(pairs)('$teacher for $student, $scale', ({ scale, ...chosen }) => {
-    const category = worldOf(model(chosen.teacher).world).categories?.[0] ?? 'dog';
+    const category = domainOf(model(chosen.teacher).domain).categories?.[0] ?? 'dog';
     for (const preset of PRESETS) {
       const made = plan({ ...chosen, category, preset, maxUsd: 10_000 }, scale);
       const teacher = model(made.models.teacher.id);
@@ -47,8 +47,8 @@ describe('drawing the proxies', () => {
     const transform = drawing({});
     const spot = drawing({ synthesis: 'spot' });
     expect([transform.kind, spot.kind]).toEqual(['transform', 'spot']);
-    expect(transform.either).toEqual(spot.either);
-    const prices = transform.either;
+    expect(transform.alternatives).toEqual(spot.alternatives);
+    const prices = transform.alternatives;
     expect(prices?.transform?.usd).toBe(transform.usd);
     expect(prices?.spot?.usd).toBe(spot.usd);
     // ml.g5.2xlarge lists at 1.515 USD an hour; spot saves 65 %.
@@ -63,8 +63,8 @@ describe('drawing the proxies', () => {
 
   test('says where an instance type is offered for one of the two only', () => {
     const on = { advanced: { synthesize: { instanceType: 'ml.p5.4xlarge' } } };
-    const { either } = drawing({ synthesis: 'spot', ...on });
-    expect(either).toMatchObject({ transform: null, spot: { instanceType: 'ml.p5.4xlarge' } });
+    const { alternatives } = drawing({ synthesis: 'spot', ...on });
+    expect(alternatives).toMatchObject({ transform: null, spot: { instanceType: 'ml.p5.4xlarge' } });
     expect(refusal(() => drawing(on)).message).toContain('for no transform job. Given: ml.p5.4xlarge.');
   });
 
@@ -122,7 +122,7 @@ describe('drawing the proxies', () => {
     expect(few.minutes).toBeCloseTo(load + (drawing({ proxies: 20 }).minutes - load) * (16 / 20), 2);
   });
 
-  test('on spot is held against maxUsd as if spot saved nothing', () => {
+  test('on spot counts against maxUsd as if spot saved nothing', () => {
     const list = plan({ maxUsd: 1000 }).estimate.usd;
     const spot = plan({ maxUsd: 1000, synthesis: 'spot' }).estimate.usd;
     expect(spot).toBeLessThan(list - 1);

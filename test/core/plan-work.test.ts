@@ -1,6 +1,6 @@
 /**
  * The plan charges and allows time for what the jobs do: for each stage, work counted by the job's own loops
- * (`job-work.ts`, which real jobs are held against) at the catalogue's rates. No formula of the plan is called.
+ * (`job-work.ts`, which real jobs are compared with) at the catalogue's rates. No formula of the plan is called.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -89,9 +89,9 @@ function expectCharged(stage: StagePlan, jobs: readonly Billed[], spot = false):
 }
 
 interface Variant {
-  /** What is asked for. */
+  /** Fields of the request. */
   readonly request: object;
-  /** Whether that changes what the job does, and so what it takes. @default - true */
+  /** False when the fields change nothing about the job and its time. @default - true */
   readonly same?: boolean;
 }
 
@@ -248,7 +248,7 @@ describe.each(['sample-teacher', 'sample-student'] as const)(
           request: { advanced: { sample: { instanceType: FOUR_GPUS } } },
           same: true,
         },
-        'proxies are no samples': { request: { proxies: 50 }, same: true },
+        'proxies are not samples': { request: { proxies: 50 }, same: true },
         draft: { request: { preset: 'draft' } },
       },
       (made) => expectCharged(stageOf(made, stage), drawingJobs(made, stage, [chunksOf(made, stage)])),
@@ -267,7 +267,7 @@ describe('curate reads the photos in every round, and every proxy once', () => {
         request: { advanced: { curate: { instanceType: FOUR_GPUS } } },
         same: true,
       },
-      'samples are no proxies': { request: { advanced: { sample: { picturesPerPrompt: 1 } } }, same: true },
+      'samples are not proxies': { request: { advanced: { sample: { picturesPerPrompt: 1 } } }, same: true },
     },
     (made) => {
       const work = curateWork(made.curation?.rounds ?? [], PHOTOS);

@@ -64,8 +64,8 @@ describe('a plan', () => {
     const offered = ['ml.g6e.xlarge', 'ml.g5.xlarge'];
     const made = makePlan(request(), { ...context, instanceTypes: offered });
     expect(made.stages.filter((stage) => !offered.includes(stage.instanceType))).toEqual([]);
-    const dear = request({ advanced: { teach: { instanceType: 'ml.g5.2xlarge' } } });
-    expect(refusal(() => makePlan(dear, { ...context, instanceTypes: offered })).message).toMatch(
+    const expensive = request({ advanced: { teach: { instanceType: 'ml.g5.2xlarge' } } });
+    expect(refusal(() => makePlan(expensive, { ...context, instanceTypes: offered })).message).toMatch(
       /This deployment may not start this instance type\. Given: ml\.g5\.2xlarge\. Allowed: ml\.g6e\.xlarge\./,
     );
     const none = refusal(() => makePlan(request(), { ...context, instanceTypes: ['ml.m5.large'] }));
@@ -236,7 +236,7 @@ describe('samples along the way', () => {
     evaluate: stageOf(plan(fields), 'evaluate') as TrainingPlan,
   });
 
-  test('are drawn as the proxies are, measured by the encoders, and told in the report', () => {
+  test('are drawn as the proxies are, measured by the encoders, and shown in the report', () => {
     const { teach, evaluate } = jobs({});
     expect(teach.hyperparameters).toMatchObject({
       samples: { subject: 'ohwx dog', pictures: 4, steps: 25, guidance: 5 },
@@ -259,7 +259,7 @@ describe('samples along the way', () => {
     expect(prompts.filter((prompt) => evaluated.includes(prompt.replace('{s}', 'dog')))).toEqual([]);
   });
 
-  test('can be left out: then the last checkpoint is handed on, and nothing is paid for them', () => {
+  test('can be left out: then the last checkpoint is used, and nothing is paid for them', () => {
     const { teach, evaluate } = jobs({ advanced: { teach: { samples: false } } });
     expect(Object.keys(teach.hyperparameters).filter((key) => key.includes('sample'))).toEqual([]);
     expect(Object.keys(teach.channels)).toEqual(['base', 'references']);

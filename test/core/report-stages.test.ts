@@ -37,7 +37,7 @@ const JOBS = [
   job({ stage: 'learn', attempt: 1, state: 'FAILED' }),
 ];
 
-test('every job stage has its outcome, in the order of the road, all attempts added up', () => {
+test('every job stage has its outcome, in the order of the pipeline, all attempts added up', () => {
   const outcomes = stageOutcomes(JOBS);
   expect(outcomes.map(({ stage }) => stage)).toEqual(STAGES);
   expect(outcomes[0]).toEqual({
@@ -53,7 +53,7 @@ test('every job stage has its outcome, in the order of the road, all attempts ad
   for (const outcome of outcomes) expect(stageOutcome.parse(outcome)).toEqual(outcome);
 });
 
-test('a stage that only some runs have is told of where it ran, its rounds added up', () => {
+test('a stage that only some runs have says where it ran, its rounds added up', () => {
   const rounds = [
     job({ stage: 'curate', attempt: 1, seconds: 10, usd: 0.1 }),
     job({ stage: 'curate', attempt: 1, round: 2, seconds: 5, usd: 0.05 }),
@@ -85,7 +85,7 @@ test('the page gets a row a stage and one for all, in its slot and nowhere else'
   for (const row of html.match(/<tr.*?<\/tr>/g) ?? []) expect(row.match(/<t[hd]/g)).toHaveLength(5);
 });
 
-test('the dollar signs of the rows are no patterns of a replacement', () => {
+test('the dollar signs of the rows are not patterns of a replacement', () => {
   const outcome = { stage: 'teach', attempts: 1, instance: "$&$'", seconds: 1, usd: 1 };
   expect(fillStages(`a${STAGES_SLOT}b`, [outcome])).toContain("<td>$&$'</td>");
 });

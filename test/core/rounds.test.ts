@@ -85,7 +85,7 @@ describe('a plan', () => {
     expect(made.curation?.rounds.at(-1)).toBe(proxies);
   });
 
-  test('prices the most it may come to: every picture, and what each round loads anew', () => {
+  test('prices the most it may come to: every picture, and what each round loads again', () => {
     const [whole, made] = [plan({ curation: true }), plan({ curation: true, adaptiveProxies: true })];
     // Three more loads of SDXL (8 minutes each) and of the encoders (5).
     for (const [stage, minutes] of [
@@ -112,7 +112,7 @@ describe('a plan', () => {
     expect(plan({ ...asked, proxies: 51 }).curation).toMatchObject({ minimum: 51 });
   });
 
-  test('of a world whose CLIP knows no words for it says that safety is not checked', () => {
+  test('of a domain whose CLIP knows no words for it says that safety is not checked', () => {
     expect(plan({ ...MINIATURE, curation: true }).curation).toMatchObject({ safety: null });
     expect(() => plan({ ...MINIATURE, curation: true, advanced: { curate: { safety: 0.5 } } })).toThrow(
       /safety: 0.5: cannot be checked in the miniature world/,

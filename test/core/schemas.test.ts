@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { WORLDS } from '../../lib/core/catalogue/domains.ts';
+import { DOMAINS } from '../../lib/core/catalogue/domains.ts';
 import { instance, instanceTypes } from '../../lib/core/catalogue/instances.ts';
 import {
   atScale,
@@ -31,27 +31,30 @@ test.each(Object.entries(exportedTypes()))('%s is what the schemas say (npm run 
 });
 
 describe('the catalogue', () => {
-  test('has for every requestable model a tiny one of the same family, role and world, or brings its weights', () => {
+  test('has for every requestable model a tiny one of the same family, role and domain, or brings its weights', () => {
     for (const role of ROLES)
       for (const id of requestable(role)) {
-        const { family, world, tiny } = model(id);
-        const standIn = { id: tiny ?? id, role, family, world, standInFor: tiny === null ? null : id };
+        const { family, domain, tiny } = model(id);
+        const standIn = { id: tiny ?? id, role, family, domain, standInFor: tiny === null ? null : id };
         expect(atScale(id, 'tiny')).toMatchObject(standIn);
         if (tiny === null) expect(atScale(id, 'tiny').shipped).toMatch(/^containers\/models\//);
       }
   });
 
-  test.each(WORLDS)('has teachers, students, and one of each measuring encoder of the world %s', (world) => {
-    for (const role of ROLES) {
-      const own = requestable(role).filter((id) => model(id).world === world);
-      expect([role, own.length > 0]).toEqual([role, true]);
-    }
-    for (const role of ['clip', 'dino'] as const) {
-      expect(requestable(role).filter((id) => model(id).world === world)).toEqual([
-        measuring(world, role).id,
-      ]);
-    }
-  });
+  test.each(DOMAINS)(
+    'has teachers, students, and one of each measuring encoder of the domain %s',
+    (domain) => {
+      for (const role of ROLES) {
+        const own = requestable(role).filter((id) => model(id).domain === domain);
+        expect([role, own.length > 0]).toEqual([role, true]);
+      }
+      for (const role of ['clip', 'dino'] as const) {
+        expect(requestable(role).filter((id) => model(id).domain === domain)).toEqual([
+          measuring(domain, role).id,
+        ]);
+      }
+    },
+  );
 
   test('has a recipe for every preset of everything that is tuned', () => {
     for (const row of [...modelsOf('teacher'), ...modelsOf('student')])
@@ -67,9 +70,9 @@ describe('the catalogue', () => {
   });
 
   test('names only GPUs that hold the jobs it says the memory of', () => {
-    const told = modelIds().flatMap((id) => (model(id).memory === undefined ? [] : [model(id)]));
-    expect(told.map(({ id }) => id)).toEqual(expect.arrayContaining(['sdxl', 'sd3-medium', 'flux-dev']));
-    for (const { id, memory, instances } of told)
+    const stated = modelIds().flatMap((id) => (model(id).memory === undefined ? [] : [model(id)]));
+    expect(stated.map(({ id }) => id)).toEqual(expect.arrayContaining(['sdxl', 'sd3-medium', 'flux-dev']));
+    for (const { id, memory, instances } of stated)
       for (const kind of ['training', 'transform'] as const)
         for (const type of instances[kind])
           expect({ id, type, fits: instance(type).gpuGiB >= (memory?.[kind] ?? 0) }).toMatchObject({

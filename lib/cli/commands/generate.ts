@@ -4,7 +4,7 @@ import type { AwsContext } from '../../aws/context.ts';
 import { readPlan } from '../../aws/runs.ts';
 import { type BucketContext, readBytes } from '../../aws/s3.ts';
 import { readRecords, type TableContext } from '../../aws/table.ts';
-import { WORLDS, worldOf } from '../../core/catalogue/domains.ts';
+import { DOMAINS, domainOf } from '../../core/catalogue/domains.ts';
 import { PRICES_AS_OF } from '../../core/catalogue/instances.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import {
@@ -111,10 +111,10 @@ async function adapterJob(context: TableContext, plan: Plan, of: Asked['of']): P
   return adapterOf({ runId: plan.runId, status: records?.run.status ?? 'unknown' }, records?.jobs ?? [], of);
 }
 
-/** All words that the run's models know, where their world is a small one. */
+/** All words that the run's models know, where their domain is a small one. */
 function vocabularyOf({ world }: Plan): readonly string[] | null {
-  const name = WORLDS.find((candidate) => candidate === world.name);
-  return name === undefined ? null : worldOf(name).vocabulary;
+  const name = DOMAINS.find((candidate) => candidate === world.name);
+  return name === undefined ? null : domainOf(name).vocabulary;
 }
 
 /** A price of tiny models is not that of the models they stand for. */

@@ -6,7 +6,7 @@ import { ProxytuneError } from '../../core/errors.ts';
 import { REQUEST_FILE } from '../../core/keys.ts';
 import { makePlan, scaleOf } from '../../core/plan/make-plan.ts';
 import type { Plan } from '../../core/plan/plan.ts';
-import { lanesOf } from '../../core/plan/pricing.ts';
+import { gpusThatGenerate } from '../../core/plan/pricing.ts';
 import { type GenerationPlan, generatesImages } from '../../core/plan/stage-plan.ts';
 import { parseRequest } from '../../core/request/request.ts';
 import type { Hyperparameters } from '../../core/stages/hyperparameters.ts';
@@ -112,7 +112,7 @@ export function planLines(plan: Plan): string[] {
     '',
     `About ${duration(plan.estimate.minutes * 60)} and ${dollars(plan.estimate.usd)} (list prices of ${plan.estimate.pricesAsOf}).`,
     ...foreignCardLines(plan),
-    ...plan.stages.filter(generatesImages).flatMap(eitherLine),
+    ...plan.stages.filter(generatesImages).flatMap(alternativesLine),
     ...importLine(plan),
     ...modelLines(plan),
   ];
@@ -122,16 +122,16 @@ const ofCard = (gpu: string | undefined): string => (gpu === undefined ? '' : `,
 
 function drawn({ pictures, chunks, instances, instanceType, kind }: GenerationPlan): string {
   const { gpus } = instance(instanceType);
-  const own = gpus > 1 ? `, on ${lanesOf(kind, instance(instanceType))} of ${gpus} GPUs` : '';
+  const own = gpus > 1 ? `, on ${gpusThatGenerate(kind, instance(instanceType))} of ${gpus} GPUs` : '';
   const shared = `${instances > 1 ? ` on ${instances} instances` : ''}${own}`;
   return `${pictures} pictures in ${chunks} chunks${shared}${kind === 'spot' ? ', on spot' : ''}`;
 }
 
 /** The cost of a stage as a batch transform and on managed spot, side by side. */
-function eitherLine({ stage, kind, either }: GenerationPlan): string[] {
-  if (either === undefined) return [];
+function alternativesLine({ stage, kind, alternatives }: GenerationPlan): string[] {
+  if (alternatives === undefined) return [];
   const ways = SYNTHESES.map((way) => {
-    const priced = either[way];
+    const priced = alternatives[way];
     const price =
       priced === null
         ? 'not on this instance type'

@@ -79,7 +79,7 @@ async function begin(aws: AwsContext, row: Model, revision: string | null, outpu
   );
   const order = orderFor(row, revision, aws.bucket);
   const name = importJobName(row.id, new Date());
-  await writeJson(aws, keys.importOrderFile(name), order);
+  await writeJson(aws, keys.importRequestFile(name), order);
   const request = importJobRequest(name, order, {
     roleArn: aws.output('ImportRoleArn'),
     imageUri: aws.output('ImageUri'),

@@ -1,4 +1,4 @@
-/** What time costs. Prices are data (data/instances.json); billing is per second. */
+/** The price of time. Prices are data (data/instances.json); billing is per second. */
 import type { Instance } from './instances.ts';
 
 /** Price of `seconds` on `count` instances, in USD, to a hundredth of a cent. */

@@ -7,7 +7,7 @@ const texts = z.array(z.string().min(1)).min(1).nullable();
 const row = z.strictObject({
   fidelity: number
     .nullable()
-    .describe('null, here and below: these encoders cannot tell, so it is not asked'),
+    .describe('null, here and below: these encoders cannot measure it, so it is not checked'),
   prompt: number.nullable(),
   duplicates: number.nullable(),
   safety: number.nullable().describe('null when this CLIP knows no words for what is unsafe'),

@@ -8,7 +8,7 @@ import { ProxytuneError } from '../errors.ts';
 import { likely } from '../nearest.ts';
 import { ROLES, type Role } from '../words.ts';
 import data from './data/models.json' with { type: 'json' };
-import { WORLDS, type World } from './domains.ts';
+import { DOMAINS, type Domain } from './domains.ts';
 import { resolveExtends } from './inheritance.ts';
 import { PRESETS, type Preset, type Recipe, recipe } from './recipes.ts';
 
@@ -18,7 +18,7 @@ const hub = z
     revision: z
       .string()
       .regex(/^[0-9a-f]{40}$/)
-      .describe('Commit that is brought in'),
+      .describe('Commit that is imported'),
     gated: z.boolean().describe('Whether its terms must be accepted on Hugging Face first'),
     files: z.array(z.string()).min(1).describe('What of the repository; `*` stands for anything but a slash'),
     gib: z.number().describe('About how much that is'),
@@ -40,7 +40,7 @@ const modelRow = z.strictObject({
   title: z.string(),
   tiny: z.string().nullable(),
   standInFor: z.string().nullable(),
-  world: z.enum(WORLDS).describe('What its pictures are of: whose prompts and measuring encoders go with it'),
+  domain: z.enum(DOMAINS).describe('The domain of its images: its prompts and its measuring encoders'),
   shipped: z.string().nullable().describe('Folder of its weights in this repository, or null'),
   source: z.string(),
   hub: hub.nullable().default(null),
@@ -111,11 +111,11 @@ export function requestable(role: Role): string[] {
     .map((row) => row.id);
 }
 
-/** The model that measures in a world. */
-export function measuring(world: World, role: 'clip' | 'dino'): Model {
-  const found = modelsOf(role).find((row) => row.world === world && row.standInFor === null);
-  // A test holds every world against the catalogue.
-  if (found === undefined) throw new Error(`the catalogue holds no ${role} of the world ${world}`);
+/** The encoder that measures the images of a domain. */
+export function measuring(domain: Domain, role: 'clip' | 'dino'): Model {
+  const found = modelsOf(role).find((row) => row.domain === domain && row.standInFor === null);
+  // A test holds every domain against the catalogue.
+  if (found === undefined) throw new Error(`the catalogue holds no ${role} of the domain ${domain}`);
   return found;
 }
 

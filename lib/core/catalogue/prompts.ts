@@ -1,5 +1,5 @@
-/** Prompts are data of a world; this file only puts the subject into them. */
-import { type World, worldOf } from './domains.ts';
+/** Prompts are data of a domain; this file only puts the subject into them. */
+import { type Domain, domainOf } from './domains.ts';
 
 /** A prompt as the models are asked, and as CLIP-T compares it: without the token word. */
 export interface Prompt {
@@ -9,47 +9,47 @@ export interface Prompt {
   readonly plain: string;
 }
 
-/** What prompts are filled with. */
+/** The values that fill a prompt template. */
 export interface Named {
-  readonly world: World;
+  readonly domain: Domain;
   readonly tokenWord: string;
   readonly category: string;
 }
 
-/** What the teacher is told about each reference. */
+/** Captions of the references for the teacher's training. */
 export function instancePrompts(named: Named): string[] {
-  return worldOf(named.world).instance.map((template) => filled(template, named).prompt);
+  return domainOf(named.domain).instance.map((template) => filled(template, named).prompt);
 }
 
-/** What the teacher is told about pictures of the category that are not the subject. */
+/** The caption of class images: the category without the subject. */
 export function classPrompt(named: Named): string {
-  return filled(worldOf(named.world).proxy, named).plain;
+  return filled(domainOf(named.domain).proxy, named).plain;
 }
 
-/** What {s} stands for in prompts. */
+/** The words that replace {s} in a template. */
 export function subjectWords({ tokenWord, category }: Named): string {
   return `${tokenWord} ${category}`;
 }
 
-/** Templates of the pictures that a teacher draws along the way: the subject alone, then in contexts. */
-export function sampleTemplates({ world }: Named, contexts: number): string[] {
-  const { proxy, proxyContexts } = worldOf(world);
+/** Templates of the teacher's validation images: the subject alone, then in contexts. */
+export function sampleTemplates({ domain }: Named, contexts: number): string[] {
+  const { proxy, proxyContexts } = domainOf(domain);
   return [proxy, ...proxyContexts.slice(0, contexts)];
 }
 
 /** The paper's proxy prompt, `a S* {category}`. */
 export function proxyPrompt(named: Named): string {
-  return filled(worldOf(named.world).proxy, named).prompt;
+  return filled(domainOf(named.domain).proxy, named).prompt;
 }
 
-/** The proxy prompt in each context of the world. */
+/** The proxy prompt in each context of the domain. */
 export function proxyPromptsInContext(named: Named): Prompt[] {
-  return worldOf(named.world).proxyContexts.map((template) => filled(template, named));
+  return domainOf(named.domain).proxyContexts.map((template) => filled(template, named));
 }
 
 /** The first `count` evaluation prompts. */
 export function evaluationPrompts(named: Named, count: number): Prompt[] {
-  return worldOf(named.world)
+  return domainOf(named.domain)
     .evaluation.slice(0, count)
     .map((template) => filled(template, named));
 }

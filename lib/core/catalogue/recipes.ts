@@ -15,7 +15,9 @@ const samples = z
     keepPrompt: fields.share.describe('Least share of the untuned model’s prompt following'),
     keepDiversity: fields.share.describe('Least share of the photos’ own diversity'),
   })
-  .describe('Drawn by the teacher at every checkpoint; the best checkpoint is handed on');
+  .describe(
+    'Validation images that the teacher generates at every checkpoint; the best checkpoint is selected',
+  );
 
 export const recipe = z.strictObject({
   rank: fields.rank,

@@ -1,5 +1,5 @@
 /**
- * `choice.json`: how the teacher developed while it was trained, and which of its checkpoints was handed on. The
+ * `choice.json`: how the teacher developed while it was trained, and which of its checkpoints was selected. The
  * stage teach writes it beside the samples that it speaks of; the report shows it.
  */
 import { z } from 'zod';
@@ -29,7 +29,7 @@ const point = z.strictObject({
 
 export const choice = z.strictObject({
   version: z.literal(1),
-  chosen: z.int().min(1).describe('The step whose adapter was handed on'),
+  chosen: z.int().min(1).describe('The step of the selected checkpoint'),
   reason: z.string(),
   guards: z
     .strictObject({ prompt: z.number().nullable(), diversity: z.number().nullable() })

@@ -29,7 +29,7 @@ export const curationPlan = z
           .describe('Texts that stand against them, beside the proxy’s own prompt'),
       })
       .nullable()
-      .describe('null: not asked, or the world’s CLIP knows no words for it'),
+      .describe('null: not asked, or the domain’s CLIP knows no words for it'),
     likeness: share.describe('DINO likeness of photos of one subject, where a single photo cannot tell'),
     minimum: leastKept.describe('Fewer kept proxies end the run'),
     adaptive: z

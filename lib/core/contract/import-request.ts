@@ -1,8 +1,8 @@
-/** What import-model orders from the hub: read by the job of stage import-model, or by the same code on one machine. */
+/** The request of import-model to the hub: read by the job of stage import-model, or by the same code on one machine. */
 import { z } from 'zod';
 import { licence } from '../contract/licence.ts';
 
-export const importOrder = z.strictObject({
+export const importRequest = z.strictObject({
   version: z.literal(1),
   model: z.string().describe('Catalogue id'),
   repository: z.string().describe('On the hub, owner/name'),
@@ -14,4 +14,4 @@ export const importOrder = z.strictObject({
   bucket: z.string().describe('Where the model goes'),
   prefix: z.string().describe('Below which key; ends in a slash'),
 });
-export type ImportOrder = z.infer<typeof importOrder>;
+export type ImportRequest = z.infer<typeof importRequest>;

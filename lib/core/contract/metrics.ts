@@ -20,7 +20,7 @@ const rowName = z
   .enum(['photos', 'teacher-base', 'student-base', 'proxies', 'teacher', 'student'])
   .meta({ title: 'RowName' });
 
-/** What a picture shows against the truth of the request (subject.json, `truth`), read back without an encoder. */
+/** A picture compared with the ground truth of the request (subject.json, `truth`), read back without an encoder. */
 const exactPicture = z.strictObject({
   palette: z
     .number()

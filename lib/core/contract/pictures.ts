@@ -1,6 +1,6 @@
 /**
- * What goes into a batch transform and what comes out.
- * In: one chunk object asks for a few pictures. Out: one tar shard per chunk (WebDataset layout), holding for
+ * Input and output of a batch transform.
+ * In: one chunk object requests a few pictures. Out: one tar shard per chunk (WebDataset layout), holding for
  * every picture `<index, six digits>.png` and `<index, six digits>.json`.
  */
 import { z } from 'zod';

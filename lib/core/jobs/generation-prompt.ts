@@ -3,10 +3,10 @@ import type { Model } from '../catalogue/models.ts';
 import { ProxytuneError } from '../errors.ts';
 import { likely } from '../nearest.ts';
 
-/** What stands for the token word in a prompt, so that nobody has to remember it. */
+/** Placeholder for the token word in a prompt, so that nobody has to remember it. */
 export const TOKEN_PLACE = '{token}';
 
-/** Far beyond any caption of sense; what is longer is another text by mistake. */
+/** Far beyond any reasonable caption; a longer text is a mistake. */
 const MOST_CHARACTERS = 2000;
 
 type CaptionRule = Model['captionRules'][number];
@@ -44,7 +44,7 @@ export function fillPrompt(template: string, tokenWord: string): string {
 /**
  * Refuses a prompt whose end no model would read.
  * @param rules - of the model that draws
- * @param vocabulary - words that its small world knows; any other has a token for each letter. @default - every word
+ * @param vocabulary - words that the models of its domain know; any other has a token for each letter. @default - every word
  * may be one token
  * @throws UsageInvalid
  */
@@ -65,7 +65,7 @@ export function requireReadable(
   );
 }
 
-/** Whether the prompt speaks of the subject at all. */
+/** True when the prompt names the subject. */
 export function namesSubject(prompt: string, tokenWord: string): boolean {
   return wordsOf(prompt).includes(tokenWord.toLowerCase());
 }
@@ -76,7 +76,7 @@ export interface UnknownWord {
   readonly meant?: string;
 }
 
-/** The words of a prompt that mean nothing to a small world, each once. The token word is not to mean anything. */
+/** The words of a prompt that mean nothing in a small domain, each once. The token word is not to mean anything. */
 export function unknownWords(
   prompt: string,
   tokenWord: string,

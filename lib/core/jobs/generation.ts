@@ -1,6 +1,6 @@
 /**
- * Pictures of a prompt of a user's own, drawn with the adapter of a finished run: the same chunks, model and transform
- * as a stage of the run, under a name that is a function of what was asked. A repeat finds what is drawn already.
+ * Images of a user's own prompt, generated with the adapter of a finished run: the same chunks, model and transform
+ * as a stage of the run, under a name that is a function of the request. A repeat finds what exists already.
  */
 import { instance } from '../catalogue/instances.ts';
 import { model } from '../catalogue/models.ts';
@@ -23,7 +23,7 @@ export const MOST_PICTURES = 64;
 
 export type Painter = 'teacher' | 'student';
 
-/** What is asked of a run. */
+/** A request for images from a finished run. */
 export interface Asked {
   /** A caption, `{token}` where the subject stands. */
   readonly prompt: string;
@@ -49,7 +49,7 @@ export interface Generation {
   readonly adapterJob: string;
 }
 
-/** What is asked as a command line gives it: of any kind until it was checked. */
+/** The same as given on the command line: values of any type until they are checked. */
 export type Unchecked = { readonly [Field in keyof Asked]: Field extends 'prompt' ? string : unknown };
 
 interface Fault {
@@ -107,7 +107,7 @@ function promptFaults(prompt: string): Fault[] {
  * Plans the pictures.
  *
  * @param adapterJob - the job that made the painter's adapter; see `adapterOf`
- * @param vocabulary - all words that the models' small world knows. @default - there is no such list
+ * @param vocabulary - all words that the models' domain knows. @default - there is no such list
  * @throws UsageInvalid, OverBudget
  */
 export function planGeneration(
@@ -190,7 +190,7 @@ export function generationDrawing(plan: Plan, { id, how }: Generation, attempt: 
   };
 }
 
-/** What is worth knowing before the pictures are drawn, a line each. */
+/** Warnings before the images are generated, a line each. */
 export function generationNotes(
   plan: Plan,
   { prompt }: Pick<Generation, 'prompt'>,
@@ -207,13 +207,13 @@ export function generationNotes(
     const named = unknown.map(({ word, meant }) => (meant ? `${word} (did you mean ${meant}?)` : word));
     notes.push(
       `unknown words, which are read letter by letter and mean nothing here: ${named.join(', ')}`,
-      `the small world knows these words: ${vocabulary.join(', ')}`,
+      `known words of this domain: ${vocabulary.join(', ')}`,
     );
   }
   return notes;
 }
 
-/** What the pictures are, for the file beside them. */
+/** A description of the images, for the file next to them. */
 export function generationRecord(plan: Plan, { id, asked, prompt, seed, how, adapterJob }: Generation) {
   return {
     version: 1,

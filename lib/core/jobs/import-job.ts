@@ -4,7 +4,7 @@
  */
 import { instance } from '../catalogue/instances.ts';
 import type { Model } from '../catalogue/models.ts';
-import type { ImportOrder } from '../contract/import-request.ts';
+import type { ImportRequest } from '../contract/import-request.ts';
 import { names } from '../contract/names.ts';
 import { keys } from '../keys.ts';
 import { JOB_PREFIX } from '../names.ts';
@@ -26,7 +26,7 @@ const MEGABYTES_A_SECOND = 60;
 const START_MINUTES = 4;
 
 /** The order for a model of the catalogue that the hub has. */
-export function orderFor(row: Model, revision: string | null, bucket: string): ImportOrder {
+export function orderFor(row: Model, revision: string | null, bucket: string): ImportRequest {
   if (row.hub === null) throw new Error(`${row.id} is on no hub`);
   const { repository, gated, files } = row.hub;
   return {
@@ -43,7 +43,7 @@ export function orderFor(row: Model, revision: string | null, bucket: string): I
   };
 }
 
-/** What the names of all import jobs of a model begin with; no stage of a run is called so. */
+/** Prefix of the names of all import jobs of a model; no stage of a run has this name. */
 export function importJobStem(id: string): string {
   return `${JOB_PREFIX}import-${id.replace(/[^a-z0-9]+/gi, '-')}-`;
 }
@@ -61,10 +61,10 @@ export interface ImportContext {
   readonly endpoint?: string | undefined;
 }
 
-/** CreateTrainingJob of an import; its order lies at `keys.importOrder`. */
+/** CreateTrainingJob of an import; its request lies at `keys.importRequest`. */
 export function importJobRequest(
   name: string,
-  { model, bucket }: ImportOrder,
+  { model, bucket }: ImportRequest,
   { roleArn, imageUri, endpoint }: ImportContext,
 ) {
   const at = (key: string) => `s3://${bucket}/${key}`;
@@ -81,7 +81,7 @@ export function importJobRequest(
         DataSource: {
           S3DataSource: {
             S3DataType: 'S3Prefix' as const,
-            S3Uri: at(keys.importOrder(name)),
+            S3Uri: at(keys.importRequest(name)),
             S3DataDistributionType: 'FullyReplicated' as const,
           },
         },

@@ -1,11 +1,11 @@
-/** What a user reads when a run is over: by mail, in the table and on the command line. */
+/** The message at the end of a run: by mail, in the table and on the command line. */
 import { isErrorName, ProxytuneError } from '../errors.ts';
 import type { JobKind } from '../words.ts';
 
 export interface RunError {
   /** Name of the error, as the state machine caught it. */
   readonly error: string;
-  /** What happened, why and what to do, in plain words. */
+  /** The event, its reason and the next step, in plain words. */
   readonly message: string;
 }
 

@@ -1,10 +1,10 @@
-/** What became of a job, read from SageMaker's own description of it (never from an event, which is a hint). */
+/** The outcome of a job, read from SageMaker's own description of it (never from an event, which is a hint). */
 import { type ErrorName, isErrorName, parseFailure } from '../errors.ts';
 import type { JobRecord } from './records.ts';
 
 /**
- * What start-job throws when the stage's job is over already: no failure (so not among the errors of the house), but
- * word to the state machine to ask reconcile-job for the outcome instead of waiting for a job that will not speak.
+ * Thrown by start-job when the stage's job is over already: not a failure (so not in the catalogue of errors), but
+ * a signal to the state machine to ask reconcile-job for the outcome instead of waiting for an event that will not come.
  */
 export const JOB_OVER = 'JobOver';
 
@@ -68,7 +68,7 @@ export function outcomeOf(job: JobDescription): Outcome {
 }
 
 /**
- * What became of a transform that is over: it has succeeded when every chunk has its output, whatever SageMaker calls
+ * The outcome of a transform that is over: it has succeeded when every chunk has its output, whatever SageMaker calls
  * its end. It also completes on an empty or wrong manifest, and may fail or be stopped after its last output.
  */
 export function transformOutcome(
@@ -107,12 +107,12 @@ function secondsOf(job: JobDescription): number {
   return Math.max(0, Math.ceil(job.BillableTimeInSeconds ?? elapsed));
 }
 
-/** Whether a refused Create call says that the name is taken; ours are functions of what they name, so it is ours. */
+/** True of a Create call refused because the name is taken: by us, as our names are functions of what they name. */
 export function isTaken({ name, message }: Error): boolean {
   return name === 'ResourceInUse' || (name === 'ValidationException' && /already exist/i.test(message));
 }
 
-/** Whether a refused call says that the thing does not exist. */
+/** True of a call refused because the thing does not exist. */
 export function isMissing({ name, message }: Error): boolean {
   return (
     name === 'ResourceNotFound' ||
@@ -120,12 +120,12 @@ export function isMissing({ name, message }: Error): boolean {
   );
 }
 
-/** Whether a refused Stop call says that the job is over or ending already. */
+/** True of a Stop call refused because the job is over or ending already. */
 export function isOver({ name, message }: Error): boolean {
   return name === 'ValidationException' && /status|state|stop/i.test(message);
 }
 
-/** What the SDK throws; it notes its tries in `$metadata`, also when no answer came at all. */
+/** An error of the SDK; it counts its attempts in `$metadata`, even when no response came at all. */
 interface CallError {
   readonly name: string;
   readonly message: string;

@@ -1,4 +1,4 @@
-/** What is only known once the last job is over, so that publish fills it into the report: what each stage took, which
+/** Facts that are known only once the last job is over, so that publish fills them into the report: the time of each stage, and which
  * jobs made the adapters. */
 import type { Metrics, StageOutcome } from '../contract/metrics.ts';
 import { names } from '../contract/names.ts';

@@ -67,7 +67,7 @@ export function drawingOf(plan: Plan, identity: JobIdentity): Drawing {
   };
 }
 
-/** CreateTrainingJob for a stage that is no transform. */
+/** CreateTrainingJob for a stage that is not a transform. */
 export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: JobContext) {
   const stage = stageOf(plan, identity.stage) as TrainingPlan;
   const checkpoints = keys.checkpoints(plan.runId, identity.stage);
@@ -116,7 +116,7 @@ export function spotDrawingRequest(
   });
 }
 
-/** What a training job is made of, whatever it does. */
+/** The parts of any training job's request. */
 type Training = Pick<
   TrainingPlan,
   'hyperparameters' | 'channels' | 'compressed' | 'spot' | 'instanceType' | 'maxRuntimeSeconds'

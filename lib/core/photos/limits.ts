@@ -1,4 +1,4 @@
-/** What a photo may be, each bound with its reason. Inspection is given these and nothing decides elsewhere. */
+/** Limits of a photo, each with its reason. Inspection is given these; no limit stands anywhere else. */
 
 import { names } from '../contract/names.ts';
 
@@ -51,9 +51,9 @@ export interface PhotoLimits {
 }
 
 export const PHOTO_LIMITS: PhotoLimits = {
-  // A 50-megapixel phone JPEG has 10 to 25 MB, a 16-bit TIFF of 8 megapixels 48 MB; beyond that it is no snapshot.
+  // A 50-megapixel phone JPEG has 10 to 25 MB, a 16-bit TIFF of 8 megapixels 48 MB; a larger file is not a snapshot.
   maxBytes: 50 * 2 ** 20,
-  // Phones take 48 or 50 megapixels; 64 leaves room. Measured at 63 megapixels: 420 MB for JPEG, PNG, WebP and TIFF.
+  // Phones take 48 or 50 megapixels; 64 leaves a margin. Measured at 63 megapixels: 420 MB for JPEG, PNG, WebP and TIFF.
   // HEIC is decoded to RGBA, 256 MB, of which wasm, worker and profile each hold one: about 1.3 GB (estimated), so the
   // lambda needs 2 GB.
   maxPixels: 64_000_000,
@@ -81,7 +81,7 @@ export const PHOTO_LIMITS: PhotoLimits = {
   // down to a fifth, and those blurred by 6 px before are found still: all of 25 down to three stops, 23 at five.
   ordinaryRange: 144,
   // The 25 photos have 170 and more as they are, 124 and more darkened by one stop (in linear light), 90 to 133 by two,
-  // 64 to 97 by three: what is three stops too dark is always told, what is one stop too dark never.
+  // 64 to 97 by three: three stops too dark is always reported, one stop too dark never.
   minLightest: 100,
   // The 25 photos have 147 and more as they are, 73 and more with half their contrast, 44 to 71 with three tenths of it,
   // 29 to 48 with a fifth.

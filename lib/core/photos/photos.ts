@@ -1,9 +1,9 @@
 /**
  * Verdicts on the photos of a run: on each one, and on all together. Everything is found at once, so that a user
- * mends the whole folder in one go. Measuring is done in lib/inspection; here are only the judgments.
+ * fixes the whole folder in one go. Measuring is done in lib/inspection; here are only the judgments.
  */
 import { PHOTO_LIMITS, type PhotoLimits } from './limits.ts';
-import { type Finding, isIgnored, judgePhoto, maker, type PhotoFacts } from './rules.ts';
+import { type Finding, findingOf, isIgnored, judgePhoto, type PhotoFacts } from './rules.ts';
 
 export type Verdict = 'accept' | 'warn' | 'reject' | 'ignore';
 
@@ -25,7 +25,7 @@ export interface Assessment {
   readonly accepted: number;
   /** Number of warnings, those about the whole set included. */
   readonly warnings: number;
-  /** Whether any blocker was found: then no run may start. */
+  /** True when there is any blocker: then no run may start. */
   readonly refused: boolean;
 }
 
@@ -105,8 +105,8 @@ function verdictOf(findings: readonly Finding[]): Verdict {
 }
 
 /**
- * Whether two files are one shot saved twice: same format, same size, same look. A photo exported to another format
- * or size is not held against either file; that is said once, about the whole set (`repeated-picture`).
+ * True of two files that are one shot saved twice: same format, same size, same look. A photo exported to another format
+ * or size counts against neither file; that is reported once, about the whole set (`repeated-picture`).
  */
 function areCopies(a: PhotoFacts, b: PhotoFacts, limits: PhotoLimits): boolean {
   const sameKind =
@@ -118,11 +118,11 @@ function copyFindings(facts: PhotoFacts, usable: readonly PhotoFacts[], limits: 
   const copies = usable.filter((other) => other !== facts && areCopies(facts, other, limits));
   if (copies.length === 0) return [];
   const message = `shows the same picture as ${list(copies)}, which then counts more than the others`;
-  return [maker(facts.file, 'warning')('same-picture', message, 'Keep the best one of them.')];
+  return [findingOf(facts.file, 'warning')('same-picture', message, 'Keep the best one of them.')];
 }
 
 function judgeSet(usable: readonly PhotoFacts[], total: number, limits: PhotoLimits): Finding[] {
-  const block = maker(WHOLE_SET, 'blocker');
+  const block = findingOf(WHOLE_SET, 'blocker');
   const groups = groupByPicture(usable, limits);
   const found: Finding[] = [];
   const more = 'Add photos of the subject from other sides, in other light, before other backgrounds.';
@@ -152,7 +152,7 @@ function repeatedPictures(groups: readonly PhotoFacts[][], limits: PhotoLimits):
     .filter((group) => group.length > 1 && !said(group))
     .map((group) => {
       const message = `${list(group)} show nearly the same picture, which then counts ${group.length} times`;
-      return maker(WHOLE_SET, 'warning')('repeated-picture', message, 'Keep the best one of them.');
+      return findingOf(WHOLE_SET, 'warning')('repeated-picture', message, 'Keep the best one of them.');
     });
 }
 

@@ -37,15 +37,15 @@ export interface Finding {
   /** A blocker refuses the run; a warning does not. */
   readonly severity: 'blocker' | 'warning';
   readonly file: string;
-  /** What it is, what was given, what is allowed. */
+  /** The fault, the value that was given, and what is allowed. */
   readonly message: string;
-  /** What to do about it. */
+  /** The next step for the user. */
   readonly remedy: string;
 }
 
 export type FailureKind = 'unreadable' | 'truncated' | 'damaged' | 'slow';
 
-/** What decoding told about a photo's pixels. */
+/** Measurements of a photo's decoded pixels. */
 export interface PixelFacts {
   /** Upright size in pixels, before any shrinking. */
   readonly width: number;
@@ -64,11 +64,11 @@ export interface PixelFacts {
   readonly thumbnail: Uint8Array;
 }
 
-/** What is known about one file. Later members are missing when an earlier one already decides. */
+/** The facts about one file. Later members are missing when an earlier one already decides. */
 export interface PhotoFacts {
   readonly file: string;
   readonly bytes: number;
-  /** Format by content. @default - the content is no image known to us */
+  /** Format by content. @default - the content is not an image of a known format */
   readonly format?: string;
   /** From the header, before decoding. @default - the header was not read */
   readonly header?: { readonly width: number; readonly height: number; readonly frames: number };
@@ -83,7 +83,7 @@ const SYSTEM_FOLDERS = new Set(['__MACOSX', '@eaDir']);
 /** Text that cameras, phones and people lay beside photos; ignored unless its content is an image after all. */
 const SIDECAR = /\.(json|txt|md|csv|xmp|aae|ya?ml)$/i;
 
-/** Whether a file is none of the user's photos by its name alone: it is neither read nor counted. */
+/** True of a file whose name alone says that it is not one of the user's photos: it is neither read nor counted. */
 export function isIgnoredName(file: string): boolean {
   const parts = file.split('/');
   const base = parts.at(-1) ?? '';
@@ -91,14 +91,14 @@ export function isIgnoredName(file: string): boolean {
   return hidden || SYSTEM_NAMES.has(base.toLowerCase());
 }
 
-/** Whether a file is none of the user's photos by name and content together. */
+/** True of a file whose name and content together say that it is not one of the user's photos. */
 export function isIgnored(facts: PhotoFacts): boolean {
   return isIgnoredName(facts.file) || (facts.format === undefined && SIDECAR.test(facts.file));
 }
 
 /** Blockers that need no pixel: what they refuse is never decoded. */
 export function judgeHeader(facts: PhotoFacts, limits: PhotoLimits): Finding[] {
-  const block = maker(facts.file, 'blocker');
+  const block = findingOf(facts.file, 'blocker');
   if (facts.failure?.kind === 'unreadable') {
     return [
       block('unreadable', `cannot be read (${facts.failure.detail})`, 'Allow reading it, or remove it.'),
@@ -131,7 +131,7 @@ export function judgePhoto(facts: PhotoFacts, limits: PhotoLimits): Finding[] {
 }
 
 function judgeSize(file: string, size: { width: number; height: number }, limits: PhotoLimits): Finding[] {
-  const block = maker(file, 'blocker');
+  const block = findingOf(file, 'blocker');
   const { width, height } = size;
   const given = `${width} x ${height} pixels`;
   const found: Finding[] = [];
@@ -155,7 +155,7 @@ function failureFinding(
   failure: { kind: FailureKind; detail: string },
   limits: PhotoLimits,
 ): Finding {
-  const block = maker(file, 'blocker');
+  const block = findingOf(file, 'blocker');
   const again = 'Copy or export the photo again; it may open in viewers that fill the gap with grey.';
   if (failure.kind === 'truncated') {
     return block(
@@ -175,9 +175,9 @@ function judgePixels(facts: PhotoFacts, pixels: PixelFacts, limits: PhotoLimits)
   const { file } = facts;
   if (pixels.contrast < limits.flatContrast) {
     const message = `shows one flat colour: contrast ${pixels.contrast.toFixed(1)}, at least ${limits.flatContrast} is needed`;
-    return [maker(file, 'blocker')('blank', message, 'Remove it; nothing can be learned from it.')];
+    return [findingOf(file, 'blocker')('blank', message, 'Remove it; nothing can be learned from it.')];
   }
-  const warn = maker(file, 'warning');
+  const warn = findingOf(file, 'warning');
   const found: Finding[] = [];
   const frames = facts.header?.frames ?? 1;
   const side = Math.min(pixels.width, pixels.height);
@@ -208,7 +208,7 @@ function judgePixels(facts: PhotoFacts, pixels: PixelFacts, limits: PhotoLimits)
 }
 
 /** Makes findings about one file, each message beginning with what it is about. */
-export function maker(
+export function findingOf(
   file: string,
   severity: Finding['severity'],
 ): (code: FindingCode, message: string, remedy: string) => Finding {

@@ -1,7 +1,7 @@
-/** Whether a photo's light is right: too little, too much, or without contrast. Pure, as the other rules. */
+/** Rules about a photo's light: too little, too much, or without contrast. Pure, as the other rules. */
 import type { PhotoLimits } from './limits.ts';
 
-/** What was measured of a photo's light, at 512 pixels on the longer side. Levels are those of grey, 0..255. */
+/** Measurements of a photo's light, at 512 pixels on the longer side. Levels are those of grey, 0..255. */
 export interface Tones {
   /** Level below which the darkest hundredth lies. */
   readonly darkest: number;
@@ -53,7 +53,7 @@ const LEAST_RANGE = 16;
 
 /**
  * How many times sharper a photo would measure with ordinary tones: dark and pale photos have smaller steps at their
- * edges, which is no blur. 1 for photos with such tones.
+ * edges, which is not blur. 1 for photos with such tones.
  */
 export function toneGain({ darkest, lightest }: Tones, limits: PhotoLimits): number {
   const range = Math.max(LEAST_RANGE, lightest - darkest);

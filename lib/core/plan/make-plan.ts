@@ -1,6 +1,6 @@
 /** From a request to a plan. Pure: the same request, run and catalogue always give the same plan. */
 
-import { worldOf } from '../catalogue/domains.ts';
+import { domainOf } from '../catalogue/domains.ts';
 import { PRICES_AS_OF } from '../catalogue/instances.ts';
 import { atScale, type Model, measuring, model, recipeOf } from '../catalogue/models.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from '../catalogue/prompts.ts';
@@ -15,7 +15,7 @@ import type { Role } from '../words.ts';
 import { chosen, type Plan, type StagePlan } from './plan.ts';
 import { listUsd, round, teacherDrawSize } from './pricing.ts';
 
-/** Every evaluation prompt of the world. */
+/** Every evaluation prompt of the domain. */
 const ALL = Number.POSITIVE_INFINITY;
 
 /** How many proxies and samples a preset asks for when the request does not say. */
@@ -33,21 +33,21 @@ export function makePlan(request: Request, context: PlanContext): Plan {
   const { teacher, student, clip, dino, counts, named } = parts;
   const evaluation = evaluationPrompts(named, counts.prompts);
   const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
-  const world = worldOf(named.world);
+  const domain = domainOf(named.domain);
   checkTokenWord(
     request.tokenWord,
     [...teacher.captionRules, ...student.captionRules],
     request.category,
-    // What the world's models know has a meaning already, also where no prompt of this run says it.
-    [...[...evaluation, ...inContext].map((entry) => entry.plain), ...(world.vocabulary ?? [])],
+    // Words that the domain's models know have a meaning already, even where no prompt of this run uses them.
+    [...[...evaluation, ...inContext].map((entry) => entry.plain), ...(domain.vocabulary ?? [])],
   );
   const stages = planStages(parts, request);
   const estimate = {
-    minutes: roadMinutes(stages),
+    minutes: pipelineMinutes(stages),
     usd: sum(stages.map((stage) => stage.usd)),
     pricesAsOf: PRICES_AS_OF,
   };
-  // A fence holds also where spot saves nothing.
+  // The limit must hold even where spot saves nothing.
   const most = sum(stages.map(listUsd));
   if (most > request.maxUsd) throw overBudget(most, request.maxUsd);
   const looked = (row: Model) => chosen(row, context.contents?.[row.id]);
@@ -67,7 +67,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
       clip: looked(clip),
       dino: looked(dino),
     },
-    world: { name: world.name, title: world.title, note: world.note },
+    world: { name: domain.name, title: domain.title, note: domain.note },
     prompts: { proxy: proxyPrompt(named), inContext, evaluation },
     samples: {
       picturesPerPrompt: counts.picturesPerPrompt,
@@ -82,17 +82,17 @@ export function makePlan(request: Request, context: PlanContext): Plan {
   };
 }
 
-/** The models of a request at a scale; those that measure are of the teacher's world. */
+/** The models of a request at a scale; those that measure are of the teacher's domain. */
 export function modelsFor(
   request: Pick<Request, 'teacher' | 'student'>,
   scale: PlanContext['scale'],
 ): Record<Role, Model> {
-  const { world } = model(request.teacher);
+  const { domain } = model(request.teacher);
   return {
     teacher: atScale(request.teacher, scale),
     student: atScale(request.student, scale),
-    clip: atScale(measuring(world, 'clip').id, scale),
-    dino: atScale(measuring(world, 'dino').id, scale),
+    clip: atScale(measuring(domain, 'clip').id, scale),
+    dino: atScale(measuring(domain, 'dino').id, scale),
   };
 }
 
@@ -107,7 +107,7 @@ export function scaleOf(models: Readonly<Record<Role, Pick<Model, 'id'>>>): Plan
 function partsOf(request: Request, context: PlanContext): Parts {
   const preset = PRESET_COUNTS[request.preset];
   const models = modelsFor(request, context.scale);
-  const { world } = models.teacher;
+  const { domain } = models.teacher;
   const { advanced } = request;
   const recipes = {
     teacher: recipeOf(models.teacher, request.preset),
@@ -122,12 +122,12 @@ function partsOf(request: Request, context: PlanContext): Parts {
     recipes,
     sizes: { teacher: teacherDrawSize(models.teacher, recipes.student), student: recipes.student.size },
     curation: curationOf(request, advanced.curate, models.clip.id, { proxies, picturesPerChunk }),
-    named: { world, tokenWord: request.tokenWord, category: request.category },
+    named: { domain, tokenWord: request.tokenWord, category: request.category },
     counts: {
       proxies,
       proxiesPerChunk: picturesPerChunk,
       proxiesInContext: Math.round(proxies * request.proxyContexts),
-      prompts: advanced.sample?.prompts ?? Math.min(preset.prompts, worldOf(world).evaluation.length),
+      prompts: advanced.sample?.prompts ?? Math.min(preset.prompts, domainOf(domain).evaluation.length),
       picturesPerPrompt: advanced.sample?.picturesPerPrompt ?? preset.picturesPerPrompt,
     },
   };
@@ -142,8 +142,8 @@ function overBudget(usd: number, maxUsd: number): ProxytuneError {
   });
 }
 
-/** Minutes from the first stage to the last: both models draw their samples at once. */
-function roadMinutes(stages: readonly StagePlan[]): number {
+/** Minutes from the first stage to the last: both models generate their samples at once. */
+function pipelineMinutes(stages: readonly StagePlan[]): number {
   const minutes = (of: (stage: string) => boolean): number[] =>
     stages.filter(({ stage }) => of(stage)).map((stage) => stage.minutes);
   const sampling = (stage: string): boolean => stage === 'sample-teacher' || stage === 'sample-student';

@@ -61,7 +61,7 @@ export const planSchema = z.strictObject({
     .strictObject({
       name: z.string(),
       title: z.string(),
-      note: z.string().nullable().describe('What a reader of the report should know of this world'),
+      note: z.string().nullable().describe('What a reader of the report should know of this domain'),
     })
     .describe('What the pictures are of'),
   prompts: z.strictObject({

@@ -74,7 +74,7 @@ export function imagePlan(
     const own = end - (ends[round - 1] ?? 0);
     const chunks = Math.ceil(own / variants / picturesPerChunk) * variants;
     const instances = instancesFor(asked, chunks);
-    const gpus = Math.min(instances * lanesOf(kind, on), chunks);
+    const gpus = Math.min(instances * gpusThatGenerate(kind, on), chunks);
     return { chunks, instances, pictures: gpus > 1 ? busiestShare(own, picturesPerChunk, gpus) : own };
   });
   return {
@@ -94,8 +94,8 @@ export function imagePlan(
   };
 }
 
-/** GPUs of an instance that draw: a training job has a process for each, a batch transform one server. */
-export function lanesOf(kind: GenerationPlan['kind'], on: Instance): number {
+/** GPUs of an instance that generate: a training job has a worker for each, a batch transform one server. */
+export function gpusThatGenerate(kind: GenerationPlan['kind'], on: Instance): number {
   return kind === 'spot' ? Math.max(1, on.gpus) : 1;
 }
 
@@ -107,7 +107,7 @@ export function instancesFor(
   { kind, instanceType, instances }: Pick<GenerationPlan, 'kind' | 'instanceType' | 'instances'>,
   chunks: number,
 ): number {
-  return Math.max(1, Math.min(instances, Math.ceil(chunks / lanesOf(kind, instance(instanceType)))));
+  return Math.max(1, Math.min(instances, Math.ceil(chunks / gpusThatGenerate(kind, instance(instanceType)))));
 }
 
 /** A job that draws pictures. */
@@ -142,7 +142,7 @@ export function teacherDrawSize(teacher: Model, student: Recipe): number {
   return Math.max(student.size, teacher.draw?.least ?? 0);
 }
 
-/** What a stage costs where spot saves nothing: the most that its expected minutes can cost. */
+/** The price of a stage where spot saves nothing: the most that its expected minutes can cost. */
 export function listUsd(stage: TrainingJob<unknown> | GenerationPlan): number {
   return usdFor(
     stage.minutes * 60,

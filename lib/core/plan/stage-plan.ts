@@ -1,4 +1,4 @@
-/** What a plan says of any job: where, for how long and for how much; and all of those that generate images. */
+/** The part of a plan about any job: where, for how long and for how much; and all of those that generate images. */
 import { z } from 'zod';
 import * as fields from '../contract/fields.ts';
 import { sampler } from '../contract/pictures.ts';
@@ -41,14 +41,14 @@ export const generationPlan = z
     kind: z
       .enum(SYNTHESES)
       .describe('A batch transform, or a managed-spot training job that writes the same shards'),
-    instances: fields.instances
-      .default(1)
-      .describe('They share the chunks; minutes are those of each. Plans of before have one'),
-    either: z
+    instances: fields.instances.default(1).describe('They share the chunks; minutes are those of each'),
+    alternatives: z
       .strictObject({ transform: price.nullable(), spot: price.nullable() })
       .optional()
-      .describe('What the stage would take either way; null where the instance type is not offered for it'),
-    adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter draws'),
+      .describe(
+        'Time and price of the stage as each kind of job; null where the instance type is not offered for it',
+      ),
+    adapterOf: z.enum(['teach', 'learn']).describe('The stage whose adapter is used'),
     role: z.enum(['teacher', 'student']),
     size: fields.side,
     batchSize: fields.generationBatch,

@@ -2,7 +2,7 @@
 import type { Model } from '../catalogue/models.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
 
-/** What is drawn, as far as its duration depends on it. */
+/** The properties of an image that its duration depends on. */
 export interface Drawn {
   readonly size: number;
   readonly sampler: Recipe['sampler'];
@@ -28,7 +28,7 @@ export function trainingMinutes(
     classImages = false,
     gpus = 1,
   }: {
-    /** Whether each step has as many class images as pictures of the subject. @default - false */
+    /** True when each step has as many class images as pictures of the subject. @default - false */
     readonly classImages?: boolean;
     /** They share each batch. @default - 1 */
     readonly gpus?: number;

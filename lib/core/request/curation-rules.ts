@@ -1,7 +1,7 @@
-/** What the fields about curation must have in common: settings of what is not asked for would have no effect. */
+/** Rules across the fields about curation: settings of a part that is not requested would have no effect. */
 
 import { curationBy } from '../catalogue/curation-defaults.ts';
-import { worldOf } from '../catalogue/domains.ts';
+import { domainOf } from '../catalogue/domains.ts';
 import { measuring, model } from '../catalogue/models.ts';
 import { ADAPTIVE_FIELDS, THRESHOLD_FIELDS } from '../stages/curate.ts';
 
@@ -12,7 +12,7 @@ interface Asked {
   readonly advanced: { readonly curate?: Readonly<Record<string, unknown>> | undefined };
 }
 
-/** Settings without effect, and a check that the world cannot make. */
+/** Faults: settings without effect, and a check that the domain's encoders cannot make. */
 export function curationFaults({ teacher, curation, adaptiveProxies, advanced }: Asked) {
   const given = Object.entries(advanced.curate ?? {}).filter(([, value]) => value !== undefined);
   return given.flatMap(([name]) => {
@@ -22,12 +22,12 @@ export function curationFaults({ teacher, curation, adaptiveProxies, advanced }:
       return [{ path, message: 'needs adaptiveProxies to be true' }];
     if (!curation && !adaptiveProxies)
       return [{ path, message: 'needs curation or adaptiveProxies to be true' }];
-    const { world } = model(teacher);
-    if (name === 'safety' && curationBy(measuring(world, 'clip').id).unsafe === null)
+    const { domain } = model(teacher);
+    if (name === 'safety' && curationBy(measuring(domain, 'clip').id).unsafe === null)
       return [
         {
           path,
-          message: `cannot be checked in ${worldOf(world).title}: its CLIP knows no words for it; leave it out`,
+          message: `cannot be checked in ${domainOf(domain).title}: its CLIP knows no words for it; leave it out`,
         },
       ];
     return [];

@@ -1,6 +1,6 @@
-/** What the fields of a request must have in common: one world, and what there is in it. */
+/** Rules across the fields of a request: all are of one domain, and ask for what there is in it. */
 
-import { type World, type WorldRow, worldOf } from '../catalogue/domains.ts';
+import { type Domain, type DomainRow, domainOf } from '../catalogue/domains.ts';
 import { model, requestable } from '../catalogue/models.ts';
 import { likely } from '../nearest.ts';
 
@@ -19,49 +19,49 @@ interface Asked {
   readonly advanced: { readonly sample?: { readonly prompts?: number | undefined } | undefined };
 }
 
-/** What does not belong together. */
-export function worldFaults(request: Asked): Fault[] {
-  const world = worldOf(model(request.teacher).world);
+/** Faults of fields that do not belong together. */
+export function domainFaults(request: Asked): Fault[] {
+  const domain = domainOf(model(request.teacher).domain);
   const faults = [
-    student(request, world),
-    category(request, world),
-    truth(request, world),
-    prompts(request, world),
+    student(request, domain),
+    category(request, domain),
+    truth(request, domain),
+    prompts(request, domain),
   ];
   return faults.filter((fault) => fault !== undefined);
 }
 
-function student({ teacher, student }: Asked, world: WorldRow): Fault | undefined {
-  const own = worldOf(model(student).world);
-  if (own.name === world.name) return undefined;
+function student({ teacher, student }: Asked, domain: DomainRow): Fault | undefined {
+  const own = domainOf(model(student).domain);
+  if (own.name === domain.name) return undefined;
   const message =
-    `belongs to ${own.title}, but the teacher ${teacher} to ${world.title}: a student cannot learn from pictures ` +
-    `of another world; take the student ${of('student', world.name)}, or the teacher ${of('teacher', own.name)}`;
+    `belongs to ${own.title}, but the teacher ${teacher} to ${domain.title}: a student cannot learn from images ` +
+    `of another domain; take the student ${of('student', domain.name)}, or the teacher ${of('teacher', own.name)}`;
   return { path: ['student'], message };
 }
 
-function of(role: 'teacher' | 'student', world: World): string {
+function of(role: 'teacher' | 'student', domain: Domain): string {
   return requestable(role)
-    .filter((id) => model(id).world === world)
+    .filter((id) => model(id).domain === domain)
     .join(' or ');
 }
 
-function category({ category }: Asked, { title, categories }: WorldRow): Fault | undefined {
+function category({ category }: Asked, { title, categories }: DomainRow): Fault | undefined {
   if (categories === null || categories.includes(category)) return undefined;
   const meant = likely(category, categories);
   const message =
     `does not exist in ${title}, which has only ${categories.join(', ')};${meant === undefined ? '' : ` did you mean ${meant}?`} ` +
-    `For anything else take models of ${worldOf('photographs').title}`;
+    `For anything else take models of ${domainOf('photographs').title}`;
   return { path: ['category'], message };
 }
 
-function truth({ truth }: Asked, world: WorldRow): Fault | undefined {
-  if (truth === undefined || world.truth) return undefined;
-  const message = `the truth about a subject of ${world.title} cannot be known: it is for drawn ones; leave it out`;
+function truth({ truth }: Asked, domain: DomainRow): Fault | undefined {
+  if (truth === undefined || domain.truth) return undefined;
+  const message = `the true appearance of a subject of ${domain.title} cannot be known: it is for drawn ones; leave it out`;
   return { path: ['truth'], message };
 }
 
-function prompts({ advanced }: Asked, { title, evaluation }: WorldRow): Fault | undefined {
+function prompts({ advanced }: Asked, { title, evaluation }: DomainRow): Fault | undefined {
   const wanted = advanced.sample?.prompts ?? 1;
   if (wanted <= evaluation.length) return undefined;
   const message = `must be at most ${evaluation.length}, the evaluation prompts of ${title}`;

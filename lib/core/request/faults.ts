@@ -16,7 +16,7 @@ export function faultWords(issue: z.core.$ZodIssue, data: unknown, schema: z.Zod
   return `${path || 'the whole'}: ${given}: ${wanted(issue, value, fieldAt(schema, issue.path))}`;
 }
 
-/** What the field takes, in words that do not come from a parser. */
+/** The values that the field takes, in words that do not come from a parser. */
 function wanted(issue: z.core.$ZodIssue, value: unknown, field: z.ZodType | undefined): string {
   // A message of our own says more than anything derived.
   if (!/^(Invalid|Too) /.test(issue.message)) return issue.message;

@@ -17,7 +17,7 @@ import { synthesizeAdvanced } from '../stages/synthesize.ts';
 import { teachAdvanced } from '../stages/teach/teach.ts';
 import { SYNTHESES } from '../words.ts';
 import { curationFaults } from './curation-rules.ts';
-import { worldFaults } from './domain-rules.ts';
+import { domainFaults } from './domain-rules.ts';
 import { faultWords } from './faults.ts';
 import { truth } from './truth.ts';
 
@@ -105,13 +105,13 @@ const request = z.strictObject({
   truth: truth
     .optional()
     .describe(
-      'The true appearance of a drawn subject; the report then measures exactly. Only for the miniature domain',
+      'The true appearance of a drawn subject; the report then measures exactly. Only for the miniature world',
     ),
   advanced: advanced.default({}).describe('Overrides of single recipe settings, a stage each'),
 });
 
 export const requestSchema = request.superRefine((asked, context) => {
-  for (const { path, message } of [...worldFaults(asked), ...curationFaults(asked)])
+  for (const { path, message } of [...domainFaults(asked), ...curationFaults(asked)])
     context.addIssue({ code: 'custom', path, message });
 });
 
@@ -136,7 +136,7 @@ export function parseRequest(text: string): Request {
   });
 }
 
-/** Larger than any request of sense; what is larger is another file under this name. */
+/** Larger than any reasonable request; a larger file is something else under this name. */
 const MOST_CHARACTERS = 65_536;
 /** A request has three levels. Thousands, which JSON allows, would break whoever walks them. */
 const MOST_LEVELS = 16;
@@ -157,7 +157,8 @@ export function readObject(text: string): Record<string, unknown> {
     throw notAnObject('is not valid JSON', (cause as Error).message, undefined, cause);
   }
   const object = typeof data === 'object' && data !== null && !Array.isArray(data);
-  if (!object) throw notAnObject('is no JSON object', text.trim().slice(0, 80), '{"category": "dog", ...}');
+  if (!object)
+    throw notAnObject('is not a JSON object', text.trim().slice(0, 80), '{"category": "dog", ...}');
   if (nests(data, MOST_LEVELS)) {
     throw notAnObject(
       'is nested too deeply',

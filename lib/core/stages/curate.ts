@@ -111,7 +111,7 @@ export function planCurate(
 }
 
 /**
- * What a request's curation asks for; null when it asks for none.
+ * The curation of a request; null when it asks for none.
  * @param advanced - of the request
  * @param clip - catalogue id of the CLIP that measures
  * @param proxies - the most that are drawn

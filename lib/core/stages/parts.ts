@@ -1,4 +1,4 @@
-/** What every stage is planned from: a request with its models, recipes and counts looked up, once. */
+/** The input of every stage's plan: a request with its models, recipes and counts looked up, once. */
 import { z } from 'zod';
 import type { Model } from '../catalogue/models.ts';
 import type { Named } from '../catalogue/prompts.ts';
@@ -27,7 +27,7 @@ export interface PlanContext {
   readonly contents?: Readonly<Record<string, string>>;
 }
 
-/** What the stages have in common. Each is given its own fields of `advanced` besides. */
+/** Facts that the stages have in common. Each is also given its own fields of `advanced`. */
 export interface Parts {
   readonly context: PlanContext;
   readonly seed: number;

@@ -1,4 +1,4 @@
-/** What is decided after each round of proxies: whether another one follows, and whether enough of them are left. */
+/** Decisions after each round of proxies: whether another one follows, and whether enough of them are left. */
 import { CRITERIA, type Curation, type CurationPlan } from '../contract/curation.ts';
 import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
@@ -13,25 +13,25 @@ export function chunksUntil(plan: Plan, stage: TransformStage, round: number): n
 }
 
 /**
- * Whether another round of proxies is drawn: while they add something, or while too few are left.
- * @param found - what the curation of the last round came to
+ * True when another round of proxies follows: while they add something, or while too few are left.
+ * @param result - of the last round's curation
  */
-export function wantsMore(plan: Plan, found: Curation): boolean {
+export function wantsMore(plan: Plan, result: Curation): boolean {
   const { rounds, minimum } = curationIn(plan);
-  const enough = found.kept >= minimum && found.adaptive?.satisfied === true;
-  return found.round < rounds.length && !enough;
+  const enough = result.kept >= minimum && result.adaptive?.satisfied === true;
+  return result.round < rounds.length && !enough;
 }
 
 /**
  * Refuses to go on with too few proxies, before the student's GPU is paid for.
  * @throws ProxiesTooFew
  */
-export function requireEnough(plan: Plan, found: Curation): void {
+export function requireEnough(plan: Plan, result: Curation): void {
   const { minimum } = curationIn(plan);
-  if (found.kept >= minimum) return;
+  if (result.kept >= minimum) return;
   throw new ProxytuneError('ProxiesTooFew', {
-    what: `Curation kept ${found.kept} of ${found.drawn} proxies`,
-    given: `dropped for ${droppedFor(found)}; each with its scores in ${keys.curationFile(plan.runId)}`,
+    what: `Curation kept ${result.kept} of ${result.drawn} proxies`,
+    given: `dropped for ${droppedFor(result)}; each with its scores in ${keys.curationFile(plan.runId)}`,
     allowed: `at least ${minimum} (advanced.curate.minimum)`,
     remedy:
       'look at the proxies; where they are good, set the thresholds under advanced.curate lower or the minimum ' +

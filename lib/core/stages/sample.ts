@@ -1,13 +1,13 @@
 /** The stages sample-teacher and sample-student: both models generate the evaluation prompts, tuned and untuned. */
 import { z } from 'zod';
-import { WORLDS, worldOf } from '../catalogue/domains.ts';
+import { DOMAINS, domainOf } from '../catalogue/domains.ts';
 import * as fields from '../contract/fields.ts';
 import { chooseInstance, imagePlan } from '../plan/pricing.ts';
 import type { GenerationPlan } from '../plan/stage-plan.ts';
 import { defined, guidance, instanceType, type Parts } from './parts.ts';
 
-/** Of the world that has most; fewer of the others are held by its own rule. */
-const MOST_EVALUATION_PROMPTS = Math.max(...WORLDS.map((name) => worldOf(name).evaluation.length));
+/** Of the domain that has most; a rule of its own (request/domain-rules.ts) limits the others. */
+const MOST_EVALUATION_PROMPTS = Math.max(...DOMAINS.map((name) => domainOf(name).evaluation.length));
 
 export const sampleAdvanced = z
   .strictObject({
@@ -16,7 +16,7 @@ export const sampleAdvanced = z
       .min(1)
       .max(MOST_EVALUATION_PROMPTS)
       .describe(
-        'Number of evaluation prompts, from the first on; the miniature domain has 6. Default: 8 for draft, else all',
+        'Number of evaluation prompts, from the first on; the miniature world has 6. Default: 8 for draft, else all',
       ),
     picturesPerPrompt: fields.picturesPerPrompt.describe(
       'Images a prompt; more than 16 no longer narrow the intervals. Default: 1 for draft, else the paper’s 4',

@@ -62,7 +62,7 @@ export function planSynthesize(
     });
   return {
     ...as(synthesis),
-    either: { transform: priceOf(as, 'transform'), spot: priceOf(as, 'spot') },
+    alternatives: { transform: priceOf(as, 'transform'), spot: priceOf(as, 'spot') },
   };
 }
 

@@ -1,4 +1,4 @@
-/** What the trainings of teacher and student have in common: fields of a request, and hyperparameters. */
+/** Fields of a request and hyperparameters that the trainings of teacher and student share. */
 import { z } from 'zod';
 import type { Model } from '../catalogue/models.ts';
 import type { Recipe } from '../catalogue/recipes.ts';

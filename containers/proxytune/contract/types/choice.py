@@ -46,7 +46,7 @@ class Choice(TypedDict):
     """Fields of choice."""
 
     version: Literal[1]
-    # The step whose adapter was handed on.
+    # The step of the selected checkpoint.
     chosen: int
     reason: str
     # The least that was demanded; null where there was nothing to demand it from.

@@ -74,7 +74,7 @@ class TeachHyperparameters(TypedDict):
     bits: NotRequired[Literal[8] | Literal[4]]
     # Whether training pictures are mirrored, each as likely as not.
     flips: NotRequired[bool]
-    # What is drawn at every checkpoint to choose one of them; without it the last is handed on.
+    # Images generated at every checkpoint to select one of them; without it the last is used.
     samples: NotRequired[Validation]
     # With samples: of the subject alone, then in a context each; JSON in the string.
     sample_prompts: NotRequired[list[str]]

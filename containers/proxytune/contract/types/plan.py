@@ -46,7 +46,7 @@ class PlanWorld(TypedDict):
 
     name: str
     title: str
-    # What a reader of the report should know of this world.
+    # What a reader of the report should know of this domain.
     note: str | None
 
 
@@ -108,7 +108,7 @@ class CurationPlan(TypedDict):
     prompt: float | None
     # Least distance to a kept proxy, as share of the photos’ distance; null: not asked.
     duplicates: float | None
-    # null: not asked, or the world’s CLIP knows no words for it.
+    # null: not asked, or the domain’s CLIP knows no words for it.
     safety: CurationPlanSafety | None
     # DINO likeness of photos of one subject, where a single photo cannot tell.
     likeness: float
@@ -159,8 +159,8 @@ class StagePrice(TypedDict):
     usd: float
 
 
-class GenerationPlanEither(TypedDict):
-    """Fields of generation plan either."""
+class GenerationPlanAlternatives(TypedDict):
+    """Fields of generation plan alternatives."""
 
     transform: StagePrice | None
     spot: StagePrice | None
@@ -179,11 +179,11 @@ class GenerationPlan(TypedDict):
     stage: Literal["synthesize", "sample-teacher", "sample-student"]
     # A batch transform, or a managed-spot training job that writes the same shards.
     kind: Literal["transform", "spot"]
-    # They share the chunks; minutes are those of each. Plans of before have one.
+    # They share the chunks; minutes are those of each.
     instances: NotRequired[int]
-    # What the stage would take either way; null where the instance type is not offered for it.
-    either: NotRequired[GenerationPlanEither]
-    # The stage whose adapter draws.
+    # Time and price of the stage as each kind of job; null where the instance type is not offered for it.
+    alternatives: NotRequired[GenerationPlanAlternatives]
+    # The stage whose adapter is used.
     adapterOf: Literal["teach", "learn"]
     role: Literal["teacher", "student"]
     size: int

@@ -2,7 +2,7 @@
 import type { Instance } from '../../catalogue/instances.ts';
 import type { Model } from '../../catalogue/models.ts';
 
-/** What a training on an instance needs: the base as it is when it fits, else in the most bits that fit. */
+/** The needs of a training on an instance: the base as it is when it fits, else in the most bits that fit. */
 export interface Fit {
   /** Of a weight of the frozen base. @default - those of its type */
   readonly bits?: 8 | 4;

@@ -30,7 +30,7 @@ export const teachAdvanced = z
     flips: z
       .boolean()
       .describe(
-        'Mirror every second training image, which gives few photos of a symmetrical subject more to teach, but spoils writing and whatever differs between left and right. Default: false',
+        'Mirror every second training image, which gives few photos of a symmetrical subject more to teach, but falsifies writing and whatever differs between left and right. Default: false',
       ),
     samples: z
       .boolean()

@@ -21,7 +21,7 @@ export const validationHyperparameters = {
       keep_diversity: fields.share.describe('Share of the photos’ own diversity that a checkpoint must keep'),
     })
     .meta({ title: 'Validation' })
-    .describe('What is drawn at every checkpoint to choose one of them; without it the last is handed on')
+    .describe('Images generated at every checkpoint to select one of them; without it the last is used')
     .optional(),
   sample_prompts: z
     .array(z.string().includes('{s}'))
@@ -33,7 +33,7 @@ export const validationHyperparameters = {
 
 type Validation = NonNullable<ReturnType<typeof validationOf>>;
 
-/** What is generated at each checkpoint, and what a checkpoint must keep; undefined where the recipe asks for none. */
+/** Images to generate at each checkpoint, and scores that a checkpoint must keep; undefined where the recipe has none. */
 export function validationOf({ samples, sampler }: Recipe, named: Named) {
   if (samples === undefined || sampler.kind !== 'diffusion') return undefined;
   const { pictures, contexts, keepPrompt, keepDiversity } = samples;
