@@ -23,7 +23,7 @@ from proxytune.drawn_world.appearance import CATEGORIES
 from proxytune.drawn_world.ground_truth.finding import find
 from proxytune.drawn_world.render import SIZE
 from proxytune.drawn_world.scene import CONTEXTS
-from proxytune.generation.generator import PictureMaker
+from proxytune.generation.generator import ImageGenerator
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 from proxytune.student.families import registry as students
@@ -113,7 +113,7 @@ def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
     ]
     figures = _shares("clip", _read_by_clip(ClipEncoder(models / "clip-miniature", CPU), pictures), requested)
     wanted = [(category, context) for category in CATEGORIES for context in CONTEXTS for _ in range(count)]
-    makers: tuple[tuple[str, PictureMaker, str, dict[str, Any]], ...] = (
+    makers: tuple[tuple[str, ImageGenerator, str, dict[str, Any]], ...] = (
         ("teacher", teachers.image_generator("sdxl"), "sdxl-miniature", TEACHER_SAMPLER),
         ("student", students.image_generator("llamagen"), "llamagen-miniature", STUDENT_SAMPLER),
     )

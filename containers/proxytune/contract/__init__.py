@@ -15,5 +15,5 @@ Import from the modules, not from here, so that a process loads only what it use
     progress          ProgressFile: progress.json, at most once a second
     checkpoints       CheckpointStore: atomic, complete, bound to the settings
     failure           report(error, folders): the failure file, and the exit code
-    signals           Stop, StopRequest: SIGTERM as a flag that is read at step boundaries
+    signals           StopRequest: SIGTERM as a flag that is read at step boundaries
 """

@@ -6,16 +6,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Protocol
 
 # 128 + SIGTERM, as a shell reports it.
 EXIT_CODE = 143
-
-
-class Stop(Protocol):
-    """A request to end the job; outside of training SIGTERM ends the process at once."""
-
-    requested: bool
 
 
 class StopRequest:

@@ -13,7 +13,7 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.plan_file import curation_of, read_plan
 from proxytune.contract.progress import ProgressFile, replace_file
-from proxytune.contract.signals import Stop
+from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import CurateHyperparameters
 from proxytune.contract.types.plan import CurationPlanSafety, Plan
 from proxytune.curation.coverage import Coverage, measure_coverage
@@ -27,7 +27,7 @@ from proxytune.metrics.prompts import plain_prompts
 from proxytune.training.device import default_device
 
 
-def curate(folders: Folders, hyperparameters: CurateHyperparameters, stop: Stop) -> None:
+def curate(folders: Folders, hyperparameters: CurateHyperparameters, stop: StopRequest) -> None:
     """Score the proxies that exist at the end of a round, and decide which the student is trained on.
 
     A second attempt and a later round compute only what the checkpoint folder lacks. SIGTERM needs no

@@ -16,7 +16,7 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile
-from proxytune.contract.signals import Stop
+from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import EvaluateHyperparameters
 from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.collect import collect, judged_proxies
@@ -39,7 +39,7 @@ BATCH = 32
 PACKAGES = ("proxytune", "torch", "transformers", "tokenizers", "numpy", "pillow", "jinja2")
 
 
-def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: Stop) -> None:
+def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: StopRequest) -> None:
     """Score the run's pictures and write the report.
 
     Nothing is resumed: a second attempt begins anew, which costs minutes. SIGTERM therefore needs no answer

@@ -11,7 +11,7 @@ import torch
 Drawn = TypeVar("Drawn")
 
 
-class Room:
+class BatchBackoff:
     """What the memory of one device was found to hold; kept for all chunks that follow."""
 
     def __init__(self, device: torch.device) -> None:

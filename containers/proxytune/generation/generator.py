@@ -1,10 +1,11 @@
-"""What every family's sampler offers to those that ask for pictures."""
+"""The interface of the generators of all families."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from proxytune.images.chunk import Chunk, PictureRequest
 
@@ -13,50 +14,41 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-class PictureMaker(Protocol):
-    """Draws pictures, with the adapter or without."""
+class ImageGenerator(ABC):
+    """Generates images, with the adapter or without.
+
+    Attributes:
+        sampler_kind: the kind of chunk sampler that it understands, diffusion or autoregressive.
+        encodes_prompts_early: True when `expect` has an effect, so that reading prompts for it pays.
+    """
 
     sampler_kind: str
-    """The kind of chunk sampler it understands: diffusion or autoregressive."""
+    encodes_prompts_early = False
 
+    @abstractmethod
     def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
         """Load the base model and, where there is one, the adapter.
 
         Args:
-            base: the model's folder; stays where it is while pictures are drawn, as parts may be read later.
+            base: the model's folder; must stay while images are generated, as parts may be loaded later.
 
         Raises:
             ProxytuneError: ModelMissing, ModelMismatch.
         """
-        ...
 
+    @abstractmethod
     def draw(self, chunk: Chunk) -> list[Image.Image]:
-        """The chunk's pictures in its order; every one depends on its own seed only.
+        """Generate the chunk's images in its order; each depends on its own seed only.
 
-        Variant `base` is drawn with the adapter switched off.
+        Variant `base` is generated with the adapter switched off.
 
         Raises:
-            ProxytuneError: HyperparameterInvalid when the chunk asks for what this model cannot draw.
+            ProxytuneError: HyperparameterInvalid for a chunk that this model cannot generate.
         """
-        ...
-
-
-@runtime_checkable
-class StreamingMaker(PictureMaker, Protocol):
-    """One that gives each picture away as soon as it is drawn, and can be told early what will be asked."""
-
-    def expect(self, prompts: Iterable[str]) -> None:
-        """Read these prompts now, so that what reads them need not stay in memory."""
-        ...
 
     def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
-        """The pictures of `draw`, one by one."""
-        ...
+        """Generate the images of `draw` with their requests, each as early as the family can."""
+        yield from zip(chunk.pictures, self.draw(chunk), strict=True)
 
-
-def pictures_of(maker: PictureMaker, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
-    """The chunk's pictures with what asked for them, as early as the maker gives them."""
-    if isinstance(maker, StreamingMaker):
-        yield from maker.stream(chunk)
-    else:
-        yield from zip(chunk.pictures, maker.draw(chunk), strict=True)
+    def expect(self, prompts: Iterable[str]) -> None:  # noqa: B027 - optional
+        """Prepare for these prompts, where that saves memory later; nothing by default."""

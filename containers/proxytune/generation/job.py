@@ -17,7 +17,6 @@ from proxytune.contract.names import CHANNELS, CHUNKS, FILES, STAGE_ROLES
 from proxytune.contract.progress import replace_file
 from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import SynthesizeHyperparameters
-from proxytune.generation.generator import StreamingMaker
 from proxytune.generation.loading import load_onto_device, maker_for
 from proxytune.generation.rendering import draw_shard
 from proxytune.images import shard
@@ -55,8 +54,7 @@ def synthesize(folders: Folders, hyperparameters: SynthesizeHyperparameters, _st
         adapter = _unpacked(folders.channel(CHANNELS.adapter), Path(temporary))
         maker = maker_for(ROLE, hyperparameters["family"], model, adapter)
         load_onto_device(maker, folders.channel(CHANNELS.base), adapter, f"{ROLE} {model}")
-    if isinstance(maker, StreamingMaker):
-        maker.expect(prompts_of(missing))
+    maker.expect(prompts_of(missing))
     target = folders.checkpoints / hyperparameters["folder"]
     target.mkdir(parents=True, exist_ok=True)
     for number, (name, chunk) in enumerate(missing, start=1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from proxytune.contract.entry_points import load_entry_point
-from proxytune.generation.generator import PictureMaker
+from proxytune.generation.generator import ImageGenerator
 from proxytune.training.lora import check_facts
 
 # By role; imported only when used, as a job draws with one of them.
@@ -15,7 +15,7 @@ MAKERS = {
 }
 
 
-def maker_for(role: str, family: str, model: str, adapter: Path | None) -> PictureMaker:
+def maker_for(role: str, family: str, model: str, adapter: Path | None) -> ImageGenerator:
     """The picture maker of a role's family, for `load_onto_device`; nothing is loaded yet.
 
     Args:
@@ -26,13 +26,13 @@ def maker_for(role: str, family: str, model: str, adapter: Path | None) -> Pictu
     Raises:
         ProxytuneError: ModelUnknown, ModelMismatch.
     """
-    maker: PictureMaker = load_entry_point(MAKERS[role])(family)
+    maker: ImageGenerator = load_entry_point(MAKERS[role])(family)
     if adapter is not None:
         check_facts(adapter, family=family, model=model)
     return maker
 
 
-def load_onto_device(maker: PictureMaker, base: Path, adapter: Path | None, what: str) -> None:
+def load_onto_device(maker: ImageGenerator, base: Path, adapter: Path | None, what: str) -> None:
     """Load a picture maker, on the GPU when there is one.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from proxytune.generation.generator import PictureMaker, pictures_of
+from proxytune.generation.generator import ImageGenerator
 from proxytune.images import shard
 from proxytune.images.chunk import Chunk
 from proxytune.images.png import encode_png
@@ -14,7 +14,7 @@ from proxytune.images.png import encode_png
 PACKERS = 2
 
 
-def draw_shard(maker: PictureMaker, chunk: Chunk, model: str) -> bytes:
+def draw_shard(maker: ImageGenerator, chunk: Chunk, model: str) -> bytes:
     """Draw all pictures of a chunk and pack them; either the whole shard or an error.
 
     Args:
@@ -34,6 +34,6 @@ def draw_shard(maker: PictureMaker, chunk: Chunk, model: str) -> bytes:
                     "model": model,
                 },
             )
-            for request, image in pictures_of(maker, chunk)
+            for request, image in maker.stream(chunk)
         ]
         return shard.write((png.result(), record) for png, record in packed)

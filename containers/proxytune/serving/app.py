@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
-from proxytune.generation.generator import PictureMaker
+from proxytune.generation.generator import ImageGenerator
 from proxytune.generation.rendering import draw_shard
 from proxytune.images import chunk as chunks
 from proxytune.images.chunk import Chunk
@@ -29,7 +29,7 @@ PAYLOAD_MB = 6
 class Loaded:
     """The picture maker, as soon as it is loaded."""
 
-    maker: PictureMaker | None = None
+    maker: ImageGenerator | None = None
 
 
 def make_app(role: str, model: str, loaded: Loaded) -> Starlette:
@@ -74,7 +74,7 @@ def make_app(role: str, model: str, loaded: Loaded) -> Starlette:
     )
 
 
-def _check(chunk: Chunk, role: str, maker: PictureMaker) -> None:
+def _check(chunk: Chunk, role: str, maker: ImageGenerator) -> None:
     if chunk.stage not in STAGES[role]:
         raise chunks.invalid(
             f"The chunk is not for the {role}", given=chunk.stage, allowed=", ".join(STAGES[role])

@@ -15,7 +15,7 @@ import uvicorn
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
-from proxytune.generation.generator import PictureMaker, StreamingMaker
+from proxytune.generation.generator import ImageGenerator
 from proxytune.generation.loading import load_onto_device, maker_for
 from proxytune.serving.app import Loaded, make_app
 from proxytune.serving.base_model import fetch
@@ -74,7 +74,7 @@ def serve() -> int:
     return 1 if failures else 0
 
 
-def load_maker(settings: Settings, kept: ExitStack) -> PictureMaker:
+def load_maker(settings: Settings, kept: ExitStack) -> ImageGenerator:
     """The picture maker of the settings' role and family, loaded.
 
     Without any file in the model folder there is no adapter, and only variant `base` can be drawn. Where the
@@ -90,6 +90,6 @@ def load_maker(settings: Settings, kept: ExitStack) -> PictureMaker:
     maker = maker_for(settings.role, settings.family, settings.model, adapter)
     base = kept.enter_context(fetch(settings.base_model))
     load_onto_device(maker, base, adapter, f"{settings.role} {settings.model}")
-    if settings.chunks and isinstance(maker, StreamingMaker):
+    if settings.chunks and maker.encodes_prompts_early:
         maker.expect(upcoming_prompts(settings.chunks))
     return maker

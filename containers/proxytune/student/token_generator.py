@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from proxytune.contract.finite import finite
-from proxytune.generation.batch_backoff import Room
+from proxytune.generation.batch_backoff import BatchBackoff
+from proxytune.generation.generator import ImageGenerator
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
 from proxytune.student.adapters import with_adapter
 from proxytune.student.families.base import StudentFamily
@@ -20,8 +21,8 @@ from proxytune.student.image_arrays import full_precision, to_image
 from proxytune.training.device import compute_dtype
 
 
-class TokenGenerator:
-    """A `generation.generator.PictureMaker` that samples tokens and decodes them.
+class TokenGenerator(ImageGenerator):
+    """Generates images with any student family: samples tokens and decodes them.
 
     Args:
         family: what is particular to the model.
@@ -38,7 +39,7 @@ class TokenGenerator:
         Raises:
             ProxytuneError: ModelMismatch.
         """
-        self._device, self._room = device, Room(device)
+        self._device, self._backoff = device, BatchBackoff(device)
         model = self.family.load_model(base, dtype=compute_dtype(device), device=device)
         self._models = {"base": model}
         if adapter is not None:
@@ -71,13 +72,13 @@ class TokenGenerator:
         """Sample the tokens of images in batches of the chunk's size, smaller ones where memory runs out."""
         for group in self._groups(chunk):
             while group:
-                count = self._room.at_once(chunk.batch_size)
+                count = self._backoff.at_once(chunk.batch_size)
                 batch = group[:count]
                 # bfloat16 products round differently for other batch sizes, and a rounding can change a token
                 # and with it the image. On a GPU, which waits for memory at these sizes, full batches cost
                 # nothing.
                 rows = count if self._device.type == "cuda" else None
-                tokens = self._room.attempt(
+                tokens = self._backoff.attempt(
                     len(batch), rows or len(batch), partial(self._sample_batch, model, batch, chunk, rows)
                 )
                 if tokens is None:

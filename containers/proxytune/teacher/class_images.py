@@ -48,7 +48,7 @@ def prepare_class_images(
         if _unpack(archive, target, count):
             print(f"using {count} class images from {archive.parent.name}", flush=True)
             return
-    parts = stored / "drawn"
+    parts = stored / "images"
     _generate(base, hyperparameters, parts, device)
     # The same network is about to be loaded again for training: the GPU may not have space for two.
     give_back(device)

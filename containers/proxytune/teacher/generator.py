@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from PIL import Image
 
-from proxytune.generation.batch_backoff import Room, give_back
+from proxytune.generation.batch_backoff import BatchBackoff, give_back
+from proxytune.generation.generator import ImageGenerator
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
 from proxytune.teacher.denoising import generate_batch, quiet_pipeline
 from proxytune.teacher.families.base import DiffusionFamily
@@ -30,8 +31,8 @@ LEAST_STRIDE = 8
 WORTHWHILE_STEPS = 200
 
 
-class DiffusionGenerator:
-    """A `generation.generator.StreamingMaker`.
+class DiffusionGenerator(ImageGenerator):
+    """Generates images with diffusers' pipeline of a family.
 
     Args:
         family: what is particular to the model.
@@ -41,6 +42,7 @@ class DiffusionGenerator:
     """
 
     sampler_kind = "diffusion"
+    encodes_prompts_early = True
 
     def __init__(
         self, family: DiffusionFamily, *, compiled: bool | None = None, backend: str = "inductor"
@@ -56,7 +58,7 @@ class DiffusionGenerator:
             ProxytuneError: ModelMissing, ModelMismatch.
         """
         family, self._base, self._device = self.family, base, device
-        self._room = Room(device)
+        self._backoff = BatchBackoff(device)
         self._dtype = dtype = compute_dtype(device)
         network = load_part(family.network_class(), base, family.network, dtype).to(device)
         self._adapter = MergedAdapter(network, adapter, family.network) if adapter is not None else None
@@ -66,7 +68,7 @@ class DiffusionGenerator:
         self._encoders: TextEncoders | None = family.load_text_encoders(base, dtype)
 
     def expect(self, prompts: Iterable[str]) -> None:
-        """Implement `StreamingMaker.expect`; also encodes the empty prompt, which guidance may need."""
+        """Encode these prompts, and the empty one, which guidance may need; then free the text encoders."""
         self._encode([*prompts, ""])
 
     def draw(self, chunk: Chunk) -> list[Image.Image]:
@@ -79,7 +81,7 @@ class DiffusionGenerator:
         return [image for _, image in self.stream(chunk)]
 
     def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
-        """Implement `StreamingMaker.stream`, in the chunk's order; batches are smaller where memory runs out.
+        """Generate the chunk's images in its order; batches are smaller where memory runs out.
 
         Raises:
             ProxytuneError: as for `draw`.
@@ -93,12 +95,12 @@ class DiffusionGenerator:
         compiled = self._compile(chunk)
         waiting = chunk.pictures
         while waiting:
-            count = self._room.at_once(chunk.batch_size)
+            count = self._backoff.at_once(chunk.batch_size)
             batch = waiting[:count]
             # Compiled code is for one shape: a smaller batch is filled up with its last image.
             filled = batch + (batch[-1],) * (count - len(batch)) if compiled else batch
             attempt = partial(self._draw_batch, filled, chunk, len(batch), empty=empty, compiled=compiled)
-            images = self._room.attempt(len(batch), len(filled), attempt)
+            images = self._backoff.attempt(len(batch), len(filled), attempt)
             if images is None:
                 continue
             yield from zip(batch, images, strict=True)

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from proxytune.generation.generator import ImageGenerator
 from proxytune.serving.app import Loaded, make_app
 
 CHUNK = {
@@ -20,10 +21,13 @@ CHUNK = {
 }
 
 
-class Painter:
-    """A picture maker that paints a picture's seed: what the app does with pictures needs no model."""
+class SeedPainter(ImageGenerator):
+    """Paints the seed of each image: the app needs no model."""
 
     sampler_kind = "diffusion"
+
+    def load(self, base, adapter, device):
+        pass
 
     def draw(self, chunk):
         if chunk.pictures[0].prompt == "explode":
@@ -33,7 +37,7 @@ class Painter:
 
 @pytest.fixture
 def client():
-    return TestClient(make_app("teacher", "sdxl-tiny", Loaded(Painter())), raise_server_exceptions=False)
+    return TestClient(make_app("teacher", "sdxl-tiny", Loaded(SeedPainter())), raise_server_exceptions=False)
 
 
 def post(client, **changes):
@@ -45,7 +49,7 @@ def test_nothing_is_answered_before_the_model_is_there():
     client = TestClient(make_app("teacher", "sdxl-tiny", loaded))
     assert client.get("/ping").status_code == 503
     assert post(client).status_code == 503
-    loaded.maker = Painter()
+    loaded.maker = SeedPainter()
     assert client.get("/ping").status_code == 200
     assert client.get("/ping").content == b""
 

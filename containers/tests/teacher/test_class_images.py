@@ -55,7 +55,7 @@ def test_images_are_generated_once_and_an_interrupted_attempt_is_resumed(
     capsys.readouterr()
     # Another job was interrupted after the second of three.
     half = job(tmp_path / "half")
-    begun = half.checkpoints / "prior" / "drawn"
+    begun = half.checkpoints / "prior" / "images"
     begun.mkdir(parents=True)
     for name in ("0000.png", "0001.png"):
         (begun / name).write_bytes(drawn[name])
