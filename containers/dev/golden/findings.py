@@ -1,8 +1,10 @@
-"""What a comparison with golden numbers found."""
+"""Results of comparisons with golden numbers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Whether the error is small enough; an error that is no number is not."""
+        """True if the error is small enough; NaN is not."""
         return self.error <= self.allowed
 
     def __str__(self) -> str:
@@ -51,10 +53,16 @@ def near_relative(name: str, ours: float, golden: float, allowed: float) -> Find
     return Finding(name, abs(ours - golden) / max(abs(golden), 1e-12), allowed)
 
 
-def same_names(name: str, ours: dict[str, list[int]], golden: dict[str, list[int]]) -> Finding:
+def same_names(name: str, ours: Mapping[str, tuple[int, ...]], golden: Mapping[str, list[int]]) -> Finding:
     """Compare names and shapes: the error is how many are missing, too many or of another shape."""
-    differing = {key for key in ours.keys() | golden.keys() if ours.get(key) != golden.get(key)}
+    shapes = {key: tuple(shape) for key, shape in golden.items()}
+    differing = {key for key in ours.keys() | shapes.keys() if ours.get(key) != shapes.get(key)}
     return Finding(name, float(len(differing)), 0.0)
+
+
+def parameters(name: str, ours: Mapping[str, tuple[int, ...]], facts: Mapping[str, Any]) -> list[Finding]:
+    """Compare names and shapes of a model's tensors where the facts have them."""
+    return [same_names(name, ours, facts["parameters"])] if "parameters" in facts else []
 
 
 def by_tag(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -1,5 +1,5 @@
 """Checks of the kind `llamagen-gpt` (logits, loss, gradients, greedy tokens, filtered probabilities) and of
-`xl-t2i.parameters` (what the official GPT-XL holds).
+`xl-t2i.parameters` (names and shapes of the official GPT-XL).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dev.golden.findings import Finding, by_tag, equal, near, near_number, near_relative, same_names
+from dev.golden.findings import Finding, equal, near, near_number, parameters, same_names
 from dev.golden.formula import fill_model
+from dev.golden.transformers import check_tags, gradient_norms
 from proxytune.student.families.llamagen.config import LlamaGenConfig
 from proxytune.student.families.llamagen.sampling import first_step_probabilities, sample_tokens
 from proxytune.student.families.llamagen.transformer import LlamaGen
@@ -22,8 +23,6 @@ _FIRST_STEP = re.compile(
     r"first_step_probs(?:_cfg(?P<guidance>[\d.]+))?_t(?P<t>[\d.]+)_k(?P<k>\d+)_p(?P<p>[\d.]+)"
 )
 _INPUTS = frozenset({"cond", "cond_mask", "tokens"})
-# Gradients sum many float32 roundings; relative to the official norm, which spans 1e-3 .. 1e3.
-_GRADIENT_ALLOWED = 1e-4
 
 
 def scales(name: str, shape: tuple[int, ...]) -> tuple[float, float]:
@@ -59,10 +58,7 @@ def check_llamagen_gpt(facts: dict[str, Any], tensors: dict[str, Tensor]) -> lis
     Raises:
         ValueError: a tag without config or inputs, or a tensor that no check reads.
     """
-    groups = by_tag(tensors)
-    if groups.keys() != facts.keys():
-        raise ValueError(f"the tags differ: {sorted(facts)} in the json, {sorted(groups)} in the tensors")
-    return [finding for tag in facts for finding in _check_tag(tag, facts[tag], groups[tag])]
+    return check_tags(facts, tensors, _INPUTS, _check_tag)
 
 
 def check_xl_parameters(official: dict[str, Any]) -> list[Finding]:
@@ -73,19 +69,16 @@ def check_xl_parameters(official: dict[str, Any]) -> list[Finding]:
     """
     with torch.device("meta"):
         model = LlamaGen(LlamaGenConfig())
-    ours = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
-    return [same_names("parameters", ours, official)]
+    return [same_names("parameters", _shapes(model), official)]
+
+
+def _shapes(model: LlamaGen) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
 def _check_tag(tag: str, facts: dict[str, Any], tensors: dict[str, Tensor]) -> list[Finding]:
-    missing = _INPUTS - tensors.keys()
-    if missing:
-        raise ValueError(f"{tag} lacks {sorted(missing)}")
     model = golden_gpt(facts["config"])
-    findings = []
-    if "parameters" in facts:
-        ours = {name: list(tensor.shape) for name, tensor in model.state_dict().items()}
-        findings.append(same_names(f"{tag}.parameters", ours, facts["parameters"]))
+    findings = parameters(f"{tag}.parameters", _shapes(model), facts)
     caption = (tensors["cond"], tensors["cond_mask"])
     findings += _check_training(tag, model, caption, facts, tensors)
     for name in sorted(tensors.keys() - _INPUTS - {"train_logits"}):
@@ -111,11 +104,7 @@ def _check_training(
         findings.append(near(f"{tag}.train_logits", logits, tensors["train_logits"]))
     if "loss" in facts:
         findings.append(near_number(f"{tag}.loss", float(loss.detach()), facts["loss"], 1e-5))
-    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
-    for name, golden in facts.get("grad_norms", {}).items():
-        gradient = gradients.get(name)
-        norm = float("inf") if gradient is None else float(gradient.norm())
-        findings.append(near_relative(f"{tag}.gradient.{name}", norm, golden, _GRADIENT_ALLOWED))
+    findings += gradient_norms(tag, model.named_parameters(), facts)
     model.eval()
     return findings
 

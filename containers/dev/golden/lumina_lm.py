@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dev.golden.findings import Finding, by_tag, near, near_number, near_relative, same_names
+from dev.golden.findings import Finding, near, near_number, near_relative, parameters
 from dev.golden.formula import fill
+from dev.golden.transformers import check_tags, gradient_norms
 from proxytune.student.families.lumina.layout import Grid, Layout
 from proxytune.student.families.lumina.sampling import decode
 from proxytune.student.families.lumina.transformer import Lumina, chameleon_config
@@ -18,8 +19,6 @@ from proxytune.student.families.lumina.weights import expand_norms
 
 _GREEDY = re.compile(r"greedy_cfg(?P<guidance>[\d.]+)")
 _INPUTS = frozenset({"tokens", "labels"})
-# Gradients sum many float32 roundings; relative to the official norm, which spans 1e-2 .. 1e2.
-_GRADIENT_ALLOWED = 1e-4
 # Chameleon's own ids.
 VOCABULARY = Vocabulary(
     begin=0,
@@ -65,28 +64,24 @@ def _per_head(name: str) -> bool:
     return "q_norm" in name or "k_norm" in name
 
 
+def _official_gradient(name: str, gradient: Tensor) -> Tensor:
+    """Return the gradient of the official row, which serves all heads: the sum of theirs."""
+    return gradient.sum(dim=0) if _per_head(name) else gradient
+
+
 def check_lumina_lm(facts: dict[str, Any], tensors: dict[str, Tensor]) -> list[Finding]:
     """Check every tag of a `lumina-lm` file.
 
     Raises:
         ValueError: a tag without config or inputs, or a tensor that no check reads.
     """
-    groups = by_tag(tensors)
     tags = {tag: given for tag, given in facts.items() if tag != "source"}
-    if groups.keys() != tags.keys():
-        raise ValueError(f"the tags differ: {sorted(tags)} in the json, {sorted(groups)} in the tensors")
-    return [finding for tag in tags for finding in _check_tag(tag, tags[tag], groups[tag])]
+    return check_tags(tags, tensors, _INPUTS, _check_tag)
 
 
 def _check_tag(tag: str, facts: dict[str, Any], tensors: dict[str, Tensor]) -> list[Finding]:
-    missing = _INPUTS - tensors.keys()
-    if missing:
-        raise ValueError(f"{tag} lacks {sorted(missing)}")
     model = golden_lm(facts["config"])
-    findings = []
-    if "parameters" in facts:
-        ours = {name: list(shape) for name, shape in official_shapes(model).items()}
-        findings.append(same_names(f"{tag}.parameters", ours, facts["parameters"]))
+    findings = parameters(f"{tag}.parameters", official_shapes(model), facts)
     findings += _check_training(tag, model, facts, tensors)
     # The text, between the begin and the separator.
     lengths = [2 + length for length in facts["prompt_lengths"]]
@@ -121,24 +116,18 @@ def _check_training(
     # A mean of squares around a hundred: float32 does not hold it to 1e-5.
     z_loss = float(model.loss(tokens, labels, z_weight=1.0).detach() - losses["loss"].detach())
     findings.append(near_relative(f"{tag}.z_loss", z_loss, facts["z_loss"], 1e-6))
-    for name, parameter in model.named_parameters():
-        if name in facts.get("grad_norms", {}):
-            gradient = parameter.grad if parameter.grad is not None else torch.tensor(torch.inf)
-            # The official row serves all heads, so its gradient is the sum of theirs.
-            norm = float((gradient.sum(dim=0) if _per_head(name) else gradient).norm())
-            golden = facts["grad_norms"][name]
-            findings.append(near_relative(f"{tag}.gradient.{name}", norm, golden, _GRADIENT_ALLOWED))
+    findings += gradient_norms(tag, model.named_parameters(), facts, _official_gradient)
     model.eval()
     return findings
 
 
 def greedy_shortfall(model: Lumina, prompts: list[list[int]], blocks: Tensor, guidance: float) -> float:
-    """How far greedy decoding is from choosing golden codes: their largest distance from the best logit.
+    """Measure the largest distance of a golden code's logit from the best logit in greedy decoding.
 
-    Not simply whether the codes are equal: the formula's rows of the output layer repeat, up to 1e-6, every
+    The codes themselves need not be equal: the formula's rows of the output layer repeat, up to 1e-6, every
     1,493 rows. So each choice is one of a handful of codes that are equally likely up to rounding, and which
     of them wins differs between processors. Every golden code must be among them, at its place, after the
-    golden codes before it; the header and the marks must be ours. All else is an infinite error.
+    golden codes before it; the header and the separators must be ours. Anything else is an infinite error.
 
     Args:
         blocks: (B, n) ids of the golden pictures, all of one size.

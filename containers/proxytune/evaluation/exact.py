@@ -16,7 +16,7 @@ from proxytune.contract.types.plan import Plan
 from proxytune.metrics.scores import summarise
 
 if TYPE_CHECKING:
-    # Only a run that needs the small world loads it.
+    # Only a run that needs the drawn domain loads it.
     from proxytune.drawn_world.ground_truth.measures import Exact
 
 EXACT = ("palette", "shape", "pattern", "category", "context")

@@ -52,7 +52,7 @@ def drawn(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Folders:
-    """An evaluated run of a subject of the small world; only read it."""
+    """An evaluated run of a subject of the drawn domain; only read it."""
     plan = json.loads(PLAN.read_text().replace("dog", SUBJECT.category))
     plan["request"]["truth"] = json.loads(json.dumps(ground_truth_of(SUBJECT.appearance)))
     photos = [
