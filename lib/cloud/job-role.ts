@@ -30,8 +30,8 @@ export class JobRole extends Construct {
   }
 
   private allowData(bucket: Bucket): void {
-    this.role.addToPolicy(listObjects(bucket, ['models/*', 'runs/*', 'class-pictures/*']));
-    this.role.addToPolicy(onObjects(bucket, ['s3:GetObject'], ['models/*', 'runs/*', 'class-pictures/*']));
+    this.role.addToPolicy(listObjects(bucket, ['models/*', 'runs/*', 'class-images/*']));
+    this.role.addToPolicy(onObjects(bucket, ['s3:GetObject'], ['models/*', 'runs/*', 'class-images/*']));
     const written = [
       'runs/*/jobs/*',
       'runs/*/checkpoints/*',

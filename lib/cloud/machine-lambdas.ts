@@ -113,7 +113,7 @@ function startJob(scope: Construct, props: MachineLambdasProps): OwnProps {
     environment: { ...storage(props), JOB_ROLE_ARN: jobRole.roleArn, IMAGE_URI: imageUri },
     statements: [
       onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), keys.modelManifest('*')]),
-      listObjects(bucket, ['runs/*/pictures/*', 'class-pictures/*', 'models/*']),
+      listObjects(bucket, ['runs/*/pictures/*', 'class-images/*', 'models/*']),
       onObjects(bucket, ['s3:PutObject'], ['runs/*/manifests/*']),
       onTable(table, ['Query', 'PutItem', 'UpdateItem']),
       ...createJobs(scope, { jobRoleArn: jobRole.roleArn, instanceTypes }),
@@ -188,8 +188,8 @@ function publishRun(props: MachineLambdasProps): OwnProps {
     environment: { ...storage(props), TOPIC_ARN: topic.topicArn },
     statements: [
       onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), 'runs/*/jobs/*', keys.drawnClass('*')]),
-      listObjects(bucket, ['runs/*/jobs/*', keys.drawnClass('*'), 'class-pictures/*']),
-      onObjects(bucket, ['s3:PutObject'], ['runs/*/report/*', 'class-pictures/*']),
+      listObjects(bucket, ['runs/*/jobs/*', keys.drawnClass('*'), 'class-images/*']),
+      onObjects(bucket, ['s3:PutObject'], ['runs/*/report/*', 'class-images/*']),
       onTable(table, ['GetItem', 'Query', 'UpdateItem']),
       allow(['sns:Publish'], [topic.topicArn]),
     ],

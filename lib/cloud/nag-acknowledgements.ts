@@ -84,7 +84,7 @@ function objects(stack: Stack): Acknowledgement[] {
   });
   return [
     on('JobRole', 'models/*', 'A job reads the files of a base model; all runs share the models.'),
-    on('JobRole', 'class-pictures/*', SHARED_BY_RUNS),
+    on('JobRole', 'class-images/*', SHARED_BY_RUNS),
     on(
       'JobRole',
       'runs/*',
@@ -115,7 +115,7 @@ function objects(stack: Stack): Acknowledgement[] {
     on('MachineLambdas/PublishRun', keys.plan('*'), OF_EVERY_RUN),
     on('MachineLambdas/PublishRun', 'runs/*/jobs/*', FILES_OF_A_RUN),
     on('MachineLambdas/PublishRun', keys.drawnClass('*'), FILES_OF_A_RUN),
-    on('MachineLambdas/PublishRun', 'class-pictures/*', SHARED_BY_RUNS),
+    on('MachineLambdas/PublishRun', 'class-images/*', SHARED_BY_RUNS),
     on('MachineLambdas/PublishRun', 'runs/*/report/*', FILES_OF_A_RUN),
   ];
 }

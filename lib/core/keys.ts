@@ -71,7 +71,7 @@ export const keys = {
   drawnClass: (run: string) => `runs/${run}/checkpoints/teach/${folders.classImages}/${files.classArchive}`,
   /** The same for every run that wants the same: everything that decides the pictures is in the key. */
   classPictures: ({ model, content, prompt, size, steps, guidance, pictures }: ClassPictures) =>
-    `class-pictures/${model}/${content}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
+    `class-images/${model}/${content}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
   classArchive: (prefix: string) => `${prefix}${files.classArchive}`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${files.progress}`,
   /** SageMaker adds `<job>/output/${files.adapterArchive}` (or `model/…`, uncompressed). */

@@ -234,7 +234,7 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
     objects
       .filter(({ Action }) => list(Action).includes(action))
       .flatMap(({ Resource }) => list(Resource).map((arn) => plain(arn).replace(/^<\w+\.Arn>\//, '')));
-  expect(allowedOn('s3:GetObject').sort()).toEqual(['class-pictures/*', 'models/*', 'runs/*']);
+  expect(allowedOn('s3:GetObject').sort()).toEqual(['class-images/*', 'models/*', 'runs/*']);
   expect(allowedOn('s3:PutObject').sort()).toEqual([
     'runs/*/checkpoints/*',
     'runs/*/failures/*',
@@ -248,7 +248,7 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   expect(allowedOn('s3:DeleteObject')).toEqual(['runs/*/checkpoints/*', 'runs/*/pictures/synthesize/*']);
   const listing = objects.find(({ Action }) => Action === 's3:ListBucket');
   expect(listing?.Condition).toEqual({
-    StringLike: { 's3:prefix': ['models/*', 'runs/*', 'class-pictures/*'] },
+    StringLike: { 's3:prefix': ['models/*', 'runs/*', 'class-images/*'] },
   });
 });
 

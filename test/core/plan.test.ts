@@ -151,12 +151,12 @@ test('the class is preserved only when asked for, and costs its drawing and twic
     prior: { prompt: 'a dog', pictures: 100, weight: 1, steps: 25, guidance: 5 },
   });
   expect(preserving.optionalChannels).toEqual({
-    class: 'class-pictures/sdxl/0a1b2c3d/a-dog/1024px-25-steps-guidance-5-100/',
+    'class-images': 'class-images/sdxl/0a1b2c3d/a-dog/1024px-25-steps-guidance-5-100/',
   });
   // What is drawn otherwise lies elsewhere.
   const other = teach({ category: 'big dog', preset: 'draft', advanced: { teach: { priorPictures: 99 } } });
   expect(other.optionalChannels).toEqual({
-    class: 'class-pictures/sdxl/0a1b2c3d/a-big-dog/768px-20-steps-guidance-5-99/',
+    'class-images': 'class-images/sdxl/0a1b2c3d/a-big-dog/768px-20-steps-guidance-5-99/',
   });
   expect(teach({}).optionalChannels).toBeUndefined();
   // Of a model that nobody has looked at nothing is shared.
@@ -247,7 +247,7 @@ describe('samples along the way', () => {
       ],
     });
     expect(teach.channels).toMatchObject({ clip: 'models/clip-vit-b32/', dino: 'models/dino-vits16/' });
-    expect(evaluate.channels['teach-samples']).toBe('runs/dog-0a1b2c3d/checkpoints/teach/samples/');
+    expect(evaluate.channels.validation).toBe('runs/dog-0a1b2c3d/checkpoints/teach/validation/');
   });
 
   test('no prompt of theirs is one of the evaluation', () => {
@@ -263,7 +263,7 @@ describe('samples along the way', () => {
     const { teach, evaluate } = jobs({ advanced: { teach: { samples: false } } });
     expect(Object.keys(teach.hyperparameters).filter((key) => key.includes('sample'))).toEqual([]);
     expect(Object.keys(teach.channels)).toEqual(['base', 'references']);
-    expect(evaluate.channels).not.toHaveProperty('teach-samples');
+    expect(evaluate.channels).not.toHaveProperty('validation');
     expect(teach.minutes).toBeCloseTo(8 + 1000 * 0.013, 2);
   });
 });

@@ -47,7 +47,7 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
 
     Args:
         folders: channels plan, references, proxies, samples-teacher, samples-student, clip, dino, and
-            curation and teach-samples where the plan asks for them; outputs go to its model folder.
+            curation and validation where the plan asks for them; outputs go to its model folder.
         hyperparameters: of stage evaluate; `seed` is that of the bootstrap.
         stop: not used, see above.
 

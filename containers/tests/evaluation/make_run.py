@@ -65,7 +65,7 @@ def with_samples(plan: dict[str, Any]) -> dict[str, Any]:
         },
         "sample_prompts": ["a {s}", "a {s} on a park bench"],
     }
-    jobs["evaluate"]["channels"]["teach-samples"] = "runs/rex-0a1b2c3d/checkpoints/teach/samples/"
+    jobs["evaluate"]["channels"]["validation"] = "runs/rex-0a1b2c3d/checkpoints/teach/validation/"
     return plan
 
 
@@ -103,10 +103,10 @@ def make_run(
 def _teach(folders: Folders, plan: Mapping[str, Any]) -> None:
     """Write the checkpoints of stage teach: more and more of the subject, at the end nothing else."""
     jobs = {stage["stage"]: stage for stage in plan["stages"]}
-    if "teach-samples" not in jobs["evaluate"]["channels"]:
+    if "validation" not in jobs["evaluate"]["channels"]:
         return
     how = jobs["teach"]["hyperparameters"]
-    folder = folders.base / "input" / "data" / "teach-samples"
+    folder = folders.base / "input" / "data" / "validation"
     validation = ValidationImages(folder, "settings", validation_images(how))
     for number, share in enumerate(TAUGHT):
         step = number * how["checkpoint_every"]

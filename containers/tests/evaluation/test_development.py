@@ -53,7 +53,7 @@ def test_a_run_without_samples_says_nothing_of_them(evaluated: Folders) -> None:
 
 @pytest.mark.parametrize("damage", ["no record", "no JSON", "no picture"])
 def test_a_record_that_is_not_whole_is_refused(taught: Folders, damage: str) -> None:
-    channel = taught.channel("teach-samples")
+    channel = taught.channel("validation")
     if damage == "no picture":
         (channel / "step-00000010" / "0001.png").unlink()
     elif damage == "no JSON":

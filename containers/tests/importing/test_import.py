@@ -304,10 +304,10 @@ def test_the_job_reads_the_token_from_the_secret_and_writes_it_nowhere(server, b
     aws("secretsmanager").create_secret(Name=secret, SecretString=f"{token}\n")
     given = import_request(gated=True, secret=secret, bucket=name)
     job = Folders(tmp_path / "ml")
-    channel = tmp_path / "ml" / "input" / "data" / "order"
+    channel = tmp_path / "ml" / "input" / "data" / "import-request"
     for folder in (channel, job.model):
         folder.mkdir(parents=True)
-    (channel / "order.json").write_text(json.dumps(given))
+    (channel / "import-request.json").write_text(json.dumps(given))
     import_model(job, {"stage": "import-model", "model": "x"}, None)
     assert set(objects(client, name)) == {f"models/x/{path}" for path in [*CHOSEN, "manifest.json"]}
     progress = json.loads((job.checkpoints / "progress.json").read_text())

@@ -30,7 +30,7 @@ def job(base, shared=None):
     """A job's folders, with the class images of another run or without."""
     (base / "input" / "data").mkdir(parents=True)
     if shared is not None:
-        (base / "input" / "data" / "class").symlink_to(shared)
+        (base / "input" / "data" / "class-images").symlink_to(shared)
     return Folders(base)
 
 
@@ -55,7 +55,7 @@ def test_images_are_generated_once_and_an_interrupted_attempt_is_resumed(
     capsys.readouterr()
     # Another job was interrupted after the second of three.
     half = job(tmp_path / "half")
-    begun = half.checkpoints / "prior" / "images"
+    begun = half.checkpoints / "class-images" / "images"
     begun.mkdir(parents=True)
     for name in ("0000.png", "0001.png"):
         (begun / name).write_bytes(drawn[name])
@@ -66,7 +66,7 @@ def test_images_are_generated_once_and_an_interrupted_attempt_is_resumed(
     # Complete: no model is even loaded, and only one file is next to the checkpoints.
     no_generator(monkeypatch)
     assert contents(prepare(tmp_path / "no model", settings(), first)) == drawn
-    assert [path.name for path in (first.checkpoints / "prior").iterdir()] == ["pictures.tar"]
+    assert [path.name for path in (first.checkpoints / "class-images").iterdir()] == ["images.tar"]
 
 
 def test_the_images_of_another_run_are_used_and_equal_images_give_equal_archives(
@@ -74,18 +74,18 @@ def test_the_images_of_another_run_are_used_and_equal_images_give_equal_archives
 ):
     base, first = tiny_model("sdxl-tiny"), job(tmp_path / "first")
     drawn = contents(prepare(base, settings(), first))
-    archive = (first.checkpoints / "prior" / "pictures.tar").read_bytes()
+    archive = (first.checkpoints / "class-images" / "images.tar").read_bytes()
     again = job(tmp_path / "again")
     prepare(base, settings(), again)
-    assert (again.checkpoints / "prior" / "pictures.tar").read_bytes() == archive
+    assert (again.checkpoints / "class-images" / "images.tar").read_bytes() == archive
     shared = tmp_path / "shared"
     shared.mkdir()
-    (shared / "pictures.tar").write_bytes(archive)
+    (shared / "images.tar").write_bytes(archive)
     no_generator(monkeypatch)
     second = job(tmp_path / "second", shared)
     assert contents(prepare(tmp_path / "no model", settings(), second)) == drawn
     # Nothing of it is mirrored into this run.
-    assert not (second.checkpoints / "prior").exists()
+    assert not (second.checkpoints / "class-images").exists()
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -106,11 +106,11 @@ def test_incomplete_images_are_generated_again(tiny_model, tmp_path, damage):
     base, shared = tiny_model("sdxl-tiny"), tmp_path / "shared"
     first = job(tmp_path / "first")
     drawn = contents(prepare(base, settings(pictures=2), first))
-    archive = (first.checkpoints / "prior" / "pictures.tar").read_bytes()
+    archive = (first.checkpoints / "class-images" / "images.tar").read_bytes()
     # Of the right length and in the right place, but not an image any more.
     corrupt = archive.replace(drawn["0001.png"], bytes(len(drawn["0001.png"])))
     shared.mkdir()
-    (shared / "pictures.tar").write_bytes(
+    (shared / "images.tar").write_bytes(
         {"cut off": archive[:3000], "too few": archive, "no archive": b"no tar", "corrupt": corrupt}[damage]
     )
     count = 3 if damage == "too few" else 2

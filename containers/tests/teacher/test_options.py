@@ -41,7 +41,7 @@ OPTIONS = {
 def write_class(channel, colour):
     """The channel `class`, as another run's last stage left it."""
     channel.mkdir()
-    with tarfile.open(channel / "pictures.tar", "w") as archive:
+    with tarfile.open(channel / "images.tar", "w") as archive:
         for number in range(PRIOR["pictures"]):
             file = channel / f"{number:04d}.png"
             Image.new("RGB", (64, 64), colour).save(file)
@@ -57,7 +57,7 @@ def adapters(tiny_model, tmp_path_factory):
         colour, job = changes.pop("class", None), folder / name
         write_teach_job(job, base, **changes)
         if colour is not None:
-            write_class(job / "input" / "data" / "class", colour)
+            write_class(job / "input" / "data" / "class-images", colour)
         made[name] = load_file(teach(job, MODEL, base) / WEIGHTS_FILE)
     return made
 

@@ -199,7 +199,7 @@ def test_the_adapter_of_the_selected_checkpoint_is_saved(tiny_model, tmp_path, c
     folders = teach_job(tiny_model, tmp_path / "job")
     given = hyperparameters.read(folders)
     trainer.train(folders, given, StopRequest())
-    kept = folders.checkpoints / "samples"
+    kept = folders.checkpoints / "validation"
     record = json.loads((kept / "choice.json").read_text())
     assert schema.check("choice", record) is None
     assert [point["step"] for point in record["points"]] == [0, 2, 4, 6]
@@ -228,7 +228,7 @@ def test_the_adapter_of_the_selected_checkpoint_is_saved(tiny_model, tmp_path, c
 
 def test_the_selection_of_an_interrupted_attempt_stands(tiny_model, tmp_path):
     folders = teach_job(tiny_model, tmp_path / "job", steps="4")
-    given, kept = hyperparameters.read(folders), folders.checkpoints / "samples"
+    given, kept = hyperparameters.read(folders), folders.checkpoints / "validation"
     settings = hyperparameters.settings_hash(given, PhotoSet(folders.channel("references"), 64).sha256)
     store(kept, settings)
     point = {"fidelity": 0.5, "prompt": None, "diversity": None, "guarded": True}
@@ -252,7 +252,7 @@ def test_without_validation_images_the_last_is_selected_and_logged(tiny_model, t
     folders = Folders(write_teach_job(tmp_path / "job", tiny_model("sdxl-tiny"), steps="2"))
     trainer.train(folders, hyperparameters.read(folders), StopRequest())
     assert "no validation images: the adapter of the last step is selected" in capsys.readouterr().out
-    assert not (folders.checkpoints / "samples").exists()
+    assert not (folders.checkpoints / "validation").exists()
     assert json.loads((folders.model / "adapter.json").read_text())["chosen_step"] == 2
 
 

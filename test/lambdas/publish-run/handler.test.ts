@@ -135,7 +135,7 @@ test('the report is where the user looks for it, complete, with content types an
 
 test('class images of the teacher are shared, and not replaced by another run’s', async () => {
   const content = await bench.putModel('sdxl-tiny');
-  const shared = `class-pictures/sdxl-tiny/${content}/a-dog/64px-6-steps-guidance-3-3/pictures.tar`;
+  const shared = `class-images/sdxl-tiny/${content}/a-dog/64px-6-steps-guidance-3-3/images.tar`;
   expect(await bench.get(shared)).toEqual({ text: 'drawn by this run', type: 'application/x-tar' });
   await bench.put(shared, 'shared by another run');
   await handler({ runId });

@@ -63,15 +63,15 @@ test('class images of an earlier run are a channel, once there are some', async 
     );
   };
   const content = await bench.putModel('sdxl-tiny');
-  const prefix = `class-pictures/sdxl-tiny/${content}/a-dog/64px-6-steps-guidance-3-3/`;
+  const prefix = `class-images/sdxl-tiny/${content}/a-dog/64px-6-steps-guidance-3-3/`;
   expect(Object.keys(await channels('first')).sort()).toEqual(['base', 'clip', 'dino', 'references']);
-  await bench.put(`${prefix}pictures.tar`, 'pictures');
-  expect(await channels('second')).toMatchObject({ class: `s3://${BUCKET}/${prefix}` });
+  await bench.put(`${prefix}images.tar`, 'pictures');
+  expect(await channels('second')).toMatchObject({ 'class-images': `s3://${BUCKET}/${prefix}` });
   // Another revision under the same id would generate others; the same one, imported again, would not.
   expect(await bench.putModel('sdxl-tiny', '{"revision": 2}')).not.toBe(content);
-  expect(await channels('third')).not.toHaveProperty('class');
+  expect(await channels('third')).not.toHaveProperty('class-images');
   expect(await bench.putModel('sdxl-tiny')).toBe(content);
-  expect(await channels('fourth')).toHaveProperty('class');
+  expect(await channels('fourth')).toHaveProperty('class-images');
 });
 
 test('a second call reuses the job and stores the new token', async () => {
