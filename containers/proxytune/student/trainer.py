@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.folders import Folders
 from proxytune.contract.hyperparameters import settings_hash
 from proxytune.contract.names import CHANNELS
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
+from proxytune.contract.types.hyperparameters import LearnHyperparameters
 from proxytune.images.dataset import read_proxies
 from proxytune.images.kept import read_judged
 from proxytune.images.shard import Picture
@@ -23,7 +22,7 @@ from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
 
 
-def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) -> None:
+def train(folders: Folders, hyperparameters: LearnHyperparameters, stop: StopRequest) -> None:
     """Train the student and leave its adapter in the model folder.
 
     Args:
@@ -56,7 +55,7 @@ def train(folders: Folders, hyperparameters: dict[str, Any], stop: StopRequest) 
     progress.write("done", hyperparameters["steps"])
 
 
-def _proxies(folders: Folders, hyperparameters: dict[str, Any]) -> list[Picture]:
+def _proxies(folders: Folders, hyperparameters: LearnHyperparameters) -> list[Picture]:
     """Read all that were planned, or those that the curation keeps."""
     channel = folders.channel(CHANNELS.proxies)
     if not hyperparameters.get("curated", False):
@@ -66,6 +65,13 @@ def _proxies(folders: Folders, hyperparameters: dict[str, Any]) -> list[Picture]
     return judged.kept
 
 
-def _config(hyperparameters: dict[str, Any]) -> TrainConfig:
-    names = TrainConfig.__dataclass_fields__
-    return TrainConfig(**{name: hyperparameters[name] for name in names})
+def _config(hyperparameters: LearnHyperparameters) -> TrainConfig:
+    return TrainConfig(
+        caption=hyperparameters["caption"],
+        token_word=hyperparameters["token_word"],
+        caption_dropout=hyperparameters["caption_dropout"],
+        rank=hyperparameters["rank"],
+        alpha=hyperparameters["alpha"],
+        batch_size=hyperparameters["batch_size"],
+        seed=hyperparameters["seed"],
+    )
