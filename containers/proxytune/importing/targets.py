@@ -104,7 +104,7 @@ class Folder:
 
     def _entry(self, path: str, sha256: str) -> ModelManifestFile:
         stat = (self.folder / path).stat()
-        # Whole milliseconds, rounded down as in lib/aws/model-folder.ts.
+        # Whole milliseconds, rounded down as in lib/aws/model-folder/files.ts.
         modified = stat.st_mtime_ns // 1_000_000
         return {"path": path, "size": stat.st_size, "sha256": sha256, "etag": None, "modified": modified}
 
