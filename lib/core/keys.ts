@@ -96,8 +96,8 @@ export const keys = {
   model: (id: string) => `models/${id}/`,
   /** Everything of the jobs that bring models in, but the models. SageMaker adds `<job>/output/…`. */
   imports: 'imports/',
-  importRequest: (job: string) => `imports/${job}/order/`,
-  importRequestFile: (job: string) => `imports/${job}/order/${files.importRequest}`,
+  importRequest: (job: string) => `imports/${job}/request/`,
+  importRequestFile: (job: string) => `imports/${job}/request/${files.importRequest}`,
   importProgress: (job: string) => `imports/${job}/progress/`,
   importProgressFile: (job: string) => `imports/${job}/progress/${files.progress}`,
   /** Written after the last file of the model; see models/manifest.ts. */

@@ -4,6 +4,7 @@ import { usdFor } from '../catalogue/cost.ts';
 import { type Instance, instance, instanceTypes, SPOT_SAVING } from '../catalogue/instances.ts';
 import type { Model } from '../catalogue/models.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
+import { names } from '../contract/names.ts';
 import { ProxytuneError } from '../errors.ts';
 import type { JobKind, TrainingStage, TransformStage } from '../words.ts';
 import { type GenerationPlan, generatesImages, type TrainingJob } from './stage-plan.ts';
@@ -55,7 +56,6 @@ export function trainingPlan<Hyperparameters>(
 export function imagePlan(
   stage: TransformStage,
   model: Model,
-  role: 'teacher' | 'student',
   recipe: Recipe,
   picturesOfVariant: number,
   rest: Pick<GenerationPlan, 'kind' | 'size' | 'sampler' | 'picturesPerChunk'> & {
@@ -67,6 +67,7 @@ export function imagePlan(
     rounds?: readonly number[] | undefined;
   },
 ): GenerationPlan {
+  const role = names.stageRoles[stage];
   const { kind, size, on, variants, sampler, picturesPerChunk } = rest;
   const pictures = picturesOfVariant * variants;
   const asked = { kind, instanceType: on.type, instances: rest.instances ?? 1 };

@@ -35,7 +35,7 @@ export function planSample(
 ): GenerationPlan {
   const model = role === 'teacher' ? teacher : student;
   const recipe = recipes[role];
-  return imagePlan(`sample-${role}`, model, role, recipe, counts.prompts * counts.picturesPerPrompt, {
+  return imagePlan(`sample-${role}`, model, recipe, counts.prompts * counts.picturesPerPrompt, {
     kind: 'transform',
     size: sizes[role],
     on: chooseInstance(model, 'transform', advanced.instanceType, context.instanceTypes),

@@ -50,7 +50,7 @@ export function planSynthesize(
   const { sampler } = recipes.teacher;
   const own = sampler.kind === 'diffusion' ? { ...sampler, ...defined({ steps: advanced.steps }) } : sampler;
   const as = (kind: Synthesis) =>
-    imagePlan('synthesize', teacher, 'teacher', recipes.teacher, counts.proxies, {
+    imagePlan('synthesize', teacher, recipes.teacher, counts.proxies, {
       kind,
       size: sizes.teacher,
       on: chooseInstance(teacher, JOB_KINDS[kind], advanced.instanceType, context.instanceTypes),
