@@ -10,7 +10,7 @@ import {
   requirePlanned,
 } from '../core/models/manifest.ts';
 import type { ChosenModel } from '../core/plan/plan.ts';
-import { type BucketContext, exists, listObjects, readText, writeJson } from './s3.ts';
+import { type BucketContext, exists, findText, listObjects, writeJson } from './s3.ts';
 
 /**
  * The inventory of a model: one listing and a manifest, no weights. Of a linked model, whose files stay in a folder
@@ -24,8 +24,9 @@ export async function storedModel(context: BucketContext, id: string): Promise<I
     size,
     etag,
   }));
+  // Another import may delete the manifest between the listing and this.
   const read = async (name: string) =>
-    found.some(({ path }) => path === name) ? readText(context, prefix + name) : undefined;
+    found.some(({ path }) => path === name) ? findText(context, prefix + name) : undefined;
   const manifest = await read(MANIFEST_FILE);
   const listing = manifest === undefined ? undefined : await read(LINKED_FILES);
   if (listing !== undefined) {
@@ -49,7 +50,7 @@ export async function requireStoredModel(context: BucketContext, id: string): Pr
 /** @throws ModelChanged when the bucket holds another model than the run was planned with */
 export async function requirePlannedModel(context: BucketContext, planned: ChosenModel): Promise<void> {
   const key = keys.modelManifest(planned.id);
-  const manifest = (await exists(context, key)) ? await readText(context, key) : undefined;
+  const manifest = (await exists(context, key)) ? await findText(context, key) : undefined;
   requirePlanned(planned, placeOf(context, planned.id), manifest);
 }
 

@@ -7,6 +7,7 @@ import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
+  DeleteObjectCommand,
   HeadObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
@@ -92,6 +93,15 @@ describe('several imports of a model at once', () => {
     await imports.bring(folder);
     expect(imports.writes()).toEqual(['PutObject manifest.json']);
     expect(imports.sent.filter((line) => line.startsWith('Delete'))).toEqual([]);
+  }, 60_000);
+
+  test('a manifest that another import deletes after the listing counts as missing', async () => {
+    await imports.bring(imports.folderOf('deleted', sdxlFiles()));
+    const drop = () =>
+      imports.aws.s3.send(new DeleteObjectCommand({ ...upload, Key: keys.modelManifest('sdxl') }));
+    const met = imports.before('GetObject', 'manifest.json', drop);
+    await expect(requireStoredModel(imports.aws, 'sdxl')).rejects.toMatchObject({ name: 'ModelMissing' });
+    expect(met()).toBe(true);
   }, 60_000);
 
   test.each(['completed', 'given up'])(
