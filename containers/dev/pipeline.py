@@ -20,9 +20,9 @@ from proxytune.contract.entry_points import load_entry_point
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHUNKS, FILES
 from proxytune.contract.signals import StopRequest
-from proxytune.generation.rendering import draw_shard
+from proxytune.generation.rendering import render_shard
 from proxytune.images import chunk as chunks
-from proxytune.serving.server import load_maker
+from proxytune.serving.server import load_generator
 from proxytune.serving.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -133,10 +133,11 @@ class Pipeline:
         target = self._pictures / name
         target.mkdir(parents=True)
         with ExitStack() as kept:
-            maker = load_maker(settings, kept)
-            for file, content in self._planned.chunks[name].items():
-                chunk = chunks.parse(json.dumps(content).encode())
-                (target / f"{file}{CHUNKS.shard_ending}").write_bytes(draw_shard(maker, chunk, model["id"]))
+            generator = load_generator(settings, kept)
+            for file, planned in self._planned.chunks[name].items():
+                chunk = chunks.parse(json.dumps(planned).encode())
+                content = render_shard(generator, chunk, model["id"])
+                (target / f"{file}{CHUNKS.shard_ending}").write_bytes(content)
 
     def _job(self, stage: str) -> Folders:
         return Folders(self._work / "jobs" / stage)

@@ -1,23 +1,23 @@
-"""The container's entry: `python -m proxytune train` for training jobs, `serve` for batch transform."""
+"""The container's entry point: `python -m proxytune train` for trainings, `serve` for batch transforms."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-# Before anything imports them: no network for model hubs, no telemetry, no bars in logs that nobody watches,
-# and no warning that torchvision is absent (nothing here uses it).
+# Before anything imports the libraries: no access to model hubs, no telemetry, no progress bars in logs, and
+# no warning about the missing torchvision, which nothing here uses.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-# Threads that wait sleep instead of spinning: locally several jobs share one machine's cores, and spinning
+# Waiting threads sleep instead of spinning: locally several jobs share the cores of one machine, and spinning
 # made the same twelve training steps take 2 to 18 seconds instead of 1.2 (measured on two busy cores).
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Stage -> the function that does it: (folders, hyperparameters, stop) -> None. Imported only when chosen.
+# Stage -> its function: (folders, hyperparameters, stop) -> None. Imported only when used.
 STAGES = {
     "teach": "proxytune.teacher.trainer:train",
     "synthesize": "proxytune.generation.job:synthesize",
@@ -30,7 +30,7 @@ USAGE = "usage: python -m proxytune train|serve"
 
 
 def main(arguments: list[str]) -> int:
-    """Do what SageMaker asks; the return value is the exit code."""
+    """Run the command that SageMaker passes; returns the exit code."""
     if arguments == ["train"]:
         return train()
     if arguments == ["serve"]:
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
 
 
 def train() -> int:
-    """Run the training job whose folders lie under SAGEMAKER_BASE_DIR."""
+    """Run the training job whose folders are in SAGEMAKER_BASE_DIR; returns the exit code."""
     from proxytune.contract import failure, hyperparameters
     from proxytune.contract.entry_points import load_entry_point
     from proxytune.contract.folders import Folders

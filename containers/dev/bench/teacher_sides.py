@@ -150,7 +150,7 @@ def drawing(side: str, folder: Path, sizes: dict[str, Any]) -> Callable[[], list
         sampler = {"kind": "diffusion", "steps": steps, "guidance": guidance}
         pictures = tuple(PictureRequest(number, PROMPTS[0], number) for number in range(count))
         chunk = Chunk("synthesize", 0, "tuned", scale.size, sizes["draw_batch"], sampler, pictures)
-        return lambda: generator.draw(chunk)
+        return lambda: generator.generate(chunk)
     pipe = plain_pipeline(folder / "model")
     pipe.load_lora_weights(folder / "adapter")
     length = {} if scale.text_length is None else {"max_sequence_length": scale.text_length}

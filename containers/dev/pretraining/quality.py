@@ -113,17 +113,17 @@ def _samples(models: Path, corpus: Corpus, count: int) -> dict[str, float]:
     ]
     figures = _shares("clip", _read_by_clip(ClipEncoder(models / "clip-miniature", CPU), pictures), requested)
     wanted = [(category, context) for category in CATEGORIES for context in CONTEXTS for _ in range(count)]
-    makers: tuple[tuple[str, ImageGenerator, str, dict[str, Any]], ...] = (
+    generators: tuple[tuple[str, ImageGenerator, str, dict[str, Any]], ...] = (
         ("teacher", teachers.image_generator("sdxl"), "sdxl-miniature", TEACHER_SAMPLER),
         ("student", students.image_generator("llamagen"), "llamagen-miniature", STUDENT_SAMPLER),
     )
-    for name, maker, folder, sampler in makers:
-        maker.load(models / folder, None, CPU)
+    for name, generator, folder, sampler in generators:
+        generator.load(models / folder, None, CPU)
         requests = tuple(
             PictureRequest(index=number, prompt=caption(*pair), seed=number)
             for number, pair in enumerate(wanted)
         )
-        pictures = maker.draw(Chunk("synthesize", 0, "base", SIZE, 24, sampler, requests))
+        pictures = generator.generate(Chunk("synthesize", 0, "base", SIZE, 24, sampler, requests))
         # The renderings that come nearest: the small CLIP is not more reliable than the generators.
         nearest = [(one.place.form.category, one.scene.context) for one in find(pictures)]
         figures |= _shares(name, nearest, wanted)

@@ -1,4 +1,4 @@
-"""How many pictures the memory has room for at once: as many as asked for, until that has failed."""
+"""Batch backoff: batches of the requested size, until one of them has run out of memory."""
 
 from __future__ import annotations
 
@@ -8,44 +8,45 @@ from typing import TypeVar
 
 import torch
 
-Drawn = TypeVar("Drawn")
+Result = TypeVar("Result")
 
 
 class BatchBackoff:
-    """What the memory of one device was found to hold; kept for all chunks that follow."""
+    """The largest batch size that fits the memory of a device; it is kept for all following chunks."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._most: int | None = None
+        self._largest: int | None = None
 
-    def at_once(self, wanted: int) -> int:
-        """As many pictures as wanted, or as there is room for."""
-        return min(wanted, self._most or wanted)
+    def batch_size(self, requested: int) -> int:
+        """The requested batch size, or the largest one that fits."""
+        return min(requested, self._largest or requested)
 
-    def attempt(self, pictures: int, computed: int, draw: Callable[[], Drawn]) -> Drawn | None:
-        """What `draw` gives; None where the memory is not enough, but may be for half as many.
+    def attempt(self, images: int, computed: int, generate: Callable[[], Result]) -> Result | None:
+        """Generate a batch; returns None where memory ran out and a smaller batch may fit.
 
         Args:
-            pictures: in the batch.
-            computed: at once, those that only fill a fixed shape included.
+            images: in the batch.
+            computed: images that are computed, including those that only fill up a fixed shape.
+            generate: generates the batch.
 
         Raises:
-            torch.OutOfMemoryError: there is no room for a single picture.
+            torch.OutOfMemoryError: the memory is not enough for a single image.
         """
         try:
-            return draw()
+            return generate()
         except torch.OutOfMemoryError:
             if computed == 1:
                 raise
-            self._most = (min(computed, pictures) + 1) // 2
-            print(f"The memory is not enough for {pictures} pictures at once: {self._most} now", flush=True)
-        # Out of the handler: as long as the error is held, so are the tensors of its frames.
-        give_back(self._device)
+            self._largest = (min(computed, images) + 1) // 2
+            print(f"Out of memory at batch size {images}; retrying with {self._largest}.", flush=True)
+        # Outside of the handler: the error keeps the tensors of its frames alive.
+        free_memory(self._device)
         return None
 
 
-def give_back(device: torch.device) -> None:
-    """What nobody holds any more is free for others at once."""
+def free_memory(device: torch.device) -> None:
+    """Free the memory of objects that are no longer referenced, at once and for all processes."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -1,11 +1,11 @@
-"""The interface of the generators of all families."""
+"""The interface of every family's image generator."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from proxytune.images.chunk import Chunk, PictureRequest
 
@@ -15,40 +15,41 @@ if TYPE_CHECKING:
 
 
 class ImageGenerator(ABC):
-    """Generates images, with the adapter or without.
+    """Generates images, with the adapter or without."""
 
-    Attributes:
-        sampler_kind: the kind of chunk sampler that it understands, diffusion or autoregressive.
-        encodes_prompts_early: True when `expect` has an effect, so that reading prompts for it pays.
-    """
-
-    sampler_kind: str
-    encodes_prompts_early = False
+    sampler_kind: ClassVar[str]
+    """The kind of sampler that it understands: diffusion or autoregressive."""
 
     @abstractmethod
     def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
-        """Load the base model and, where there is one, the adapter.
+        """Load the base model and, if there is one, the adapter.
 
         Args:
-            base: the model's folder; must stay while images are generated, as parts may be loaded later.
+            base: the model's folder; it must exist while images are generated, as parts may be read later.
 
         Raises:
             ProxytuneError: ModelMissing, ModelMismatch.
         """
 
     @abstractmethod
-    def draw(self, chunk: Chunk) -> list[Image.Image]:
-        """Generate the chunk's images in its order; each depends on its own seed only.
+    def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
+        """Generate the chunk's images, each as early as possible and in any order.
 
-        Variant `base` is generated with the adapter switched off.
+        Every image depends on its own seed only. Variant `base` is generated with the adapter switched off.
 
         Raises:
-            ProxytuneError: HyperparameterInvalid for a chunk that this model cannot generate.
+            ProxytuneError: HyperparameterInvalid when the model cannot generate what the chunk requests.
+            torch.OutOfMemoryError: the memory is not enough for a single image.
         """
 
-    def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
-        """Generate the images of `draw` with their requests, each as early as the family can."""
-        yield from zip(chunk.pictures, self.draw(chunk), strict=True)
+    def generate(self, chunk: Chunk) -> list[Image.Image]:
+        """Generate the chunk's images in its order; raises as `stream`."""
+        images = {request.index: image for request, image in self.stream(chunk)}
+        return [images[request.index] for request in chunk.pictures]
 
-    def expect(self, prompts: Iterable[str]) -> None:  # noqa: B027 - optional
-        """Prepare for these prompts, where that saves memory later; nothing by default."""
+    @abstractmethod
+    def encode_ahead(self, prompts: Iterable[str]) -> None:
+        """Encode prompts before their chunks arrive, so that text encoders can be freed.
+
+        A model without text encoders of its own does nothing, and does not even read the prompts.
+        """

@@ -1,4 +1,4 @@
-"""From a chunk to its shard: pictures are packed as PNG while the next ones are drawn."""
+"""Rendering of a chunk as a shard: images are encoded as PNG while the next ones are generated."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from proxytune.images import shard
 from proxytune.images.chunk import Chunk
 from proxytune.images.png import encode_png
 
-# Packing a picture of 1024 pixels takes a core a quarter of a second, in which Pillow lets go of the
-# interpreter at least every 10 ms (both measured): the GPU is not kept waiting.
-PACKERS = 2
+# Encoding an image of 1024 pixels takes a core a quarter of a second, during which Pillow releases the GIL
+# at least every 10 ms (both measured): the GPU does not wait.
+ENCODERS = 2
 
 
-def draw_shard(maker: ImageGenerator, chunk: Chunk, model: str) -> bytes:
-    """Draw all pictures of a chunk and pack them; either the whole shard or an error.
+def render_shard(generator: ImageGenerator, chunk: Chunk, model: str) -> bytes:
+    """Generate all images of a chunk and pack them into a shard; it is complete, or an error is raised.
 
     Args:
         model: catalogue id of the base model; written into every record.
     """
-    with ThreadPoolExecutor(PACKERS, thread_name_prefix="png") as pool:
-        packed = [
+    with ThreadPoolExecutor(ENCODERS, thread_name_prefix="png") as pool:
+        images = [
             (
                 pool.submit(encode_png, image),
                 {
@@ -34,6 +34,6 @@ def draw_shard(maker: ImageGenerator, chunk: Chunk, model: str) -> bytes:
                     "model": model,
                 },
             )
-            for request, image in maker.stream(chunk)
+            for request, image in generator.stream(chunk)
         ]
-        return shard.write((png.result(), record) for png, record in packed)
+        return shard.write((png.result(), record) for png, record in images)

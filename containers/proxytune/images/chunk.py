@@ -1,4 +1,4 @@
-"""A chunk: the request for a few pictures that a batch transform is given as one object."""
+"""A chunk: a request for a few images, which a batch transform receives as one object."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from proxytune.contract.types.chunk import TransformStage, Variant
 
 @dataclass(frozen=True)
 class PictureRequest:
-    """One picture: its number within its stage, what it shows, and the seed that alone decides how."""
+    """The request for one image: its index within its stage, its prompt and its seed."""
 
     index: int
     prompt: str
@@ -26,13 +26,13 @@ class PictureRequest:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A checked chunk.
+    """A validated chunk.
 
     Attributes:
         stage: synthesize, sample-teacher or sample-student.
         variant: base (untuned model) or tuned (with the adapter).
-        size: side of the square picture in pixels.
-        batch_size: pictures drawn at once; changes the speed, not the pictures.
+        size: side of the square images in pixels.
+        batch_size: changes the speed, not the images.
         sampler: {"kind": "diffusion", "steps", "guidance"} or
             {"kind": "autoregressive", "guidance", "temperature", "top_k", "top_p"}.
     """
@@ -45,14 +45,9 @@ class Chunk:
     sampler: dict[str, Any]
     pictures: tuple[PictureRequest, ...]
 
-    def batches(self) -> list[tuple[PictureRequest, ...]]:
-        """The pictures in groups of at most `batch_size`."""
-        starts = range(0, len(self.pictures), self.batch_size)
-        return [self.pictures[start : start + self.batch_size] for start in starts]
-
 
 def parse(body: bytes) -> Chunk:
-    """Read and check a chunk.
+    """Parse and validate a chunk.
 
     Raises:
         ProxytuneError: HyperparameterInvalid when it does not fit the schema or repeats an index.
@@ -66,7 +61,7 @@ def parse(body: bytes) -> Chunk:
         raise invalid(f"The chunk does not fit its schema: {wrong}")
     pictures = tuple(PictureRequest(**picture) for picture in given["pictures"])
     if len({picture.index for picture in pictures}) < len(pictures):
-        raise invalid("The chunk asks for the same index more than once")
+        raise invalid("The chunk has the same index more than once")
     return Chunk(
         stage=given["stage"],
         chunk=given["chunk"],
@@ -79,7 +74,7 @@ def parse(body: bytes) -> Chunk:
 
 
 def read_chunks(folder: Path) -> list[tuple[str, Chunk]]:
-    """The chunk objects of a folder by name, in order.
+    """Read the chunk objects of a folder, with their names, sorted by name.
 
     Raises:
         ProxytuneError: HyperparameterInvalid.
@@ -88,16 +83,16 @@ def read_chunks(folder: Path) -> list[tuple[str, Chunk]]:
 
 
 def prompts_of(chunks: Iterable[tuple[str, Chunk]]) -> list[str]:
-    """Every prompt of the chunks once, in their order."""
+    """The distinct prompts of the chunks, in order."""
     return list(dict.fromkeys(picture.prompt for _, chunk in chunks for picture in chunk.pictures))
 
 
 def invalid(what: str, *, given: str | None = None, allowed: str | None = None) -> ProxytuneError:
-    """The error of a chunk that cannot be drawn."""
+    """The error for a chunk that cannot be generated."""
     return ProxytuneError(
         "HyperparameterInvalid",
         what=what,
         given=given,
         allowed=allowed,
-        remedy="send chunks as the plan of this version of Proxytune writes them",
+        remedy="send chunks in the form that this version of Proxytune plans",
     )

@@ -15,35 +15,35 @@ from starlette.routing import Route
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
 from proxytune.generation.generator import ImageGenerator
-from proxytune.generation.rendering import draw_shard
+from proxytune.generation.rendering import render_shard
 from proxytune.images import chunk as chunks
 from proxytune.images.chunk import Chunk
 from proxytune.serving.failure_note import leave_note
 from proxytune.serving.settings import STAGES
 
-# A chunk of 256 pictures is about 60 kB.
+# A chunk of 256 images is about 60 kB.
 PAYLOAD_MB = 6
 
 
 @dataclass
 class Loaded:
-    """The picture maker, as soon as it is loaded."""
+    """The image generator, once it is loaded."""
 
-    maker: ImageGenerator | None = None
+    generator: ImageGenerator | None = None
 
 
 def make_app(role: str, model: str, loaded: Loaded) -> Starlette:
-    """The app.
+    """Create the app.
 
     Args:
         role: teacher or student.
         model: catalogue id of the base model; written into every record.
-        loaded: filled from outside; until then /ping answers 503.
+        loaded: set by the caller; until then /ping responds with 503.
     """
     one_at_a_time = asyncio.Lock()
 
     async def ping(_request: Request) -> Response:
-        return Response(status_code=503 if loaded.maker is None else 200)
+        return Response(status_code=503 if loaded.generator is None else 200)
 
     async def execution_parameters(_request: Request) -> Response:
         return JSONResponse(
@@ -51,14 +51,14 @@ def make_app(role: str, model: str, loaded: Loaded) -> Starlette:
         )
 
     async def invocations(request: Request) -> Response:
-        if loaded.maker is None:
+        if loaded.generator is None:
             return Response(status_code=503)
         try:
             body = await _body(request)
             chunk = chunks.parse(body)
-            _check(chunk, role, loaded.maker)
+            _check(chunk, role, loaded.generator)
             async with one_at_a_time:
-                content = await run_in_threadpool(draw_shard, loaded.maker, chunk, model)
+                content = await run_in_threadpool(render_shard, loaded.generator, chunk, model)
         except ClientDisconnect:
             return Response(status_code=400)
         except Exception as error:
@@ -74,16 +74,16 @@ def make_app(role: str, model: str, loaded: Loaded) -> Starlette:
     )
 
 
-def _check(chunk: Chunk, role: str, maker: ImageGenerator) -> None:
+def _check(chunk: Chunk, role: str, generator: ImageGenerator) -> None:
     if chunk.stage not in STAGES[role]:
         raise chunks.invalid(
             f"The chunk is not for the {role}", given=chunk.stage, allowed=", ".join(STAGES[role])
         )
-    if chunk.sampler["kind"] != maker.sampler_kind:
+    if chunk.sampler["kind"] != generator.sampler_kind:
         raise chunks.invalid(
-            f"The chunk's sampler is not the {role}'s",
+            f"The chunk's sampler is not for the {role}",
             given=chunk.sampler["kind"],
-            allowed=maker.sampler_kind,
+            allowed=generator.sampler_kind,
         )
 
 
@@ -98,7 +98,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _refusal(error: Exception) -> Response:
-    """Status 400 for what the chunk is to blame for, 500 for everything else (SageMaker then tries again)."""
+    """Respond with status 400 for an invalid chunk, with 500 for everything else (SageMaker then retries)."""
     if not isinstance(error, ProxytuneError):
         import traceback
 

@@ -1,6 +1,7 @@
-"""The base model of a transform job: its adapter comes with the model, the base straight from the bucket.
+"""The base model of a transform job, which is read directly from the bucket.
 
-(SageMaker would unpack it from model.tar.gz, slowly, and a transform cannot use ModelDataSource.)
+The adapter comes with the SageMaker model. For the base model that would mean a model.tar.gz that SageMaker
+unpacks, slowly, and a transform does not support ModelDataSource.
 """
 
 from __future__ import annotations
@@ -25,22 +26,22 @@ from proxytune.contract.model_manifest import (
 )
 from proxytune.contract.types.model_manifest import ModelManifestFile
 
-# Files at once, and ranged requests at once within a large one: enough to fill a 10 Gbit/s interface at the
-# roughly 85 MB/s that S3 gives a connection (S3's performance guidelines).
-FILES_AT_ONCE = 4
-RANGES_AT_ONCE = 8
+# Parallel files, and parallel range requests within a large file: enough to fill a 10 Gbit/s interface at the
+# roughly 85 MB/s of a connection to S3 (S3's performance guidelines).
+PARALLEL_FILES = 4
+PARALLEL_RANGES = 8
 RANGE_BYTES = 32 * 2**20
 
 
 @contextmanager
 def fetch(uri: str) -> Iterator[Path]:
-    """The base model as a local folder; a downloaded one is removed afterwards.
+    """Provide the base model as a local folder; a downloaded one is removed afterwards.
 
     Args:
         uri: s3://bucket/prefix/ or file:///folder.
 
     Raises:
-        ProxytuneError: ModelMissing when there is nothing, ModelChanged when it is not what was brought in,
+        ProxytuneError: ModelMissing when there is no model, ModelChanged when it is not the imported one,
             HyperparameterInvalid for another kind of address.
     """
     parts = urlparse(uri)
@@ -53,10 +54,10 @@ def fetch(uri: str) -> Iterator[Path]:
     if parts.scheme != "s3":
         raise ProxytuneError(
             "HyperparameterInvalid",
-            what="PROXYTUNE_BASE_MODEL is no address that can be read",
+            what="PROXYTUNE_BASE_MODEL is not a valid address",
             given=uri,
             allowed="s3://bucket/prefix/ or file:///folder",
-            remedy="create the SageMaker model with the environment that the plan gives",
+            remedy="create the SageMaker model with the environment that the plan specifies",
         )
     folder = Path(tempfile.mkdtemp(prefix="proxytune-base-"))
     try:
@@ -81,57 +82,59 @@ def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
             if entry["Key"][-1] != "/"
         }
         if not sizes:
-            raise _missing(uri, "the prefix holds no object")
+            raise _missing(uri, "the prefix contains no objects")
         if sizes.pop(MANIFEST_FILE, None) is None:
-            raise _missing(uri, f"it has no {MANIFEST_FILE}, the last object of a whole one")
-        read = client.get_object(Bucket=bucket, Key=prefix + MANIFEST_FILE)["Body"].read()
-        manifest = parse(read.decode("utf-8", "replace"), uri)
+            raise _missing(
+                uri, f"it has no {MANIFEST_FILE}, which an import writes last"
+            )
+        content = client.get_object(Bucket=bucket, Key=prefix + MANIFEST_FILE)["Body"].read()
+        manifest = parse(content.decode("utf-8", "replace"), uri)
         check_sizes(manifest, sizes, uri)
 
-        def one(entry: ModelManifestFile) -> None:
+        def download(entry: ModelManifestFile) -> None:
             _pull(client, bucket, prefix, entry, folder, uri)
 
-        # The largest first: the last one would otherwise come alone.
+        # The largest first: otherwise the last one might be downloaded alone.
         entries = sorted(manifest["files"], key=lambda entry: -entry["size"])
-        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-            list(pool.map(one, entries))
+        with ThreadPoolExecutor(PARALLEL_FILES) as pool:
+            list(pool.map(download, entries))
     except (BotoCoreError, ClientError) as error:
         raise _missing(uri, str(error)) from error
 
 
 def s3_client() -> Any:
-    """S3, for many requests at once."""
+    """Create a client of S3 for many parallel requests."""
     import boto3
     from botocore.config import Config
 
-    # More patience than the SDK's three attempts: a GPU is already paid for while this waits.
+    # More attempts than the SDK's three, as a failed job would waste the GPU time paid so far.
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or 6)
     return boto3.client(
         "s3",
         config=Config(
             retries={"mode": "standard", "total_max_attempts": attempts},
-            max_pool_connections=FILES_AT_ONCE * RANGES_AT_ONCE,
+            max_pool_connections=PARALLEL_FILES * PARALLEL_RANGES,
         ),
     )
 
 
 def _pull(client: Any, bucket: str, prefix: str, entry: ModelManifestFile, folder: Path, uri: str) -> None:
-    """One file, in ranges written to their places: the memory holds a few ranges, whatever the file's size.
+    """Download a file in ranges, a few at a time, whatever the file's size.
 
-    A range that breaks off is asked for again, from its beginning, and only that range; the hash of the whole
-    shows whether the object was another one meanwhile.
+    A range that breaks off is requested again from its beginning; the hash of the file shows whether the
+    object has changed meanwhile.
     """
     from boto3.s3.transfer import TransferConfig
 
     transfer = TransferConfig(
-        max_concurrency=RANGES_AT_ONCE, multipart_threshold=RANGE_BYTES, multipart_chunksize=RANGE_BYTES
+        max_concurrency=PARALLEL_RANGES, multipart_threshold=RANGE_BYTES, multipart_chunksize=RANGE_BYTES
     )
     target = folder / entry["path"]
     if not target.resolve().is_relative_to(folder.resolve()):
         raise _missing(uri, f"the path {entry['path']} leads out of the folder")
     target.parent.mkdir(parents=True, exist_ok=True)
     client.download_file(bucket, prefix + entry["path"], str(target), Config=transfer)
-    # Read back from the page cache: a gigabyte takes about a second, and hashing sets the interpreter free.
+    # Read from the page cache: a gigabyte takes about a second, and hashing releases the GIL.
     check_hash(entry, sha256_of(target), uri)
 
 
@@ -140,5 +143,5 @@ def _missing(uri: str, why: str) -> ProxytuneError:
         "ModelMissing",
         what=f"The base model cannot be read: {why}",
         given=uri,
-        remedy="bring the model in with npx proxytune import-model, and let the job's role read it",
+        remedy="import the model with npx proxytune import-model, and allow the job's role to read it",
     )

@@ -1,7 +1,7 @@
-"""Why a transform fails, where its run can read it.
+"""The reason of a failed transform, where its run can read it.
 
-SageMaker gives a failed transform no reason of the container's (training has /opt/ml/output/failure), only
-"see the logs". So the line that a training would leave in that file goes to an object that the run looks for.
+SageMaker reports no reason of the container for a failed transform (a training has /opt/ml/output/failure),
+only "see the logs". So the line that a training writes to that file goes to an object that the run looks for.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ VARIABLE = ENVIRONMENT.failure_note
 def leave_note(error: ProxytuneError) -> None:
     """Write `ErrorName: message` to the address in PROXYTUNE_FAILURE_NOTE, if there is one.
 
-    The address is s3://bucket/key or file:///path. Best effort: what goes wrong here is printed, as the error
-    itself matters more.
+    The address is s3://bucket/key or file:///path. Best effort: a failure to write is only logged, as the
+    error itself matters more.
     """
     address = os.environ.get(VARIABLE)
     if not address:
@@ -29,8 +29,8 @@ def leave_note(error: ProxytuneError) -> None:
     line = error.line[:MOST_CHARACTERS]
     try:
         _write(address, line)
-    except Exception as second:
-        print(f"The failure note could not be written to {address}: {second}", flush=True)
+    except Exception as failure:
+        print(f"The failure note could not be written to {address}: {failure}", flush=True)
 
 
 def _write(address: str, line: str) -> None:

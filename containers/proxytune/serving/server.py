@@ -1,7 +1,7 @@
-"""The serving process: listens at once, loads in the background, ends when loading fails.
+"""The serving process: listens at once, loads in the background, exits when loading fails.
 
-SageMaker asks /ping about once a second with two seconds of patience and gives up after some thirty minutes;
-a process that cannot load must therefore end itself, or every failure would cost half an hour of GPU.
+SageMaker requests /ping about once a second with a timeout of two seconds, and gives up after some thirty
+minutes; a process that cannot load must therefore exit, or every failure would cost half an hour of GPU time.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import uvicorn
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import named
 from proxytune.generation.generator import ImageGenerator
-from proxytune.generation.loading import load_onto_device, maker_for
+from proxytune.generation.loading import create_generator, load_onto_device
 from proxytune.serving.app import Loaded, make_app
 from proxytune.serving.base_model import fetch
 from proxytune.serving.failure_note import leave_note
 from proxytune.serving.settings import Settings
 from proxytune.serving.upcoming import upcoming_prompts
 
-# What is being drawn at SIGTERM is lost anyway; the platform kills soon after.
+# The chunk in progress at SIGTERM is lost anyway; the platform kills the process soon after.
 SECONDS_TO_FINISH = 5
 
 
@@ -53,18 +53,18 @@ def serve() -> int:
         )
     )
 
-    kept = ExitStack()
+    resources = ExitStack()
 
     def load() -> None:
         try:
-            loaded.maker = load_maker(settings, kept)
+            loaded.generator = load_generator(settings, resources)
         except BaseException as error:
             failures.append(error)
             server.should_exit = True
 
-    # A daemon: SIGTERM while loading must not wait for it.
+    # A daemon, so that SIGTERM while loading does not wait for it.
     threading.Thread(target=load, name="load", daemon=True).start()
-    with kept:
+    with resources:
         server.run()
     for failure in failures:
         traceback.print_exception(failure, file=sys.stdout)
@@ -74,22 +74,22 @@ def serve() -> int:
     return 1 if failures else 0
 
 
-def load_maker(settings: Settings, kept: ExitStack) -> ImageGenerator:
-    """The picture maker of the settings' role and family, loaded.
+def load_generator(settings: Settings, resources: ExitStack) -> ImageGenerator:
+    """Load the generator of the settings' role and family.
 
-    Without any file in the model folder there is no adapter, and only variant `base` can be drawn. Where the
-    settings say which chunks will come, their prompts are read at once.
+    Without any file in the model folder there is no adapter, and only variant `base` can be generated. If the
+    settings have the address of the chunks, their prompts are encoded at once.
 
     Args:
-        kept: holds the base model on the disk until it is closed: parts of it are read when they are needed.
+        resources: keeps the base model on the disk until it is closed, as parts may be read later.
 
     Raises:
         ProxytuneError: ModelMissing, ModelMismatch, ModelUnknown.
     """
     adapter = settings.adapter if any(settings.adapter.glob("*")) else None
-    maker = maker_for(settings.role, settings.family, settings.model, adapter)
-    base = kept.enter_context(fetch(settings.base_model))
-    load_onto_device(maker, base, adapter, f"{settings.role} {settings.model}")
-    if settings.chunks and maker.encodes_prompts_early:
-        maker.expect(upcoming_prompts(settings.chunks))
-    return maker
+    generator = create_generator(settings.role, settings.family, settings.model, adapter)
+    base = resources.enter_context(fetch(settings.base_model))
+    load_onto_device(generator, base, adapter, f"{settings.role} {settings.model}")
+    if settings.chunks:
+        generator.encode_ahead(upcoming_prompts(settings.chunks))
+    return generator

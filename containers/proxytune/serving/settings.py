@@ -1,4 +1,4 @@
-"""What the transform job's model tells this process by its environment."""
+"""The settings of this process, from the environment of the transform job's model."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ STAGES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Which model this process serves, and where.
+    """The model that this process serves, and its address.
 
     Attributes:
         role: teacher or student.
-        family: which code of the role draws.
+        family: of the role's families, the model's.
         model: catalogue id of the base model; written into every record.
         base_model: s3://bucket/prefix/ or file:///folder.
-        chunks: address of the chunks that will come, of the same kinds; empty when nobody knows.
+        chunks: address of the chunks that will be sent, of the same kinds; empty if unknown.
         adapter: the folder that SageMaker unpacked model.tar.gz into.
-        host: address to listen on; every one by default, as SageMaker reaches a container from outside.
+        host: address to listen on; all by default, as SageMaker connects from outside of the container.
         port: port to listen on.
     """
 
@@ -47,17 +47,17 @@ class Settings:
         Raises:
             ProxytuneError: HyperparameterInvalid.
         """
-        role = _needed(ENVIRONMENT.role)
+        role = _required(ENVIRONMENT.role)
         if role not in STAGES:
             raise _invalid(f"{ENVIRONMENT.role} is not a role that generates images", role, ", ".join(STAGES))
         port = os.environ.get("SAGEMAKER_BIND_TO_PORT") or "8080"
         if not port.isdecimal():
-            raise _invalid("SAGEMAKER_BIND_TO_PORT is no port", port, "1 to 65535")
+            raise _invalid("SAGEMAKER_BIND_TO_PORT is not a port", port, "1 to 65535")
         return cls(
             role=role,
-            family=_needed(ENVIRONMENT.family),
-            model=_needed(ENVIRONMENT.model),
-            base_model=_needed(ENVIRONMENT.base_model),
+            family=_required(ENVIRONMENT.family),
+            model=_required(ENVIRONMENT.model),
+            base_model=_required(ENVIRONMENT.base_model),
             adapter=Path(os.environ.get("SAGEMAKER_BASE_DIR") or "/opt/ml") / "model",
             host=os.environ.get(ENVIRONMENT.bind_host) or "0.0.0.0",
             port=int(port),
@@ -65,7 +65,7 @@ class Settings:
         )
 
 
-def _needed(name: str) -> str:
+def _required(name: str) -> str:
     value = os.environ.get(name)
     if not value:
         raise _invalid(f"The environment variable {name} is not set", None, None)

@@ -22,7 +22,7 @@ from proxytune.training.device import compute_dtype
 
 
 class TokenGenerator(ImageGenerator):
-    """Generates images with any student family: samples tokens and decodes them.
+    """Generates images by sampling tokens and decoding them.
 
     Args:
         family: what is particular to the model.
@@ -45,9 +45,12 @@ class TokenGenerator(ImageGenerator):
         if adapter is not None:
             self._models["tuned"] = self.family.load_adapter(model, adapter)
 
+    def encode_ahead(self, prompts: Iterable[str]) -> None:
+        """Do nothing: prompts are part of the transformer's input."""
+
     @torch.no_grad()
-    def draw(self, chunk: Chunk) -> list[Image.Image]:
-        """Generate the chunk's images.
+    def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
+        """Generate the chunk's images, those with prompts of the same length together.
 
         Raises:
             ProxytuneError: HyperparameterInvalid for another size than the model's, for a prompt that the
@@ -55,11 +58,9 @@ class TokenGenerator(ImageGenerator):
             torch.OutOfMemoryError: the memory is not enough for a single image.
         """
         self._check(chunk)
-        images: dict[int, Image.Image] = {}
         with self.variant(chunk.variant) as model:
             for request, tokens in self._sample(model, chunk):
-                images[request.index] = self._decode(tokens, request.seed)
-        return [images[request.index] for request in chunk.pictures]
+                yield request, self._decode(tokens, request.seed)
 
     @contextmanager
     def variant(self, name: str) -> Iterator[nn.Module]:
@@ -72,7 +73,7 @@ class TokenGenerator(ImageGenerator):
         """Sample the tokens of images in batches of the chunk's size, smaller ones where memory runs out."""
         for group in self._groups(chunk):
             while group:
-                count = self._backoff.at_once(chunk.batch_size)
+                count = self._backoff.batch_size(chunk.batch_size)
                 batch = group[:count]
                 # bfloat16 products round differently for other batch sizes, and a rounding can change a token
                 # and with it the image. On a GPU, which waits for memory at these sizes, full batches cost

@@ -19,7 +19,7 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, FILES, FOLDERS
 from proxytune.contract.progress import replace_file
 from proxytune.contract.types.hyperparameters import TeachHyperparameters
-from proxytune.generation.batch_backoff import give_back
+from proxytune.generation.batch_backoff import free_memory
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.images.png import encode_png
 from proxytune.teacher.families import registry
@@ -51,7 +51,7 @@ def prepare_class_images(
     parts = stored / "images"
     _generate(base, hyperparameters, parts, device)
     # The same network is about to be loaded again for training: the GPU may not have space for two.
-    give_back(device)
+    free_memory(device)
     replace_file(stored / ARCHIVE, _pack(parts, count))
     shutil.rmtree(parts)
     if not _unpack(stored / ARCHIVE, target, count):
@@ -71,7 +71,7 @@ def _generate(base: Path, hyperparameters: TeachHyperparameters, folder: Path, d
         # The number is the seed. One at a time: in another batch an image could differ by a grey level, and
         # then an interrupted training would differ from an uninterrupted one.
         request = PictureRequest(number, settings["prompt"], number)
-        (image,) = generator.draw(Chunk("synthesize", 0, "base", size, 1, sampler, (request,)))
+        (image,) = generator.generate(Chunk("synthesize", 0, "base", size, 1, sampler, (request,)))
         replace_file(_file(folder, number), encode_png(image))
         print(f"class images: {number + 1} of {settings['pictures']}", flush=True)
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from proxytune.generation.batch_backoff import BatchBackoff, give_back
+from proxytune.generation.batch_backoff import BatchBackoff, free_memory
 from proxytune.generation.generator import ImageGenerator
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
 from proxytune.teacher.denoising import generate_batch, quiet_pipeline
@@ -32,7 +32,7 @@ WORTHWHILE_STEPS = 200
 
 
 class DiffusionGenerator(ImageGenerator):
-    """Generates images with diffusers' pipeline of a family.
+    """Generates images with a diffusion model.
 
     Args:
         family: what is particular to the model.
@@ -42,7 +42,6 @@ class DiffusionGenerator(ImageGenerator):
     """
 
     sampler_kind = "diffusion"
-    encodes_prompts_early = True
 
     def __init__(
         self, family: DiffusionFamily, *, compiled: bool | None = None, backend: str = "inductor"
@@ -67,24 +66,16 @@ class DiffusionGenerator(ImageGenerator):
         self._network = network
         self._encoders: TextEncoders | None = family.load_text_encoders(base, dtype)
 
-    def expect(self, prompts: Iterable[str]) -> None:
-        """Encode these prompts, and the empty one, which guidance may need; then free the text encoders."""
+    def encode_ahead(self, prompts: Iterable[str]) -> None:
+        """Encode prompts, and the empty prompt, which guidance may need; then free the text encoders."""
         self._encode([*prompts, ""])
-
-    def draw(self, chunk: Chunk) -> list[Image.Image]:
-        """Generate the chunk's images.
-
-        Raises:
-            ProxytuneError: HyperparameterInvalid for a size that the model cannot generate, or for variant
-                `tuned` without an adapter.
-        """
-        return [image for _, image in self.stream(chunk)]
 
     def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
         """Generate the chunk's images in its order; batches are smaller where memory runs out.
 
         Raises:
-            ProxytuneError: as for `draw`.
+            ProxytuneError: HyperparameterInvalid for a size that the model cannot generate, or for variant
+                `tuned` without an adapter.
             torch.OutOfMemoryError: the memory is not enough for a single image.
         """
         self._check(chunk)
@@ -95,7 +86,7 @@ class DiffusionGenerator(ImageGenerator):
         compiled = self._compile(chunk)
         waiting = chunk.pictures
         while waiting:
-            count = self._backoff.at_once(chunk.batch_size)
+            count = self._backoff.batch_size(chunk.batch_size)
             batch = waiting[:count]
             # Compiled code is for one shape: a smaller batch is filled up with its last image.
             filled = batch + (batch[-1],) * (count - len(batch)) if compiled else batch
@@ -121,7 +112,7 @@ class DiffusionGenerator(ImageGenerator):
         for prompt in new:
             self._embeddings[prompt] = self.family.encode_prompts(encoders, [prompt])
         del encoders
-        give_back(self._device)
+        free_memory(self._device)
 
     def _compile(self, chunk: Chunk) -> bool:
         """Return True when a chunk is generated compiled; the first such chunk compiles the network.

@@ -17,10 +17,10 @@ CHUNK = {
 }
 
 
-def test_a_chunk_is_parsed_and_batched():
+def test_a_chunk_is_parsed():
     chunk = parse(json.dumps(CHUNK).encode())
     assert chunk.sampler["steps"] == 2
-    assert [[request.index for request in batch] for batch in chunk.batches()] == [[0, 1], [2, 3], [4]]
+    assert [request.index for request in chunk.pictures] == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from proxytune.serving.base_model import RANGE_BYTES, fetch
 
 
 class Bucket(http.server.BaseHTTPRequestHandler):
-    """As much of S3's protocol as a download needs; keys of the bucket `models` in `objects`."""
+    """S3's protocol, as far as a download uses it; `objects` has the keys of the bucket `models`."""
 
     objects: dict[str, bytes]
     listed: dict[str, int]
@@ -24,7 +24,7 @@ class Bucket(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path, _, query = self.path.partition("?")
         if "list-type=2" in query:
-            self.answer(200, self.listing().encode(), "application/xml")
+            self.respond(200, self.listing().encode(), "application/xml")
             return
         content = self.objects[path.removeprefix("/models/")]
         first, last = 0, len(content) - 1
@@ -42,7 +42,7 @@ class Bucket(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
             return
         headers = {"Content-Range": f"bytes {first}-{last}/{len(content)}", "ETag": '"tag"'}
-        self.answer(206 if "Range" in self.headers else 200, part, "binary/octet-stream", headers)
+        self.respond(206 if "Range" in self.headers else 200, part, "binary/octet-stream", headers)
 
     def do_HEAD(self):
         content = self.objects[self.path.removeprefix("/models/")]
@@ -51,7 +51,7 @@ class Bucket(http.server.BaseHTTPRequestHandler):
         self.send_header("ETag", '"tag"')
         self.end_headers()
 
-    def answer(self, status, body, kind, headers=None):
+    def respond(self, status, body, kind, headers=None):
         self.send_response(status)
         for name, value in {
             "Content-Type": kind,
@@ -74,7 +74,7 @@ class Bucket(http.server.BaseHTTPRequestHandler):
 
 
 def manifest_of(prefix, objects):
-    """The manifest of what lies below a prefix, as import-model writes it; nothing where nothing lies."""
+    """The manifest of the objects with a prefix, as import-model writes it; empty without objects."""
     files = [
         {
             "path": key[len(prefix) :],
@@ -124,7 +124,7 @@ def bucket(monkeypatch):
     thread.join()
 
 
-def test_all_objects_below_the_prefix_arrive_and_are_removed_afterwards(bucket):
+def test_all_objects_with_the_prefix_are_downloaded_and_removed_afterwards(bucket):
     large = bytes(range(256)) * (RANGE_BYTES // 256) + b"the second range"
     bucket({"m/x/config.json": b"{}", "m/x/unet/weights": large, "m/x/": b""})
     with fetch("s3://models/m/x/") as folder:
@@ -152,7 +152,7 @@ def stored(aws):
     return put
 
 
-def test_a_file_of_several_ranges_comes_from_s3_whole(stored):
+def test_a_file_of_several_ranges_is_downloaded_completely(stored):
     with fetch(stored()) as folder:
         assert (folder / "unet" / "weights").read_bytes() == stored.large
         assert (folder / "config.json").read_bytes() == b"{}"
@@ -175,14 +175,14 @@ def test_a_file_of_several_ranges_comes_from_s3_whole(stored):
     ],
     ids=["truncated", "one-bit", "small-file", "new-file", "cut-manifest", "other-manifest", "no-text"],
 )
-def test_a_changed_object_is_a_changed_model(stored, change, why):
+def test_a_changed_object_is_reported_as_a_changed_model(stored, change, why):
     uri = stored(**{path: make(stored.large) for path, make in change.items()})
     with pytest.raises(ProxytuneError, match=why) as caught, fetch(uri):
         pass
     assert caught.value.name == "ModelChanged"
 
 
-def test_a_model_without_its_manifest_is_not_whole(stored):
+def test_a_model_without_its_manifest_is_incomplete(stored):
     uri = stored()
     stored.client.delete_object(Bucket=stored.bucket, Key="m/x/manifest.json")
     with pytest.raises(ProxytuneError, match="no manifest.json") as caught, fetch(uri):
@@ -190,7 +190,7 @@ def test_a_model_without_its_manifest_is_not_whole(stored):
     assert caught.value.name == "ModelMissing"
 
 
-def test_a_range_that_breaks_off_is_asked_for_again(bucket):
+def test_a_range_that_breaks_off_is_requested_again(bucket):
     large = bytes(range(256)) * (RANGE_BYTES // 128)
     handler = bucket({"m/x/weights": large})
     handler.break_off = [f"bytes=0-{RANGE_BYTES - 1}", f"bytes={RANGE_BYTES}-"]
@@ -216,9 +216,9 @@ def test_a_channel_with_a_changed_model_is_refused(tmp_path):
     assert caught.value.name == "ModelChanged"
 
 
-def test_an_empty_prefix_is_a_missing_model(bucket):
+def test_an_empty_prefix_is_reported_as_a_missing_model(bucket):
     bucket({})
-    with pytest.raises(ProxytuneError, match="holds no object") as caught, fetch("s3://models/m/x/"):
+    with pytest.raises(ProxytuneError, match="contains no objects") as caught, fetch("s3://models/m/x/"):
         pass
     assert caught.value.name == "ModelMissing"
 
@@ -229,7 +229,7 @@ def test_a_key_that_leads_out_of_the_folder_is_refused(bucket):
         pass
 
 
-def test_a_bucket_that_cannot_be_reached_is_a_missing_model(monkeypatch):
+def test_an_unreachable_bucket_is_reported_as_a_missing_model(monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

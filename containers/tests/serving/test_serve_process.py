@@ -21,13 +21,14 @@ from PIL import Image
 
 from proxytune.contract import hyperparameters, schema
 from proxytune.contract.errors import ProxytuneError
-from proxytune.generation.rendering import draw_shard
+from proxytune.generation.rendering import render_shard
 from proxytune.images import shard
 from proxytune.images.chunk import parse
-from proxytune.serving.server import load_maker
+from proxytune.serving.server import load_generator
 from proxytune.serving.settings import Settings
-from proxytune.teacher.config import Lesson
-from proxytune.teacher.families import registry
+from proxytune.teacher.config import TrainConfig
+from proxytune.teacher.families.sdxl import SDXL
+from proxytune.teacher.lora_trainer import TeacherTrainer
 from proxytune.teacher.photos import PhotoSet
 from proxytune.training.lora import write_facts
 
@@ -49,10 +50,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def ask(port: int, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+def request(port: int, path: str, body: bytes | None = None) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", body, timeout=60) as answer:
-            return answer.status, answer.read()
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", body, timeout=60) as response:
+            return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
     except urllib.error.URLError:
@@ -81,32 +82,33 @@ def served_folder(tiny_model, tmp_path_factory):
     base = tmp_path_factory.mktemp("served")
     write_photos(base / "photos")
     torch.manual_seed(1)
-    teacher = registry.teacher("sdxl", tiny_model("sdxl-tiny"), torch.device("cpu"))
-    lesson = Lesson(["a ohwx dog"], "ohwx", rank=2, alpha=2, batch_size=1, seed=1)
-    teacher.prepare(PhotoSet(base / "photos", 64), lesson)
+    teacher = TeacherTrainer(
+        SDXL(), TrainConfig(["a ohwx dog"], "ohwx", rank=2, alpha=2, batch_size=1, seed=1)
+    )
+    teacher.prepare(tiny_model("sdxl-tiny"), PhotoSet(base / "photos", 64), torch.device("cpu"))
     teacher.save(base / "model")
     write_facts(base / "model", hyperparameters.parse(TEACH), photos=[])
     return base
 
 
-def test_it_answers_503_until_loaded_and_then_draws_a_chunk(tiny_model, served_folder, tmp_path):
+def test_it_responds_with_503_until_loaded_and_then_generates_a_chunk(tiny_model, served_folder, tmp_path):
     port = free_port()
     process = start(served_folder, port, PROXYTUNE_BASE_MODEL=f"file://{tiny_model('sdxl-tiny')}")
     try:
         seen, deadline = [], time.monotonic() + 180
         while process.poll() is None and 200 not in seen and time.monotonic() < deadline:
-            seen.append(ask(port, "/ping")[0])
+            seen.append(request(port, "/ping")[0])
             time.sleep(0.02)
         assert seen[-1] == 200, process.communicate() if process.poll() is not None else seen
         assert 503 in seen
-        status, content = ask(port, "/invocations", json.dumps(CHUNK).encode())
+        status, content = request(port, "/invocations", json.dumps(CHUNK).encode())
         assert status == 200, content
         check_shard(content, tmp_path)
-        assert ask(port, "/invocations", json.dumps({**CHUNK, "batch_size": 1}).encode())[0] == 200
-        status, refusal = ask(port, "/invocations", json.dumps({**CHUNK, "size": 60}).encode())
+        assert request(port, "/invocations", json.dumps({**CHUNK, "batch_size": 1}).encode())[0] == 200
+        status, refusal = request(port, "/invocations", json.dumps({**CHUNK, "size": 60}).encode())
         assert status == 400
         assert json.loads(refusal)["error"] == "HyperparameterInvalid"
-        assert ask(port, "/ping")[0] == 200
+        assert request(port, "/ping")[0] == 200
     finally:
         process.terminate()
         process.communicate(timeout=60)
@@ -123,7 +125,7 @@ def check_shard(content: bytes, folder: Path) -> None:
     assert schema.check("picture-record", record) is None
 
 
-def test_a_model_that_does_not_load_ends_the_process_with_its_name(served_folder):
+def test_a_model_that_cannot_be_loaded_ends_the_process_with_the_name_of_the_error(served_folder):
     process = start(served_folder, free_port(), PROXYTUNE_BASE_MODEL="file:///nowhere")
     _, errors = process.communicate(timeout=180)
     assert process.returncode == 1
@@ -134,40 +136,40 @@ def test_an_adapter_of_another_model_is_not_loaded(tiny_model, served_folder):
     base_model = f"file://{tiny_model('sdxl-tiny')}"
     settings = Settings("teacher", "sdxl", "sdxl-base", base_model, served_folder / "model", "127.0.0.1", 0)
     with pytest.raises(ProxytuneError, match="model sdxl-base") as caught:
-        load_maker(settings, ExitStack())
+        load_generator(settings, ExitStack())
     assert caught.value.name == "ModelMismatch"
 
 
-def test_where_the_chunks_are_known_their_prompts_are_read_and_the_encoders_freed(
+def test_when_the_chunks_are_known_their_prompts_are_encoded_and_the_encoders_freed(
     tiny_model, served_folder, tmp_path
 ):
     (tmp_path / "chunk-0003.json").write_text(json.dumps(CHUNK))
 
-    def drawn(chunks):
+    def generated(chunks):
         base_model = f"file://{tiny_model('sdxl-tiny')}"
         adapter, before = served_folder / "model", living()
         settings = Settings("teacher", "sdxl", "sdxl-tiny", base_model, adapter, "127.0.0.1", 0, chunks)
-        with ExitStack() as kept:
-            maker = load_maker(settings, kept)
+        with ExitStack() as resources:
+            generator = load_generator(settings, resources)
             encoders = {name for name in left_over(before, []) if name.startswith("CLIPText")}
-            return encoders, draw_shard(maker, parse(json.dumps(CHUNK).encode()), "sdxl-tiny")
+            return encoders, render_shard(generator, parse(json.dumps(CHUNK).encode()), "sdxl-tiny")
 
-    (unknown, late), (known, early) = drawn(""), drawn(f"file://{tmp_path}/")
+    (unknown, late), (known, early) = generated(""), generated(f"file://{tmp_path}/")
     assert "CLIPTextModel" in unknown
     assert known == set()
     assert early == late
 
 
-def test_a_family_that_this_image_does_not_hold_is_named(served_folder):
+def test_a_family_that_is_not_in_this_image_is_reported(served_folder):
     settings = Settings(
         "teacher", "pixart", "pixart", "file:///nowhere", served_folder / "model", "127.0.0.1", 0
     )
     with pytest.raises(ProxytuneError, match="pixart") as caught:
-        load_maker(settings, ExitStack())
+        load_generator(settings, ExitStack())
     assert caught.value.name == "ModelUnknown"
 
 
-def test_without_its_environment_it_says_what_is_missing(served_folder):
+def test_a_missing_environment_variable_is_reported(served_folder):
     process = start(served_folder, free_port(), PROXYTUNE_ROLE="")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1

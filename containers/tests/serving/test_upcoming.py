@@ -1,4 +1,4 @@
-"""Prompts that are read before the chunks come."""
+"""The prompts that are read before their chunks arrive."""
 
 import json
 
@@ -21,18 +21,18 @@ def chunks():
         yield f"chunk-{number:04d}.json", json.dumps({**CHUNK, "chunk": number, "pictures": pictures})
 
 
-def test_each_prompt_of_all_chunks_is_told_once_from_the_bucket_and_from_a_folder(aws, tmp_path):
+def test_each_prompt_of_all_chunks_is_read_once_from_a_bucket_and_from_a_folder(aws, tmp_path):
     client = aws("s3")
     client.create_bucket(Bucket="upcoming")
     for name, text in chunks():
         (tmp_path / name).write_text(text)
         client.put_object(Bucket="upcoming", Key=f"runs/r/chunks/synthesize/{name}", Body=text.encode())
     client.put_object(Bucket="upcoming", Key="runs/r/chunks/synthesize2/chunk-0000.json", Body=b"{}")
-    assert upcoming_prompts("s3://upcoming/runs/r/chunks/synthesize/") == ["a", "b", "c"]
-    assert upcoming_prompts(f"file://{tmp_path}/") == ["a", "b", "c"]
+    assert list(upcoming_prompts("s3://upcoming/runs/r/chunks/synthesize/")) == ["a", "b", "c"]
+    assert list(upcoming_prompts(f"file://{tmp_path}/")) == ["a", "b", "c"]
 
 
-def test_what_cannot_be_read_is_said_and_waited_for(tmp_path, capsys):
+def test_unreadable_chunks_are_logged_and_not_an_error(tmp_path, capsys):
     (tmp_path / "chunk-0000.json").write_text("{}")
-    assert upcoming_prompts(f"file://{tmp_path}") == []
-    assert "The prompts are read as they come: ProxytuneError" in capsys.readouterr().out
+    assert list(upcoming_prompts(f"file://{tmp_path}")) == []
+    assert "The prompts are encoded when their chunks arrive: ProxytuneError" in capsys.readouterr().out

@@ -44,7 +44,7 @@ def test_a_corrupt_image_is_refused_instead_of_black(family, tiny_model, tmp_pat
     generator = registry.image_generator(family)
     generator.load(base, None, torch.device("cpu"))
     with pytest.raises(ProxytuneError, match="for the image of seed 100") as caught:
-        generator.draw(chunk(1, variant="base"))
+        generator.generate(chunk(1, variant="base"))
     assert caught.value.name == "ModelNotFinite"
 
 

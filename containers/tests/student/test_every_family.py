@@ -16,9 +16,9 @@ from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.generation.rendering import draw_shard
+from proxytune.generation.rendering import render_shard
 from proxytune.images import shard
-from proxytune.serving.server import load_maker
+from proxytune.serving.server import load_generator
 from proxytune.serving.settings import Settings
 from proxytune.student.adapters import evaluate_probe, load_adapter
 from proxytune.student.families import registry
@@ -140,11 +140,11 @@ def generator(family, base, learned):
 
 @pytest.fixture(scope="module")
 def four(generator):
-    return pixels(generator.draw(chunk()))
+    return pixels(generator.generate(chunk()))
 
 
 def test_images_are_squares_that_differ(generator, four):
-    (image,) = generator.draw(chunk(1))
+    (image,) = generator.generate(chunk(1))
     assert (image.mode, image.size) == ("RGB", (64, 64))
     assert len(set(four)) == 4
     assert generator.sampler_kind == "autoregressive"
@@ -152,8 +152,8 @@ def test_images_are_squares_that_differ(generator, four):
 
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_an_image_does_not_depend_on_its_batch(generator, four, batch_size):
-    assert pixels(generator.draw(chunk(batch_size=batch_size))) == four
-    assert pixels(generator.draw(chunk(2, first=2))) == four[2:]
+    assert pixels(generator.generate(chunk(batch_size=batch_size))) == four
+    assert pixels(generator.generate(chunk(2, first=2))) == four[2:]
 
 
 def test_out_of_memory_halves_the_batch(family, base, learned, four, capsys, monkeypatch):
@@ -169,15 +169,15 @@ def test_out_of_memory_halves_the_batch(family, base, learned, four, capsys, mon
 
     monkeypatch.setattr(small.family, "generate_tokens", generate_tokens)
     capacity = 1
-    assert pixels(small.draw(chunk(batch_size=4))) == four
+    assert pixels(small.generate(chunk(batch_size=4))) == four
     # The smaller batch size is kept for the chunks that follow.
-    assert pixels(small.draw(chunk(2, batch_size=4))) == four[:2]
+    assert pixels(small.generate(chunk(2, batch_size=4))) == four[:2]
     # Three of the four prompts have the same length.
     assert requested == [3, 2, 1, 1, 1, 1, 1, 1]
-    assert "not enough for 3 pictures at once: 2 now" in capsys.readouterr().out
+    assert "Out of memory at batch size 3; retrying with 2." in capsys.readouterr().out
     capacity = 0
     with pytest.raises(torch.OutOfMemoryError):
-        small.draw(chunk(1))
+        small.generate(chunk(1))
 
 
 def test_the_server_generates_the_same_images(family, base, learned, four, tmp_path):
@@ -191,7 +191,7 @@ def test_the_server_generates_the_same_images(family, base, learned, four, tmp_p
         port=0,
     )
     file = tmp_path / "0.json.out"
-    file.write_bytes(draw_shard(load_maker(settings, ExitStack()), chunk(), settings.model))
+    file.write_bytes(render_shard(load_generator(settings, ExitStack()), chunk(), settings.model))
     read = shard.read(file)
     assert pixels(picture.image() for picture in read) == four
     assert {picture.record.variant for picture in read} == {"tuned"}
@@ -200,13 +200,13 @@ def test_the_server_generates_the_same_images(family, base, learned, four, tmp_p
 def test_the_variant_base_is_the_untuned_model(family, generator, four, base):
     untuned = registry.image_generator(family)
     untuned.load(base, None, CPU)
-    drawn = pixels(generator.draw(chunk(2, variant="base")))
-    assert drawn == pixels(untuned.draw(chunk(2, variant="base")))
+    drawn = pixels(generator.generate(chunk(2, variant="base")))
+    assert drawn == pixels(untuned.generate(chunk(2, variant="base")))
     assert drawn != four[:2]
-    assert pixels(generator.draw(chunk())) == four
+    assert pixels(generator.generate(chunk())) == four
     for one, words in ((chunk(), "no adapter"), (chunk(variant="base", size=32), "one size only")):
         with pytest.raises(ProxytuneError, match=words) as refused:
-            untuned.draw(one)
+            untuned.generate(one)
         assert refused.value.name == "HyperparameterInvalid"
 
 

@@ -88,5 +88,5 @@ def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, wait
     generator = registry.image_generator(family)
     generator.load(tiny_model(TINY[family]), None, GPU)
     with pytest.raises(WaitingError if waits else EnoughError):
-        generator.draw(chunk(1, variant="base"))
+        generator.generate(chunk(1, variant="base"))
     assert len(asked) == (1 if waits else ENOUGH)

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from starlette.testclient import TestClient
 from teaching import MODELS, family_of, pixels, plain_picture, plain_pipeline, teach
 
-from proxytune.generation.loading import load_onto_device, maker_for
+from proxytune.generation.loading import create_generator, load_onto_device
 from proxytune.images.dataset import read_all, read_proxies
 from proxytune.serving.app import Loaded, make_app
 from proxytune.teacher.lora_file import WEIGHTS_FILE
@@ -34,7 +34,7 @@ def taught(request, tiny_model, tmp_path_factory):
 
 def instance(model, base, adapter):
     """One instance of a transform, with its own generator."""
-    generator = maker_for("teacher", MODELS[model], model, adapter)
+    generator = create_generator("teacher", MODELS[model], model, adapter)
     load_onto_device(generator, base, adapter, model)
     return TestClient(make_app("teacher", model, Loaded(generator)), raise_server_exceptions=False)
 

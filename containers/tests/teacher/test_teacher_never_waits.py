@@ -57,7 +57,7 @@ def test_denoising_waits_in_its_first_step_only(tiny_model, monkeypatch, model):
         network = getattr(generator.pipeline, generator.family.network)
         network.register_forward_hook(after)
         request = chunk(seeds=(11,), batch_size=1, steps=4, variant="base")
-        assert [picture.size for picture in generator.draw(request)] == [(64, 64)]
+        assert [picture.size for picture in generator.generate(request)] == [(64, 64)]
         assert len(done) == 4
 
 

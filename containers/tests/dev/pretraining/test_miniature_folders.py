@@ -84,7 +84,7 @@ def chunk(sampler):
 def test_the_product_generates_with_both_models(cut_off):
     _, models = cut_off
     generated = []
-    for maker, folder, sampler in (
+    for generator, folder, sampler in (
         (
             teachers.image_generator("sdxl"),
             "sdxl-miniature",
@@ -96,8 +96,8 @@ def test_the_product_generates_with_both_models(cut_off):
             {"kind": "autoregressive", "guidance": 1.75, "temperature": 1, "top_k": 0, "top_p": 0.8},
         ),
     ):
-        maker.load(models / folder, None, CPU)
-        generated.append(maker.draw(chunk(sampler)))
+        generator.load(models / folder, None, CPU)
+        generated.append(generator.generate(chunk(sampler)))
     for pictures in generated:
         assert [picture.size for picture in pictures] == [(32, 32)] * 3
         assert not np.array_equal(*map(np.asarray, pictures[:2]))

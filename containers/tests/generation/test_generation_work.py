@@ -1,4 +1,4 @@
-"""How much a GPU of a drawing job draws: what the plan charges for (test/core/plan-work.test.ts)."""
+"""The number of images that a GPU generates, which the plan charges for (test/core/plan-work.test.ts)."""
 
 import json
 
@@ -12,7 +12,7 @@ from proxytune.training.launch import processes_for
 
 
 @pytest.mark.parametrize("case", cases("draw"))
-def test_the_busiest_gpu_draws_as_much_as_its_case_says(case, tmp_path, monkeypatch):
+def test_the_busiest_gpu_generates_as_many_images_as_its_case_says(case, tmp_path, monkeypatch):
     size = case["picturesPerChunk"]
     chunks = [
         (f"chunk-{at:04d}.json", Chunk("synthesize", at, "tuned", 64, 4, {}, requests(start, case)))
