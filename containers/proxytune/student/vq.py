@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import torch
@@ -14,18 +14,19 @@ from torch.nn import functional as F
 from proxytune.student.codebook import Codebook
 
 
+@dataclass(frozen=True)
 class VQSizes:
-    """The part of a tokenizer's config that all have; a base of frozen dataclasses.
+    """The part of a tokenizer's config that all have; the defaults are those of the official tokenizers.
 
     The stride is 2 ** (levels - 1): five multipliers give 16. Widths must be multiples of `norm_groups`, the
     official 32, which narrower tokenizers lower.
     """
 
-    z_channels: int
-    ch: int
-    ch_mult: tuple[int, ...]
-    num_res_blocks: int
-    norm_groups: int
+    z_channels: int = 256
+    ch: int = 128
+    ch_mult: tuple[int, ...] = (1, 1, 2, 2, 4)
+    num_res_blocks: int = 2
+    norm_groups: int = 32
 
     def __post_init__(self) -> None:
         """Refuse widths that the norm cannot divide.
@@ -50,7 +51,7 @@ class VQSizes:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
-        return {**asdict(self), "ch_mult": list(self.ch_mult)}  # type: ignore[call-overload]
+        return {**asdict(self), "ch_mult": list(self.ch_mult)}
 
     @classmethod
     def from_fields(cls, values: Mapping[str, Any]) -> Self:
@@ -59,7 +60,7 @@ class VQSizes:
         Raises:
             ValueError: an unknown field, or a width that cannot be.
         """
-        known = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        known = {field.name for field in fields(cls)}
         unknown = sorted(values.keys() - known)
         if unknown:
             raise ValueError(f"unknown tokenizer fields {unknown}; allowed: {sorted(known)}")

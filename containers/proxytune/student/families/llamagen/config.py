@@ -118,11 +118,6 @@ class VQConfig(VQSizes):
 
     codebook_size: int = 16384
     codebook_embed_dim: int = 8
-    z_channels: int = 256
-    ch: int = 128
-    ch_mult: tuple[int, ...] = (1, 1, 2, 2, 4)
-    num_res_blocks: int = 2
-    norm_groups: int = 32
 
     @property
     def codebook_shape(self) -> tuple[int, int]:
