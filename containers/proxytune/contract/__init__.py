@@ -3,7 +3,7 @@
 Import from the modules, not from here, so that a process loads only what it uses:
 
     errors            ProxytuneError, the one error class with a name; catalogue()
-    entry_points      load_entry_point("module:name"), find_family(families, family, role)
+    entry_points      load_entry_point("module:name"), find_family, new_family(families, family, role)
     folders           Folders: every path under SAGEMAKER_BASE_DIR
     schema            check(name, value): validation by the JSON Schemas that lib/core exports
     names             names and limits that TypeScript and Python share

@@ -17,6 +17,19 @@ def load_entry_point(reference: str) -> Any:
     return getattr(import_module(module), name)
 
 
+def new_family(families: Mapping[str, str], family: str, role: str) -> Any:
+    """Return a new object of the class that a role's table names for a family.
+
+    Args:
+        families: the role's table, family -> `module:Class`.
+        role: teacher or student, for the message.
+
+    Raises:
+        ProxytuneError: ModelUnknown when the table has no such row.
+    """
+    return load_entry_point(find_family(families, family, role))()
+
+
 def find_family(families: Mapping[str, Row], family: str, role: str) -> Row:
     """Find the row of a family.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxytune.contract.entry_points import find_family, load_entry_point
+from proxytune.contract.entry_points import new_family
 from proxytune.student.families.base import StudentFamily
 from proxytune.student.token_generator import TokenGenerator
 
@@ -20,7 +20,7 @@ def student_family(name: str) -> StudentFamily:
     Raises:
         ProxytuneError: ModelUnknown.
     """
-    family: StudentFamily = load_entry_point(find_family(FAMILIES, name, "student"))()
+    family: StudentFamily = new_family(FAMILIES, name, "student")
     return family
 
 

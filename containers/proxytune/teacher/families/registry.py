@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxytune.contract.entry_points import find_family, load_entry_point
+from proxytune.contract.entry_points import new_family
 from proxytune.teacher.families.base import DiffusionFamily
 from proxytune.teacher.generator import DiffusionGenerator
 
@@ -20,7 +20,7 @@ def teacher_family(name: str) -> DiffusionFamily:
     Raises:
         ProxytuneError: ModelUnknown.
     """
-    family: DiffusionFamily = load_entry_point(find_family(FAMILIES, name, "teacher"))()
+    family: DiffusionFamily = new_family(FAMILIES, name, "teacher")
     return family
 
 
