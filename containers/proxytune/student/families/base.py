@@ -60,7 +60,10 @@ class StudentFamily(ABC):
     activation_share: ClassVar[float] = 0.7
     image_size: int
 
-    @abstractmethod
+    # The loaded model's parts, of the family's own class, which has `image_size`.
+    _student: Any
+    _device: torch.device
+
     def load_model(
         self,
         folder: Path,
@@ -77,6 +80,17 @@ class StudentFamily(ABC):
 
         Raises:
             ProxytuneError: ModelMismatch.
+        """
+        model = self.load_parts(folder, image_size=image_size, dtype=dtype, device=device)
+        self.image_size, self._device = self._student.image_size, device
+        return model
+
+    @abstractmethod
+    def load_parts(self, folder: Path, **options: Any) -> nn.Module:
+        """Read a model folder into `_student` and return the transformer.
+
+        Args:
+            options: as given to `load_model`.
         """
 
     # Training
@@ -101,9 +115,9 @@ class StudentFamily(ABC):
             ProxytuneError: ModelNotFinite.
         """
 
-    @abstractmethod
     def free_encoders(self) -> None:
         """Drop the image tokenizer and the text encoder, whose work for the training is done."""
+        del self._student
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from proxytune.student.families.base import Batch, Optimizer, StudentFamily
@@ -27,17 +26,9 @@ class JanusFamily(StudentFamily):
 
     _student: Student
 
-    def load_model(
-        self,
-        folder: Path,
-        *,
-        image_size: int | None = None,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device,
-    ) -> Janus:
+    def load_parts(self, folder: Path, **options: Any) -> Janus:
         """Read the model folder."""
-        self._student = load_student(folder, image_size=image_size, dtype=dtype, device=device)
-        self.image_size, self._device = self._student.image_size, device
+        self._student = load_student(folder, **options)
         return self._student.lm
 
     def encode_captions(self, captions: Sequence[str], prompts: Sequence[str], token_word: str) -> None:
@@ -52,10 +43,6 @@ class JanusFamily(StudentFamily):
     def encode_images(self, images: Tensor) -> Tensor:
         """Encode by the VQ encoder."""
         return self._student.vq.encode_images(images)
-
-    def free_encoders(self) -> None:
-        """Drop the image tokenizer."""
-        del self._student
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Compute the loss under the prompts, or under what stands in for those that are dropped."""

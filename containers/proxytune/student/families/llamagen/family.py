@@ -33,19 +33,9 @@ class LlamaGenFamily(StudentFamily):
 
     _student: Student
 
-    def load_model(
-        self,
-        folder: Path,
-        *,
-        image_size: int | None = None,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device,
-    ) -> LlamaGen:
-        """Read the model folder."""
-        self._student = load_student(
-            folder, image_size=image_size, dtype=dtype, text_dtype=dtype, device=device
-        )
-        self.image_size, self._device = self._student.image_size, device
+    def load_parts(self, folder: Path, **options: Any) -> LlamaGen:
+        """Read the model folder; the text encoder has the transformer's number format."""
+        self._student = load_student(folder, text_dtype=options["dtype"], **options)
         self._features: dict[str, Tensor] = {}
         return self._student.gpt
 
@@ -58,10 +48,6 @@ class LlamaGenFamily(StudentFamily):
     def encode_images(self, images: Tensor) -> Tensor:
         """Encode by the VQ encoder."""
         return self._student.vq.encode(images)
-
-    def free_encoders(self) -> None:
-        """Drop the image tokenizer and the text encoder."""
-        del self._student
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Compute the loss under the captions, or under the null caption for those that are dropped."""
