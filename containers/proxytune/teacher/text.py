@@ -60,6 +60,11 @@ def concatenate(embeddings: Sequence[PromptEmbeddings]) -> PromptEmbeddings:
     )
 
 
+def part_endings(count: int) -> list[str]:
+    """List the endings of the names of a model's text encoders and tokenizers: none, `_2`, `_3`."""
+    return ["", *(f"_{number}" for number in range(2, count + 1))]
+
+
 def load_encoders(base: Path, classes: Sequence[str], dtype: torch.dtype) -> TextEncoders:
     """Load a model folder's text encoders, on the CPU.
 
@@ -73,8 +78,7 @@ def load_encoders(base: Path, classes: Sequence[str], dtype: torch.dtype) -> Tex
     import transformers
 
     tokenizers, encoders = [], []
-    for number, name in enumerate(classes, start=1):
-        ending = "" if number == 1 else f"_{number}"
+    for ending, name in zip(part_endings(len(classes)), classes, strict=True):
         tokenizer_class = transformers.T5Tokenizer if name.startswith("T5") else transformers.CLIPTokenizer
         folder = part_folder(base, f"tokenizer{ending}")
         tokenizers.append(tokenizer_class.from_pretrained(str(folder), local_files_only=True))

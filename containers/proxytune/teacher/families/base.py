@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from proxytune.contract.entry_points import load_entry_point
 from proxytune.teacher.kohya_export import OriginalWeight
+from proxytune.teacher.loading import load_named
 from proxytune.teacher.memory import Activations, transformer_activations
 from proxytune.teacher.objectives import Objective
-from proxytune.teacher.text import PromptEmbeddings, TextEncoders, load_encoders
+from proxytune.teacher.text import PromptEmbeddings, TextEncoders, load_encoders, part_endings
 
 # Pixels along one side of a token of SD3 and FLUX: the VAE's eight, two by two latents.
 PIXELS_PER_TOKEN = 16
@@ -75,6 +77,8 @@ class DiffusionFamily(ABC):
 
     Attributes:
         network: name of the network that is trained: its folder, and the prefix of its adapter's keys.
+        network_type, lora_type, pipeline_type: `module:Class` of diffusers' network, of what writes and reads
+            its adapters, and of its pipeline; imported only when used.
         text_encoders: classes of transformers for `text_encoder`, `text_encoder_2` and so on.
         targets: layers that carry an adapter, by the ends of their names; keys are the setting `adapted`.
         architecture: its name in the metadata of adapters (SAI model spec).
@@ -84,6 +88,9 @@ class DiffusionFamily(ABC):
     """
 
     network: str
+    network_type: str
+    lora_type: str
+    pipeline_type: str
     text_encoders: Sequence[str]
     targets: Mapping[str, Sequence[str]]
     architecture: str
@@ -91,13 +98,13 @@ class DiffusionFamily(ABC):
     patch: int
     blocks: Sequence[str]
 
-    @abstractmethod
     def network_class(self) -> Any:
         """Return diffusers' class of the network."""
+        return load_entry_point(self.network_type)
 
-    @abstractmethod
     def lora_loader(self) -> Any:
         """Return diffusers' class that writes and reads this family's adapters."""
+        return load_entry_point(self.lora_type)
 
     def load_text_encoders(self, base: Path, dtype: torch.dtype) -> TextEncoders:
         """Load the text encoders, on the CPU.
@@ -157,9 +164,22 @@ class DiffusionFamily(ABC):
             timesteps: (B,) as `NoisySample.timesteps`.
         """
 
-    @abstractmethod
     def pipeline(self, base: Path, network: Any, vae: Any) -> Any:
         """Make diffusers' pipeline without text encoders."""
+        endings = part_endings(len(self.text_encoders))
+        left_out = [part + ending for part in ("text_encoder", "tokenizer") for ending in endings]
+        return load_entry_point(self.pipeline_type)(
+            **{self.network: network},
+            vae=vae,
+            scheduler=load_named(base, "scheduler"),
+            **dict.fromkeys(left_out),
+            **self.pipeline_options(base),
+        )
+
+    def pipeline_options(self, base: Path) -> dict[str, Any]:
+        """Return the options of diffusers' pipeline that only this family has; none by default."""
+        del base
+        return {}
 
     def needs_empty_prompt(self, pipeline: Any, guidance: float) -> bool:
         """Return True when denoising with this guidance needs the empty prompt."""
@@ -167,19 +187,34 @@ class DiffusionFamily(ABC):
 
     def denoise(self, pipeline: Any, inputs: DenoisingInputs) -> Tensor:
         """Generate the latents of images, (B, C, h, w), normalised."""
-        network, empty = getattr(pipeline, self.network), inputs.empty
+        empty = inputs.empty
+        return self.run_pipeline(
+            pipeline,
+            inputs,
+            inputs.noise,
+            negative_prompt_embeds=None if empty is None else empty.states,
+            negative_pooled_prompt_embeds=None if empty is None else empty.pooled,
+        )
+
+    def run_pipeline(self, pipeline: Any, inputs: DenoisingInputs, noise: Tensor, **more: Any) -> Tensor:
+        """Run diffusers' pipeline and return its latents, in the form that the noise has.
+
+        Args:
+            noise: that of the inputs, in the network's form.
+            more: arguments of the pipeline that only some families have.
+        """
+        network = getattr(pipeline, self.network)
         latents: Tensor = pipeline(
             prompt_embeds=inputs.prompts.states,
             pooled_prompt_embeds=inputs.prompts.pooled,
-            negative_prompt_embeds=None if empty is None else empty.states,
-            negative_pooled_prompt_embeds=None if empty is None else empty.pooled,
-            latents=inputs.noise.to(network.device, network.dtype),
+            latents=noise.to(network.device, network.dtype),
             generator=inputs.generators,
             height=inputs.size,
             width=inputs.size,
             num_inference_steps=inputs.steps,
             guidance_scale=inputs.guidance,
             output_type="latent",
+            **more,
         ).images
         return latents
 

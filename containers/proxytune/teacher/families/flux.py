@@ -17,7 +17,6 @@ from proxytune.teacher.families.base import (
     joint_activations,
 )
 from proxytune.teacher.kohya_export import OriginalWeight
-from proxytune.teacher.loading import load_named
 from proxytune.teacher.memory import Activations
 from proxytune.teacher.objectives import FlowMatching, refuse_snr
 from proxytune.teacher.text import PromptEmbeddings, TextEncoders, clip_pooled, t5_states
@@ -50,22 +49,15 @@ class Flux(DiffusionFamily):
     """FLUX.1-dev."""
 
     network = "transformer"
+    network_type = "diffusers.models.transformers.transformer_flux:FluxTransformer2DModel"
+    lora_type = "diffusers.loaders.lora_pipeline:FluxLoraLoaderMixin"
+    pipeline_type = "diffusers.pipelines.flux.pipeline_flux:FluxPipeline"
     text_encoders = ("CLIPTextModel", "T5EncoderModel")
     targets = JOINT_TARGETS
     architecture = "flux-1-dev/lora"
     vae_float32 = False
     patch = 2
     blocks = ("FluxTransformerBlock", "FluxSingleTransformerBlock")
-
-    def network_class(self) -> Any:
-        from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
-
-        return FluxTransformer2DModel
-
-    def lora_loader(self) -> Any:
-        from diffusers.loaders.lora_pipeline import FluxLoraLoaderMixin
-
-        return FluxLoraLoaderMixin
 
     def encode_prompts(self, encoders: TextEncoders, prompts: list[str]) -> PromptEmbeddings:
         clip, t5 = zip(encoders.tokenizers, encoders.encoders, strict=True)
@@ -113,33 +105,13 @@ class Flux(DiffusionFamily):
         )[0]
         return unpack(packed, height, width)
 
-    def pipeline(self, base: Path, network: Any, vae: Any) -> Any:
-        from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
-
-        names = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
-        return FluxPipeline(
-            transformer=network, vae=vae, scheduler=load_named(base, "scheduler"), **dict.fromkeys(names)
-        )
-
     def needs_empty_prompt(self, pipeline: Any, guidance: float) -> bool:
         # Guidance is an input of the network.
         return False
 
     def denoise(self, pipeline: Any, inputs: DenoisingInputs) -> Tensor:
-        network = pipeline.transformer
         height, width = inputs.noise.shape[2:]
-        packed = pipeline(
-            prompt_embeds=inputs.prompts.states,
-            pooled_prompt_embeds=inputs.prompts.pooled,
-            latents=pack(inputs.noise).to(network.device, network.dtype),
-            generator=inputs.generators,
-            height=inputs.size,
-            width=inputs.size,
-            num_inference_steps=inputs.steps,
-            guidance_scale=inputs.guidance,
-            output_type="latent",
-        ).images
-        return unpack(packed, height, width)
+        return unpack(self.run_pipeline(pipeline, inputs, pack(inputs.noise)), height, width)
 
 
 def pack(latents: Tensor) -> Tensor:

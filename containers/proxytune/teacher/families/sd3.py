@@ -14,7 +14,6 @@ from torch import Tensor
 
 from proxytune.teacher.families.base import JOINT_TARGETS, DiffusionFamily, SizeAndCrop, joint_activations
 from proxytune.teacher.kohya_export import OriginalWeight
-from proxytune.teacher.loading import load_named
 from proxytune.teacher.memory import Activations
 from proxytune.teacher.objectives import FlowMatching, refuse_snr
 from proxytune.teacher.text import PromptEmbeddings, TextEncoders, clip_states, t5_states
@@ -42,22 +41,17 @@ class SD3(DiffusionFamily):
     """Stable Diffusion 3 and 3.5."""
 
     network = "transformer"
+    network_type = "diffusers.models.transformers.transformer_sd3:SD3Transformer2DModel"
+    lora_type = "diffusers.loaders.lora_pipeline:SD3LoraLoaderMixin"
+    pipeline_type = (
+        "diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3:StableDiffusion3Pipeline"
+    )
     text_encoders = ("CLIPTextModelWithProjection", "CLIPTextModelWithProjection", "T5EncoderModel")
     targets = JOINT_TARGETS
     architecture = "stable-diffusion-3/lora"
     vae_float32 = True
     patch = 2
     blocks = ("JointTransformerBlock",)
-
-    def network_class(self) -> Any:
-        from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
-
-        return SD3Transformer2DModel
-
-    def lora_loader(self) -> Any:
-        from diffusers.loaders.lora_pipeline import SD3LoraLoaderMixin
-
-        return SD3LoraLoaderMixin
 
     def encode_prompts(self, encoders: TextEncoders, prompts: list[str]) -> PromptEmbeddings:
         # The CLIPs' states side by side, padded to T5's width, then T5's.
@@ -99,16 +93,3 @@ class SD3(DiffusionFamily):
             return_dict=False,
         )[0]
         return prediction
-
-    def pipeline(self, base: Path, network: Any, vae: Any) -> Any:
-        from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import (
-            StableDiffusion3Pipeline,
-        )
-
-        names = [f"{part}{ending}" for part in ("text_encoder", "tokenizer") for ending in ("", "_2", "_3")]
-        return StableDiffusion3Pipeline(
-            transformer=network,
-            vae=vae,
-            scheduler=load_named(base, "scheduler"),
-            **dict.fromkeys(names),
-        )

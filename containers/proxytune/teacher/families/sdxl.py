@@ -10,7 +10,7 @@ from torch import Tensor
 
 from proxytune.teacher.families.base import DiffusionFamily, SizeAndCrop
 from proxytune.teacher.kohya_export import OriginalWeight
-from proxytune.teacher.loading import load_named, model_index
+from proxytune.teacher.loading import model_index
 from proxytune.teacher.memory import Activations, unet_activations
 from proxytune.teacher.objectives import Denoising
 from proxytune.teacher.text import PromptEmbeddings, TextEncoders, clip_states
@@ -33,6 +33,11 @@ class SDXL(DiffusionFamily):
     """SDXL 1.0."""
 
     network = "unet"
+    network_type = "diffusers.models.unets.unet_2d_condition:UNet2DConditionModel"
+    lora_type = "diffusers.loaders.lora_pipeline:StableDiffusionXLLoraLoaderMixin"
+    pipeline_type = (
+        "diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl:StableDiffusionXLPipeline"
+    )
     text_encoders = ("CLIPTextModel", "CLIPTextModelWithProjection")
     targets = TARGETS
     architecture = "stable-diffusion-xl-v1-base/lora"
@@ -40,16 +45,6 @@ class SDXL(DiffusionFamily):
     vae_float32 = True
     patch = 1
     blocks = ("BasicTransformerBlock",)
-
-    def network_class(self) -> Any:
-        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-        return UNet2DConditionModel
-
-    def lora_loader(self) -> Any:
-        from diffusers.loaders.lora_pipeline import StableDiffusionXLLoraLoaderMixin
-
-        return StableDiffusionXLLoraLoaderMixin
 
     def encode_prompts(self, encoders: TextEncoders, prompts: list[str]) -> PromptEmbeddings:
         # The states before the last layer of both side by side, and the pooled vector of the second.
@@ -87,22 +82,9 @@ class SDXL(DiffusionFamily):
         )[0]
         return prediction
 
-    def pipeline(self, base: Path, network: Any, vae: Any) -> Any:
-        from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import (
-            StableDiffusionXLPipeline,
-        )
-
-        return StableDiffusionXLPipeline(
-            vae=vae,
-            unet=network,
-            scheduler=load_named(base, "scheduler"),
-            text_encoder=None,
-            text_encoder_2=None,
-            tokenizer=None,
-            tokenizer_2=None,
-            force_zeros_for_empty_prompt=bool(model_index(base).get("force_zeros_for_empty_prompt", True)),
-            add_watermarker=False,
-        )
+    def pipeline_options(self, base: Path) -> dict[str, Any]:
+        zeros = bool(model_index(base).get("force_zeros_for_empty_prompt", True))
+        return {"force_zeros_for_empty_prompt": zeros, "add_watermarker": False}
 
     def needs_empty_prompt(self, pipeline: Any, guidance: float) -> bool:
         # Most SDXL models take zeros in its place.
