@@ -100,12 +100,21 @@ const CLIENTS: Readonly<Record<(typeof LAMBDA_NAMES)[number], readonly string[]>
   'publish-run': ['dynamodb', 's3', 'sns'],
 };
 
-test.each(LAMBDA_NAMES)('%s has the AWS clients that it uses, and no others', (name) => {
+/** Files of which something is left in a bundle. */
+function filesIn(name: (typeof LAMBDA_NAMES)[number]): string[] {
   const [, output] =
     Object.entries(metafile.outputs).find(([file]) => file.endsWith(`/${name}/index.mjs`)) ?? [];
   const used = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
-  const clients = used.flatMap(([file]) => /@aws-sdk\/client-([\w-]+)\//.exec(file)?.[1] ?? []);
+  return used.map(([file]) => file);
+}
+
+test.each(LAMBDA_NAMES)('%s has the AWS clients that it uses, and no others', (name) => {
+  const clients = filesIn(name).flatMap((file) => /@aws-sdk\/client-([\w-]+)\//.exec(file)?.[1] ?? []);
   expect([...new Set(clients)].sort()).toEqual(CLIENTS[name]);
+});
+
+test.each(['start-run', 'inspect-photos'] as const)('%s parses no schema, so zod is not in it', (name) => {
+  expect(filesIn(name).filter((file) => file.includes('/zod/'))).toEqual([]);
 });
 
 test('bundling again changes no file, so that no deployment follows', () => {

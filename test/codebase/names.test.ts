@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { names } from '../../lib/core/contract/names.ts';
+import { namesSchema } from '../../lib/core/contract/names-schema.ts';
 
 const root = join(import.meta.dirname, '../..');
 const CODE = ['lib', 'lambdas', 'containers/proxytune'];
@@ -92,4 +93,8 @@ test('each exception is still needed', () => {
     return !texts.some(([file, text]) => where.test(file) && pattern?.test(code(text)));
   });
   expect(unused).toEqual([]);
+});
+
+test('names.json fits its schema', () => {
+  expect(namesSchema.parse(names)).toEqual(names);
 });

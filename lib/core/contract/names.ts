@@ -1,90 +1,9 @@
 /**
  * Names and limits that TypeScript and Python both use, in one file: `names.json`, which is exported to the containers
- * unchanged. Python reads it in containers/proxytune/contract/names.py.
+ * unchanged. Python reads it in containers/proxytune/contract/names.py. A test checks it against its schema: parsing it
+ * here would put zod into lambdas that need no schema, and double their size.
  */
-import { z } from 'zod';
 import data from './names.json' with { type: 'json' };
+import type { Names } from './names-schema.ts';
 
-const name = z.string().min(1);
-const generatingRole = z.enum(['teacher', 'student']);
-
-const schema = z.strictObject({
-  limits: z.strictObject({
-    /** Of a subject. */
-    photos: z.int().min(1),
-    /** More cost more than they can teach. */
-    proxies: z.int().min(1),
-    /** Of a training; ten times as many as any recipe needs. */
-    steps: z.int().min(1),
-    /** The mean of 200 proxies is known to about 0.01; more would only make the report large. */
-    scoredProxies: z.int().min(1),
-  }),
-  /** Input channels of training jobs: folders below /opt/ml/input/data. */
-  channels: z.strictObject({
-    /** The base model that is tuned, or that generates. */
-    base: name,
-    adapter: name,
-    chunks: name,
-    plan: name,
-    references: name,
-    proxies: name,
-    curation: name,
-    clip: name,
-    dino: name,
-    /** Class images that an earlier run generated; optional. */
-    classImages: name,
-    /** Images of the teacher's checkpoints, and which checkpoint was selected. */
-    validation: name,
-    samplesTeacher: name,
-    samplesStudent: name,
-    importRequest: name,
-  }),
-  files: z.strictObject({
-    plan: name,
-    /** Next to the references: the result of the photos' inspection. */
-    findings: name,
-    progress: name,
-    choice: name,
-    curation: name,
-    /** The last file of a complete base model. */
-    manifest: name,
-    importRequest: name,
-    /** SageMaker's own name for the output of a training job. */
-    adapterArchive: name,
-    classArchive: name,
-    metrics: name,
-    reportPage: name,
-  }),
-  /** Below the checkpoint folder of the stage teach. */
-  folders: z.strictObject({ classImages: name, validation: name }),
-  /** `chunk-0001.json`; a batch transform appends its own ending to the name of an object that it answers. */
-  chunks: z.strictObject({ prefix: name, digits: z.int().min(1), suffix: name, shardEnding: name }),
-  /** The model that generates the images of a stage. */
-  stageRoles: z.strictObject({
-    synthesize: generatingRole,
-    'sample-teacher': generatingRole,
-    'sample-student': generatingRole,
-  }),
-  /** The seed of an image is the request's seed + stream * streamWidth + its number, within 31 bits. */
-  seeds: z.strictObject({
-    streamWidth: z.int(),
-    /** Apart from each other, so that no proxy repeats the noise of a sample. */
-    streams: z.strictObject({ proxies: z.int(), samples: z.int(), validation: z.int() }),
-  }),
-  /** Places in the report that publish fills in: `{stage}` stands for the stage of the job. */
-  reportSlots: z.strictObject({ stages: name, job: name }),
-  /** Variables of a serving container. */
-  environment: z.strictObject({
-    role: name,
-    family: name,
-    model: name,
-    baseModel: name,
-    /** Address of the chunks to come, so that their prompts can be encoded at once. */
-    chunks: name,
-    /** Address to write an error to, because a batch transform reports none. */
-    failureNote: name,
-    bindHost: name,
-  }),
-});
-
-export const names = schema.parse(data);
+export const names = data as Names;
