@@ -84,9 +84,7 @@ def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
         if not sizes:
             raise _missing(uri, "the prefix contains no objects")
         if sizes.pop(MANIFEST_FILE, None) is None:
-            raise _missing(
-                uri, f"it has no {MANIFEST_FILE}, which an import writes last"
-            )
+            raise _missing(uri, f"it has no {MANIFEST_FILE}, which an import writes last")
         content = client.get_object(Bucket=bucket, Key=prefix + MANIFEST_FILE)["Body"].read()
         manifest = parse(content.decode("utf-8", "replace"), uri)
         check_sizes(manifest, sizes, uri)

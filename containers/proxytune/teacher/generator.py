@@ -90,7 +90,7 @@ class DiffusionGenerator(ImageGenerator):
             batch = waiting[:count]
             # Compiled code is for one shape: a smaller batch is filled up with its last image.
             filled = batch + (batch[-1],) * (count - len(batch)) if compiled else batch
-            attempt = partial(self._draw_batch, filled, chunk, len(batch), empty=empty, compiled=compiled)
+            attempt = partial(self._generate_batch, filled, chunk, len(batch), empty=empty, compiled=compiled)
             images = self._backoff.attempt(len(batch), len(filled), attempt)
             if images is None:
                 continue
@@ -131,7 +131,7 @@ class DiffusionGenerator(ImageGenerator):
             self._compiled = True
         return compiled
 
-    def _draw_batch(
+    def _generate_batch(
         self,
         batch: tuple[PictureRequest, ...],
         chunk: Chunk,

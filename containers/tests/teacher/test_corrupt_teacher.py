@@ -109,10 +109,12 @@ def test_all_photos_and_class_images_are_checked_before_the_first_step(tiny_mode
 
 def test_corrupt_images_are_refused_and_not_generated_black(tiny_model, tmp_path):
     base = corrupted(tiny_model("sdxl-tiny"), tmp_path / "a", VAE, "decoder.conv_out.bias", NAN)
-    refused("VAE AutoencoderKL", "float32, for the image of seed 11", loaded(base, None).draw, one_image())
+    refused(
+        "VAE AutoencoderKL", "float32, for the image of seed 11", loaded(base, None).generate, one_image()
+    )
     network = "transformer/diffusion_pytorch_model.safetensors"
     base = corrupted(tiny_model("flux-dev-tiny"), tmp_path / "b", network, "proj_out.bias", NAN)
-    error = refused("network FluxTransformer2DModel", "float32", loaded(base, None).draw, one_image())
+    error = refused("network FluxTransformer2DModel", "float32", loaded(base, None).generate, one_image())
     assert "learningRate" in error.remedy
 
 
@@ -124,7 +126,7 @@ def test_an_expected_prompt_is_refused_before_anything_is_generated(tiny_model, 
     part, tensor, kind = LAST_NORM["sd3-medium-tiny"]
     file = f"{part}/model.safetensors"
     generator = loaded(corrupted(tiny_model("sd3-medium-tiny"), tmp_path, file, tensor, NAN), None)
-    refused(kind, "'a ohwx dog'", generator.expect, ["a ohwx dog"])
+    refused(kind, "'a ohwx dog'", generator.encode_ahead, ["a ohwx dog"])
 
 
 @pytest.mark.parametrize("value", [NAN, float("inf")])

@@ -54,7 +54,7 @@ def test_a_teach_job_does_as_much_as_its_case_says(case, tiny_model, tmp_path, m
     count_calls(
         monkeypatch,
         DiffusionGenerator,
-        "draw",
+        "generate",
         lambda _self, chunk: done.update(classImages=len(chunk.pictures)),
     )
     read = count_encoded(monkeypatch)
