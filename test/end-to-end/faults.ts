@@ -148,7 +148,7 @@ async function expectCurated(cloud: TestCloud, run: string): Promise<void> {
   expect(jobs.filter((name) => /^(synthesize|curate)/.test(name)).sort()).toEqual(expectedJobs.sort());
   const page = (await readText(cloud, `runs/${run}/report/index.html`)) ?? '';
   expect(page).toContain(`${curation.kept} of 8 were kept`);
-  expect(page).toContain('Drawing ended after 8 of at most 12 proxies');
+  expect(page).toContain('Generation ended after 8 of at most 12 proxies');
   const metrics = await metricsOf(cloud, run);
   expect(metrics.curation).toMatchObject({ drawn: 8, kept: curation.kept, rounds: 2, satisfied: true });
   expect(metrics.rows.find(({ name }) => name === 'proxies')?.pictures).toBe(curation.kept);

@@ -5,5 +5,5 @@
     criteria     Limits, classify: kept or dropped, with the reasons
     coverage     measure_coverage: what each round added
 
-Later stages read curation.json with `proxytune.images.kept`, which needs no encoder.
+Later stages read curation.json with `proxytune.images.curated`, which needs no encoder.
 """

@@ -1,4 +1,4 @@
-"""The pictures of a run, gathered from the channels and checked against the plan before the scoring."""
+"""The images of a run: read from the channels, and checked against the plan before they are scored."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from proxytune.contract.names import CHANNELS, LIMITS
 from proxytune.contract.types.plan import Plan
 from proxytune.images import dataset
 from proxytune.images import shard as shards
-from proxytune.images.kept import Judged, read_judged
+from proxytune.images.curated import CuratedProxies, read_curated_proxies
 from proxytune.metrics.pictures import Picture, references
 from proxytune.metrics.prompts import plain_prompts
 from proxytune.metrics.scores import evenly
 
 
-def collect(folders: Folders, plan: Plan, judged: Judged | None = None) -> list[Picture]:
-    """Every picture that is scored: all references, all samples, and `LIMITS.scored_proxies` proxies at most.
+def collect(folders: Folders, plan: Plan, curated: CuratedProxies | None = None) -> list[Picture]:
+    """Collect the images to score: all references, all samples, and up to `LIMITS.scored_proxies` proxies.
 
     Args:
-        judged: the proxies of a run with a curation, of which only those that are kept are scored; None for a
-            run without.
+        curated: the proxies of a run with a curation, of which only the kept ones are scored; otherwise None.
 
     Raises:
         ProxytuneError: ChannelMissing, ShardInvalid (samples that are incomplete or not of this plan),
@@ -31,39 +30,40 @@ def collect(folders: Folders, plan: Plan, judged: Judged | None = None) -> list[
     """
     return [
         *references(folders.channel(CHANNELS.references)),
-        *proxies(folders.channel(CHANNELS.proxies), plan, judged),
+        *proxies(folders.channel(CHANNELS.proxies), plan, curated),
         *samples(folders.channel(CHANNELS.samples_teacher), plan, "teacher"),
         *samples(folders.channel(CHANNELS.samples_student), plan, "student"),
     ]
 
 
-def judged_proxies(folders: Folders, plan: Plan) -> Judged | None:
-    """The proxies by their verdict; None where the plan asks for no curation.
+def curated_proxies(folders: Folders, plan: Plan) -> CuratedProxies | None:
+    """Read the kept and dropped proxies; None where the plan has no curation.
 
     Raises:
         ProxytuneError: ChannelMissing, ProxiesIncomplete, ShardInvalid.
     """
     if plan.get("curation") is None:
         return None
-    return read_judged(folders.channel(CHANNELS.proxies), folders.channel(CHANNELS.curation))
+    return read_curated_proxies(folders.channel(CHANNELS.proxies), folders.channel(CHANNELS.curation))
 
 
-def proxies(channel: Path, plan: Plan, judged: Judged | None) -> list[Picture]:
-    """At most LIMITS.scored_proxies of the proxies, with the prompt that each was drawn from.
+def proxies(channel: Path, plan: Plan, curated: CuratedProxies | None) -> list[Picture]:
+    """Select up to LIMITS.scored_proxies of the proxies, each with its prompt.
 
     Raises:
         ProxytuneError: ProxiesIncomplete, ShardInvalid.
     """
     plain = plain_prompts(plan)
-    found = dataset.read_proxies(channel, plan["proxies"]) if judged is None else judged.kept
-    return [_drawn("proxies", found[place], plain) for place in evenly(len(found), LIMITS.scored_proxies)]
+    available = dataset.read_proxies(channel, plan["proxies"]) if curated is None else curated.kept
+    selected = [available[position] for position in evenly(len(available), LIMITS.scored_proxies)]
+    return [_with_prompt("proxies", picture, plain) for picture in selected]
 
 
 def samples(channel: Path, plan: Plan, role: str) -> list[Picture]:
-    """The samples of a model, tuned and untuned: rows `<role>` and `<role>-base`.
+    """Read the samples of a model, tuned and untuned: rows `<role>` and `<role>-base`.
 
     Args:
-        channel: holds the shards.
+        channel: has the shards.
         plan: of the run.
         role: teacher or student.
 
@@ -71,12 +71,12 @@ def samples(channel: Path, plan: Plan, role: str) -> list[Picture]:
         ProxytuneError: ShardInvalid when some are missing, or belong to another stage or plan.
     """
     plain = {entry["prompt"]: entry["plain"] for entry in plan["prompts"]["evaluation"]}
-    found = dataset.read_all(channel)
-    foreign = sorted({picture.record.stage for picture in found} - {f"sample-{role}"})
+    stored = dataset.read_all(channel)
+    foreign = sorted({picture.record.stage for picture in stored} - {f"sample-{role}"})
     if foreign:
         raise _samples_invalid(role, f"they are of stage {', '.join(foreign)}", f"stage sample-{role} only")
     rows = {"tuned": role, "base": f"{role}-base"}
-    pictures = [_drawn(rows[picture.record.variant], picture, plain) for picture in found]
+    pictures = [_with_prompt(rows[picture.record.variant], picture, plain) for picture in stored]
     copies = plan["samples"]["picturesPerPrompt"]
     counts = Counter((picture.row, picture.prompt) for picture in pictures)
     for row in rows.values():
@@ -84,18 +84,18 @@ def samples(channel: Path, plan: Plan, role: str) -> list[Picture]:
             if counts[row, prompt] != copies:
                 raise _samples_invalid(
                     role,
-                    f"{counts[row, prompt]} pictures of row {row} for the prompt '{prompt}'",
-                    f"{copies} pictures of every evaluation prompt, tuned and untuned",
+                    f"{counts[row, prompt]} images of row {row} for the prompt '{prompt}'",
+                    f"{copies} images of every evaluation prompt, tuned and untuned",
                 )
     return pictures
 
 
-def _drawn(row: str, picture: shards.Picture, plain: Mapping[str, str]) -> Picture:
+def _with_prompt(row: str, picture: shards.Picture, plain: Mapping[str, str]) -> Picture:
     record = picture.record
     if record.prompt not in plain:
         raise shards.invalid(
             picture.shard,
-            f"its picture {record.index} has the prompt '{record.prompt}', which is not in the plan",
+            f"its image {record.index} has the prompt '{record.prompt}', which is not in the plan",
         )
     return Picture(row, record.index, record.prompt, plain[record.prompt], record.seed, picture.png)
 
@@ -103,7 +103,7 @@ def _drawn(row: str, picture: shards.Picture, plain: Mapping[str, str]) -> Pictu
 def _samples_invalid(role: str, given: str, allowed: str) -> ProxytuneError:
     return ProxytuneError(
         "ShardInvalid",
-        what=f"The samples of the {role} are not those of the plan",
+        what=f"The samples of the {role} do not match the plan",
         given=given,
         allowed=allowed,
         remedy=f"run the stage sample-{role} again",

@@ -1,4 +1,4 @@
-"""The evaluate job: from the run's pictures to the report and the metrics in the model folder."""
+"""The evaluate job: from the images of the run to report and metrics in the model folder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import EvaluateHyperparameters
 from proxytune.contract.types.plan import Plan
-from proxytune.evaluation.collect import collect, judged_proxies
-from proxytune.evaluation.development import read_development
-from proxytune.evaluation.exact import Judge, judge_of
+from proxytune.evaluation.collect import collect, curated_proxies
+from proxytune.evaluation.exact import ExactScorer, exact_scorer
 from proxytune.evaluation.metrics_file import build_metrics, write_metrics
 from proxytune.evaluation.pictures import ScoredPicture, View, save_view
 from proxytune.evaluation.report.curation import show_curation, summary
 from proxytune.evaluation.report.page import write_report
+from proxytune.evaluation.validation import read_validation
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 from proxytune.metrics.pictures import Picture, open_picture
 from proxytune.metrics.scores import among_themselves, to_prompts, to_references
@@ -34,30 +34,30 @@ from proxytune.training.device import default_device
 if TYPE_CHECKING:
     from proxytune.drawn_world.ground_truth.measures import Exact
 
-# Pictures open at once: 32 of 1024 pixels are 100 MB. The encoders take them as one batch.
+# Images that are open at once, and the encoders' batch: 32 of 1024 pixels take 100 MB.
 BATCH = 32
 PACKAGES = ("proxytune", "torch", "transformers", "tokenizers", "numpy", "pillow", "jinja2")
 
 
 def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: StopRequest) -> None:
-    """Score the run's pictures and write the report.
+    """Score the images of the run and write the report.
 
-    Nothing is resumed: a second attempt begins anew, which costs minutes. SIGTERM therefore needs no answer
-    here; the page is written last, so that a folder with index.html is whole.
+    Nothing is resumed: a second attempt starts again, which costs minutes. SIGTERM therefore needs no
+    handling; the page is written last, so a folder with index.html is complete.
 
     Args:
         folders: channels plan, references, proxies, samples-teacher, samples-student, clip, dino, and
             curation and validation where the plan asks for them; outputs go to its model folder.
         hyperparameters: of stage evaluate; `seed` is that of the bootstrap.
-        stop: not used, see above.
+        stop: unused, see above.
 
     Raises:
         ProxytuneError: ChannelMissing, ShardInvalid, ProxiesIncomplete, ModelMismatch, RequestInvalid.
     """
     plan = read_plan(folders.channel(CHANNELS.plan))
-    judge = judge_of(plan)
-    judged = judged_proxies(folders, plan)
-    pictures = collect(folders, plan, judged)
+    score_exactly = exact_scorer(plan)
+    proxies = curated_proxies(folders, plan)
+    pictures = collect(folders, plan, proxies)
     report = folders.model
     report.mkdir(parents=True, exist_ok=True)
     progress = ProgressFile(folders.checkpoints, "evaluate", len(pictures))
@@ -66,32 +66,32 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
     clip = ClipEncoder(folders.channel(CHANNELS.clip), device)
     dino = DinoEncoder(folders.channel(CHANNELS.dino), device)
     progress.restart_rate(0)
-    encoded = encode(pictures, clip, dino, judge, report, progress)
+    encoded = encode(pictures, clip, dino, score_exactly, report, progress)
     scored = score(pictures, encoded, clip)
-    development = read_development(folders, plan, report)
-    curated = None if judged is None else show_curation(judged, report)
+    validation = read_validation(folders, plan, report)
+    curation = None if proxies is None else show_curation(proxies, report)
     metrics = build_metrics(
         plan,
         scored,
         _evaluator(plan, clip, dino, device),
         hyperparameters["seed"],
         {
-            **({} if development is None else {"choice": development.record}),
-            **({} if curated is None else {"curation": summary(curated.record)}),
+            **({} if validation is None else {"choice": validation.record}),
+            **({} if curation is None else {"curation": summary(curation.record)}),
         },
     )
     write_metrics(metrics, report)
     references = [
         view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"
     ]
-    write_report(plan, metrics, references, scored, report, development, curated)
+    write_report(plan, metrics, references, scored, report, validation, curation)
     progress.write("report written", len(pictures))
     print(metrics["verdict"], flush=True)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Per picture, in order: its two unit vectors, its exact measures if there are any, and its files."""
+    """Per image, in order: its two unit vectors, its exact measures if there are any, and its files."""
 
     clip: Vectors
     dino: Vectors
@@ -101,7 +101,7 @@ class Encoded:
     def scored(
         self, at: int, picture: Picture, clip_i: float, clip_t: float | None, dino: float
     ) -> ScoredPicture:
-        """The picture at a place with its scores."""
+        """The image at a position with its scores."""
         return ScoredPicture(picture, self.views[at], clip_i, clip_t, dino, self.exact[at])
 
 
@@ -109,11 +109,11 @@ def encode(
     pictures: Sequence[Picture],
     clip: ClipEncoder,
     dino: DinoEncoder,
-    judge: Judge,
+    score_exactly: ExactScorer,
     report: Path,
     progress: ProgressFile,
 ) -> Encoded:
-    """Open every picture once: for both encoders, the judge, and the files that the report shows."""
+    """Open every image once: for both encoders, the exact measures, and the files of the report."""
     clip_parts, dino_parts = [], []
     exact: list[Exact | None] = []
     views: list[View] = []
@@ -123,19 +123,19 @@ def encode(
         opened = [open_picture(picture, content) for picture, content in zip(batch, contents, strict=True)]
         clip_parts.append(clip.pictures(opened, BATCH))
         dino_parts.append(dino.pictures(opened, BATCH))
-        exact += judge(opened, [picture.prompt for picture in batch])
+        exact += score_exactly(opened, [picture.prompt for picture in batch])
         for picture, content, image in zip(batch, contents, opened, strict=True):
             views.append(save_view(picture, content, image, report))
         if progress.due():
-            progress.write("scoring pictures", start + len(batch))
+            progress.write("scoring images", start + len(batch))
     return Encoded(np.concatenate(clip_parts), np.concatenate(dino_parts), exact, views)
 
 
 def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> list[ScoredPicture]:
-    """The scores of every picture; a single photo has no others to be compared with and gets none."""
+    """Score every image; a single photo cannot be compared with others and is left out."""
     of_row: dict[str, list[int]] = {}
-    for place, picture in enumerate(pictures):
-        of_row.setdefault(picture.row, []).append(place)
+    for position, picture in enumerate(pictures):
+        of_row.setdefault(picture.row, []).append(position)
     photos = of_row.pop("photos")
     scored = []
     if len(photos) > 1:
@@ -144,14 +144,14 @@ def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> l
             encoded.scored(at, pictures[at], clip_i[nth], None, dino[nth]) for nth, at in enumerate(photos)
         ]
     texts = _text_vectors(pictures, clip)
-    for places in of_row.values():
-        clip_i = to_references(encoded.clip[places], encoded.clip[photos])
-        dino = to_references(encoded.dino[places], encoded.dino[photos])
-        prompts = np.stack([texts[pictures[at].plain or ""] for at in places])
-        clip_t = to_prompts(encoded.clip[places], prompts)
+    for positions in of_row.values():
+        clip_i = to_references(encoded.clip[positions], encoded.clip[photos])
+        dino = to_references(encoded.dino[positions], encoded.dino[photos])
+        prompts = np.stack([texts[pictures[at].plain or ""] for at in positions])
+        clip_t = to_prompts(encoded.clip[positions], prompts)
         scored += [
             encoded.scored(at, pictures[at], clip_i[nth], clip_t[nth], dino[nth])
-            for nth, at in enumerate(places)
+            for nth, at in enumerate(positions)
         ]
     return scored
 

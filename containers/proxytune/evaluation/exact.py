@@ -1,7 +1,7 @@
-"""The exact measures: what a picture shows against the truth about its subject.
+"""The exact measures: an image compared with the ground truth about its subject.
 
-Nobody knows the truth about a photographed subject. A drawn one's stands in its request (`truth`), and then
-colours, pattern, outline, category and context are read back from the pixels, without an encoder.
+A photographed subject has no ground truth. That of a drawn one is in its request (`truth`); colours, pattern,
+outline, category and context are then read from the pixels, without an encoder.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from PIL import Image
 
 from proxytune.contract.types.plan import Plan
-from proxytune.metrics.scores import summarise
+from proxytune.metrics.scores import summarize
 
 if TYPE_CHECKING:
     # Only a run that needs the drawn domain loads it.
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 EXACT = ("palette", "shape", "pattern", "category", "context")
 """The measures, in the order of metrics.json and metrics.csv."""
 
-Judge: TypeAlias = "Callable[[Sequence[Image.Image], Sequence[str | None]], Sequence[Exact | None]]"
-"""From pictures and their prompts (None for a photo) to their measures."""
+ExactScorer: TypeAlias = "Callable[[Sequence[Image.Image], Sequence[str | None]], Sequence[Exact | None]]"
+"""From images and their prompts (None for a photo) to their measures."""
 
 
-def judge_of(plan: Plan) -> Judge:
-    """The judge of a run: one that knows the truth where the request tells it, else one that says nothing.
+def exact_scorer(plan: Plan) -> ExactScorer:
+    """Create the scorer of a run; it returns None for every image when the request has no ground truth.
 
     Args:
         plan: of the run.
 
     Raises:
-        ProxytuneError: RequestInvalid when the truth is about nothing that could be measured.
+        ProxytuneError: RequestInvalid when the ground truth is of a category that cannot be measured.
     """
     truth = plan["request"].get("truth")
     if truth is None:
@@ -44,19 +44,19 @@ def judge_of(plan: Plan) -> Judge:
 
 
 def exact_row(measures: Sequence[Exact], seed: int) -> dict[str, Any]:
-    """Means over pictures; what is right or wrong becomes the share of pictures that are right.
+    """Compute means over images; of yes-or-no measures, the share of images that are right.
 
     Args:
-        measures: of at least one picture.
+        measures: of at least one image.
         seed: of the bootstrap.
 
     Returns:
-        palette, shape, pattern, category and context, each {mean, low, high}; context None where no prompt
-        names one.
+        palette, shape, pattern, category and context, each {mean, low, high}; context is None where no
+        prompt names one.
     """
 
     def mean(name: str) -> dict[str, float] | None:
         values = [getattr(one, name) for one in measures if getattr(one, name) is not None]
-        return asdict(summarise([float(value) for value in values], seed)) if values else None
+        return asdict(summarize([float(value) for value in values], seed)) if values else None
 
     return {name: mean(name) for name in EXACT}

@@ -2,20 +2,20 @@
 
 metrics.csv has these columns:
 
-    kind      `mean` (one line a row) or `picture` (one line a picture)
+    kind      `mean` (one line per row) or `picture` (one line per image)
     row       photos, teacher-base, student-base, proxies, teacher, student
-    index     of a picture: its number within its stage; a photo's place among the references
-    prompt    of a picture: what it was drawn from; empty for photos
-    seed      of a picture: the seed it was drawn with; empty for photos
-    file      of a picture: relative to the report's folder
-    pictures  of a mean: over how many pictures
+    index     of an image: its index within its stage; of a photo: its position among the references
+    prompt    of an image: that it was generated from; empty for photos
+    seed      of an image: that it was generated with; empty for photos
+    file      of an image: relative to the report's folder
+    pictures  of a mean: the number of images
     clip_i, clip_t, dino                the score, or the mean of the scores
     <score>_low, <score>_high           of a mean: ends of its 95 % bootstrap interval
 
-and, where the request tells the truth about its subject, after the others with their ends:
+and, where the request has the ground truth of its subject, after the others with their ends:
 
     palette, shape                      the exact measures of `exact`, or their means
-    pattern, category, context          1 right, 0 wrong; of a mean the share that is right
+    pattern, category, context          1 right, 0 wrong; of a mean: the share of right ones
 
 A field that does not apply is empty.
 """
@@ -39,7 +39,7 @@ from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.exact import EXACT, exact_row
 from proxytune.evaluation.pictures import ScoredPicture
 from proxytune.evaluation.verdict import verdict
-from proxytune.metrics.scores import Score, summarise
+from proxytune.metrics.scores import Score, summarize
 
 ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")
 SCORES = ("clip_i", "clip_t", "dino")
@@ -58,19 +58,19 @@ def build_metrics(
     pictures: Sequence[ScoredPicture],
     evaluator: Mapping[str, Any],
     seed: int,
-    beside: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Metrics:
-    """What the evaluation measured, in the form of metrics.schema.json.
+    """Build the content of metrics.json, in the form of metrics.schema.json.
 
     Args:
         plan: of the run.
         pictures: all that were scored, in any order.
         evaluator: clip, dino, clip_sha256, dino_sha256, versions.
         seed: of the bootstrap.
-        beside: fields of the schema that only some runs have.
+        extra: fields of the schema that only some runs have.
 
     Raises:
-        ValueError: the result does not fit the schema, which would be a fault of this code.
+        ValueError: the result does not fit the schema, which would be a bug.
     """
     ordered = sorted(pictures, key=lambda scored: (ROWS.index(scored.picture.row), scored.picture.index))
     rows, dino = [], {}
@@ -88,7 +88,7 @@ def build_metrics(
         "pictures": [_picture(scored) for scored in ordered],
         "verdict": verdict(dino, models_of(plan)),
         "evaluator": dict(evaluator),
-        **(beside or {}),
+        **(extra or {}),
         "stages": [],
     }
     wrong = schema.check("metrics", metrics)
@@ -99,16 +99,16 @@ def build_metrics(
 
 
 def write_metrics(metrics: Metrics, report: Path) -> None:
-    """Write metrics.json and metrics.csv into the report's folder, each at once or not at all."""
+    """Write metrics.json and metrics.csv into the report's folder, each atomically."""
     replace_file(report / FILES.metrics, (json.dumps(metrics, indent=1, ensure_ascii=False) + "\n").encode())
     replace_file(report / "metrics.csv", as_csv(metrics).encode())
 
 
 def as_csv(metrics: Metrics) -> str:
-    """The numbers of metrics.json as a table; its columns are described at the top of this file."""
+    """Format the numbers of metrics.json as a table; the columns are described at the top of this file."""
     text = io.StringIO()
-    known = any("exact" in row for row in metrics["rows"])
-    columns = COLUMNS + EXACT_COLUMNS if known else COLUMNS
+    has_exact = any("exact" in row for row in metrics["rows"])
+    columns = COLUMNS + EXACT_COLUMNS if has_exact else COLUMNS
     table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     table.writeheader()
     for row in metrics["rows"]:
@@ -136,12 +136,12 @@ def _ends(means: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
 
 def _row(name: str, members: Sequence[ScoredPicture], seed: int) -> tuple[dict[str, Any], Score]:
     clip_t = [scored.clip_t for scored in members if scored.clip_t is not None]
-    dino = summarise([scored.dino for scored in members], seed)
+    dino = summarize([scored.dino for scored in members], seed)
     row = {
         "name": name,
         "pictures": len(members),
-        "clip_i": asdict(summarise([scored.clip_i for scored in members], seed)),
-        "clip_t": asdict(summarise(clip_t, seed)) if clip_t else None,
+        "clip_i": asdict(summarize([scored.clip_i for scored in members], seed)),
+        "clip_t": asdict(summarize(clip_t, seed)) if clip_t else None,
         "dino": asdict(dino),
     }
     exact = [scored.exact for scored in members if scored.exact is not None]

@@ -1,4 +1,4 @@
-"""The pictures that are scored, and the form in which the report shows them."""
+"""The scored images, and their files in the report."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from proxytune.metrics.pictures import Picture
 if TYPE_CHECKING:
     from proxytune.drawn_world.ground_truth.measures import Exact
 
-# A picture of at most this side is shown as it is, to the pixel; scaling it down would save nothing.
+# An image of at most this side is shown unchanged; scaling it down would save nothing.
 EXACT = 256
-# Side of what opens at a click, and of what stands in the page: 400 samples then weigh about 40 MB.
+# Sides of the image that opens at a click, and of the one in the page: 400 samples then take about 40 MB.
 OPENED, SHOWN = 768, 320
 JPEG_QUALITY = 88
 
 
 @dataclass(frozen=True)
 class View:
-    """The files of a picture in the report's folder.
+    """The files of an image in the report's folder.
 
     Attributes:
-        file: what opens at a click, relative to the report.
-        shown: what stands in the page, relative to the report; the same file for small pictures.
+        file: opens at a click; relative to the report.
+        shown: is displayed in the page; relative to the report, and the same file for small images.
         width: of `shown` in pixels.
         height: of `shown` in pixels.
         sha256: of the PNG file that was scored.
@@ -44,7 +44,7 @@ class View:
 
 @dataclass(frozen=True)
 class ScoredPicture:
-    """A picture with its scores and its files; `exact` where the truth about the subject is known."""
+    """An image with its scores and its files; `exact` where the ground truth is known."""
 
     picture: Picture
     view: View
@@ -55,12 +55,12 @@ class ScoredPicture:
 
 
 def save_view(picture: Picture, content: bytes, opened: Image.Image, report: Path) -> View:
-    """Write what the report shows of a picture.
+    """Write the report's files of an image.
 
     Args:
-        picture: whose row and index name the files.
-        content: its PNG file.
-        opened: the same, decoded.
+        picture: its row and index name the files.
+        content: of its PNG file.
+        opened: the decoded image.
         report: the report's folder; files go to `pictures/<row>/` below it.
     """
     folder = Path("pictures") / picture.row

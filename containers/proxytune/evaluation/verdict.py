@@ -1,4 +1,4 @@
-"""The run in one sentence: teacher, student, floor, ceiling."""
+"""The result of a run in one sentence: teacher, student, floor, ceiling."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ Models = Mapping[str, ChosenModel]
 
 
 def stand_ins(models: Models) -> list[ChosenModel]:
-    """The models of a plan that are tiny, with random weights, in the place of full-size ones."""
+    """The models of a plan that are tiny stand-ins with random weights for full-size ones."""
     return [model for model in models.values() if model["standInFor"] is not None]
 
 
 def verdict(dino: Mapping[str, Score], models: Models) -> str:
-    """One sentence on the DINO scores, the measure that tells subjects of one category apart best.
+    """Summarize the DINO scores, the measure that best distinguishes subjects of one category.
 
-    A model counts as having learnt the subject when its interval lies wholly above that of its untuned self.
-    No judgement is made when any of the models is a stand-in with random weights.
+    A model has learnt the subject when its interval is entirely above that of the untuned model. There is no
+    conclusion when any of the models is a stand-in with random weights.
 
     Args:
         dino: row name -> score; teacher, student, teacher-base, student-base, and photos where there are
@@ -27,26 +27,26 @@ def verdict(dino: Mapping[str, Score], models: Models) -> str:
         models: of the plan, by their roles.
     """
     kept = retained(dino["student"].mean, dino["teacher"].mean)
-    # A share of noise would be read as a success.
+    # A share of noise would look like a success.
     share = "" if kept is None or stand_ins(models) else f" ({kept * 100:.0f} % kept)"
     floor = f"a floor of {_two(dino['student-base'].mean)} and {_two(dino['teacher-base'].mean)}"
     ceiling = (
-        f"a ceiling of {_two(dino['photos'].mean)} (photos among themselves)"
+        f"a ceiling of {_two(dino['photos'].mean)} (the photos compared with each other)"
         if "photos" in dino
         else "no ceiling, as there is only one photo"
     )
     student, teacher = _two(dino["student"].mean), _two(dino["teacher"].mean)
     return (
-        f"{_judgement(dino, models)}: likeness to the photos (DINO) is {student} for the student and "
+        f"{_conclusion(dino, models)}: similarity to the photos (DINO) is {student} for the student and "
         f"{teacher} for its teacher{share}, against {floor} (the same models untuned) and {ceiling}."
     )
 
 
 def learnt(dino: Mapping[str, Score]) -> tuple[bool, bool]:
-    """Whether teacher and student learnt the subject: an interval wholly above that of the untuned self.
+    """Decide whether teacher and student learnt the subject: an interval entirely above the untuned model's.
 
     Args:
-        dino: as of `verdict`.
+        dino: as for `verdict`.
     """
     return (
         dino["teacher"].low > dino["teacher-base"].high,
@@ -54,16 +54,16 @@ def learnt(dino: Mapping[str, Score]) -> tuple[bool, bool]:
     )
 
 
-def _judgement(dino: Mapping[str, Score], models: Models) -> str:
+def _conclusion(dino: Mapping[str, Score], models: Models) -> str:
     if stand_ins(models):
-        return "No judgement, as stand-ins with random weights took part"
+        return "No conclusion, as stand-ins with random weights were used"
     teacher, student = learnt(dino)
     if teacher and student:
         return "Teacher and student both learnt the subject"
     if teacher:
-        return "The teacher learnt the subject, the student not measurably"
+        return "The teacher learnt the subject, the student did not measurably"
     if student:
-        return "The student lies above its floor, its teacher not measurably above its own"
+        return "The student is above its floor, its teacher is not measurably above its own"
     return "Neither teacher nor student measurably learnt the subject"
 
 

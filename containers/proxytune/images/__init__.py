@@ -1,8 +1,8 @@
-"""Pictures between the stages: what is asked for, and the shard they travel in.
+"""Images that stages exchange: requests for them, and the shards that they are stored in.
 
-chunk     Chunk, parse(bytes): a request for a few pictures
+chunk     Chunk, parse(bytes): a request for a few images
 png       encode_png(image): the same bytes for the same image
-shard     write(pictures) -> bytes, read(path) -> pictures: tar, WebDataset layout, same bytes every time
-dataset   read_all(folder), read_proxies(folder, count): many shards as one set
-kept      read_judged(...): the proxies by the verdict of the curation
+shard     write(images) -> bytes, read(path) -> images: a tar in the WebDataset layout, reproducible
+dataset   read_all(folder), read_proxies(folder, count): many shards as one dataset
+curated   read_curated_proxies(...): the proxies that the curation kept, and those that it dropped
 """

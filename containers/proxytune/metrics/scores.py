@@ -46,7 +46,7 @@ def to_prompts(pictures: Vectors, prompts: Vectors) -> list[float]:
     return [_clean(float(picture @ prompt)) for picture, prompt in zip(pictures, prompts, strict=True)]
 
 
-def summarise(values: Sequence[float], seed: int) -> Score:
+def summarize(values: Sequence[float], seed: int) -> Score:
     """Mean and 95 % percentile bootstrap interval over images.
 
     Images of one prompt are treated as independent; with few prompts the true interval is somewhat wider.

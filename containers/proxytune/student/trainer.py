@@ -9,8 +9,8 @@ from proxytune.contract.names import CHANNELS
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import LearnHyperparameters
+from proxytune.images.curated import read_curated_proxies
 from proxytune.images.dataset import read_proxies
-from proxytune.images.kept import read_judged
 from proxytune.images.shard import Picture
 from proxytune.student.config import TrainConfig
 from proxytune.student.families import registry
@@ -60,9 +60,9 @@ def _proxies(folders: Folders, hyperparameters: LearnHyperparameters) -> list[Pi
     channel = folders.channel(CHANNELS.proxies)
     if not hyperparameters.get("curated", False):
         return read_proxies(channel, hyperparameters["proxies"])
-    judged = read_judged(channel, folders.channel(CHANNELS.curation))
-    print(f"{len(judged.kept)} proxies are kept, {len(judged.dropped)} are dropped", flush=True)
-    return judged.kept
+    curated = read_curated_proxies(channel, folders.channel(CHANNELS.curation))
+    print(f"{len(curated.kept)} proxies are kept, {len(curated.dropped)} are dropped", flush=True)
+    return curated.kept
 
 
 def _config(hyperparameters: LearnHyperparameters) -> TrainConfig:

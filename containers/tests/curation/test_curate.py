@@ -17,7 +17,7 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.curation.curate import curate
-from proxytune.images.kept import read_curation, read_judged
+from proxytune.images.curated import read_curated_proxies, read_curation
 
 FIXTURE = Path(__file__).parent / "fixtures" / "curation.json"
 STRINGS = {"stage": "curate", "family": "clip-dino", "model": "clip-miniature", "seed": "7", "round": "1"}
@@ -65,9 +65,9 @@ def test_every_proxy_is_classified(tmp_path: Path) -> None:
 def test_later_stages_read_kept_and_dropped_proxies(tmp_path: Path) -> None:
     folders = make_job(tmp_path, plan_of(PROXIES), PROXIES)
     run(folders)
-    judged = read_judged(folders.channel("proxies"), folders.model)
-    assert [picture.record.index for picture in judged.kept] == [0, 1, 5]
-    assert [picture.record.index for picture in judged.dropped] == [2, 3, 4, 6, 7]
+    curated = read_curated_proxies(folders.channel("proxies"), folders.model)
+    assert [picture.record.index for picture in curated.kept] == [0, 1, 5]
+    assert [picture.record.index for picture in curated.dropped] == [2, 3, 4, 6, 7]
 
 
 def test_rounds_give_the_same_result_as_a_single_pass(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_other_images_than_those_curated_are_refused(tmp_path: Path) -> None:
     shutil.rmtree(folders.channel("proxies"))
     (tmp_path / "input/data/proxies").mkdir()
     add_proxies(folders, [*PROXIES[:5], (NIGHT, OWN), *PROXIES[6:]], 0)
-    with pytest.raises(ProxytuneError, match="another picture than the one that was judged"):
-        read_judged(folders.channel("proxies"), folders.model)
+    with pytest.raises(ProxytuneError, match="is not the image that was curated"):
+        read_curated_proxies(folders.channel("proxies"), folders.model)
 
 
 @pytest.mark.parametrize("text", [None, "no JSON", '{"version": 1}'])

@@ -17,7 +17,7 @@ from proxytune.evaluation.evaluate import evaluate
 
 @pytest.fixture
 def plan() -> dict[str, Any]:
-    """A plan as lib/core made it: tiny models, 24 proxies, 3 prompts with 2 pictures each."""
+    """A plan of lib/core: tiny models, 24 proxies, 3 prompts with 2 images each."""
     return json.loads(PLAN.read_text())
 
 
@@ -28,7 +28,7 @@ def folders(tmp_path: Path, plan: dict[str, Any], models: Path) -> Folders:
 
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Folders:
-    """A run that was evaluated; only read it."""
+    """An evaluated run, read-only."""
     run = make_run(tmp_path_factory.mktemp("run"), json.loads(PLAN.read_text()), models)
     evaluate(run, {"stage": "evaluate", "seed": 7}, StopRequest())
     return run

@@ -1,4 +1,4 @@
-"""The report's page as tests read it."""
+"""The report's page, parsed for tests."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def refused(folders: Folders, plan: dict[str, Any]) -> ProxytuneError:
     return caught.value
 
 
-def test_every_picture_of_the_run_is_collected_once(folders: Folders, plan: dict[str, Any]) -> None:
+def test_every_image_of_the_run_is_collected_once(folders: Folders, plan: dict[str, Any]) -> None:
     pictures = collect(folders, plan)
     assert Counter(picture.row for picture in pictures) == {
         "photos": 4,
@@ -44,34 +44,35 @@ def test_prompts_are_compared_without_the_token_word(folders: Folders, plan: dic
 def test_proxies_in_a_context_keep_their_own_prompt(
     tmp_path: Path, plan: dict[str, Any], models: Path
 ) -> None:
-    drawn = "a ohwx dog in tall grass"
-    run = make_run(tmp_path / "in-context", plan | {"prompts": plan["prompts"] | {"proxy": drawn}}, models)
-    assert f"'{drawn}', which is not in the plan" in str(refused(run, plan))
-    plan["prompts"]["inContext"] = [{"prompt": drawn, "plain": "a dog in tall grass"}]
+    prompt = "a ohwx dog in tall grass"
+    run = make_run(tmp_path / "in-context", plan | {"prompts": plan["prompts"] | {"proxy": prompt}}, models)
+    assert f"'{prompt}', which is not in the plan" in str(refused(run, plan))
+    plan["prompts"]["inContext"] = [{"prompt": prompt, "plain": "a dog in tall grass"}]
     proxies = {(picture.prompt, picture.plain) for picture in collect(run, plan) if picture.row == "proxies"}
-    assert proxies == {(drawn, "a dog in tall grass")}
+    assert proxies == {(prompt, "a dog in tall grass")}
 
 
-def test_the_token_word_is_taken_out_as_a_whole_word() -> None:
+def test_the_token_word_is_removed_only_as_a_whole_word() -> None:
     assert without("ohwx", "a ohwx dog in ohwxland") == "a dog in ohwxland"
 
 
 def test_teacher_student_and_their_bases_share_prompts_and_seeds(
     folders: Folders, plan: dict[str, Any]
 ) -> None:
-    asked: dict[str, set[tuple[Any, Any]]] = {}
+    requests: dict[str, set[tuple[Any, Any]]] = {}
     for picture in collect(folders, plan):
-        asked.setdefault(picture.row, set()).add((picture.prompt, picture.seed))
-    assert asked["teacher"] == asked["student"] == asked["teacher-base"] == asked["student-base"]
+        requests.setdefault(picture.row, set()).add((picture.prompt, picture.seed))
+    assert requests["teacher"] == requests["student"]
+    assert requests["teacher"] == requests["teacher-base"] == requests["student-base"]
 
 
-def test_a_shard_drawn_twice_counts_once(folders: Folders, plan: dict[str, Any]) -> None:
+def test_a_shard_generated_twice_counts_once(folders: Folders, plan: dict[str, Any]) -> None:
     first = folders.channel("samples-student") / "a1"
     shutil.copytree(first, first.with_name("a2"))
     assert len(collect(folders, plan)) == 52
 
 
-def test_of_many_proxies_two_hundred_are_chosen_evenly(
+def test_of_many_proxies_two_hundred_are_selected_evenly(
     tmp_path: Path, plan: dict[str, Any], models: Path
 ) -> None:
     plan["proxies"] = 210
@@ -81,11 +82,11 @@ def test_of_many_proxies_two_hundred_are_chosen_evenly(
     assert (indexes[0], indexes[-1]) == (0, 208)
 
 
-def test_missing_samples_are_named(folders: Folders, plan: dict[str, Any]) -> None:
+def test_missing_samples_are_reported(folders: Folders, plan: dict[str, Any]) -> None:
     plan["samples"]["picturesPerPrompt"] = 3
     error = refused(folders, plan)
     assert error.name == "ShardInvalid"
-    assert "2 pictures of row teacher for the prompt 'a photo of a ohwx dog at sunset'" in str(error)
+    assert "2 images of row teacher for the prompt 'a photo of a ohwx dog at sunset'" in str(error)
 
 
 def test_samples_of_another_stage_are_refused(folders: Folders, plan: dict[str, Any]) -> None:
@@ -101,12 +102,12 @@ def test_samples_of_another_plan_are_refused(folders: Folders, plan: dict[str, A
     assert "which is not in the plan" in str(refused(folders, plan))
 
 
-def test_a_gap_in_the_proxies_is_refused(folders: Folders, plan: dict[str, Any]) -> None:
+def test_missing_proxies_are_refused(folders: Folders, plan: dict[str, Any]) -> None:
     (folders.channel("proxies") / "a1" / "chunk-0001.json.out").unlink()
     assert refused(folders, plan).name == "ProxiesIncomplete"
 
 
-def test_a_damaged_shard_is_refused(folders: Folders, plan: dict[str, Any]) -> None:
+def test_a_corrupt_shard_is_refused(folders: Folders, plan: dict[str, Any]) -> None:
     file = folders.channel("samples-teacher") / "a1" / "chunk-0000.json.out"
     content = bytearray(file.read_bytes())
     picture = shard.read(file)[0]
@@ -116,7 +117,7 @@ def test_a_damaged_shard_is_refused(folders: Folders, plan: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("channel", ["references", "proxies", "samples-teacher", "samples-student"])
-def test_an_absent_channel_is_named(channel: str, folders: Folders, plan: dict[str, Any]) -> None:
+def test_a_missing_channel_is_reported(channel: str, folders: Folders, plan: dict[str, Any]) -> None:
     shutil.rmtree(folders.channel(channel))
     error = refused(folders, plan)
     assert error.name == "ChannelMissing"

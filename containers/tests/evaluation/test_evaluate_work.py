@@ -1,4 +1,4 @@
-"""How much an evaluate job does: what the plan charges for (test/core/plan-work.test.ts)."""
+"""The amount of work of an evaluate job, which the plan charges for (test/core/plan-work.test.ts)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from job_work import cases, count_encoded
-from make_run import make_run, with_samples
+from make_run import make_run, with_validation
 
 from proxytune.contract.signals import StopRequest
 from proxytune.evaluation.evaluate import evaluate
@@ -25,7 +25,7 @@ def test_an_evaluate_job_does_as_much_as_its_case_says(
     plan["proxies"] = case["proxies"]
     plan["prompts"]["evaluation"] = plan["prompts"]["evaluation"][: case["prompts"]]
     plan["samples"] = {"picturesPerPrompt": copies, "pictures": copies * case["prompts"]}
-    run = make_run(tmp_path, with_samples(plan) if case["validation"] else plan, models)
+    run = make_run(tmp_path, with_validation(plan) if case["validation"] else plan, models)
     assert len(list(run.channel("references").iterdir())) == case["photos"]
     read = count_encoded(monkeypatch)
     evaluate(run, {"stage": "evaluate", "seed": 7}, StopRequest())

@@ -1,4 +1,4 @@
-"""The exact measures in metrics and report, for a run whose request tells the truth about its subject."""
+"""The exact measures in metrics and report, for a run whose request has the ground truth of its subject."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from proxytune.drawn_world.ground_truth.measures import Exact, prompted_context
 from proxytune.drawn_world.render import Picture, render
 from proxytune.drawn_world.scene import CONTEXTS, sample_pose
 from proxytune.evaluation.evaluate import evaluate
-from proxytune.evaluation.exact import EXACT, exact_row, judge_of
+from proxytune.evaluation.exact import EXACT, exact_row, exact_scorer
 from proxytune.evaluation.metrics_file import COLUMNS, EXACT_COLUMNS
 from proxytune.evaluation.report.scores import exact_table
 
@@ -37,7 +37,7 @@ def as_image(picture: Picture) -> Image.Image:
 
 
 def drawn(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.Image:
-    """The teacher's are true; the student's have another trim; untuned: any fish, in a wrong context."""
+    """The teacher's are right, the student's have another trim; untuned: any fish in a wrong context."""
     draws = Random(f"{stage} {variant} {prompt} {seed}")
     asked = prompted_context(prompt)
     if variant == "base":
@@ -51,14 +51,14 @@ def drawn(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Folders:
+def measured(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Folders:
     """An evaluated run of a subject of the drawn domain; only read it."""
     plan = json.loads(PLAN.read_text().replace("dog", SUBJECT.category))
     plan["request"]["truth"] = json.loads(json.dumps(ground_truth_of(SUBJECT.appearance)))
     photos = [
         as_image(picture).resize((512, 512), Image.Resampling.NEAREST) for picture in SUBJECT.references()
     ]
-    run = make_run(tmp_path_factory.mktemp("told"), plan, models, photos, drawn)
+    run = make_run(tmp_path_factory.mktemp("measured"), plan, models, photos, drawn)
     evaluate(run, {"stage": "evaluate", "seed": 7}, StopRequest())
     return run
 
@@ -67,8 +67,8 @@ def metrics_of(folders: Folders) -> dict[str, Any]:
     return json.loads((folders.model / "metrics.json").read_text())
 
 
-def test_every_row_is_measured_against_the_truth(told: Folders) -> None:
-    metrics = metrics_of(told)
+def test_every_row_is_compared_with_the_ground_truth(measured: Folders) -> None:
+    metrics = metrics_of(measured)
     assert schema.check("metrics", metrics) is None
     exact = {row["name"]: row["exact"] for row in metrics["rows"]}
     assert tuple(exact) == ROWS
@@ -87,9 +87,9 @@ def test_every_row_is_measured_against_the_truth(told: Folders) -> None:
     assert exact["teacher"]["pattern"]["mean"] == exact["student"]["pattern"]["mean"] == 1
 
 
-def test_means_are_those_of_the_pictures_and_of_the_table(told: Folders) -> None:
-    metrics = metrics_of(told)
-    with (told.model / "metrics.csv").open(newline="") as file:
+def test_means_are_those_of_the_images_and_of_the_table(measured: Folders) -> None:
+    metrics = metrics_of(measured)
+    with (measured.model / "metrics.csv").open(newline="") as file:
         table = csv.DictReader(file)
         assert tuple(table.fieldnames or ()) == COLUMNS + EXACT_COLUMNS
         lines = list(table)
@@ -113,9 +113,11 @@ def test_means_are_those_of_the_pictures_and_of_the_table(told: Folders) -> None
             )
 
 
-def test_the_page_shows_them_beside_the_encoders(told: Folders) -> None:
-    page = (told.model / "index.html").read_text()
-    assert page.index('id="scores"') < page.index("Against the truth") < page.index('id="samples"')
+def test_the_page_shows_them_next_to_the_encoders(measured: Folders) -> None:
+    page = (measured.model / "index.html").read_text()
+    assert (
+        page.index('id="scores"') < page.index("Compared with the ground truth") < page.index('id="samples"')
+    )
     for title in (
         "Palette distance",
         "Pattern right",
@@ -125,7 +127,7 @@ def test_the_page_shows_them_beside_the_encoders(told: Folders) -> None:
         "less is better",
     ):
         assert title in page
-    table = exact_table(metrics_of(told)["rows"])
+    table = exact_table(metrics_of(measured)["rows"])
     assert table is not None
     assert [row["name"] for row in table["rows"]] == [
         *("photos", "proxies", "teacher", "student", "teacher-base", "student-base")
@@ -134,14 +136,14 @@ def test_the_page_shows_them_beside_the_encoders(told: Folders) -> None:
     assert student.ceiling_at < student.mean_at < student.floor_at
 
 
-def test_without_a_truth_there_is_none_of_it(evaluated: Folders) -> None:
+def test_without_a_ground_truth_there_are_no_exact_measures(evaluated: Folders) -> None:
     metrics = metrics_of(evaluated)
     assert not [entry for entry in metrics["rows"] + metrics["pictures"] if "exact" in entry]
-    assert "Against the truth" not in (evaluated.model / "index.html").read_text()
+    assert "Compared with the ground truth" not in (evaluated.model / "index.html").read_text()
     assert exact_table(metrics["rows"]) is None
 
 
-def test_a_truth_that_nothing_measures_ends_the_job_before_the_pictures(
+def test_a_ground_truth_that_cannot_be_measured_ends_the_job_at_once(
     plan: dict[str, Any], folders: Folders
 ) -> None:
     plan["request"]["truth"] = ground_truth_of(SUBJECT.appearance)
@@ -152,11 +154,11 @@ def test_a_truth_that_nothing_measures_ends_the_job_before_the_pictures(
     assert not folders.model.exists()
 
 
-def test_a_judge_without_truth_says_nothing(plan: dict[str, Any]) -> None:
-    assert list(judge_of(plan)([Image.new("RGB", (8, 8))] * 2, [None, "a dog"])) == [None, None]
+def test_the_scorer_without_a_ground_truth_returns_none(plan: dict[str, Any]) -> None:
+    assert list(exact_scorer(plan)([Image.new("RGB", (8, 8))] * 2, [None, "a dog"])) == [None, None]
 
 
-def test_a_row_counts_contexts_only_where_they_were_asked_for() -> None:
+def test_a_row_counts_contexts_only_where_prompts_name_them() -> None:
     measures = [Exact(40.0, 0.5, True, True, asked) for asked in (True, False, None)]
     row = exact_row(measures, 1)
     assert row["palette"] == {"mean": 40.0, "low": 40.0, "high": 40.0}

@@ -55,7 +55,7 @@ def test_metrics_fit_the_schema_of_lib_core(evaluated: Folders) -> None:
     assert [row["pictures"] for row in metrics["rows"]] == [4, 6, 6, 24, 6, 6]
 
 
-def test_a_mean_is_that_of_its_pictures(evaluated: Folders) -> None:
+def test_a_mean_is_that_of_its_images(evaluated: Folders) -> None:
     metrics = read(evaluated)
     for row in metrics["rows"]:
         for score in ("clip_i", "clip_t", "dino"):
@@ -71,12 +71,12 @@ def test_only_photos_have_no_prompt_score(evaluated: Folders) -> None:
     assert [row["name"] for row in read(evaluated)["rows"] if row["clip_t"] is None] == ["photos"]
 
 
-def test_every_file_named_is_there(evaluated: Folders) -> None:
+def test_every_named_file_exists(evaluated: Folders) -> None:
     for picture in read(evaluated)["pictures"]:
         assert (evaluated.model / picture["file"]).is_file()
 
 
-def test_csv_and_json_hold_the_same_numbers(evaluated: Folders) -> None:
+def test_csv_and_json_contain_the_same_numbers(evaluated: Folders) -> None:
     metrics = read(evaluated)
     with (evaluated.model / "metrics.csv").open(newline="") as file:
         table = csv.DictReader(file)
@@ -96,7 +96,7 @@ def test_csv_and_json_hold_the_same_numbers(evaluated: Folders) -> None:
             assert line[key] == ("" if picture[key] is None else str(picture[key]))
 
 
-def test_the_order_of_the_pictures_does_not_matter(plan: dict[str, Any]) -> None:
+def test_the_order_of_the_images_does_not_matter(plan: dict[str, Any]) -> None:
     pictures = some()
     assert build_metrics(plan, pictures[::-1], EVALUATOR, 3) == build_metrics(plan, pictures, EVALUATOR, 3)
 
@@ -108,7 +108,7 @@ def test_a_run_with_one_photo_has_no_row_of_photos(plan: dict[str, Any]) -> None
     assert "no ceiling" in metrics["verdict"]
 
 
-def test_what_does_not_fit_the_schema_is_never_written(plan: dict[str, Any]) -> None:
+def test_metrics_that_do_not_fit_the_schema_are_never_written(plan: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="the metrics do not fit their schema: evaluator"):
         build_metrics(plan, some(), {"clip": "clip-tiny"}, 3)
 

@@ -22,19 +22,19 @@ def dino(**changes: Score) -> dict[str, Score]:
     return rows | {name.replace("_", "-"): score for name, score in changes.items()}
 
 
-def test_the_whole_sentence() -> None:
+def test_the_complete_sentence() -> None:
     assert verdict(dino(), TRAINED) == (
-        "Teacher and student both learnt the subject: likeness to the photos (DINO) is 0.57 for the student "
-        "and 0.60 for its teacher (95 % kept), against a floor of 0.28 and 0.30 (the same models "
-        "untuned) and a ceiling of 0.77 (photos among themselves)."
+        "Teacher and student both learnt the subject: similarity to the photos (DINO) is 0.57 for the "
+        "student and 0.60 for its teacher (95 % kept), against a floor of 0.28 and 0.30 (the same models "
+        "untuned) and a ceiling of 0.77 (the photos compared with each other)."
     )
 
 
 @pytest.mark.parametrize(
     ("changes", "beginning"),
     [
-        ({"student": LOW}, "The teacher learnt the subject, the student not measurably:"),
-        ({"teacher": LOW}, "The student lies above its floor, its teacher not measurably above its own:"),
+        ({"student": LOW}, "The teacher learnt the subject, the student did not measurably:"),
+        ({"teacher": LOW}, "The student is above its floor, its teacher is not measurably above its own:"),
         ({"teacher": LOW, "student": LOW}, "Neither teacher nor student measurably learnt the subject:"),
     ],
 )
@@ -42,11 +42,13 @@ def test_intervals_that_overlap_show_nothing(changes: dict[str, Score], beginnin
     assert verdict(dino(**changes), TRAINED).startswith(beginning)
 
 
-def test_nothing_is_judged_with_a_stand_in() -> None:
+def test_there_is_no_conclusion_with_a_stand_in() -> None:
     models: dict[str, Any] = TRAINED | {"clip": {"standInFor": "clip-vit-b32"}}
     assert stand_ins(models) == [models["clip"]]
     text = verdict(dino(), models)
-    assert text.startswith("No judgement, as stand-ins with random weights took part: likeness to the photos")
+    assert text.startswith(
+        "No conclusion, as stand-ins with random weights were used: similarity to the photos"
+    )
     assert "kept" not in text
 
 
@@ -56,7 +58,7 @@ def test_one_photo_gives_no_ceiling() -> None:
     assert verdict(rows, TRAINED).endswith("and no ceiling, as there is only one photo.")
 
 
-def test_nothing_is_kept_of_a_teacher_that_scores_nothing() -> None:
+def test_no_share_is_given_of_a_teacher_that_scores_nothing() -> None:
     text = verdict(dino(teacher=Score(-0.001, -0.1, 0.1)), TRAINED)
     assert "kept" not in text
     assert "0.00 for its teacher" in text

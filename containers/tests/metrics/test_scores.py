@@ -9,7 +9,7 @@ from proxytune.metrics.scores import (
     among_themselves,
     evenly,
     retained,
-    summarise,
+    summarize,
     to_prompts,
     to_references,
 )
@@ -53,14 +53,14 @@ def test_scores_do_not_depend_on_the_order(clip: ClipEncoder) -> None:
     scores = to_references(pictures, references)
     assert to_references(pictures, references[shuffled]) == scores
     assert to_references(pictures[shuffled], references) == [scores[place] for place in shuffled]
-    assert summarise([scores[place] for place in shuffled], 5) == summarise(scores, 5)
+    assert summarize([scores[place] for place in shuffled], 5) == summarize(scores, 5)
 
 
 def test_the_interval_is_reproducible_and_contains_the_mean() -> None:
     values = list(np.random.default_rng(1).normal(0.6, 0.1, 80))
-    first = summarise(values, 7)
-    assert summarise(values, 7) == first
-    assert summarise(values, 8) != first
+    first = summarize(values, 7)
+    assert summarize(values, 7) == first
+    assert summarize(values, 8) != first
     assert first.low < first.mean < first.high
     # The interval of normal theory; for 80 normally distributed values the bootstrap must be close to it.
     half = 1.96 * np.std(values) / np.sqrt(len(values))
@@ -68,12 +68,12 @@ def test_the_interval_is_reproducible_and_contains_the_mean() -> None:
 
 
 def test_the_interval_of_one_value_is_that_value() -> None:
-    score = summarise([0.3], 0)
+    score = summarize([0.3], 0)
     assert (score.low, score.mean, score.high) == (0.3, 0.3, 0.3)
 
 
 def test_the_interval_of_equal_values_has_no_width() -> None:
-    score = summarise([0.1] * 7, 0)
+    score = summarize([0.1] * 7, 0)
     assert (score.low, score.mean, score.high) == (0.1, 0.1, 0.1)
 
 

@@ -1,4 +1,4 @@
-"""What the report shows of a curation: how many proxies were dropped for what, and what each round added."""
+"""The curation in the report: the number of proxies dropped for each reason, and the gain of each round."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from proxytune.contract.types.curation import Criterion, Curation
 from proxytune.contract.types.metrics import MetricsCuration
 from proxytune.evaluation.pictures import View, save_view
 from proxytune.evaluation.report.curves import curve
-from proxytune.images.kept import Judged
+from proxytune.images.curated import CuratedProxies
 from proxytune.metrics.pictures import Picture
 from proxytune.metrics.scores import evenly
 
-MOST_SHOWN = 48
-"""Dropped pictures in the page; curation.json beside it has all verdicts."""
+SHOWN_AT_MOST = 48
+"""Dropped proxies in the page; curation.json next to it lists all of them."""
 ROW = "dropped"
 CRITERIA: Mapping[Criterion, tuple[str, str, str]] = {
-    "fidelity": ("Fidelity", "DINO likeness to the photos", "at least"),
-    "prompt": ("Prompt", "CLIP likeness to its own prompt", "at least"),
+    "fidelity": ("Fidelity", "DINO similarity to the photos", "at least"),
+    "prompt": ("Prompt", "CLIP similarity to its own prompt", "at least"),
     "duplicates": ("Near-duplicate", "DINO distance to the nearest kept proxy", "more than"),
-    "safety": ("Safety", "CLIP’s probability of something unsafe", "below"),
+    "safety": ("Safety", "CLIP’s probability of unsafe content", "less than"),
 }
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A dropped proxy as it is shown; `reasons` are (title of the criterion, why)."""
+    """A dropped proxy in the page; `reasons` are (title of the criterion, why)."""
 
     index: int
     prompt: str
@@ -39,32 +39,32 @@ class Dropped:
 
 
 @dataclass(frozen=True)
-class Curated:
-    """The curation of a run: its whole record, and the dropped proxies that are shown."""
+class ShownCuration:
+    """The curation of a run: its complete record, and the dropped proxies that are shown."""
 
     record: Curation
     shown: list[Dropped]
 
 
-def show_curation(judged: Judged, report: Path) -> Curated:
-    """Copy record and dropped pictures into the report's folder."""
-    replace_file(report / FILES.curation, judged.file.read_bytes())
-    verdicts = {verdict["index"]: verdict for verdict in judged.curation["pictures"]}
+def show_curation(proxies: CuratedProxies, report: Path) -> ShownCuration:
+    """Copy the record and the dropped proxies into the report's folder."""
+    replace_file(report / FILES.curation, proxies.file.read_bytes())
+    results = {result["index"]: result for result in proxies.curation["pictures"]}
     shown = []
-    for place in evenly(len(judged.dropped), MOST_SHOWN):
-        proxy = judged.dropped[place]
+    for position in evenly(len(proxies.dropped), SHOWN_AT_MOST):
+        proxy = proxies.dropped[position]
         record, content = proxy.record, proxy.png()
-        asked = Picture(ROW, record.index, record.prompt, None, record.seed, proxy.png)
-        view = save_view(asked, content, proxy.image(), report)
+        described = Picture(ROW, record.index, record.prompt, None, record.seed, proxy.png)
+        view = save_view(described, content, proxy.image(), report)
         reasons = [
-            (CRITERIA[reason["criterion"]][0], reason["why"]) for reason in verdicts[record.index]["reasons"]
+            (CRITERIA[reason["criterion"]][0], reason["why"]) for reason in results[record.index]["reasons"]
         ]
         shown.append(Dropped(record.index, record.prompt, view, reasons))
-    return Curated(judged.curation, shown)
+    return ShownCuration(proxies.curation, shown)
 
 
 def reasons_table(record: Curation) -> list[dict[str, Any]]:
-    """A row a criterion: `title`, `what`, `limit` (None where it was not asked for) and `dropped`."""
+    """One row per criterion: `title`, `what`, `limit` (None where it is off) and `dropped`."""
     return [
         {
             "title": title,
@@ -77,7 +77,7 @@ def reasons_table(record: Curation) -> list[dict[str, Any]]:
 
 
 def summary(record: Curation) -> MetricsCuration:
-    """`curation` of metrics.json: the counts, without the pictures."""
+    """Summarize for `curation` of metrics.json: the counts, without the images."""
     adaptive = record["adaptive"]
     return {
         "drawn": record["drawn"],
@@ -89,19 +89,17 @@ def summary(record: Curation) -> MetricsCuration:
 
 
 def new_curve(record: Curation, least: float) -> dict[str, Any] | None:
-    """The share of each round's proxies that shows something new; None where the count was not adaptive.
+    """The curve of each round's share of new proxies; None where their number was not adaptive.
 
     Args:
-        least: below it, more proxies add nothing.
+        least: below it, another round would add nothing.
     """
     adaptive = record["adaptive"]
     if adaptive is None:
         return None
     last = adaptive["rounds"][-1]["round"]
     points = [
-        (entry["drawn"], entry["new_share"], "chosen" if entry["round"] == last else "held")
+        (entry["drawn"], entry["new_share"], "chosen" if entry["round"] == last else "passed")
         for entry in adaptive["rounds"]
     ]
-    return curve(
-        "Something new", "share of a round’s proxies, by how many were drawn", points, ("below", least)
-    )
+    return curve("New proxies", "share of each round, by number of proxies", points, ("below", least))

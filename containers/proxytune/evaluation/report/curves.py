@@ -1,11 +1,11 @@
-"""A curve of the report as numbers for its SVG: points in units of its view box, scale, a line to hold."""
+"""A curve of the report as numbers for its SVG: points in units of the view box, scale, guard line."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-# Of the view box in templates/curve.html; points keep a distance from the edges.
+# Of the view box in templates/curve.html; points keep this distance from the edges.
 WIDTH, HEIGHT, EDGE = 320, 96, 8
 
 
@@ -15,14 +15,13 @@ def curve(
     points: Sequence[tuple[int, float, str]],
     guard: tuple[str, float] | None = None,
 ) -> dict[str, Any]:
-    """What the macro `figure` of templates/curve.html draws.
+    """Compute the input of the macro `figure` in templates/curve.html.
 
     Args:
         title: of the curve.
-        what: it shows, in a few words.
-        points: at least one (place along, value, mark), the last one the farthest along; a mark is `chosen`,
-            `held` or `failed`.
-        guard: what is said of a value to hold (`at least`), and the value.
+        what: the measure, in a few words.
+        points: at least one (x, value, mark), sorted by x; a mark is `chosen`, `passed` or `failed`.
+        guard: a limit of the values: its word (`at least`) and its value.
 
     Returns:
         `title`, `what`, `low` and `high` (ends of the scale), `line` (points of an SVG polyline), `points`
@@ -53,10 +52,10 @@ def curve(
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float]:
-    """A little more than what is shown, so that no curve runs along an edge."""
+    """The scale: a little more than the range of the values, so that no curve runs along an edge."""
     low, high = min(values), max(values)
-    room = max(0.02, (high - low) * 0.1)
-    return round(low - room, 2), round(high + room, 2)
+    margin = max(0.02, (high - low) * 0.1)
+    return round(low - margin, 2), round(high + margin, 2)
 
 
 def _up(value: float, low: float, high: float) -> float:

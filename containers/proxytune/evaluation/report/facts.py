@@ -1,4 +1,4 @@
-"""What the report says about how the run was made: settings, planned stages, licences."""
+"""The facts about a run in the report: settings, planned stages, licences."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from proxytune.contract.plan_file import models_of
 from proxytune.contract.types.plan import Plan, StagePlan
 
 ROLES = {"teacher": "Teacher", "student": "Student", "clip": "Encoder", "dino": "Encoder"}
-# An address is nobody's business but the run's, and a report is made to be shown.
+# An e-mail address is private, and a report is meant to be shown.
 PRIVATE = frozenset({"notify", "$schema"})
 COMMERCIAL = {
     "yes": "commercial use allowed",
     "no": "no commercial use",
-    "mixed": "commercial use: read the note",
+    "mixed": "commercial use: see the note",
 }
 
 
 def settings(plan: Plan) -> list[tuple[str, str]]:
-    """The resolved request, flattened to `advanced.teach.steps` -> `400`."""
+    """Flatten the resolved request to `advanced.teach.steps` -> `400`."""
     request = {key: value for key, value in plan["request"].items() if key not in PRIVATE}
     derived = {
         "tokenWord": plan["tokenWord"],
@@ -34,7 +34,7 @@ def settings(plan: Plan) -> list[tuple[str, str]]:
 
 
 def planned_stages(plan: Plan) -> list[dict[str, Any]]:
-    """Every job as it was planned: where, for how long, for how much, and with which settings."""
+    """List the planned jobs: instance, duration, price and settings."""
     return [
         {
             "stage": stage["stage"],
@@ -49,7 +49,7 @@ def planned_stages(plan: Plan) -> list[dict[str, Any]]:
 
 
 def licence_lines(plan: Plan) -> list[dict[str, Any]]:
-    """One line a model: its role, what it is, and on which terms it may be used."""
+    """One line per model: its role, its title, and the terms of its use."""
     return [
         {
             "role": ROLES[role],
@@ -61,7 +61,7 @@ def licence_lines(plan: Plan) -> list[dict[str, Any]]:
 
 
 def flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Nested settings as dotted names with their values as text; lists stay one value."""
+    """Flatten nested settings to dotted names with their values as text; a list is one value."""
     for key, inner in value.items():
         if isinstance(inner, Mapping):
             yield from flat(inner, f"{path}{key}.")

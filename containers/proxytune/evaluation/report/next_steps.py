@@ -1,4 +1,4 @@
-"""What to do after a run: commands and advice, from its plan and from what was measured."""
+"""The next steps after a run: commands and advice, from its plan and its scores."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from proxytune.metrics.scores import Score
 
 LONGER = {"draft": "standard", "standard": "best"}
 HALF = 0.5
-"""The share of proxies in a context that docs/reference/subject.md names for photos that show few."""
+"""The share of proxies in a context that docs/reference/subject.md recommends for photos in few contexts."""
 
 
 def next_steps(plan: Plan, metrics: Metrics, photos: int) -> dict[str, Any]:
-    """What the template next.html shows.
+    """Compute the input of the template next.html.
 
     Args:
         plan: of the run.
         metrics: as `build_metrics` returns them.
-        photos: how many references there were.
+        photos: number of references.
 
     Returns:
-        `prompt` and `filled` (a caption, with a place for the token word and with the word in it), `archives`
-        (role -> key of the adapter's archive, with the slot for its job), `stand_ins` (whether no advice can
-        be had from the scores) and `onward` (title, text and setting of each advice).
+        `prompt` and `filled` (a prompt, with a placeholder for the token word and with the word), `archives`
+        (role -> key of the adapter's archive, with the slot for its job), `stand_ins` (True when the
+        scores are meaningless) and `advice` (title, text and setting of each).
     """
-    caption = f"a photo of a {{token}} {plan['category']} at sunset"
+    prompt = f"a photo of a {{token}} {plan['category']} at sunset"
     return {
-        "prompt": caption,
-        "filled": caption.replace("{token}", plan["tokenWord"]),
+        "prompt": prompt,
+        "filled": prompt.replace("{token}", plan["tokenWord"]),
         "archives": {
             role: Markup("runs/{}/jobs/{}/output/{}").format(  # noqa: S704 - format escapes
                 plan["runId"],
@@ -45,24 +45,23 @@ def next_steps(plan: Plan, metrics: Metrics, photos: int) -> dict[str, Any]:
             for role, stage in (("teacher", "teach"), ("student", "learn"))
         },
         "stand_ins": bool(stand_ins(models_of(plan))),
-        "onward": list(_onward(plan, metrics, photos)),
+        "advice": list(_advice(plan, metrics, photos)),
     }
 
 
-def _onward(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str]]:
-    """Advice in the order in which it is to be tried; nothing that the run did already."""
+def _advice(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str]]:
+    """Advice in the order in which to try it, without what the run did already."""
     teacher, student = learnt({row["name"]: Score(**row["dino"]) for row in metrics["rows"] if row["dino"]})
     if not teacher and photos < LIMITS.photos:
         yield {
             "title": "More photos",
-            "text": f"The teacher saw {photos}. Others from other sides, in other light, before other "
-            f"backgrounds are what it can learn from; up to {LIMITS.photos}. "
-            "Of each, this says what is wrong:",
+            "text": f"The teacher was trained on {photos}. Add photos from other sides, in other light and "
+            f"with other backgrounds, up to {LIMITS.photos}. This command checks each of them:",
             "setting": "npx proxytune check DIR",
         }
     if plan["preset"] in LONGER:
         yield {
-            "title": "A longer training",
+            "title": "Longer training",
             "text": "The next preset trains longer"
             + (" on more proxies" if plan["preset"] == "draft" else "")
             + ":",
@@ -73,19 +72,19 @@ def _onward(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str
     if teacher and not student and plan["proxies"] < LIMITS.proxies:
         yield {
             "title": "More proxies",
-            "text": f"The student learnt from {plan['proxies']}:",
+            "text": f"The student was trained on {plan['proxies']}:",
             "setting": f"--proxies {min(LIMITS.proxies, 2 * plan['proxies'])}",
         }
     if teacher and not plan["request"].get("curation", False):
         yield {
             "title": "Curation",
-            "text": "Where proxies miss the subject or repeat each other, such ones can be dropped:",
+            "text": "If proxies miss the subject or repeat each other, the curation drops them:",
             "setting": "--curation",
         }
     if teacher and plan["proxiesInContext"] == 0:
         yield {
-            "title": "Prompts that are not followed",
-            "text": "Where pictures show the subject but not the place, half of the proxies can name one:",
+            "title": "Proxies in contexts",
+            "text": "If images show the subject but not the place, generate half of the proxies in contexts:",
             "setting": f"--set proxyContexts={HALF}",
         }
 
@@ -99,7 +98,7 @@ def _more_steps(plan: Plan, stage: Literal["teach", "learn"]) -> dict[str, str]:
         and job["stage"] == stage
     )
     return {
-        "title": "A longer training",
-        "text": f"This one had {steps} steps:",
+        "title": "Longer training",
+        "text": f"This training had {steps} steps:",
         "setting": f"--set advanced.{stage}.steps={min(LIMITS.steps, 2 * steps)}",
     }

@@ -1,9 +1,9 @@
-"""The report: one HTML page that needs nothing but its own folder.
+"""The report: an HTML page that needs nothing but its own folder.
 
-The page holds no script and asks for nothing from outside; its content security policy enforces that.
-It shows the slot for the stages: what the run took is known only after the evaluation, so the
-publish stage puts one table row a stage there (columns: stage, instance, attempts, time, cost). It also puts
-the names of the jobs that made the adapters into the slots of `next_steps`.
+The page has no script and loads nothing from outside; its content security policy enforces that. Time and
+cost are known only after the evaluation, so the page has a slot for the stages, which the publish stage fills
+with a table row per stage (columns: stage, instance, attempts, time, cost). The publish stage also puts the
+names of the jobs that wrote the adapters into the slots of `next_steps`.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from proxytune.contract.plan_file import curation_of, models_of
 from proxytune.contract.progress import replace_file
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
-from proxytune.evaluation.development import Development, curves
 from proxytune.evaluation.pictures import ScoredPicture, View
-from proxytune.evaluation.report.curation import Curated, new_curve, reasons_table
+from proxytune.evaluation.report.curation import ShownCuration, new_curve, reasons_table
 from proxytune.evaluation.report.facts import licence_lines, planned_stages, settings
 from proxytune.evaluation.report.next_steps import next_steps
 from proxytune.evaluation.report.scores import exact_table, score_table, shares_kept
+from proxytune.evaluation.validation import Validation, curves
 from proxytune.evaluation.verdict import stand_ins
 
 TEMPLATES = Path(__file__).parent / "templates"
 EXTREMES = 4
-"""How many of the best and of the worst pictures are shown."""
+"""Number of the best, and of the worst images that are shown."""
 
 
 def write_report(
@@ -39,25 +39,25 @@ def write_report(
     references: Sequence[View],
     pictures: Sequence[ScoredPicture],
     report: Path,
-    development: Development | None = None,
-    curated: Curated | None = None,
+    validation: Validation | None = None,
+    curation: ShownCuration | None = None,
 ) -> Path:
-    """Write index.html; the pictures' files and the metrics already lie in the folder.
+    """Write index.html; the files of the images and the metrics are in the folder already.
 
     Args:
         plan: of the run.
         metrics: as `build_metrics` returns them.
         references: all of them; a single one has no score, but is shown.
-        pictures: all that were scored.
+        pictures: all scored images.
         report: the report's folder.
-        development: the teacher's, where there were samples along the way.
-        curated: the curation, where the run has one.
+        validation: of the teacher, if the run has one.
+        curation: if the run has one.
 
     Returns:
         The page's file.
     """
     page = report / FILES.report_page
-    replace_file(page, render(plan, metrics, references, pictures, development, curated).encode())
+    replace_file(page, render(plan, metrics, references, pictures, validation, curation).encode())
     return page
 
 
@@ -66,10 +66,10 @@ def render(
     metrics: Metrics,
     references: Sequence[View],
     pictures: Sequence[ScoredPicture],
-    development: Development | None = None,
-    curated: Curated | None = None,
+    validation: Validation | None = None,
+    curation: ShownCuration | None = None,
 ) -> str:
-    """The page's text."""
+    """Render the page."""
     rows = _by_row(pictures)
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -88,8 +88,8 @@ def render(
         references=references,
         table=score_table(metrics["rows"]),
         exact=exact_table(metrics["rows"]),
-        development=development,
-        curves=[] if development is None else curves(development.record),
+        validation=validation,
+        curves=[] if validation is None else curves(validation.record),
         kept=shares_kept(metrics["rows"]),
         prompts=side_by_side(plan, rows),
         extremes=[
@@ -97,7 +97,7 @@ def render(
             for name in ("student", "teacher")
         ],
         proxies=rows["proxies"],
-        **_curation(plan, curated),
+        **_curation(plan, curation),
         planned=planned_stages(plan),
         settings=settings(plan),
         licences=licence_lines(plan),
@@ -105,25 +105,25 @@ def render(
     )
 
 
-def _curation(plan: Plan, curated: Curated | None) -> dict[str, Any]:
-    """What the template says of a curation, and how many proxies the student learnt from."""
-    if curated is None:
-        return {"curated": None, "learnt": plan["proxies"]}
+def _curation(plan: Plan, curation: ShownCuration | None) -> dict[str, Any]:
+    """The template's input about the curation, and the number of proxies that the student was trained on."""
+    if curation is None:
+        return {"curation": None, "trained_on": plan["proxies"]}
     asked = curation_of(plan)["adaptive"]
     return {
-        "curated": curated,
-        "learnt": curated.record["kept"],
-        "reasons": reasons_table(curated.record),
-        "curve": None if asked is None else new_curve(curated.record, asked["newShare"]),
+        "curation": curation,
+        "trained_on": curation.record["kept"],
+        "reasons": reasons_table(curation.record),
+        "curve": None if asked is None else new_curve(curation.record, asked["newShare"]),
     }
 
 
 def side_by_side(plan: Plan, rows: Mapping[str, Sequence[ScoredPicture]]) -> list[dict[str, Any]]:
-    """For every evaluation prompt its seeds, and for every seed the pictures of all four rows.
+    """For every evaluation prompt its seeds, and for every seed the images of all four rows.
 
-    A picture that is missing (a prompt with fewer seeds in one row) is None.
+    A missing image (a prompt with fewer seeds in one row) is None.
     """
-    found = {
+    by_request = {
         (scored.picture.prompt, scored.picture.seed, name): scored
         for name in ("teacher", "student", "teacher-base", "student-base")
         for scored in rows.get(name, [])
@@ -131,13 +131,13 @@ def side_by_side(plan: Plan, rows: Mapping[str, Sequence[ScoredPicture]]) -> lis
     prompts = []
     for entry in plan["prompts"]["evaluation"]:
         prompt = entry["prompt"]
-        seeds = sorted({seed for (of, seed, _) in found if of == prompt and seed is not None})
+        seeds = sorted({seed for (of, seed, _) in by_request if of == prompt and seed is not None})
         pairs = [
             {"seed": seed}
             | {
                 side: {
-                    "tuned": found.get((prompt, seed, side)),
-                    "base": found.get((prompt, seed, f"{side}-base")),
+                    "tuned": by_request.get((prompt, seed, side)),
+                    "base": by_request.get((prompt, seed, f"{side}-base")),
                 }
                 for side in ("teacher", "student")
             }
@@ -151,7 +151,7 @@ def _best(pictures: Sequence[ScoredPicture], worst: bool = False) -> list[Scored
     ranked = sorted(
         pictures, key=lambda scored: (scored.dino if worst else -scored.dino, scored.picture.index)
     )
-    # Of few pictures none is both among the best and among the worst.
+    # No image is among both the best and the worst.
     return ranked[: min(EXTREMES, len(ranked) // 2 or 1)]
 
 

@@ -1,4 +1,4 @@
-"""The report of a run whose proxies were curated: the real job's verdicts, as a reader meets them."""
+"""The report of a run with a curation, with the results of the real job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_run import PLAN, judge_proxies, make_run
+from make_run import PLAN, curate_proxies, make_run
 
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
@@ -33,64 +33,64 @@ Evaluated = tuple[Folders, dict[str, Any], str]
 
 
 def evaluated_with(base: Path, models: Path, **changes: Any) -> tuple[Folders, dict[str, Any]]:
-    """A run whose 24 proxies were curated by the stage itself, then evaluated."""
+    """A run whose 24 proxies were curated by the stage itself, and which was evaluated."""
     plan = json.loads(PLAN.read_text())
     plan["curation"] = CURATION | changes
     plan["request"] |= {"curation": True, "adaptiveProxies": plan["curation"]["adaptive"] is not None}
     folders = make_run(base, plan, models)
-    found = judge_proxies(folders, len(plan["curation"]["rounds"]))
+    curation = curate_proxies(folders, len(plan["curation"]["rounds"]))
     evaluate(folders, {"stage": "evaluate", "seed": 7}, StopRequest())
-    return folders, found
+    return folders, curation
 
 
 @pytest.fixture(scope="session")
 def curated(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Evaluated:
-    folders, found = evaluated_with(tmp_path_factory.mktemp("curated"), models)
-    return folders, found, (folders.model / "index.html").read_text()
+    folders, curation = evaluated_with(tmp_path_factory.mktemp("curated"), models)
+    return folders, curation, (folders.model / "index.html").read_text()
 
 
-def test_only_what_is_kept_is_scored_as_proxies(curated: Evaluated) -> None:
-    folders, found, page = curated
-    assert 0 < found["kept"] < found["drawn"] == 24
+def test_only_kept_proxies_are_scored(curated: Evaluated) -> None:
+    folders, curation, page = curated
+    assert 0 < curation["kept"] < curation["drawn"] == 24
     metrics = json.loads((folders.model / "metrics.json").read_text())
     row = next(row for row in metrics["rows"] if row["name"] == "proxies")
     scored = {picture["index"] for picture in metrics["pictures"] if picture["row"] == "proxies"}
-    kept = {picture["index"] for picture in found["pictures"] if picture["kept"]}
-    assert (row["pictures"], scored) == (found["kept"], kept)
+    kept = {picture["index"] for picture in curation["pictures"] if picture["kept"]}
+    assert (row["pictures"], scored) == (curation["kept"], kept)
     assert metrics["curation"] == {
         "drawn": 24,
-        "kept": found["kept"],
-        "dropped": found["dropped"],
+        "kept": curation["kept"],
+        "dropped": curation["dropped"],
         "rounds": 2,
-        "satisfied": found["adaptive"]["satisfied"],
+        "satisfied": curation["adaptive"]["satisfied"],
     }
-    assert f"All {found['kept']} are shown and scored." in page
+    assert f"All {curation['kept']} are shown and scored." in page
 
 
-def test_every_dropped_picture_is_shown_with_its_reasons(
+def test_every_dropped_proxy_is_shown_with_its_reasons(
     curated: Evaluated,
 ) -> None:
-    folders, found, page = curated
-    assert f"{found['kept']} of 24 were kept, {24 - found['kept']} dropped." in page
+    folders, curation, page = curated
+    assert f"{curation['kept']} of 24 were kept, {24 - curation['kept']} dropped." in page
     section = page[page.index('id="curation"') : page.index('id="stages"')]
-    for picture in found["pictures"]:
+    for picture in curation["pictures"]:
         shown = f"pictures/dropped/{picture['index']:06d}.png"
         assert ((folders.model / shown).is_file(), shown in section) == (not picture["kept"],) * 2
         for reason in picture["reasons"]:
             assert reason["why"] in section
-    assert json.loads((folders.model / "curation.json").read_text()) == found
-    limits = found["limits"]
+    assert json.loads((folders.model / "curation.json").read_text()) == curation
+    limits = curation["limits"]
     assert f"at least {limits['fidelity']:.3f}" in section
     assert f"more than {limits['duplicates']:.3f}" in section
     assert section.count("not checked") == 2
-    assert "knows no words for it" in section
+    assert "has no words for it" in section
 
 
-def test_the_rounds_are_shown_with_what_each_added(curated: Evaluated) -> None:
-    _, found, page = curated
+def test_the_rounds_are_shown_with_their_gains(curated: Evaluated) -> None:
+    _, curation, page = curated
     section = page[page.index('id="adaptive"') : page.index('id="stages"')]
-    assert "All 24 proxies were drawn" in section
-    for entry in found["adaptive"]["rounds"]:
+    assert "All 24 proxies were generated" in section
+    for entry in curation["adaptive"]["rounds"]:
         assert re.search(
             rf'<th scope="row">{entry["round"]}</th><td class="figure">{entry["drawn"]}</td>'
             rf'<td class="figure">{entry["kept"]}</td>'
@@ -101,32 +101,32 @@ def test_the_rounds_are_shown_with_what_each_added(curated: Evaluated) -> None:
     assert section.count("<circle") == 2
 
 
-def test_a_count_that_ended_early_says_so(tmp_path: Path, models: Path) -> None:
+def test_a_run_that_ended_early_says_so(tmp_path: Path, models: Path) -> None:
     changes = {"fidelity": None, "prompt": None, "duplicates": None, "rounds": [24, 48]}
     plan = json.loads(PLAN.read_text()) | {"proxies": 48}
     plan["curation"] = CURATION | changes
     plan["request"] |= {"curation": False, "adaptiveProxies": True}
     folders = make_run(tmp_path, json.loads(PLAN.read_text()), models)
     (tmp_path / "input/data/plan/plan.json").write_text(json.dumps(plan))
-    judge_proxies(folders, 1)
+    curate_proxies(folders, 1)
     evaluate(folders, {"stage": "evaluate", "seed": 7}, StopRequest())
     page = (folders.model / "index.html").read_text()
-    assert "Drawing ended after 24 of at most 48 proxies" in page
+    assert "Generation ended after 24 of at most 48 proxies" in page
     assert "No proxy was dropped" in page
     assert "All 24 are shown and scored." in page
 
 
-def test_a_run_without_says_nothing_of_it(evaluated: Folders) -> None:
+def test_a_run_without_a_curation_has_no_such_section(evaluated: Folders) -> None:
     page = (evaluated.model / "index.html").read_text()
     assert "Curation" not in page
     assert "dropped" not in page[page.index("<body>") :]
     assert "curation" not in json.loads((evaluated.model / "metrics.json").read_text())
 
 
-def test_a_curve_goes_from_edge_to_edge_and_up_with_its_values() -> None:
-    drawn = curve("New", "share", [(10, 0.5, "held"), (20, 0.1, "chosen")], ("below", 0.1))
-    first, last = drawn["points"]
+def test_a_curve_spans_its_scale_and_rises_with_its_values() -> None:
+    result = curve("New", "share", [(10, 0.5, "passed"), (20, 0.1, "chosen")], ("below", 0.1))
+    first, last = result["points"]
     assert (first["x"], last["x"]) == (160, 312)
-    assert first["y"] < last["y"] == drawn["guard"]["y"]
-    assert drawn["low"] < 0.1 < 0.5 < drawn["high"]
-    assert drawn["line"] == f"160.0,{first['y']} 312.0,{last['y']}"
+    assert first["y"] < last["y"] == result["guard"]["y"]
+    assert result["low"] < 0.1 < 0.5 < result["high"]
+    assert result["line"] == f"160.0,{first['y']} 312.0,{last['y']}"

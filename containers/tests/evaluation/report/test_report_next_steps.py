@@ -29,17 +29,17 @@ def metrics(teacher: bool, student: bool) -> dict[str, Any]:
 
 @pytest.fixture
 def real(plan: dict[str, Any]) -> dict[str, Any]:
-    """The plan as if the models themselves had taken part."""
+    """The plan as if the full-size models had been used."""
     for model in plan["models"].values():
         model["standInFor"] = None
     return plan
 
 
 def advised(plan: dict[str, Any], teacher: bool, student: bool, photos: int = 5) -> list[str]:
-    return [step["setting"] for step in next_steps(plan, metrics(teacher, student), photos)["onward"]]
+    return [step["setting"] for step in next_steps(plan, metrics(teacher, student), photos)["advice"]]
 
 
-def test_advice_keeps_to_the_bounds_of_requests_and_inspection() -> None:
+def test_the_bounds_of_advice_are_those_of_requests_and_inspection() -> None:
     schema = json.loads((REPOSITORY / "docs/reference/subject.schema.json").read_text("utf-8"))
     fields = schema["properties"]
     assert fields["proxies"]["maximum"] == LIMITS.proxies
@@ -58,14 +58,14 @@ def test_advice_stays_within_the_bounds(real: dict[str, Any]) -> None:
     assert "npx proxytune check DIR" not in advised(real, False, False, photos=LIMITS.photos)
 
 
-def test_advice_follows_what_was_learnt(real: dict[str, Any]) -> None:
+def test_the_advice_depends_on_which_models_learnt_the_subject(real: dict[str, Any]) -> None:
     curation, contexts = "--curation", "--set proxyContexts=0.5"
     assert advised(real, False, False) == ["npx proxytune check DIR", "--preset standard"]
     assert advised(real, True, False) == ["--preset standard", "--proxies 48", curation, contexts]
     assert advised(real, True, True) == ["--preset standard", curation, contexts]
 
 
-def test_nothing_is_advised_that_the_run_did_or_cannot_have(real: dict[str, Any]) -> None:
+def test_nothing_is_recommended_that_the_run_did_or_that_is_impossible(real: dict[str, Any]) -> None:
     real["preset"] = "best"
     real["request"]["curation"] = True
     real["proxiesInContext"] = 12
@@ -95,5 +95,5 @@ def test_the_prompt_and_the_archives_are_those_of_the_run(real: dict[str, Any]) 
     }
 
 
-def test_stand_ins_are_told_apart(plan: dict[str, Any]) -> None:
+def test_stand_ins_are_recognized(plan: dict[str, Any]) -> None:
     assert next_steps(plan, metrics(False, False), 5)["stand_ins"] is True

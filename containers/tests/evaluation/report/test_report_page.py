@@ -21,7 +21,7 @@ def evaluated_with(base: Path, plan: dict[str, Any], models: Path) -> Folders:
     return folders
 
 
-def test_every_picture_is_a_file_of_the_report_with_an_alternative_text(evaluated: Folders) -> None:
+def test_every_image_is_a_file_of_the_report_with_an_alternative_text(evaluated: Folders) -> None:
     images = page_of(evaluated).all("img")
     # 4 photos, 12 pairs of tuned and untuned, 6 best and 6 worst, 24 proxies.
     assert len(images) == 4 + 24 + 12 + 24
@@ -32,7 +32,7 @@ def test_every_picture_is_a_file_of_the_report_with_an_alternative_text(evaluate
         assert int(image["height"]) > 0
 
 
-def test_every_link_stays_in_the_page_or_report_but_those_to_licences(evaluated: Folders) -> None:
+def test_every_link_except_those_to_licences_stays_in_the_report(evaluated: Folders) -> None:
     page = page_of(evaluated)
     anchors = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
     for link in page.all("a"):
@@ -45,7 +45,7 @@ def test_every_link_stays_in_the_page_or_report_but_those_to_licences(evaluated:
             assert (evaluated.model / target).is_file()
 
 
-def test_the_page_holds_the_slot_of_the_stages_once_and_no_script(evaluated: Folders) -> None:
+def test_the_page_has_the_slot_of_the_stages_once_and_no_script(evaluated: Folders) -> None:
     text = (evaluated.model / "index.html").read_text()
     assert text.count(REPORT_SLOTS.stages) == 1
     assert "<script" not in text
@@ -69,15 +69,15 @@ def test_the_page_shows_verdict_settings_versions_hashes_and_licences(
         assert wanted in text
 
 
-def test_the_page_ends_with_what_to_do_next(evaluated: Folders) -> None:
+def test_the_page_ends_with_the_next_steps(evaluated: Folders) -> None:
     text = page_of(evaluated).text
-    end = text[text.index("What next", text.index("Versions and hashes")) :]
+    end = text[text.index("Next steps", text.index("Versions and hashes")) :]
     for wanted in (
         'npx proxytune generate rex-0a1b2c3d "a photo of a {token} dog at sunset" -n 4 --of teacher',
         "aws s3 cp s3://proxytune-test/runs/rex-0a1b2c3d/jobs//output/model.tar.gz .",
         "load_lora_weights",
         "models/loras",
-        # As stand-ins took part.
+        # As stand-ins were used.
         "npm run demo",
     ):
         assert wanted in end
@@ -89,14 +89,14 @@ def test_the_address_to_notify_is_not_shown(evaluated: Folders, plan: dict[str, 
     assert plan["request"]["notify"] not in (evaluated.model / "index.html").read_text()
 
 
-def test_stand_ins_are_called_so_at_the_top(evaluated: Folders) -> None:
+def test_stand_ins_are_announced_at_the_top(evaluated: Folders) -> None:
     text = page_of(evaluated).text
-    notice = text.index("These pictures show the road, not the method’s quality.")
+    notice = text.index("These images show that the pipeline works, not the method’s quality.")
     assert notice < text.index("References")
     assert "random weights" in text
 
 
-def test_full_size_models_get_no_such_notice(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
+def test_full_size_models_have_no_such_notice(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
     for model in plan["models"].values():
         model["standInFor"] = None
     text = page_of(evaluated_with(tmp_path, plan, models)).text
@@ -105,24 +105,24 @@ def test_full_size_models_get_no_such_notice(tmp_path: Path, plan: dict[str, Any
     assert "--preset standard" in text
 
 
-def test_a_world_of_its_own_and_proxies_in_a_context_are_told(
+def test_the_note_of_a_dataset_domain_and_proxies_in_contexts_are_shown(
     tmp_path: Path, plan: dict[str, Any], models: Path
 ) -> None:
     without = page_of(evaluated_with(tmp_path / "without", plan, models)).text
     plan["world"]["note"] = "This is a small drawn world."
     plan["proxiesInContext"] = 1
     plan["prompts"]["inContext"] = [{"prompt": "a ohwx dog in tall grass", "plain": "a dog in tall grass"}]
-    told = page_of(evaluated_with(tmp_path / "with", plan, models)).text
+    noted = page_of(evaluated_with(tmp_path / "with", plan, models)).text
     for words in (
         "This is a small drawn world.",
-        "asked for in one of 1 contexts",
+        "requested in one of 1 contexts",
         "a ohwx dog in tall grass",
     ):
-        assert (words in without, words in told) == (False, True)
-    assert told.index("This is a small drawn world.") < told.index("References")
+        assert (words in without, words in noted) == (False, True)
+    assert noted.index("This is a small drawn world.") < noted.index("References")
 
 
-def test_texts_of_the_user_are_only_text(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
+def test_texts_of_the_user_are_escaped(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
     evil = f'"><script>alert(1)</script>{REPORT_SLOTS.stages}'
     plan["subject"] = evil
     plan["prompts"]["evaluation"][0]["prompt"] = evil
@@ -133,9 +133,7 @@ def test_texts_of_the_user_are_only_text(tmp_path: Path, plan: dict[str, Any], m
     assert evil in page_of(folders).text
 
 
-def test_a_single_photo_is_shown_although_it_has_no_score(
-    tmp_path: Path, plan: dict[str, Any], models: Path
-) -> None:
+def test_a_single_photo_is_shown_without_a_score(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
     folders = make_run(tmp_path, plan, models)
     for file in sorted(folders.channel("references").iterdir())[1:]:
         file.unlink()
@@ -145,7 +143,7 @@ def test_a_single_photo_is_shown_although_it_has_no_score(
     assert "Reference 1 of 1: rex" in [image["alt"] for image in page.all("img")]
 
 
-def test_a_bar_stands_on_its_axis_between_floor_and_ceiling() -> None:
+def test_a_bar_is_placed_on_its_axis_between_floor_and_ceiling() -> None:
     def row(name: str, mean: float) -> dict[str, Any]:
         score = {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}
         return {"name": name, "pictures": 4, "clip_i": score, "clip_t": None, "dino": score}

@@ -1,6 +1,7 @@
-"""How the teacher developed while it was trained: its samples at every checkpoint, and the one handed on.
+"""The teacher's validation in the report: its images at every checkpoint, and the selected checkpoint.
 
-The stage teach measured and chose (`teacher.choosing`); here record and pictures come into the report.
+The stage teach scores them and selects (`teacher.checkpoint_selection`); here its record and images are
+copied into the report.
 """
 
 from __future__ import annotations
@@ -25,30 +26,30 @@ from proxytune.metrics.pictures import Picture
 
 CHANNEL = CHANNELS.validation
 RECORD = FILES.choice
-ALLOWED, REMEDY = "what the stage teach left of its samples", "run the stage teach again"
-# What the report calls the folder of these pictures.
-ROW = "teacher-samples"
+ALLOWED, REMEDY = "the validation images and their record by the stage teach", "run the stage teach again"
+# The folder of these images in the report.
+ROW = "validation"
 
 CURVES: Mapping[Literal["fidelity", "prompt", "diversity"], tuple[str, str]] = {
-    "fidelity": ("Likeness to the photos", "DINO"),
+    "fidelity": ("Similarity to the photos", "DINO"),
     "prompt": ("Prompt following", "CLIP-T, in contexts"),
-    "diversity": ("Diversity", "1 less the likeness, DINO"),
+    "diversity": ("Diversity", "1 − similarity, DINO"),
 }
 
 
 @dataclass(frozen=True)
-class Development:
+class Validation:
     """The record in the form of choice.schema.json, files relative to the report, and each file's view."""
 
     record: Choice
     views: Mapping[str, View]
 
 
-def read_development(folders: Folders, plan: Plan, report: Path) -> Development | None:
-    """The development, its pictures copied into the report; None where the plan has no such channel.
+def read_validation(folders: Folders, plan: Plan, report: Path) -> Validation | None:
+    """Read the validation and copy its images into the report; None where the plan has no such channel.
 
     Raises:
-        ProxytuneError: ChannelMissing when the channel is there and holds no usable record.
+        ProxytuneError: ChannelMissing when the channel has no usable record.
     """
     (job,) = (
         stage for stage in plan["stages"] if stage["kind"] == "training" and stage["stage"] == "evaluate"
@@ -59,11 +60,11 @@ def read_development(folders: Folders, plan: Plan, report: Path) -> Development 
     record = _read(channel)
     views: dict[str, View] = {}
     for point in record["points"]:
-        for sample in point["pictures"]:
-            view = _shown(channel, sample, len(views), report)
-            sample["file"] = view.file
+        for image in point["pictures"]:
+            view = _save_view(channel, image, len(views), report)
+            image["file"] = view.file
             views[view.file] = view
-    return Development(record, views)
+    return Validation(record, views)
 
 
 def _read(channel: Path) -> Choice:
@@ -71,28 +72,28 @@ def _read(channel: Path) -> Choice:
     return choice
 
 
-def _shown(channel: Path, sample: ChoicePointPicture, index: int, report: Path) -> View:
+def _save_view(channel: Path, image: ChoicePointPicture, index: int, report: Path) -> View:
     try:
-        content = (channel / sample["file"]).read_bytes()
+        content = (channel / image["file"]).read_bytes()
         with Image.open(io.BytesIO(content)) as opened:
             picture = opened.convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
-        raise _unusable(f"its picture {sample['file']} cannot be opened: {error}") from error
-    asked = Picture(ROW, index, sample["prompt"], None, sample["seed"], lambda: content)
-    return save_view(asked, content, picture, report)
+        raise _unusable(f"its image {image['file']} cannot be opened: {error}") from error
+    described = Picture(ROW, index, image["prompt"], None, image["seed"], lambda: content)
+    return save_view(described, content, picture, report)
 
 
 def curves(record: Choice) -> list[dict[str, Any]]:
-    """Of each measure that was taken the curve over the steps, with its guard; see `report_curves.curve`."""
+    """A curve over the steps for each available measure, with its guard; see `report.curves.curve`."""
     points = record["points"]
     guards: Mapping[str, Any] = record["guards"]
-    found = []
+    result = []
     for key, (title, what) in CURVES.items():
         values = [value for value in (point[key] for point in points) if value is not None]
         if len(values) < len(points):
             continue
         guard = guards.get(key)
-        found.append(
+        result.append(
             curve(
                 title,
                 what,
@@ -103,19 +104,19 @@ def curves(record: Choice) -> list[dict[str, Any]]:
                 None if guard is None else ("at least", guard),
             )
         )
-    return found
+    return result
 
 
 def _mark(point: ChoicePoint, record: Choice) -> str:
     if point["step"] == record["chosen"]:
         return "chosen"
-    return "held" if point["guarded"] else "failed"
+    return "passed" if point["guarded"] else "failed"
 
 
 def _unusable(why: str) -> ProxytuneError:
     return ProxytuneError(
         "ChannelMissing",
-        what=f"The channel '{CHANNEL}' holds no usable {RECORD}; {why}",
+        what=f"The channel '{CHANNEL}' has no usable {RECORD}: {why}",
         allowed=ALLOWED,
         remedy=REMEDY,
     )
