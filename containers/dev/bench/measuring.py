@@ -1,7 +1,7 @@
-"""How two ways to compute the same are compared: in one run, in turns, each in seconds and in memory.
+"""Comparison of two ways to compute the same: in one run, in turns, each in seconds and in memory.
 
 Turns matter: a machine's clock, its other processes and its temperature change within minutes. A ratio of two
-measurements side by side outlives that, two separate measurements do not.
+measurements side by side is robust to that, two separate measurements are not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import platform
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """How many times as fast ours is: the median over the turns of their ratio."""
+        """Speed of ours relative to the reference: the median over the turns of their ratio."""
         pairs = zip(self.ours, self.reference, strict=True)
         return statistics.median(theirs / mine for mine, theirs in pairs)
 
@@ -57,8 +57,63 @@ def in_turns(ours: Callable[[], object], reference: Callable[[], object], turns:
     return Comparison(turns_of[ours], turns_of[reference])
 
 
+def compare_sides(
+    make: Callable[..., Callable[[], object]],
+    reference: str,
+    arguments: Sequence[Any],
+    *,
+    turns: int,
+    units: int,
+    whole: bool = False,
+) -> dict[str, Any]:
+    """Measure two sides of an activity in turns, in speed and in memory.
+
+    Args:
+        make: called with the name of a side and the arguments; returns what is run. See `peak_mib`.
+        reference: name of the side that ours is compared with.
+        units: of work in one run, such as tokens or pictures.
+        whole: count the memory that `make` needs too.
+
+    Returns:
+        Units a second and MiB of both sides, and the ratio of their speeds.
+    """
+    compared = in_turns(make("ours", *arguments), make(reference, *arguments), turns)
+    return {
+        "per_second": round(units / statistics.median(compared.ours), 3),
+        f"{reference}_per_second": round(units / statistics.median(compared.reference), 3),
+        "ratio": round(compared.ratio, 2),
+        "ratio_spread": [round(edge, 2) for edge in compared.spread],
+        "peak_mib": round(peak_mib(make, "ours", *arguments, whole=whole)),
+        f"{reference}_peak_mib": round(peak_mib(make, reference, *arguments, whole=whole)),
+    }
+
+
+def table(result: dict[str, Any], title: str, reference: str, activities: Sequence[str]) -> str:
+    """Format a result for people.
+
+    Args:
+        result: has a result of `compare_sides` for each activity, and `machine`.
+        title: the model and its sizes.
+    """
+    machine = result["machine"]
+    lines = [
+        title,
+        f"{machine['gpu'] or machine['processor']}, {machine['threads']} threads, torch {machine['torch']}",
+        f"{'':10}{'ours /s':>11}{f'{reference} /s':>14}{'ratio':>8}{'(turns)':>14}{'MiB':>8}{reference:>11}",
+    ]
+    for activity in activities:
+        one = result[activity]
+        low, high = one["ratio_spread"]
+        lines.append(
+            f"{activity:10}{one['per_second']:11.2f}{one[f'{reference}_per_second']:14.2f}"
+            f"{one['ratio']:8.2f}{f'{low:.2f}-{high:.2f}':>14}"
+            f"{one['peak_mib']:8}{one[f'{reference}_peak_mib']:11}"
+        )
+    return "\n".join(lines)
+
+
 def peak_mib(make: Callable[..., Callable[[], object]], *arguments: Any, whole: bool = False) -> float:
-    """Memory that one run needs beyond what stands before it, in MiB.
+    """Measure the memory that one run needs in addition to what is in use before it, in MiB.
 
     On a CPU in a process of its own, since a process never gives its peak back. `make(*arguments)` returns
     what is run; it must be importable, and is called once more in that process.
@@ -115,7 +170,7 @@ def _resident() -> int:
 
 
 def seconds(side: Callable[[], object]) -> float:
-    """How long one run takes, with all that a GPU was asked for."""
+    """Measure the time of one run, including all of its work on a GPU."""
     _wait()
     began = time.perf_counter()
     side()
@@ -129,7 +184,7 @@ def _wait() -> None:
 
 
 def optimizer_step(parameters: list[torch.nn.Parameter], loss: Callable[[], Tensor]) -> Callable[[], None]:
-    """One step of training, as every side takes it: AdamW, gradients clipped."""
+    """Return a step of training, the same for every side: AdamW, gradients clipped."""
     optimizer = torch.optim.AdamW(parameters, lr=1e-4)
 
     def step() -> None:
@@ -142,7 +197,7 @@ def optimizer_step(parameters: list[torch.nn.Parameter], loss: Callable[[], Tens
 
 
 def machine() -> dict[str, Any]:
-    """What the numbers were measured on."""
+    """Describe the machine and its software."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "processor": _processor(),
@@ -163,7 +218,7 @@ def _processor() -> str:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1 on, as an argument of a bench."""
+    """Parse a whole number from 1 on, as an argument of a bench."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text}: allowed are whole numbers from 1 on")

@@ -89,7 +89,7 @@ def _picture(
 
 
 def _last(model: Lumina, ids: Tensor, cache: DynamicCache) -> Tensor:
-    """What the model makes of the last id; ids before these are in the cache."""
+    """Compute the hidden state of the last id; earlier ids are in the cache."""
     past = cache.get_seq_length()
     places = torch.arange(past + ids.shape[1], device=ids.device)
     mask = (places <= places[past:, None])[None, None]

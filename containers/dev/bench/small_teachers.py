@@ -1,4 +1,4 @@
-"""Teachers for the bench: the real classes in small, their parts as heavy to each other as in the originals.
+"""Teachers for the bench: the real classes in small, with parts of about the original proportions.
 
 For a picture of 1024 pixels the originals need about so many TFLOP, by the estimates of docs/models.md and
 ours: the network once 6 (SDXL), 9 (SD3 Medium), 95 (FLUX.1-dev), the VAE's encoder 4.5, the texts 0.1, 2.5
@@ -23,7 +23,7 @@ class Scale:
     Attributes:
         write: puts it into a folder.
         size: side of its pictures in pixels.
-        text_length: what its pipeline is told to read of a prompt; None where that is fixed.
+        text_length: tokens of a prompt that its pipeline reads; None where that is fixed.
     """
 
     write: Callable[[Path], None]

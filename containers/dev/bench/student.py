@@ -1,4 +1,4 @@
-"""Students, measured: tokens a second of training and sampling, beside a reference of the official way.
+"""Measure students: tokens a second of training and sampling, ours and a reference of the official way.
 
     python containers/dev/bench/student.py --family llamagen|lumina [--dim D --layers N --heads H]
         [--image-tokens L --caption-tokens C --batch B --turns T --threads N] [--json]
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import statistics
 import sys
 from importlib import import_module
 from typing import Any
@@ -20,7 +19,7 @@ import torch
 
 from dev.bench import measuring
 
-# The module that makes a family's two sides: training(side, sizes) and sampling(side, sizes).
+# The module of a family's two sides: training(side, sizes) and sampling(side, sizes).
 FAMILIES = {"llamagen": "dev.bench.llamagen_sides", "lumina": "dev.bench.lumina_sides"}
 ACTIVITIES = ("training", "sampling")
 
@@ -32,41 +31,23 @@ def measure(family: str, sizes: dict[str, int], turns: int) -> dict[str, Any]:
     tokens = sizes["batch"] * sizes["image_tokens"]
     for activity in ACTIVITIES:
         make = getattr(sides, activity)
-        compared = measuring.in_turns(make("ours", sizes), make("reference", sizes), turns)
-        result[activity] = {
-            "tokens_per_second": round(tokens / statistics.median(compared.ours), 1),
-            "reference_tokens_per_second": round(tokens / statistics.median(compared.reference), 1),
-            "ratio": round(compared.ratio, 2),
-            "ratio_spread": [round(edge, 2) for edge in compared.spread],
-            "peak_mib": round(measuring.peak_mib(make, "ours", sizes)),
-            "reference_peak_mib": round(measuring.peak_mib(make, "reference", sizes)),
-        }
+        result[activity] = measuring.compare_sides(make, "reference", (sizes,), turns=turns, units=tokens)
     return result
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result for people."""
-    machine = result["machine"]
-    lines = [
+    """Format the result for people."""
+    title = (
         f"{result['family']}: dim {result['dim']}, {result['layers']} layers, {result['heads']} heads, "
         f"{result['image_tokens']} image tokens, {result['caption_tokens']} caption tokens, "
-        f"batch {result['batch']}",
-        f"{machine['gpu'] or machine['processor']}, {machine['threads']} threads, torch {machine['torch']}",
-        f"{'':10}{'ours tok/s':>12}{'official':>12}{'ratio':>8}{'(turns)':>14}{'MiB':>8}{'official':>10}",
-    ]
-    for activity in ACTIVITIES:
-        one = result[activity]
-        low, high = one["ratio_spread"]
-        lines.append(
-            f"{activity:10}{one['tokens_per_second']:12.1f}{one['reference_tokens_per_second']:12.1f}"
-            f"{one['ratio']:8.2f}{f'{low:.2f}-{high:.2f}':>14}{one['peak_mib']:8}{one['reference_peak_mib']:10}"
-        )
-    return "\n".join(lines)
+        f"batch {result['batch']}; tokens a second"
+    )
+    return measuring.table(result, title, "reference", ACTIVITIES)
 
 
 def main(arguments: list[str]) -> int:
     """Measure and print; the return value is the exit code."""
-    parser = argparse.ArgumentParser(description="Measure a student beside the official way.")
+    parser = argparse.ArgumentParser(description="Measure a student against the official way.")
     parser.add_argument("--family", choices=sorted(FAMILIES), required=True)
     defaults = {"dim": 512, "layers": 8, "heads": 8, "image-tokens": 256, "caption-tokens": 9, "batch": 4}
     for name, default in defaults.items():

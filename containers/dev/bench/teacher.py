@@ -1,10 +1,11 @@
-"""Teachers, measured: training steps and pictures a second, beside the plain way to do the same.
+"""Measure teachers: training steps and pictures a second, ours and the plain way to do the same.
 
     python containers/dev/bench/teacher.py [--family sdxl|sd3|flux] [--scale tiny|small] [--batch B]
         [--pictures N --draw-batch B --draw-steps S --guidance G --turns T --threads N] [--json]
 
-Both sides have the same weights and run in turns in one process; see measuring.py. What "plain" means stands
-in teacher_sides.py. Without --family all of them are measured, one after another. Run it on an idle machine.
+Both sides have the same weights and run in turns in one process; see measuring.py. teacher_sides.py
+describes the plain way. Without --family all of them are measured, one after another. Run it on an idle
+machine.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
-# Before the libraries are loaded: what they say about loading is not what was asked.
+# Before the libraries are loaded: their messages about loading are noise here.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -47,52 +47,35 @@ def measure(sizes: dict[str, Any], turns: int) -> dict[str, Any]:
             "plain_step_ms": {
                 part: round(value, 1) for part, value in teacher_sides.parts(folder, sizes, turns).items()
             },
-            "drawing": _compare(teacher_sides.drawing, given, turns, sizes["pictures"]),
+            "generation": _compare(teacher_sides.generation, given, turns, sizes["pictures"]),
         }
 
 
 def _compare(make: Any, given: tuple[Any, ...], turns: int, units: int) -> dict[str, Any]:
-    compared = measuring.in_turns(make("ours", *given), make("plain", *given), turns)
-    return {
-        "per_second": round(units / statistics.median(compared.ours), 3),
-        "plain_per_second": round(units / statistics.median(compared.reference), 3),
-        "ratio": round(compared.ratio, 2),
-        "ratio_spread": [round(edge, 2) for edge in compared.spread],
-        # From before the models are loaded: what is freed early counts as freed, what stays counts.
-        "peak_mib": round(measuring.peak_mib(make, "ours", *given, whole=True)),
-        "plain_peak_mib": round(measuring.peak_mib(make, "plain", *given, whole=True)),
-    }
+    # Memory from before the models are loaded: what is freed early counts as freed, what stays counts.
+    return measuring.compare_sides(make, "plain", given, turns=turns, units=units, whole=True)
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result for people."""
-    machine, parts = result["machine"], result["plain_step_ms"]
-    lines = [
-        f"{result['family']}, {result['scale']}: training batch {result['batch']}; drawing "
+    """Format the result for people."""
+    parts = result["plain_step_ms"]
+    title = (
+        f"{result['family']}, {result['scale']}: training batch {result['batch']}; generating "
         f"{result['pictures']} pictures in batches of {result['draw_batch']}, {result['draw_steps']} steps, "
-        f"guidance {result['guidance']}",
-        f"{machine['gpu'] or machine['processor']}, {machine['threads']} threads, torch {machine['torch']}",
-        f"{'':10}{'ours /s':>10}{'plain /s':>10}{'ratio':>8}{'(turns)':>14}{'MiB':>8}{'plain':>8}",
-    ]
-    for activity in ("training", "drawing"):
-        one = result[activity]
-        low, high = one["ratio_spread"]
-        lines.append(
-            f"{activity:10}{one['per_second']:10.2f}{one['plain_per_second']:10.2f}{one['ratio']:8.2f}"
-            f"{f'{low:.2f}-{high:.2f}':>14}{one['peak_mib']:8}{one['plain_peak_mib']:8}"
-        )
+        f"guidance {result['guidance']}; steps and pictures a second"
+    )
     step = 1000 / result["training"]["plain_per_second"]
-    lines.append(
+    return (
+        f"{measuring.table(result, title, 'plain', ('training', 'generation'))}\n"
         f"of a plain step's {step:.0f} ms the texts take {parts['texts']:.0f}, the pictures "
         f"{parts['pictures']:.0f}"
     )
-    return "\n".join(lines)
 
 
 def main(arguments: list[str]) -> int:
     """Measure and print; the return value is the exit code."""
     families = SCALES
-    parser = argparse.ArgumentParser(description="Measure a teacher beside the plain way.")
+    parser = argparse.ArgumentParser(description="Measure a teacher against the plain way.")
     parser.add_argument("--family", choices=sorted(families), help="default: all, one after another")
     parser.add_argument("--scale", choices=("tiny", "small"), default="small", help="default small")
     parser.add_argument("--guidance", type=float, default=5.0, help="default 5; 1 is none")

@@ -1,7 +1,7 @@
-"""A teacher's two sides for the bench: ours as the product runs it, and the plain way, of equal weights.
+"""The two sides of a teacher's bench: ours as the product runs it, and the plain way, of equal weights.
 
 The plain way to train is the loop of the public example scripts: in every step the prompts go through the
-text encoders and the pictures through the VAE. The plain way to draw is diffusers' own pipeline with the
+text encoders and the pictures through the VAE. The plain way to generate is diffusers' own pipeline with the
 adapter loaded, called once a picture. A test shows that both compute the same loss and the same pictures.
 """
 
@@ -56,7 +56,7 @@ def write_model(family: str, scale: str, folder: Path) -> None:
 
 
 def training(side: str, folder: Path, sizes: dict[str, Any]) -> Run:
-    """`sizes["steps"]` optimizer steps; `side` is ours or plain. Weights and draws are the same."""
+    """`sizes["steps"]` optimizer steps; `side` is ours or plain. Weights and random numbers are the same."""
     made: OurTraining | PlainTraining = (OurTraining if side == "ours" else PlainTraining)(folder, sizes)
     parameters = [value for value in made.network.parameters() if value.requires_grad]
     rng = torch.Generator().manual_seed(5)
@@ -96,7 +96,7 @@ class PlainTraining:
         self.network.train()
 
     def loss(self, step: int, rng: torch.Generator) -> Tensor:
-        """As our teacher's loss, everything computed anew."""
+        """As our teacher's loss, but nothing is reused between steps."""
         count, photos = self._config.batch_size, self.photos
         slots = range(step * count, (step + 1) * count)
         crops, latents = [], []
@@ -125,7 +125,7 @@ class PlainTraining:
 
     @torch.no_grad()
     def encode_texts(self, prompts: list[str]) -> PromptEmbeddings:
-        """What diffusers' pipeline makes of the prompts."""
+        """Encode the prompts by diffusers' pipeline."""
         # The second and third are each encoder's own prompt where it differs; names differ by pipeline.
         others = (
             {"prompt_2": None, "prompt_3": None} if self._sizes["family"] == "sd3" else {"prompt_2": None}
@@ -140,7 +140,7 @@ class PlainTraining:
         return PromptEmbeddings(answer[0], answer[1] if self._sizes["family"] == "flux" else answer[2])
 
 
-def drawing(side: str, folder: Path, sizes: dict[str, Any]) -> Callable[[], list[Image.Image]]:
+def generation(side: str, folder: Path, sizes: dict[str, Any]) -> Callable[[], list[Image.Image]]:
     """`sizes["pictures"]` pictures of the tuned subject with the adapter in `folder`."""
     scale = SCALES[sizes["family"]][sizes["scale"]]
     count, steps, guidance = sizes["pictures"], sizes["draw_steps"], sizes["guidance"]
@@ -173,7 +173,7 @@ def drawing(side: str, folder: Path, sizes: dict[str, Any]) -> Callable[[], list
 
 
 def write_adapter(folder: Path, sizes: dict[str, Any]) -> None:
-    """Leave an adapter that has an effect where `drawing` looks for it."""
+    """Write an adapter with an effect where `generation` reads it."""
     photos = PhotoSet(folder / "photos", SCALES[sizes["family"]][sizes["scale"]].size)
     seed_everything(1)
     trainer = TeacherTrainer(teacher_family(sizes["family"]), config(sizes))
@@ -186,7 +186,7 @@ def write_adapter(folder: Path, sizes: dict[str, Any]) -> None:
 
 
 def parts(folder: Path, sizes: dict[str, Any], turns: int) -> dict[str, float]:
-    """Median milliseconds of what the plain loop does in every step and ours does not."""
+    """Measure the median milliseconds of the work that only the plain loop does in every step."""
     plain = PlainTraining(folder, sizes)
     count, rng = sizes["batch"], torch.Generator().manual_seed(0)
     pixels = [plain.photos.pixels(plain.photos.random_crop(0, rng)) for _ in range(count)]
@@ -201,7 +201,7 @@ def parts(folder: Path, sizes: dict[str, Any], turns: int) -> dict[str, float]:
 
 
 def config(sizes: dict[str, Any]) -> TrainConfig:
-    """The same for both sides."""
+    """Return the config of both sides."""
     return TrainConfig(
         prompts=PROMPTS, token_word="ohwx", rank=RANK, alpha=RANK, batch_size=sizes["batch"], seed=1
     )

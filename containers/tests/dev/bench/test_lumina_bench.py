@@ -32,7 +32,7 @@ def test_the_reference_trains_to_the_same_loss_and_gradients(student):
 
 
 @pytest.mark.parametrize("guidance", [1.5, 4.0])
-def test_the_reference_draws_the_same_likeliest_codes(student, guidance):
+def test_the_reference_samples_the_same_likeliest_codes(student, guidance):
     lm, layout, grid = student.lm, student.layout, student.grid
     prompts = [layout.prompt([300, 301, 302]), layout.prompt([310])]
     theirs = official_lumina.sample(lm, layout, prompts, grid, guidance=guidance, temperature=0)
@@ -42,7 +42,7 @@ def test_the_reference_draws_the_same_likeliest_codes(student, guidance):
     assert not torch.equal(ours[0], ours[1])
 
 
-def test_the_reference_draws_from_the_top(student):
+def test_the_reference_samples_from_the_top(student):
     lm, layout, grid = student.lm, student.layout, student.grid
     given = (lm, layout, [layout.prompt([300])], grid)
     torch.manual_seed(0)
@@ -56,7 +56,7 @@ SIZES = {"dim": 32, "layers": 1, "heads": 2, "image_tokens": 16, "caption_tokens
 
 
 @pytest.mark.parametrize("side", ["ours", "reference"])
-def test_a_side_trains_and_draws_whole_pictures(side, monkeypatch):
+def test_a_side_trains_and_samples_complete_pictures(side, monkeypatch):
     losses = []
     for module, name in ((official_lumina, "train_loss"), (lumina_sides.Lumina, "loss")):
         real = getattr(module, name)

@@ -1,4 +1,4 @@
-"""The bench of students: the reference computes what ours computes, and the bench says what it measured."""
+"""The bench of students: the reference computes what ours computes, and the bench prints its measurements."""
 
 import json
 import subprocess
@@ -43,7 +43,7 @@ def test_the_reference_trains_to_the_same_loss_and_gradients(given):
 
 
 @pytest.mark.parametrize("guidance", [1.5, 7.5])
-def test_the_reference_draws_the_same_likeliest_tokens(given, guidance):
+def test_the_reference_samples_the_same_likeliest_tokens(given, guidance):
     model, features, mask, _ = given
     theirs = official_llamagen.sample(model, features, mask, guidance=guidance, temperature=0)
     ours = sample_tokens(model, features, mask, [0, 1], guidance=guidance, temperature=0)
@@ -51,7 +51,7 @@ def test_the_reference_draws_the_same_likeliest_tokens(given, guidance):
     assert len(ours.unique()) > 3
 
 
-def test_the_reference_draws_from_the_top(given):
+def test_the_reference_samples_from_the_top(given):
     model, features, mask, _ = given
     torch.manual_seed(0)
     one = official_llamagen.sample(model, features, mask, top_k=5)
@@ -96,7 +96,7 @@ def test_the_bench_prints_both_sides_and_their_ratios():
     assert (result["dim"], result["image_tokens"], result["caption_tokens"]) == (32, 16, 9)
     for activity in ("training", "sampling"):
         one = result[activity]
-        speeds = one["reference_tokens_per_second"] / one["tokens_per_second"]
+        speeds = one["reference_per_second"] / one["per_second"]
         assert one["ratio"] == pytest.approx(1 / speeds, rel=0.1)
         # The official way fills 120 caption slots, we nine: several times the memory, at these sizes.
         assert 0 < one["peak_mib"] < one["reference_peak_mib"] < 1000

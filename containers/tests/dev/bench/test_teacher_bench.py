@@ -1,4 +1,4 @@
-"""The bench of teachers: the plain way computes what ours computes, and the bench says what it measured."""
+"""The bench of teachers: the plain way computes what ours computes, and the bench prints its measurements."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ def measured(request, tmp_path):
     return tmp_path, sizes
 
 
-def test_both_sides_train_and_draw_the_same(measured):
+def test_both_sides_train_and_generate_the_same(measured):
     folder, sizes = measured
     losses = []
     for side in (teacher_sides.OurTraining, teacher_sides.PlainTraining):
@@ -40,13 +40,13 @@ def test_both_sides_train_and_draw_the_same(measured):
             for name, value in made.network.named_parameters():
                 if value.requires_grad:
                     value.normal_(std=0.1, generator=torch.Generator().manual_seed(len(name)))
-        draws = torch.Generator().manual_seed(5)
-        losses.append([made.loss(step, draws).item() for step in range(3)])
+        rng = torch.Generator().manual_seed(5)
+        losses.append([made.loss(step, rng).item() for step in range(3)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert len(set(losses[0])) == 3
     ours, plain = (
-        np.stack([np.asarray(picture, np.int16) for picture in teacher_sides.drawing(side, folder, sizes)()])
-        for side in ("ours", "plain")
+        np.stack([np.asarray(picture, np.int16) for picture in generate()])
+        for generate in (teacher_sides.generation(side, folder, sizes) for side in ("ours", "plain"))
     )
     assert abs(ours - plain).max() <= 1
     assert ours.std() > 1
@@ -71,7 +71,7 @@ def test_the_bench_prints_both_sides_and_their_ratios():
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["family"], result["pictures"], result["machine"]["threads"]) == ("sd3", 2, 1)
-    for activity in ("training", "drawing"):
+    for activity in ("training", "generation"):
         one = result[activity]
         assert one["ratio"] == pytest.approx(one["per_second"] / one["plain_per_second"], rel=0.1)
         # Torch and diffusers alone are larger than this.
