@@ -32,7 +32,7 @@ export function exportedFiles(): Record<string, unknown> {
     ),
     [`${CONTAINER}/chunk.schema.json`]: jsonSchema('one request for pictures', chunk),
     [`${CONTAINER}/picture-record.schema.json`]: jsonSchema(
-      'the JSON beside a picture of a shard',
+      'the JSON next to an image of a shard',
       pictureRecord,
     ),
     [`${CONTAINER}/progress.schema.json`]: jsonSchema('progress.json of a training job', progress),

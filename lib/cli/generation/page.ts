@@ -17,7 +17,7 @@ const LEAST_SHOWN = 160;
 const MOST_SHOWN = 384;
 
 /**
- * The page's text; it asks for nothing but the pictures beside it, under the names of `fileOf`.
+ * The page's text; it asks for nothing but the images next to it, under the names of `fileOf`.
  * @param there - flags that make a command mean the same cloud, each after a space
  */
 export function picturePage(

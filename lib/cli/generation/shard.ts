@@ -1,4 +1,4 @@
-/** A shard of pictures, read back: every PNG with the record that was written beside it. */
+/** A shard of pictures, read back: every PNG with the record that was written with it. */
 import { createHash } from 'node:crypto';
 import { type PictureRecord, pictureRecord } from '../../core/contract/pictures.ts';
 import { ProxytuneError } from '../../core/errors.ts';

@@ -1,6 +1,6 @@
 /**
  * `choice.json`: how the teacher developed while it was trained, and which of its checkpoints was selected. The
- * stage teach writes it beside the samples that it speaks of; the report shows it.
+ * stage teach writes it next to the validation images; the report shows it.
  */
 import { z } from 'zod';
 import { pictureSeed } from './fields.ts';

@@ -23,10 +23,7 @@ export const curationPlan = z
       .strictObject({
         probability: probability.describe('From which CLIP’s probability on is too much'),
         unsafe: z.array(z.string()).min(1).describe('Texts of what no proxy should show'),
-        safe: z
-          .array(z.string())
-          .min(1)
-          .describe('Texts that stand against them, beside the proxy’s own prompt'),
+        safe: z.array(z.string()).min(1).describe('Alternative texts, in addition to the proxy’s own prompt'),
       })
       .nullable()
       .describe('null: not asked, or the domain’s CLIP knows no words for it'),

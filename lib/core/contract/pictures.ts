@@ -52,7 +52,7 @@ export const chunk = z.strictObject({
 });
 export type Chunk = z.infer<typeof chunk>;
 
-/** The JSON beside every PNG of a shard. */
+/** The JSON next to every PNG of a shard. */
 export const pictureRecord = z.strictObject({
   index: z.int().min(0),
   prompt: z.string(),

@@ -18,7 +18,7 @@ const CLIP_PIECES = /\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu;
 
 /**
  * How many tokens of a caption are read at all, without those that begin and end it; the rest is cut off. The first of
- * these rules that a model has tells: LlamaGen pads its captions to 120; the teachers with a T5 beside CLIP read 256
+ * these rules that a model has tells: LlamaGen pads its captions to 120; the teachers with a T5 next to CLIP read 256
  * (SD3's default in diffusers) or more with it; CLIP alone has 77 positions.
  */
 const READ: readonly (readonly [CaptionRule, number, RegExp])[] = [

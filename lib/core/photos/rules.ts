@@ -80,7 +80,7 @@ export interface PhotoFacts {
 
 const SYSTEM_NAMES = new Set(['thumbs.db', 'ehthumbs.db', 'desktop.ini', 'subject.json']);
 const SYSTEM_FOLDERS = new Set(['__MACOSX', '@eaDir']);
-/** Text that cameras, phones and people lay beside photos; ignored unless its content is an image after all. */
+/** Text that cameras, phones and people put next to photos; ignored unless its content is an image after all. */
 const SIDECAR = /\.(json|txt|md|csv|xmp|aae|ya?ml)$/i;
 
 /** True of a file whose name alone says that it is not one of the user's photos: it is neither read nor counted. */

@@ -15,7 +15,7 @@ class ClassImages(TypedDict):
     prompt: str
     # Drawn by the untuned model, once.
     pictures: int
-    # Of their loss beside that of the subject.
+    # Of their loss relative to that of the subject.
     weight: float
     # Denoising steps.
     steps: int

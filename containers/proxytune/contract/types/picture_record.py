@@ -1,4 +1,4 @@
-"""Types of the JSON beside a picture of a shard.
+"""Types of the JSON next to an image of a shard.
 
 Written by `npm run schemas` from lib/core; do not edit.
 """

@@ -84,7 +84,7 @@ class CurationPlanSafety(TypedDict):
     probability: float
     # Texts of what no proxy should show.
     unsafe: list[str]
-    # Texts that stand against them, beside the proxy’s own prompt.
+    # Alternative texts, in addition to the proxy’s own prompt.
     safe: list[str]
 
 

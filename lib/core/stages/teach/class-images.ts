@@ -16,7 +16,7 @@ export const prior = z
   .strictObject({
     prompt: z.string().min(1).describe('Of the class, without the token word'),
     pictures: classImages.describe('Drawn by the untuned model, once'),
-    weight: z.number().gt(0).max(10).describe('Of their loss beside that of the subject'),
+    weight: z.number().gt(0).max(10).describe('Of their loss relative to that of the subject'),
     steps: fields.denoisingSteps.describe('Denoising steps'),
     guidance: fields.guidance,
   })
