@@ -13,6 +13,7 @@ const EXCEPTIONS: readonly (readonly [RegExp, string, string])[] = [
   [/^lib\/local\/sagemaker\//, '.out', 'this is the platform that the name is from'],
   [/^lib\/local\/deploy\/assembly\.ts$/, 'manifest.json', 'the manifest of a CDK assembly'],
   [/^lib\/cloud\/outputs\.ts$/, 'index.html', 'a sentence for the user'],
+  [/^containers\/proxytune\/evaluation\/validation\.py$/, 'validation', 'a folder of the report'],
   [/^lib\/cli\/(generation|commands\/generate)/, 'index.html', 'a page that the CLI itself writes'],
 ];
 
