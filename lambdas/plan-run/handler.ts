@@ -46,8 +46,8 @@ export async function handler(input: PlanRunInput) {
     instanceTypes: setting('INSTANCE_TYPES').split(','),
   } as const;
   // Twice: faults of the request itself come first, and the complete plan needs the models.
-  const contents = await contentsOf(context, makePlan(request, settings).models);
-  const plan = makePlan(request, { ...settings, contents });
+  const digests = await digestsOf(context, makePlan(request, settings).models);
+  const plan = makePlan(request, { ...settings, digests });
   await writeChunks(context, plan);
   await writeJson(context, keys.plan(runId), plan);
   await updateRun(context, runId, { curated: plan.curation !== null });
@@ -62,7 +62,7 @@ export async function handler(input: PlanRunInput) {
 }
 
 /** The digest of each model's files. @throws ModelMissing, ModelChanged */
-async function contentsOf(context: BucketContext, models: Plan['models']): Promise<Record<string, string>> {
+async function digestsOf(context: BucketContext, models: Plan['models']): Promise<Record<string, string>> {
   const manifests = await Promise.all(Object.values(models).map(({ id }) => requireStoredModel(context, id)));
   return Object.fromEntries(manifests.map((manifest) => [manifest.model, digestOf(manifest)]));
 }

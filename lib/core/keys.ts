@@ -32,10 +32,10 @@ export function requireSubjectName(folder: string): void {
 }
 
 /** Everything that decides the class images of a category. Their seeds are their numbers. */
-export interface ClassPictures {
+export interface ClassImagesOf {
   readonly model: string;
   /** Of the model's files, as `digestOf` gives it: another revision draws other pictures. */
-  readonly content: string;
+  readonly digest: string;
   /** Small letters and spaces only, as categories have them. */
   readonly prompt: string;
   readonly size: number;
@@ -70,8 +70,8 @@ export const keys = {
   /** Class images that the teacher generated in this run, as one archive; only where it generated all. */
   drawnClass: (run: string) => `runs/${run}/checkpoints/teach/${folders.classImages}/${files.classArchive}`,
   /** The same for every run that wants the same: everything that decides the pictures is in the key. */
-  classPictures: ({ model, content, prompt, size, steps, guidance, pictures }: ClassPictures) =>
-    `class-images/${model}/${content}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
+  classImages: ({ model, digest, prompt, size, steps, guidance, pictures }: ClassImagesOf) =>
+    `class-images/${model}/${digest}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
   classArchive: (prefix: string) => `${prefix}${files.classArchive}`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${files.progress}`,
   /** SageMaker adds `<job>/output/${files.adapterArchive}` (or `model/…`, uncompressed). */

@@ -112,7 +112,7 @@ const RUN = 'my-dog-0a1b2c3d';
 const JOB = 'proxytune-my-dog-0a1b2c3d-evaluate-a1';
 const CLASS = {
   model: 'sdxl',
-  content: '0a1b2c3d',
+  digest: '0a1b2c3d',
   prompt: 'a dog',
   size: 1024,
   steps: 25,
@@ -137,7 +137,7 @@ const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['publish-run', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}index.html`],
   ['publish-run', 's3:GetObject', keys.plan(RUN)],
   ['publish-run', 's3:GetObject', keys.drawnClass(RUN)],
-  ['publish-run', 's3:PutObject', keys.classArchive(keys.classPictures(CLASS))],
+  ['publish-run', 's3:PutObject', keys.classArchive(keys.classImages(CLASS))],
   ['publish-run', 's3:PutObject', keys.reportPage(RUN)],
   ['publish-run', 's3:PutObject', `${keys.report(RUN)}pictures/1.png`],
 ];
@@ -155,8 +155,8 @@ test.each([
   ['reconcile-job', keys.pictures(RUN, 'sample-teacher')],
   ['publish-run', keys.artifactFolder(RUN, JOB)],
   ['publish-run', keys.drawnClass(RUN)],
-  ['publish-run', keys.classPictures(CLASS)],
-  ['start-job', keys.classPictures(CLASS)],
+  ['publish-run', keys.classImages(CLASS)],
+  ['start-job', keys.classImages(CLASS)],
   ['start-job', keys.modelManifest('sdxl')],
 ] as const)('%s may list %s', (name, prefix) => {
   const listing = statementsOf(ROLES[name]).find(({ Action }) => Action === 's3:ListBucket');

@@ -142,8 +142,8 @@ test('a recipe says which layers carry LoRA; where it is silent, so is the job',
 });
 
 test('the class is preserved only when asked for, and costs its drawing and twice the steps', () => {
-  const contents = { sdxl: '0a1b2c3d' };
-  const teach = (fields: object) => stageOf(plan(fields, 'full', { contents }), 'teach') as TrainingPlan;
+  const digests = { sdxl: '0a1b2c3d' };
+  const teach = (fields: object) => stageOf(plan(fields, 'full', { digests }), 'teach') as TrainingPlan;
   const without = teach({});
   expect(Object.keys(without.hyperparameters)).not.toContain('prior');
   const preserving = teach({ category: 'dog', advanced: { teach: { priorPictures: 100, samples: false } } });

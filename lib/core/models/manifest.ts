@@ -141,17 +141,17 @@ export function requireModel(id: string, inventory: Inventory): ModelManifest {
  * @throws ModelChanged
  */
 export function requirePlanned(
-  { id, content }: { readonly id: string; readonly content: string | null },
+  { id, digest }: { readonly id: string; readonly digest: string | null },
   where: string,
   manifest?: string,
 ): void {
-  if (content === null) return;
+  if (digest === null) return;
   const stored = manifest && digestOf(requireManifest(id, { where, manifest, files: [] }));
-  if (stored === content) return;
+  if (stored === digest) return;
   throw new ProxytuneError('ModelChanged', {
     what: `The model ${id} has changed since the run was planned`,
     given: stored
-      ? `${where}, whose files have the digest ${stored} instead of ${content}`
+      ? `${where}, whose files have the digest ${stored} instead of ${digest}`
       : `${where} without ${MANIFEST_FILE}: it is being imported again, or was deleted`,
     allowed: 'the same files for every job of a run',
     remedy: 'start a new run, or import the revision that this one was planned with and start it again',

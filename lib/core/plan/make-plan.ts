@@ -50,7 +50,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
   // The limit must hold even where spot saves nothing.
   const most = sum(stages.map(listUsd));
   if (most > request.maxUsd) throw overBudget(most, request.maxUsd);
-  const looked = (row: Model) => chosen(row, context.contents?.[row.id]);
+  const looked = (row: Model) => chosen(row, context.digests?.[row.id]);
   return {
     version: 1,
     runId: context.runId,

@@ -17,11 +17,11 @@ const chosenModel = z
     standInFor: z.string().nullable().describe('The full-size model whose place this tiny one takes'),
     source: z.string(),
     licence,
-    content: z
+    digest: z
       .string()
       .nullable()
       .default(null)
-      .describe('Of its files when the run was planned; null where nobody had looked, as in plans of before'),
+      .describe('Digest of its files when the run was planned; null where nothing was imported yet'),
   })
   .meta({ title: 'ChosenModel' });
 export type ChosenModel = z.infer<typeof chosenModel>;
@@ -109,7 +109,7 @@ export function modelsOfStage(plan: Plan, stage: JobStage): ChosenModel[] {
   return Object.values(models).filter(({ id }) => prefixes.includes(keys.model(id)));
 }
 
-export function chosen(row: Model, content: string | null = null): ChosenModel {
+export function chosen(row: Model, digest: string | null = null): ChosenModel {
   const { id, title, family, standInFor, source, licence: terms } = row;
-  return { id, title, family, standInFor, source, licence: terms, content };
+  return { id, title, family, standInFor, source, licence: terms, digest };
 }

@@ -24,7 +24,7 @@ export interface PlanContext {
    * Digests of the imported models' files, by id, as `digestOf` computes them.
    * @default - not known, as before anything is imported; runs then share nothing that such a model has generated
    */
-  readonly contents?: Readonly<Record<string, string>>;
+  readonly digests?: Readonly<Record<string, string>>;
 }
 
 /** Facts that the stages have in common. Each is also given its own fields of `advanced`. */

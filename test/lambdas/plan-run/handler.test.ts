@@ -41,7 +41,7 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
   const text = (await bench.get(result.planKey)).text;
   const plan = planSchema.parse(JSON.parse(text));
   expect(plan).toMatchObject({ runId, subject: 'rex', bucket: BUCKET, proxies: 8 });
-  expect(plan.models.teacher).toMatchObject({ id: 'sdxl-tiny', content: await bench.putModel('sdxl-tiny') });
+  expect(plan.models.teacher).toMatchObject({ id: 'sdxl-tiny', digest: await bench.putModel('sdxl-tiny') });
   expect(plan.versions).toEqual({ proxytune: '0.0.0-test' });
   for (const stage of TRANSFORM_STAGES) {
     const written = await listKeys(bench.context, keys.chunks(runId, stage));

@@ -28,8 +28,8 @@ class ChosenModel(TypedDict):
     standInFor: str | None
     source: str
     licence: Licence
-    # Of its files when the run was planned; null where nobody had looked, as in plans of before.
-    content: NotRequired[str | None]
+    # Digest of its files when the run was planned; null where nothing was imported yet.
+    digest: NotRequired[str | None]
 
 
 class PlanModels(TypedDict):

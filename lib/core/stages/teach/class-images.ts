@@ -4,7 +4,7 @@ import { classPrompt, type Named } from '../../catalogue/prompts.ts';
 import type { Recipe } from '../../catalogue/recipes.ts';
 import * as fields from '../../contract/fields.ts';
 import { names } from '../../contract/names.ts';
-import { type ClassPictures, keys } from '../../keys.ts';
+import { type ClassImagesOf, keys } from '../../keys.ts';
 import type { PlanContext } from '../parts.ts';
 
 const { channels } = names;
@@ -31,9 +31,9 @@ export function priorOf(recipe: Recipe, named: Named, pictures: number | undefin
 }
 
 /** The channel of class images that other runs have generated, where this run's go too. */
-export function sharedClass({ contents }: PlanContext, generated: Omit<ClassPictures, 'content'>) {
-  const content = contents?.[generated.model];
-  return content === undefined
+export function sharedClass({ digests }: PlanContext, generated: Omit<ClassImagesOf, 'digest'>) {
+  const digest = digests?.[generated.model];
+  return digest === undefined
     ? {}
-    : { optionalChannels: { [channels.classImages]: keys.classPictures({ ...generated, content }) } };
+    : { optionalChannels: { [channels.classImages]: keys.classImages({ ...generated, digest }) } };
 }
