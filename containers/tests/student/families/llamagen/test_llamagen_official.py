@@ -159,7 +159,7 @@ def test_code_in_a_checkpoint_is_refused_and_not_executed(files, tmp_path):
     mark = tmp_path / "executed"
     refused(
         files,
-        "nothing was executed",
+        "was not executed",
         "mkdir",
         gpt_file=lambda weights: {"model": weights, "args": Payload(mark)},
     )
