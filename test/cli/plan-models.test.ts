@@ -48,11 +48,11 @@ test.each(TRAINED_MODELS.map((row) => [row.id, row] as const))(
       `standard: ${recipe.steps} steps of batch ${recipe.batchSize} at ${recipe.size} px`,
     );
     expect(said.recipe).toContain(`LoRA rank ${recipe.rank}, alpha ${recipe.alpha}`);
-    const { samples } = recipe;
+    const { validation } = recipe;
     expect(said.recipe).toContain(
-      samples === undefined
+      validation === undefined
         ? 'the last step is used'
-        : `${samples.pictures + samples.contexts} validation images every ${recipe.checkpointEvery} steps, the best checkpoint is used`,
+        : `${validation.pictures + validation.contexts} validation images every ${recipe.checkpointEvery} steps, the best checkpoint is used`,
     );
     const draws = transformOf(plan, row.role === 'teacher' ? 'synthesize' : 'sample-student');
     expect(said.recipe).toContain(`drawing at ${draws.size} px with `);

@@ -16,10 +16,10 @@ interface Bound {
 /** Names that stand for another thing in some places. What was measured has no bound to share: undefined. */
 const MEANINGS: readonly (readonly [RegExp, string | undefined])[] = [
   [/^(chunk|picture-record|choice|metrics)\b.*\.seed$/, 'pictureSeed'],
-  [/\.(synthesize|sampler|prior|samples)\.steps$/, 'denoisingSteps'],
+  [/\.(synthesize|sampler|class_images|validation_images)\.steps$/, 'denoisingSteps'],
   [/^(chunk|plan\.stages\[\])\.batch_?size$/i, 'generationBatch'],
-  [/\.prior\.pictures$/, 'priorPictures'],
-  [/(hyperparameters|recipe)\.samples\.pictures$/, 'validationPictures'],
+  [/\.class_images\.pictures$/, 'priorPictures'],
+  [/(hyperparameters\.validation_images|recipe\.validation)\.pictures$/, 'validationPictures'],
   [/\.curate\.safety$|\.curation\.safety\.probability$/, 'unsafeProbability'],
   [/^model-manifest\..*\.size$/, 'bytes'],
   [/^(choice|metrics|curation)\..*\.(fidelity|prompt|reach|probability)$/, undefined],

@@ -15,24 +15,33 @@ type Learn = Extract<Hyperparameters, { stage: 'learn' }>;
  * @param photos - how many there are
  */
 export function teachWork(
-  given: Pick<Teach, 'steps' | 'batch_size' | 'checkpoint_every' | 'prior' | 'samples' | 'sample_prompts'>,
+  given: Pick<
+    Teach,
+    'steps' | 'batch_size' | 'checkpoint_every' | 'class_images' | 'validation_images' | 'validation_prompts'
+  >,
   gpus: number,
   photos: number,
 ) {
   let processes = 1;
   for (let count = 1; count <= gpus; count += 1) if (given.batch_size % count === 0) processes = count;
-  const work = { trained: 0, classImages: given.prior?.pictures ?? 0, validationImages: 0, clip: 0, dino: 0 };
+  const work = {
+    trained: 0,
+    classImages: given.class_images?.pictures ?? 0,
+    validationImages: 0,
+    clip: 0,
+    dino: 0,
+  };
   for (let step = 0; step <= given.steps; step += 1) {
     // The batch, and as many class images.
-    if (step > 0) work.trained += (given.batch_size / processes) * (given.prior === undefined ? 1 : 2);
+    if (step > 0) work.trained += (given.batch_size / processes) * (given.class_images === undefined ? 1 : 2);
     const checkpoint = step % given.checkpoint_every === 0 || step === given.steps;
-    if (!checkpoint || given.samples === undefined) continue;
-    const [, ...contexts] = given.sample_prompts ?? [];
-    work.validationImages += given.samples.pictures + contexts.length;
-    work.dino += given.samples.pictures + contexts.length;
+    if (!checkpoint || given.validation_images === undefined) continue;
+    const [, ...contexts] = given.validation_prompts ?? [];
+    work.validationImages += given.validation_images.pictures + contexts.length;
+    work.dino += given.validation_images.pictures + contexts.length;
     work.clip += contexts.length;
   }
-  if (given.samples !== undefined) work.dino += photos;
+  if (given.validation_images !== undefined) work.dino += photos;
   return work;
 }
 

@@ -164,8 +164,8 @@ describe('teach takes its steps, its class images, and the samples of its checkp
       const minutes =
         teacher.minutes.load +
         work.trained * trainedPicture(made, 'teacher', how.size) +
-        work.classImages * drawnPicture(teacher, how.size, how.prior?.steps) +
-        work.validationImages * drawnPicture(teacher, how.size, how.samples?.steps) +
+        work.classImages * drawnPicture(teacher, how.size, how.class_images?.steps) +
+        work.validationImages * drawnPicture(teacher, how.size, how.validation_images?.steps) +
         work.clip * modelOf(made, 'clip').minutes.perPicture +
         work.dino * modelOf(made, 'dino').minutes.perPicture;
       expectCharged(stage, [{ minutes }], stage.spot);

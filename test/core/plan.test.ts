@@ -145,10 +145,10 @@ test('the class is preserved only when asked for, and costs its drawing and twic
   const digests = { sdxl: '0a1b2c3d' };
   const teach = (fields: object) => stageOf(plan(fields, 'full', { digests }), 'teach') as TrainingPlan;
   const without = teach({});
-  expect(Object.keys(without.hyperparameters)).not.toContain('prior');
+  expect(Object.keys(without.hyperparameters)).not.toContain('class_images');
   const preserving = teach({ category: 'dog', advanced: { teach: { priorPictures: 100, samples: false } } });
   expect(preserving.hyperparameters).toMatchObject({
-    prior: { prompt: 'a dog', pictures: 100, weight: 1, steps: 25, guidance: 5 },
+    class_images: { prompt: 'a dog', pictures: 100, weight: 1, steps: 25, guidance: 5 },
   });
   expect(preserving.optionalChannels).toEqual({
     'class-images': 'class-images/sdxl/0a1b2c3d/a-dog/1024px-25-steps-guidance-5-100/',
@@ -161,7 +161,7 @@ test('the class is preserved only when asked for, and costs its drawing and twic
   expect(teach({}).optionalChannels).toBeUndefined();
   // Of a model that nobody has looked at nothing is shared.
   const unseen = stageOf(plan({ advanced: { teach: { priorPictures: 100 } } }), 'teach') as TrainingPlan;
-  expect(unseen.hyperparameters).toMatchObject({ prior: { pictures: 100 } });
+  expect(unseen.hyperparameters).toMatchObject({ class_images: { pictures: 100 } });
   expect(unseen.optionalChannels).toBeUndefined();
   const { load, perStep, perPicture } = model('sdxl').minutes;
   expect(preserving.minutes).toBeCloseTo(load + 2 * 1000 * perStep + 100 * perPicture, 1);
@@ -239,8 +239,8 @@ describe('samples along the way', () => {
   test('are drawn as the proxies are, measured by the encoders, and shown in the report', () => {
     const { teach, evaluate } = jobs({});
     expect(teach.hyperparameters).toMatchObject({
-      samples: { subject: 'ohwx dog', pictures: 4, steps: 25, guidance: 5 },
-      sample_prompts: [
+      validation_images: { subject: 'ohwx dog', pictures: 4, steps: 25, guidance: 5 },
+      validation_prompts: [
         'a {s}',
         'a {s} on a kitchen counter',
         ...Array(3).fill(expect.stringContaining('{s}')),
@@ -253,7 +253,7 @@ describe('samples along the way', () => {
   test('no prompt of theirs is one of the evaluation', () => {
     const made = plan();
     const { hyperparameters: how } = stageOf(made, 'teach') as TrainingPlan;
-    const prompts = 'sample_prompts' in how ? (how.sample_prompts ?? []) : [];
+    const prompts = 'validation_prompts' in how ? (how.validation_prompts ?? []) : [];
     const evaluated = made.prompts.evaluation.map(({ plain }) => plain);
     expect(prompts).toHaveLength(5);
     expect(prompts.filter((prompt) => evaluated.includes(prompt.replace('{s}', 'dog')))).toEqual([]);
@@ -261,7 +261,7 @@ describe('samples along the way', () => {
 
   test('can be left out: then the last checkpoint is used, and nothing is paid for them', () => {
     const { teach, evaluate } = jobs({ advanced: { teach: { samples: false } } });
-    expect(Object.keys(teach.hyperparameters).filter((key) => key.includes('sample'))).toEqual([]);
+    expect(Object.keys(teach.hyperparameters).filter((key) => key.includes('validation'))).toEqual([]);
     expect(Object.keys(teach.channels)).toEqual(['base', 'references']);
     expect(evaluate.channels).not.toHaveProperty('validation');
     expect(teach.minutes).toBeCloseTo(8 + 1000 * 0.013, 2);

@@ -51,7 +51,7 @@ def select_checkpoint(
     earlier = _selected_earlier(validation)
     if earlier is not None:
         return earlier
-    settings = hyperparameters["samples"]
+    settings = hyperparameters["validation_images"]
     clip = ClipEncoder(folders.channel(CHANNELS.clip), device)
     dino = DinoEncoder(folders.channel(CHANNELS.dino), device)
     files = references(folders.channel(CHANNELS.references))

@@ -34,7 +34,7 @@ def prepare_class_images(
     """Fill a folder with the class images: of another run, of an earlier attempt, or generated now.
 
     Args:
-        hyperparameters: those of stage teach, with `prior`.
+        hyperparameters: those of stage teach, with `class_images`.
         folders: the job's; its checkpoints outlive this attempt.
         target: the folder, which is not mirrored.
 
@@ -42,7 +42,7 @@ def prepare_class_images(
         ProxytuneError: ModelMissing, ModelMismatch; HyperparameterInvalid for a size that the model cannot
             generate.
     """
-    count, stored = hyperparameters["prior"]["pictures"], folders.checkpoints / FOLDERS.class_images
+    count, stored = hyperparameters["class_images"]["pictures"], folders.checkpoints / FOLDERS.class_images
     shared = folders.optional_channel(CHANNELS.class_images)
     for archive in ([] if shared is None else [shared / ARCHIVE]) + [stored / ARCHIVE]:
         if _unpack(archive, target, count):
@@ -60,7 +60,7 @@ def prepare_class_images(
 
 def _generate(base: Path, hyperparameters: TeachHyperparameters, folder: Path, device: torch.device) -> None:
     """Generate the class images that the folder lacks, or that were restored incomplete."""
-    settings, size = hyperparameters["prior"], hyperparameters["size"]
+    settings, size = hyperparameters["class_images"], hyperparameters["size"]
     sampler = {"kind": "diffusion", "steps": settings["steps"], "guidance": settings["guidance"]}
     folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(settings["pictures"]) if not is_image(_file(folder, number))]

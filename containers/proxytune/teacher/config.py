@@ -52,9 +52,9 @@ def validation_images(hyperparameters: TeachHyperparameters) -> list[ValidationI
     Args:
         hyperparameters: those of stage teach; without `samples` there are none.
     """
-    if "samples" not in hyperparameters:
+    if "validation_images" not in hyperparameters:
         return []
-    settings, templates = hyperparameters["samples"], hyperparameters["sample_prompts"]
+    settings, templates = hyperparameters["validation_images"], hyperparameters["validation_prompts"]
     alone, *contexts = (template.replace("{s}", settings["subject"]) for template in templates)
     prompts = [(alone, False)] * settings["pictures"] + [(prompt, True) for prompt in contexts]
     first = FIRST_VALIDATION_SEED + hyperparameters["seed"]

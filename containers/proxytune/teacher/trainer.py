@@ -81,7 +81,7 @@ class TeachJob:
         validation = self._validation_images()
         callback = None
         if validation is not None:
-            sampler = self._hyperparameters["samples"]
+            sampler = self._hyperparameters["validation_images"]
             callback = validation.callback(trainer, sampler, self._progress, self._stop)
         self._train(trainer, store, callback)
         step = self._steps if validation is None else self._select(validation, trainer)
@@ -121,9 +121,9 @@ class TeachJob:
 
     def _class_images(self) -> ClassImages | None:
         """Get the class images, which the first process generates where there are none yet."""
-        if "prior" not in self._hyperparameters:
+        if "class_images" not in self._hyperparameters:
             return None
-        settings, folder = self._hyperparameters["prior"], self._folders.base / "class-images"
+        settings, folder = self._hyperparameters["class_images"], self._folders.base / "class-images"
         if self._processes.first:
             self._report("generating class images")
             prepare_class_images(self._base, self._hyperparameters, self._folders, folder, self._device)

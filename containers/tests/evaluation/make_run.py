@@ -55,7 +55,7 @@ def with_validation(plan: dict[str, Any]) -> dict[str, Any]:
     """Change the plan into that of a run whose teacher generates validation images."""
     jobs = {stage["stage"]: stage for stage in plan["stages"]}
     jobs["teach"]["hyperparameters"] |= {
-        "samples": {
+        "validation_images": {
             "subject": "ohwx dog",
             "pictures": 2,
             "steps": 4,
@@ -63,7 +63,7 @@ def with_validation(plan: dict[str, Any]) -> dict[str, Any]:
             "keep_prompt": 0.5,
             "keep_diversity": 0.2,
         },
-        "sample_prompts": ["a {s}", "a {s} on a park bench"],
+        "validation_prompts": ["a {s}", "a {s} on a park bench"],
     }
     jobs["evaluate"]["channels"]["validation"] = "runs/rex-0a1b2c3d/checkpoints/teach/validation/"
     return plan

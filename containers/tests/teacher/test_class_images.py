@@ -19,7 +19,7 @@ PRIOR = {"prompt": "a photo of dog", "pictures": 3, "weight": 0.5, "steps": 2, "
 
 
 def settings(**changes):
-    return hyperparameters.parse({**TEACH, "prior": json.dumps({**PRIOR, **changes})})
+    return hyperparameters.parse({**TEACH, "class_images": json.dumps({**PRIOR, **changes})})
 
 
 def contents(folder):
@@ -139,6 +139,6 @@ def test_the_loss_is_the_subjects_and_the_weighted_one_of_the_class_images(tiny_
 def test_settings_of_class_images_with_a_missing_field_are_refused():
     from proxytune.contract.errors import ProxytuneError
 
-    with pytest.raises(ProxytuneError, match="prior"):
-        hyperparameters.parse({**TEACH, "prior": json.dumps({"prompt": "a dog"})})
-    assert settings()["prior"]["weight"] == 0.5
+    with pytest.raises(ProxytuneError, match="class_images"):
+        hyperparameters.parse({**TEACH, "class_images": json.dumps({"prompt": "a dog"})})
+    assert settings()["class_images"]["weight"] == 0.5

@@ -17,12 +17,12 @@ from proxytune.teacher.photos import CROP_POSITIONS, Crop, PhotoSet
 MODEL = "sdxl-tiny"
 PRIOR = {"prompt": "a photo of dog", "pictures": 2, "weight": 0.5, "steps": 1, "guidance": 3.0}
 # Their own tests are in test_validation.py; the licence is only metadata.
-ELSEWHERE = {"samples", "sample_prompts", "licence"}
+ELSEWHERE = {"validation_images", "validation_prompts", "licence"}
 
 
 def preserving(colour, **changes):
     """A job with the class images of another run, all of one colour."""
-    return {"class": colour, "prior": json.dumps({**PRIOR, **changes})}
+    return {"class": colour, "class_images": json.dumps({**PRIOR, **changes})}
 
 
 OPTIONS = {
@@ -31,10 +31,10 @@ OPTIONS = {
     "bits": {"bits": "8"},
     "flips": {"flips": "true"},
     "snr_gamma": {"snr_gamma": "1"},
-    "prior": preserving("red"),
-    "prior of other images": preserving("blue"),
-    "prior of another weight": preserving("red", weight=1.0),
-    "prior of another prompt": preserving("red", prompt="a photo of cat"),
+    "class_images": preserving("red"),
+    "class images: others": preserving("blue"),
+    "class images: another weight": preserving("red", weight=1.0),
+    "class images: another prompt": preserving("red", prompt="a photo of cat"),
 }
 
 

@@ -28,7 +28,7 @@ from proxytune.training.states import seed_everything
 SETTINGS = {"subject": "ohwx dog", "pictures": 2, "steps": 2, "guidance": 3.0}
 GUARDED = {**SETTINGS, "keep_prompt": 0.5, "keep_diversity": 0.1}
 PROMPTS = ["a {s}", "a {s} on a park bench"]
-SAMPLES = {"samples": json.dumps(GUARDED), "sample_prompts": json.dumps(PROMPTS)}
+SAMPLES = {"validation_images": json.dumps(GUARDED), "validation_prompts": json.dumps(PROMPTS)}
 
 
 def store(folder, settings="settings"):

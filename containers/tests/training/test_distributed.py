@@ -46,7 +46,7 @@ def wait_for_steps(base, process):
 
 
 def test_two_processes_stopped_and_resumed_give_the_adapter_of_one(tiny_model, tmp_path):
-    model, settings = tiny_model("sdxl-tiny"), {**SETTINGS, "prior": json.dumps(PRIOR)}
+    model, settings = tiny_model("sdxl-tiny"), {**SETTINGS, "class_images": json.dumps(PRIOR)}
     alone = Folders(write_teach_job(tmp_path / "alone", model, **settings))
     trainer.train(alone, hyperparameters.read(alone), StopRequest())
     base = write_teach_job(tmp_path / "two", model, **settings)

@@ -58,8 +58,8 @@ function shared(plan: Plan, role: TrainedRole): string {
 
 function selectedWords(how: Hyperparameters): string {
   if (how.stage !== 'teach') return 'the last step is used';
-  if (how.samples === undefined) return 'no validation images, the last step is used';
-  const each = how.samples.pictures + (how.sample_prompts ?? []).length - 1;
+  if (how.validation_images === undefined) return 'no validation images, the last step is used';
+  const each = how.validation_images.pictures + (how.validation_prompts ?? []).length - 1;
   return `${each} validation images every ${how.checkpoint_every} steps, the best checkpoint is used`;
 }
 

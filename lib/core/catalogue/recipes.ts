@@ -6,7 +6,7 @@ import { sampler } from '../contract/pictures.ts';
 export const PRESETS = ['draft', 'standard', 'best'] as const;
 export type Preset = (typeof PRESETS)[number];
 
-const samples = z
+const validation = z
   .strictObject({
     pictures: fields.validationPictures.describe(
       'Of the subject alone: for fidelity, and against each other for diversity',
@@ -28,7 +28,7 @@ export const recipe = z.strictObject({
   size: fields.side,
   checkpointEvery: fields.checkpointEvery,
   adapted: fields.adapted.optional(),
-  samples: samples.optional(),
+  validation: validation.optional(),
   snrGamma: fields.snrGamma.optional().describe('Min-SNR; without it all noise levels count alike'),
   captionDropout: fields.share.optional(),
   sampler,

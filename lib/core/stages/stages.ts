@@ -22,6 +22,6 @@ export function planStages(parts: Parts, { advanced, synthesis }: Request): Stag
     planLearn(parts, advanced.learn),
     planSample(parts, 'teacher', advanced.sample),
     planSample(parts, 'student', advanced.sample),
-    planEvaluate(parts, teach.hyperparameters.samples !== undefined, advanced.evaluate),
+    planEvaluate(parts, teach.hyperparameters.validation_images !== undefined, advanced.evaluate),
   ];
 }

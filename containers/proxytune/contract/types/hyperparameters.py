@@ -69,15 +69,15 @@ class TeachHyperparameters(TypedDict):
     # Which layers carry LoRA: the attention (default), or feed-forward and convolutions too.
     adapted: NotRequired[Literal["attention", "all"]]
     # Pictures of the class that are trained on too, so that it is not forgotten; JSON in the string.
-    prior: NotRequired[ClassImages]
+    class_images: NotRequired[ClassImages]
     # Of a weight of the frozen base; without it those of its type.
     bits: NotRequired[Literal[8] | Literal[4]]
     # Whether training pictures are mirrored, each as likely as not.
     flips: NotRequired[bool]
     # Images generated at every checkpoint to select one of them; without it the last is used.
-    samples: NotRequired[Validation]
-    # With samples: of the subject alone, then in a context each; JSON in the string.
-    sample_prompts: NotRequired[list[str]]
+    validation_images: NotRequired[Validation]
+    # With validation_images: of the subject alone, then in a context each; JSON in the string.
+    validation_prompts: NotRequired[list[str]]
     # The base model's, written into the adapter's files.
     licence: NotRequired[str]
     # Weigh noise levels by Min-SNR with this gamma; DDPM teachers only.

@@ -12,7 +12,7 @@ const { channels } = names;
 /** Generated once, by the untuned teacher. */
 export const classImages = z.int().min(1).max(1000);
 
-export const prior = z
+export const classImagesHyperparameters = z
   .strictObject({
     prompt: z.string().min(1).describe('Of the class, without the token word'),
     pictures: classImages.describe('Drawn by the untuned model, once'),
@@ -24,7 +24,7 @@ export const prior = z
   .describe('Pictures of the class that are trained on too, so that it is not forgotten; JSON in the string');
 
 /** With DreamBooth's weight of 1; generated as the proxies are. */
-export function priorOf(recipe: Recipe, named: Named, pictures: number | undefined) {
+export function classImagesOf(recipe: Recipe, named: Named, pictures: number | undefined) {
   if (pictures === undefined || recipe.sampler.kind !== 'diffusion') return undefined;
   const { steps, guidance } = recipe.sampler;
   return { prompt: classPrompt(named), pictures, weight: 1, steps, guidance };

@@ -12,7 +12,7 @@ import type { TrainingJob } from '../../plan/stage-plan.ts';
 import { minutesPerPicture, trainingMinutes } from '../../plan/work.ts';
 import { defined, type Parts } from '../parts.ts';
 import { trainingAdvanced, trainingHyperparameters, trainingSettings, tuned } from '../training.ts';
-import { classImages, prior, priorOf, sharedClass } from './class-images.ts';
+import { classImages, classImagesHyperparameters, classImagesOf, sharedClass } from './class-images.ts';
 import { trainingFit } from './quantized.ts';
 import { validationHyperparameters, validationMinutes, validationOf } from './validation.ts';
 
@@ -48,7 +48,7 @@ export const teachHyperparameters = z.strictObject({
   token_word: z.string().min(1).describe('The word that stands for the subject; must survive the tokenizers'),
   prompts: z.array(z.string().min(1)).min(1).describe('Instance prompts, used in turn; JSON in the string'),
   adapted: fields.adapted.optional(),
-  prior: prior.optional(),
+  class_images: classImagesHyperparameters.optional(),
   bits: z
     .union([z.literal(8), z.literal(4)])
     .optional()
@@ -69,7 +69,7 @@ export function planTeach(
   const { context, teacher, named, clip, dino, seed } = parts;
   const recipe = recipeFor(parts.recipes.teacher, advanced);
   const validation = validationOf(recipe, named);
-  const preserved = priorOf(recipe, named, advanced.priorPictures);
+  const preserved = classImagesOf(recipe, named, advanced.priorPictures);
   const on = chooseInstance(teacher, 'training', advanced.instanceType, context.instanceTypes);
   // Class images and those of the checkpoints are generated at the size of the training, one at a time by one GPU.
   const perPicture = minutesPerPicture(teacher, recipe);
@@ -91,7 +91,7 @@ export function planTeach(
       licence: teacher.licence.name,
       ...defined({
         adapted: recipe.adapted,
-        prior: preserved,
+        class_images: preserved,
         snr_gamma: snrGammaFor(teacher, recipe, advanced.snrGamma),
         flips: advanced.flips,
         bits: trainingFit(teacher, on)?.bits,
@@ -110,7 +110,7 @@ export function planTeach(
 /** The teacher's recipe as the request wants it. */
 function recipeFor(recipe: Recipe, { samples = true, ...override }: TeachAdvanced): Recipe {
   const wanted = tuned(recipe, override);
-  return samples ? wanted : { ...wanted, samples: undefined };
+  return samples ? wanted : { ...wanted, validation: undefined };
 }
 
 /**

@@ -9,7 +9,7 @@ import type { Parts } from '../parts.ts';
 
 /** Hyperparameters of the stage teach; both or neither are given. */
 export const validationHyperparameters = {
-  samples: z
+  validation_images: z
     .strictObject({
       subject: z.string().min(1).describe('What {s} stands for: the token word and the category'),
       pictures: fields.validationPictures.describe('Of the first prompt; the others get one each'),
@@ -23,22 +23,22 @@ export const validationHyperparameters = {
     .meta({ title: 'Validation' })
     .describe('Images generated at every checkpoint to select one of them; without it the last is used')
     .optional(),
-  sample_prompts: z
+  validation_prompts: z
     .array(z.string().includes('{s}'))
     .min(1)
     .max(9)
     .optional()
-    .describe('With samples: of the subject alone, then in a context each; JSON in the string'),
+    .describe('With validation_images: of the subject alone, then in a context each; JSON in the string'),
 };
 
 type Validation = NonNullable<ReturnType<typeof validationOf>>;
 
 /** Images to generate at each checkpoint, and scores that a checkpoint must keep; undefined where the recipe has none. */
-export function validationOf({ samples, sampler }: Recipe, named: Named) {
-  if (samples === undefined || sampler.kind !== 'diffusion') return undefined;
-  const { pictures, contexts, keepPrompt, keepDiversity } = samples;
+export function validationOf({ validation, sampler }: Recipe, named: Named) {
+  if (validation === undefined || sampler.kind !== 'diffusion') return undefined;
+  const { pictures, contexts, keepPrompt, keepDiversity } = validation;
   return {
-    samples: {
+    validation_images: {
       subject: subjectWords(named),
       pictures,
       steps: sampler.steps,
@@ -46,7 +46,7 @@ export function validationOf({ samples, sampler }: Recipe, named: Named) {
       keep_prompt: keepPrompt,
       keep_diversity: keepDiversity,
     },
-    sample_prompts: sampleTemplates(named, contexts),
+    validation_prompts: sampleTemplates(named, contexts),
   };
 }
 
@@ -57,12 +57,12 @@ export function validationOf({ samples, sampler }: Recipe, named: Named) {
 export function validationMinutes(
   { clip, dino }: Pick<Parts, 'clip' | 'dino'>,
   recipe: Recipe,
-  { samples, sample_prompts }: Validation,
+  { validation_images: images, validation_prompts: prompts }: Validation,
   perPicture: number,
 ): number {
   const checkpoints = checkpointsOf(recipe);
-  const inContext = checkpoints * (sample_prompts.length - 1);
-  const generated = checkpoints * samples.pictures + inContext;
+  const inContext = checkpoints * (prompts.length - 1);
+  const generated = checkpoints * images.pictures + inContext;
   return (
     generated * perPicture +
     encodingMinutes([dino], generated + PHOTO_LIMITS.maxPhotos) +
