@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
@@ -15,7 +16,7 @@ from proxytune.student.codebook import Codebook
 
 
 @dataclass(frozen=True)
-class VQSizes:
+class VQSizes(ABC):
     """The part of a tokenizer's config that all have; the defaults are those of the official tokenizers.
 
     The stride is 2 ** (levels - 1): five multipliers give 16. Widths must be multiples of `norm_groups`, the
@@ -45,9 +46,9 @@ class VQSizes:
         return 2 ** (len(self.ch_mult) - 1)
 
     @property
+    @abstractmethod
     def codebook_shape(self) -> tuple[int, int]:
         """Number of codes and their width."""
-        raise NotImplementedError
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain JSON values."""
