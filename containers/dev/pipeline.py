@@ -20,6 +20,7 @@ from proxytune.contract.entry_points import load_entry_point
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHUNKS, FILES
 from proxytune.contract.signals import StopRequest
+from proxytune.contract.types.plan import GenerationPlan, Plan
 from proxytune.generation.rendering import render_shard
 from proxytune.images import chunk as chunks
 from proxytune.serving.server import load_generator
@@ -42,7 +43,7 @@ class PlannedRun:
         chunks: stage to its chunks by name.
     """
 
-    plan: dict[str, Any]
+    plan: Plan
     trainings: dict[str, dict[str, Any]]
     chunks: dict[str, dict[str, dict[str, Any]]]
 
@@ -117,10 +118,11 @@ class Pipeline:
         given = hyperparameters.read(folders)
         load_entry_point(STAGES[given["stage"]])(folders, given, StopRequest())
 
-    def _generate(self, stage: dict[str, Any]) -> None:
+    def _generate(self, stage: GenerationPlan) -> None:
         """Answer the chunks of a transform, as the server does."""
         name, role = stage["stage"], stage["role"]
-        model = self._planned.plan["models"][role]
+        models = self._planned.plan["models"]
+        model = models["teacher"] if role == "teacher" else models["student"]
         settings = Settings(
             role=role,
             family=model["family"],
