@@ -23,7 +23,8 @@ try {
   const plan = planOf(file);
   console.log(JSON.stringify({ plan, trainings: trainingsOf(plan), chunks: chunksByStage(plan) }));
 } catch (error) {
-  if (!(error instanceof ProxytuneError)) throw error;
+  const unreadable = error instanceof Error && 'syscall' in error;
+  if (!(error instanceof ProxytuneError) && !unreadable) throw error;
   console.error(`${error.name}: ${error.message}`);
   process.exitCode = 1;
 }

@@ -1,6 +1,7 @@
 /** The address of a running local cloud, stored in its data folder for commands that only read. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { requireOwnFormat } from './data-folder.ts';
 import { ownerOf } from './lock.ts';
 
 export interface CloudAddress {
@@ -19,10 +20,14 @@ export function writeAddress(dataDir: string, { environment, outputs }: CloudAdd
   return () => rmSync(file, { force: true });
 }
 
-/** Reads the address of the cloud that uses the folder; undefined if none does, or if it is not ready yet. */
+/**
+ * Reads the address of the cloud that uses the folder; undefined if none does, or if it is not ready yet.
+ * @throws DataFolderOutdated when that cloud is of another version, whose records this one cannot read
+ */
 export function readAddress(dataDir: string): CloudAddress | undefined {
   const file = join(dataDir, FILE);
   // A cloud that was killed leaves its file behind, but no longer owns the lock.
   if (ownerOf(dataDir) === undefined || !existsSync(file)) return undefined;
+  requireOwnFormat(dataDir);
   return JSON.parse(readFileSync(file, 'utf8')) as CloudAddress;
 }

@@ -1,5 +1,5 @@
 /** The folder for persistent data: created if it is missing, of one format, and locked for one local cloud. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ProxytuneError } from '../core/errors.ts';
 import { lockFolder } from './lock.ts';
@@ -58,19 +58,32 @@ function createFolder(folder: string): void {
 
 /** Writes the format of a folder that no local cloud has used yet. @throws DataFolderOutdated */
 function requireFormat(folder: string): void {
-  const file = join(folder, FORMAT_FILE);
-  const format = existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
-  if (format === FORMAT) return;
+  const format = formatOf(folder);
   if (format === undefined && !SERVICES.some((name) => hasEntries(join(folder, name)))) {
-    writeFileSync(file, `${FORMAT}\n`);
+    writeFileSync(join(folder, FORMAT_FILE), `${FORMAT}\n`);
     return;
   }
+  requireOwnFormat(folder, format);
+}
+
+/** @throws DataFolderOutdated when the folder is of another format than this version's */
+export function requireOwnFormat(folder: string, format = formatOf(folder)): void {
+  if (format === FORMAT) return;
   throw new ProxytuneError('DataFolderOutdated', {
     what: 'Another version of the local cloud has written this data folder',
     given: `${folder}, ${format === undefined ? 'without a format' : `of format ${format}`}`,
     allowed: `a new folder, or one of format ${FORMAT}`,
     remedy: 'choose another folder with --data, or remove this one if its runs are no longer needed',
   });
+}
+
+/** The format of a folder, fit to be printed; undefined without one. */
+function formatOf(folder: string): string | undefined {
+  const file = join(folder, FORMAT_FILE);
+  if (!existsSync(file)) return undefined;
+  const format = statSync(file).isFile() ? readFileSync(file, 'utf8').trim() : '';
+  // Whatever else is in the file was not written by us.
+  return /^\d{1,9}$/.test(format) ? format : 'unknown';
 }
 
 function hasEntries(folder: string): boolean {

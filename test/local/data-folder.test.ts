@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readAddress } from '../../lib/local/address.ts';
 import { FORMAT, openDataFolder } from '../../lib/local/data-folder.ts';
 import { ownerOf } from '../../lib/local/lock.ts';
 
@@ -19,12 +20,16 @@ test('creates a folder with its parents, locks it, and releases it', () => {
   openDataFolder(deep)();
 });
 
+/** A lock of another process: this test's parent, with its start time. */
+function lockOfParent(): string {
+  const start = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
+  return `${process.ppid} ${start}`;
+}
+
 const onLinux = process.platform === 'linux' ? test : test.skip;
 onLinux('rejects a folder that a running process has locked', () => {
   const close = openDataFolder(folder);
-  // A lock of another process: this test's parent, with its start time.
-  const start = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
-  writeFileSync(join(folder, 'lock'), `${process.ppid} ${start}`);
+  writeFileSync(join(folder, 'lock'), lockOfParent());
   expect(ownerOf(folder)).toBe(process.ppid);
   expect(() => openDataFolder(folder)).toThrow(expect.objectContaining({ name: 'RunActive' }));
   close();
@@ -68,6 +73,29 @@ describe('the format of the folder', () => {
       return error as Error;
     }
   };
+
+  test.each([
+    ['an empty file', ''],
+    ['garbage', 'gar\u001b[31mbage\nx'],
+    ['a large file', 'x'.repeat(3000)],
+  ])('of %s is unknown, and is not printed', (_, content) => {
+    write('format', content);
+    expect(rejection()?.message).toContain('of format unknown. ');
+  });
+
+  test('of a folder in its place is unknown', () => {
+    write('format/file', '');
+    expect(rejection()).toMatchObject({ name: 'DataFolderOutdated' });
+  });
+
+  onLinux('of a running cloud of another version is refused to those who only read', () => {
+    openDataFolder(folder)();
+    write('lock', lockOfParent());
+    write('cloud.json', '{"environment": {}, "outputs": {}}');
+    expect(readAddress(folder)).toEqual({ environment: {}, outputs: {} });
+    write('format', '1');
+    expect(() => readAddress(folder)).toThrow(expect.objectContaining({ name: 'DataFolderOutdated' }));
+  });
 
   test('is written once, also next to files of commands that need no local cloud', () => {
     write('models/sdxl/config.json', '{}');

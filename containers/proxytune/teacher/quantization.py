@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-BITS = (8, 4)
 # One float32 for this many weights is a quarter of a bit each.
 BLOCK = 128
 # Quantile of NF4's outermost levels, so that neither is at infinity (appendix E of the paper).
