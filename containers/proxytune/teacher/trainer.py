@@ -123,7 +123,7 @@ class TeachJob:
         """Get the class images, which the first process generates where there are none yet."""
         if "class_images" not in self._hyperparameters:
             return None
-        settings, folder = self._hyperparameters["class_images"], self._folders.base / "class-images"
+        settings, folder = self._hyperparameters["class_images"], self._folders.base / FOLDERS.class_images
         if self._processes.first:
             self._report("generating class images")
             prepare_class_images(self._base, self._hyperparameters, self._folders, folder, self._device)

@@ -12,8 +12,8 @@ LAYERS = (
 LEVEL = {package: at for at, layer in enumerate(LAYERS) for package in layer}
 # Allowed imports within a layer, by the prefixes of both names, each with its reason.
 SIDEWAYS = {
-    ("teacher", "generation"): "its generator implements the protocol, and shares the batch backoff",
-    ("student", "generation"): "its generator implements the protocol, and shares the batch backoff",
+    ("teacher", "generation"): "its generator implements the interface, and shares the batch backoff",
+    ("student", "generation"): "its generator implements the interface, and shares the batch backoff",
     ("generation.loading", "teacher.families.registry"): "by name in a table, imported only when used",
     ("generation.loading", "student.families.registry"): "by name in a table, imported only when used",
 }

@@ -18,12 +18,16 @@ const point = z.strictObject({
   prompt: z
     .number()
     .nullable()
-    .describe('CLIP similarity of the samples in a context to their prompt; null without such samples'),
+    .describe(
+      'CLIP similarity of the validation images in a context to their prompt; null without such images',
+    ),
   diversity: z
     .number()
     .nullable()
-    .describe('1 less the DINO similarity of the samples of one prompt to each other; null of fewer than 2'),
-  guarded: z.boolean().describe('Whether it holds every guard'),
+    .describe(
+      '1 less the DINO similarity of the validation images of one prompt to each other; null of fewer than 2',
+    ),
+  guarded: z.boolean().describe('True where it keeps enough prompt following and diversity'),
   pictures: z.array(sample).min(1),
 });
 

@@ -33,11 +33,11 @@ class ChoicePoint(TypedDict):
     step: int
     # DINO similarity of the samples to the references, their mean.
     fidelity: float
-    # CLIP similarity of the samples in a context to their prompt; null without such samples.
+    # CLIP similarity of the validation images in a context to their prompt; null without such images.
     prompt: float | None
-    # 1 less the DINO similarity of the samples of one prompt to each other; null of fewer than 2.
+    # 1 less the DINO similarity of the validation images of one prompt to each other; null of fewer than 2.
     diversity: float | None
-    # Whether it holds every guard.
+    # True where it keeps enough prompt following and diversity.
     guarded: bool
     pictures: list[ChoicePointPicture]
 
