@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { pictureSeed } from './fields.ts';
 
-const sample = z.strictObject({
+const image = z.strictObject({
   prompt: z.string(),
   seed: pictureSeed,
   fidelity: z.number().describe('DINO similarity to the references, their mean'),
@@ -14,7 +14,7 @@ const sample = z.strictObject({
 
 const point = z.strictObject({
   step: z.int().min(0).describe('0 is the untuned model'),
-  fidelity: z.number().describe('DINO similarity of the samples to the references, their mean'),
+  fidelity: z.number().describe('DINO similarity of the validation images to the references, their mean'),
   prompt: z
     .number()
     .nullable()
@@ -28,7 +28,7 @@ const point = z.strictObject({
       '1 less the DINO similarity of the validation images of one prompt to each other; null of fewer than 2',
     ),
   guarded: z.boolean().describe('True where it keeps enough prompt following and diversity'),
-  pictures: z.array(sample).min(1),
+  pictures: z.array(image).min(1),
 });
 
 export const choice = z.strictObject({

@@ -31,7 +31,7 @@ class ChoicePoint(TypedDict):
 
     # 0 is the untuned model.
     step: int
-    # DINO similarity of the samples to the references, their mean.
+    # DINO similarity of the validation images to the references, their mean.
     fidelity: float
     # CLIP similarity of the validation images in a context to their prompt; null without such images.
     prompt: float | None
