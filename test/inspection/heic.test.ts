@@ -40,7 +40,7 @@ if (hostile !== undefined) {
 
   test('a picture larger than allowed is not decoded', async () => {
     await expect(decodeHeic(content, { ...limits, maxPixels: 1000 })).rejects.toThrow(
-      'larger than its header',
+      'larger than in its header',
     );
   });
 
