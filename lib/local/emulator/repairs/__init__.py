@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import (
     ending,
     event_sources,
+    missing_images,
     node_functions,
     object_versions,
     rule_delivery,
@@ -20,6 +21,7 @@ from .version import EmulatorVersion, require_supported_version
 REPAIRS = (
     node_functions,
     event_sources,
+    missing_images,
     object_versions,
     rule_delivery,
     state_machines,
