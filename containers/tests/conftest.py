@@ -1,6 +1,7 @@
 """Shared by all tests of the containers: the environment of a job, and the tiny models."""
 
 import contextlib
+import functools
 import os
 import socket
 import subprocess
@@ -87,8 +88,10 @@ def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
         "AWS_ENDPOINT_URL": emulator,
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    return boto3.client
+    # What the code under test must not rely on.
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    return functools.partial(boto3.client, region_name="us-east-1")

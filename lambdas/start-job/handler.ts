@@ -185,7 +185,7 @@ const CREATORS: Readonly<Record<StagePlan['kind'], Create>> = {
     const named = manifest(plan.bucket, drawing.chunks, chunks.map(chunkName));
     await writeJson(aws, keys.manifest(plan.runId, drawing.name), named);
     const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, adapterJob(plan, identity.stage, jobs))}`;
-    const model = modelRequest(plan, drawing, { ...context, artifactUri });
+    const model = modelRequest(plan, drawing, { ...context, artifactUri, region: setting('AWS_REGION') });
     await createTransformJob(aws, model, transformJobRequest(plan, drawing, instances));
   },
 };

@@ -104,7 +104,7 @@ async function start(
       await putEvent(events, event);
     },
     commands: { train: [PYTHON, '-m', 'proxytune', 'train'], serve: [PYTHON, '-m', 'proxytune', 'serve'] },
-    containerEnv: containerEnvironment(access.endpoint),
+    containerEnv: containerEnvironment(),
     stopGraceSeconds: STOP_GRACE_SECONDS,
     log,
   });
@@ -181,14 +181,9 @@ async function start(
   };
 }
 
-/** Environment variables of every container: the access to the bucket, and a limit of threads. */
-function containerEnvironment(endpoint: string): Record<string, string> {
+/** Environment variables of every container; the service adds the access to the bucket where there is a network. */
+function containerEnvironment(): Record<string, string> {
   return {
-    AWS_ENDPOINT_URL: endpoint,
-    AWS_REGION: REGION,
-    AWS_DEFAULT_REGION: REGION,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
     OMP_NUM_THREADS: String(availableParallelism()),
     HF_HUB_OFFLINE: '1',
     // On AWS a model server must be reachable from outside its container; here that would be from outside the machine.

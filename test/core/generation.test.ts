@@ -124,6 +124,7 @@ test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', 
   const drawing = generationDrawing(made, generation({ of, count: 64 }, made), 999);
   const context = {
     roleArn: 'arn:aws:iam::123456789012:role/Proxytune-JobRole-0123456789AB',
+    region: 'us-east-1',
     imageUri: `123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets:${'0'.repeat(64)}`,
     artifactUri: `s3://${made.bucket}/${keys.artifact(RUN, JOB)}`,
   };

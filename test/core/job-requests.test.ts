@@ -34,6 +34,7 @@ import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/t
 
 const CONTEXT = {
   roleArn: 'arn:aws:iam::123456789012:role/Proxytune-JobRole-0123456789AB',
+  region: 'eu-central-1',
   imageUri: `123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets:${'0'.repeat(64)}`,
 };
 // The longest a run's id and a bucket's name can be.
@@ -313,6 +314,7 @@ describe('a transform job', () => {
       artifactUri: 's3://b/m.tar.gz',
     });
     expect(PrimaryContainer.Environment).toEqual({
+      AWS_REGION: 'eu-central-1',
       PROXYTUNE_ROLE: role,
       PROXYTUNE_FAMILY: made.models[role].family,
       PROXYTUNE_MODEL: made.models[role].id,

@@ -9,7 +9,7 @@ import json
 import threading
 from pathlib import Path
 
-from proxytune.contract import schema
+from proxytune.contract import aws, schema
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, FILES
@@ -30,7 +30,7 @@ def import_model(folders: Folders, hyperparameters: ImportModelHyperparameters, 
         stop: unused: the platform ends the process, and the next job resumes.
 
     Raises:
-        ProxytuneError: ModelGated, HubFailed, ModelMismatch, HyperparameterInvalid.
+        ProxytuneError: ModelGated, HubFailed, ModelMismatch, HyperparameterInvalid, RegionUnknown.
     """
     request = read_request(folders.channel(CHANNELS.import_request) / FILES.import_request)
     progress = ProgressFile(folders.checkpoints, "import-model", len(request["files"]))
@@ -71,14 +71,18 @@ def hub_token(request: ImportRequest) -> str | None:
     """Read the hub's token from Secrets Manager; None where none is needed, or none can be read.
 
     A token that cannot be read is not an error yet: the error for the hub's refusal says what to do.
+
+    Raises:
+        ProxytuneError: RegionUnknown.
     """
     if request["secret"] is None:
         return None
-    import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
+    # Outside the `try`: a container without a region must not look like an account without a token.
+    manager = aws.client("secretsmanager")
     try:
-        secret = boto3.client("secretsmanager").get_secret_value(SecretId=request["secret"])
+        secret = manager.get_secret_value(SecretId=request["secret"])
     except (BotoCoreError, ClientError) as error:
         print(f"cannot read the token from Secrets Manager: {error}", flush=True)
         return None

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from proxytune.contract import aws
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.model_manifest import MANIFEST_FILE, sha256_of
 from proxytune.contract.progress import replace_file
@@ -113,12 +114,11 @@ class Bucket:
     """A prefix of a bucket. An object's SHA-256 is in its metadata, as the ETag of parts is not a hash."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
-        import boto3
         from botocore.config import Config
 
         self.bucket, self.prefix = bucket, prefix
         retries = {"mode": "standard", "total_max_attempts": 8}
-        self.client = boto3.client("s3", config=Config(retries=retries, max_pool_connections=32))
+        self.client = aws.client("s3", config=Config(retries=retries, max_pool_connections=32))
 
     def begin(self, paths: Iterable[str]) -> None:
         """See Target."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
+from proxytune.contract import aws
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.model_manifest import (
     MANIFEST_FILE,
@@ -42,7 +43,7 @@ def fetch(uri: str) -> Iterator[Path]:
 
     Raises:
         ProxytuneError: ModelMissing when there is no model, ModelChanged when it is not the imported one,
-            HyperparameterInvalid for another kind of address.
+            HyperparameterInvalid for another kind of address, RegionUnknown.
     """
     parts = urlparse(uri)
     if parts.scheme == "file":
@@ -102,12 +103,11 @@ def _download(uri: str, bucket: str, prefix: str, folder: Path) -> None:
 
 def s3_client() -> Any:
     """Create a client of S3 for many parallel requests."""
-    import boto3
     from botocore.config import Config
 
     # More attempts than the SDK's three, as a failed job would waste the GPU time paid so far.
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or 6)
-    return boto3.client(
+    return aws.client(
         "s3",
         config=Config(
             retries={"mode": "standard", "total_max_attempts": attempts},

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from proxytune.contract import aws
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.failure import MOST_CHARACTERS
 from proxytune.contract.names import ENVIRONMENT
@@ -38,8 +39,6 @@ def _write(address: str, line: str) -> None:
     if parts.scheme == "file":
         Path(unquote(parts.path)).write_text(line, "utf-8")
         return
-    import boto3
-
-    boto3.client("s3").put_object(
+    aws.client("s3").put_object(
         Bucket=parts.netloc, Key=parts.path.lstrip("/"), Body=line.encode(), ContentType="text/plain"
     )

@@ -89,7 +89,8 @@ async function begin(
   signal.throwIfAborted();
   const context = { roleArn: aws.output('JobRoleArn'), imageUri: aws.output('ImageUri') };
   const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, generation.adapterJob)}`;
-  const model = modelRequest(plan, drawing, { ...context, artifactUri });
+  const region = await aws.sagemaker.config.region();
+  const model = modelRequest(plan, drawing, { ...context, artifactUri, region });
   const transform = transformJobRequest(plan, drawing, instancesFor(drawing.how, missing.length));
   await createTransformJob(aws, model, transform).catch((cause) => {
     throw refusedJob(cause, 'command');

@@ -25,6 +25,11 @@ const SPOT_WAIT_SECONDS = 6 * 3600;
 const VOLUME_GIB = 100;
 /** Most a transform container may take over one chunk; SageMaker's own upper bound. */
 const INVOCATION_SECONDS = 3600;
+/**
+ * The most that one transform at a time may have. It is documented as a limit of requests, and a chunk is a kilobyte;
+ * but nothing says that a response, of some 24 MB for sixteen images, is exempt.
+ */
+const LARGEST_PAYLOAD_MB = 100;
 /** CUDA 12 needs a host driver of 525 or newer; the default image of a transform host is older. */
 const TRANSFORM_AMI = 'al2-ami-sagemaker-batch-gpu-535';
 
@@ -177,8 +182,15 @@ function channel(bucket: string, name: string, prefix: string) {
   };
 }
 
-/** CreateModel for a transform: the adapter alone; base weights are pulled from the bucket at start. */
-export function modelRequest(plan: Plan, drawing: Drawing, context: JobContext & { artifactUri: string }) {
+/**
+ * CreateModel for a transform: the adapter alone; base weights are pulled from the bucket at start.
+ * @param context - `region`: where the bucket is
+ */
+export function modelRequest(
+  plan: Plan,
+  drawing: Drawing,
+  context: JobContext & { artifactUri: string; region: string },
+) {
   const { name, stage, how, chunks } = drawing;
   const model = plan.models[how.role];
   return {
@@ -188,6 +200,8 @@ export function modelRequest(plan: Plan, drawing: Drawing, context: JobContext &
       Image: context.imageUri,
       ModelDataUrl: context.artifactUri,
       Environment: {
+        // No document of SageMaker promises a transform's container its region.
+        AWS_REGION: context.region,
         [variables.role]: how.role,
         [variables.family]: model.family,
         [variables.model]: model.id,
@@ -212,7 +226,7 @@ export function transformJobRequest(plan: Plan, { name, stage, how, output }: Dr
     TransformJobName: name,
     ModelName: name,
     MaxConcurrentTransforms: 1,
-    MaxPayloadInMB: 6,
+    MaxPayloadInMB: LARGEST_PAYLOAD_MB,
     BatchStrategy: 'SingleRecord' as const,
     ModelClientConfig: { InvocationsTimeoutInSeconds: INVOCATION_SECONDS, InvocationsMaxRetries: 1 },
     TransformInput: {

@@ -31,11 +31,13 @@ export function containerEnvironment(parts: EnvironmentParts): Record<string, st
   };
 }
 
-function awsAccess({ endpoint, region, credentials }: S3Access): Record<string, string> {
+/**
+ * What stands for the role of a container, and the way to this cloud. No region: no document of SageMaker promises
+ * AWS_REGION or AWS_DEFAULT_REGION to a container, so one that needs it must be told by the request.
+ */
+function awsAccess({ endpoint, credentials }: S3Access): Record<string, string> {
   return {
     AWS_ENDPOINT_URL: endpoint,
-    AWS_REGION: region,
-    AWS_DEFAULT_REGION: region,
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
     ...(credentials.sessionToken && { AWS_SESSION_TOKEN: credentials.sessionToken }),
