@@ -2,10 +2,13 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+import pytest
 
 CONTAINERS = Path(__file__).parents[2]
 # As Docker reads it: continued lines joined, comments removed.
@@ -26,6 +29,47 @@ def pinned(file: Path) -> dict[str, str]:
 def test_the_entry_point_is_a_process_of_its_own_that_receives_the_signals():
     assert json.loads(instruction("ENTRYPOINT")[0]) == ["python", "-m", "proxytune"]
     assert "--platform=linux/amd64" in instruction("FROM")[0]
+
+
+def test_the_base_image_is_fixed_by_its_digest_and_says_its_version():
+    (base,) = instruction("FROM")
+    assert re.fullmatch(
+        r"--platform=linux/amd64 python:3\.12\.\d+-slim-bookworm@sha256:[0-9a-f]{64}",
+        base,
+    )
+
+
+def pip_installs() -> list[list[str]]:
+    """List the options of each `pip install`, in order."""
+    commands = (part for line in instruction("RUN") for part in line.split("&&"))
+    return [words[2:] for words in map(shlex.split, commands) if words[:2] == ["pip", "install"]]
+
+
+def test_torch_comes_from_one_index_and_nothing_can_replace_it_by_another_build():
+    torch, rest, own = pip_installs()
+    assert torch == ["--index-url", "${TORCH_INDEX}", "--requirement", "torch.txt"]
+    assert instruction("ARG") == ["TORCH_INDEX=https://download.pytorch.org/whl/cu126"]
+    # With the installed build as a constraint, PyPI, which has no local versions, can only add to it.
+    constraints = ["--constraint", "torch.txt", "--constraint", "requirements.txt"]
+    assert rest == [*constraints, "--requirement", "runtime.txt"]
+    assert own == ["--no-deps", "."]
+    (fixing,) = (line for line in instruction("RUN") if "${TORCH_INDEX}" in line)
+    assert fixing.startswith("grep '^torch==' requirements.txt > torch.txt")
+    assert fixing.endswith("pip freeze | grep '^torch==' > torch.txt")
+
+
+@pytest.mark.parametrize(("cuda", "built"), [("12.6", True), ("12.8", True), ("13.0", False), (None, False)])
+def test_the_build_fails_for_a_torch_of_another_cuda(tmp_path, cuda, built):
+    steps = instruction("RUN")
+    (step,) = (line for line in steps if "torch.version.cuda" in line)
+    assert steps.index(step) > max(at for at, line in enumerate(steps) if "torch.txt" in line)
+    (tmp_path / "torch.py").write_text(
+        f"from types import SimpleNamespace\nversion = SimpleNamespace(cuda={cuda!r})\n"
+    )
+    command = step.replace("python ", f"{sys.executable} ", 1)
+    ended = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert (ended.returncode == 0) is built
+    assert built or f"torch is built for CUDA {cuda or 'none'}" in ended.stderr
 
 
 def test_train_and_serve_are_the_only_arguments():
