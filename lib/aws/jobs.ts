@@ -27,6 +27,7 @@ import {
   outcomeOf,
   refusal,
 } from '../core/jobs/outcome.ts';
+import { quotaRemedy } from '../core/jobs/quota.ts';
 import type { JobKind } from '../core/words.ts';
 
 export interface JobsContext {
@@ -67,29 +68,42 @@ export type Caller = 'run' | 'command' | 'import';
 
 const REMEDIES: Readonly<Record<Caller, Partial<Record<ErrorName, string>> & { JobRefused: string }>> = {
   run: {
-    QuotaZero:
-      'request a higher quota for this instance type in the Service Quotas console, or set this stage’s instanceType in `advanced` of subject.json.',
+    QuotaTooLow:
+      'ask for a higher quota for this instance type in the Service Quotas console, or set fewer instances or another instanceType for this stage in `advanced` of subject.json.',
     QuotaBusy: 'wait for other jobs on this instance type to end; the run retries by itself.',
     ServiceFault: 'nothing; the run retries by itself.',
     JobRefused: 'check the stack and the request, then upload subject.json again.',
   },
   command: {
-    QuotaZero: 'request a quota for transform jobs on this instance type in the Service Quotas console.',
+    QuotaTooLow:
+      'ask for a higher quota for transform jobs on this instance type in the Service Quotas console.',
     QuotaBusy: 'wait for other jobs on this instance type to end, then retry.',
     ServiceFault: 'retry in a few minutes.',
     JobRefused: 'check that the stack is fully deployed and that you may create models and transform jobs.',
   },
   import: {
+    QuotaTooLow:
+      'ask for a higher quota for training jobs on this instance type in the Service Quotas console; or import a folder with --from.',
     JobRefused:
       'check that the stack is fully deployed, and that you may create training jobs and pass its import role; or import a folder with --from.',
   },
 };
 
+/** Ends of the remedy for a quota that is too low. */
+const ALTERNATIVES: Readonly<Record<Caller, string>> = {
+  run: ', or set fewer instances or another instanceType for this stage in `advanced` of subject.json; then upload it again.',
+  command: ', then retry.',
+  import: ', or import a folder with --from.',
+};
+
 /** The error that a refused creation amounts to, under its own name and with a remedy. */
 export function refusedJob(cause: Error, caller: Caller): Error & { readonly name: string } {
-  const { error, message } = refusal(cause);
+  const { error, message, quota } = refusal(cause);
   if (message.includes('What to do:')) return jobError(error, message);
-  const remedy = REMEDIES[caller][error] ?? REMEDIES[caller].JobRefused;
+  const remedy =
+    error === 'QuotaTooLow' && quota !== undefined
+      ? `${quotaRemedy(quota)}${ALTERNATIVES[caller]}`
+      : (REMEDIES[caller][error] ?? REMEDIES[caller].JobRefused);
   return jobError(error, `${message} What to do: ${remedy}`);
 }
 

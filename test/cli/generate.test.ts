@@ -222,7 +222,7 @@ test('what SageMaker refuses is reported by name and leaves no model', async () 
     message: 'The account-level service limit for transform job usage is 0 Instances',
   });
   await expect(generate('a {token} dog', { number: 1, seed: 600 })).rejects.toMatchObject({
-    name: 'QuotaZero',
+    name: 'QuotaTooLow',
     message: expect.stringContaining('What to do:'),
   });
   await expectNoModel();

@@ -263,7 +263,7 @@ test('continues a training that ran out of time in another attempt immediately',
 test.each([
   ['OutOfMemory', 'the trainer reports: 24 GiB are not enough'],
   ['JobFailed', 'ValueError in the container'],
-  ['QuotaZero', 'ask for a quota'],
+  ['QuotaTooLow', 'ask for a quota'],
 ])('%s ends the run immediately, with the explanation of end-run', async (error, cause) => {
   await run();
   await fail('teach', error, cause);

@@ -100,7 +100,7 @@ describe('a refused request', () => {
     message: `The account-level service limit 'ml.g5.2xlarge for training job usage' is ${limit} Instances, with current utilization of ${limit} Instances and a request delta of 1 Instances.`,
   });
   test.each([
-    [quota(0), 'QuotaZero'],
+    [quota(0), 'QuotaTooLow'],
     [quota(2), 'QuotaBusy'],
     [{ name: 'ThrottlingException', message: 'Rate exceeded' }, 'ServiceFault'],
     [{ name: 'ValidationException', message: 'Could not assume role arn:aws:iam::1:role/x' }, 'ServiceFault'],

@@ -9,7 +9,7 @@
  *
  * Input: ignored; the variables `$runId` and, in a stage with several rounds, `$round` identify the job.
  * Output: `{jobName, seconds}`.
- * Errors: the job's own by its name (`OutOfMemory`, `TrainingDiverged`, …), `QuotaZero`, `JobRefused`, `JobFailed`,
+ * Errors: the job's own by its name (`OutOfMemory`, `TrainingDiverged`, …), `QuotaTooLow`, `JobRefused`, `JobFailed`,
  * `JobStopped`, `StageTimedOut`, `States.Timeout`; the retryable ones after the last retry. None is caught in this
  * fragment: the machine catches them all in one place.
  */

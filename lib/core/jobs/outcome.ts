@@ -1,5 +1,6 @@
 /** The outcome of a job, read from SageMaker's own description of it (never from an event, which is a hint). */
 import { type ErrorName, isErrorName, parseFailure } from '../errors.ts';
+import { neverSuffices, type QuotaRefusal, quotaIn } from './quota.ts';
 import type { JobRecord } from './records.ts';
 
 /**
@@ -133,16 +134,36 @@ interface CallError {
   readonly $metadata?: object;
 }
 
+/** A quota that other jobs use up is worth waiting for; one that the job alone exceeds is not. */
+function quotaRefusal(message: string): Refusal {
+  const quota = quotaIn(message);
+  if (quota === undefined)
+    return { error: /is 0 Instances/.test(message) ? 'QuotaTooLow' : 'QuotaBusy', message };
+  if (!neverSuffices(quota)) return { error: 'QuotaBusy', message, quota };
+  const { name, limit, asked } = quota;
+  const what = `The quota${name === undefined ? '' : ` "${name}"`} of this account is ${limit}, and the job needs ${asked}.`;
+  return {
+    error: 'QuotaTooLow',
+    message: `${what} No waiting helps. SageMaker's words: ${message.trim()}`,
+    quota,
+  };
+}
+
+/** What a refused Create call amounts to. */
+export interface Refusal {
+  readonly error: ErrorName;
+  readonly message: string;
+  /** The quota that refused it. @default - another reason, or in words that are not understood */
+  readonly quota?: QuotaRefusal;
+}
+
 /** The error that a refused Create call amounts to. */
-export function refusal(error: CallError): { error: ErrorName; message: string } {
+export function refusal(error: CallError): Refusal {
   if (isErrorName(error.name)) return { error: error.name, message: error.message };
   // Comes under the same name as a quota, but no waiting helps.
   if (/not available in this region/i.test(error.message))
     return { error: 'JobRefused', message: error.message };
-  if (/ResourceLimitExceeded/.test(error.name)) {
-    const limit = /is (\d+) Instances/.exec(error.message)?.[1];
-    return { error: limit === '0' ? 'QuotaZero' : 'QuotaBusy', message: error.message };
-  }
+  if (/ResourceLimitExceeded/.test(error.name)) return quotaRefusal(error.message);
   if (/Throttl|TooManyRequests|Rate exceeded/i.test(`${error.name} ${error.message}`)) {
     return { error: 'ServiceFault', message: error.message };
   }

@@ -21,11 +21,11 @@ beforeAll(async () => {
 afterAll(() => bench?.close(), 30_000);
 beforeEach(() => bench.control('serve', {}));
 
-const QUOTA = (limit: number) => ({
+const QUOTA = (limit: number, used = limit, asked = 1) => ({
   name: 'ResourceLimitExceeded',
   message:
     `The account-level service limit 'ml.m5.large for training job usage' is ${limit} Instances, ` +
-    `with current utilization of ${limit} Instances and a request delta of 1 Instances.`,
+    `with current utilization of ${used} Instances and a request delta of ${asked} Instances.`,
 });
 const start = (runId: string, stage: JobStage, taskToken = 'token-1') => handler({ runId, stage, taskToken });
 const jobs = async (runId: string, stage: JobStage) =>
@@ -195,7 +195,8 @@ describe('a refused job', () => {
   });
 
   test.each([
-    ['QuotaZero', QUOTA(0), /What to do: request a higher quota/],
+    ['QuotaTooLow', QUOTA(0), /What to do: ask for at least 1 for "ml\.m5\.large for training job usage"/],
+    ['QuotaTooLow', QUOTA(1, 0, 4), /is 1, and the job needs 4.*ask for at least 4 for "ml\.m5\.large/],
     ['JobRefused', { name: 'ValidationException', message: 'Malformed' }, /ValidationException: Malformed/],
     ['JobRefused', { name: 'AccessDeniedException', message: 'not yours' }, /not yours.*What to do: check/],
   ])('as %s is over, and says what to do', async (name, refusal, message) => {
