@@ -16,9 +16,10 @@ import { ProxytuneError } from '../core/errors.ts';
 import { endAbandonedRuns } from './abandoned-runs.ts';
 import { writeAddress } from './address.ts';
 import { clearAwsSettings } from './aws-settings.ts';
-import { openDataFolder } from './data-folder.ts';
+import { emptyTemporaryFolder, openDataFolder, temporaryFolder } from './data-folder.ts';
 import { deployTemplate } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
+import { lambdaPlaces } from './lambda-places.ts';
 import { withLinkedListings } from './linked-models.ts';
 import { type Faults, startSageMakerService } from './sagemaker/index.ts';
 import { invokeThrough } from './states/lambda.ts';
@@ -67,6 +68,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   clearAwsSettings(process.env);
   const unlock = openDataFolder(dataDir);
   const closers: (() => Promise<void>)[] = [async () => unlock()];
+  closers.push(async () => emptyTemporaryFolder(dataDir));
   const log = options.log ?? logFile(join(dataDir, 'cloud.log'));
   const close = async () => {
     for (const end of closers.splice(0).reverse()) await end();
@@ -115,6 +117,7 @@ async function start(
   let models: BucketContext | undefined;
   const states = await startStatesService({
     dataDir: folder('states'),
+    maxConcurrentLambdas: lambdaPlaces(),
     invokeLambda: withLinkedListings(
       invokeThrough(
         // Longer than Lambda's maximum of fifteen minutes, so that the emulator's own timeout comes first.
@@ -147,8 +150,8 @@ async function start(
     env: serviceEndpoints,
     log,
   });
-  // Started last and closed last, before the lock: ending jobs still save their checkpoints to its bucket.
-  closers.splice(1, 0, () => emulator.close());
+  // Started last and closed last, before the folder: ending jobs still save their checkpoints to its bucket.
+  closers.splice(2, 0, () => emulator.close());
   signal?.throwIfAborted();
   const assemblyDir = await synthesize(options);
   const { outputs, change } = await deployTemplate({
@@ -218,6 +221,7 @@ async function synthesize(options: LocalCloudOptions): Promise<string> {
     ...process.env,
     PATH: `${dirname(process.execPath)}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
     CDK_OUTDIR: assemblyDir,
+    TMPDIR: temporaryFolder(options.dataDir),
     CDK_CONTEXT_JSON: JSON.stringify(context),
     // Skipped to save seconds; the tests validate the template.
     CDK_VALIDATION: 'false',
