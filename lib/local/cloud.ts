@@ -17,7 +17,7 @@ import { endAbandonedRuns } from './abandoned-runs.ts';
 import { writeAddress } from './address.ts';
 import { clearAwsSettings } from './aws-settings.ts';
 import { emptyTemporaryFolder, openDataFolder, temporaryFolder } from './data-folder.ts';
-import { deployTemplate } from './deploy/deploy.ts';
+import { deployStacks } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
 import { lambdaPlaces } from './lambda-places.ts';
 import { withLinkedListings } from './linked-models.ts';
@@ -59,7 +59,7 @@ export interface LocalCloud {
 }
 
 /**
- * Starts everything and deploys the stack.
+ * Starts everything and deploys the stacks.
  *
  * @throws RunActive if another local cloud uses the folder; LocalCloudFailed if a service does not start
  */
@@ -154,14 +154,14 @@ async function start(
   closers.splice(2, 0, () => emulator.close());
   signal?.throwIfAborted();
   const assemblyDir = await synthesize(options);
-  const { outputs, change } = await deployTemplate({
+  const { outputs, changes } = await deployStacks({
     assemblyDir,
     stackName: STACK,
     endpoint: access.endpoint,
   });
   signal?.throwIfAborted();
   models = { s3, bucket: outputs.BucketName ?? '' };
-  log(`stack ${STACK}: ${change}`);
+  for (const [stack, change] of Object.entries(changes)) log(`stack ${stack}: ${change}`);
   for (const run of await endAbandonedRuns(access, outputs.TableName ?? ''))
     log(`run ${run} was interrupted`);
   bus.resolve();
