@@ -1,5 +1,8 @@
 """The region of a container, from what SageMaker documents that it has."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from proxytune.contract import aws as clients
@@ -71,3 +74,10 @@ def test_a_note_without_a_region_is_only_logged(told, capsys):
     told(VARIABLE, "s3://bucket/runs/x/failures/job.txt")
     leave_note(ProxytuneError("ModelMissing", what="There is no model", remedy="bring it"))
     assert "does not know its AWS region" in capsys.readouterr().out
+
+
+def test_no_other_module_creates_a_client():
+    package = Path(clients.__file__).parents[1]
+    creation = re.compile(r"boto3\.(client|resource|Session|session)\b")
+    files = package.rglob("*.py")
+    assert [file.name for file in files if creation.search(file.read_text("utf-8"))] == ["aws.py"]
