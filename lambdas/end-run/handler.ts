@@ -4,7 +4,7 @@
  */
 import type { EventBridgeEvent } from 'aws-lambda';
 import { deleteModelOf, type JobsContext, stopJob } from '../../lib/aws/jobs.ts';
-import { publishEnd } from '../../lib/aws/notifications.ts';
+import { mailWarning, publishEnd } from '../../lib/aws/notifications.ts';
 import {
   finishJob,
   finishRun,
@@ -53,7 +53,13 @@ export async function handler(
   // An earlier call may have ended the run and then failed to notify.
   if (!first && (before?.status !== status || before.reported)) return answer;
   const mail = failureMail({ runId, subject: before?.subject ?? runId }, failure);
-  await publishEnd(notificationsContext(), { runId, status, notify: before?.notify }, mail);
+  try {
+    await publishEnd(notificationsContext(), { runId, status, notify: before?.notify }, mail);
+  } catch (error) {
+    await updateRun(context, runId, { warning: mailWarning('The end could not be published', error) });
+    // The next call, or the alarm, makes up for it; the run has failed already.
+    throw error;
+  }
   await updateRun(context, runId, { reported: true });
   return answer;
 }

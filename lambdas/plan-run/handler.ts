@@ -2,7 +2,7 @@
 import { requireStoredModel } from '../../lib/aws/models.ts';
 import { subscribe } from '../../lib/aws/notifications.ts';
 import { type BucketContext, readText, writeJson } from '../../lib/aws/s3.ts';
-import { beginRun, updateRun } from '../../lib/aws/table.ts';
+import { beginRun, type TableContext, updateRun } from '../../lib/aws/table.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { digestOf } from '../../lib/core/models/manifest.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
@@ -30,10 +30,8 @@ export async function handler(input: PlanRunInput) {
   const version = /^[0-9a-f]{32}(-\d+)?$/.test(input.version) ? undefined : input.version;
   const text = await readText(context, input.key, version || undefined);
   const address = addressIn(text);
-  if (address !== undefined) {
-    await updateRun(context, runId, { notify: address });
-    await subscribe(notificationsContext(), address);
-  }
+  // Recorded at once, so that an address that is subscribed already hears of a refusal.
+  if (address !== undefined) await updateRun(context, runId, { notify: address });
   requireSubjectName(subject);
   const request = parseRequest(text);
   const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
@@ -51,6 +49,7 @@ export async function handler(input: PlanRunInput) {
   await writeChunks(context, plan);
   await writeJson(context, keys.plan(runId), plan);
   await updateRun(context, runId, { curated: plan.curation !== null });
+  await subscribeTo(context, runId, request.notify);
   return {
     runId,
     bucket,
@@ -65,6 +64,13 @@ export async function handler(input: PlanRunInput) {
 async function digestsOf(context: BucketContext, models: Plan['models']): Promise<Record<string, string>> {
   const manifests = await Promise.all(Object.values(models).map(({ id }) => requireStoredModel(context, id)));
   return Object.fromEntries(manifests.map((manifest) => [manifest.model, digestOf(manifest)]));
+}
+
+/** Subscribes the address of a run that will be: a refused upload asks nobody to confirm anything. */
+async function subscribeTo(context: TableContext, runId: string, address?: string): Promise<void> {
+  if (address === undefined) return;
+  const warning = await subscribe(notificationsContext(), address);
+  if (warning !== undefined) await updateRun(context, runId, { warning });
 }
 
 /** The address in a request that may be refused for something else, so that its author still hears of it. */

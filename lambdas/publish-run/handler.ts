@@ -1,5 +1,5 @@
 /** The last stage: puts the report where the user looks for it, with times and costs, and notifies the user. */
-import { publishEnd } from '../../lib/aws/notifications.ts';
+import { mailWarning, publishEnd } from '../../lib/aws/notifications.ts';
 import { readPlan } from '../../lib/aws/runs.ts';
 import {
   type BucketContext,
@@ -113,6 +113,11 @@ async function notify(
   // A run that was stopped at the last moment is over, and end-run has notified the user.
   if (run?.status !== 'SUCCEEDED' || run.reported) return;
   const mail = successMail({ runId, subject: run.subject, report, usd, verdict });
-  await publishEnd(notificationsContext(), { runId, status: run.status, notify: run.notify }, mail);
-  await updateRun(context, runId, { reported: true });
+  try {
+    await publishEnd(notificationsContext(), { runId, status: run.status, notify: run.notify }, mail);
+    await updateRun(context, runId, { reported: true });
+  } catch (error) {
+    // The report exists, and the run has succeeded, whatever becomes of its mail.
+    await updateRun(context, runId, { warning: mailWarning('The end could not be published', error) });
+  }
 }

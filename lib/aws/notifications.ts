@@ -29,14 +29,34 @@ export async function publishEnd(
   );
 }
 
-/** Subscribes an address to its own runs only; SNS asks it to confirm once, and remembers it from then on. */
-export async function subscribe({ sns, topic }: NotificationsContext, address: string): Promise<void> {
-  await sns.send(
-    new SubscribeCommand({
-      TopicArn: topic,
-      Protocol: 'email',
-      Endpoint: address,
-      Attributes: { FilterPolicy: JSON.stringify({ notify: [address] }) },
-    }),
-  );
+/**
+ * Subscribes an address to its own runs only; SNS asks it to confirm once, and remembers it from then on. An address
+ * that is subscribed otherwise, for example to all runs, stays as it is.
+ * @returns a warning when SNS refuses: no run fails because of its mail
+ */
+export async function subscribe(
+  { sns, topic }: NotificationsContext,
+  address: string,
+): Promise<string | undefined> {
+  try {
+    await sns.send(
+      new SubscribeCommand({
+        TopicArn: topic,
+        Protocol: 'email',
+        Endpoint: address,
+        Attributes: { FilterPolicy: JSON.stringify({ notify: [address] }) },
+      }),
+    );
+    return undefined;
+  } catch (error) {
+    // Same endpoint, other attributes: SNS has no other name for it (localstack/localstack#8816).
+    if (/already exists/i.test((error as Error).message)) return undefined;
+    return mailWarning(`${address} could not be subscribed`, error);
+  }
+}
+
+/** A warning for the record of a run whose mail failed. */
+export function mailWarning(what: string, error: unknown): string {
+  const { name, message } = error as Error;
+  return `${what}, so no mail may arrive: ${name}: ${message} The run is not affected.`;
 }

@@ -25,7 +25,7 @@ export function makeDocuments(client: DynamoDBClient): DynamoDBDocumentClient {
 export const documents = /* @__PURE__ */ once(() => makeDocuments(dynamo()));
 
 /** Fields that a run has from its end on; a run that is resumed loses them. */
-const ENDINGS = ['endedAt', 'error', 'message', 'reported'] satisfies (keyof RunRecord)[];
+const ENDINGS = ['endedAt', 'error', 'message', 'warning', 'reported'] satisfies (keyof RunRecord)[];
 
 /** Records that a run began, or was resumed: only an execution of the state machine calls this. */
 export async function beginRun(

@@ -37,6 +37,8 @@ export interface RunView {
   readonly endedAt: string | null;
   readonly error: string | null;
   readonly message: string | null;
+  /** Something that went wrong beside the run, such as its mail. */
+  readonly warning: string | null;
   readonly report: string | null;
   readonly usd: number;
   readonly stages: readonly StageView[];
@@ -62,6 +64,7 @@ export async function readRunView(
     endedAt: run.endedAt ?? null,
     error: run.error ?? null,
     message: run.message ?? null,
+    warning: run.warning ?? null,
     report: run.report ?? null,
     usd: Number(jobs.reduce((sum, job) => sum + (job.usd ?? 0), 0).toFixed(4)),
     stages: inferStates(run, stages),

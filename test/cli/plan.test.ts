@@ -49,6 +49,13 @@ test('models that must be imported first are named, those of this repository are
   expect(planLines(plan(dir, drawn)).join('\n')).not.toContain('import-model');
 });
 
+test('an address to notify is told to confirm before the first mail', () => {
+  const asked = { category: 'dog', consent: true };
+  const lines = (fields: object) => planLines(plan(dir, { ...asked, ...fields })).join('\n');
+  expect(lines({ notify: 'owner@example.com' })).toMatch(/owner@example.com .*must confirm it once/);
+  expect(lines({})).not.toContain('confirm');
+});
+
 test('without any request the remedy shows one; a wrong path and a broken file have different errors', () => {
   expect(() => plan(dir)).toThrow(`npx proxytune plan ${dir} --category dog`);
   expect(() => plan(join(dir, 'subject.json'))).toThrow('check the path');

@@ -45,6 +45,14 @@ test('a run that begins is planning, then inspecting until the findings are ther
   expect(await states(run)).toMatchObject({ inspect: 'done', teach: 'running', synthesize: 'waiting' });
 });
 
+test('a warning of a run is part of its view', async () => {
+  const run = 'rex-0000000w';
+  await begin(run);
+  expect(await readRunView(aws, run)).toMatchObject({ warning: null });
+  await updateRun(bench.context, run, { warning: 'no mail may arrive' });
+  expect(await readRunView(aws, run)).toMatchObject({ warning: 'no mail may arrive' });
+});
+
 test('photos that were refused fail the inspection, not the teacher', async () => {
   const run = 'rex-00000002';
   await begin(run);

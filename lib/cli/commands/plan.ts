@@ -115,6 +115,7 @@ export function planLines(plan: Plan): string[] {
     ...plan.stages.filter(generatesImages).flatMap(alternativesLine),
     ...importLine(plan),
     ...modelLines(plan),
+    ...mailLine(plan),
   ];
 }
 
@@ -149,6 +150,14 @@ function importLine({ models }: Plan): string[] {
   const ids = Object.values(models).map(({ id }) => id);
   return [
     `Before the first run, import each model once with npx proxytune import-model MODEL: ${ids.join(', ')} (docs/models.md).`,
+  ];
+}
+
+/** The first mail is lost unless the address confirms before the run ends: SNS keeps none for later. */
+function mailLine({ models, request: { notify } }: Plan): string[] {
+  if (typeof notify !== 'string' || scaleOf(models) !== 'full') return [];
+  return [
+    `${notify} gets a mail from AWS when its first run is planned, and must confirm it once: until then, no notification arrives.`,
   ];
 }
 

@@ -178,6 +178,7 @@ async function conclude(
   output: Output,
   next: RunOptions['next'],
 ): Promise<number> {
+  if (view?.warning) output.say(`warning: ${view.warning}`);
   if (view?.status !== 'SUCCEEDED') {
     for (const line of afterFailure(view, runId, cloud.dataDir)) output.say(line);
     throw jobError(view?.error ?? 'JobFailed', view?.message ?? `the run ${runId} ended without a result`);

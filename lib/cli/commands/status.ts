@@ -26,6 +26,7 @@ export async function statusCommand(
     output.data(view);
     output.say(runLine(view));
     for (const stage of view.stages) output.say(stageLine(stage, output));
+    if (view.warning !== null) output.say(`warning: ${view.warning}`);
     if (view.message !== null) output.say(`${view.error}: ${view.message}`);
     return 0;
   });

@@ -65,14 +65,14 @@ export function jobMessage(
 }
 
 export interface Mail {
-  /** Fewer than 100 characters, no line break, as SNS demands. */
+  /** Fewer than 100 characters, no line breaks or control characters, as SNS demands. */
   readonly subject: string;
   readonly text: string;
 }
 
 export function failureMail(run: { runId: string; subject: string }, failure: RunError): Mail {
   return {
-    subject: oneLine(`Proxytune: ${run.subject} failed (${failure.error})`),
+    subject: oneLine(`Proxytune: ${nameOf(run)} failed (${failure.error})`),
     text: [
       `The run ${run.runId} for subject ${run.subject} ended without a result.`,
       '',
@@ -92,7 +92,7 @@ export function successMail(run: {
   verdict: string;
 }): Mail {
   return {
-    subject: oneLine(`Proxytune: ${run.subject} is ready`),
+    subject: oneLine(`Proxytune: ${nameOf(run)} is ready`),
     text: [
       `The run ${run.runId} for subject ${run.subject} is done.`,
       '',
@@ -103,8 +103,29 @@ export function successMail(run: {
   };
 }
 
+/** Control characters, halves of characters, and marks that turn the direction of the text after them. */
+const NOT_OF_A_LINE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+/** SNS allows fewer than a hundred characters. */
+const LONGEST_LINE = 99;
+
+/** A subject that SNS takes: without what it refuses, and cut between characters. */
 function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ').slice(0, 99);
+  const line = text
+    .replace(/[\s\u0085]/g, ' ')
+    .replace(NOT_OF_A_LINE, '')
+    .replace(/ +/g, ' ')
+    .trim();
+  let cut = '';
+  for (const character of line) {
+    if (cut.length + character.length > LONGEST_LINE) break;
+    cut += character;
+  }
+  return cut;
+}
+
+/** The name of a run's subject; an upload in a folder without a readable name has that of its run. */
+function nameOf(run: { runId: string; subject: string }): string {
+  return oneLine(run.subject) || run.runId;
 }
 
 /** The error of a stage whose job failed, to be thrown or sent to the state machine under its name. */

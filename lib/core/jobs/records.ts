@@ -24,6 +24,8 @@ export interface RunRecord {
   readonly usd?: number;
   /** True for a run with the stage curate. @default - false */
   readonly curated?: boolean;
+  /** Something that went wrong beside the run, such as its mail. @default - nothing did */
+  readonly warning?: string;
   /** True once the user was notified of its end; a crash between ending and notifying is then repaired. */
   readonly reported?: boolean;
 }

@@ -135,7 +135,10 @@ test('a notice that could not be sent is sent by the next call', async () => {
     name: expect.stringContaining('NotFound'),
   });
   process.env.TOPIC_ARN = topic;
-  expect(await readRun(bench.context, runId)).toMatchObject({ status: 'FAILED' });
+  expect(await readRun(bench.context, runId)).toMatchObject({
+    status: 'FAILED',
+    warning: expect.stringMatching(/^The end could not be published/),
+  });
   const failed = await event(runId, { status: 'FAILED', error: DIVERGED.Error, cause: DIVERGED.Cause });
   await handler(failed);
   await handler(failed);

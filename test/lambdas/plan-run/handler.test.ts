@@ -1,5 +1,5 @@
 /** Planning and refusing, against the emulator's S3, DynamoDB and SNS. */
-import { ListSubscriptionsByTopicCommand } from '@aws-sdk/client-sns';
+import { ListSubscriptionsByTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
 import { handler } from '../../../lambdas/plan-run/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
 import { sns } from '../../../lib/aws/clients.ts';
@@ -82,6 +82,33 @@ test('an upload without version, identified by its etag, is read as it is now', 
   expect(await bench.exists(planKey)).toBe(true);
 });
 
+test('an address that is subscribed to all runs already stays so, and the run goes on', async () => {
+  const Endpoint = 'everything@example.com';
+  await sns().send(new SubscribeCommand({ TopicArn: process.env.TOPIC_ARN, Protocol: 'email', Endpoint }));
+  const input = await bench.upload('known', { ...REQUEST, notify: Endpoint });
+  await expect(handler(input)).resolves.toHaveProperty('planKey');
+  expect((await addresses()).filter((address) => address === Endpoint)).toHaveLength(1);
+  expect(await readRun(bench.context, input.runId)).not.toHaveProperty('warning');
+});
+
+test('a topic that refuses the address leaves a warning, which a resumed run loses', async () => {
+  const topic = process.env.TOPIC_ARN;
+  const input = await bench.upload('mute', { ...REQUEST, notify: 'mute@example.com' });
+  process.env.TOPIC_ARN = `${topic}-gone`;
+  try {
+    await expect(handler(input)).resolves.toHaveProperty('planKey');
+  } finally {
+    process.env.TOPIC_ARN = topic;
+  }
+  expect(await readRun(bench.context, input.runId)).toMatchObject({
+    status: 'RUNNING',
+    notify: 'mute@example.com',
+    warning: expect.stringMatching(/^mute@example.com could not be subscribed, .*NotFound.*not affected\.$/),
+  });
+  await handler(input);
+  expect(await readRun(bench.context, input.runId)).not.toHaveProperty('warning');
+});
+
 test('a folder whose name cannot be used is refused, and its author notified', async () => {
   const input = await bench.upload('my dog', { ...REQUEST, notify: 'named@example.com' });
   await expect(handler(input)).rejects.toMatchObject({
@@ -108,6 +135,8 @@ test.each([
     status: 'RUNNING',
     notify: 'refused@example.com',
   });
+  // Nobody is asked to confirm an address for a run that will not be.
+  expect(await addresses()).not.toContain('refused@example.com');
 });
 
 test('an invalid address is nobody’s', async () => {

@@ -74,6 +74,22 @@ async function failDearly(): Promise<void> {
   });
 }
 
+test('a topic that refuses the mail leaves a warning, and the run has succeeded; the next call sends it', async () => {
+  const topic = process.env.TOPIC_ARN;
+  process.env.TOPIC_ARN = `${topic}-gone`;
+  try {
+    expect(await handler({ runId })).toMatchObject({ runId });
+  } finally {
+    process.env.TOPIC_ARN = topic;
+  }
+  const run = await readRun(bench.context, runId);
+  expect(run).toMatchObject({
+    status: 'SUCCEEDED',
+    warning: expect.stringMatching(/^The end could not be published, .*NotFound/),
+  });
+  expect(run).not.toHaveProperty('reported');
+});
+
 test('the report is where the user looks for it, complete, with content types and the stages', async () => {
   const result = await handler({ runId });
   const page = keys.reportPage(runId);

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 from . import (
     ending,
-    environments,
     event_sources,
     missing_images,
     node_functions,
+    notifications,
     object_versions,
     rule_delivery,
     saving,
     state_machines,
-    temporary,
 )
 from .version import EmulatorVersion, require_supported_version
 
 REPAIRS = (
-    temporary,
     node_functions,
-    environments,
     event_sources,
     missing_images,
     object_versions,
+    notifications,
     rule_delivery,
     state_machines,
     saving,
