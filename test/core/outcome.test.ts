@@ -6,7 +6,7 @@ import {
   parseFailure,
   retryableNames,
 } from '../../lib/core/errors.ts';
-import { failureMail, jobError, jobMessage, readCause } from '../../lib/core/jobs/messages.ts';
+import { failureMail, jobError, jobMessage, readCause, successMail } from '../../lib/core/jobs/messages.ts';
 import { outcomeOf, recordedOutcome, refusal } from '../../lib/core/jobs/outcome.ts';
 import type { JobRecord } from '../../lib/core/jobs/records.ts';
 
@@ -25,6 +25,31 @@ describe('the outcome of a job', () => {
     const times = { TransformStartTime: new Date(1000), TransformEndTime: new Date(31_000) };
     expect(outcomeOf({ TransformJobStatus: 'Completed', ...times })).toMatchObject({ seconds: 30 });
     expect(outcomeOf({ TransformJobStatus: 'Failed', FailureReason: 'x' })).toMatchObject({ seconds: 0 });
+  });
+
+  test.each([
+    'AlgorithmError: See job logs for more information, exit code: 137',
+    'AlgorithmError: , exit code: 137',
+    'AlgorithmError: ExecuteUserScriptError:\nExitCode -9\nErrorMessage ""',
+    'AlgorithmError: ExitCode: -9',
+  ])('is want of memory where the container was killed: %s', (FailureReason) => {
+    const outcome = outcomeOf({ TrainingJobStatus: 'Failed', FailureReason });
+    expect(outcome).toMatchObject({
+      error: 'OutOfMemory',
+      message: expect.stringMatching(/What to do: lower batchSize/),
+    });
+    expect(outcomeOf({ TransformJobStatus: 'Failed', FailureReason })).toMatchObject({
+      error: 'OutOfMemory',
+    });
+  });
+
+  test.each([
+    ['AlgorithmError: See job logs, exit code: 1', 'JobFailed'],
+    ['AlgorithmError: step 1370 of 2000, exit code: 13', 'JobFailed'],
+    ['AlgorithmError: it printed code 137, exit code: 2', 'JobFailed'],
+    ['AlgorithmError: TrainingDiverged: the loss is NaN, exit code: 137', 'TrainingDiverged'],
+  ])('is not want of memory otherwise: %s', (FailureReason, error) => {
+    expect(outcomeOf({ TrainingJobStatus: 'Failed', FailureReason })).toMatchObject({ error });
   });
 
   test('counts a begun second, as it is billed: what ran is never free', () => {
@@ -226,6 +251,26 @@ describe('what the user reads', () => {
     expect(mail.subject.length).toBeLessThan(100);
     expect(mail.subject).not.toMatch(/[\r\n]/);
     expect(mail.text).toContain('m\nn');
+  });
+
+  test.each([
+    ['a\u0000b\tc\r\nd\u0085e\u2028f', 'Proxytune: ab c d e f'],
+    ['\u202egnp.exe\u2066 x\u200f', 'Proxytune: gnp.exe x'],
+    ['\u0007\u202e \n', 'Proxytune: rex-00000001'],
+    ['half \ud83d a character', 'Proxytune: half a character'],
+    ['Ünal 犬', 'Proxytune: Ünal 犬'],
+  ])('has no character that SNS refuses in a mail subject, and is never empty: %j', (subject, beginning) => {
+    const run = { runId: 'rex-00000001', subject, report: 's3://b/k', usd: 1, verdict: 'v' };
+    const failed = failureMail(run, { error: 'JobFailed', message: 'm' }).subject;
+    expect(failed).toBe(`${beginning} failed (JobFailed)`);
+    for (const mail of [failed, successMail(run).subject]) expect(mail).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
+  });
+
+  test('is cut between characters', () => {
+    const subject = '😀'.repeat(60);
+    const { subject: cut } = failureMail({ runId: 'r', subject }, { error: 'JobFailed', message: 'm' });
+    expect(cut).toBe(`Proxytune: ${'😀'.repeat(44)}`);
+    expect(cut.isWellFormed()).toBe(true);
   });
 
   test('keeps the message of a job as it is', () => {

@@ -47,6 +47,12 @@ const REASONS: readonly (readonly [RegExp, ErrorName])[] = [
   [/Cannot pull algorithm container|Data download failed/i, 'JobRefused'],
 ];
 
+/**
+ * The end of a container by SIGKILL, as SageMaker or a launcher in the container reports it. While a job is neither
+ * stopped nor out of time, only the kernel sends it, for want of memory; nothing can write a failure file then.
+ */
+const KILLED = /exit ?code:? *(137|-9)(?!\d)/i;
+
 export function outcomeOf(job: JobDescription): Outcome {
   const status = job.TrainingJobStatus ?? job.TransformJobStatus ?? 'Unknown';
   const seconds = secondsOf(job);
@@ -96,6 +102,10 @@ export function recordedOutcome(job: JobRecord): (Outcome & { over: true }) | un
 function failure(reason: string): { error: ErrorName; message: string } {
   const named = parseFailure(reason);
   if (named.name !== 'JobFailed') return { error: named.name, message: named.message };
+  if (KILLED.test(reason)) {
+    const message = `The container was killed, as happens when its memory is not enough: ${reason}. What to do: lower batchSize, or use a larger instanceType`;
+    return { error: 'OutOfMemory', message };
+  }
   const known = REASONS.find(([pattern]) => pattern.test(reason));
   return { error: known?.[1] ?? 'JobFailed', message: reason || 'SageMaker gave no reason' };
 }
