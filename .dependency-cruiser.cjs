@@ -36,7 +36,12 @@ module.exports = {
     only('setup-imports-only-itself', folder('lib/setup'), ['^lib/setup/']),
     only('inspection-imports-core', folder('lib/inspection'), ['^lib/core/', '^lib/inspection/']),
     only('cloud-imports-core', folder('lib/cloud'), ['^lib/core/', '^lib/cloud/']),
-    only('local-imports-aws-and-core', folder('lib/local'), ['^lib/core/', '^lib/aws/', '^lib/local/']),
+    only('local-imports-aws-and-core', folder('lib/local'), [
+      '^lib/core/',
+      '^lib/aws/',
+      '^lib/local/',
+      '^lib/setup/process-lock\\.mjs$',
+    ]),
     only('lambdas-import-aws-and-core', folder('lambdas'), [
       '^lib/core/',
       '^lib/aws/',

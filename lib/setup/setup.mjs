@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { matchesLockFile } from './lock-file.mjs';
 import { log, SetupError } from './messages.mjs';
+import { lockOwner, tryLock } from './process-lock.mjs';
 
 export const ROOT = join(import.meta.dirname ?? new URL('.', import.meta.url).pathname, '../..');
 const OLDEST_NODE = 20;
@@ -72,30 +73,14 @@ function isReady() {
  */
 function takeLock() {
   const folder = join(ROOT, '.proxytune');
-  const file = join(folder, 'setup.lock');
   mkdirSync(folder, { recursive: true });
+  const lock = join(folder, 'setup.lock');
   for (let waited = 0; ; waited++) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx' });
-      return () => rmSync(file, { force: true });
-    } catch (error) {
-      if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'EEXIST') throw error;
-    }
-    const holder = existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0;
-    if (holder > 0 && !isAlive(holder)) rmSync(file, { force: true });
-    else if (waited === 0) log(`another command (process ${holder}) is setting up; waiting for it`);
+    const release = tryLock(lock);
+    if (release !== undefined) return release;
+    if (waited === 0) log(`another command (process ${lockOwner(lock)}) is setting up; waiting for it`);
     // Half a second, blocking: there is nothing else to do.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500);
-  }
-}
-
-/** @param {number} pid */
-function isAlive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
   }
 }
 

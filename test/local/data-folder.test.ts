@@ -1,5 +1,5 @@
 /** The data folder: locked by one local cloud, and unlocked if that was killed. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readAddress } from '../../lib/local/address.ts';
@@ -15,24 +15,30 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 test('creates a folder with its parents, locks it, and releases it', () => {
   const deep = join(folder, 'a b/ü');
   const close = openDataFolder(deep);
-  expect(readFileSync(join(deep, 'lock'), 'utf8')).toMatch(new RegExp(`^${process.pid} \\S+$`));
+  expect(readFileSync(join(deep, 'lock/1'), 'utf8')).toMatch(new RegExp(`^${process.pid} \\S+$`));
+  expect(() => openDataFolder(deep)).toThrow(expect.objectContaining({ name: 'RunActive' }));
   close();
   openDataFolder(deep)();
 });
 
 /** A lock of another process: this test's parent, with its start time. */
-function lockOfParent(): string {
+function lockForParent(): void {
   const start = readFileSync(`/proc/${process.ppid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
-  return `${process.ppid} ${start}`;
+  mkdirSync(join(folder, 'lock'), { recursive: true });
+  writeFileSync(join(folder, 'lock/7'), `${process.ppid} ${start}`);
 }
 
 const onLinux = process.platform === 'linux' ? test : test.skip;
 onLinux('rejects a folder that a running process has locked', () => {
-  const close = openDataFolder(folder);
-  writeFileSync(join(folder, 'lock'), lockOfParent());
+  openDataFolder(folder)();
+  lockForParent();
   expect(ownerOf(folder)).toBe(process.ppid);
-  expect(() => openDataFolder(folder)).toThrow(expect.objectContaining({ name: 'RunActive' }));
-  close();
+  expect(() => openDataFolder(folder)).toThrow(
+    expect.objectContaining({
+      name: 'RunActive',
+      message: expect.stringContaining(`process ${process.ppid}`),
+    }),
+  );
 });
 
 test.each([
@@ -41,13 +47,16 @@ test.each([
   ['an empty lock', ''],
   ['another file', 'abc'],
 ])('%s does not lock a folder', (_, content) => {
-  writeFileSync(join(folder, 'lock'), content);
+  mkdirSync(join(folder, 'lock'));
+  writeFileSync(join(folder, 'lock/7'), content);
   expect(ownerOf(folder)).toBeUndefined();
   openDataFolder(folder)();
 });
 
-test('a folder in place of the lock file does not lock a folder', () => {
-  mkdirSync(join(folder, 'lock'));
+test('a lock of an earlier version, which is a file, counts while its process runs', () => {
+  writeFileSync(join(folder, 'lock'), String(process.ppid));
+  expect(() => openDataFolder(folder)).toThrow(expect.objectContaining({ name: 'RunActive' }));
+  writeFileSync(join(folder, 'lock'), '999999999 1');
   openDataFolder(folder)();
 });
 
@@ -90,7 +99,7 @@ describe('the format of the folder', () => {
 
   onLinux('of a running cloud of another version is refused to those who only read', () => {
     openDataFolder(folder)();
-    write('lock', lockOfParent());
+    lockForParent();
     write('cloud.json', '{"environment": {}, "outputs": {}}');
     expect(readAddress(folder)).toEqual({ environment: {}, outputs: {} });
     write('format', '1');
@@ -121,6 +130,5 @@ describe('the format of the folder', () => {
     for (const [path, content] of Object.entries(files))
       expect(readFileSync(join(folder, path), 'utf8')).toBe(content);
     expect(ownerOf(folder)).toBeUndefined();
-    expect(existsSync(join(folder, 'lock'))).toBe(false);
   });
 });

@@ -1,0 +1,170 @@
+/**
+ * A lock that ends with its process and is taken over atomically. Plain JavaScript without packages, because the
+ * set-up uses it before there are any. Node has no lock of the operating system.
+ *
+ * The lock is a folder of numbered files. Each names a process and when that process started; the highest number
+ * counts. To take a lock over, a process creates the next number, which only one can do. The highest number is never
+ * deleted, only emptied, so that nobody can create a number again that somebody else has just had.
+ */
+import { spawnSync } from 'node:child_process';
+import {
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Takes the lock, without waiting.
+ *
+ * @param {string} folder - the lock's own folder, created if it is missing
+ * @returns {(() => void) | undefined} releases the lock; undefined if a running process has it
+ */
+export function tryLock(folder) {
+  if (ownerOfFile(folder) !== undefined) return undefined;
+  removeFile(folder);
+  mkdirSync(folder, { recursive: true });
+  for (;;) {
+    const newest = newestOf(folder);
+    if (newest > 0 && ownerOfFile(join(folder, String(newest))) !== undefined) return undefined;
+    const own = join(folder, String(newest + 1));
+    if (!create(own)) continue;
+    // Others may have taken and released the lock since its numbers were read.
+    if (newestOf(folder) === newest + 1) {
+      removeOthers(folder, String(newest + 1));
+      return () => release(own);
+    }
+    rmSync(own, { force: true });
+  }
+}
+
+/**
+ * @param {string} folder - the lock's own folder
+ * @returns {number | undefined} the running process that has the lock
+ */
+export function lockOwner(folder) {
+  const newest = newestOf(folder);
+  // A lock of an earlier version is one file.
+  return ownerOfFile(newest > 0 ? join(folder, String(newest)) : folder);
+}
+
+/** @param {string} folder */
+function newestOf(folder) {
+  return Math.max(
+    0,
+    ...entriesOf(folder)
+      .filter((name) => /^\d{1,15}$/.test(name))
+      .map(Number),
+  );
+}
+
+/** @param {string} folder */
+function entriesOf(folder) {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * Creates a number with its content at once, because an empty one has no owner.
+ *
+ * @param {string} file
+ * @returns {boolean} false if another process was first
+ */
+function create(file) {
+  const draft = `${file}.${process.pid}`;
+  try {
+    writeFileSync(draft, `${process.pid} ${startOf(process.pid)}`, { mode: 0o600 });
+    linkSync(draft, file);
+    return true;
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    // Without the draft: the new owner has cleaned up.
+    if (code === 'EEXIST' || code === 'ENOENT') return false;
+    throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+}
+
+/**
+ * @param {string} folder
+ * @param {string} own
+ */
+function removeOthers(folder, own) {
+  for (const name of entriesOf(folder))
+    if (name !== own) rmSync(join(folder, name), { force: true, recursive: true });
+}
+
+/** @param {string} own */
+function release(own) {
+  try {
+    truncateSync(own);
+  } catch (error) {
+    // The whole folder may have been removed.
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ENOENT') throw error;
+  }
+}
+
+/**
+ * Removes a lock of an earlier version, which is a file.
+ *
+ * @param {string} path
+ */
+function removeFile(path) {
+  try {
+    if (!lstatSync(path).isDirectory()) unlinkSync(path);
+  } catch {
+    // There is none, or another process has just replaced it.
+  }
+}
+
+/** @param {string} file */
+function ownerOfFile(file) {
+  const [pid = '', started] = (readText(file) ?? '').split(' ');
+  const owner = Number(pid);
+  if (!isAlive(owner)) return undefined;
+  return started === undefined || startOf(owner) === started ? owner : undefined;
+}
+
+/** @param {number} pid */
+function isAlive(pid) {
+  if (!Number.isInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return /** @type {NodeJS.ErrnoException} */ (error).code === 'EPERM';
+  }
+}
+
+/**
+ * The start time of a process in the system's format, because process ids are reused, in a restarted container soon.
+ * Empty if unknown.
+ *
+ * @param {number} pid
+ */
+function startOf(pid) {
+  const stat = readText(`/proc/${pid}/stat`);
+  // The program's name, in brackets, may contain spaces; the start time is the 20th field after it.
+  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const { stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' });
+  return (stdout ?? '').trim().replaceAll(/\s+/g, '-');
+}
+
+/** @param {string} file */
+function readText(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
