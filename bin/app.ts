@@ -1,18 +1,18 @@
-/** The CDK app: `npx cdk synth`, `npx cdk deploy`. Its settings are in lib/cloud/settings.ts. */
+/** The CDK app: `npx cdk synth`, `npx cdk deploy --all`. Its settings are in lib/cloud/settings.ts. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib/core';
 import { bundleLambdas } from '../lib/cloud/bundle-lambdas.ts';
 import { acknowledgeFindings } from '../lib/cloud/nag-acknowledgements.ts';
 import { readSettings } from '../lib/cloud/settings.ts';
-import { ProxytuneStack } from '../lib/cloud/stack.ts';
+import { addStacks } from '../lib/cloud/stacks.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const app = new App();
 const settings = settingsOf(app);
 const { folders } = bundleLambdas({ target: settings.target });
-acknowledgeFindings(new ProxytuneStack(app, settings.name, { settings, folders, root, version }));
+acknowledgeFindings(addStacks(app, { settings, folders, root, version }));
 app.synth();
 
 /** Reads the settings; an invalid one is the user's to fix, so it is reported without a stack trace. */

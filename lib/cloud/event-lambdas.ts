@@ -4,8 +4,8 @@
  * CloudFormation.
  */
 
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Duration } from 'aws-cdk-lib/core';
@@ -15,8 +15,8 @@ import { deleteModels, describeJobs } from './job-permissions.ts';
 import { allow, listObjects, onObjects, onTable } from './permissions.ts';
 
 export interface EventLambdasProps extends HandlerDefaults {
-  readonly bucket: Bucket;
-  readonly table: Table;
+  readonly bucket: IBucket;
+  readonly table: ITable;
   readonly machine: IStateMachine;
   /** The queue for events that a lambda failed to process. */
   readonly failures: IQueue;

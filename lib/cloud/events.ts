@@ -5,7 +5,7 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { type EventPattern, Match, Rule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
@@ -39,7 +39,7 @@ export class EventDeadLetterQueue extends Construct {
 }
 
 export interface EventsProps {
-  readonly bucket: Bucket;
+  readonly bucket: IBucket;
   readonly machine: IStateMachine;
   readonly startRun: IFunction;
   readonly completeJob: IFunction;
@@ -87,7 +87,7 @@ export class Events extends Construct {
   }
 }
 
-function photosReady(bucket: Bucket): EventPattern {
+function photosReady(bucket: IBucket): EventPattern {
   return {
     source: ['aws.s3'],
     detailType: ['Object Created'],

@@ -4,7 +4,7 @@
  * and pictures, so the code that can reach the internet has no user data to send there.
  */
 import type { Role } from 'aws-cdk-lib/aws-iam';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { TOKEN_SECRET } from '../core/jobs/import-job.ts';
@@ -13,7 +13,7 @@ import { allow, listObjects, onObjects } from './permissions.ts';
 import { sageMakerRole } from './sagemaker-role.ts';
 
 export interface ImportRoleProps {
-  readonly bucket: Bucket;
+  readonly bucket: IBucket;
   readonly image: JobImage;
 }
 

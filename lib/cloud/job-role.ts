@@ -5,14 +5,14 @@
  */
 
 import type { Role } from 'aws-cdk-lib/aws-iam';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
 import type { JobImage } from './job-image.ts';
 import { listObjects, onObjects } from './permissions.ts';
 import { sageMakerRole } from './sagemaker-role.ts';
 
 export interface JobRoleProps {
-  readonly bucket: Bucket;
+  readonly bucket: IBucket;
   readonly image: JobImage;
 }
 
@@ -29,7 +29,7 @@ export class JobRole extends Construct {
     this.allowData(bucket);
   }
 
-  private allowData(bucket: Bucket): void {
+  private allowData(bucket: IBucket): void {
     this.role.addToPolicy(listObjects(bucket, ['models/*', 'runs/*', 'class-images/*']));
     this.role.addToPolicy(onObjects(bucket, ['s3:GetObject'], ['models/*', 'runs/*', 'class-images/*']));
     const written = [

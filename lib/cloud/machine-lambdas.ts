@@ -2,9 +2,9 @@
  * The lambdas that the state machine invokes. They must not reference the machine, whose definition references them.
  */
 
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Duration } from 'aws-cdk-lib/core';
@@ -15,8 +15,8 @@ import { createJobs, deleteModels, describeJobs, stopJobs } from './job-permissi
 import { allow, listObjects, onObjects, onTable } from './permissions.ts';
 
 export interface MachineLambdasProps extends HandlerDefaults {
-  readonly bucket: Bucket;
-  readonly table: Table;
+  readonly bucket: IBucket;
+  readonly table: ITable;
   readonly topic: ITopic;
   readonly jobRole: IRole;
   readonly imageUri: string;

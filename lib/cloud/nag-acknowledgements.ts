@@ -2,10 +2,11 @@
  * The accepted findings of cdk-nag's AwsSolutions, each with its reason. The tests fail on a finding that is not
  * listed here, and on an entry that no longer matches a finding.
  */
-import { type CfnElement, type Stack, Validations } from 'aws-cdk-lib/core';
+import { type CfnElement, Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { keys } from '../core/keys.ts';
 import { JOB_PREFIX } from '../core/names.ts';
+import type { Stacks } from './stacks.ts';
 
 interface Acknowledgement {
   /** Path of the construct below the stack. */
@@ -40,14 +41,14 @@ const FILES_OF_A_PROMPT =
 const OUR_JOBS = `The \`*\` is the run, stage and attempt; only names that begin with ${JOB_PREFIX} match.`;
 const VERSIONS_OF_ONE_LAMBDA = 'The `*` is a version of this lambda; CDK grants the machine all of them.';
 
-/** Acknowledges all of them on a complete stack. */
-export function acknowledgeFindings(stack: Stack): void {
-  for (const { at, finding, reason } of acknowledgements(stack)) {
-    Validations.of(find(stack, at)).acknowledge({ id: `AwsSolutions-${finding}`, reason });
+/** Acknowledges all of them on complete stacks. */
+export function acknowledgeFindings(stacks: Stacks): void {
+  for (const { at, finding, reason } of acknowledgements(stacks)) {
+    Validations.of(find(stacks, at)).acknowledge({ id: `AwsSolutions-${finding}`, reason });
   }
 }
 
-export function acknowledgements(stack: Stack): Acknowledgement[] {
+export function acknowledgements(stacks: Stacks): Acknowledgement[] {
   return [
     { at: 'Data', finding: 'S1', reason: NO_OWN_LOG_BUCKET },
     { at: 'EventQueue', finding: 'SQS3', reason: IS_A_DEAD_LETTER_QUEUE },
@@ -56,9 +57,9 @@ export function acknowledgements(stack: Stack): Acknowledgement[] {
     { at: 'ImportRole', finding: wildcard('*'), reason: NO_RESOURCE_FOR_METRICS },
     { at: 'Machine', finding: wildcard('*'), reason: NO_RESOURCE_FOR_LOG_DELIVERY },
     ...jobLogs(),
-    ...objects(stack),
+    ...objects(stacks),
     ...jobs(),
-    ...invocations(stack),
+    ...invocations(stacks),
   ];
 }
 
@@ -75,11 +76,11 @@ function jobLogs(): Acknowledgement[] {
   ];
 }
 
-function objects(stack: Stack): Acknowledgement[] {
-  const bucket = logicalId(stack, 'Data/Resource');
+function objects(stacks: Stacks): Acknowledgement[] {
+  const bucket = `arn:<AWS::Partition>:s3:::${JSON.stringify({ 'Fn::GetStackOutput': { StackName: stacks.data.stackName, OutputName: 'BucketName' } })}`;
   const on = (at: string, pattern: string, reason: string): Acknowledgement => ({
     at,
-    finding: wildcard(`<${bucket}.Arn>/${pattern}`),
+    finding: wildcard(`${bucket}/${pattern}`),
     reason,
   });
   return [
@@ -136,11 +137,11 @@ function jobs(): Acknowledgement[] {
   );
 }
 
-function invocations(stack: Stack): Acknowledgement[] {
+function invocations(stacks: Stacks): Acknowledgement[] {
   return ['PlanRun', 'InspectPhotos', 'StartJob', 'ReconcileJob', 'DecideRound', 'EndRun', 'PublishRun'].map(
     (lambda) => ({
       at: 'Machine',
-      finding: wildcard(`<${logicalId(stack, `MachineLambdas/${lambda}/Resource`)}.Arn>:*`),
+      finding: wildcard(`<${logicalId(stacks, `MachineLambdas/${lambda}/Resource`)}.Arn>:*`),
       reason: VERSIONS_OF_ONE_LAMBDA,
     }),
   );
@@ -149,10 +150,13 @@ function invocations(stack: Stack): Acknowledgement[] {
 const wildcard = (resource: string): string => `IAM5[Resource::${resource}]`;
 const arn = (service: string): string => `arn:<AWS::Partition>:${service}:<AWS::Region>:<AWS::AccountId>`;
 
-function find(stack: Stack, path: string): Construct {
+function find(scopes: Stacks, path: string): Construct {
+  const [first = ''] = path.split('/');
+  const stack = scopes.data.node.tryFindChild(first) === undefined ? scopes.compute : scopes.data;
   return path.split('/').reduce<Construct>((at, id) => at.node.findChild(id) as Construct, stack);
 }
 
-function logicalId(stack: Stack, path: string): string {
-  return stack.getLogicalId(find(stack, path).node.defaultChild as CfnElement);
+function logicalId(scopes: Stacks, path: string): string {
+  const found = find(scopes, path);
+  return Stack.of(found).getLogicalId(found.node.defaultChild as CfnElement);
 }

@@ -1,15 +1,15 @@
 /** The outputs of the stack: names for programs, and commands to paste. */
 
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { CfnOutput, type Stack } from 'aws-cdk-lib/core';
 
 export interface OutputsProps {
-  readonly bucket: Bucket;
-  readonly table: Table;
+  readonly bucket: IBucket;
+  readonly table: ITable;
   readonly topic: ITopic;
   readonly machine: IStateMachine;
   readonly jobRole: IRole;

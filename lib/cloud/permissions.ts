@@ -1,8 +1,8 @@
 /** Builders for policy statements. None allows a whole service or a resource of another product. */
 
-import type { Table } from 'aws-cdk-lib/aws-dynamodb';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { JOB_PREFIX } from '../core/names.ts';
@@ -14,12 +14,12 @@ export function allow(actions: string[], resources: string[], conditions?: Condi
 }
 
 /** Allows listing below the prefixes that match a pattern only. */
-export function listObjects(bucket: Bucket, patterns: string[]): PolicyStatement {
+export function listObjects(bucket: IBucket, patterns: string[]): PolicyStatement {
   return allow(['s3:ListBucket'], [bucket.bucketArn], { StringLike: { 's3:prefix': patterns } });
 }
 
 /** Allows actions on the objects whose keys match a pattern, such as the plan of every run. */
-export function onObjects(bucket: Bucket, actions: string[], patterns: string[]): PolicyStatement {
+export function onObjects(bucket: IBucket, actions: string[], patterns: string[]): PolicyStatement {
   return allow(
     actions,
     patterns.map((pattern) => bucket.arnForObjects(pattern)),
@@ -27,7 +27,7 @@ export function onObjects(bucket: Bucket, actions: string[], patterns: string[])
 }
 
 export function onTable(
-  table: Table,
+  table: ITable,
   actions: ('GetItem' | 'Query' | 'PutItem' | 'UpdateItem')[],
 ): PolicyStatement {
   return allow(

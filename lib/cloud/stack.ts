@@ -1,10 +1,10 @@
-/** The stack of the product. */
+/** The stack that computes: lambdas, state machine, rules and roles. What must not be lost is in `data-stack.ts`. */
 import { join } from 'node:path';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { Duration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib/core';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { LambdaBundles } from './bundle-lambdas.ts';
-import { DataBucket } from './data-bucket.ts';
+import type { DataStack } from './data-stack.ts';
 import { EventLambdas } from './event-lambdas.ts';
 import { EventDeadLetterQueue, Events } from './events.ts';
 import { ImportRole } from './import-role.ts';
@@ -12,13 +12,12 @@ import { imageFrom, localImage } from './job-image.ts';
 import { JobRole } from './job-role.ts';
 import { RunMachine } from './machine/run-machine.ts';
 import { MachineLambdas } from './machine-lambdas.ts';
-import { Notifications } from './notifications.ts';
 import { addOutputs } from './outputs.ts';
-import { RunTable } from './run-table.ts';
 import type { Settings } from './settings.ts';
 
 export interface ProxytuneStackProps {
   readonly settings: Settings;
+  readonly data: DataStack;
   /** The lambda bundles, built for the settings' target. */
   readonly folders: LambdaBundles['folders'];
   /** The repository's root, for the container image's sources. */
@@ -30,7 +29,7 @@ export interface ProxytuneStackProps {
 export class ProxytuneStack extends Stack {
   readonly machine: RunMachine;
 
-  constructor(scope: Construct, id: string, { settings, folders, root, version }: ProxytuneStackProps) {
+  constructor(scope: Construct, id: string, { settings, data, folders, root, version }: ProxytuneStackProps) {
     const production = settings.environment === 'production';
     super(scope, id, {
       description: `Proxytune ${version}: tunes autoregressive image models on a few photos`,
@@ -42,10 +41,7 @@ export class ProxytuneStack extends Stack {
       logRetention: settings.logRetentionDays,
       logRemoval: production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     };
-    const { bucket } = new DataBucket(this, 'Data', { removable: settings.removeData && !production });
-    // The id is part of the table's physical name: another one would replace the table.
-    const { table } = new RunTable(this, 'Ledger', { retain: production });
-    const { topic } = new Notifications(this, 'Notifications');
+    const { bucket, table, topic } = data.referFrom(this);
     const deadLetterQueue = new EventDeadLetterQueue(this, 'EventQueue', { topic }).queue;
     const image =
       settings.target === 'local' ? localImage : imageFrom(this, 'Image', join(root, 'containers'));
@@ -92,7 +88,5 @@ export class ProxytuneStack extends Stack {
       deadLetterQueue,
     });
     addOutputs(this, { bucket, table, topic, machine, jobRole, importRole, imageUri: image.uri });
-    Tags.of(this).add('proxytune:stack', id);
-    Tags.of(this).add('proxytune:environment', settings.environment);
   }
 }

@@ -16,9 +16,10 @@ import { ProxytuneError } from '../core/errors.ts';
 import { endAbandonedRuns } from './abandoned-runs.ts';
 import { writeAddress } from './address.ts';
 import { clearAwsSettings } from './aws-settings.ts';
-import { openDataFolder } from './data-folder.ts';
-import { deployTemplate } from './deploy/deploy.ts';
+import { emptyTemporaryFolder, openDataFolder, temporaryFolder } from './data-folder.ts';
+import { deployStacks } from './deploy/deploy.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
+import { lambdaPlaces } from './lambda-places.ts';
 import { withLinkedListings } from './linked-models.ts';
 import { type Faults, startSageMakerService } from './sagemaker/index.ts';
 import { invokeThrough } from './states/lambda.ts';
@@ -58,7 +59,7 @@ export interface LocalCloud {
 }
 
 /**
- * Starts everything and deploys the stack.
+ * Starts everything and deploys the stacks.
  *
  * @throws RunActive if another local cloud uses the folder; LocalCloudFailed if a service does not start
  */
@@ -67,6 +68,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   clearAwsSettings(process.env);
   const unlock = openDataFolder(dataDir);
   const closers: (() => Promise<void>)[] = [async () => unlock()];
+  closers.push(async () => emptyTemporaryFolder(dataDir));
   const log = options.log ?? logFile(join(dataDir, 'cloud.log'));
   const close = async () => {
     for (const end of closers.splice(0).reverse()) await end();
@@ -115,6 +117,7 @@ async function start(
   let models: BucketContext | undefined;
   const states = await startStatesService({
     dataDir: folder('states'),
+    maxConcurrentLambdas: lambdaPlaces(),
     invokeLambda: withLinkedListings(
       invokeThrough(
         // Longer than Lambda's maximum of fifteen minutes, so that the emulator's own timeout comes first.
@@ -147,18 +150,18 @@ async function start(
     env: serviceEndpoints,
     log,
   });
-  // Started last and closed last, before the lock: ending jobs still save their checkpoints to its bucket.
-  closers.splice(1, 0, () => emulator.close());
+  // Started last and closed last, before the folder: ending jobs still save their checkpoints to its bucket.
+  closers.splice(2, 0, () => emulator.close());
   signal?.throwIfAborted();
   const assemblyDir = await synthesize(options);
-  const { outputs, change } = await deployTemplate({
+  const { outputs, changes } = await deployStacks({
     assemblyDir,
     stackName: STACK,
     endpoint: access.endpoint,
   });
   signal?.throwIfAborted();
   models = { s3, bucket: outputs.BucketName ?? '' };
-  log(`stack ${STACK}: ${change}`);
+  for (const [stack, change] of Object.entries(changes)) log(`stack ${stack}: ${change}`);
   for (const run of await endAbandonedRuns(access, outputs.TableName ?? ''))
     log(`run ${run} was interrupted`);
   bus.resolve();
@@ -218,6 +221,7 @@ async function synthesize(options: LocalCloudOptions): Promise<string> {
     ...process.env,
     PATH: `${dirname(process.execPath)}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
     CDK_OUTDIR: assemblyDir,
+    TMPDIR: temporaryFolder(options.dataDir),
     CDK_CONTEXT_JSON: JSON.stringify(context),
     // Skipped to save seconds; the tests validate the template.
     CDK_VALIDATION: 'false',

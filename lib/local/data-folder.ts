@@ -1,6 +1,6 @@
 /** The folder for persistent data: created if it is missing, of one format, and locked for one local cloud. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { ProxytuneError } from '../core/errors.ts';
 import { lockFolder } from './lock.ts';
 
@@ -8,7 +8,7 @@ import { lockFolder } from './lock.ts';
  * Format of what the local cloud keeps: table, bucket, jobs and executions. Raise it with every change to their records
  * or keys; there is no migration. Folders without a format file are older than the first one.
  */
-export const FORMAT = '2';
+export const FORMAT = '3';
 const FORMAT_FILE = 'format';
 /** The services' own folders. Others, such as `models` and `runs`, may exist before a local cloud ever starts. */
 const SERVICES = ['emulator', 'sagemaker', 'states'];
@@ -27,6 +27,7 @@ export function openDataFolder(folder: string): () => void {
     try {
       requireFormat(folder);
       createFolder(join(folder, 'emulator'));
+      emptyTemporaryFolder(folder);
     } catch (error) {
       release();
       throw error;
@@ -44,6 +45,20 @@ export function openDataFolder(folder: string): () => void {
       cause,
     });
   }
+}
+
+/**
+ * The folder for temporary files of programs that the local cloud starts. Nothing of it lies in the system's, where other
+ * users could foresee a name and put their own file there.
+ */
+export function temporaryFolder(folder: string): string {
+  return resolve(folder, 'tmp');
+}
+
+/** Removes what an earlier process left in the folder for temporary files. */
+export function emptyTemporaryFolder(folder: string): void {
+  rmSync(temporaryFolder(folder), { recursive: true, force: true });
+  mkdirSync(temporaryFolder(folder), { mode: 0o700 });
 }
 
 /**

@@ -1,7 +1,7 @@
 /** Uploads the models of a local run to the local bucket: trained ones of the repository, and generated tiny ones. */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { localSettings, makeS3 } from '../aws/clients.ts';
 import { describeFolder } from '../aws/model-folder/files.ts';
@@ -12,6 +12,7 @@ import { modelIds, model as modelRow } from '../core/catalogue/models.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import type { ModelFile } from '../core/models/manifest.ts';
 import { type LocalCloud, PYTHON } from './cloud.ts';
+import { temporaryFolder } from './data-folder.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const TOOL = join(ROOT, 'containers/dev/tools/make_tiny_models.py');
@@ -108,7 +109,8 @@ async function isUpToDate(context: BucketContext, { id, folder, shipped }: Sourc
 async function generate(folder: string, ids: readonly string[], signal?: AbortSignal): Promise<void> {
   try {
     const command = [TOOL, '--out', folder, '--only', ...ids];
-    await promisify(execFile)(PYTHON, command, { ...(signal && { signal }) });
+    const env = { ...process.env, TMPDIR: temporaryFolder(dirname(folder)) };
+    await promisify(execFile)(PYTHON, command, { env, ...(signal && { signal }) });
   } catch (cause) {
     const printed = String((cause as { stderr?: string }).stderr ?? cause).trim();
     if (/No space left on device/.test(printed)) throw outOfDisk(folder, cause);

@@ -175,7 +175,9 @@ test('only plan-run can read a request, and only inspect-photos a photo', () => 
 function patternsFor(name: LambdaName, action: string): string[] {
   return statementsOf(ROLES[name])
     .filter(({ Action }) => list(Action).includes(action))
-    .flatMap(({ Resource }) => list(Resource).map((arn) => plain(arn).replace(/^<\w+\.Arn>\//, '')));
+    .flatMap(({ Resource }) =>
+      list(Resource).map((arn) => plain(arn).replace(/^arn:<AWS::Partition>:s3:::<\w+>\//, '')),
+    );
 }
 
 /** Matches as IAM does: `*` is any text, including `/`. */
@@ -233,7 +235,9 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   const allowedOn = (action: string) =>
     objects
       .filter(({ Action }) => list(Action).includes(action))
-      .flatMap(({ Resource }) => list(Resource).map((arn) => plain(arn).replace(/^<\w+\.Arn>\//, '')));
+      .flatMap(({ Resource }) =>
+        list(Resource).map((arn) => plain(arn).replace(/^arn:<AWS::Partition>:s3:::<\w+>\//, '')),
+      );
   expect(allowedOn('s3:GetObject').sort()).toEqual(['class-images/*', 'models/*', 'runs/*']);
   expect(allowedOn('s3:PutObject').sort()).toEqual([
     'runs/*/checkpoints/*',
@@ -256,7 +260,7 @@ test('the job with network access writes models, reads one secret, and has no ac
   const statements = statementsOf('ImportRole');
   const objects = statements.filter(({ Action }) => list(Action).includes('s3:PutObject'));
   const patterns = objects.flatMap(({ Resource }) =>
-    list(Resource).map((arn) => plain(arn).replace(/^<\w+\.Arn>\//, '')),
+    list(Resource).map((arn) => plain(arn).replace(/^arn:<AWS::Partition>:s3:::<\w+>\//, '')),
   );
   expect(patterns.sort()).toEqual(['imports/*', 'models/*']);
   const keysOfOthers = [keys.photos('my-dog'), keys.references(RUN), keys.artifact(RUN, JOB), keys.plan(RUN)];

@@ -1,5 +1,6 @@
-/** The template: the guaranteed properties of the resources. */
-import { Stack } from 'aws-cdk-lib/core';
+/** The templates: the guaranteed properties of the resources. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { LAMBDA_NAMES } from '../../lib/cloud/lambda-names.ts';
 import { instance } from '../../lib/core/catalogue/instances.ts';
@@ -8,14 +9,22 @@ import {
   plain,
   removeTemporary,
   resourcesOf,
+  type Synthesis,
   synthesize,
   type Template,
   theOnly,
 } from './synthesize.ts';
 
-const local = synthesize({ target: 'local' }).template;
-const account = synthesize().template;
-const production = synthesize({ environment: 'production' }).template;
+/** Both templates as one; no logical id is in both. */
+function resourcesOfBoth({ template, data }: Synthesis): Template {
+  const { Resources, Outputs } = template;
+  return { Outputs, Resources: { ...data.Resources, ...Resources } };
+}
+
+const inAccount = synthesize();
+const local = resourcesOfBoth(synthesize({ target: 'local' }));
+const account = resourcesOfBoth(inAccount);
+const production = resourcesOfBoth(synthesize({ environment: 'production' }));
 
 afterAll(removeTemporary);
 
@@ -55,6 +64,26 @@ test('both targets have the same resources under the same names', () => {
   expect(Object.keys(local.Resources).sort()).toEqual(Object.keys(account.Resources).sort());
 });
 
+test('the data has a stack of its own, which the other one refers to without imports', () => {
+  const ids = (template: Template) => Object.keys(template.Resources);
+  expect(ids(inAccount.data).filter((id) => ids(inAccount.template).includes(id))).toEqual([]);
+  expect([...new Set(Object.values(inAccount.data.Resources).map(({ Type }) => Type))].sort()).toEqual([
+    'AWS::DynamoDB::Table',
+    'AWS::S3::Bucket',
+    'AWS::S3::BucketPolicy',
+    'AWS::SNS::Topic',
+    'AWS::SNS::TopicPolicy',
+  ]);
+  expect(Object.keys(inAccount.data.Outputs)).toEqual(['BucketName', 'TableName', 'TopicArn']);
+  const written = ['Proxytune-Data', 'Proxytune']
+    .map((stack) => readFileSync(join(inAccount.outdir, `${stack}.template.json`), 'utf8'))
+    .join('');
+  expect(written).toContain('Fn::GetStackOutput');
+  expect(written).not.toMatch(/"Export"|Fn::ImportValue/);
+  const { artifacts } = JSON.parse(readFileSync(join(inAccount.outdir, 'manifest.json'), 'utf8'));
+  expect(artifacts.Proxytune.dependencies).toContain('Proxytune-Data');
+});
+
 test('the bucket is versioned, encrypted, private, TLS-only and sends events to EventBridge', () => {
   expect(theOnly(account, 'AWS::S3::Bucket').Properties).toMatchObject({
     VersioningConfiguration: { Status: 'Enabled' },
@@ -83,17 +112,17 @@ test('the bucket is versioned, encrypted, private, TLS-only and sends events to 
 
 test('photos and results outlive the stack unless the settings say otherwise', () => {
   expect(theOnly(account, 'AWS::S3::Bucket').DeletionPolicy).toBe('Retain');
-  expect(theOnly(synthesize({ removeData: 'true' }).template, 'AWS::S3::Bucket').DeletionPolicy).toBe(
-    'Delete',
-  );
+  expect(theOnly(synthesize({ removeData: 'true' }).data, 'AWS::S3::Bucket').DeletionPolicy).toBe('Delete');
 });
 
 test('in production nothing is deleted with the stack, whatever the other settings', () => {
-  const { template, stack } = synthesize({ environment: 'production', removeData: 'true' });
+  const synthesis = synthesize({ environment: 'production', removeData: 'true' });
+  const template = resourcesOfBoth(synthesis);
   for (const type of ['AWS::S3::Bucket', 'AWS::DynamoDB::Table', 'AWS::Logs::LogGroup']) {
     for (const [, resource] of resourcesOf(template, type)) expect(resource.DeletionPolicy).toBe('Retain');
   }
-  expect(Stack.of(stack).terminationProtection).toBe(true);
+  expect(synthesis.stacks.data.terminationProtection).toBe(true);
+  expect(synthesis.stacks.compute.terminationProtection).toBe(true);
 });
 
 test('in development table and logs are deleted with the stack', () => {
@@ -240,8 +269,8 @@ test('tags name the stack and the environment', () => {
 });
 
 test('a second stack can have another name', () => {
-  const { stack } = synthesize({ name: 'Second' });
-  expect(stack.stackName).toBe('Second');
+  const { data, compute } = synthesize({ name: 'Second' }).stacks;
+  expect([data.stackName, compute.stackName]).toEqual(['Second-Data', 'Second']);
 });
 
 test('only the instance types of the settings can be started', () => {

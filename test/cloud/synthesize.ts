@@ -2,10 +2,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { App, type Stack } from 'aws-cdk-lib/core';
+import { App } from 'aws-cdk-lib/core';
 import { bundleLambdas, type LambdaBundles } from '../../lib/cloud/bundle-lambdas.ts';
 import { readSettings } from '../../lib/cloud/settings.ts';
-import { ProxytuneStack } from '../../lib/cloud/stack.ts';
+import { addStacks, type Stacks } from '../../lib/cloud/stacks.ts';
 
 export interface Resource {
   readonly Type: string;
@@ -20,8 +20,11 @@ export interface Template {
 }
 
 export interface Synthesis {
+  /** The template of the stack that computes, with references to the other stack resolved. */
   readonly template: Template;
-  readonly stack: ProxytuneStack;
+  /** The template of the stack of data. */
+  readonly data: Template;
+  readonly stacks: Stacks;
   /** The output folder; removed after the tests of the file. */
   readonly outdir: string;
 }
@@ -40,11 +43,11 @@ export const cdkJson = () => JSON.parse(readFileSync('cdk.json', 'utf8'));
 
 /**
  * @param settings - as after `-c`
- * @param prepare - called with app and stack before synthesis
+ * @param prepare - called with app and stacks before synthesis
  */
 export function synthesize(
   settings: Record<string, string> = {},
-  prepare: (app: App, stack: Stack) => void = () => {},
+  prepare: (app: App, stacks: Stacks) => void = () => {},
 ): Synthesis {
   const outdir = temporary('proxytune-synth-');
   const app = new App({
@@ -56,19 +59,22 @@ export function synthesize(
   });
   const read = readSettings(app.node.getAllContext());
   const { folders } = bundlesFor(read.target);
-  const stack = new ProxytuneStack(app, read.name, {
-    settings: read,
-    folders,
-    root: rootWithImage(),
-    version: '9.9.9',
-  });
-  prepare(app, stack);
+  const stacks = addStacks(app, { settings: read, folders, root: rootWithImage(), version: '9.9.9' });
+  prepare(app, stacks);
   app.synth();
-  return {
-    template: JSON.parse(readFileSync(join(outdir, `${read.name}.template.json`), 'utf8')),
-    stack,
-    outdir,
-  };
+  const templateOf = (stack: string): Template =>
+    JSON.parse(readFileSync(join(outdir, `${stack}.template.json`), 'utf8'));
+  const data = templateOf(`${read.name}-Data`);
+  return { template: resolveOutputs(templateOf(read.name), data), data, stacks, outdir };
+}
+
+/** Replaces each reference to an output of the data stack by what that output refers to. */
+function resolveOutputs(template: Template, data: Template): Template {
+  return JSON.parse(JSON.stringify(template), (_key, value) =>
+    value?.['Fn::GetStackOutput'] === undefined
+      ? value
+      : data.Outputs[value['Fn::GetStackOutput'].OutputName]?.Value,
+  );
 }
 
 export function temporary(prefix: string): string {

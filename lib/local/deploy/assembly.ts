@@ -9,6 +9,7 @@ const manifestSchema = z.object({
     z.string(),
     z.object({
       type: z.string(),
+      dependencies: z.array(z.string()).default([]),
       properties: z
         .object({ templateFile: z.string(), stackName: z.string(), file: z.string() })
         .partial()
@@ -39,6 +40,7 @@ export interface FileAsset {
 }
 
 export interface StackAssembly {
+  readonly stackName: string;
   readonly template: Template;
   /** Includes the template, which CloudFormation reads from the bucket. */
   readonly assets: readonly FileAsset[];
@@ -51,30 +53,51 @@ export interface AwsEnvironment {
   readonly region: string;
 }
 
+type Artifacts = z.infer<typeof manifestSchema>['artifacts'];
+
 /**
- * Reads one stack of a cloud assembly, with the placeholders for account and region filled in. Docker image assets
- * are ignored: no image is built locally, and its URI is used as it is.
+ * Reads a stack of a cloud assembly and the stacks it depends on, with the placeholders for account and region filled
+ * in. Docker image assets are ignored: no image is built locally, and its URI is used as it is.
  *
+ * @returns the stacks in the order in which they are to be deployed; the named one is the last
  * @throws ProxytuneError `LocalCloudFailed` if the folder is not an assembly or does not have the stack.
  */
-export function readAssembly(folder: string, stackName: string, environment: AwsEnvironment): StackAssembly {
-  const manifest = manifestSchema.parse(readJson(folder, 'manifest.json'));
-  const artifacts = Object.entries(manifest.artifacts);
-  const stacks = artifacts.filter(([, artifact]) => artifact.type === 'aws:cloudformation:stack');
-  const nameOf = ([id, artifact]: (typeof stacks)[number]): string => artifact.properties?.stackName ?? id;
-  const stack = stacks.find((entry) => nameOf(entry) === stackName);
-  const templateFile = stack?.[1].properties?.templateFile;
-  if (templateFile === undefined) {
+export function readAssembly(
+  folder: string,
+  stackName: string,
+  environment: AwsEnvironment,
+): readonly StackAssembly[] {
+  const { artifacts } = manifestSchema.parse(readJson(folder, 'manifest.json'));
+  const stacks = Object.keys(artifacts).filter((id) => isStack(artifacts, id));
+  const id = stacks.find((candidate) => nameOf(artifacts, candidate) === stackName);
+  if (id === undefined) {
     throw new ProxytuneError('LocalCloudFailed', {
       what: `The assembly in ${folder} has no stack of this name`,
       given: stackName,
-      allowed: stacks.map(nameOf).join(', ') || 'nothing: it has no stacks',
+      allowed: stacks.map((stack) => nameOf(artifacts, stack)).join(', ') || 'nothing: it has no stacks',
       remedy: 'choose one of these, or synthesize again',
     });
   }
-  const assets = artifacts
-    .filter(([, artifact]) => artifact.type === 'cdk:asset-manifest')
-    .flatMap(([, artifact]) => readAssets(folder, artifact.properties?.file ?? '', environment));
+  return inOrder(artifacts, id).map((stack) => readStack(folder, artifacts, stack, environment));
+}
+
+/** The stack and all that it depends on, each after its own dependencies. The CDK rejects circular ones. */
+function inOrder(artifacts: Artifacts, id: string): string[] {
+  const before = (artifacts[id]?.dependencies ?? []).filter((other) => isStack(artifacts, other));
+  return [...new Set([...before.flatMap((other) => inOrder(artifacts, other)), id])];
+}
+
+function readStack(
+  folder: string,
+  artifacts: Artifacts,
+  id: string,
+  environment: AwsEnvironment,
+): StackAssembly {
+  const stackName = nameOf(artifacts, id);
+  const templateFile = artifacts[id]?.properties?.templateFile ?? '';
+  const assets = (artifacts[id]?.dependencies ?? [])
+    .filter((other) => artifacts[other]?.type === 'cdk:asset-manifest')
+    .flatMap((other) => readAssets(folder, artifacts[other]?.properties?.file ?? '', environment));
   const templatePath = join(folder, templateFile);
   const templateAsset = assets.find((asset) => asset.path === templatePath);
   if (templateAsset === undefined) {
@@ -84,7 +107,15 @@ export function readAssembly(folder: string, stackName: string, environment: Aws
       remedy: "synthesize it with the CDK's default synthesizer",
     });
   }
-  return { template: readJson(folder, templateFile) as Template, assets, templateAsset };
+  return { stackName, template: readJson(folder, templateFile) as Template, assets, templateAsset };
+}
+
+function isStack(artifacts: Artifacts, id: string): boolean {
+  return artifacts[id]?.type === 'aws:cloudformation:stack';
+}
+
+function nameOf(artifacts: Artifacts, id: string): string {
+  return artifacts[id]?.properties?.stackName ?? id;
 }
 
 function readAssets(folder: string, file: string, environment: AwsEnvironment): FileAsset[] {

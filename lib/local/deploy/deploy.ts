@@ -1,10 +1,10 @@
-/** Deploys a synthesized template into the local cloud, without the CDK's command line and bootstrapping. */
+/** Deploys synthesized templates into the local cloud, without the CDK's command line and bootstrapping. */
 import { readFileSync } from 'node:fs';
 import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { CreateBucketCommand, HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { ProxytuneError } from '../../core/errors.ts';
-import { type FileAsset, readAssembly, type Template } from './assembly.ts';
+import { type FileAsset, readAssembly, type StackAssembly, type Template } from './assembly.ts';
 import { danglingReferences } from './references.ts';
 import { deployStack, type StackChange } from './stack.ts';
 import { zipFolder } from './zip.ts';
@@ -19,6 +19,7 @@ const BOOTSTRAP_VERSION = '30';
 export interface DeployOptions {
   /** The output folder of `cdk synth`. */
   readonly assemblyDir: string;
+  /** The stack to deploy, after the stacks that it depends on. */
   readonly stackName: string;
   /** The emulator's address. */
   readonly endpoint: string;
@@ -27,31 +28,42 @@ export interface DeployOptions {
 }
 
 export interface Deployment {
+  /** The outputs of the named stack. */
   readonly outputs: Record<string, string>;
-  readonly change: StackChange;
+  /** What happened to each stack, in the order of deployment. */
+  readonly changes: Readonly<Record<string, StackChange>>;
 }
 
 /**
- * Uploads a stack's assets and creates or updates the stack. Does nothing if nothing has changed.
+ * Uploads the assets of a stack and of those that it depends on, and creates or updates each stack in turn. Does
+ * nothing if nothing has changed.
  *
- * @throws ProxytuneError `LocalCloudFailed` if the assembly is incomplete, the template has dangling references,
- *   or a resource cannot be created; the message names each such resource.
+ * @throws ProxytuneError `LocalCloudFailed` if the assembly is incomplete, a template has dangling references, or a
+ *   resource cannot be created; the message names each such resource.
  */
-export async function deployTemplate(options: DeployOptions): Promise<Deployment> {
+export async function deployStacks(options: DeployOptions): Promise<Deployment> {
   const clients = connect(options);
   const environment = { account: LOCAL_ACCOUNT, region: options.region ?? LOCAL_REGION };
-  const { template, assets, templateAsset } = readAssembly(
-    options.assemblyDir,
-    options.stackName,
-    environment,
-  );
-  requireReferences(options.stackName, template);
+  const stacks = readAssembly(options.assemblyDir, options.stackName, environment);
+  for (const { stackName, template } of stacks) requireReferences(stackName, template);
+  const changes: Record<string, StackChange> = {};
+  let outputs: Record<string, string> = {};
+  for (const assembly of stacks) {
+    const { stack, change } = await deployOne(clients, options.endpoint, assembly);
+    changes[assembly.stackName] = change;
+    outputs = Object.fromEntries(
+      (stack.Outputs ?? []).map((output) => [output.OutputKey ?? '', output.OutputValue ?? '']),
+    );
+  }
+  return { outputs, changes };
+}
+
+async function deployOne(clients: ReturnType<typeof connect>, endpoint: string, assembly: StackAssembly) {
+  const { stackName, template, assets, templateAsset } = assembly;
   await setBootstrapVersion(clients.ssm, template);
   for (const asset of assets) await upload(clients.s3, asset);
-  const templateUrl = `${options.endpoint}/${templateAsset.bucket}/${templateAsset.key}`;
-  const { stack, change } = await deployStack(clients.cloudformation, options.stackName, templateUrl);
-  const outputs = (stack.Outputs ?? []).map((output) => [output.OutputKey ?? '', output.OutputValue ?? '']);
-  return { outputs: Object.fromEntries(outputs), change };
+  const templateUrl = `${endpoint}/${templateAsset.bucket}/${templateAsset.key}`;
+  return deployStack(clients.cloudformation, stackName, templateUrl);
 }
 
 function connect({ endpoint, region = LOCAL_REGION }: Pick<DeployOptions, 'endpoint' | 'region'>) {

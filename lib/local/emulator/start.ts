@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type ErrorName, isErrorName, ProxytuneError } from '../../core/errors.ts';
 import { NO_AWS_FILES } from '../aws-settings.ts';
+import { lambdaPlaces } from '../lambda-places.ts';
 
 /** Timeout of a start in seconds. It takes one second on an idle machine, but four jobs may be running. */
 const START_SECONDS = 60;
@@ -25,6 +26,8 @@ export interface EmulatorOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The Python of the virtual environment with MiniStack. */
   readonly python: string;
+  /** Synchronous invocations that run at once, and asynchronous ones; more wait. @default - by cores and memory */
+  readonly lambdaPlaces?: number;
   /** The Node that runs functions. @default - the Node that runs this */
   readonly node?: string;
   /** Called with a line when the emulator starts or ends. @default - silent */
@@ -125,6 +128,9 @@ function environment(dataDir: string, port: number, options: EmulatorOptions): N
     MINISTACK_HOST: '127.0.0.1',
     S3_PERSIST: '1',
     S3_DATA_DIR: join(dataDir, 's3'),
+    PROXYTUNE_LAMBDA_PLACES: String(options.lambdaPlaces ?? lambdaPlaces()),
+    // Seconds after which environments of a burst that have stayed idle are ended; each function keeps one.
+    LAMBDA_WARM_TTL_SECONDS: '30',
     PERSIST_STATE: '1',
     STATE_DIR: join(dataDir, 'state'),
     // Unused listeners on fixed ports, on which two local clouds would conflict.

@@ -4,11 +4,11 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { Slots } from '../slots.ts';
 import { Watchdog } from './container/watchdog.ts';
 import { ServiceError } from './errors.ts';
 import { type EventPredicate, Events, eventBridgeSender, type PutEvent } from './events.ts';
 import { applyFaults, createFaults, type Faults, type FaultsRequest } from './faults.ts';
-import { Slots } from './jobs/slots.ts';
 import { operations } from './operations/index.ts';
 import { runOperation, type ServiceContext } from './operations/service-context.ts';
 import { serveJson } from './protocol.ts';

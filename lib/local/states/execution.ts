@@ -10,7 +10,10 @@ import type { ExecutionRecord, ExecutionStatus, MachineRecord } from './store.ts
 
 /** The parts of the service that an execution needs. */
 export interface ExecutionHost
-  extends Pick<ExecutionContext, 'clock' | 'tokens' | 'invokeLambda' | 'random' | 'closing' | 'region'> {
+  extends Pick<
+    ExecutionContext,
+    'clock' | 'tokens' | 'invokeLambda' | 'lambdaSlots' | 'random' | 'closing' | 'region'
+  > {
   /** Called with every change that must be stored. */
   save(record: ExecutionRecord): void;
   /** Called when the status has changed to RUNNING or a final one. */

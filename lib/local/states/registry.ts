@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Slots } from '../slots.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Execution, type ExecutionHost } from './execution.ts';
 import type { InvokeLambda } from './lambda.ts';
@@ -15,6 +16,11 @@ export interface RegistryOptions {
   readonly dataDir: string;
   /** Invokes Lambda functions for Task states; `invokeThrough` creates one from a Lambda client. */
   readonly invokeLambda: InvokeLambda;
+  /**
+   * The most functions that run at once; further tasks wait before they are scheduled, so not within their timeout.
+   * @default - unlimited
+   */
+  readonly maxConcurrentLambdas?: number;
   /**
    * The clock for waits, timeouts, heartbeats and retry delays.
    * @default - the system's clock
@@ -116,6 +122,8 @@ export class Registry {
       tokens: this.tokens,
       region: this.environment.region,
       invokeLambda: options.invokeLambda,
+      lambdaSlots:
+        options.maxConcurrentLambdas === undefined ? undefined : new Slots(options.maxConcurrentLambdas),
       random: options.random ?? Math.random,
       closing: this.#closing.signal,
       save: (record) => this.#store.saveExecution(record),

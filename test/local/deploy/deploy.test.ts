@@ -16,7 +16,7 @@ import {
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import { deployTemplate } from '../../../lib/local/deploy/deploy.ts';
+import { deployStacks } from '../../../lib/local/deploy/deploy.ts';
 import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
 import { invokeThrough } from '../../../lib/local/states/lambda.ts';
 import { type StatesServiceHandle, startStatesService } from '../../../lib/local/states/service.ts';
@@ -44,7 +44,7 @@ function synthesize(variant: string): string {
 }
 
 function deploy(assemblyDir: string) {
-  return deployTemplate({ assemblyDir, stackName: 'Small', endpoint: emulator.endpoint });
+  return deployStacks({ assemblyDir, stackName: 'Small', endpoint: emulator.endpoint });
 }
 
 async function invoke(
@@ -93,7 +93,13 @@ beforeAll(async () => {
     invokeLambda: (call) => lambda()(call),
   });
   emulator = await startEmulator(cloud());
-  ({ outputs } = await deploy(synthesize('')));
+  const deployment = await deploy(synthesize(''));
+  // First the stack that the other one refers to.
+  expect(Object.entries(deployment.changes)).toEqual([
+    ['Z-Data', 'created'],
+    ['Small', 'created'],
+  ]);
+  ({ outputs } = deployment);
 }, 60_000);
 
 afterAll(async () => {
@@ -131,7 +137,7 @@ describe('a synthesized template in the local cloud', () => {
   it('does nothing if nothing has changed', async () => {
     const before = await describeMachine();
     const again = await deploy(join(folder, 'assembly-'));
-    expect(again.change).toBe('unchanged');
+    expect(again.changes).toEqual({ 'Z-Data': 'unchanged', Small: 'unchanged' });
     expect(again.outputs).toEqual(outputs);
     expect((await describeMachine()).revisionId).toBe(before.revisionId);
   });
@@ -213,7 +219,7 @@ describe('a synthesized template in the local cloud', () => {
 
   it('updates in place, including the environment of the function', async () => {
     const updated = await deploy(synthesize('updated'));
-    expect(updated.change).toBe('updated');
+    expect(updated.changes).toEqual({ 'Z-Data': 'unchanged', Small: 'updated' });
     expect(updated.outputs).toEqual(outputs);
     expect((await invoke({ do: 'environment' })).answer.VARIANT).toBe('updated');
     expect(JSON.parse((await describeMachine()).definition ?? '{}').Comment).toBe('updated');
@@ -223,7 +229,7 @@ describe('a synthesized template in the local cloud', () => {
     await emulator.close();
     emulator = await startEmulator(cloud());
     const again = await deploy(join(folder, 'assembly-updated'));
-    expect(again).toEqual({ outputs, change: 'unchanged' });
+    expect(again).toEqual({ outputs, changes: { 'Z-Data': 'unchanged', Small: 'unchanged' } });
     const version = await put('rex/after.json');
     expect((await recorded('rex/after.json')).version?.S).toBe(version);
     expect((await nextMessage(emulator.endpoint, outputs.InboxOut ?? '')).Body).toBe(
@@ -249,8 +255,8 @@ describe('a synthesized template in the local cloud', () => {
     const broken = join(folder, 'assembly-broken');
     cpSync(join(folder, 'assembly-'), broken, { recursive: true });
     const path = join(broken, 'Small.template.json');
-    writeFileSync(path, readFileSync(path, 'utf8').replace('"Ref": "Table', '"Ref": "Tabel'));
-    await expect(deploy(broken)).rejects.toThrow(/Ref to "Tabel\w+", which is not in the template/);
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"Ref": "Topic', '"Ref": "Topik'));
+    await expect(deploy(broken)).rejects.toThrow(/Ref to "Topik\w+", which is not in the template/);
   });
 
   it('accepts events from our services, rejects other aws sources, and sends undeliverable events to the dead-letter queue', async () => {

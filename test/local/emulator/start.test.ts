@@ -1,7 +1,18 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +26,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { zipFolder } from '../../../lib/local/deploy/zip.ts';
-import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
+import { choosePort, type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
 import {
   alive,
   clientConfig,
@@ -156,6 +167,38 @@ describe('startEmulator', () => {
     const functionPid = await pidOfFunction(endpoint);
     parent.kill('SIGKILL');
     await eventually(async () => (alive(pid) || alive(functionPid) ? undefined : true));
+  }, 60_000);
+
+  it('puts all temporary files of itself and its functions into its folder', async () => {
+    const dataDir = join(folder, 'temporary');
+    const port = await choosePort(join(folder, 'no-port'));
+    // What another user of this machine could have planted, under the name that MiniStack would use.
+    const planted = join(tmpdir(), `ministack-provided-code-${port}`);
+    mkdirSync(planted);
+    const emulator = await startEmulator({ ...emulatorOptions(dataDir), port });
+    try {
+      await furnish(emulator.endpoint);
+      const pid = await pidOfFunction(emulator.endpoint);
+      expect(readdirSync(planted)).toEqual([]);
+      expect(readdirSync(join(dataDir, 'tmp')).sort()).toEqual([
+        `ministack-${port}.pid`,
+        `ministack-provided-code-${port}`,
+      ]);
+      expect(statSync(join(dataDir, 'tmp')).mode & 0o777).toBe(0o700);
+      const opened = readlinkSync(`/proc/${pid}/cwd`);
+      expect(opened.startsWith(realpathSync(dataDir))).toBe(true);
+      expect(readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')).toContain(
+        `TMPDIR=${join(dataDir, 'tmp')}`,
+      );
+    } finally {
+      await emulator.close();
+      rmSync(planted, { recursive: true });
+    }
+    expect(existsSync(join(dataDir, 'tmp'))).toBe(false);
+    const left = readdirSync(tmpdir()).filter(
+      (name) => name.startsWith('ministack') && name.includes(`${port}`),
+    );
+    expect(left).toEqual([]);
   }, 60_000);
 
   it('rejects a folder that another emulator uses', async () => {

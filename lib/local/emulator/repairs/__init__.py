@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import (
     ending,
+    environments,
     event_sources,
     missing_images,
     node_functions,
@@ -16,11 +17,14 @@ from . import (
     rule_delivery,
     saving,
     state_machines,
+    temporary,
 )
 from .version import EmulatorVersion, require_supported_version
 
 REPAIRS = (
+    temporary,
     node_functions,
+    environments,
     event_sources,
     missing_images,
     object_versions,

@@ -72,7 +72,7 @@ def main() -> None:
     # Code that functions of an earlier process had unpacked; the lock ensures that nobody else uses it.
     temporary = Path(os.environ["TMPDIR"])
     shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    temporary.mkdir(mode=0o700)
 
     # Imported late, because importing the emulator reads the environment and loads the objects from disk.
     from ministack import app

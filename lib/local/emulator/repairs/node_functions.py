@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ RUNTIME = Path(__file__).resolve().parent.parent / "lambda-runtime.ts"
 _original_worker_class = lambda_runtime._worker_class_for
 _original_execute = lambda_svc._execute_function_warm
 _original_code_dir = lambda_svc._provided_runtime_code_dir
+_one_at_a_time = threading.Lock()
 
 
 class NodeWorker(lambda_runtime.ProvidedWorker):
@@ -67,13 +69,19 @@ def execute(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]
 
 def code_dir_with_bootstrap(code_zip: bytes) -> str:
     """Unpack a package once and add the executable that starts a custom runtime."""
-    folder = _original_code_dir(code_zip)
-    bootstrap = Path(folder) / "bootstrap"
-    if not bootstrap.exists():
-        node = shlex.quote(os.environ.get(NODE_ENV, "node"))
-        # `exec`, so that signals reach Node and not only the shell.
-        bootstrap.write_text(f"#!/bin/sh\nexec {node} --enable-source-maps {shlex.quote(str(RUNTIME))}\n")
-        bootstrap.chmod(0o755)
+    # One at a time: another environment of the same function would find the folder without it.
+    with _one_at_a_time:
+        folder = _original_code_dir(code_zip)
+        bootstrap = Path(folder) / "bootstrap"
+        if not bootstrap.exists():
+            node = shlex.quote(os.environ.get(NODE_ENV, "node"))
+            # A process started while this file is open for writing inherits it; then nobody can run it.
+            with lambda_svc._provided_code_lock:
+                # `exec`, so that signals reach Node and not only the shell.
+                bootstrap.write_text(
+                    f"#!/bin/sh\nexec {node} --enable-source-maps {shlex.quote(str(RUNTIME))}\n"
+                )
+                bootstrap.chmod(0o755)
     return folder
 
 

@@ -1,11 +1,11 @@
 /** The context that all job runs share. */
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Slots } from '../../slots.ts';
 import type { Watchdog } from '../container/watchdog.ts';
 import type { Events } from '../events.ts';
 import type { State } from '../state/store.ts';
 import type { Objects, S3Access } from '../transfer/objects.ts';
-import type { Slots } from './slots.ts';
 
 export interface JobContext {
   readonly dataDir: string;

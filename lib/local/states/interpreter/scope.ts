@@ -1,3 +1,4 @@
+import type { Slots } from '../../slots.ts';
 import type { Clock } from '../clock.ts';
 import type { HistoryWriter } from '../history.ts';
 import type { Json, JsonObject } from '../json.ts';
@@ -13,6 +14,8 @@ export interface ExecutionContext {
   readonly clock: Clock;
   readonly tokens: TaskTokens;
   readonly invokeLambda: InvokeLambda;
+  /** Limits the functions that run at once. */
+  readonly lambdaSlots: Slots | undefined;
   /** A number from 0 up to 1, for retry jitter. */
   readonly random: () => number;
   /** Aborted when the service closes. */

@@ -30,15 +30,20 @@ export async function attemptTask(
   state: TaskState,
   retryCount: number,
 ): Promise<Json> {
-  const { history } = current.scope;
-  const attempt = await prepare(current, state, retryCount);
+  const { history, execution, signal } = current.scope;
+  // Until the function has returned, however long the state lasts.
+  const leave = await execution.lambdaSlots?.acquire(signal);
+  const attempt = await prepare(current, state, retryCount).catch((error) => {
+    leave?.();
+    throw error;
+  });
   const resource = { resourceType: 'lambda', resource: state.Resource.split(':lambda:')[1] ?? '' };
   history.record('TaskScheduled', {
     taskScheduledEventDetails: scheduledDetails(current, resource, attempt),
   });
   history.record('TaskStarted', { taskStartedEventDetails: resource });
   try {
-    const result = await settle(current, attempt, resource);
+    const result = await settle(current, attempt, resource, leave);
     current.checkSize(result, 'its result');
     history.record('TaskSucceeded', {
       taskSucceededEventDetails: {
@@ -122,7 +127,12 @@ function scheduledDetails(current: StateExecution, resource: JsonObject, attempt
 }
 
 /** Starts everything that can end the attempt, and waits for the first. */
-async function settle(current: StateExecution, attempt: Attempt, resource: JsonObject): Promise<Json> {
+async function settle(
+  current: StateExecution,
+  attempt: Attempt,
+  resource: JsonObject,
+  leave?: () => void,
+): Promise<Json> {
   const { scope } = current;
   const { clock, tokens } = scope.execution;
   const { token, heartbeatSeconds } = attempt;
@@ -143,6 +153,7 @@ async function settle(current: StateExecution, attempt: Attempt, resource: JsonO
     race.onEnd(() => tokens.close(token));
   }
   invoke(current, attempt)
+    .finally(leave)
     .then((reply) => {
       if (token === undefined) race.succeed(reply);
       else if (race.open)

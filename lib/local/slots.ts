@@ -1,11 +1,11 @@
-/** Limits the number of jobs that run at once; the others wait in order, as for capacity. */
+/** Limits what runs at once, such as jobs or functions; the others wait in order, as for capacity. */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
   constructor(count: number) {
     if (!Number.isInteger(count) || count < 1)
-      throw new RangeError(`maxConcurrentJobs must be 1 or more, got ${count}.`);
+      throw new RangeError(`the number of slots must be 1 or more, got ${count}.`);
     this.#free = count;
   }
 
