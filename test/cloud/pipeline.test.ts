@@ -325,6 +325,39 @@ test('reports the first error even if end-run fails', async () => {
   expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', 'TrainingDiverged', 'loss is NaN']);
 });
 
+test('a timeout, which has no cause, keeps its name even if end-run fails', async () => {
+  await run({
+    PlanRun: () => new Promise(() => {}),
+    EndRun: () => {
+      throw named('Error', 'no table');
+    },
+  });
+  await until(() => calls.length === 1);
+  await pass(timeoutOf('Plan'));
+  const ended = await cloud.ended(arn);
+  expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', 'States.Timeout', '']);
+  expect(calls.map(({ lambda }) => lambda)).toEqual(['PlanRun', 'EndRun']);
+  expect(calls[1]?.input.error).toEqual({ Error: 'States.Timeout', Cause: '' });
+});
+
+test('a failure without name and cause ends the run even if end-run fails', async () => {
+  await run({
+    EndRun: () => {
+      throw named('Error', 'no table');
+    },
+  });
+  await cloud.sfn.send(new SendTaskFailureCommand({ taskToken: await token('teach') }));
+  const ended = await cloud.ended(arn);
+  expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', 'States.TaskFailed', '']);
+  expect(calls.at(-1)?.input.error).toEqual({ Error: null, Cause: null });
+});
+
+/** The limit of a state of the pipeline, in seconds. */
+function timeoutOf(state: string): number {
+  const [{ States: pipeline }] = definition.States.Run.Branches;
+  return pipeline[state].TimeoutSeconds;
+}
+
 test('a chunk that stays missing ends the run after three retries', async () => {
   await run();
   await succeed('teach');

@@ -1,7 +1,7 @@
 /**
  * The path of every failed run: stops the remaining jobs, records the reason, notifies the user.
  *
- * Input: `{error: {Error, Cause}}`, as set by a catcher.
+ * Input: `{error: {Error, Cause}}`, as set by a catcher. Either may be absent, null or empty: a timeout has no cause.
  * Ends the execution as FAILED with the error's name and a message for the user. If end-run itself fails, the
  * execution still ends with the first error, and the failed execution calls end-run again (`RunFailed` in
  * `events.ts`).
@@ -34,9 +34,15 @@ export class FailurePath extends StateMachineFragment {
     });
     end.addCatch(failed, {
       errors: [Errors.ALL],
-      outputs: { error: '{% $states.input.error.Error %}', cause: '{% $states.input.error.Cause %}' },
+      outputs: { error: textOr('Error', 'States.TaskFailed'), cause: textOr('Cause', '') },
     });
     end.next(failed);
     this.startState = end;
   }
+}
+
+/** An expression for a member of the caught error that must be a text, because Fail accepts nothing else. */
+function textOr(member: 'Error' | 'Cause', otherwise: string): string {
+  const value = `$states.input.error.${member}`;
+  return `{% $type(${value}) = 'string' ? ${value} : '${otherwise}' %}`;
 }

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import { parseDefinition } from './definition/validate.ts';
-import { Interruption, type StateError } from './errors.ts';
+import { Interruption } from './errors.ts';
 import { History, type HistoryEvent, HistoryWriter } from './history.ts';
 import { asStateError } from './interpreter/retry-catch.ts';
 import { runBlock } from './interpreter/run-block.ts';
@@ -69,10 +69,10 @@ export class Execution {
       host,
     );
     const details = { input, inputDetails: { truncated: false }, roleArn: machine.roleArn };
-    const first = execution.#history.add('ExecutionStarted', 0, { executionStartedEventDetails: details });
+    execution.#history.add('ExecutionStarted', 0, { executionStartedEventDetails: details });
     execution.#save();
     host.publishStatus(execution.record);
-    void execution.#run(first);
+    void execution.#run();
     return execution;
   }
 
@@ -114,20 +114,20 @@ export class Execution {
     this.#save();
   }
 
-  async #run(firstEvent: number): Promise<void> {
+  async #run(): Promise<void> {
     const { signal } = this.#stop;
     let cancelTimeout = (): void => {};
     try {
       // Parsed again from the record, which has the definition as it was at the start.
       const machine = parseDefinition(this.#record.machine.definition);
       cancelTimeout = this.#startTimeout(machine.TimeoutSeconds);
-      const history = new HistoryWriter(this.#history, firstEvent, signal);
+      const history = new HistoryWriter(this.#history, 0, signal);
       const scope = { execution: this.#createContext(), variables: new Variables(), history, signal };
       const output = await runBlock(machine, JSON.parse(this.#record.input) as Json, scope);
       this.#finish('SUCCEEDED', { output: JSON.stringify(output) });
     } catch (error) {
       if (error instanceof Interruption) return;
-      this.#finish('FAILED', endOf(asStateError(error)));
+      this.#finish('FAILED', asStateError(error).details);
     } finally {
       cancelTimeout();
     }
@@ -135,7 +135,7 @@ export class Execution {
 
   #startTimeout(seconds: number | undefined): () => void {
     if (seconds === undefined) return () => {};
-    return this.#clock.schedule(seconds * 1000, () => this.end('TIMED_OUT', { error: 'States.Timeout' }));
+    return this.#clock.schedule(seconds * 1000, () => this.end('TIMED_OUT', {}));
   }
 
   #createContext(): ExecutionContext {
@@ -161,7 +161,7 @@ export class Execution {
   #finish(status: Exclude<ExecutionStatus, 'RUNNING'>, end: End): void {
     if (this.#record.status !== 'RUNNING' || this.#stop.signal.aborted) return;
     const { type, details } = LAST_EVENTS[status];
-    this.#history.end(type, {
+    this.#history.end(type, status !== 'ABORTED', {
       [details]:
         status === 'SUCCEEDED'
           ? { output: end.output ?? 'null', outputDetails: { truncated: false } }
@@ -182,8 +182,4 @@ export class Execution {
     this.#record = { ...this.#record, events: this.#history.events };
     this.#host.save(this.#record);
   }
-}
-
-function endOf({ error, reason }: StateError): End {
-  return { ...(error !== '' && { error }), ...(reason !== undefined && { cause: reason }) };
 }

@@ -53,15 +53,19 @@ function partition(items: unknown, size: unknown): Json[][] {
   return chunks;
 }
 
-/** Numbers from start to end, which is included if the step reaches it. */
-function range(start: number, end: number, step: number): number[] {
+/**
+ * Numbers from start to end, which is included if the step reaches it. A single one is returned as a number, as recorded:
+ * the list is a sequence of JSONata's.
+ */
+function range(start: number, end: number, step: number): number[] | number {
   if (![start, end, step].every(Number.isFinite) || step === 0) {
     throw new Error(`$range takes three numbers, the step not 0; got ${JSON.stringify([start, end, step])}`);
   }
   const count = Math.max(0, Math.floor((end - start) / step) + 1);
   if (count > MAX_RANGE)
     throw new Error(`$range returns at most ${MAX_RANGE} numbers, got a range of ${count}`);
-  return Array.from({ length: count }, (_, index) => start + index * step);
+  const numbers = Array.from({ length: count }, (_, index) => start + index * step);
+  return numbers.length === 1 ? (numbers[0] as number) : numbers;
 }
 
 /**

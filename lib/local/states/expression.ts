@@ -13,9 +13,16 @@ export interface Bindings {
 }
 
 /** Limits that keep a runaway expression from blocking the service. */
-const LIMITS = { timeout: 5000, stack: 500 };
+const LONGEST_MS = 5000;
+const DEEPEST = 500;
 
-const compiled = new Map<string, jsonata.Expression>();
+/**
+ * The hooks that JSONata calls before and after each node of the syntax tree. Version 2.0.6, which Step Functions runs,
+ * has no limits of its own; JSONata's test suite limits expressions through the same hooks.
+ */
+const ENTRY = Symbol.for('jsonata.__evaluate_entry');
+const EXIT = Symbol.for('jsonata.__evaluate_exit');
+
 const clockPicture = jsonata('$fromMillis(millis, picture, timezone)');
 
 /** The JSONata text inside `{% … %}`, or undefined for a plain string. */
@@ -26,15 +33,29 @@ export function expressionIn(text: string): string | undefined {
 }
 
 /**
- * Parses an expression, once per text.
- * @throws the parser's error, with `message` and `position`
+ * Parses an expression.
+ * @throws the parser's error, with `code`, `message` and `position`
  */
 export function compile(text: string): jsonata.Expression {
-  const known = compiled.get(text);
-  if (known) return known;
-  const fresh = jsonata(text, LIMITS);
-  compiled.set(text, fresh);
-  return fresh;
+  return jsonata(text);
+}
+
+/** Parses an expression for one evaluation, which fails as soon as it takes too long or nests too deeply. */
+function compileLimited(text: string): jsonata.Expression {
+  const expression = compile(text);
+  const deadline = performance.now() + LONGEST_MS;
+  let depth = 0;
+  const enter = (): void => {
+    if (++depth > DEEPEST) throw new Error(`The expression nests more than ${DEEPEST} deep`);
+    if (performance.now() > deadline) throw new Error(`The expression took more than ${LONGEST_MS} ms`);
+  };
+  // The type declares names as strings, but JSONata looks up these two as symbols.
+  const hook = (name: symbol, action: () => void): void => expression.assign(name as never, action);
+  hook(ENTRY, enter);
+  hook(EXIT, () => {
+    depth--;
+  });
+  return expression;
 }
 
 /**
@@ -67,7 +88,7 @@ async function evaluateText(text: string, location: string, bindings: Bindings):
   let value: unknown;
   try {
     // No input document: in Step Functions `$` is unbound at the top level, and `$states` has the data.
-    value = await compile(text).evaluate(undefined, {
+    value = await compileLimited(text).evaluate(undefined, {
       ...stepFunctionsExtras,
       ...clockFunctions(bindings.now),
       eval: rejectEval,
@@ -89,7 +110,7 @@ async function evaluateText(text: string, location: string, bindings: Bindings):
   if (!isJson(value)) {
     throw new QueryError(
       location,
-      `The JSONata expression '${text}' specified for the field '${location.slice(1)}' returned a value that is not JSON.`,
+      `The JSONata expression '${text}' specified for the field '${location.slice(1)}' returned an unsupported result type.`,
     );
   }
   // JSONata's arrays have hidden properties and share structure with their source; a copy has neither.
@@ -109,11 +130,11 @@ function rejectEval(): never {
   throw new Error('$eval is not available in Step Functions; use $parse for JSON');
 }
 
-/** JSONata's errors are plain objects with a message; others are Errors. */
-function messageOf(error: unknown): string {
-  return isObject(error) || error instanceof Error
-    ? String((error as { message?: unknown }).message)
-    : String(error);
+/** The code, such as T1006, and the message of an error of JSONata's. */
+export function messageOf(error: unknown): string {
+  const { code, message } = Object(error) as { code?: unknown; message?: unknown };
+  if (message === undefined) return String(error);
+  return code === undefined ? String(message) : `${code}: ${message}`;
 }
 
 function isJson(value: unknown): value is Json {

@@ -46,9 +46,12 @@ export class History {
     return id;
   }
 
-  /** Adds the last event and closes the history to scopes that are still unwinding. */
-  end(type: string, details: JsonObject): void {
-    this.add(type, this.events.length, details);
+  /**
+   * Adds the last event and closes the history to scopes that are still unwinding.
+   * @param chained whether the event refers to the one before; that of a stopped execution does not, as recorded
+   */
+  end(type: string, chained: boolean, details: JsonObject): void {
+    this.add(type, chained ? this.events.length : 0, details);
     this.#closed = true;
   }
 }
@@ -65,10 +68,21 @@ export class HistoryWriter {
     this.#signal = signal;
   }
 
-  /** Adds an event. @throws Interruption if the scope must stop */
-  record(type: string, details?: JsonObject): void {
+  /** The id of the scope's last event; 0 at the beginning of an execution. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /**
+   * Adds an event.
+   * @param after the previous event in the chain
+   * @returns its id
+   * @throws Interruption if the scope must stop
+   */
+  record(type: string, details?: JsonObject, after: number = this.#last): number {
     this.#signal.throwIfAborted();
-    this.#last = this.#history.add(type, this.#last, details);
+    this.#last = this.#history.add(type, after, details);
+    return this.#last;
   }
 
   /** Creates the writer of a branch that starts here. */

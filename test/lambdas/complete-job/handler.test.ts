@@ -59,7 +59,7 @@ test('an event of a running job sends a heartbeat, and no answer', async () => {
   expect(await record(runId)).toMatchObject({ state: 'WAITING', reported: false });
   // The machine does listen: without another beat it gives up.
   await bench.states.clock.advance(61);
-  expect(await bench.states.ended(arn)).toMatchObject({ error: 'States.HeartbeatTimeout' });
+  expect(await bench.states.ended(arn)).toMatchObject({ error: 'States.Timeout' });
 });
 
 test('a job that succeeded answers the machine with its name and seconds', async () => {
@@ -131,7 +131,7 @@ test('a crash between storing and reporting is repaired by the next event', asyn
 test('an outcome that nothing waits for stays unreported, and start-job makes no other attempt', async () => {
   const { runId, jobName, arn } = await ended('late', { failure: 'OutOfMemory: 24 GiB were not enough' });
   await bench.states.clock.advance(61);
-  expect((await bench.states.ended(arn)).error).toBe('States.HeartbeatTimeout');
+  expect((await bench.states.ended(arn)).error).toBe('States.Timeout');
   expect(await complete(jobName)).toEqual({ answered: false });
   expect(await record(runId)).toMatchObject({ state: 'FAILED', reported: false, error: 'OutOfMemory' });
   await expect(startJob({ runId, stage: 'teach', taskToken: 'new' })).rejects.toMatchObject({

@@ -74,7 +74,7 @@ test('a dropped event costs a heartbeat, not the run', async () => {
   const arn = await bench.walk(runId, 'teach');
   await bench.jobEnd(nameOf(first(runId)));
   await bench.states.clock.advance(61);
-  expect((await bench.states.ended(arn)).error).toBe('States.HeartbeatTimeout');
+  expect((await bench.states.ended(arn)).error).toBe('States.Timeout');
   expect(await handler({ runId, stage: 'teach' })).toMatchObject({ over: true });
 });
 

@@ -50,6 +50,31 @@ describe('a supported definition', () => {
       },
     ],
     ['fields with the names of inherited members', { constructor: pass() }],
+    // Recorded as accepted by AWS.
+    [
+      'errors that end the execution, named in Retry and Catch',
+      {
+        A: task({
+          Retry: [{ ErrorEquals: ['States.Runtime', 'States.DataLimitExceeded'] }],
+          Catch: [{ ErrorEquals: ['States.DataLimitExceeded', 'States.Runtime'], Next: 'B' }],
+        }),
+        B: done,
+      },
+    ],
+    ['empty lists of retriers and catchers', { A: task({ Retry: [], Catch: [] }) }],
+    ['a heartbeat without a task token', { A: task({ HeartbeatSeconds: 60 }) }],
+    ['a text that contains an expression between spaces', { A: pass({ Output: ' {% $x %} ' }) }],
+    ['a member named like a field of JSONPath', { A: pass({ Output: { 'a.$': '$.b' } }) }],
+    [
+      'a branch and a catcher around it that assign the same variable',
+      {
+        P: parallel(
+          { G: pass({ Assign: { x: 1 } }) },
+          { Catch: [{ ErrorEquals: ['States.ALL'], Next: 'Z', Assign: { x: 2 } }] },
+        ),
+        Z: done,
+      },
+    ],
   ])('has no findings: %s', (_, states) => {
     expect(validateDefinition(machine(states))).toEqual([]);
   });

@@ -32,13 +32,15 @@ describe('evaluate', () => {
   it.each([
     ['an undefined result', '{% $states.input.absent %}', 'returned nothing (undefined)'],
     ['a type error', "{% 1 + 'a' %}", 'threw an error during evaluation'],
-    ['a function', '{% function($x) { $x } %}', 'not JSON'],
-    ['a built-in function', '{% $sum %}', 'not JSON'],
-    ['a function inside', "{% {'f': function() { 1 }} %}", 'not JSON'],
-    ['a regular expression', '{% /a/ %}', 'not JSON'],
+    ['a function', '{% function($x) { $x } %}', 'returned an unsupported result type'],
+    ['a built-in function', '{% $sum %}', 'returned an unsupported result type'],
+    ['a function inside', "{% {'f': function() { 1 }} %}", 'returned an unsupported result type'],
+    ['a regular expression', '{% /a/ %}', 'returned an unsupported result type'],
     ['an explicit error', "{% $error('by hand') %}", 'by hand'],
     ['$eval', "{% $eval('1') %}", '$eval is not available'],
-    ['endless recursion', '{% ($f := function($n) { 1 + $f($n + 1) }; $f(0)) %}', 'threw an error'],
+    ['endless recursion', '{% ($f := function($n) { 1 + $f($n + 1) }; $f(0)) %}', 'more than 500 deep'],
+    ['an endless loop', '{% ($f := function($n) { $f($n + 1) }; $f(0)) %}', 'more than 5000 ms'],
+    ['an unknown function', '{% $randomSeeded(1) %}', 'T1006: Attempted to invoke a non-function'],
   ])('fails on %s, naming the expression and the field', async (_, expression, message) => {
     const failure = run({ deep: [expression] });
     await expect(failure).rejects.toMatchObject({
@@ -47,6 +49,13 @@ describe('evaluate', () => {
     });
     await expect(failure).rejects.toThrow(message);
     await expect(failure).rejects.toThrow("'Output/deep/0'");
+  });
+
+  it.each([
+    ["{% $pad('a', 3.5, '-') %}", 'Invalid array length'],
+    ['{% {"__proto__": {"a": 1}}.a %}', 'returned nothing'],
+  ])('evaluates %s as JSONata 2.0.6 does', async (expression, message) => {
+    await expect(run(expression)).rejects.toThrow(message);
   });
 
   it("uses the service's time", async () => {
@@ -73,6 +82,8 @@ describe('functions that Step Functions adds', () => {
     ['$range(0, 9, 5)', [0, 5]],
     ['$range(3, 1, -1)', [3, 2, 1]],
     ['$range(1, 0, 1)', []],
+    // As recorded: one number is not a list.
+    ['$range(1, 9, 9)', 1],
   ])('%s', async (expression, expected) => {
     expect(await run(`{% ${expression} %}`)).toEqual(expected);
   });

@@ -1,23 +1,45 @@
+import { StateError, TimeoutError } from '../../../lib/local/states/errors.ts';
 import { matchesError, retryDelay } from '../../../lib/local/states/interpreter/retry-catch.ts';
 import { Harness, INVOKE, named, until } from './harness.ts';
 
 describe('matchesError', () => {
-  it.each([
-    ['States.ALL', 'AnyError', true],
-    ['States.ALL', 'States.Timeout', true],
-    ['States.ALL', 'States.QueryEvaluationError', true],
-    ['States.ALL', 'States.DataLimitExceeded', false],
-    ['States.ALL', 'States.Runtime', false],
-    ['States.DataLimitExceeded', 'States.DataLimitExceeded', false],
-    ['States.TaskFailed', 'AnyError', true],
-    ['States.TaskFailed', 'States.Timeout', false],
-    ['States.TaskFailed', 'States.Runtime', false],
-    ['States.Timeout', 'States.HeartbeatTimeout', true],
-    ['States.HeartbeatTimeout', 'States.Timeout', false],
-    ['AnyError', 'AnyError', true],
-    ['AnyError', 'anyerror', false],
+  const errors = {
+    'an error': new StateError('AnyError'),
+    'an error without a name': new StateError(undefined),
+    'a failed evaluation': new StateError('States.QueryEvaluationError'),
+    'a timeout': new TimeoutError(),
+    'a missed heartbeat': new TimeoutError({ missedHeartbeat: true }),
+    'a result that is too long': new StateError('States.DataLimitExceeded'),
+    'an output that is too long': new StateError('States.DataLimitExceeded', '', true),
+    'a mistake of the machine': new StateError('States.Runtime'),
+  };
+
+  it.each<[string, keyof typeof errors, boolean]>([
+    ['States.ALL', 'an error', true],
+    ['States.ALL', 'an error without a name', true],
+    ['States.ALL', 'a failed evaluation', true],
+    ['States.ALL', 'a timeout', true],
+    ['States.ALL', 'a missed heartbeat', true],
+    ['States.ALL', 'a result that is too long', true],
+    ['States.ALL', 'an output that is too long', false],
+    ['States.ALL', 'a mistake of the machine', false],
+    ['States.DataLimitExceeded', 'a result that is too long', true],
+    ['States.DataLimitExceeded', 'an output that is too long', false],
+    ['States.Runtime', 'a mistake of the machine', false],
+    ['States.TaskFailed', 'an error', true],
+    ['States.TaskFailed', 'an error without a name', true],
+    ['States.TaskFailed', 'a timeout', false],
+    ['States.TaskFailed', 'a missed heartbeat', false],
+    ['States.TaskFailed', 'a mistake of the machine', false],
+    ['States.Timeout', 'a timeout', true],
+    ['States.Timeout', 'a missed heartbeat', true],
+    ['States.HeartbeatTimeout', 'a missed heartbeat', true],
+    ['States.HeartbeatTimeout', 'a timeout', false],
+    ['AnyError', 'an error', true],
+    ['anyError', 'an error', false],
+    ['undefined', 'an error without a name', false],
   ])('%s and %s: %s', (wanted, error, expected) => {
-    expect(matchesError([wanted], error)).toBe(expected);
+    expect(matchesError([wanted], errors[error])).toBe(expected);
   });
 });
 

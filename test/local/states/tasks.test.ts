@@ -167,7 +167,10 @@ describe('TimeoutSeconds', () => {
     await cloud.clock.advance(299);
     expect((await cloud.describe(arn)).status).toBe('RUNNING');
     await cloud.clock.advance(1);
-    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ Error: 'States.Timeout' });
+    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({
+      Error: 'States.Timeout',
+      Cause: '',
+    });
     expect(await cloud.types(arn)).toContain('TaskTimedOut');
   });
 
@@ -213,15 +216,40 @@ describe('HeartbeatSeconds', () => {
     Caught,
   });
 
-  it.each([['States.HeartbeatTimeout'], ['States.Timeout'], ['States.ALL'], ['States.TaskFailed']])(
+  it.each([['States.HeartbeatTimeout'], ['States.Timeout'], ['States.ALL']])(
     'expires with an error that %s matches',
     async (error) => {
       const arn = await cloud.start(watched([error]), { beat: 60 });
       await started(1);
       await cloud.clock.advance(60);
-      expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ Error: 'States.HeartbeatTimeout' });
+      expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({
+        Error: 'States.Timeout',
+        Cause: '',
+      });
     },
   );
+
+  it('expires with an error that States.TaskFailed does not match', async () => {
+    const arn = await cloud.start(watched(['States.TaskFailed']), { beat: 60 });
+    await started(1);
+    await cloud.clock.advance(60);
+    expect(await cloud.ended(arn)).toMatchObject({ status: 'FAILED', error: 'States.Timeout' });
+  });
+
+  it('selects the retrier too', async () => {
+    const arn = await cloud.start(
+      job({
+        TimeoutSeconds: 3600,
+        HeartbeatSeconds: 60,
+        Retry: [{ ErrorEquals: ['States.HeartbeatTimeout'], IntervalSeconds: 5, MaxAttempts: 1 }],
+      }),
+    );
+    await started(1);
+    await cloud.clock.advance(65);
+    await started(2);
+    await succeed(tokens[1], 'second');
+    expect((await cloud.ended(arn)).output).toBe('"second"');
+  });
 
   it('restarts with every heartbeat, which is not in the history', async () => {
     const arn = await cloud.start(watched(['States.Timeout']), { beat: 60 });
@@ -236,7 +264,7 @@ describe('HeartbeatSeconds', () => {
     await cloud.clock.advance(59);
     expect((await cloud.describe(arn)).status).toBe('RUNNING');
     await cloud.clock.advance(1);
-    expect((await cloud.ended(arn)).output).toContain('States.HeartbeatTimeout');
+    expect((await cloud.ended(arn)).output).toContain('States.Timeout');
   });
 
   it('does not extend TimeoutSeconds', async () => {
@@ -246,7 +274,8 @@ describe('HeartbeatSeconds', () => {
       await cloud.clock.advance(50);
       if (time < 3550) await beat(tokens[0]);
     }
-    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ Error: 'States.Timeout' });
+    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toMatchObject({ Error: 'States.Timeout' });
+    expect(await cloud.types(arn)).toContain('TaskTimedOut');
   });
 
   it('must be shorter than the timeout, also if it is computed', async () => {
@@ -279,7 +308,8 @@ describe('the history of a waiting task', () => {
     ]);
     expect(history.map(({ id, previousEventId }) => [id, previousEventId])).toEqual([
       [1, 0],
-      [2, 1],
+      // The first two have no predecessor, as recorded.
+      [2, 0],
       [3, 2],
       [4, 3],
       [5, 4],

@@ -128,7 +128,7 @@ const DeleteStateMachine: Operation = (request, registry) => {
 };
 
 const ValidateStateMachineDefinition: Operation = (request) => {
-  const diagnostics = validateDefinition(request.text('definition', MAX_DEFINITION));
+  const diagnostics = validateDefinition(request.text('definition', MAX_DEFINITION, 0));
   const most = (request.get('maxResults') as number | undefined) || 100;
   return {
     result: diagnostics.length === 0 ? 'OK' : 'FAIL',

@@ -25,7 +25,7 @@ const SendTaskFailure: Operation = (request, registry) => {
   const token = readToken(request);
   const error = request.optionalText('error', 256);
   const cause = request.optionalText('cause', 32_768);
-  registry.tokens.find(token).fail(new StateError(error ?? '', cause));
+  registry.tokens.find(token).fail(new StateError(error, cause));
   return {};
 };
 

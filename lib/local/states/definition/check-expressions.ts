@@ -1,4 +1,4 @@
-import { compile, expressionIn } from '../expression.ts';
+import { compile, expressionIn, messageOf } from '../expression.ts';
 import { isObject, type Json } from '../json.ts';
 import type { Findings } from './findings.ts';
 
@@ -19,12 +19,6 @@ export function checkTemplate(value: Json, location: string, findings: Findings)
     for (const [index, item] of value.entries()) checkTemplate(item, `${location}/${index}`, findings);
   } else if (isObject(value)) {
     for (const [key, item] of Object.entries(value)) {
-      if (key.endsWith('.$')) {
-        findings.invalid(
-          `${location}/${key}`,
-          `'${key}' is a JSONPath field; write '${key.slice(0, -2)}' with a {% … %} expression`,
-        );
-      }
       checkTemplate(item, `${location}/${key}`, findings);
     }
   }
@@ -33,9 +27,9 @@ export function checkTemplate(value: Json, location: string, findings: Findings)
 function checkString(value: string, location: string, findings: Findings): void {
   const text = expressionIn(value);
   if (text === undefined) {
-    // Otherwise a stray space or a missing delimiter would silently turn an expression into plain text.
-    const trimmed = value.trim();
-    if (trimmed.startsWith('{%') || trimmed.endsWith('%}')) {
+    // Otherwise a missing delimiter would silently turn an expression into plain text. With spaces on both sides it is
+    // plain text in AWS too, as recorded.
+    if (value.startsWith('{%') || value.endsWith('%}')) {
       findings.invalid(
         location,
         `${JSON.stringify(value)} is an incomplete expression: it must begin with {% and end with %}, without surrounding spaces`,
@@ -61,11 +55,7 @@ function checkString(value: string, location: string, findings: Findings): void 
       );
     }
   } catch (error) {
-    findings.add(
-      'INVALID_JSONATA_EXPRESSION',
-      location,
-      `'${text}' is not JSONata: ${(error as { message?: string }).message}`,
-    );
+    findings.add('INVALID_JSONATA_EXPRESSION', location, `'${text}' is not JSONata: ${messageOf(error)}`);
   }
 }
 

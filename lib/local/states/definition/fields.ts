@@ -138,11 +138,12 @@ export const assign: FieldCheck = (value, location, findings) => {
   checkTemplate(value, location, findings);
 };
 
-/** A list with at least one element, each checked by `check`. */
-export function list(check: FieldCheck): FieldCheck {
+/** A list with at least `fewest` elements, each checked by `check`. */
+export function list(check: FieldCheck, fewest: 0 | 1 = 1): FieldCheck {
   return (value, location, findings) => {
-    if (!Array.isArray(value) || value.length === 0) {
-      findings.invalid(location, `must be a list with at least one element, got ${JSON.stringify(value)}`);
+    if (!Array.isArray(value) || value.length < fewest) {
+      const least = fewest === 0 ? '' : ' with at least one element';
+      findings.invalid(location, `must be a list${least}, got ${JSON.stringify(value)}`);
       return;
     }
     for (const [index, item] of value.entries()) check(item, `${location}/${index}`, findings);

@@ -3,8 +3,8 @@ export interface Diagnostic {
   readonly severity: 'ERROR';
   readonly code: string;
   readonly message: string;
-  /** A JSON pointer into the definition, such as `/States/Plan/Next`. */
-  readonly location: string;
+  /** A JSON pointer into the definition, such as `/States/Plan/Next`, or `/` for all of it. */
+  readonly location?: string;
 }
 
 /** The findings of one validation. All are collected, so that one deployment reports every mistake. */
@@ -14,7 +14,7 @@ export class Findings {
   readonly stateNames = new Set<string>();
 
   add(code: string, location: string, message: string): void {
-    this.diagnostics.push({ severity: 'ERROR', code, message, location });
+    this.diagnostics.push({ severity: 'ERROR', code, message, location: location || '/' });
   }
 
   /** Adds a finding about a value of the wrong type, range or format. */

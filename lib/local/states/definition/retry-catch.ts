@@ -11,16 +11,14 @@ const RESERVED_ERRORS = [
   'States.QueryEvaluationError',
   'States.NoChoiceMatched',
   'States.Permissions',
+  'States.DataLimitExceeded',
+  // Accepted, but it ends the execution all the same.
+  'States.Runtime',
 ];
-
-/** Errors that always end an execution; a catcher for them would never run. */
-const TERMINAL_ERRORS = ['States.DataLimitExceeded', 'States.Runtime'];
 
 const errorName: FieldCheck = (value, location, findings) => {
   if (typeof value !== 'string' || value === '') {
     findings.invalid(location, `must be an error name, got ${JSON.stringify(value)}`);
-  } else if (TERMINAL_ERRORS.includes(value)) {
-    findings.invalid(location, `${value} ends the execution: it can be neither retried nor caught`);
   } else if (value.startsWith('States.') && !RESERVED_ERRORS.includes(value)) {
     findings.invalid(location, `${value} is never reported here; known are ${RESERVED_ERRORS.join(', ')}`);
   }
@@ -80,14 +78,14 @@ const catcher: FieldCheck = (value, location, findings) => {
   checkShape(value, location, shape, 'A catcher', findings);
 };
 
-/** The Retry field. */
+/** The Retry field, which may be empty. */
 export const retry: FieldCheck = (value, location, findings) => {
-  list(retrier)(value, location, findings);
+  list(retrier, 0)(value, location, findings);
   checkOrder(value, location, findings);
 };
 
-/** The Catch field. */
+/** The Catch field, which may be empty. */
 export const catchList: FieldCheck = (value, location, findings) => {
-  list(catcher)(value, location, findings);
+  list(catcher, 0)(value, location, findings);
   checkOrder(value, location, findings);
 };

@@ -15,7 +15,6 @@ import {
 } from './fields.ts';
 import type { Findings } from './findings.ts';
 import { catchList, retry } from './retry-catch.ts';
-import { waitsForToken } from './types.ts';
 
 /** The longest Wait, timeout or heartbeat, in seconds (Amazon States Language). */
 const LONGEST_SECONDS = 99_999_999;
@@ -160,15 +159,7 @@ export function checkState(value: Json, location: string, findings: Findings): J
 }
 
 function checkTaskTimes(state: JsonObject, location: string, findings: Findings): void {
-  const { HeartbeatSeconds: heartbeat, TimeoutSeconds: timeout, Resource: resourceArn } = state;
-  if (heartbeat === undefined) return;
-  if (typeof resourceArn === 'string' && !waitsForToken(resourceArn)) {
-    findings.add(
-      'UNSUPPORTED_FIELD',
-      `${location}/HeartbeatSeconds`,
-      'a heartbeat needs a task token: use lambda:invoke.waitForTaskToken, or TimeoutSeconds',
-    );
-  }
+  const { HeartbeatSeconds: heartbeat, TimeoutSeconds: timeout } = state;
   if (typeof heartbeat === 'number' && typeof timeout === 'number' && heartbeat >= timeout) {
     findings.invalid(
       `${location}/HeartbeatSeconds`,

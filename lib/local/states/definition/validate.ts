@@ -11,10 +11,18 @@ const MAX_DEFINITION_BYTES = 1024 * 1024;
 const checkedSeparately: FieldCheck = () => {};
 const blockFields = { StartAt: text, States: checkedSeparately };
 
+/** The only diagnostic without a location, as recorded. */
+const NO_DEFINITION: Diagnostic = {
+  severity: 'ERROR',
+  code: 'SCHEMA_VALIDATION_FAILED',
+  message: 'The definition must be a JSON object, got an empty text',
+};
+
 /** Finds every reason to reject a definition; an empty list means that this service can run all of it. */
 export function validateDefinition(definition: string): Diagnostic[] {
   const findings = new Findings();
   const machine = parseJson(definition);
+  if (definition === '') return [NO_DEFINITION];
   if (textBytes(definition) > MAX_DEFINITION_BYTES)
     findings.invalid('', 'the definition must be at most 1 MiB');
   else if (machine === undefined) findings.add('INVALID_JSON_DESCRIPTION', '', 'the definition is not JSON');
@@ -30,7 +38,7 @@ export function parseDefinition(definition: string): Machine {
   const diagnostics = validateDefinition(definition);
   if (diagnostics.length > 0) {
     const reasons = diagnostics.map(
-      ({ code, message, location }) => `${code}: ${message} at ${location || '/'}`,
+      ({ code, message, location = '/' }) => `${code}: ${message} at ${location}`,
     );
     throw new ApiError('InvalidDefinition', `Invalid State Machine Definition: '${reasons.join('; ')}'`);
   }
@@ -104,7 +112,6 @@ function validateStates(
     findings.invalid(`${location}/States`, 'must be an object with at least one state');
     return;
   }
-  const own = assignedIn(states);
   const known: Record<string, JsonObject> = {};
   for (const [name, value] of Object.entries(states)) {
     const at = `${location}/States/${name}`;
@@ -120,7 +127,9 @@ function validateStates(
       );
     }
     checkShadowing(state, at, outer, findings);
-    const context = { jsonata, outer: new Set([...outer, ...own]) };
+    // A state's own catchers assign after its branches have ended, so these may use the same names.
+    const around = assignedIn({ ...states, [name]: { ...state, Catch: [] } });
+    const context = { jsonata, outer: new Set([...outer, ...around]) };
     if (Array.isArray(state.Branches)) {
       for (const [index, branch] of state.Branches.entries())
         validateBlock(branch, `${at}/Branches/${index}`, false, context, findings);

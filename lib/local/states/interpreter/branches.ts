@@ -2,7 +2,7 @@ import type { Block, MapState, ParallelState } from '../definition/types.ts';
 import { Interruption } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
 import { type Scope, Variables } from './scope.ts';
-import { isInteger, isList, type StateExecution } from './state-execution.ts';
+import { type Extra, isInteger, isList, type StateExecution } from './state-execution.ts';
 
 /** Runs a block to its end and returns its output; a parameter, because blocks and states are mutually recursive. */
 export type RunBlock = (block: Block, input: Json, scope: Scope) => Promise<Json>;
@@ -36,12 +36,12 @@ export async function attemptMap(
 ): Promise<Json> {
   const { scope } = current;
   const extra = { retryCount };
-  const items = await current.evaluateAs(state.Items ?? current.input, '/Items', isList, 'an array', extra);
+  const items = await itemsOf(current, state, extra);
   const concurrency = await current.evaluateAs(
     state.MaxConcurrency ?? 0,
     '/MaxConcurrency',
     isInteger(0, 99_999_999),
-    'a whole number of 0 or more',
+    'integer from 0 to 99999999',
     extra,
   );
   const selected: { input: Json; map: JsonObject }[] = [];
@@ -63,6 +63,16 @@ export async function attemptMap(
   );
   return recordEnd(scope, 'Map', () =>
     runConcurrently(scope, iterations, Math.min(concurrency || MAX_CONCURRENCY, MAX_CONCURRENCY)),
+  );
+}
+
+/** The items of a Map: its field Items, or its input, which is not an expression even if it looks like one. */
+async function itemsOf(current: StateExecution, state: MapState, extra: Extra): Promise<Json[]> {
+  if (state.Items !== undefined) return current.evaluateAs(state.Items, '/Items', isList, 'array', extra);
+  if (isList(current.input)) return current.input;
+  throw current.queryFailure(
+    undefined,
+    `Map state input must be an array but was: ${JSON.stringify(current.input)}`,
   );
 }
 

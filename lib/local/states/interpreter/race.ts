@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts';
-import { StateError } from '../errors.ts';
+import { TimeoutError } from '../errors.ts';
 import type { Json } from '../json.ts';
 
 /**
@@ -43,16 +43,17 @@ export class Race {
     this.onEnd(() => signal.removeEventListener('abort', stop));
   }
 
-  failAfter(seconds: number, error: string): void {
-    this.onEnd(this.#clock.schedule(seconds * 1000, () => this.fail(new StateError(error))));
+  /** Fails with States.Timeout unless the attempt has ended by then. */
+  failAfter(seconds: number): void {
+    this.onEnd(this.#clock.schedule(seconds * 1000, () => this.fail(new TimeoutError())));
   }
 
-  /** Restarts the heartbeat timeout: fails with States.HeartbeatTimeout unless called again in time. */
+  /** Restarts the heartbeat timeout: fails with a missed heartbeat unless called again in time. */
   beat(seconds: number): void {
     this.#cancelHeartbeat?.();
     if (!this.#open) return;
     this.#cancelHeartbeat = this.#clock.schedule(seconds * 1000, () =>
-      this.fail(new StateError('States.HeartbeatTimeout')),
+      this.fail(new TimeoutError({ missedHeartbeat: true })),
     );
   }
 

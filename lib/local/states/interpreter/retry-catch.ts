@@ -4,21 +4,17 @@ import type { Json } from '../json.ts';
 import { type Outcome, pause } from './scope.ts';
 import type { StateExecution } from './state-execution.ts';
 
-/** Errors that always end the execution. */
-const TERMINAL = ['States.DataLimitExceeded', 'States.Runtime'];
-
 /**
- * Returns true if an ErrorEquals list matches an error. States.TaskFailed follows the wording of the developer guide:
- * "any known error name except for States.Timeout", so it matches States.HeartbeatTimeout.
+ * Returns true if an ErrorEquals list matches an error. States.TaskFailed matches every error except timeouts, of which
+ * a missed heartbeat is one. Errors without a name match States.ALL and States.TaskFailed only.
  */
-export function matchesError(errorEquals: readonly string[], error: string): boolean {
-  if (TERMINAL.includes(error)) return false;
+export function matchesError(errorEquals: readonly string[], { names, terminal }: StateError): boolean {
+  if (terminal) return false;
   return errorEquals.some(
     (wanted) =>
       wanted === 'States.ALL' ||
-      wanted === error ||
-      (wanted === 'States.TaskFailed' && error !== 'States.Timeout') ||
-      (wanted === 'States.Timeout' && error === 'States.HeartbeatTimeout'),
+      names.includes(wanted) ||
+      (wanted === 'States.TaskFailed' && !names.includes('States.Timeout')),
   );
 }
 
@@ -52,13 +48,13 @@ export async function withRetryAndCatch(
   for (let retryCount = 0; ; retryCount++) {
     try {
       const result = await attempt(retryCount);
-      current.checkSize(result, 'its result');
+      current.checkSize(result, 'the result');
       const shaped = await current.shape(state, '', result, { result, retryCount });
       return { ...shaped, next: state.Next };
     } catch (error) {
       const failure = asStateError(error);
       // Only the first retrier that matches the error counts, even if its retries are used up.
-      const retrier = state.Retry?.find(({ ErrorEquals }) => matchesError(ErrorEquals, failure.error));
+      const retrier = state.Retry?.find(({ ErrorEquals }) => matchesError(ErrorEquals, failure));
       const before = retrier ? (used.get(retrier) ?? 0) : 0;
       if (!retrier || before >= (retrier.MaxAttempts ?? 3))
         return applyCatch(current, state, failure, retryCount);
@@ -75,7 +71,7 @@ async function applyCatch(
   retryCount: number,
 ): Promise<Outcome> {
   for (const [index, catcher] of (state.Catch ?? []).entries()) {
-    if (!matchesError(catcher.ErrorEquals, failure.error)) continue;
+    if (!matchesError(catcher.ErrorEquals, failure)) continue;
     const errorOutput = failure.errorOutput;
     const shaped = await current.shape(catcher, `/Catch/${index}`, errorOutput, { errorOutput, retryCount });
     return { ...shaped, next: catcher.Next };

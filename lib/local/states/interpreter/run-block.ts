@@ -8,6 +8,9 @@ import { type Outcome, pause, type Scope } from './scope.ts';
 import { isBoolean, isInteger, isText, StateExecution } from './state-execution.ts';
 import { attemptTask } from './task.ts';
 
+/** The longest delay of a Wait state, 24,855 days as recorded: the whole days in 2^31 - 1 seconds. */
+const LONGEST_WAIT_MS = 24_855 * 24 * 3600 * 1000;
+
 /** Number of states after which the event loop gets a turn, so that an endless loop cannot block the API. */
 const STATES_PER_TURN = 50;
 
@@ -25,10 +28,11 @@ export async function runBlock(block: Block, input: Json, scope: Scope): Promise
     scope.signal.throwIfAborted();
     const state = block.States[name];
     if (!state) throw new StateError('States.Runtime', `The state '${name}' does not exist`);
-    const current = new StateExecution(scope, name, state, value);
-    history.record(`${state.Type}StateEntered`, {
+    const previous = history.last;
+    const id = history.record(`${state.Type}StateEntered`, {
       stateEnteredEventDetails: { name, input: JSON.stringify(value), inputDetails: { truncated: false } },
     });
+    const current = new StateExecution(scope, name, state, value, { id, previous });
     execution.checkpoint();
     const { output, assigned, next } = await runState(current, state);
     scope.signal.throwIfAborted();
@@ -77,25 +81,27 @@ async function runState(current: StateExecution, state: State): Promise<Outcome>
   }
 }
 
+/** The time that a Wait state waits, in milliseconds. */
 async function waitTime(current: StateExecution, state: WaitState): Promise<number> {
+  const delay = await waitDelay(current, state);
+  if (delay > LONGEST_WAIT_MS) throw current.failure('States.Runtime', 'Wait state delay is too long.');
+  return delay;
+}
+
+async function waitDelay(current: StateExecution, state: WaitState): Promise<number> {
   if (state.Seconds !== undefined) {
+    const seconds = isInteger(0, 99_999_999);
     return (
-      1000 *
-      (await current.evaluateAs(
-        state.Seconds,
-        '/Seconds',
-        isInteger(0, 99_999_999),
-        'a whole number from 0 to 99999999',
-      ))
+      1000 * (await current.evaluateAs(state.Seconds, '/Seconds', seconds, 'integer from 0 to 99999999'))
     );
   }
-  const isTime = (value: Json): value is string => isText(value) && isTimestamp(value);
-  const time = await current.evaluateAs(
-    state.Timestamp ?? null,
-    '/Timestamp',
-    isTime,
-    'a timestamp like 2026-01-31T12:00:00Z',
-  );
+  const time = await current.evaluateAs(state.Timestamp ?? null, '/Timestamp', isText, 'string');
+  if (!isTimestamp(time))
+    throw current.queryFailure(
+      '/Timestamp',
+      `The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: ${time}`,
+      current.scope.history.last,
+    );
   return Math.max(0, Date.parse(time) - current.scope.execution.clock.now());
 }
 
@@ -103,12 +109,11 @@ async function waitTime(current: StateExecution, state: WaitState): Promise<numb
 async function choose(current: StateExecution, state: ChoiceState): Promise<Outcome> {
   for (const [index, rule] of state.Choices.entries()) {
     const location = `/Choices/${index}`;
-    if (!(await current.evaluateAs(rule.Condition, `${location}/Condition`, isBoolean, 'true or false')))
-      continue;
+    if (!(await current.evaluateAs(rule.Condition, `${location}/Condition`, isBoolean, 'boolean'))) continue;
     return { ...(await current.shape(rule, location, current.input)), next: rule.Next };
   }
   if (state.Default === undefined) {
-    throw new StateError(
+    throw current.failure(
       'States.NoChoiceMatched',
       `No choice of the state '${current.name}' matched, and it has no Default`,
     );
@@ -118,8 +123,8 @@ async function choose(current: StateExecution, state: ChoiceState): Promise<Outc
 
 async function fail(current: StateExecution, state: FailState): Promise<never> {
   const text = (value: string, field: string): Promise<string> =>
-    current.evaluateAs(value, `/${field}`, isText, 'a string');
-  const error = state.Error === undefined ? '' : await text(state.Error, 'Error');
+    current.evaluateAs(value, `/${field}`, isText, 'string');
+  const error = state.Error === undefined ? undefined : await text(state.Error, 'Error');
   const cause = state.Cause === undefined ? undefined : await text(state.Cause, 'Cause');
   throw new StateError(error, cause);
 }

@@ -1,6 +1,6 @@
 import { type TaskState, waitsForToken } from '../definition/types.ts';
-import { QueryError, StateError } from '../errors.ts';
-import { isObject, type Json, type JsonObject } from '../json.ts';
+import { StateError, TimeoutError } from '../errors.ts';
+import { isObject, type Json, type JsonObject, MAX_PAYLOAD_BYTES, textBytes } from '../json.ts';
 import { invocationError, returnedValue } from '../lambda.ts';
 import { Race } from './race.ts';
 import { isInteger, type StateExecution } from './state-execution.ts';
@@ -44,7 +44,11 @@ export async function attemptTask(
   history.record('TaskStarted', { taskStartedEventDetails: resource });
   try {
     const result = await settle(current, attempt, resource, leave);
-    current.checkSize(result, 'its result');
+    if (textBytes(JSON.stringify(result)) > MAX_PAYLOAD_BYTES)
+      throw new StateError(
+        'States.DataLimitExceeded',
+        `The state/task '${resource.resourceType}' returned a result with a size exceeding the maximum number of bytes service limit.`,
+      );
     history.record('TaskSucceeded', {
       taskSucceededEventDetails: {
         ...resource,
@@ -55,13 +59,9 @@ export async function attemptTask(
     return result;
   } catch (error) {
     if (error instanceof StateError) {
-      const details = {
-        ...resource,
-        error: error.error,
-        ...(error.reason !== undefined && { cause: error.reason }),
-      };
-      const timedOut = error.error === 'States.Timeout' || error.error === 'States.HeartbeatTimeout';
-      if (timedOut) history.record('TaskTimedOut', { taskTimedOutEventDetails: details });
+      const details = { ...resource, ...error.details };
+      if (error instanceof TimeoutError)
+        history.record('TaskTimedOut', { taskTimedOutEventDetails: details });
       else history.record('TaskFailed', { taskFailedEventDetails: details });
     }
     throw error;
@@ -73,13 +73,13 @@ async function prepare(current: StateExecution, state: TaskState, retryCount: nu
   // Every attempt has its own token: a late callback must not complete the next attempt.
   const token = waitsForToken(state.Resource) ? execution.tokens.issue(execution.executionArn) : undefined;
   const extra = { retryCount, ...(token !== undefined && { token }) };
-  const invocation = readArguments(await current.evaluate(state.Arguments, '/Arguments', extra));
+  const invocation = readArguments(current, await current.evaluate(state.Arguments, '/Arguments', extra));
   const seconds = (value: number | string, field: string): Promise<number> =>
     current.evaluateAs(
       value,
       `/${field}`,
       isInteger(1, LONGEST_SECONDS),
-      `a whole number from 1 to ${LONGEST_SECONDS}`,
+      `integer from 1 to ${LONGEST_SECONDS}`,
       { retryCount },
     );
   const timeoutSeconds =
@@ -91,23 +91,21 @@ async function prepare(current: StateExecution, state: TaskState, retryCount: nu
       ? undefined
       : await seconds(state.HeartbeatSeconds, 'HeartbeatSeconds');
   if (heartbeatSeconds !== undefined && heartbeatSeconds >= timeoutSeconds) {
-    throw current.recordFailure(
-      new QueryError(
-        '/HeartbeatSeconds',
-        `The field 'HeartbeatSeconds' must be less than TimeoutSeconds (${timeoutSeconds}), got ${heartbeatSeconds}`,
-      ),
+    throw current.queryFailure(
+      '/HeartbeatSeconds',
+      `The field 'HeartbeatSeconds' must be less than TimeoutSeconds (${timeoutSeconds}), got ${heartbeatSeconds}`,
     );
   }
   return { ...invocation, timeoutSeconds, heartbeatSeconds, token };
 }
 
 /** @throws StateError States.Runtime if an expression returned arguments that lambda:invoke does not accept */
-function readArguments(value: Json): Invocation {
+function readArguments(current: StateExecution, value: Json): Invocation {
   const unknown = isObject(value)
     ? Object.keys(value).filter((name) => name !== 'FunctionName' && name !== 'Payload')
     : [];
   if (!isObject(value) || typeof value.FunctionName !== 'string' || unknown.length > 0) {
-    throw new StateError(
+    throw current.failure(
       'States.Runtime',
       `The Arguments '${JSON.stringify(value).slice(0, 200)}' could not be used to start the Task: they must be FunctionName (a string) and Payload, nothing else`,
     );
@@ -138,7 +136,7 @@ async function settle(
   const { token, heartbeatSeconds } = attempt;
   const race = new Race(clock);
   race.failOn(scope.signal);
-  race.failAfter(attempt.timeoutSeconds, 'States.Timeout');
+  race.failAfter(attempt.timeoutSeconds);
   const beat = (): void => {
     if (heartbeatSeconds !== undefined) race.beat(heartbeatSeconds);
   };
