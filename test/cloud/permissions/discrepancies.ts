@@ -1,0 +1,54 @@
+/** Compares the policies of a template with the table. */
+import type { Resource, Template } from '../synthesize.ts';
+import { grantsOf, line } from './grants.ts';
+import { ambiguous } from './names.ts';
+import { list, policiesIn, unreadable } from './policies.ts';
+import { TABLE } from './table/index.ts';
+
+interface Reading {
+  readonly lines: readonly string[];
+  readonly unreadable: readonly string[];
+}
+
+/** Kept because the tests change one resource of a template at a time, hundreds of times. */
+const readings = new WeakMap<Resource, Reading>();
+
+function read(id: string, resource: Resource): Reading {
+  const known = readings.get(resource);
+  if (known !== undefined) return known;
+  const lines = policiesIn(id, resource).flatMap(grantsOf).map(line);
+  const reading = { lines, unreadable: unreadable(id, resource) };
+  readings.set(resource, reading);
+  return reading;
+}
+
+const allowed: ReadonlySet<string> = new Set(
+  TABLE.flatMap(({ who, may, on, mayNot, if: conditions = {} }) =>
+    list(who).flatMap((one) =>
+      list(may ?? mayNot).flatMap((action) =>
+        list(on).map((resource) =>
+          line({
+            who: one,
+            effect: may === undefined ? 'may not' : 'may',
+            action,
+            on: resource,
+            if: conditions,
+          }),
+        ),
+      ),
+    ),
+  ),
+);
+
+/** Lists each difference between the policies and the table, in words; none if they say the same. */
+export function discrepancies(templates: readonly Template[]): string[] {
+  const all = templates.flatMap(({ Resources }) => Object.entries(Resources));
+  const resources = all.map(([id, resource]) => read(id, resource));
+  const found = new Set(resources.flatMap(({ lines }) => lines));
+  return [
+    ...resources.flatMap((reading) => reading.unreadable),
+    ...ambiguous(all.map(([id]) => id)),
+    ...[...found].filter((one) => !allowed.has(one)).map((one) => `not in the table: ${one}`),
+    ...[...allowed].filter((one) => !found.has(one)).map((one) => `only in the table: ${one}`),
+  ];
+}

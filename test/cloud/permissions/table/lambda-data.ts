@@ -1,0 +1,112 @@
+/** What the lambdas may do with the objects of the bucket. */
+import { below, objects, type Row } from './row.ts';
+
+export const LAMBDA_DATA: readonly Row[] = [
+  {
+    who: 'plan-run',
+    may: ['s3:GetObject', 's3:GetObjectVersion'],
+    on: objects('subjects/*/subject.json'),
+    why: 'reads the request, in the version that was uploaded',
+  },
+  {
+    who: 'plan-run',
+    may: 's3:ListBucket',
+    on: 'bucket',
+    if: below('models/*'),
+    why: 'compares the files of a model with its manifest',
+  },
+  {
+    who: ['plan-run', 'start-job'],
+    may: 's3:GetObject',
+    on: objects('models/*/manifest.json'),
+    why: 'reads what a model consists of, to plan with it and to see that it is still the planned one',
+  },
+  {
+    who: 'plan-run',
+    may: 's3:PutObject',
+    on: objects('runs/*/plan.json', 'runs/*/chunks/*'),
+    why: 'writes the plan and one object for each chunk of images',
+  },
+  {
+    who: 'inspect-photos',
+    may: 's3:GetObject',
+    on: objects('subjects/*/photos/*'),
+    why: 'decodes the photos; nobody else reads them',
+  },
+  {
+    who: 'inspect-photos',
+    may: 's3:ListBucket',
+    on: 'bucket',
+    if: below('subjects/*/photos/*', 'runs/*/references/*'),
+    why: 'finds the photos, and references that an earlier call left',
+  },
+  {
+    who: 'inspect-photos',
+    may: ['s3:PutObject', 's3:DeleteObject'],
+    on: objects('runs/*/references/*'),
+    why: 'writes the references and its findings, and deletes those of an earlier call',
+  },
+  {
+    who: ['start-job', 'decide-round', 'publish-run'],
+    may: 's3:GetObject',
+    on: objects('runs/*/plan.json'),
+    why: 'reads the plan of the run',
+  },
+  {
+    who: 'start-job',
+    may: 's3:ListBucket',
+    on: 'bucket',
+    if: below('runs/*/pictures/*', 'class-images/*', 'models/*'),
+    why: 'finds images that exist already, class images that can be reused, and changed models',
+  },
+  {
+    who: 'start-job',
+    may: 's3:PutObject',
+    on: objects('runs/*/manifests/*'),
+    why: 'writes the list of chunks that are missing',
+  },
+  {
+    who: ['complete-job', 'reconcile-job'],
+    may: 's3:ListBucket',
+    on: 'bucket',
+    if: below('runs/*/pictures/*', 'runs/*/failures/*'),
+    why: 'counts the images of a job that is over, and finds its error',
+  },
+  {
+    who: ['complete-job', 'reconcile-job'],
+    may: 's3:GetObject',
+    on: objects('runs/*/failures/*'),
+    why: 'reads the error that the container wrote',
+  },
+  {
+    who: ['decide-round', 'publish-run'],
+    may: 's3:GetObject',
+    on: objects('runs/*/jobs/*'),
+    why: 'reads the scores of the proxies, and copies the report',
+  },
+  {
+    who: 'decide-round',
+    may: 's3:PutObject',
+    on: objects('runs/*/curation/*'),
+    why: 'writes which proxies are kept',
+  },
+  {
+    who: 'publish-run',
+    may: 's3:GetObject',
+    on: objects('runs/*/checkpoints/teach/class-images/images.tar'),
+    why: 'copies the class images that the teacher generated, for later runs',
+  },
+  {
+    who: 'publish-run',
+    may: 's3:ListBucket',
+    on: 'bucket',
+    if: below('runs/*/jobs/*', 'runs/*/checkpoints/teach/class-images/images.tar', 'class-images/*'),
+    why: 'finds the files of the report, and whether class images are kept already',
+  },
+  {
+    who: 'publish-run',
+    may: 's3:PutObject',
+    on: objects('runs/*/report/*', 'class-images/*'),
+    why: 'writes the report and the class images',
+  },
+];
