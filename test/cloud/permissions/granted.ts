@@ -3,7 +3,8 @@ import { synthesize, type Template } from '../synthesize.ts';
 import { type Conditions, type Grant, grantsOf } from './grants.ts';
 import { list, policiesOf } from './policies.ts';
 
-export const templates: readonly Template[] = [synthesize().template];
+const { data, template } = synthesize();
+export const templates: readonly Template[] = [data, template];
 export const GRANTS: readonly Grant[] = templates.flatMap(policiesOf).flatMap(grantsOf);
 
 /** The permissions of a role, by the name that the table has for it. */

@@ -16,7 +16,7 @@ const kebab = (name: string): string => name.replace(/(?<=.)[A-Z]/g, '-$&').toLo
 /** What a reference is called in the table. The pattern is of a logical id without its digest. */
 const REFERENCES: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
   [/^Data\.Arn$|^Data$/, () => 'bucket'],
-  [/^Ledger\.Arn$/, () => 'table'],
+  [/^Runs(\.Arn)?$/, () => 'table'],
   [/^Notifications$/, () => 'topic'],
   [/^EventQueue(\.Arn)?$/, () => 'queue'],
   [/^Machine$/, () => 'machine'],
@@ -30,12 +30,16 @@ const REFERENCES: readonly (readonly [RegExp, (match: RegExpExecArray) => string
   [/^AWS::AccountId$/, () => 'this account'],
 ];
 
+/** An ARN that is made from the name of a resource of the other stack. */
+const FROM_NAME =
+  /arn:\$\{AWS::Partition\}:(s3:::|dynamodb:\$\{AWS::Region\}:\$\{AWS::AccountId\}:table\/)(?=\$\{)/g;
 const OURS = /arn:\$\{AWS::Partition\}:(\w+):\$\{AWS::Region\}:\$\{AWS::AccountId\}:/g;
 const DIGEST = /(?<=\w)[0-9A-F]{8}(?=\.|$)/;
 
 /** A value as the table writes it. What has no name stays a logical id, which no row of the table has. */
 export function named(value: unknown): string {
   return text(value)
+    .replace(FROM_NAME, '')
     .replace(OURS, '$1:')
     .replace(/\$\{([\w.:]+)\}/g, (whole, reference: string) => nameOf(reference) ?? whole);
 }
@@ -56,10 +60,8 @@ export const holder = (reference: unknown): string => named(reference).replace(/
 export function ambiguous(resources: readonly string[]): string[] {
   const ids = new Map<string, string[]>();
   for (const id of resources) {
-    for (const reference of [id, `${id}.Arn`]) {
-      const name = nameOf(reference);
-      if (name !== undefined) ids.set(name, [...new Set([...(ids.get(name) ?? []), id])]);
-    }
+    for (const name of new Set([nameOf(id), nameOf(`${id}.Arn`)]))
+      if (name !== undefined) ids.set(name, [...(ids.get(name) ?? []), id]);
   }
   return [...ids]
     .filter(([, owners]) => owners.length > 1)
