@@ -6,6 +6,7 @@ import { bundleLambdas } from '../lib/cloud/bundle-lambdas.ts';
 import { acknowledgeFindings } from '../lib/cloud/nag-acknowledgements.ts';
 import { readSettings } from '../lib/cloud/settings.ts';
 import { addStacks } from '../lib/cloud/stacks.ts';
+import { requireSupportedRegion } from '../lib/core/region.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -15,9 +16,11 @@ const { folders } = bundleLambdas({ target: settings.target });
 acknowledgeFindings(addStacks(app, { settings, folders, root, version }));
 app.synth();
 
-/** Reads the settings; an invalid one is the user's to fix, so it is reported without a stack trace. */
+/** Reads the settings; what is wrong with them is the user's to fix, so it is reported without a stack trace. */
 function settingsOf(scope: App) {
   try {
+    // Set by the CDK's command line when the region is known; otherwise the stacks fit any region.
+    requireSupportedRegion(process.env.CDK_DEFAULT_REGION ?? '');
     return readSettings(scope.node.getAllContext());
   } catch (error) {
     console.error((error as Error).message);

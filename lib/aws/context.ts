@@ -6,6 +6,7 @@ import { SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import type { DynamoDBDocumentClient } from '@aws-sdk/lib-dynamodb';
 import { ProxytuneError } from '../core/errors.ts';
+import { requireSupportedRegion } from '../core/region.ts';
 import { type ClientSettings, localSettings, makeS3, once, RETRY } from './clients.ts';
 import { type Cloud, rememberCalls } from './errors.ts';
 import type { ExecutionsContext } from './executions.ts';
@@ -44,11 +45,12 @@ export function localContext({
 
 /**
  * The stack in the account that the environment's AWS settings lead to, as any AWS tool would find it.
- * @throws UsageInvalid when there is no such stack, or its description is not allowed
+ * @throws UsageInvalid when there is no such stack, its description is not allowed, or the region is not supported
  */
 export async function stackContext(stackName: string): Promise<AwsContext> {
   const cloudFormation = new CloudFormationClient(RETRY);
   try {
+    requireSupportedRegion(await cloudFormation.config.region());
     const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({ StackName: stackName }));
     const outputs = (Stacks[0]?.Outputs ?? []).map(({ OutputKey, OutputValue }) => [OutputKey, OutputValue]);
     return contextOf(

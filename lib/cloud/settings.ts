@@ -1,10 +1,15 @@
 /**
- * The settings of a deployment, read from the CDK's context (`-c environment=production`, or cdk.json). Everything
- * below `bin/app.ts` takes typed props; this is the only file that reads the context.
+ * The settings of a deployment, read from the CDK's context: `-c proxytune:environment=production`, or in cdk.json
+ * `"context": {"proxytune": {"environment": "production"}}`. Everything below `bin/app.ts` takes typed props; this is
+ * the only file that reads the context.
  */
 import { z } from 'zod';
 import { instanceTypes } from '../core/catalogue/instances.ts';
-import { correction } from '../core/nearest.ts';
+import { distance, nearest } from '../core/nearest.ts';
+import { EVENTS_PER_HEARTBEAT, MOST_EVENTS, SHORTEST_HEARTBEAT } from './limits.ts';
+
+/** The namespace of the app's settings in the context. */
+const NAMESPACE = 'proxytune';
 
 /** The retention times that CloudWatch Logs allows; it rejects another number only at deployment. */
 const RETENTION_DAYS = [
@@ -18,7 +23,7 @@ const list = z.union([
 ]);
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
-const schema = z.strictObject({
+const fields = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,39}$/, 'a letter, then letters, digits and -, at most 40')
@@ -39,7 +44,8 @@ const schema = z.strictObject({
   heartbeatSeconds: integer(1, 86_400)
     .default(900)
     .describe(
-      'Time without a heartbeat after which a job is looked up; the longest delay after a missed event',
+      'Time without a heartbeat after which a job is looked up; the longest delay after a missed event. ' +
+        'At least 720 in an account',
     ),
   retrySeconds: integer(1, 3600)
     .default(300)
@@ -61,6 +67,20 @@ const schema = z.strictObject({
     .describe('Delete the bucket with the stack; CloudFormation does so only once it is empty'),
 });
 
+const KNOWN = Object.keys(fields.shape);
+
+const schema = fields.superRefine(({ target, heartbeatSeconds }, context) => {
+  const least = SHORTEST_HEARTBEAT.toSeconds();
+  if (target === 'local' || heartbeatSeconds >= least) return;
+  context.addIssue({
+    code: 'custom',
+    path: ['heartbeatSeconds'],
+    message:
+      `at least ${least} in an account, where Step Functions ends a run at ${MOST_EVENTS} events in its history, ` +
+      `and each lookup of a silent job adds ${EVENTS_PER_HEARTBEAT}`,
+  });
+});
+
 type Parsed = z.infer<typeof schema>;
 
 export interface Settings extends Omit<Parsed, 'models' | 'instanceTypes'> {
@@ -69,19 +89,23 @@ export interface Settings extends Omit<Parsed, 'models' | 'instanceTypes'> {
 }
 
 /**
- * Reads the settings from the app's context.
+ * Reads the settings from the app's context: the keys `proxytune:<setting>`, and the object `proxytune`, which they
+ * override. All other keys belong to others (the CDK's own, those of its command line, and those in ~/.cdk.json), except
+ * one that is a setting without its namespace.
  *
  * @throws Error that lists every invalid setting, and suggests the nearest known name for an unknown one
  */
 export function readSettings(context: Readonly<Record<string, unknown>>): Settings {
-  // The CDK's own keys contain a `:` or a `/` (`@aws-cdk/…`, `aws:cdk:…`); ours never do.
-  const own = Object.fromEntries(Object.entries(context).filter(([key]) => !/[:/]/.test(key)));
-  const result = schema.safeParse(own);
-  if (!result.success) {
-    const faults = result.error.issues.flatMap((issue) => fault(issue, own));
+  const given = ownSettings(context);
+  const result = schema.safeParse(given);
+  const faults = [
+    ...misplaced(context),
+    ...(result.success ? [] : result.error.issues.flatMap((issue) => fault(issue, given))),
+  ];
+  if (!result.success || faults.length > 0) {
     throw new Error(
-      `invalid settings: ${faults.join('; ')}. The settings are ${Object.keys(schema.shape).join(', ')}; ` +
-        'correct them in cdk.json or after -c',
+      `invalid settings: ${faults.join('; ')}. The settings are ${KNOWN.join(', ')}, each after ${NAMESPACE}:; ` +
+        'correct them in the context of cdk.json or after -c',
     );
   }
   const { models, instanceTypes: types, ...rest } = result.data;
@@ -92,11 +116,37 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
   };
 }
 
-function fault(issue: z.core.$ZodIssue, context: Readonly<Record<string, unknown>>): string[] {
+function ownSettings(context: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { [NAMESPACE]: grouped } = context;
+  if (grouped !== undefined && (typeof grouped !== 'object' || grouped === null || Array.isArray(grouped))) {
+    throw new Error(
+      `invalid settings: ${NAMESPACE}=${JSON.stringify(grouped)}. It is an object, such as ` +
+        `{"environment": "production"}; one setting is written ${NAMESPACE}:environment=production`,
+    );
+  }
+  const prefixed = Object.entries(context)
+    .filter(([key]) => key.startsWith(`${NAMESPACE}:`))
+    .map(([key, value]) => [key.slice(NAMESPACE.length + 1), value]);
+  return { ...grouped, ...Object.fromEntries(prefixed) };
+}
+
+/** The keys that were meant as settings but are outside the namespace: a setting's name, or one letter off. */
+function misplaced(context: Readonly<Record<string, unknown>>): string[] {
+  return Object.keys(context).flatMap((key) => {
+    if (key === NAMESPACE || key.startsWith(`${NAMESPACE}:`)) return [];
+    const name = key.replace(/^proxytune[^A-Za-z]*/i, '');
+    const meant = KNOWN.find((known) => distance(name.toLowerCase(), known.toLowerCase()) <= 1);
+    return meant === undefined ? [] : [`unknown key ${key}, did you mean ${NAMESPACE}:${meant}?`];
+  });
+}
+
+function fault(issue: z.core.$ZodIssue, given: Readonly<Record<string, unknown>>): string[] {
   if (issue.code === 'unrecognized_keys') {
-    const known = Object.keys(schema.shape);
-    return issue.keys.map((key) => `unknown setting ${key}, ${correction(key, known)}`);
+    return issue.keys.map((key) => {
+      const meant = nearest(key, KNOWN);
+      return `unknown setting ${NAMESPACE}:${key}, did you mean ${NAMESPACE}:${meant}?`;
+    });
   }
   const key = String(issue.path[0]);
-  return [`${key}=${JSON.stringify(context[key])}: ${issue.message}`];
+  return [`${NAMESPACE}:${key}=${JSON.stringify(given[key])}: ${issue.message}`];
 }

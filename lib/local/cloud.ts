@@ -211,7 +211,7 @@ async function putEvent(
 /** Synthesizes the app that deploys to an account for the local target. @returns the assembly's folder */
 async function synthesize(options: LocalCloudOptions): Promise<string> {
   const assemblyDir = join(options.dataDir, 'assembly');
-  const context = {
+  const settings = {
     target: 'local',
     models: options.models ?? 'tiny',
     retrySeconds: options.retrySeconds ?? 5,
@@ -222,7 +222,7 @@ async function synthesize(options: LocalCloudOptions): Promise<string> {
     PATH: `${dirname(process.execPath)}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
     CDK_OUTDIR: assemblyDir,
     TMPDIR: temporaryFolder(options.dataDir),
-    CDK_CONTEXT_JSON: JSON.stringify(context),
+    CDK_CONTEXT_JSON: JSON.stringify({ proxytune: settings }),
     // Skipped to save seconds; the tests validate the template.
     CDK_VALIDATION: 'false',
   };

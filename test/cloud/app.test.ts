@@ -6,16 +6,17 @@ import { cdkJson, removeTemporary, temporary } from './synthesize.ts';
 
 afterAll(removeTemporary);
 
-function runApp(settings: Record<string, string>) {
+function runApp(settings: Record<string, string>, environment: Record<string, string> = {}) {
   const outdir = temporary('proxytune-app-');
   const node = resolve('node_modules/.bin/node');
   const result = spawnSync(node, ['bin/app.ts'], {
     encoding: 'utf8',
     env: {
+      ...environment,
       // Nothing else is on the path, so neither docker nor npm can be called.
       PATH: dirname(node),
       CDK_OUTDIR: outdir,
-      CDK_CONTEXT_JSON: JSON.stringify({ ...cdkJson().context, ...settings }),
+      CDK_CONTEXT_JSON: JSON.stringify({ ...cdkJson().context, proxytune: settings }),
     },
   });
   return { ...result, outdir };
@@ -46,8 +47,20 @@ test('synthesizes for an account and leaves building the image to deploy', () =>
 
 test('rejects an unknown setting and suggests the right one', () => {
   const { status, stderr } = runApp({ targett: 'local' });
-  expect(status).not.toBe(0);
-  expect(stderr).toContain('unknown setting targett, did you mean target?');
+  expect(status).toBe(1);
+  expect(stderr).toContain('unknown setting proxytune:targett, did you mean proxytune:target?');
+  expect(stderr).not.toContain('    at ');
+});
+
+test.each([
+  ['cn-north-1', 'aws-cn'],
+  ['us-gov-west-1', 'aws-us-gov'],
+  ['us-iso-east-1', 'aws-iso'],
+])('rejects the region %s in words', (region, partition) => {
+  const { status, stderr } = runApp({ target: 'local' }, { CDK_DEFAULT_REGION: region });
+  expect(status).toBe(1);
+  expect(stderr).toContain(`The region ${region} is in the partition ${partition}`);
+  expect(stderr).not.toContain('    at ');
 });
 
 test('is only an entry point', () => {

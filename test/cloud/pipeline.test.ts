@@ -8,6 +8,7 @@ import {
   SendTaskSuccessCommand,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
+import { EVENTS_PER_HEARTBEAT, PARALLEL_JOBS } from '../../lib/cloud/limits.ts';
 import { type Functions, Harness, named, ROLE, until } from '../local/states/harness.ts';
 import { definitionOf, removeTemporary, synthesize } from './synthesize.ts';
 
@@ -204,6 +205,26 @@ test('keeps waiting, under a new token, for a silent job that is still running',
   ]);
   await succeed('teach', 2);
   expect(await finish('synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
+});
+
+test('each lookup of a silent job adds as many events to the history as the shortest heartbeat allows for', async () => {
+  await run();
+  for (const stage of ['teach', 'synthesize', 'learn']) await succeed(stage);
+  const eventsAfter = async (lookups: number) => {
+    if (lookups > 0) await pass(HEARTBEAT + 1);
+    for (const stage of SAMPLES) await token(stage, lookups + 1);
+    await until(async () => {
+      const types = await cloud.types(arn);
+      return types.filter((type) => type === 'TaskSubmitted').length === 5 + lookups * SAMPLES.length;
+    });
+    return (await cloud.history(arn)).length;
+  };
+  const [first, second, third] = [await eventsAfter(0), await eventsAfter(1), await eventsAfter(2)];
+  expect(SAMPLES).toHaveLength(PARALLEL_JOBS);
+  expect([second - first, third - second]).toEqual([
+    EVENTS_PER_HEARTBEAT * PARALLEL_JOBS,
+    EVENTS_PER_HEARTBEAT * PARALLEL_JOBS,
+  ]);
 });
 
 test('continues when a lookup shows that the job is over', async () => {

@@ -1,5 +1,14 @@
+import {
+  EVENTS_PER_HEARTBEAT,
+  MOST_EVENTS,
+  PARALLEL_JOBS,
+  RUN_TIMEOUT,
+  SHORTEST_HEARTBEAT,
+} from '../../lib/cloud/limits.ts';
 import { readSettings } from '../../lib/cloud/settings.ts';
 import { instanceTypes } from '../../lib/core/catalogue/instances.ts';
+
+const read = (settings: Record<string, unknown>) => readSettings({ proxytune: settings });
 
 test('needs no setting', () => {
   expect(readSettings({})).toEqual({
@@ -16,42 +25,94 @@ test('needs no setting', () => {
 });
 
 test('uses tiny models locally unless the settings say otherwise', () => {
-  expect(readSettings({ target: 'local' }).models).toBe('tiny');
-  expect(readSettings({ target: 'local', models: 'full' }).models).toBe('full');
+  expect(read({ target: 'local' }).models).toBe('tiny');
+  expect(read({ target: 'local', models: 'full' }).models).toBe('full');
 });
 
 test('parses text from the command line', () => {
   const settings = readSettings({
-    heartbeatSeconds: '20',
-    removeData: 'true',
-    instanceTypes: 'ml.g5.xlarge, ml.m5.large',
+    'proxytune:heartbeatSeconds': '7200',
+    'proxytune:removeData': 'true',
+    'proxytune:instanceTypes': 'ml.g5.xlarge, ml.m5.large',
   });
   expect(settings).toMatchObject({
-    heartbeatSeconds: 20,
+    heartbeatSeconds: 7200,
     removeData: true,
     instanceTypes: ['ml.g5.xlarge', 'ml.m5.large'],
   });
 });
 
-test('ignores the CDK’s own keys', () => {
-  expect(() =>
-    readSettings({ '@aws-cdk/core:checkSecretUsage': true, 'aws:cdk:bundling-stacks': [] }),
-  ).not.toThrow();
+test('a key of the command line overrides the object in cdk.json, which may have others', () => {
+  const settings = readSettings({
+    proxytune: { environment: 'production', logRetentionDays: 7 },
+    'proxytune:environment': 'development',
+  });
+  expect(settings).toMatchObject({ environment: 'development', logRetentionDays: 7 });
+});
+
+test('ignores what the CDK, its command line and other apps keep in the context', () => {
+  const others = {
+    '@aws-cdk/core:checkSecretUsage': true,
+    'aws:cdk:bundling-stacks': [],
+    // Written by `cdk acknowledge` and `cdk cli-telemetry`.
+    'acknowledged-issue-numbers': [34892],
+    'cli-telemetry': false,
+    'availability-zones:account=123456789012:region=eu-west-1': ['eu-west-1a'],
+    // From a ~/.cdk.json.
+    stage: 'beta',
+    'other-app:environment': 'staging',
+  };
+  expect(readSettings(others)).toEqual(readSettings({}));
+});
+
+test.each([
+  ['environment', 'proxytune:environment'],
+  ['enviroment', 'proxytune:environment'],
+  ['heartbeatseconds', 'proxytune:heartbeatSeconds'],
+  ['proxytune/target', 'proxytune:target'],
+  ['Proxytune:target', 'proxytune:target'],
+  ['proxytune.removeData', 'proxytune:removeData'],
+])('refuses %s, which is a setting without its namespace', (key, meant) => {
+  expect(() => readSettings({ [key]: 'production' })).toThrow(`unknown key ${key}, did you mean ${meant}?`);
 });
 
 test('suggests the nearest setting for an unknown one', () => {
-  expect(() => readSettings({ enviroment: 'production' })).toThrow(
-    'unknown setting enviroment, did you mean environment?',
+  expect(() => readSettings({ 'proxytune:enviroment': 'production' })).toThrow(
+    'unknown setting proxytune:enviroment, did you mean proxytune:environment?',
+  );
+  expect(() => read({ logs: 7 })).toThrow(/unknown setting proxytune:logs, did you mean proxytune:\w+\?/);
+});
+
+test('refuses anything but an object as settings', () => {
+  expect(() => readSettings({ proxytune: 'production' })).toThrow(
+    'proxytune="production". It is an object, such as {"environment": "production"}',
   );
 });
 
 test('lists every invalid setting with its value', () => {
-  const wrong = () => readSettings({ environment: 'staging', heartbeatSeconds: '0', logRetentionDays: '31' });
-  expect(wrong).toThrow('environment="staging"');
-  expect(wrong).toThrow('heartbeatSeconds="0"');
-  expect(wrong).toThrow('logRetentionDays="31": one of 1, 3, 5');
+  const wrong = () => read({ environment: 'staging', heartbeatSeconds: '0', logRetentionDays: '31' });
+  expect(wrong).toThrow('proxytune:environment="staging"');
+  expect(wrong).toThrow('proxytune:heartbeatSeconds="0"');
+  expect(wrong).toThrow('proxytune:logRetentionDays="31": one of 1, 3, 5');
 });
 
 test('rejects an instance type that is not in the catalogue', () => {
-  expect(() => readSettings({ instanceTypes: 'ml.g5.xlarge,ml.p99.huge' })).toThrow('instanceTypes=');
+  expect(() => read({ instanceTypes: 'ml.g5.xlarge,ml.p99.huge' })).toThrow('instanceTypes=');
+});
+
+test('the longest run with both parallel jobs silent stays below the limit of its history', () => {
+  const least = SHORTEST_HEARTBEAT.toSeconds();
+  const eventsAt = (seconds: number) =>
+    (RUN_TIMEOUT.toSeconds() / seconds) * EVENTS_PER_HEARTBEAT * PARALLEL_JOBS;
+  expect(MOST_EVENTS - eventsAt(least)).toBeGreaterThan(2000);
+  expect(MOST_EVENTS - eventsAt(least - 60)).toBeLessThan(2000);
+  expect(least).toBe(720);
+});
+
+test('a heartbeat is at least that long in an account, and as short as a test needs locally', () => {
+  expect(read({ heartbeatSeconds: 720 }).heartbeatSeconds).toBe(720);
+  expect(() => read({ heartbeatSeconds: '719' })).toThrow(
+    'proxytune:heartbeatSeconds="719": at least 720 in an account, where Step Functions ends a run at 25000 events',
+  );
+  expect(read({ heartbeatSeconds: 1, target: 'local' }).heartbeatSeconds).toBe(1);
 });

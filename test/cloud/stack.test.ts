@@ -51,8 +51,8 @@ const TYPES = [
 const typesOf = (template: Template) =>
   [...new Set(Object.values(template.Resources).map(({ Type }) => Type))].sort();
 
-test('cdk.json has exactly the recommended feature flags', () => {
-  expect(cdkJson().context).toEqual(flags);
+test('cdk.json has exactly the recommended feature flags, and the CDK’s telemetry off', () => {
+  expect(cdkJson().context).toEqual({ ...flags, 'cli-telemetry': false });
 });
 
 test('uses the same plain resource types in an account and locally', () => {

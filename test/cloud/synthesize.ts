@@ -42,7 +42,7 @@ export function bundlesFor(target: 'account' | 'local'): LambdaBundles {
 export const cdkJson = () => JSON.parse(readFileSync('cdk.json', 'utf8'));
 
 /**
- * @param settings - as after `-c`
+ * @param settings - as after `-c`, without the namespace
  * @param prepare - called with app and stacks before synthesis
  */
 export function synthesize(
@@ -52,7 +52,7 @@ export function synthesize(
   const outdir = temporary('proxytune-synth-');
   const app = new App({
     // Do not copy lambdas and image for each of these templates.
-    context: { ...cdkJson().context, 'aws:cdk:disable-asset-staging': true, ...settings },
+    context: { ...cdkJson().context, 'aws:cdk:disable-asset-staging': true, proxytune: settings },
     outdir,
     // Slow; the test of the entry point has it on.
     builtinCloudFormationValidation: false,
