@@ -1,4 +1,5 @@
 /** Reads the request, plans the run and refuses it here, before any money is spent, when it cannot be done. */
+import { requireImage } from '../../lib/aws/images.ts';
 import { requireStoredModel } from '../../lib/aws/models.ts';
 import { subscribe } from '../../lib/aws/notifications.ts';
 import { type BucketContext, readText, writeJson } from '../../lib/aws/s3.ts';
@@ -10,7 +11,7 @@ import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import type { Plan } from '../../lib/core/plan/plan.ts';
 import { parseRequest, requestSchema } from '../../lib/core/request/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
-import { bucketContext, notificationsContext } from '../shared/context.ts';
+import { bucketContext, imagesContext, notificationsContext } from '../shared/context.ts';
 import { setting } from '../shared/settings.ts';
 import { tableContext } from '../shared/table.ts';
 
@@ -43,9 +44,13 @@ export async function handler(input: PlanRunInput) {
     version: setting('VERSION'),
     instanceTypes: setting('INSTANCE_TYPES').split(','),
   } as const;
-  // Twice: faults of the request itself come first, and the complete plan needs the models.
-  const digests = await digestsOf(context, makePlan(request, settings).models);
-  const plan = makePlan(request, { ...settings, digests });
+  // Twice: faults of the request itself come first, and the complete plan needs models and image.
+  const { models } = makePlan(request, settings);
+  const [digests, image] = await Promise.all([
+    digestsOf(context, models),
+    requireImage(imagesContext(), setting('IMAGE_URI')),
+  ]);
+  const plan = makePlan(request, { ...settings, digests, image });
   await writeChunks(context, plan);
   await writeJson(context, keys.plan(runId), plan);
   await updateRun(context, runId, { curated: plan.curation !== null });

@@ -157,8 +157,14 @@ async function create(
   jobs: readonly JobRecord[],
   work: Work = { chunks: [], instances: 1 },
 ): Promise<void> {
-  const context = { roleArn: setting('JOB_ROLE_ARN'), imageUri: setting('IMAGE_URI') };
+  const context = { roleArn: setting('JOB_ROLE_ARN'), imageUri: imageOf(plan) };
   await CREATORS[stageOf(plan, identity.stage).kind](aws, plan, identity, context, jobs, work);
+}
+
+/** The image that plan-run has checked: one that was deployed since may not fit the run's earlier jobs. */
+function imageOf({ runId, image }: Plan): string {
+  if (image === null) throw new Error(`the plan of ${runId} names no container image`);
+  return image.uri;
 }
 
 type Create = (

@@ -3,6 +3,7 @@
  * and credentials come from the environment alone, so the same bundle speaks to AWS and to the local cloud.
  */
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ECRClient } from '@aws-sdk/client-ecr';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SageMakerClient } from '@aws-sdk/client-sagemaker';
 import { SFNClient } from '@aws-sdk/client-sfn';
@@ -25,6 +26,7 @@ export interface ClientSettings {
 
 export const s3 = /* @__PURE__ */ once(() => makeS3(RETRY));
 export const dynamo = /* @__PURE__ */ once(() => new DynamoDBClient(RETRY));
+export const ecr = /* @__PURE__ */ once(() => new ECRClient(RETRY));
 export const sfn = /* @__PURE__ */ once(() => new SFNClient(RETRY));
 export const sagemaker = /* @__PURE__ */ once(() => new SageMakerClient(RETRY));
 export const sns = /* @__PURE__ */ once(() => new SNSClient(RETRY));

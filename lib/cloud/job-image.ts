@@ -1,23 +1,21 @@
-/** The container image of every job: built from `containers/`, or a placeholder name for the local code. */
+/** The container image of every job: built from `containers/`, or only a name where jobs run the local code. */
 
+import { type IRepository, Repository } from 'aws-cdk-lib/aws-ecr';
 import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets';
-import type { IGrantable } from 'aws-cdk-lib/aws-iam';
 import { IgnoreMode } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 
-/** Never pulled: the local cloud runs the containers' code as processes. */
-export const LOCAL_IMAGE_URI = '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local';
-
 export interface JobImage {
   readonly uri: string;
-  /** Lets a role pull the image. */
-  grantPull(role: IGrantable): void;
+  /** Where it lies; jobs may pull it from there. */
+  readonly repository: IRepository;
 }
 
-export const localImage: JobImage = {
-  uri: LOCAL_IMAGE_URI,
-  grantPull: () => {},
-};
+/** Never pulled: the local cloud, which registers it at each start, runs the containers' code as processes. */
+export function localImage(scope: Construct, id: string): JobImage {
+  const repository = Repository.fromRepositoryName(scope, id, 'proxytune');
+  return { uri: repository.repositoryUriForTag('local'), repository };
+}
 
 /**
  * Only what the Dockerfile copies. The image's tag is the hash of these files, so a changed test or a leftover cache
@@ -34,9 +32,9 @@ export function imageFrom(scope: Construct, id: string, directory: string): JobI
     platform: Platform.LINUX_AMD64,
     ignoreMode: IgnoreMode.DOCKER,
     exclude: NOT_IN_IMAGE,
+    // Docker's own manifest format: with its containerd image store, Docker would push an OCI manifest, which
+    // SageMaker's CreateModel refuses after the trainings were paid for. plan-run checks the result.
+    outputs: ['type=docker'],
   });
-  return {
-    uri: asset.imageUri,
-    grantPull: (role) => asset.repository.grantPull(role),
-  };
+  return { uri: asset.imageUri, repository: asset.repository };
 }

@@ -11,6 +11,7 @@ import { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { keys } from '../core/keys.ts';
 import { type HandlerDefaults, HandlerFunction, type HandlerFunctionProps } from './handler-function.ts';
+import type { JobImage } from './job-image.ts';
 import { createJobs, deleteModels, describeJobs, stopJobs } from './job-permissions.ts';
 import { allow, listObjects, onObjects, onTable } from './permissions.ts';
 
@@ -19,7 +20,7 @@ export interface MachineLambdasProps extends HandlerDefaults {
   readonly table: ITable;
   readonly topic: ITopic;
   readonly jobRole: IRole;
-  readonly imageUri: string;
+  readonly image: JobImage;
   readonly instanceTypes: readonly string[];
   readonly models: 'full' | 'tiny';
   /** Product version, stored in the run records. */
@@ -60,7 +61,7 @@ function storage({ bucket, table }: MachineLambdasProps): Record<string, string>
 }
 
 function planRun(props: MachineLambdasProps): OwnProps {
-  const { bucket, table, topic, models, version, instanceTypes } = props;
+  const { bucket, table, topic, models, version, instanceTypes, image } = props;
   return {
     name: 'plan-run',
     description: 'reads the request, plans the run, rejects invalid requests',
@@ -72,6 +73,7 @@ function planRun(props: MachineLambdasProps): OwnProps {
       MODEL_SCALE: models,
       VERSION: version,
       INSTANCE_TYPES: instanceTypes.join(','),
+      IMAGE_URI: image.uri,
     },
     statements: [
       onObjects(bucket, ['s3:GetObject', 's3:GetObjectVersion'], ['subjects/*/subject.json']),
@@ -79,6 +81,7 @@ function planRun(props: MachineLambdasProps): OwnProps {
       onObjects(bucket, ['s3:GetObject'], [keys.modelManifest('*')]),
       onObjects(bucket, ['s3:PutObject'], [keys.plan('*'), 'runs/*/chunks/*']),
       onTable(table, ['UpdateItem']),
+      allow(['ecr:DescribeImages'], [image.repository.repositoryArn]),
       // Email addresses only, no other kind of subscriber.
       allow(['sns:Subscribe'], [topic.topicArn], { StringEquals: { 'sns:Protocol': 'email' } }),
     ],
@@ -103,14 +106,14 @@ function inspectPhotos({ bucket }: MachineLambdasProps): OwnProps {
 }
 
 function startJob(scope: Construct, props: MachineLambdasProps): OwnProps {
-  const { bucket, table, jobRole, imageUri, instanceTypes } = props;
+  const { bucket, table, jobRole, instanceTypes } = props;
   return {
     name: 'start-job',
     description: 'starts the SageMaker job of a stage, or reuses the one that is running',
     // Creating jobs is throttled to about one per second; the client's retries must fit in.
     timeout: Duration.minutes(3),
     memoryMiB: 512,
-    environment: { ...storage(props), JOB_ROLE_ARN: jobRole.roleArn, IMAGE_URI: imageUri },
+    environment: { ...storage(props), JOB_ROLE_ARN: jobRole.roleArn },
     statements: [
       onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), keys.modelManifest('*')]),
       listObjects(bucket, ['runs/*/pictures/*', 'class-images/*', 'models/*']),

@@ -39,6 +39,6 @@ export function sageMakerRole(scope: Construct, id: string, props: SageMakerRole
   role.addToPolicy(
     allow(['cloudwatch:PutMetricData'], ['*'], { StringEquals: { 'cloudwatch:namespace': groups } }),
   );
-  image.grantPull(role);
+  image.repository.grantPull(role);
   return role;
 }

@@ -44,7 +44,9 @@ export class ProxytuneStack extends Stack {
     const { bucket, table, topic } = data.referFrom(this);
     const deadLetterQueue = new EventDeadLetterQueue(this, 'EventQueue', { topic }).queue;
     const image =
-      settings.target === 'local' ? localImage : imageFrom(this, 'Image', join(root, 'containers'));
+      settings.target === 'local'
+        ? localImage(this, 'Image')
+        : imageFrom(this, 'Image', join(root, 'containers'));
     const { role: jobRole } = new JobRole(this, 'JobRole', { bucket, image });
     const { role: importRole } = new ImportRole(this, 'ImportRole', { bucket, image });
 
@@ -55,7 +57,7 @@ export class ProxytuneStack extends Stack {
       table,
       topic,
       jobRole,
-      imageUri: image.uri,
+      image,
       instanceTypes: settings.instanceTypes,
       models: settings.models,
       version,

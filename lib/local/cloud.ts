@@ -7,17 +7,20 @@ import { openSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { ECRClient } from '@aws-sdk/client-ecr';
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge';
 import { LambdaClient } from '@aws-sdk/client-lambda';
-import { makeS3 } from '../aws/clients.ts';
+import { type ClientSettings, makeS3 } from '../aws/clients.ts';
 import type { BucketContext } from '../aws/s3.ts';
 import { names } from '../core/contract/names.ts';
 import { ProxytuneError } from '../core/errors.ts';
+import { imageReference } from '../core/image.ts';
 import { endAbandonedRuns } from './abandoned-runs.ts';
 import { writeAddress } from './address.ts';
 import { clearAwsSettings } from './aws-settings.ts';
 import { emptyTemporaryFolder, openDataFolder, temporaryFolder } from './data-folder.ts';
 import { deployStacks } from './deploy/deploy.ts';
+import { registerImage } from './deploy/image.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
 import { lambdaPlaces } from './lambda-places.ts';
 import { withLinkedListings } from './linked-models.ts';
@@ -162,6 +165,7 @@ async function start(
   signal?.throwIfAborted();
   models = { s3, bucket: outputs.BucketName ?? '' };
   for (const [stack, change] of Object.entries(changes)) log(`stack ${stack}: ${change}`);
+  await registerJobImage(access, outputs.ImageUri ?? '');
   for (const run of await endAbandonedRuns(access, outputs.TableName ?? ''))
     log(`run ${run} was interrupted`);
   bus.resolve();
@@ -182,6 +186,16 @@ async function start(
     dataDir,
     close,
   };
+}
+
+/** Makes the image known that the stack's jobs are given, as the CDK's command line pushes it in an account. */
+async function registerJobImage(access: ClientSettings, uri: string): Promise<void> {
+  const client = new ECRClient(access);
+  try {
+    await registerImage(client, imageReference(uri));
+  } finally {
+    client.destroy();
+  }
 }
 
 /** Environment variables of every container; the service adds the access to the bucket where there is a network. */

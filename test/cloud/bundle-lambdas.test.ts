@@ -90,7 +90,7 @@ test.each(LAMBDA_NAMES)('%s reads no files and knows no linked models of its mac
 /** The AWS clients that each lambda uses; any other one would only make its bundle larger and its start slower. */
 const CLIENTS: Readonly<Record<(typeof LAMBDA_NAMES)[number], readonly string[]>> = {
   'start-run': ['sfn'],
-  'plan-run': ['dynamodb', 's3', 'sns'],
+  'plan-run': ['dynamodb', 'ecr', 's3', 'sns'],
   'inspect-photos': ['s3'],
   'start-job': ['dynamodb', 's3', 'sagemaker'],
   'complete-job': ['dynamodb', 's3', 'sagemaker', 'sfn'],

@@ -228,9 +228,7 @@ test('no image is built locally, and the settings choose the models', () => {
     resourcesOf(template, 'AWS::Lambda::Function')
       .map(([, { Properties }]) => Properties.Environment?.Variables?.[key])
       .find((value) => value !== undefined);
-  expect(environmentOf(local, 'IMAGE_URI')).toBe(
-    '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local',
-  );
+  expect(plain(environmentOf(local, 'IMAGE_URI'))).toMatch(/\.dkr\.ecr\..*\/proxytune:local$/);
   expect(environmentOf(local, 'MODEL_SCALE')).toBe('tiny');
   expect(plain(environmentOf(account, 'IMAGE_URI'))).toContain('.dkr.ecr.');
   expect(environmentOf(account, 'MODEL_SCALE')).toBe('full');

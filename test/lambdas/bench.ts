@@ -22,7 +22,7 @@ import type { handler as completeJob } from '../../lambdas/complete-job/handler.
 import { handler as planRun } from '../../lambdas/plan-run/handler.ts';
 import { handler as reconcileJob } from '../../lambdas/reconcile-job/handler.ts';
 import { handler as startJob } from '../../lambdas/start-job/handler.ts';
-import { dynamo, s3, sagemaker, sfn, sns } from '../../lib/aws/clients.ts';
+import { dynamo, ecr, s3, sagemaker, sfn, sns } from '../../lib/aws/clients.ts';
 import { describeJob, type JobsContext } from '../../lib/aws/jobs.ts';
 import type { BucketContext } from '../../lib/aws/s3.ts';
 import { documents, type TableContext } from '../../lib/aws/table.ts';
@@ -33,6 +33,7 @@ import { keys } from '../../lib/core/keys.ts';
 import { digestOf, makeManifest } from '../../lib/core/models/manifest.ts';
 import { runId as runIdOf } from '../../lib/core/names.ts';
 import type { JobStage } from '../../lib/core/words.ts';
+import { registerImage } from '../../lib/local/deploy/image.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import {
   type SageMakerEvent,
@@ -47,6 +48,13 @@ export const BUCKET = 'lambdas-test';
 const QUEUE = 'notices';
 const ACCESS = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
 const CONTAINER = join(import.meta.dirname, 'fixtures/container.ts');
+
+/** The container image of the bench's jobs, which its ECR has. */
+export const IMAGE = {
+  registry: '000000000000.dkr.ecr.us-east-1.amazonaws.com',
+  repository: 'proxytune',
+  tag: 'test',
+};
 
 /** A request whose jobs are the smallest there are: four proxies' chunks, four chunks of samples a model. */
 export const REQUEST = {
@@ -94,8 +102,9 @@ export class Bench {
       VERSION: '0.0.0-test',
       INSTANCE_TYPES: instanceTypes().join(','),
       JOB_ROLE_ARN: ROLE.replace('machine', 'jobs'),
-      IMAGE_URI: 'proxytune:test',
+      IMAGE_URI: `${IMAGE.registry}/${IMAGE.repository}:${IMAGE.tag}`,
     });
+    await registerImage(ecr(), IMAGE);
     await Promise.all([bench.#makeBucket(), bench.#makeTable(), bench.#makeTopic()]);
     return bench;
   }
@@ -118,7 +127,7 @@ export class Bench {
     await this.states.close();
     await this.#gate?.close();
     await this.#sagemaker?.close();
-    for (const client of [s3, dynamo, sfn, sagemaker, sns]) client().destroy();
+    for (const client of [s3, dynamo, ecr, sfn, sagemaker, sns]) client().destroy();
     await this.#emulator?.close();
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }

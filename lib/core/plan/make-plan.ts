@@ -78,6 +78,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
     curation: parts.curation,
     stages,
     estimate,
+    image: context.image ?? null,
     versions: { proxytune: context.version },
   };
 }

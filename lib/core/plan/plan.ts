@@ -4,6 +4,7 @@ import type { Model } from '../catalogue/models.ts';
 import { curationPlan } from '../contract/curation.ts';
 import * as fields from '../contract/fields.ts';
 import { licence } from '../contract/licence.ts';
+import { jobImage } from '../image.ts';
 import { keys } from '../keys.ts';
 import { hyperparameters } from '../stages/hyperparameters.ts';
 import { JOB_STAGES, type JobStage, OPTIONAL_STAGES } from '../words.ts';
@@ -81,6 +82,10 @@ export const planSchema = z.strictObject({
     .min(JOB_STAGES.length - OPTIONAL_STAGES.length)
     .max(JOB_STAGES.length),
   estimate: z.strictObject({ minutes: fields.minutes, usd: fields.usd, pricesAsOf: z.string() }),
+  image: jobImage
+    .nullable()
+    .default(null)
+    .describe('The container image of all jobs; null for a plan that is not carried out'),
   versions: z.record(z.string(), z.string()),
 });
 export type Plan = z.infer<typeof planSchema>;

@@ -6,6 +6,7 @@ import type { Recipe } from '../catalogue/recipes.ts';
 import type { CurationPlan } from '../contract/curation.ts';
 import * as fields from '../contract/fields.ts';
 import { names } from '../contract/names.ts';
+import type { JobImage } from '../image.ts';
 import { keys } from '../keys.ts';
 
 const { channels } = names;
@@ -25,6 +26,8 @@ export interface PlanContext {
    * @default - not known, as before anything is imported; runs then share nothing that such a model has generated
    */
   readonly digests?: Readonly<Record<string, string>>;
+  /** The container image of the jobs. @default - none, as for a plan that is not carried out */
+  readonly image?: JobImage;
 }
 
 /** Facts that the stages have in common. Each is also given its own fields of `advanced`. */

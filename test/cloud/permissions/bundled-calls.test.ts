@@ -30,6 +30,7 @@ const DYNAMO_ACTIONS: Record<string, string[]> = {
 const SERVICES: readonly (readonly [RegExp, string])[] = [
   [/TrainingJob$|TransformJob$|Model$/, 'sagemaker'],
   [/^SendTask|Execution$/, 'states'],
+  [/Images$/, 'ecr'],
   [/^(Publish|Subscribe)$/, 'sns'],
 ];
 

@@ -1,8 +1,9 @@
 /** Planning and refusing, against the emulator's S3, DynamoDB and SNS. */
+import { DescribeTrainingJobCommand } from '@aws-sdk/client-sagemaker';
 import { ListSubscriptionsByTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
 import { handler } from '../../../lambdas/plan-run/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { sns } from '../../../lib/aws/clients.ts';
+import { ecr, sagemaker, sns } from '../../../lib/aws/clients.ts';
 import { listKeys } from '../../../lib/aws/s3.ts';
 import { finishRun, listJobs, readRun } from '../../../lib/aws/table.ts';
 import { chunk as chunkSchema } from '../../../lib/core/contract/pictures.ts';
@@ -10,7 +11,8 @@ import { keys } from '../../../lib/core/keys.ts';
 import { chunksOf } from '../../../lib/core/plan/chunks.ts';
 import { planSchema } from '../../../lib/core/plan/plan.ts';
 import { type JobStage, TRANSFORM_STAGES } from '../../../lib/core/words.ts';
-import { Bench, BUCKET, REQUEST } from '../bench.ts';
+import { registerImage } from '../../../lib/local/deploy/image.ts';
+import { Bench, BUCKET, IMAGE, REQUEST } from '../bench.ts';
 
 let bench: Bench;
 
@@ -201,6 +203,63 @@ describe('a model is checked before any GPU is paid for', () => {
     await bench.put(`${prefix}unet/`, '');
     await expect(handler(await bench.upload('ready'))).resolves.toHaveProperty('planKey');
     await bench.delete(`${prefix}unet/`);
+  });
+});
+
+describe('the container image is checked before any GPU is paid for', () => {
+  const withTag = (tag: string) => `${IMAGE.registry}/${IMAGE.repository}:${tag}`;
+  afterEach(() => {
+    process.env.IMAGE_URI = withTag(IMAGE.tag);
+  });
+  const refused = async (image: string) => {
+    process.env.IMAGE_URI = image;
+    const input = await bench.upload('no-image');
+    const error = await handler(input).then(
+      () => undefined,
+      (thrown: Error) => thrown,
+    );
+    expect(await listKeys(bench.context, keys.run(input.runId))).toEqual([]);
+    return `${error?.name}: ${error?.message}`;
+  };
+
+  test.each([
+    ['a tag that was never pushed', withTag('later'), 'ImageNotFoundException'],
+    [
+      'a repository that is gone',
+      `${IMAGE.registry}/other-stack:${IMAGE.tag}`,
+      'RepositoryNotFoundException',
+    ],
+  ])('%s is a missing image', async (_, image, cause) => {
+    const said = await refused(image);
+    expect(said).toContain('ImageMissing: The container image of the jobs is not in its repository.');
+    expect(said).toContain(`Given: ${image} (${cause}). What to do: run cdk deploy again`);
+  });
+
+  test.each([
+    'application/vnd.oci.image.manifest.v1+json',
+    'application/vnd.oci.image.index.v1+json',
+    'application/vnd.docker.distribution.manifest.list.v2+json',
+  ])('an image with a manifest of %s, which CreateModel refuses, is not supported', async (mediaType) => {
+    const tag = mediaType.replace(/\W+/g, '-');
+    await registerImage(ecr(), { repository: IMAGE.repository, tag }, mediaType);
+    const said = await refused(withTag(tag));
+    expect(said).toContain('ImageUnsupported: SageMaker cannot serve the container image');
+    expect(said).toContain(`Given: ${mediaType} of ${withTag(tag)}.`);
+  });
+
+  test('the plan has the image, and jobs use that one although another was deployed since', async () => {
+    const runId = await bench.plan('pictured');
+    const plan = planSchema.parse(JSON.parse((await bench.get(keys.plan(runId))).text));
+    expect(plan.image).toEqual({
+      uri: withTag(IMAGE.tag),
+      digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
+    });
+    process.env.IMAGE_URI = withTag('later');
+    const { jobName } = await startJob({ runId, stage: 'teach', taskToken: 'nobody waits' });
+    const { AlgorithmSpecification } = await sagemaker().send(
+      new DescribeTrainingJobCommand({ TrainingJobName: jobName }),
+    );
+    expect(AlgorithmSpecification?.TrainingImage).toBe(withTag(IMAGE.tag));
   });
 });
 

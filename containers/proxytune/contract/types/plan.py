@@ -205,6 +205,15 @@ class PlanEstimate(TypedDict):
     pricesAsOf: str
 
 
+class JobImage(TypedDict):
+    """Fields of job image."""
+
+    # As SageMaker is asked for it: registry, repository and tag.
+    uri: str
+    # Digest of its manifest, which fixes its content.
+    digest: str
+
+
 class Plan(TypedDict):
     """Fields of plan."""
 
@@ -230,4 +239,6 @@ class Plan(TypedDict):
     curation: NotRequired[CurationPlan | None]
     stages: list[StagePlan]
     estimate: PlanEstimate
+    # The container image of all jobs; null for a plan that is not carried out.
+    image: NotRequired[JobImage | None]
     versions: dict[str, str]

@@ -2,7 +2,7 @@
 import { below, objects, type Row } from './row.ts';
 
 // biome-ignore lint/suspicious/noTemplateCurlyInString: a reference, as text
-const IMAGE = 'ecr:repository/cdk-hnb659fds-container-assets-this account-${AWS::Region}';
+export const IMAGE = 'ecr:repository/cdk-hnb659fds-container-assets-this account-${AWS::Region}';
 const LOGS = ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents'];
 const TRAINING_LOGS = 'logs:log-group:/aws/sagemaker/TrainingJobs:*';
 const TRANSFORM_LOGS = 'logs:log-group:/aws/sagemaker/TransformJobs:*';

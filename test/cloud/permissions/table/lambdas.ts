@@ -1,6 +1,7 @@
 /** What the lambdas may do. */
 import { LAMBDA_NAMES } from '../../../../lib/cloud/lambda-names.ts';
 import { instance, instanceTypes } from '../../../../lib/core/catalogue/instances.ts';
+import { IMAGE } from './jobs.ts';
 import { LAMBDA_DATA } from './lambda-data.ts';
 import type { Row } from './row.ts';
 
@@ -114,6 +115,15 @@ const SAGEMAKER: readonly Row[] = [
   },
 ];
 
+const IMAGES: readonly Row[] = [
+  {
+    who: 'plan-run',
+    may: 'ecr:DescribeImages',
+    on: IMAGE,
+    why: 'checks that the image exists in a format that SageMaker serves, before any job is paid for',
+  },
+];
+
 const MESSAGES: readonly Row[] = [
   {
     who: 'start-run',
@@ -143,4 +153,11 @@ const MESSAGES: readonly Row[] = [
   },
 ];
 
-export const LAMBDAS: readonly Row[] = [...OWN_LOG, ...LAMBDA_DATA, ...RECORDS, ...SAGEMAKER, ...MESSAGES];
+export const LAMBDAS: readonly Row[] = [
+  ...OWN_LOG,
+  ...LAMBDA_DATA,
+  ...RECORDS,
+  ...SAGEMAKER,
+  ...IMAGES,
+  ...MESSAGES,
+];
