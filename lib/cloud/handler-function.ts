@@ -1,13 +1,13 @@
 /** A lambda with its own role and log group. */
 
 import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Code, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda';
-import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations';
+import { Architecture, Code, type IDestination, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { LambdaName } from './lambda-names.ts';
+import { allow } from './permissions.ts';
 
 /** Properties that all lambdas of a stack share. */
 export interface HandlerDefaults {
@@ -56,9 +56,17 @@ export class HandlerFunction extends Construct {
       environment: props.environment,
       role,
       logGroup,
-      ...(props.failures === undefined
-        ? {}
-        : { onFailure: new SqsDestination(props.failures), retryAttempts: 2 }),
+      ...(props.failures === undefined ? {} : { onFailure: failuresTo(props.failures), retryAttempts: 2 }),
     });
   }
+}
+
+/** Lambda only sends to the queue. CDK's own destination also lets the role look it up by name and read its settings. */
+function failuresTo(queue: IQueue): IDestination {
+  return {
+    bind: (_, { role }) => {
+      role?.addToPrincipalPolicy(allow(['sqs:SendMessage'], [queue.queueArn]));
+      return { destination: queue.queueArn };
+    },
+  };
 }

@@ -40,7 +40,7 @@ export class JobRole extends Construct {
       'runs/*/generated/*/pictures/*',
       'runs/*/failures/*',
     ];
-    this.role.addToPolicy(onObjects(bucket, ['s3:PutObject', 's3:AbortMultipartUpload'], written));
+    this.role.addToPolicy(onObjects(bucket, ['s3:PutObject'], written));
     // SageMaker mirrors the checkpoint folder including deletions; a synthesis job on spot instances uses the prefix
     // of the pictures as its checkpoint folder.
     const mirrored = ['runs/*/checkpoints/*', 'runs/*/pictures/synthesize/*'];

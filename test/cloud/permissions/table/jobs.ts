@@ -57,7 +57,7 @@ const DATA: readonly Row[] = [
   },
   {
     who: 'jobs',
-    may: ['s3:PutObject', 's3:AbortMultipartUpload'],
+    may: 's3:PutObject',
     on: objects(
       'runs/*/jobs/*',
       'runs/*/checkpoints/*',

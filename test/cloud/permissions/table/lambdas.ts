@@ -147,7 +147,7 @@ const MESSAGES: readonly Row[] = [
   { who: ['end-run', 'publish-run'], may: 'sns:Publish', on: 'topic', why: 'notifies the user' },
   {
     who: ['start-run', 'complete-job', 'end-run'],
-    may: ['sqs:SendMessage', 'sqs:GetQueueAttributes', 'sqs:GetQueueUrl'],
+    may: 'sqs:SendMessage',
     on: 'queue',
     why: 'Lambda sends events that failed three times, in the name of the role',
   },
