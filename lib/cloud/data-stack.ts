@@ -37,7 +37,7 @@ export class DataStack extends Stack {
     });
     const { bucket } = new DataBucket(this, 'Data', { removable: settings.removeData && !production });
     const { table } = new RunTable(this, 'Runs', { retain: production });
-    const { topic } = new Notifications(this, 'Notifications');
+    const { topic } = new Notifications(this, 'Notifications', { retain: production });
     this.addOutput('BucketName', bucket.bucketName, 'Photos in, reports out');
     this.addOutput('TableName', table.tableName, 'Runs and their jobs');
     this.addOutput('TopicArn', topic.topicArn, 'Notifies when a run ends');

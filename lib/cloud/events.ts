@@ -1,7 +1,5 @@
 /** The EventBridge rules that call lambdas, and the queue for events that could not be delivered. */
 
-import { Alarm, ComparisonOperator, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
-import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import { type EventPattern, Match, Rule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
@@ -9,32 +7,39 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
-import { Duration } from 'aws-cdk-lib/core';
+import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { JOB_PREFIX } from '../core/names.ts';
+import { COUNTED, OccurrenceAlarm } from './alarms.ts';
 
-/** The dead-letter queue for events, with an alarm that notifies as soon as it has a message. */
+export interface EventDeadLetterQueueProps {
+  readonly topic: ITopic;
+  /** Keep the queue, with the events in it, when the stack is deleted. @default - delete it with the stack */
+  readonly retain?: boolean;
+}
+
+/** The dead-letter queue for events, with an alarm that notifies of each new message. */
 export class EventDeadLetterQueue extends Construct {
   readonly queue: Queue;
 
-  constructor(scope: Construct, id: string, { topic }: { readonly topic: ITopic }) {
+  constructor(scope: Construct, id: string, { topic, retain = false }: EventDeadLetterQueueProps) {
     super(scope, id);
     this.queue = new Queue(this, 'Resource', {
       enforceSSL: true,
       encryption: QueueEncryption.SQS_MANAGED,
       // The longest that SQS allows.
       retentionPeriod: Duration.days(14),
+      removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
-    const alarm = new Alarm(this, 'Alarm', {
-      alarmDescription:
-        'Proxytune missed an event: a run may not have started, or a failed run may not have been cleaned up',
-      metric: this.queue.metricApproximateNumberOfMessagesVisible({ period: Duration.minutes(5) }),
-      threshold: 0,
-      comparisonOperator: ComparisonOperator.GREATER_THAN_THRESHOLD,
-      evaluationPeriods: 1,
-      treatMissingData: TreatMissingData.NOT_BREACHING,
+    new OccurrenceAlarm(this, 'Alarm', {
+      description:
+        'Proxytune missed an event: a run may not have started, or a failed run may not have been cleaned up. ' +
+        'The event stays in the queue for 14 days',
+      // The messages that arrive, not those that are there: nothing takes them out of the queue, so the alarm would
+      // stay on for 14 days and not notify of any other event.
+      metric: this.queue.metricNumberOfMessagesSent(COUNTED),
+      topic,
     });
-    alarm.addAlarmAction(new SnsAction(topic));
   }
 }
 

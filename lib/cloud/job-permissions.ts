@@ -19,17 +19,21 @@ export function createJobs(
   const training = ourSageMaker(scope, 'training-job');
   const transform = ourSageMaker(scope, 'transform-job');
   const model = ourSageMaker(scope, 'model');
-  const offered = (kind: 'training' | 'transform') => instanceTypes.filter((type) => instance(type)[kind]);
+  // ForAllValues is also true of a request without any instance type, hence the second condition.
+  const offered = (kind: 'training' | 'transform') => ({
+    'ForAllValues:StringEquals': {
+      'sagemaker:InstanceTypes': instanceTypes.filter((type) => instance(type)[kind]),
+    },
+    Null: { 'sagemaker:InstanceTypes': 'false' },
+  });
   return [
     allow(['sagemaker:CreateTrainingJob'], [training], {
-      'ForAllValues:StringEquals': { 'sagemaker:InstanceTypes': offered('training') },
+      ...offered('training'),
       NumericLessThanEquals: { 'sagemaker:MaxRuntimeInSeconds': STAGE_TIMEOUT.toSeconds() },
       // Code that trains on users' photos must not be able to send them anywhere.
       Bool: { 'sagemaker:NetworkIsolation': 'true' },
     }),
-    allow(['sagemaker:CreateTransformJob'], [transform, model], {
-      'ForAllValues:StringEquals': { 'sagemaker:InstanceTypes': offered('transform') },
-    }),
+    allow(['sagemaker:CreateTransformJob'], [transform, model], offered('transform')),
     allow(['sagemaker:CreateModel'], [model]),
     // Required when a Create call has tags.
     allow(['sagemaker:AddTags'], [training, transform, model]),

@@ -32,7 +32,9 @@ const fields = z.strictObject({
   environment: z
     .enum(['development', 'production'])
     .default('development')
-    .describe('production: deleting the stack keeps all data, and the stack is protected from deletion'),
+    .describe(
+      'production: deleting a stack keeps bucket, table, topic, queue and logs, and the stacks are protected from deletion',
+    ),
   target: z
     .enum(['account', 'local'])
     .default('account')
@@ -64,7 +66,9 @@ const fields = z.strictObject({
     .describe('The instance types that may be started. Default: all of the catalogue'),
   removeData: flag
     .default(false)
-    .describe('Delete the bucket with the stack; CloudFormation does so only once it is empty'),
+    .describe(
+      'Delete the bucket with its stack, which fails until the bucket is empty, old versions included. Ignored in production',
+    ),
 });
 
 const KNOWN = Object.keys(fields.shape);

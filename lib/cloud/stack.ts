@@ -1,8 +1,9 @@
 /** The stack that computes: lambdas, state machine, rules and roles. What must not be lost is in `data-stack.ts`. */
 import { join } from 'node:path';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
+import { Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { RunAlarms } from './alarms.ts';
 import type { LambdaBundles } from './bundle-lambdas.ts';
 import type { DataStack } from './data-stack.ts';
 import { EventLambdas } from './event-lambdas.ts';
@@ -42,7 +43,10 @@ export class ProxytuneStack extends Stack {
       logRemoval: production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     };
     const { bucket, table, topic } = data.referFrom(this);
-    const deadLetterQueue = new EventDeadLetterQueue(this, 'EventQueue', { topic }).queue;
+    const deadLetterQueue = new EventDeadLetterQueue(this, 'EventQueue', {
+      topic,
+      retain: production,
+    }).queue;
     const image =
       settings.target === 'local'
         ? localImage(this, 'Image')
@@ -68,11 +72,15 @@ export class ProxytuneStack extends Stack {
       heartbeat: Duration.seconds(settings.heartbeatSeconds),
       retryWait: Duration.seconds(settings.retrySeconds),
       logGroup: new LogGroup(this, 'MachineLogs', {
+        // Groups with this prefix need no entry in the account's one policy for log delivery, whose 5,120 characters
+        // some ten machines fill. The last part of the stack's id is unique, also after a kept group of the same name.
+        logGroupName: `/aws/vendedlogs/states/${this.stackName}-${Fn.select(2, Fn.split('/', this.stackId))}`,
         retention: logs.logRetention,
         removalPolicy: logs.logRemoval,
       }),
     });
     const { machine } = this.machine;
+    new RunAlarms(this, 'Alarms', { machine, topic });
     const eventLambdas = new EventLambdas(this, 'EventLambdas', {
       ...logs,
       folders,

@@ -115,20 +115,72 @@ test('photos and results outlive the stack unless the settings say otherwise', (
   expect(theOnly(synthesize({ removeData: 'true' }).data, 'AWS::S3::Bucket').DeletionPolicy).toBe('Delete');
 });
 
-test('in production nothing is deleted with the stack, whatever the other settings', () => {
+/** The types whose resources hold what nothing else has; the other ones can be created again from the template. */
+const STATEFUL = [
+  'AWS::DynamoDB::Table',
+  'AWS::ECR::Repository',
+  'AWS::Logs::LogGroup',
+  'AWS::S3::Bucket',
+  'AWS::SNS::Topic',
+  'AWS::SQS::Queue',
+];
+const STATELESS = /::(Alarm|Rule|Policy|Role|EventInvokeConfig|Function|Permission|\w+Policy|StateMachine)$/;
+
+test('in production nothing with a state is deleted with its stack or replaced, whatever the other settings', () => {
   const synthesis = synthesize({ environment: 'production', removeData: 'true' });
-  const template = resourcesOfBoth(synthesis);
-  for (const type of ['AWS::S3::Bucket', 'AWS::DynamoDB::Table', 'AWS::Logs::LogGroup']) {
-    for (const [, resource] of resourcesOf(template, type)) expect(resource.DeletionPolicy).toBe('Retain');
+  const resources = Object.entries(resourcesOfBoth(synthesis).Resources);
+  const kept = resources.filter(([, { Type }]) => STATEFUL.includes(Type));
+  expect(kept.length).toBeGreaterThan(10);
+  for (const [id, { DeletionPolicy, UpdateReplacePolicy }] of kept) {
+    expect([id, DeletionPolicy, UpdateReplacePolicy]).toEqual([id, 'Retain', 'Retain']);
   }
+  const others = resources.filter(([, { Type }]) => !STATEFUL.includes(Type));
+  expect(others.map(([, { Type }]) => Type).filter((type) => !STATELESS.test(type))).toEqual([]);
   expect(synthesis.stacks.data.terminationProtection).toBe(true);
   expect(synthesis.stacks.compute.terminationProtection).toBe(true);
 });
 
-test('in development table and logs are deleted with the stack', () => {
-  for (const type of ['AWS::DynamoDB::Table', 'AWS::Logs::LogGroup']) {
-    for (const [, resource] of resourcesOf(account, type)) expect(resource.DeletionPolicy).toBe('Delete');
+test('in development everything but the bucket is deleted with its stack', () => {
+  const resources = Object.entries(account.Resources);
+  const kept = resources.filter(([, { DeletionPolicy }]) => DeletionPolicy === 'Retain');
+  expect(kept.map(([, { Type }]) => Type)).toEqual(['AWS::S3::Bucket']);
+});
+
+test('alarms notify of each new failure, and are over five minutes later', () => {
+  const alarms = resourcesOf(account, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties);
+  expect(alarms.map(({ MetricName }) => MetricName).sort()).toEqual([
+    'ExecutionsFailed',
+    'ExecutionsTimedOut',
+    'NumberOfMessagesSent',
+  ]);
+  const [topicId] = resourcesOf(account, 'AWS::SNS::Topic')[0] ?? [];
+  for (const alarm of alarms) {
+    expect(alarm).toMatchObject({
+      Period: 300,
+      Statistic: 'Sum',
+      Threshold: 0,
+      ComparisonOperator: 'GreaterThanThreshold',
+      EvaluationPeriods: 1,
+      TreatMissingData: 'notBreaching',
+    });
+    expect(alarm.AlarmActions.map(plain)).toEqual([`<${topicId}>`]);
   }
+  const [machineId] = resourcesOf(account, 'AWS::StepFunctions::StateMachine')[0] ?? [];
+  const watched = alarms.filter(({ Namespace }) => Namespace === 'AWS/States');
+  for (const { Dimensions } of watched) {
+    expect(Dimensions).toEqual([{ Name: 'StateMachineArn', Value: { Ref: machineId } }]);
+  }
+});
+
+test('the log of the machine has the name for which AWS needs no policy of the account, unique to the stack', () => {
+  const machine = theOnly(account, 'AWS::StepFunctions::StateMachine').Properties;
+  const destination = machine.LoggingConfiguration.Destinations[0].CloudWatchLogsLogGroup.LogGroupArn;
+  const [id] = plain(destination).match(/(?<=<)\w+(?=\.Arn>)/) ?? [];
+  const name = account.Resources[id ?? '']?.Properties.LogGroupName;
+  expect(name['Fn::Join'][1][0]).toBe('/aws/vendedlogs/states/Proxytune-');
+  expect(name['Fn::Join'][1][1]).toEqual({
+    'Fn::Select': [2, { 'Fn::Split': ['/', { Ref: 'AWS::StackId' }] }],
+  });
 });
 
 test('the table is billed per request and has point-in-time recovery', () => {

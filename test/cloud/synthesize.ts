@@ -12,6 +12,7 @@ export interface Resource {
   // biome-ignore lint/suspicious/noExplicitAny: a template's properties have as many shapes as CloudFormation has types
   readonly Properties: any;
   readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
 }
 
 export interface Template {

@@ -33,6 +33,7 @@ test('training is limited: known types, bounded time, no network', () => {
   const known = expect.arrayContaining(['ml.g5.xlarge']);
   expect(conditionsOf('start-job', 'sagemaker:CreateTrainingJob')).toEqual({
     'ForAllValues:StringEquals sagemaker:InstanceTypes': known,
+    'Null sagemaker:InstanceTypes': ['false'],
     'NumericLessThanEquals sagemaker:MaxRuntimeInSeconds': [String(72 * 3600)],
     'Bool sagemaker:NetworkIsolation': ['true'],
   });

@@ -57,6 +57,7 @@ const SAGEMAKER: readonly Row[] = [
     on: TRAINING_JOBS,
     if: {
       'ForAllValues:StringEquals sagemaker:InstanceTypes': offeredFor('training'),
+      'Null sagemaker:InstanceTypes': 'false',
       'NumericLessThanEquals sagemaker:MaxRuntimeInSeconds': String(72 * 3600),
       'Bool sagemaker:NetworkIsolation': 'true',
     },
@@ -66,7 +67,10 @@ const SAGEMAKER: readonly Row[] = [
     who: 'start-job',
     may: 'sagemaker:CreateTransformJob',
     on: [TRANSFORM_JOBS, MODELS],
-    if: { 'ForAllValues:StringEquals sagemaker:InstanceTypes': offeredFor('transform') },
+    if: {
+      'ForAllValues:StringEquals sagemaker:InstanceTypes': offeredFor('transform'),
+      'Null sagemaker:InstanceTypes': 'false',
+    },
     why: 'SageMaker asks for the job and for the model that it uses',
   },
   { who: 'start-job', may: 'sagemaker:CreateModel', on: MODELS, why: 'a transform requires a model' },
