@@ -1,12 +1,14 @@
 import type { Clock } from './clock.ts';
 import { parseDefinition } from './definition/validate.ts';
 import { Interruption } from './errors.ts';
-import { History, type HistoryEvent, HistoryWriter } from './history.ts';
+import { History, type HistoryEvent } from './history.ts';
+import { HistoryWriter } from './history-writer.ts';
 import { asStateError } from './interpreter/retry-catch.ts';
 import { runBlock } from './interpreter/run-block.ts';
 import { type ExecutionContext, Variables } from './interpreter/scope.ts';
 import type { Json } from './json.ts';
-import type { ExecutionRecord, ExecutionStatus, MachineRecord } from './store.ts';
+import type { Progress } from './progress.ts';
+import type { ExecutionRecord, ExecutionStatus, MachineRecord, Redrive } from './store.ts';
 
 /** The parts of the service that an execution needs. */
 export interface ExecutionHost
@@ -45,7 +47,8 @@ export class Execution {
   readonly #history: History;
   readonly #clock: Clock;
   readonly #host: ExecutionHost;
-  readonly #stop = new AbortController();
+  /** Replaced by a redrive: each attempt to run the machine has its own. */
+  #stop = new AbortController();
   #lastSave = 0;
 
   private constructor(record: ExecutionRecord, host: ExecutionHost) {
@@ -65,14 +68,14 @@ export class Execution {
   ): Execution {
     const startDate = host.clock.now();
     const execution = new Execution(
-      { executionArn: arn, name, machine, status: 'RUNNING', startDate, input, events: [] },
+      { executionArn: arn, name, machine, status: 'RUNNING', startDate, input, events: [], progress: {} },
       host,
     );
     const details = { input, inputDetails: { truncated: false }, roleArn: machine.roleArn };
     execution.#history.add('ExecutionStarted', 0, { executionStartedEventDetails: details });
     execution.#save();
     host.publishStatus(execution.record);
-    void execution.#run();
+    void execution.#run({}, 0);
     return execution;
   }
 
@@ -87,7 +90,7 @@ export class Execution {
       execution.end('ABORTED', {
         error: 'Local.ServiceStopped',
         cause:
-          'The local Step Functions service was stopped while this execution was running. Start it again under a new name.',
+          'The local Step Functions service was stopped while this execution was running. Redrive it, or start it again under a new name.',
       });
     }
     return execution;
@@ -107,6 +110,27 @@ export class Execution {
     this.#stop.abort(new Interruption(`the execution is ${status}`));
   }
 
+  /**
+   * Runs the execution again from the state that did not succeed, with its input and with all retries.
+   * @param clientToken the caller's name for the request
+   */
+  redrive(clientToken: string | undefined): void {
+    const { stopDate: _stopDate, output: _output, error: _error, cause: _cause, ...rest } = this.#record;
+    const progress = structuredClone(rest.progress ?? {});
+    const redrive: Redrive = {
+      count: (rest.redrive?.count ?? 0) + 1,
+      date: this.#clock.now(),
+      ...(clientToken !== undefined && { clientToken }),
+    };
+    this.#record = { ...rest, status: 'RUNNING', progress, redrive };
+    this.#stop = new AbortController();
+    const details = { executionRedrivenEventDetails: { redriveCount: redrive.count } };
+    const event = this.#history.reopen('ExecutionRedriven', details);
+    this.#save();
+    this.#host.publishStatus(this.record);
+    void this.#run(progress, event);
+  }
+
   /** Stops because the service closes: the record stays RUNNING for the next service process. */
   suspend(): void {
     if (this.#record.status !== 'RUNNING') return;
@@ -114,19 +138,26 @@ export class Execution {
     this.#save();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
+  /** @param lastEvent the event that the first one of this attempt follows */
+  async #run(progress: Progress, lastEvent: number): Promise<void> {
+    const stop = this.#stop;
+    const { signal } = stop;
+    this.#record = { ...this.#record, progress };
     let cancelTimeout = (): void => {};
     try {
       // Parsed again from the record, which has the definition as it was at the start.
       const machine = parseDefinition(this.#record.machine.definition);
       cancelTimeout = this.#startTimeout(machine.TimeoutSeconds);
-      const history = new HistoryWriter(this.#history, 0, signal);
-      const scope = { execution: this.#createContext(), variables: new Variables(), history, signal };
-      const output = await runBlock(machine, JSON.parse(this.#record.input) as Json, scope);
-      this.#finish('SUCCEEDED', { output: JSON.stringify(output) });
+      const output = await runBlock(machine, JSON.parse(this.#record.input) as Json, {
+        execution: this.#createContext(),
+        variables: new Variables(),
+        history: new HistoryWriter(this.#history, lastEvent, signal),
+        progress,
+        signal,
+      });
+      if (this.#stop === stop) this.#finish('SUCCEEDED', { output: JSON.stringify(output) });
     } catch (error) {
-      if (error instanceof Interruption) return;
+      if (error instanceof Interruption || this.#stop !== stop) return;
       this.#finish('FAILED', asStateError(error).details);
     } finally {
       cancelTimeout();
@@ -139,7 +170,7 @@ export class Execution {
   }
 
   #createContext(): ExecutionContext {
-    const { executionArn, name, machine, startDate, input } = this.#record;
+    const { executionArn, name, machine, startDate, input, redrive } = this.#record;
     return {
       ...this.#host,
       executionArn,
@@ -151,7 +182,8 @@ export class Execution {
           Name: name,
           RoleArn: machine.roleArn,
           StartTime: new Date(startDate).toISOString(),
-          RedriveCount: 0,
+          RedriveCount: redrive?.count ?? 0,
+          ...(redrive && { RedriveTime: new Date(redrive.date).toISOString() }),
         },
         StateMachine: { Id: machine.stateMachineArn, Name: machine.name },
       },

@@ -14,7 +14,7 @@ export interface HistoryEvent {
 }
 
 /** Step Functions fails an execution whose history grows beyond this. */
-const MAX_EVENTS = 25_000;
+export const MAX_EVENTS = 25_000;
 
 /** The events of an execution so far. */
 export class History {
@@ -54,44 +54,10 @@ export class History {
     this.add(type, chained ? this.events.length : 0, details);
     this.#closed = true;
   }
-}
 
-/** Writes the events of one scope, each of which refers to the scope's previous event. */
-export class HistoryWriter {
-  readonly #history: History;
-  readonly #signal: AbortSignal;
-  #last: number;
-
-  constructor(history: History, last: number, signal: AbortSignal) {
-    this.#history = history;
-    this.#last = last;
-    this.#signal = signal;
-  }
-
-  /** The id of the scope's last event; 0 at the beginning of an execution. */
-  get last(): number {
-    return this.#last;
-  }
-
-  /**
-   * Adds an event.
-   * @param after the previous event in the chain
-   * @returns its id
-   * @throws Interruption if the scope must stop
-   */
-  record(type: string, details?: JsonObject, after: number = this.#last): number {
-    this.#signal.throwIfAborted();
-    this.#last = this.#history.add(type, after, details);
-    return this.#last;
-  }
-
-  /** Creates the writer of a branch that starts here. */
-  fork(signal: AbortSignal): HistoryWriter {
-    return new HistoryWriter(this.#history, this.#last, signal);
-  }
-
-  /** Makes the next event follow the last one of all branches. */
-  join(): void {
-    this.#last = this.#history.events.length;
+  /** Continues a history that has ended. @returns the id of the new event */
+  reopen(type: string, details: JsonObject): number {
+    this.#closed = false;
+    return this.add(type, this.events.length, details);
   }
 }

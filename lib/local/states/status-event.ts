@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { AwsEnvironment } from './names.ts';
+import { redriveStatus } from './redrive.ts';
 import type { ExecutionRecord } from './store.ts';
 
 /** An event as EventBridge delivers it. */
@@ -23,7 +24,9 @@ export function statusChangeEvent(
   environment: AwsEnvironment,
   execution: ExecutionRecord,
 ): StatusChangeEvent {
-  const { executionArn, machine, name, status, startDate, stopDate, input, output, error, cause } = execution;
+  const { executionArn, machine, name, status, startDate, stopDate, input, output, error, cause, redrive } =
+    execution;
+  const changed = stopDate ?? redrive?.date ?? startDate;
   const included = Buffer.byteLength(input + (output ?? ''), 'utf8') <= MAX_EVENT_BYTES;
   return {
     version: '0',
@@ -32,7 +35,7 @@ export function statusChangeEvent(
     'detail-type': 'Step Functions Execution Status Change',
     account: environment.account,
     region: environment.region,
-    time: `${new Date(stopDate ?? startDate).toISOString().slice(0, 19)}Z`,
+    time: `${new Date(changed).toISOString().slice(0, 19)}Z`,
     resources: [executionArn],
     detail: {
       executionArn,
@@ -45,10 +48,10 @@ export function statusChangeEvent(
       output: included ? (output ?? null) : null,
       stateMachineVersionArn: null,
       stateMachineAliasArn: null,
-      redriveCount: 0,
-      redriveDate: null,
-      redriveStatus: null,
+      redriveCount: redrive?.count ?? 0,
+      redriveDate: redrive?.date ?? null,
       redriveStatusReason: null,
+      ...redriveStatus(execution, changed),
       inputDetails: { included },
       outputDetails: output === undefined ? null : { included },
       error: error ?? null,

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { ProxytuneError } from '../../core/errors.ts';
 import type { HistoryEvent } from './history.ts';
 import type { JsonObject } from './json.ts';
+import type { Progress } from './progress.ts';
 
 export type ExecutionStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
 
@@ -34,6 +35,19 @@ export interface ExecutionRecord {
   readonly error?: string;
   readonly cause?: string;
   readonly events: readonly HistoryEvent[];
+  /** Where the execution is, or where it ended. */
+  readonly progress?: Progress;
+  /** Absent before the first redrive. */
+  readonly redrive?: Redrive;
+}
+
+/** The redrives of an execution. */
+export interface Redrive {
+  readonly count: number;
+  /** The time of the last one. */
+  readonly date: number;
+  /** The caller's name for the last request, which makes it idempotent. */
+  readonly clientToken?: string;
 }
 
 /**

@@ -170,8 +170,10 @@ describe('Parallel', () => {
     await until(() => tokens.length === 1);
     await cloud.clock.advance(10);
     expect(await cloud.ended(arn)).toMatchObject({ status: 'FAILED', error: 'Stop' });
-    expect((await cloud.types(arn)).slice(-3)).toEqual([
+    expect((await cloud.types(arn)).slice(-5)).toEqual([
       'FailStateEntered',
+      'TaskStateAborted',
+      'ParallelStateAborted',
       'ParallelStateFailed',
       'ExecutionFailed',
     ]);

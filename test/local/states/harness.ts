@@ -169,6 +169,16 @@ export class Harness {
     );
   }
 
+  /** The history as lines of id, previous id, type and, if present, error and cause. */
+  async lines(executionArn: string): Promise<string[]> {
+    return (await this.history(executionArn)).map((event) => {
+      const key = Object.keys(event).find((name) => name.endsWith('EventDetails'));
+      const { error, cause } = Object(event[key as keyof HistoryEvent]) as { error?: string; cause?: string };
+      const parts = [event.id, event.previousEventId, event.type, error, cause && 'with a cause'];
+      return parts.filter((part) => part !== undefined).join(' ');
+    });
+  }
+
   async types(executionArn: string): Promise<string[]> {
     return (await this.history(executionArn)).map(({ type }) => String(type));
   }

@@ -4,12 +4,12 @@ import {
   DescribeStateMachineCommand,
   DescribeStateMachineForExecutionCommand,
   GetExecutionHistoryCommand,
+  ListActivitiesCommand,
   ListExecutionsCommand,
   ListStateMachinesCommand,
   ListTagsForResourceCommand,
   paginateGetExecutionHistory,
   paginateListExecutions,
-  RedriveExecutionCommand,
   SendTaskSuccessCommand,
   StartExecutionCommand,
   StopExecutionCommand,
@@ -372,7 +372,7 @@ describe('the protocol', () => {
   });
 
   it('reports an unknown operation', async () => {
-    await expect(cloud.sfn.send(new RedriveExecutionCommand({ executionArn: 'x' }))).rejects.toMatchObject({
+    await expect(cloud.sfn.send(new ListActivitiesCommand({}))).rejects.toMatchObject({
       name: 'UnknownOperationException',
     });
   });

@@ -31,16 +31,6 @@ const caughtBy = (...errors: string[]): Record<string, unknown> => ({
 });
 const Caught = pass();
 
-/** The history as lines of id, previous id, type and, if present, error and cause. */
-async function lines(arn: string): Promise<string[]> {
-  return (await cloud.history(arn)).map((event) => {
-    const key = Object.keys(event).find((name) => name.endsWith('EventDetails'));
-    const { error, cause } = Object(event[key as keyof typeof event]) as { error?: string; cause?: string };
-    const parts = [event.id, event.previousEventId, event.type, error, cause && 'with a cause'];
-    return parts.filter((part) => part !== undefined).join(' ');
-  });
-}
-
 describe('timeouts', () => {
   it('a missed heartbeat is States.Timeout in the history (test_heartbeat_timeout)', async () => {
     const arn = await cloud.start({
@@ -52,7 +42,7 @@ describe('timeouts', () => {
     const execution = await cloud.ended(arn);
     expect(execution).toMatchObject({ status: 'FAILED', error: 'States.Timeout' });
     expect(execution.cause).toBeUndefined();
-    expect(await lines(arn)).toEqual([
+    expect(await cloud.lines(arn)).toEqual([
       '1 0 ExecutionStarted',
       '2 0 TaskStateEntered',
       '3 2 TaskScheduled',
@@ -75,7 +65,7 @@ describe('timeouts', () => {
     await until(async () => (await cloud.types(arn)).includes('TaskStarted'));
     await cloud.clock.advance(5);
     expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ Error: 'States.Timeout', Cause: '' });
-    expect((await lines(arn))[4]).toBe('5 4 TaskTimedOut States.Timeout');
+    expect((await cloud.lines(arn))[4]).toBe('5 4 TaskTimedOut States.Timeout');
   });
 
   it('an execution that timed out has no error (test_global_timeout)', async () => {
@@ -121,7 +111,7 @@ describe('a result over 256 KiB', () => {
         Cause:
           "The state/task 'lambda' returned a result with a size exceeding the maximum number of bytes service limit.",
       });
-      expect(await lines(arn)).toEqual([
+      expect(await cloud.lines(arn)).toEqual([
         '1 0 ExecutionStarted',
         '2 0 TaskStateEntered',
         '3 2 TaskScheduled',
@@ -160,7 +150,7 @@ describe('a failed evaluation', () => {
     ]);
     const [, , failed] = await cloud.history(arn);
     expect(failed?.evaluationFailedEventDetails).toEqual({ error, cause, location, state: 'State0' });
-    expect(await lines(arn)).toEqual([
+    expect(await cloud.lines(arn)).toEqual([
       '1 0 ExecutionStarted',
       `2 0 ${state.Type}StateEntered`,
       '3 0 EvaluationFailed States.QueryEvaluationError with a cause',
@@ -189,7 +179,7 @@ describe('Wait', () => {
   it('waits for 24,855 days (test_timestamp_too_far_in_future_boundary)', async () => {
     const arn = await cloud.start(until24855(24_855));
     await until(() => cloud.clock.nextIn !== undefined);
-    expect(await lines(arn)).toEqual(['1 0 ExecutionStarted', '2 0 WaitStateEntered']);
+    expect(await cloud.lines(arn)).toEqual(['1 0 ExecutionStarted', '2 0 WaitStateEntered']);
   });
 
   it('fails for a day more (test_timestamp_too_far_in_future_boundary)', async () => {
@@ -200,7 +190,7 @@ describe('Wait', () => {
       cause:
         "An error occurred while executing the state 'State_1' (entered at the event id #2). Wait state delay is too long.",
     });
-    expect(await lines(arn)).toEqual([
+    expect(await cloud.lines(arn)).toEqual([
       '1 0 ExecutionStarted',
       '2 0 WaitStateEntered',
       '3 2 ExecutionFailed States.Runtime with a cause',
@@ -220,7 +210,7 @@ describe('Wait', () => {
       error: 'States.QueryEvaluationError',
       cause: `An error occurred while executing the state 'State_1' (entered at the event id #2). The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format string: ${time}`,
     });
-    expect((await lines(arn)).slice(1, 3)).toEqual([
+    expect((await cloud.lines(arn)).slice(1, 3)).toEqual([
       '2 0 WaitStateEntered',
       '3 2 EvaluationFailed States.QueryEvaluationError with a cause',
     ]);
@@ -231,5 +221,9 @@ it('an execution that is stopped ends without closing its states (test_stop_exec
   const arn = await cloud.start({ State_1: { Type: 'Wait', Seconds: 60, End: true } });
   await until(() => cloud.clock.nextIn !== undefined);
   await cloud.sfn.send(new StopExecutionCommand({ executionArn: arn }));
-  expect(await lines(arn)).toEqual(['1 0 ExecutionStarted', '2 0 WaitStateEntered', '3 0 ExecutionAborted']);
+  expect(await cloud.lines(arn)).toEqual([
+    '1 0 ExecutionStarted',
+    '2 0 WaitStateEntered',
+    '3 0 ExecutionAborted',
+  ]);
 });

@@ -4,13 +4,18 @@ import type { Execution } from '../execution.ts';
 import type { HistoryEvent } from '../history.ts';
 import { MAX_PAYLOAD_BYTES, parseJson, textBytes } from '../json.ts';
 import { checkArn, checkName, executionArn } from '../names.ts';
+import { redriveStatus } from '../redrive.ts';
 import type { Registry } from '../registry.ts';
+import type { ExecutionRecord } from '../store.ts';
 import { describe, findMachine } from './machines.ts';
 import type { Operation } from './operation.ts';
 import type { Request } from './request.ts';
 
 const STATUSES = ['RUNNING', 'SUCCEEDED', 'FAILED', 'TIMED_OUT', 'ABORTED'];
 const included = { included: true };
+
+/** The time in which a redrive with the same client token is the same one (API reference). */
+const SAME_REDRIVE_MS = 15 * 60 * 1000;
 
 function findExecution(request: Request, registry: Registry): Execution {
   const arn = checkArn(request.text('executionArn', 256), 'execution');
@@ -64,6 +69,7 @@ const StopExecution: Operation = (request, registry) => {
 };
 
 const DescribeExecution: Operation = (request, registry) => {
+  const { record } = findExecution(request, registry);
   const {
     executionArn: arn,
     machine,
@@ -75,7 +81,7 @@ const DescribeExecution: Operation = (request, registry) => {
     output,
     error,
     cause,
-  } = findExecution(request, registry).record;
+  } = record;
   return {
     executionArn: arn,
     stateMachineArn: machine.stateMachineArn,
@@ -88,10 +94,30 @@ const DescribeExecution: Operation = (request, registry) => {
     ...(output !== undefined && { output, outputDetails: included }),
     ...(error !== undefined && { error }),
     ...(cause !== undefined && { cause }),
-    redriveCount: 0,
-    redriveStatus: 'NOT_REDRIVABLE',
-    redriveStatusReason: 'The local Step Functions service cannot redrive executions',
+    ...redrivesOf(record),
+    ...redriveStatus(record, registry.clock.now()),
   };
+};
+
+function redrivesOf({ redrive }: ExecutionRecord): { redriveCount: number; redriveDate?: number } {
+  return {
+    redriveCount: redrive?.count ?? 0,
+    ...(redrive && { redriveDate: redrive.date / 1000 }),
+  };
+}
+
+const RedriveExecution: Operation = (request, registry) => {
+  const execution = findExecution(request, registry);
+  const clientToken = request.optionalText('clientToken', 64, 1);
+  const now = registry.clock.now();
+  const last = execution.record.redrive;
+  const repeated = clientToken !== undefined && clientToken === last?.clientToken;
+  if (last && repeated && now - last.date <= SAME_REDRIVE_MS) return { redriveDate: last.date / 1000 };
+  const status = redriveStatus(execution.record, now);
+  if (status.redriveStatus === 'NOT_REDRIVABLE')
+    throw new ApiError('ExecutionNotRedrivable', status.redriveStatusReason);
+  execution.redrive(clientToken);
+  return { redriveDate: now / 1000 };
 };
 
 const DescribeStateMachineForExecution: Operation = (request, registry) => {
@@ -110,13 +136,14 @@ const ListExecutions: Operation = (request, registry) => {
     .filter(({ status }) => filter === undefined || status === filter)
     .sort((a, b) => b.startDate - a.startDate);
   const { page, ...more } = request.page(newestFirst);
-  const executions = page.map(({ executionArn: arn, name, status, startDate, stopDate }) => ({
-    executionArn: arn,
+  const executions = page.map((record) => ({
+    executionArn: record.executionArn,
     stateMachineArn: machine.stateMachineArn,
-    name,
-    status,
-    startDate: startDate / 1000,
-    ...(stopDate !== undefined && { stopDate: stopDate / 1000 }),
+    name: record.name,
+    status: record.status,
+    startDate: record.startDate / 1000,
+    ...(record.stopDate !== undefined && { stopDate: record.stopDate / 1000 }),
+    ...redrivesOf(record),
   }));
   return { executions, ...more };
 };
@@ -150,6 +177,7 @@ export const executionOperations = {
   StopExecution,
   DescribeExecution,
   DescribeStateMachineForExecution,
+  RedriveExecution,
   ListExecutions,
   GetExecutionHistory,
 };

@@ -1,6 +1,7 @@
 import type { Block, MapState, ParallelState } from '../definition/types.ts';
 import { Interruption } from '../errors.ts';
 import type { Json, JsonObject } from '../json.ts';
+import type { Progress } from '../progress.ts';
 import { type Scope, Variables } from './scope.ts';
 import { type Extra, isInteger, isList, type StateExecution } from './state-execution.ts';
 
@@ -22,9 +23,13 @@ export async function attemptParallel(
     state.Arguments === undefined
       ? input
       : await current.evaluate(state.Arguments, '/Arguments', { retryCount });
-  scope.history.record('ParallelStateStarted');
-  const branches = state.Branches.map((block) => (child: Scope) => runBlock(block, branchInput, child));
-  return recordEnd(scope, 'Parallel', () => runConcurrently(scope, branches, branches.length));
+  if (!scope.progress.branches) scope.history.record('ParallelStateStarted');
+  const branches = state.Branches.map((block) => ({
+    run: (child: Scope) => runBlock(block, branchInput, child),
+  }));
+  const outputs = await runConcurrently(scope, branches, branches.length);
+  scope.history.recordAside('ParallelStateSucceeded');
+  return outputs;
 }
 
 /** Runs the processor once for every item. Returns the outputs in the order of the items. */
@@ -53,17 +58,23 @@ export async function attemptMap(
         : await current.evaluate(state.ItemSelector, '/ItemSelector', { ...extra, map });
     selected.push({ input, map });
   }
-  scope.history.record('MapStateStarted', { mapStateStartedEventDetails: { length: items.length } });
-  const iterations = selected.map(
-    ({ input, map }, index) =>
-      (child: Scope) =>
-        iterate(current.name, index, { ...child, map }, () =>
-          runBlock(state.ItemProcessor, input, { ...child, map }),
-        ),
-  );
-  return recordEnd(scope, 'Map', () =>
-    runConcurrently(scope, iterations, Math.min(concurrency || MAX_CONCURRENCY, MAX_CONCURRENCY)),
-  );
+  if (!scope.progress.branches)
+    scope.history.record('MapStateStarted', { mapStateStartedEventDetails: { length: items.length } });
+  const iterations = selected.map(({ input, map }, index) => {
+    const iteration = { name: current.name, index };
+    const run = async (child: Scope): Promise<Json> => {
+      if (!child.progress.at)
+        child.history.record('MapIterationStarted', { mapIterationStartedEventDetails: iteration });
+      const output = await runBlock(state.ItemProcessor, input, { ...child, map });
+      child.history.recordAside('MapIterationSucceeded', { mapIterationSucceededEventDetails: iteration });
+      return output;
+    };
+    return { run, iteration };
+  });
+  const most = Math.min(concurrency || MAX_CONCURRENCY, MAX_CONCURRENCY);
+  const outputs = await runConcurrently(scope, iterations, most);
+  scope.history.recordAside('MapStateSucceeded');
+  return outputs;
 }
 
 /** The items of a Map: its field Items, or its input, which is not an expression even if it looks like one. */
@@ -76,66 +87,59 @@ async function itemsOf(current: StateExecution, state: MapState, extra: Extra): 
   );
 }
 
-async function iterate(name: string, index: number, scope: Scope, run: () => Promise<Json>): Promise<Json> {
-  const details = { name, index };
-  scope.history.record('MapIterationStarted', { mapIterationStartedEventDetails: details });
-  try {
-    const output = await run();
-    scope.history.record('MapIterationSucceeded', { mapIterationSucceededEventDetails: details });
-    return output;
-  } catch (error) {
-    // An interrupted iteration cannot record: the history writer would throw the interruption again.
-    if (!(error instanceof Interruption))
-      scope.history.record('MapIterationFailed', { mapIterationFailedEventDetails: details });
-    throw error;
-  }
-}
-
-async function recordEnd(scope: Scope, type: 'Parallel' | 'Map', run: () => Promise<Json>): Promise<Json> {
-  try {
-    const outputs = await run();
-    scope.history.join();
-    scope.history.record(`${type}StateSucceeded`);
-    return outputs;
-  } catch (error) {
-    scope.history.join();
-    scope.history.record(`${type}StateFailed`);
-    throw error;
-  }
+/** One branch or iteration. */
+interface Job {
+  run(child: Scope): Promise<Json>;
+  /** Name and index of a Map's iteration, for its events. */
+  readonly iteration?: JsonObject;
 }
 
 /**
  * Runs jobs concurrently, each in its own scope. The first that fails stops the others, as in AWS: it cancels
  * their timers, tokens and further states. Lambda functions that are already running are not stopped.
+ * After a redrive, jobs that had succeeded are not run again.
  */
-async function runConcurrently(
-  scope: Scope,
-  jobs: readonly ((child: Scope) => Promise<Json>)[],
-  concurrency: number,
-): Promise<Json[]> {
+async function runConcurrently(scope: Scope, jobs: readonly Job[], concurrency: number): Promise<Json[]> {
   const siblings = new AbortController();
   const signal = AbortSignal.any([scope.signal, siblings.signal]);
   const outputs: Json[] = [];
-  const failures: unknown[] = [];
+  let failed: { readonly child: Scope; readonly error: unknown } | undefined;
+  const branches: Progress[] = scope.progress.branches ?? jobs.map(() => ({}));
+  scope.progress.branches = branches;
   const waiting = [...jobs.entries()];
   const work = async (): Promise<void> => {
+    let after = scope.history.last;
     for (let next = waiting.shift(); next && !signal.aborted; next = waiting.shift()) {
-      const [index, job] = next;
+      const [index, { run, iteration }] = next;
+      const progress = branches[index] ?? {};
+      if (progress.output !== undefined) {
+        outputs[index] = progress.output;
+        continue;
+      }
+      const child = {
+        execution: scope.execution,
+        variables: new Variables(scope.variables),
+        history: scope.history.fork(signal, iteration, after),
+        progress,
+        signal,
+      };
       try {
-        outputs[index] = await job({
-          execution: scope.execution,
-          variables: new Variables(scope.variables),
-          history: scope.history.fork(signal),
-          signal,
-        });
+        outputs[index] = await run(child);
+        child.history.finish();
+        // The next iteration of this worker follows this one.
+        after = child.history.last;
       } catch (error) {
-        failures.push(error);
+        failed ??= { child, error };
         siblings.abort(new Interruption('a sibling branch failed'));
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, jobs.length) }, work));
   scope.signal.throwIfAborted();
-  if (failures.length > 0) throw failures[0];
+  if (failed) {
+    scope.history.abortBranches(failed.child.history);
+    throw failed.error;
+  }
+  scope.history.join();
   return outputs;
 }

@@ -45,21 +45,29 @@ export async function withRetryAndCatch(
   attempt: (retryCount: number) => Promise<Json>,
 ): Promise<Outcome> {
   const used = new Map<Retrier, number>();
+  const { scope } = current;
   for (let retryCount = 0; ; retryCount++) {
+    let succeeded = false;
     try {
       const result = await attempt(retryCount);
+      succeeded = true;
       current.checkSize(result, 'the result');
       const shaped = await current.shape(state, '', result, { result, retryCount });
       return { ...shaped, next: state.Next };
     } catch (error) {
       const failure = asStateError(error);
+      // Only the branches that did not succeed are redriven, unless their results are too long together.
+      if (succeeded && failure.error === 'States.DataLimitExceeded') delete scope.progress.branches;
       // Only the first retrier that matches the error counts, even if its retries are used up.
       const retrier = state.Retry?.find(({ ErrorEquals }) => matchesError(ErrorEquals, failure));
       const before = retrier ? (used.get(retrier) ?? 0) : 0;
-      if (!retrier || before >= (retrier.MaxAttempts ?? 3))
+      if (!retrier || before >= (retrier.MaxAttempts ?? 3)) {
+        if (!succeeded && state.Type !== 'Task') scope.history.record(`${state.Type}StateFailed`);
         return applyCatch(current, state, failure, retryCount);
+      }
       used.set(retrier, before + 1);
-      await pause(current.scope, retryDelay(retrier, before, current.scope.execution.random()) * 1000);
+      await pause(scope, retryDelay(retrier, before, scope.execution.random()) * 1000);
+      delete scope.progress.branches;
     }
   }
 }

@@ -2,6 +2,7 @@ import { isTimestamp } from '../definition/state-shapes.ts';
 import type { Block, ChoiceState, FailState, State, WaitState } from '../definition/types.ts';
 import { StateError } from '../errors.ts';
 import type { Json } from '../json.ts';
+import { type EnteredEvent, enter, finish, type Position } from '../progress.ts';
 import { attemptMap, attemptParallel } from './branches.ts';
 import { withRetryAndCatch } from './retry-catch.ts';
 import { type Outcome, pause, type Scope } from './scope.ts';
@@ -20,19 +21,19 @@ const STATES_PER_TURN = 50;
  * @throws StateError if no state caught it, or Interruption
  */
 export async function runBlock(block: Block, input: Json, scope: Scope): Promise<Json> {
-  const { history, execution } = scope;
-  let name = block.StartAt;
-  let value = input;
+  const { history, execution, progress } = scope;
+  let resumed = progress.at;
+  if (resumed) scope.variables.assign(resumed.variables);
+  let name = resumed ? resumed.state : block.StartAt;
+  let value = resumed ? resumed.input : input;
   for (let count = 1; ; count++) {
     if (count % STATES_PER_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
     scope.signal.throwIfAborted();
     const state = block.States[name];
     if (!state) throw new StateError('States.Runtime', `The state '${name}' does not exist`);
-    const previous = history.last;
-    const id = history.record(`${state.Type}StateEntered`, {
-      stateEnteredEventDetails: { name, input: JSON.stringify(value), inputDetails: { truncated: false } },
-    });
-    const current = new StateExecution(scope, name, state, value, { id, previous });
+    const entered = resumed ? resume(scope, state, resumed) : enterState(scope, name, state, value);
+    resumed = undefined;
+    const current = new StateExecution(scope, name, state, value, entered);
     execution.checkpoint();
     const { output, assigned, next } = await runState(current, state);
     scope.signal.throwIfAborted();
@@ -49,10 +50,30 @@ export async function runBlock(block: Block, input: Json, scope: Scope): Promise
         }),
       },
     });
-    if (next === undefined) return output;
+    if (next === undefined) {
+      finish(progress, output);
+      return output;
+    }
     name = next;
     value = output;
   }
+}
+
+function enterState(scope: Scope, name: string, state: State, input: Json): EnteredEvent {
+  const { history, progress, variables } = scope;
+  const previous = history.last;
+  const id = history.record(`${state.Type}StateEntered`, {
+    stateEnteredEventDetails: { name, input: JSON.stringify(input), inputDetails: { truncated: false } },
+  });
+  enter(progress, { state: name, input, variables: variables.own, entered: { id, previous } });
+  return { id, previous };
+}
+
+/** Continues in a state of a redriven execution, without entering it again, except for a Fail state, as documented. */
+function resume(scope: Scope, state: State, { state: name, input, entered }: Position): EnteredEvent {
+  if (state.Type === 'Fail') return enterState(scope, name, state, input);
+  scope.history.resume(state.Type);
+  return entered;
 }
 
 async function runState(current: StateExecution, state: State): Promise<Outcome> {

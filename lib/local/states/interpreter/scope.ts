@@ -1,8 +1,9 @@
 import type { Slots } from '../../slots.ts';
 import type { Clock } from '../clock.ts';
-import type { HistoryWriter } from '../history.ts';
+import type { HistoryWriter } from '../history-writer.ts';
 import type { Json, JsonObject } from '../json.ts';
 import type { InvokeLambda } from '../lambda.ts';
+import type { Progress } from '../progress.ts';
 import type { TaskTokens } from '../tokens.ts';
 
 /** The values that all scopes of an execution share. */
@@ -29,6 +30,8 @@ export interface Scope {
   readonly execution: ExecutionContext;
   readonly variables: Variables;
   readonly history: HistoryWriter;
+  /** Updated by the scope. It has a position at the start if the scope continues after a redrive. */
+  readonly progress: Progress;
   /** Aborted with an Interruption when this scope must stop. */
   readonly signal: AbortSignal;
   /** The member `Map` of the context object, inside a Map iteration. */
@@ -42,6 +45,11 @@ export class Variables {
 
   constructor(outer?: Variables) {
     this.#outer = outer;
+  }
+
+  /** The scope's own variables, which later assignments do not change. */
+  get own(): JsonObject {
+    return this.#own;
   }
 
   /** All visible variables, as a copy that later assignments do not change. */

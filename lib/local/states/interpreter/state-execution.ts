@@ -2,14 +2,8 @@ import type { State } from '../definition/types.ts';
 import { QueryError, StateError } from '../errors.ts';
 import { evaluate, expressionIn } from '../expression.ts';
 import { type Json, type JsonObject, MAX_PAYLOAD_BYTES, textBytes } from '../json.ts';
+import type { EnteredEvent } from '../progress.ts';
 import type { Scope } from './scope.ts';
-
-/** The history event with which a state began. */
-export interface EnteredEvent {
-  readonly id: number;
-  /** The event before it. */
-  readonly previous: number;
-}
 
 /** Bindings besides input, context and variables; each is present where its field allows it. */
 export interface Extra {
