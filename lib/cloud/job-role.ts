@@ -35,9 +35,9 @@ export class JobRole extends Construct {
     const written = [
       'runs/*/jobs/*',
       'runs/*/checkpoints/*',
+      // Also `runs/*/generated/*/pictures/*`, because a `*` matches any text: images that were requested after the run.
+      // The request next to them must not be overwritten by the job.
       'runs/*/pictures/*',
-      // Images generated on request after the run; the request next to them must not be overwritten by the job.
-      'runs/*/generated/*/pictures/*',
       'runs/*/failures/*',
     ];
     this.role.addToPolicy(onObjects(bucket, ['s3:PutObject'], written));

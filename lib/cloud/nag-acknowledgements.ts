@@ -36,8 +36,6 @@ const SHARED_BY_RUNS =
   'Class images, generated without any photo and shared by runs with the same settings, which the `*` identifies.';
 const FILES_OF_A_RUN =
   'A run writes many files below this folder; the `*` are the names of the run and the file.';
-const FILES_OF_A_PROMPT =
-  'The `*` are the name of the run, the id of a prompt requested after it, and the files of its images.';
 const OUR_JOBS = `The \`*\` is the run, stage and attempt; only names that begin with ${JOB_PREFIX} match.`;
 const VERSIONS_OF_ONE_LAMBDA = 'The `*` is a version of this lambda; CDK grants the machine all of them.';
 
@@ -95,7 +93,6 @@ function objects(stacks: Stacks): Acknowledgement[] {
     on('JobRole', 'runs/*/checkpoints/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/pictures/*', FILES_OF_A_RUN),
     on('JobRole', 'runs/*/pictures/synthesize/*', FILES_OF_A_RUN),
-    on('JobRole', 'runs/*/generated/*/pictures/*', FILES_OF_A_PROMPT),
     on('JobRole', 'runs/*/failures/*', FILES_OF_A_RUN),
     on('ImportRole', 'models/*', 'The job may write any model of the catalogue, and nothing else.'),
     on('ImportRole', 'imports/*', 'The `*` is the job, and the files of its request and progress.'),

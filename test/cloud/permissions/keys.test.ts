@@ -74,7 +74,6 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   expect(keyPatterns('jobs', 's3:PutObject')).toEqual([
     'runs/*/checkpoints/*',
     'runs/*/failures/*',
-    'runs/*/generated/*/pictures/*',
     'runs/*/jobs/*',
     'runs/*/pictures/*',
   ]);

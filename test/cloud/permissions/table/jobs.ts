@@ -58,14 +58,8 @@ const DATA: readonly Row[] = [
   {
     who: 'jobs',
     may: 's3:PutObject',
-    on: objects(
-      'runs/*/jobs/*',
-      'runs/*/checkpoints/*',
-      'runs/*/pictures/*',
-      'runs/*/generated/*/pictures/*',
-      'runs/*/failures/*',
-    ),
-    why: 'writes its results, images, checkpoints and error; neither plans, nor references, nor reports',
+    on: objects('runs/*/jobs/*', 'runs/*/checkpoints/*', 'runs/*/pictures/*', 'runs/*/failures/*'),
+    why: 'writes its results, images (also those generated after the run), checkpoints and error; neither plans, nor references, nor reports',
   },
   {
     who: 'jobs',
