@@ -59,7 +59,7 @@ export class HistoryWriter {
     return branch;
   }
 
-  /** Marks the scope as complete, so that the failure of another one no longer affects it. */
+  /** Completes the scope, so that the failure of another one no longer affects it. */
   finish(): void {
     this.#finished = true;
   }

@@ -16,7 +16,8 @@ export interface MachineRecord {
   readonly roleArn: string;
   readonly creationDate: number;
   readonly updateDate: number;
-  readonly revisionId: string;
+  /** Absent before the first change. */
+  readonly revisionId?: string;
   /** Logging, tracing and encryption settings: unused, but returned by Describe calls. */
   readonly settings: JsonObject;
   readonly tags: Readonly<Record<string, string>>;

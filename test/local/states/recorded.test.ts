@@ -67,16 +67,6 @@ describe('timeouts', () => {
     expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ Error: 'States.Timeout', Cause: '' });
     expect((await cloud.lines(arn))[4]).toBe('5 4 TaskTimedOut States.Timeout');
   });
-
-  it('an execution that timed out has no error (test_global_timeout)', async () => {
-    const wait = { A: { Type: 'Wait', Seconds: 60, End: true } };
-    const arn = await cloud.start(wait, {}, { TimeoutSeconds: 5 });
-    await cloud.clock.advance(5);
-    const execution = await cloud.ended(arn);
-    expect(execution.status).toBe('TIMED_OUT');
-    expect(execution.error).toBeUndefined();
-    expect(execution.cause).toBeUndefined();
-  });
 });
 
 it('a SendTaskFailure without error and cause gives null for both (test_sqs_failure_in_wait_for_task_tok_no_error_field)', async () => {

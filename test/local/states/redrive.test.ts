@@ -232,7 +232,7 @@ describe('a redrive', () => {
       'ABORTED',
     ],
     ['timed out', () => cloud.clock.advance(100), 'TIMED_OUT'],
-  ])('continues an execution that %s, whose time starts anew', async (_, end, status) => {
+  ])('continues an execution that %s, whose time starts again', async (_, end, status) => {
     const arn = await cloud.start(job('A'), {}, { TimeoutSeconds: 100 });
     await until(() => tokens.length === 1);
     await end(arn);

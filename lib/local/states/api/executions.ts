@@ -60,6 +60,15 @@ function readInput(request: Request): string {
   return input;
 }
 
+/** Only Express machines run synchronously, and this service has none. */
+const StartSyncExecution: Operation = (request, registry) => {
+  findMachine(request, registry);
+  throw new ApiError(
+    'StateMachineTypeNotSupported',
+    'This operation is not supported by this type of state machine',
+  );
+};
+
 const StopExecution: Operation = (request, registry) => {
   const execution = findExecution(request, registry);
   const error = request.optionalText('error', 256);
@@ -174,6 +183,7 @@ function withoutData(event: HistoryEvent): Record<string, unknown> {
 /** Operations on executions. */
 export const executionOperations = {
   StartExecution,
+  StartSyncExecution,
   StopExecution,
   DescribeExecution,
   DescribeStateMachineForExecution,

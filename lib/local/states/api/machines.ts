@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parseDefinition, validateDefinition } from '../definition/validate.ts';
+import { variableReferences } from '../definition/variable-references.ts';
 import { ApiError, validationError } from '../errors.ts';
 import { isObject, type JsonObject } from '../json.ts';
 import { checkArn, checkName, machineArn } from '../names.ts';
@@ -9,7 +10,12 @@ import type { Operation } from './operation.ts';
 import type { Request } from './request.ts';
 
 const MAX_DEFINITION = 1_048_576;
-const SETTINGS = ['loggingConfiguration', 'tracingConfiguration', 'encryptionConfiguration'];
+/** The settings of a machine, with the values that AWS was recorded to show where none were given. */
+const DEFAULT_SETTINGS = {
+  loggingConfiguration: { level: 'OFF', includeExecutionData: false },
+  tracingConfiguration: { enabled: false },
+  encryptionConfiguration: { type: 'AWS_OWNED_KEY' },
+};
 const NO_VERSIONS = 'Versions are not supported by the local Step Functions service';
 
 /** Finds the machine that a request names. @throws ApiError InvalidArn or StateMachineDoesNotExist */
@@ -56,7 +62,6 @@ const CreateStateMachine: Operation = (request, registry) => {
     ...requested,
     creationDate: now,
     updateDate: now,
-    revisionId: registry.newRevision(),
   });
   return { stateMachineArn, creationDate: now / 1000 };
 };
@@ -74,16 +79,20 @@ const UpdateStateMachine: Operation = (request, registry) => {
     );
   }
   if (definition !== undefined) parseDefinition(definition);
-  const changed: MachineRecord = {
+  const requested: MachineRecord = {
     ...machine,
     ...(definition !== undefined && { definition }),
     ...(role !== undefined && { roleArn: readRole(role) }),
     settings: { ...machine.settings, ...settings },
-    updateDate: registry.clock.now(),
-    revisionId: registry.newRevision(),
   };
+  // As recorded: an update that changes nothing is no revision.
+  const revision = isDeepStrictEqual(requested, machine) ? {} : { revisionId: registry.newRevision() };
+  const changed = { ...requested, ...revision, updateDate: registry.clock.now() };
   registry.putMachine(changed);
-  return { updateDate: changed.updateDate / 1000, revisionId: changed.revisionId };
+  return {
+    updateDate: changed.updateDate / 1000,
+    ...(changed.revisionId !== undefined && { revisionId: changed.revisionId }),
+  };
 };
 
 const DescribeStateMachine: Operation = (request, registry) => {
@@ -105,7 +114,17 @@ export function describe({
   revisionId,
   settings,
 }: MachineRecord): JsonObject {
-  return { stateMachineArn, name, definition, roleArn, revisionId, ...settings };
+  const references = variableReferences(definition);
+  return {
+    stateMachineArn,
+    name,
+    definition,
+    roleArn,
+    ...(revisionId !== undefined && { revisionId }),
+    ...DEFAULT_SETTINGS,
+    ...settings,
+    ...(Object.keys(references).length > 0 && { variableReferences: references }),
+  };
 }
 
 const ListStateMachines: Operation = (request, registry) => {
@@ -172,7 +191,7 @@ function readRole(roleArn: string): string {
 }
 
 function readSettings(request: Request): JsonObject {
-  const settings = SETTINGS.map((name) => [name, request.get(name)] as const);
+  const settings = Object.keys(DEFAULT_SETTINGS).map((name) => [name, request.get(name)] as const);
   for (const [name, value] of settings) {
     if (value !== undefined && !isObject(value))
       throw validationError(`'${name}' must be an object, got ${JSON.stringify(value)}`);
