@@ -121,7 +121,16 @@ async function workOf(
   const chunks = await missingChunks(context, plan, identity);
   // A job that exists already is billed for the instances that it was created with.
   const begun = jobs.find((job) => job.jobName === jobName(identity))?.instances;
-  return { chunks, instances: begun ?? instancesFor(stage, chunks.length) };
+  const most = stage.kind === 'spot' && lostChunks(jobs, identity) ? 1 : instancesFor(stage, chunks.length);
+  return { chunks, instances: begun ?? most };
+}
+
+/**
+ * Checks whether the attempt before ended without all its chunks. On spot, several hosts mirror their checkpoint folders
+ * to one prefix, and no document says that a host never removes what another one wrote: one host alone loses nothing.
+ */
+function lostChunks(jobs: readonly JobRecord[], { stage, round = 1 }: JobIdentity): boolean {
+  return jobs.filter((job) => isOf(job, stage, round)).some(({ error }) => error === 'ChunksMissing');
 }
 
 function record(

@@ -145,6 +145,7 @@ async function start(
   const serviceEndpoints = {
     AWS_ENDPOINT_URL_SFN: states.endpoint,
     AWS_ENDPOINT_URL_SAGEMAKER: sagemaker.endpoint,
+    AWS_ENDPOINT_URL_SERVICE_QUOTAS: sagemaker.endpoint,
   };
   const emulator = await startEmulator({
     dataDir: folder('emulator'),

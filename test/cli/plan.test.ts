@@ -49,7 +49,7 @@ test('models that must be imported first are named, those of this repository are
   expect(planLines(plan(dir, drawn)).join('\n')).not.toContain('import-model');
 });
 
-test('an address to notify is told to confirm before the first mail', () => {
+test('an address to notify must confirm before the first mail', () => {
   const asked = { category: 'dog', consent: true };
   const lines = (fields: object) => planLines(plan(dir, { ...asked, ...fields })).join('\n');
   expect(lines({ notify: 'owner@example.com' })).toMatch(/owner@example.com .*must confirm it once/);

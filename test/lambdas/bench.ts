@@ -38,6 +38,7 @@ import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts'
 import {
   type SageMakerEvent,
   type SageMakerService,
+  type SageMakerServiceOptions,
   startSageMakerService,
 } from '../../lib/local/sagemaker/index.ts';
 import { awsJson, eventually, NODE, PYTHON } from '../local/emulator/helpers.ts';
@@ -84,7 +85,8 @@ export class Bench {
   #gate: Gate | undefined;
   #machine = '';
 
-  static async start(): Promise<Bench> {
+  /** @param options - of the SageMaker service, for what SageMaker does not document */
+  static async start(options: Partial<SageMakerServiceOptions> = {}): Promise<Bench> {
     const bench = new Bench();
     mkdirSync(join(bench.folder, 'control'));
     bench.#emulator = await startEmulator({ dataDir: bench.folder, python: PYTHON, node: NODE });
@@ -92,7 +94,7 @@ export class Bench {
     Object.assign(process.env, {
       AWS_ENDPOINT_URL: bench.endpoint,
       AWS_ENDPOINT_URL_SFN: bench.states.endpoint,
-      AWS_ENDPOINT_URL_SAGEMAKER: await bench.#startSageMaker(),
+      AWS_ENDPOINT_URL_SAGEMAKER: await bench.#startSageMaker(options),
       AWS_REGION: ACCESS.region,
       AWS_ACCESS_KEY_ID: 'local',
       AWS_SECRET_ACCESS_KEY: 'local',
@@ -288,7 +290,7 @@ export class Bench {
     return this.#notices.filter(({ attributes }) => attributes.run === runId);
   }
 
-  async #startSageMaker(): Promise<string> {
+  async #startSageMaker(options: Partial<SageMakerServiceOptions>): Promise<string> {
     this.#sagemaker = await startSageMakerService({
       dataDir: join(this.folder, 'sagemaker'),
       s3: { ...ACCESS, endpoint: this.endpoint },
@@ -299,6 +301,7 @@ export class Bench {
       containerEnv: { CONTROL: join(this.folder, 'control') },
       stopGraceSeconds: 1,
       maxConcurrentJobs: 8,
+      ...options,
     });
     this.#gate = new Gate(this.#sagemaker.endpoint);
     return this.#gate.open();

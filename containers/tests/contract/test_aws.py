@@ -16,8 +16,8 @@ ARN = "arn:aws:sagemaker:eu-west-3:123456789012:training-job/proxytune-import"
 
 
 @pytest.fixture(autouse=True)
-def told(monkeypatch):
-    """Set what the container is told; boto3 itself finds no region anywhere."""
+def setenv(monkeypatch):
+    """Set variables of a container in which boto3 itself finds no region."""
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "TRAINING_JOB_ARN"):
         monkeypatch.delenv(name, raising=False)
@@ -26,32 +26,32 @@ def told(monkeypatch):
     return monkeypatch.setenv
 
 
-def test_the_region_is_that_of_the_environment(told):
-    told("AWS_REGION", "eu-central-1")
+def test_the_region_is_that_of_the_environment(setenv):
+    setenv("AWS_REGION", "eu-central-1")
     assert clients.region() == "eu-central-1"
     assert s3_client().meta.region_name == "eu-central-1"
 
 
-def test_a_training_job_finds_its_region_in_its_arn(told):
-    told("TRAINING_JOB_ARN", ARN)
+def test_a_training_job_finds_its_region_in_its_arn(setenv):
+    setenv("TRAINING_JOB_ARN", ARN)
     assert clients.region() == "eu-west-3"
     client = Bucket("models", "m/x/").client
     assert client.meta.region_name == "eu-west-3"
     assert "eu-west-3" in client.meta.endpoint_url
 
 
-def test_the_environment_precedes_the_arn(told):
-    told("AWS_REGION", "eu-central-1")
-    told("TRAINING_JOB_ARN", ARN)
+def test_the_environment_precedes_the_arn(setenv):
+    setenv("AWS_REGION", "eu-central-1")
+    setenv("TRAINING_JOB_ARN", ARN)
     assert clients.region() == "eu-central-1"
 
 
 @pytest.mark.parametrize(
     "arn", [None, "", "arn:aws:s3:::models", "arn:aws:sagemaker::123456789012:training-job/x"]
 )
-def test_a_container_without_a_region_says_so(told, arn):
+def test_a_container_without_a_region_says_so(setenv, arn):
     if arn is not None:
-        told("TRAINING_JOB_ARN", arn)
+        setenv("TRAINING_JOB_ARN", arn)
     with pytest.raises(ProxytuneError) as caught:
         clients.client("s3")
     assert caught.value.name == "RegionUnknown"
@@ -70,8 +70,8 @@ def test_a_missing_region_is_never_a_missing_model():
     assert caught.value.name == "RegionUnknown"
 
 
-def test_a_note_without_a_region_is_only_logged(told, capsys):
-    told(VARIABLE, "s3://bucket/runs/x/failures/job.txt")
+def test_a_note_without_a_region_is_only_logged(setenv, capsys):
+    setenv(VARIABLE, "s3://bucket/runs/x/failures/job.txt")
     leave_note(ProxytuneError("ModelMissing", what="There is no model", remedy="bring it"))
     assert "does not know its AWS region" in capsys.readouterr().out
 

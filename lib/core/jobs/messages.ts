@@ -103,7 +103,7 @@ export function successMail(run: {
   };
 }
 
-/** Control characters, halves of characters, and marks that turn the direction of the text after them. */
+/** Control characters, halves of characters, and those that change the direction of the text after them. */
 const NOT_OF_A_LINE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 /** SNS allows fewer than a hundred characters. */
 const LONGEST_LINE = 99;

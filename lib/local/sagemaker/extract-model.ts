@@ -14,7 +14,7 @@ const OPERATIONS = [
   ...['CreateTrainingJob', 'DescribeTrainingJob', 'StopTrainingJob', 'ListTrainingJobs', 'DeleteTrainingJob'],
   ...['CreateModel', 'DescribeModel', 'DeleteModel', 'ListModels'],
   ...['CreateTransformJob', 'DescribeTransformJob', 'StopTransformJob', 'ListTransformJobs'],
-  ...['AddTags', 'ListTags'],
+  ...['AddTags', 'ListTags', 'DeleteTags'],
 ];
 
 /** A shape in botocore's file, with the members that are used here. */

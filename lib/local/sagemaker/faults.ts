@@ -1,6 +1,7 @@
 /** Faults that tests inject. */
-import type { EventPredicate, Events } from './events.ts';
+import type { EventPredicate } from './events.ts';
 import type { TrainingRun } from './jobs/training-run.ts';
+import type { ServiceContext } from './operations/service-context.ts';
 
 export interface Faults {
   /**
@@ -20,13 +21,14 @@ export interface Faults {
   dropEvents(predicate: EventPredicate): () => void;
   /** Delivers each event this many times from now on. */
   duplicateEvents(copies: number): void;
+  /** Applies values to quotas, by their names. @throws RangeError for a name that no quota has */
+  setQuotas(values: Readonly<Record<string, number>>): void;
+  /** Checks quotas before the names of new jobs, or after them. */
+  checkLimitsFirst(first: boolean): void;
 }
 
-export function createFaults(
-  events: Events,
-  trainingRuns: ReadonlyMap<string, TrainingRun>,
-  defaultGraceSeconds: number,
-): Faults {
+export function createFaults(context: ServiceContext): Faults {
+  const { events, trainingRuns, stopGraceSeconds: defaultGraceSeconds } = context;
   const training = (jobName: string): TrainingRun => {
     const run = trainingRuns.get(jobName);
     if (run) return run;
@@ -38,6 +40,10 @@ export function createFaults(
     exceedRuntime: async (jobName) => training(jobName).exceedRuntime(),
     dropEvents: (predicate) => events.dropEvents(predicate),
     duplicateEvents: (copies) => events.duplicateEvents(copies),
+    setQuotas: (values) => context.quotas.set(values),
+    checkLimitsFirst: (first) => {
+      context.limitsFirst = first;
+    },
   };
 }
 
@@ -51,6 +57,10 @@ export interface FaultsRequest {
   /** Drops all events of the jobs whose name contains this. */
   readonly DropEventsOf?: string;
   readonly DuplicateEvents?: number;
+  /** Values of quotas by their names. */
+  readonly Quotas?: Readonly<Record<string, number>>;
+  /** Checks quotas before the names of new jobs, or after them. */
+  readonly LimitsFirst?: boolean;
 }
 
 export async function applyFaults(faults: Faults, request: FaultsRequest): Promise<Record<string, never>> {
@@ -59,7 +69,11 @@ export async function applyFaults(faults: Faults, request: FaultsRequest): Promi
     ExceedRuntime: exceed,
     DropEventsOf: part,
     DuplicateEvents: copies,
+    Quotas: quotas,
+    LimitsFirst: first,
   } = request;
+  if (quotas !== undefined) faults.setQuotas(quotas);
+  if (first !== undefined) faults.checkLimitsFirst(first);
   if (part !== undefined) faults.dropEvents(({ Resources: [arn] }) => arn?.includes(part) ?? false);
   if (copies !== undefined) faults.duplicateEvents(copies);
   if (interrupt) await faults.interrupt(interrupt.TrainingJobName, interrupt.GraceSeconds);

@@ -1,17 +1,20 @@
 /**
  * A local SageMaker service: the AWS JSON protocol on 127.0.0.1, requests validated like in SageMaker, and the
- * containers' code run as processes with the data of the local S3.
+ * containers' code run as processes with the data of the local S3. It also serves its quotas, as Service Quotas does.
  */
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { QUOTAS_TARGET, runQuotasOperation } from '../service-quotas/operations.ts';
+import { Quotas } from '../service-quotas/quotas.ts';
 import { Slots } from '../slots.ts';
 import { Watchdog } from './container/watchdog.ts';
 import { ServiceError } from './errors.ts';
 import { type EventPredicate, Events, eventBridgeSender, type PutEvent } from './events.ts';
 import { applyFaults, createFaults, type Faults, type FaultsRequest } from './faults.ts';
+import { apiModel, shapeNamed } from './model/shapes.ts';
 import { operations } from './operations/index.ts';
 import { runOperation, type ServiceContext } from './operations/service-context.ts';
-import { serveJson } from './protocol.ts';
+import { type Handler, serveJson } from './protocol.ts';
 import { failOrphans } from './recovery.ts';
 import { openState } from './state/store.ts';
 import { Objects, type S3Access } from './transfer/objects.ts';
@@ -39,6 +42,20 @@ export interface SageMakerServiceOptions {
   readonly faults?: { readonly dropEvents?: EventPredicate; readonly duplicateEvents?: number };
   /** The most jobs that run at once; more have to wait. @default - 2 */
   readonly maxConcurrentJobs?: number;
+  /** Values of SageMaker's quotas by their names. @default - a hundred instances each, and AWS's longest run time */
+  readonly quotas?: Readonly<Record<string, number>>;
+  /**
+   * Checks quotas before names, so that Create of a job that uses up its quota answers ResourceLimitExceeded instead of
+   * ResourceInUse. Which of them SageMaker checks first is not documented.
+   * @default false
+   */
+  readonly limitsFirst?: boolean;
+  /**
+   * Lets each host of a job remove from the checkpoint prefix what it does not have itself, including what other hosts
+   * have written. SageMaker's documents say only that what is deleted in the container is deleted in S3.
+   * @default false
+   */
+  readonly mirrorsRemoveForeign?: boolean;
   /** @default - '000000000000', the account of the local cloud */
   readonly accountId?: string;
   /** Called with a line for each notable event. @default - silent */
@@ -56,17 +73,24 @@ export interface SageMakerService {
 export async function startSageMakerService(options: SageMakerServiceOptions): Promise<SageMakerService> {
   const context = await openContext(options);
   const { events, trainingRuns, transformRuns } = context;
-  const faults = createFaults(events, trainingRuns, context.stopGraceSeconds);
+  const faults = createFaults(context);
   if (options.faults?.dropEvents) faults.dropEvents(options.faults.dropEvents);
   if (options.faults?.duplicateEvents !== undefined) faults.duplicateEvents(options.faults.duplicateEvents);
   failOrphans(context);
   const calls = new Calls();
-  const { server, endpoint } = await serveJson(async (name, request) => {
+  const sageMaker: Handler = async (name, request) => {
     if (name === 'Faults') return applyFaults(faults, request as FaultsRequest);
     const operation = operations[name];
     if (!operation)
       throw new ServiceError('UnknownOperationException', `Operation ${name} is not supported here.`);
     return calls.run(() => runOperation(name, operation, context, request));
+  };
+  const account = { region: context.s3.region, accountId: context.accountId };
+  const serviceQuotas: Handler = async (name, request) =>
+    runQuotasOperation(context.quotas, account, name, request as object);
+  const { server, endpoint } = await serveJson({
+    [apiModel.targetPrefix]: sageMaker,
+    [QUOTAS_TARGET]: serviceQuotas,
   });
   const close = async () => {
     await calls.end();
@@ -91,6 +115,12 @@ async function openContext(options: SageMakerServiceOptions): Promise<ServiceCon
   const dataDir = resolve(options.dataDir);
   await mkdir(dataDir, { recursive: true });
   const log = options.log ?? (() => {});
+  const types = (shape: string) => shapeNamed(shape).enum ?? [];
+  const quotas = new Quotas({
+    training: types('TrainingInstanceType'),
+    transform: types('TransformInstanceType'),
+  });
+  quotas.set(options.quotas ?? {});
   const put =
     options.putEvent ??
     (options.eventsEndpoint ? eventBridgeSender(options.eventsEndpoint, options.s3) : undefined);
@@ -107,6 +137,9 @@ async function openContext(options: SageMakerServiceOptions): Promise<ServiceCon
     stopGraceSeconds: options.stopGraceSeconds ?? 120,
     log,
     accountId: options.accountId ?? '000000000000',
+    quotas,
+    limitsFirst: options.limitsFirst ?? false,
+    mirrorsRemoveForeign: options.mirrorsRemoveForeign ?? false,
     trainingRuns: new Map(),
     transformRuns: new Map(),
   };

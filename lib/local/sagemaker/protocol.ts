@@ -9,9 +9,12 @@ const LARGEST_BODY = 4 * 1024 * 1024;
 
 export type Handler = (operation: string, request: unknown) => Promise<Record<string, unknown>>;
 
-/** Serves the handler on 127.0.0.1 at a free port. */
-export async function serveJson(handler: Handler): Promise<{ server: Server; endpoint: string }> {
-  const server = createServer((request, response) => void respond(request, response, handler));
+/** A handler for each service, by the prefix of X-Amz-Target. */
+export type Handlers = Readonly<Record<string, Handler>>;
+
+/** Serves the handlers on 127.0.0.1 at a free port. */
+export async function serveJson(handlers: Handlers): Promise<{ server: Server; endpoint: string }> {
+  const server = createServer((request, response) => void respond(request, response, handlers));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(0, '127.0.0.1', resolve);
@@ -21,9 +24,14 @@ export async function serveJson(handler: Handler): Promise<{ server: Server; end
   return { server, endpoint: `http://127.0.0.1:${address.port}` };
 }
 
-async function respond(request: IncomingMessage, response: ServerResponse, handler: Handler): Promise<void> {
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  handlers: Handlers,
+): Promise<void> {
   try {
-    const result = await handler(operationOf(request), parse(await readBody(request)));
+    const { handler, operation } = callOf(request, handlers);
+    const result = await handler(operation, parse(await readBody(request)));
     send(response, 200, result);
   } catch (error) {
     const known = error instanceof ServiceError ? error : internal(error);
@@ -31,9 +39,10 @@ async function respond(request: IncomingMessage, response: ServerResponse, handl
   }
 }
 
-function operationOf(request: IncomingMessage): string {
-  const [prefix, operation] = String(request.headers['x-amz-target'] ?? '').split('.');
-  if (request.method === 'POST' && prefix === apiModel.targetPrefix && operation) return operation;
+function callOf(request: IncomingMessage, handlers: Handlers): { handler: Handler; operation: string } {
+  const [prefix = '', operation] = String(request.headers['x-amz-target'] ?? '').split('.');
+  const handler = Object.hasOwn(handlers, prefix) ? handlers[prefix] : undefined;
+  if (request.method === 'POST' && handler && operation) return { handler, operation };
   throw new ServiceError(
     'UnknownOperationException',
     `This is the local SageMaker service. It answers POST with X-Amz-Target: ${apiModel.targetPrefix}.<Operation>.`,

@@ -114,7 +114,7 @@ def test_a_message_without_a_subject_is_published(topic):
     assert call("Publish", TopicArn=topic, Message="m")[0] == 200
 
 
-def test_a_batch_is_held_to_the_same(topic):
+def test_a_batch_has_the_same_limits(topic):
     entry = "PublishBatchRequestEntries.member.1"
     sent = {f"{entry}.Id": "1", f"{entry}.Message": "m"}
     assert (

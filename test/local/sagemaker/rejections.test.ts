@@ -179,6 +179,28 @@ test.each<[string, object, RegExp]>([
     /The local SageMaker service does not support/,
   ],
   [
+    'a channel in shards, which only this service rejects',
+    {
+      InputDataConfig: [
+        channel({
+          DataSource: {
+            S3DataSource: {
+              S3DataType: 'S3Prefix',
+              S3Uri: 's3://b/in/',
+              S3DataDistributionType: 'ShardedByS3Key',
+            },
+          },
+        }),
+      ],
+    },
+    /The local SageMaker service does not support ShardedByS3Key/,
+  ],
+  [
+    'a member that it would have to ignore',
+    { RetryStrategy: { MaximumRetryAttempts: 2 } },
+    /The local SageMaker service does not support RetryStrategy: leave it out/,
+  ],
+  [
     'checkpoints elsewhere, which only this service rejects',
     { CheckpointConfig: { S3Uri: 's3://b/c', LocalPath: '/data' } },
     /The local SageMaker service does not support/,
@@ -203,6 +225,16 @@ const transformOn = (changes: object) => ({
 });
 
 test.each<[string, object, RegExp]>([
+  [
+    'outputs that are assembled',
+    { TransformOutput: { ...transform.TransformOutput, AssembleWith: 'Line' } },
+    /does not support AssembleWith Line/,
+  ],
+  [
+    'a member that it would have to ignore',
+    { DataCaptureConfig: { DestinationS3Uri: 's3://b/c' } },
+    /does not support DataCaptureConfig: leave it out/,
+  ],
   [
     'a GPU family that transform does not support',
     transformOn({ InstanceType: 'ml.p4d.24xlarge' }),

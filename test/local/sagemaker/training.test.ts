@@ -5,11 +5,10 @@ import { join } from 'node:path';
 import {
   CreateTrainingJobCommand,
   type CreateTrainingJobCommandInput,
-  DeleteTrainingJobCommand,
   ListTagsCommand,
-  ListTrainingJobsCommand,
   StopTrainingJobCommand,
 } from '@aws-sdk/client-sagemaker';
+import { outcomeOf } from '../../../lib/core/jobs/outcome.ts';
 import { jobLogFile } from '../../../lib/local/sagemaker/index.ts';
 import { unpack } from '../../../lib/local/sagemaker/transfer/archive.ts';
 import { Bench, BUCKET, linkedModel, trainingRequest, until } from './support.ts';
@@ -113,7 +112,7 @@ test('a job gets its channels and config; artifacts, status, events and log are 
     OMP_NUM_THREADS: '2',
     AWS_ACCESS_KEY_ID: 'test',
   });
-  // A container that needs its region must be told by its request, as no document promises one.
+  // A container that needs its region gets it from its request, as no document promises one.
   expect(Object.keys(seen.env).filter((name) => /REGION/.test(name))).toEqual([]);
   expect(Object.keys(seen.env)).not.toContain('JEST_WORKER_ID');
   const metrics = await unpacked('out/report/output/output.tar.gz', (folder) =>
@@ -198,6 +197,22 @@ test("a crash fails the job with the container's message and exit code", async (
   expect(last?.Detail).toMatchObject({ TrainingJobStatus: 'Failed', FailureReason: reason });
   expect(await bench.keys('out/crash/')).toEqual([]);
   expect(await bench.keys('checkpoints/crash')).toEqual([]);
+});
+
+test('a container that was killed is reported by its exit code, and is out of memory', async () => {
+  await create('killed', act('killed', 'killed'));
+  const job = await bench.trainingEnd('killed');
+  expect(job.FailureReason).toBe('AlgorithmError: See job logs for more information, exit code: 137');
+  expect(outcomeOf(job)).toMatchObject({ over: true, error: 'OutOfMemory' });
+});
+
+test('on spot fewer seconds are billed than trained, on demand all of them', async () => {
+  await create('saved', { ...act('saved', 'report'), ...SPOT });
+  const saved = await bench.trainingEnd('saved');
+  expect(saved.BillableTimeInSeconds).toBeGreaterThan(0);
+  expect(saved.BillableTimeInSeconds).toBeLessThan(saved.TrainingTimeInSeconds ?? 0);
+  const { BillableTimeInSeconds, TrainingTimeInSeconds } = await bench.describeTraining('killed');
+  expect(BillableTimeInSeconds).toBe(TrainingTimeInSeconds);
 });
 
 test('a stopped job keeps its model and checkpoints, even if it must be killed', async () => {
@@ -325,27 +340,6 @@ test('events can be dropped and duplicated', async () => {
   expect(statuses('noisy')).toEqual(
     ['Starting', 'Downloading', 'Training', 'Uploading'].flatMap((status) => [status, status, status]),
   );
-});
-
-test('jobs are listed by name and status, in pages; an ended one can be deleted and its name reused', async () => {
-  const list = (input: object) => bench.client.send(new ListTrainingJobsCommand(input));
-  const names = (page: { TrainingJobSummaries?: { TrainingJobName?: string | undefined }[] | undefined }) =>
-    page.TrainingJobSummaries?.map((job) => job.TrainingJobName);
-  await create('list-b');
-  await create('list-a');
-  await bench.trainingEnd('list-b');
-  await bench.trainingEnd('list-a');
-  const query = { NameContains: 'list-', StatusEquals: 'Completed', SortBy: 'Name', SortOrder: 'Ascending' };
-  const first = await list({ ...query, MaxResults: 1 });
-  expect(names(first)).toEqual(['list-a']);
-  const second = await list({ ...query, MaxResults: 1, NextToken: first.NextToken });
-  expect(names(second)).toEqual(['list-b']);
-  expect(second.NextToken).toBeUndefined();
-  await expect(create('list-a')).rejects.toMatchObject({ name: 'ResourceInUse' });
-  await bench.client.send(new DeleteTrainingJobCommand({ TrainingJobName: 'list-a' }));
-  await expect(bench.describeTraining('list-a')).rejects.toMatchObject({ name: 'ValidationException' });
-  await create('list-a');
-  expect((await bench.trainingEnd('list-a')).TrainingJobStatus).toBe('Completed');
 });
 
 test('a channel without objects is rejected when the job is created', async () => {

@@ -32,8 +32,8 @@ export function containerEnvironment(parts: EnvironmentParts): Record<string, st
 }
 
 /**
- * What stands for the role of a container, and the way to this cloud. No region: no document of SageMaker promises
- * AWS_REGION or AWS_DEFAULT_REGION to a container, so one that needs it must be told by the request.
+ * Keys in place of the container's role, and the endpoint of this cloud. No region: no document of SageMaker promises
+ * AWS_REGION or AWS_DEFAULT_REGION to a container, so one that needs it gets it from the request.
  */
 function awsAccess({ endpoint, credentials }: S3Access): Record<string, string> {
   return {

@@ -18,6 +18,7 @@ export interface JobContext {
   readonly commands: { readonly train: readonly string[]; readonly serve: readonly string[] };
   readonly containerEnv: Readonly<Record<string, string>>;
   readonly stopGraceSeconds: number;
+  readonly mirrorsRemoveForeign: boolean;
   readonly log: (message: string) => void;
 }
 

@@ -30,7 +30,13 @@ export class TrainingInstance {
     const config = job.request.CheckpointConfig;
     if (config) {
       const folder = checkpointFolder(root, job.request);
-      this.#mirror = new CheckpointMirror(context.objects, folder, parseLocation(config.S3Uri), warn);
+      this.#mirror = new CheckpointMirror({
+        objects: context.objects,
+        folder,
+        target: parseLocation(config.S3Uri),
+        warn,
+        removesForeign: context.mirrorsRemoveForeign,
+      });
     }
   }
 

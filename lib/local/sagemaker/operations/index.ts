@@ -1,7 +1,7 @@
 /** The supported operations, by their names in the protocol. */
 import { createModel, deleteModel, describeModel, listModels } from './models.ts';
 import type { Operation } from './service-context.ts';
-import { addTags, listTags } from './tags.ts';
+import { addTags, deleteTags, listTags } from './tags.ts';
 import {
   createTrainingJob,
   deleteTrainingJob,
@@ -32,4 +32,5 @@ export const operations: Readonly<Record<string, Operation>> = {
   ListTransformJobs: listTransformJobs,
   AddTags: addTags,
   ListTags: listTags,
+  DeleteTags: deleteTags,
 };

@@ -31,11 +31,18 @@ export function listPage<Entry extends Listed>(
   entries: readonly Entry[],
   request: ListRequest,
 ): { readonly page: Entry[]; readonly NextToken?: string } {
+  return pageOf(entries.filter((entry) => matches(entry, request)).sort(order(request)), request);
+}
+
+/** Cuts one page out of a list, with the token of the next one. */
+export function pageOf<Entry>(
+  entries: readonly Entry[],
+  request: Pick<ListRequest, 'MaxResults' | 'NextToken'>,
+): { readonly page: Entry[]; readonly NextToken?: string } {
   const start = request.NextToken === undefined ? 0 : Number(request.NextToken);
   if (!Number.isInteger(start) || start < 0) throw validationError(`Invalid NextToken ${request.NextToken}.`);
-  const matching = entries.filter((entry) => matches(entry, request)).sort(order(request));
   const end = start + (request.MaxResults ?? DEFAULT_PAGE);
-  return { page: matching.slice(start, end), ...(end < matching.length && { NextToken: String(end) }) };
+  return { page: entries.slice(start, end), ...(end < entries.length && { NextToken: String(end) }) };
 }
 
 function matches(entry: Listed, request: ListRequest): boolean {

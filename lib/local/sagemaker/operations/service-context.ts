@@ -1,12 +1,17 @@
 /** The context of the operations: the jobs' context, the active runs, and names of resources. */
 
+import type { Quotas } from '../../service-quotas/quotas.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { TrainingRun } from '../jobs/training-run.ts';
 import type { TransformRun } from '../jobs/transform-run.ts';
+import { refuseUnserved } from '../model/members.ts';
 import { checkRequest, shapeResponse } from '../model/validate.ts';
 
 export interface ServiceContext extends JobContext {
   readonly accountId: string;
+  readonly quotas: Quotas;
+  /** True if quotas are checked before the name of a new job. */
+  limitsFirst: boolean;
   readonly trainingRuns: Map<string, TrainingRun>;
   readonly transformRuns: Map<string, TransformRun>;
 }
@@ -37,5 +42,6 @@ export async function runOperation(
   request: unknown,
 ): Promise<Response> {
   checkRequest(name, request);
+  refuseUnserved(name, request);
   return shapeResponse(name, await operation(context, request as never));
 }

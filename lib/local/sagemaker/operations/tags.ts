@@ -1,7 +1,8 @@
-/** AddTags and ListTags, for jobs and models. */
+/** AddTags, ListTags and DeleteTags, for jobs and models. */
 import { validationError } from '../errors.ts';
 import { applyRules, tagKeysAreUnique } from '../rules/rule.ts';
 import type { Tag } from '../state/requests.ts';
+import { pageOf } from './listing.ts';
 import type { Response, ServiceContext } from './service-context.ts';
 
 const MOST_TAGS = 50;
@@ -28,8 +29,23 @@ export function addTags(
   return { Tags: resource.tags };
 }
 
-export function listTags(context: ServiceContext, request: { readonly ResourceArn: string }): Response {
-  return { Tags: taggedResource(context, request.ResourceArn).resource.tags };
+export function deleteTags(
+  context: ServiceContext,
+  request: { readonly ResourceArn: string; readonly TagKeys: readonly string[] },
+): Response {
+  const { resource, save } = taggedResource(context, request.ResourceArn);
+  resource.tags = resource.tags.filter(({ Key }) => !request.TagKeys.includes(Key));
+  save();
+  return {};
+}
+
+export function listTags(
+  context: ServiceContext,
+  request: { readonly ResourceArn: string; readonly MaxResults?: number; readonly NextToken?: string },
+): Response {
+  const { resource } = taggedResource(context, request.ResourceArn);
+  const { page, NextToken } = pageOf(resource.tags, { MaxResults: MOST_TAGS, ...request });
+  return { Tags: page, NextToken };
 }
 
 function taggedResource(context: ServiceContext, arn: string): { resource: Tagged; save: () => void } {

@@ -10,7 +10,13 @@ import type { TrainingRequest } from '../state/requests.ts';
 import { parseLocation } from '../transfer/location.ts';
 import { checkSource } from '../transfer/sources.ts';
 import { type ListRequest, listPage } from './listing.ts';
+import { requireTrainingQuota } from './quota.ts';
 import { arnOf, type Response, type ServiceContext, seconds } from './service-context.ts';
+
+interface ListTrainingRequest extends ListRequest {
+  readonly WarmPoolStatusEquals?: string;
+  readonly TrainingPlanArnEquals?: string;
+}
 
 interface Named {
   readonly TrainingJobName: string;
@@ -29,6 +35,7 @@ export async function createTrainingJob(
     if (source) await checkSource(context.objects, source, context.s3.region);
   }
   // Checked last and without an await before the job is stored, so that only one of two equal calls creates a job.
+  if (context.limitsFirst) requireTrainingQuota(context, request);
   const existing = context.state.trainingJobs.get(request.TrainingJobName);
   if (existing) {
     throw resourceInUse(
@@ -36,6 +43,7 @@ export async function createTrainingJob(
         `already exists (${existing.arn})`,
     );
   }
+  if (!context.limitsFirst) requireTrainingQuota(context, request);
   const job = newRecord(context, request);
   setTrainingStatus(context, job, 'Starting');
   context.trainingRuns.set(job.name, new TrainingRun(context, job));
@@ -88,7 +96,8 @@ export function describeTrainingJob(context: ServiceContext, { TrainingJobName: 
     })),
     EnableNetworkIsolation: job.request.EnableNetworkIsolation ?? false,
     EnableManagedSpotTraining: job.request.EnableManagedSpotTraining ?? false,
-    TrainingTimeInSeconds: job.billableSeconds,
+    EnableInterContainerTrafficEncryption: job.request.EnableInterContainerTrafficEncryption ?? false,
+    TrainingTimeInSeconds: job.trainingSeconds ?? job.billableSeconds,
     BillableTimeInSeconds: job.billableSeconds,
   };
 }
@@ -113,8 +122,8 @@ export function deleteTrainingJob(context: ServiceContext, { TrainingJobName: na
   return {};
 }
 
-export function listTrainingJobs(context: ServiceContext, request: ListRequest): Response {
-  const { page, NextToken } = listPage(context.state.trainingJobs.all(), request);
+export function listTrainingJobs(context: ServiceContext, request: ListTrainingRequest): Response {
+  const { page, NextToken } = listPage(jobsOf(context, request), request);
   return {
     TrainingJobSummaries: page.map((job) => ({
       TrainingJobName: job.name,
@@ -127,6 +136,12 @@ export function listTrainingJobs(context: ServiceContext, request: ListRequest):
     })),
     NextToken,
   };
+}
+
+/** The jobs of a warm pool or training plan: none, as this service keeps no warm pools and refuses training plans. */
+function jobsOf(context: ServiceContext, request: ListTrainingRequest): TrainingRecord[] {
+  const elsewhere = request.WarmPoolStatusEquals ?? request.TrainingPlanArnEquals;
+  return elsewhere === undefined ? context.state.trainingJobs.all() : [];
 }
 
 /**

@@ -10,6 +10,7 @@ import { parseLocation } from '../transfer/location.ts';
 import { checkSource } from '../transfer/sources.ts';
 import { type ListRequest, listPage } from './listing.ts';
 import { modelNamed } from './models.ts';
+import { requireTransformQuota } from './quota.ts';
 import { arnOf, type Response, type ServiceContext, seconds } from './service-context.ts';
 
 interface Named {
@@ -21,12 +22,13 @@ export async function createTransformJob(
   request: TransformRequest,
 ): Promise<Response> {
   applyRules(transformRules, request);
+  applyRules(transformLimits, request);
   const model = modelNamed(context, request.ModelName);
   applyRules([modelIsPacked, modelIsOneContainer], model.request);
-  applyRules(transformLimits, request);
   parseLocation(request.TransformOutput.S3OutputPath);
   await checkSource(context.objects, request.TransformInput.DataSource.S3DataSource, context.s3.region);
   // Checked last and without an await before the job is stored, so that only one of two equal calls creates a job.
+  if (context.limitsFirst) requireTransformQuota(context, request);
   const existing = context.state.transformJobs.get(request.TransformJobName);
   if (existing) {
     throw resourceInUse(
@@ -34,6 +36,7 @@ export async function createTransformJob(
         `already exists (${existing.arn})`,
     );
   }
+  if (!context.limitsFirst) requireTransformQuota(context, request);
   const job = newRecord(context, request);
   context.state.transformJobs.put(job);
   context.events.transform(job);

@@ -1,16 +1,14 @@
 /**
- * Features of SageMaker that this service does not support. They are rejected when a job is created, never silently
- * ignored, with messages that cannot be mistaken for SageMaker's own.
+ * Values that this service does not support, of members that it does. They are rejected when a job is created, never
+ * silently ignored.
  */
+
+import { unsupported } from '../model/members.ts';
 import type { ModelRequest, TrainingRequest, TransformRequest } from '../state/requests.ts';
 import { containersOf } from './model.ts';
 import type { Rule } from './rule.ts';
 
 const ROOT = '/opt/ml/';
-
-function unsupported(what: string, remedy: string): string {
-  return `The local SageMaker service does not support ${what}: ${remedy} (SageMaker itself would accept this.)`;
-}
 
 function jobIsNotServerless(request: TrainingRequest): string | undefined {
   return request.ServerlessJobConfig
@@ -48,6 +46,8 @@ function channelsAreFiles(request: TrainingRequest): string | undefined {
     if (type !== 'S3Prefix' && type !== 'ManifestFile') {
       return unsupported(`${type} ${at}`, 'use S3Prefix or ManifestFile.');
     }
+    if (channel.DataSource.S3DataSource?.S3DataDistributionType === 'ShardedByS3Key')
+      return unsupported(`ShardedByS3Key ${at}`, 'use FullyReplicated.');
     if ((channel.CompressionType ?? 'None') !== 'None')
       return unsupported(`CompressionType ${at}`, 'use None.');
     if ((channel.RecordWrapperType ?? 'None') !== 'None')
@@ -64,16 +64,20 @@ function checkpointsAreUnderOptMl({ CheckpointConfig: config }: TrainingRequest)
 
 function objectsAreNotSplit({
   TransformInput: input,
+  TransformOutput: output,
   DataProcessing: data,
 }: TransformRequest): string | undefined {
+  if ((output.AssembleWith ?? 'None') !== 'None') return unsupported('AssembleWith Line', 'use None.');
   if ((input.SplitType ?? 'None') !== 'None') return unsupported(`SplitType ${input.SplitType}`, 'use None.');
   const filtered = [data?.InputFilter, data?.OutputFilter].some((path) => path !== undefined && path !== '$');
   if (filtered) return unsupported('InputFilter or OutputFilter', 'leave them out.');
   return (data?.JoinSource ?? 'None') === 'None' ? undefined : unsupported('JoinSource', 'use None.');
 }
 
-/** Rejects models with several containers, i.e. inference pipelines. */
+/** Rejects inference pipelines, i.e. several containers, and multi-model endpoints. */
 export function modelIsOneContainer(model: ModelRequest): string | undefined {
+  if (containersOf(model).some(({ Mode }) => Mode === 'MultiModel'))
+    return unsupported('Mode MultiModel', 'use SingleModel.');
   return containersOf(model).length > 1
     ? unsupported('inference pipelines', 'use one container.')
     : undefined;

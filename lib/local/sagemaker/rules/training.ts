@@ -4,7 +4,8 @@ import { hasNvmeStorage, type Rule, tagKeysAreUnique } from './rule.ts';
 
 type Training = TrainingRequest;
 
-const DEFAULT_MAX_RUNTIME = 86_400;
+/** A day, as documented. */
+export const DEFAULT_MAX_RUNTIME_SECONDS = 86_400;
 const LONGEST_RUNTIME = 28 * 86_400;
 
 /** The model declares these optional only because serverless jobs do not need them. */
@@ -62,7 +63,7 @@ function maxWaitNeedsSpot(request: Training): string | undefined {
 function spotNeedsMaxWaitOverMaxRuntime(request: Training): string | undefined {
   if (!request.EnableManagedSpotTraining) return undefined;
   const { MaxWaitTimeInSeconds: wait, MaxRuntimeInSeconds: runtime } = request.StoppingCondition;
-  if (wait !== undefined && wait >= (runtime ?? DEFAULT_MAX_RUNTIME)) return undefined;
+  if (wait !== undefined && wait >= (runtime ?? DEFAULT_MAX_RUNTIME_SECONDS)) return undefined;
   return 'Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds';
 }
 

@@ -40,7 +40,9 @@ export interface TrainingRecord extends JobRecord {
   readonly request: TrainingRequest;
   secondary: SecondaryStatus;
   readonly transitions: Transition[];
-  /** Billed seconds, without interruptions. */
+  /** Seconds of all attempts, without interruptions. */
+  trainingSeconds?: number;
+  /** Billed seconds: fewer on spot. */
   billableSeconds?: number;
   artifacts?: string;
 }

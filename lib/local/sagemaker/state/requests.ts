@@ -65,6 +65,7 @@ export interface TrainingRequest {
   readonly CheckpointConfig?: { readonly S3Uri: string; readonly LocalPath?: string };
   readonly EnableManagedSpotTraining?: boolean;
   readonly EnableNetworkIsolation?: boolean;
+  readonly EnableInterContainerTrafficEncryption?: boolean;
   readonly ServerlessJobConfig?: unknown;
   readonly VpcConfig?: unknown;
   readonly Tags?: readonly Tag[];
@@ -75,6 +76,7 @@ export interface ModelContainer {
   readonly ModelPackageName?: string;
   readonly ModelDataUrl?: string;
   readonly ModelDataSource?: unknown;
+  readonly Mode?: string;
   readonly Environment?: Readonly<Record<string, string>>;
 }
 

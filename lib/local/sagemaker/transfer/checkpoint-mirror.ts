@@ -9,11 +9,21 @@ const SCAN_MILLISECONDS = 1000;
 /** A file that was modified within this time is probably still being written. */
 const QUIET_MILLISECONDS = 300;
 
+export interface CheckpointMirrorOptions {
+  readonly objects: Objects;
+  readonly folder: string;
+  readonly target: Location;
+  readonly warn: (message: string) => void;
+  /** Removes what its folder never had, such as the checkpoints of other hosts. @default false */
+  readonly removesForeign?: boolean;
+}
+
 export class CheckpointMirror {
   readonly #objects: Objects;
   readonly #folder: string;
   readonly #target: Location;
   readonly #warn: (message: string) => void;
+  readonly #removesForeign: boolean;
   /** The version (size and time) of each file in S3, by name. */
   readonly #stored = new Map<string, string>();
   /** Recently modified files that were skipped once: the next scan uploads them, even if they are modified again. */
@@ -21,11 +31,12 @@ export class CheckpointMirror {
   #timer: NodeJS.Timeout | undefined;
   #scan: Promise<void> = Promise.resolve();
 
-  constructor(objects: Objects, folder: string, target: Location, warn: (message: string) => void) {
+  constructor({ objects, folder, target, warn, removesForeign = false }: CheckpointMirrorOptions) {
     this.#objects = objects;
     this.#folder = folder;
     this.#target = target;
     this.#warn = warn;
+    this.#removesForeign = removesForeign;
   }
 
   /** Downloads the objects in S3 to the folder. Objects added to S3 later are not downloaded. */
@@ -65,6 +76,7 @@ export class CheckpointMirror {
   }
 
   async #mirror(last: boolean): Promise<void> {
+    const foreign = this.#removesForeign ? await this.#compare() : [];
     const seen = await this.#files();
     const fresh = new Set<string>();
     for (const [name, { state, age }] of seen) {
@@ -76,11 +88,19 @@ export class CheckpointMirror {
       if (await this.#upload(name)) this.#stored.set(name, state);
     }
     this.#fresh = fresh;
-    for (const name of [...this.#stored.keys()]) {
+    for (const name of [...this.#stored.keys(), ...foreign]) {
       if (seen.has(name)) continue;
       await this.#objects.delete(inside(this.#target, name));
       this.#stored.delete(name);
     }
+  }
+
+  /** Finds the objects that this mirror did not store, and forgets those that another one removed. */
+  async #compare(): Promise<string[]> {
+    const prefix = inside(this.#target, '');
+    const there = (await this.#objects.list(prefix)).map(({ key }) => relativeName(prefix.key, key));
+    for (const name of [...this.#stored.keys()]) if (!there.includes(name)) this.#stored.delete(name);
+    return there.filter((name) => !this.#stored.has(name));
   }
 
   /** Returns false if the container has deleted the file meanwhile. */
