@@ -4,9 +4,11 @@
  */
 import {
   CreateStateMachineCommand,
+  RedriveExecutionCommand,
   SendTaskFailureCommand,
   SendTaskSuccessCommand,
   StartExecutionCommand,
+  StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import { EVENTS_PER_HEARTBEAT, PARALLEL_JOBS } from '../../lib/cloud/limits.ts';
 import { type Functions, Harness, named, ROLE, until } from '../local/states/harness.ts';
@@ -371,6 +373,28 @@ test('a failure without name and cause ends the run even if end-run fails', asyn
   const ended = await cloud.ended(arn);
   expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', 'States.TaskFailed', '']);
   expect(calls.at(-1)?.input.error).toEqual({ Error: null, Cause: null });
+});
+
+test('a redrive of a stopped run continues its job under a new token, without another plan', async () => {
+  await run();
+  await succeed('teach');
+  const before = await token('synthesize');
+  await cloud.sfn.send(new StopExecutionCommand({ executionArn: arn }));
+  await cloud.sfn.send(new RedriveExecutionCommand({ executionArn: arn }));
+  expect(await token('synthesize', 2)).not.toBe(before);
+  await succeed('synthesize', 2);
+  expect(await finish('learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
+  expect(starts('teach')).toHaveLength(1);
+  expect(calls.filter(({ lambda }) => lambda === 'PlanRun')).toHaveLength(1);
+});
+
+test('a redrive of a failed run fails again with the same reason', async () => {
+  await run();
+  await fail('teach', 'TrainingDiverged', 'loss is NaN');
+  const { error, cause } = await cloud.ended(arn);
+  await cloud.sfn.send(new RedriveExecutionCommand({ executionArn: arn }));
+  expect(await cloud.ended(arn)).toMatchObject({ status: 'FAILED', error, cause, redriveCount: 1 });
+  expect(starts('teach')).toHaveLength(1);
 });
 
 /** The limit of a state of the pipeline, in seconds. */

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   ListExecutionsCommand,
   RedriveExecutionCommand,
@@ -163,6 +165,33 @@ describe('a redrive', () => {
     expect((await cloud.types(arn)).filter((type) => type === 'ParallelStateStarted')).toHaveLength(1);
   });
 
+  it('continues inside nested branches, with their own variables', async () => {
+    broken.add('Deep');
+    const deep = work('Deep', { Output: '{% [$outer, $own, $states.input] %}' });
+    const inner = {
+      Inner: {
+        Type: 'Parallel',
+        Branches: [
+          {
+            StartAt: 'Set',
+            States: { Set: pass({ Assign: { own: 2 }, Output: 3, ...next('Deep') }), ...deep },
+          },
+          { StartAt: 'Fine', States: work('Fine') },
+        ],
+        End: true,
+      },
+    };
+    const arn = await cloud.start({
+      Start: pass({ Assign: { outer: 1 }, ...next('Outer') }),
+      Outer: { Type: 'Parallel', Branches: [{ StartAt: 'Inner', States: inner }], End: true },
+    });
+    expect((await cloud.ended(arn)).error).toBe('Broken');
+    broken.clear();
+    await redrive(arn);
+    expect(await outputOf(arn)).toEqual([[[1, 2, 3], 'Fine']]);
+    expect(calls.filter((name) => name === 'Deep')).toHaveLength(2);
+  });
+
   it('continues the iterations that did not succeed, and no other', async () => {
     broken.add('b');
     const arn = await cloud.start(
@@ -310,6 +339,20 @@ describe('RedriveExecution', () => {
     expect(await cloud.describe(arn)).toMatchObject({
       redriveStatus: 'NOT_REDRIVABLE',
       redriveStatusReason: 'Execution redrivable period exceeded',
+    });
+  });
+
+  it('refuses an execution whose record does not say where it ended', async () => {
+    const arn = await cloud.start({ F: { Type: 'Fail' } });
+    await cloud.ended(arn);
+    await cloud.suspend();
+    const file = join(cloud.dataDir, 'executions', 'machine-0', 'one.json');
+    const { progress: _, ...record } = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify(record));
+    await cloud.open();
+    await expect(redrive(arn)).rejects.toMatchObject({
+      name: 'ExecutionNotRedrivable',
+      message: 'Execution was started before the launch of RedriveExecution',
     });
   });
 
