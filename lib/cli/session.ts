@@ -65,6 +65,7 @@ async function withStarted<T>(
     models: options.fullSize ? 'full' : 'tiny',
     ...(options.heartbeatSeconds === undefined ? {} : { heartbeatSeconds: options.heartbeatSeconds }),
   });
+  for (const notice of cloud.notices) output.say(notice);
   const aws = localContext(cloud);
   try {
     return await use({ cloud, aws, signal });

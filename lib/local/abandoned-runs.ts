@@ -6,6 +6,7 @@
 import { InvokeCommand, LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { clientsFor } from '../aws/context.ts';
 import { listRuns } from '../aws/table.ts';
+import { ProxytuneError } from '../core/errors.ts';
 import type { RunRecord } from '../core/jobs/records.ts';
 
 interface Access {
@@ -44,6 +45,13 @@ async function findFunction(lambda: LambdaClient, part: string): Promise<string>
   const name = Functions.map(({ FunctionName = '' }) => FunctionName).find((candidate) =>
     candidate.includes(part),
   );
-  if (name === undefined) throw new Error(`the stack has no function ${part}`);
+  if (name === undefined) {
+    throw new ProxytuneError('LocalCloudFailed', {
+      what: 'The deployed stack does not have one of its functions',
+      given: `no function ${part}`,
+      remedy:
+        'remove emulator/state/cloudformation.json in the data folder and start again: the stack is deployed anew over the data that exists',
+    });
+  }
   return name;
 }

@@ -24,6 +24,7 @@ import { registerImage } from './deploy/image.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
 import { lambdaPlaces } from './lambda-places.ts';
 import { withLinkedListings } from './linked-models.ts';
+import { describeLoss } from './lost-state.ts';
 import { type Faults, startSageMakerService } from './sagemaker/index.ts';
 import { invokeThrough } from './states/lambda.ts';
 import { startStatesService } from './states/service.ts';
@@ -55,6 +56,8 @@ export interface LocalCloud {
   readonly environment: Readonly<Record<string, string>>;
   /** The stack's outputs: bucket, table, state machine and so on. */
   readonly outputs: Readonly<Record<string, string>>;
+  /** Lines that a person should see, such as what the data folder had lost. */
+  readonly notices: readonly string[];
   /** Faults that tests inject. */
   readonly faults: Faults;
   readonly dataDir: string;
@@ -158,7 +161,7 @@ async function start(
   closers.splice(2, 0, () => emulator.close());
   signal?.throwIfAborted();
   const assemblyDir = await synthesize(options);
-  const { outputs, changes } = await deployStacks({
+  const { outputs, changes, recreated } = await deployStacks({
     assemblyDir,
     stackName: STACK,
     endpoint: access.endpoint,
@@ -167,6 +170,8 @@ async function start(
   models = { s3, bucket: outputs.BucketName ?? '' };
   for (const [stack, change] of Object.entries(changes)) log(`stack ${stack}: ${change}`);
   await registerJobImage(access, outputs.ImageUri ?? '');
+  const loss = describeLoss(recreated);
+  if (loss !== undefined) log(loss);
   for (const run of await endAbandonedRuns(access, outputs.TableName ?? ''))
     log(`run ${run} was interrupted`);
   bus.resolve();
@@ -184,6 +189,7 @@ async function start(
     environment,
     outputs,
     faults: sagemaker.faults,
+    notices: loss === undefined ? [] : [loss],
     dataDir,
     close,
   };

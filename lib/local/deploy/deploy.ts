@@ -6,7 +6,7 @@ import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { ProxytuneError } from '../../core/errors.ts';
 import { type FileAsset, readAssembly, type StackAssembly, type Template } from './assembly.ts';
 import { danglingReferences } from './references.ts';
-import { deployStack, type StackChange } from './stack.ts';
+import { deployStack, type Recreated, type StackChange } from './stack.ts';
 import { zipFolder } from './zip.ts';
 
 /** The account of the emulator. */
@@ -32,6 +32,8 @@ export interface Deployment {
   readonly outputs: Record<string, string>;
   /** What happened to each stack, in the order of deployment. */
   readonly changes: Readonly<Record<string, StackChange>>;
+  /** Resources that no longer existed and were created again. */
+  readonly recreated: readonly Recreated[];
 }
 
 /**
@@ -47,15 +49,17 @@ export async function deployStacks(options: DeployOptions): Promise<Deployment> 
   const stacks = readAssembly(options.assemblyDir, options.stackName, environment);
   for (const { stackName, template } of stacks) requireReferences(stackName, template);
   const changes: Record<string, StackChange> = {};
+  const recreated: Recreated[] = [];
   let outputs: Record<string, string> = {};
   for (const assembly of stacks) {
-    const { stack, change } = await deployOne(clients, options.endpoint, assembly);
-    changes[assembly.stackName] = change;
+    const { stack, ...done } = await deployOne(clients, options.endpoint, assembly);
+    changes[assembly.stackName] = done.change;
+    recreated.push(...done.recreated);
     outputs = Object.fromEntries(
       (stack.Outputs ?? []).map((output) => [output.OutputKey ?? '', output.OutputValue ?? '']),
     );
   }
-  return { outputs, changes };
+  return { outputs, changes, recreated };
 }
 
 async function deployOne(clients: ReturnType<typeof connect>, endpoint: string, assembly: StackAssembly) {

@@ -8,6 +8,7 @@ import {
   DescribeStackEventsCommand,
   DescribeStacksCommand,
   type Stack,
+  type StackEvent,
   UpdateStackCommand,
 } from '@aws-sdk/client-cloudformation';
 import { ProxytuneError } from '../../core/errors.ts';
@@ -20,8 +21,25 @@ const ONLY_DELETABLE = /^(ROLLBACK_COMPLETE|CREATE_FAILED|ROLLBACK_FAILED|DELETE
 
 export type StackChange = 'created' | 'updated' | 'unchanged';
 
+export interface StackDeployment {
+  readonly stack: Stack;
+  readonly change: StackChange;
+  /** Resources that no longer existed and were created again. */
+  readonly recreated: readonly Recreated[];
+}
+
+/** A resource that the emulator had lost; see `repairs/lost_resources.py`. */
+export interface Recreated {
+  readonly id: string;
+  /** For example `AWS::Lambda::Function`. */
+  readonly type: string;
+}
+
+/** REASON of `repairs/lost_resources.py`. */
+const RECREATED = 'The resource no longer existed and was created again';
+
 /**
- * Creates or updates a stack and waits until it is complete.
+ * Creates or updates a stack and waits until it is complete. What the stack has lost is created again.
  *
  * @throws ProxytuneError `LocalCloudFailed` that names each failed resource with its reason.
  */
@@ -29,7 +47,7 @@ export async function deployStack(
   client: CloudFormationClient,
   stackName: string,
   templateUrl: string,
-): Promise<{ stack: Stack; change: StackChange }> {
+): Promise<StackDeployment> {
   const before = await removeIfBroken(client, stackName);
   const since = new Date();
   const request = {
@@ -48,7 +66,11 @@ export async function deployStack(
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     if (before !== undefined && message.includes('No updates are to be performed')) {
-      return { stack: before, change: 'unchanged' };
+      return {
+        stack: before,
+        change: 'unchanged',
+        recreated: await recreatedSince(client, stackName, since),
+      };
     }
     throw deploymentError(stackName, [message], error);
   }
@@ -56,7 +78,21 @@ export async function deployStack(
   if (stack?.StackStatus !== 'CREATE_COMPLETE' && stack?.StackStatus !== 'UPDATE_COMPLETE') {
     throw deploymentError(stackName, await failures(client, stackName, since));
   }
-  return { stack, change: before === undefined ? 'created' : 'updated' };
+  return {
+    stack,
+    change: before === undefined ? 'created' : 'updated',
+    recreated: await recreatedSince(client, stackName, since),
+  };
+}
+
+async function recreatedSince(
+  client: CloudFormationClient,
+  stackName: string,
+  since: Date,
+): Promise<Recreated[]> {
+  return (await eventsSince(client, stackName, since))
+    .filter(({ ResourceStatusReason }) => ResourceStatusReason === RECREATED)
+    .map(({ LogicalResourceId = '', ResourceType = '' }) => ({ id: LogicalResourceId, type: ResourceType }));
 }
 
 /** Deletes a stack, if it exists, and waits until it is gone. */
@@ -97,16 +133,27 @@ async function describe(client: CloudFormationClient, stackName: string): Promis
   }
 }
 
-async function failures(client: CloudFormationClient, stackName: string, since: Date): Promise<string[]> {
+/** The stack's events from a time on, oldest first. */
+async function eventsSince(
+  client: CloudFormationClient,
+  stackName: string,
+  since: Date,
+): Promise<StackEvent[]> {
   const { StackEvents = [] } = await client.send(new DescribeStackEventsCommand({ StackName: stackName }));
+  // The events have whole seconds.
   return StackEvents.filter(
-    (event) =>
-      event.ResourceStatus?.endsWith('_FAILED') &&
-      // The events have whole seconds; cancellations are only a consequence of other failures.
-      (event.Timestamp?.getTime() ?? 0) >= since.getTime() - 1000 &&
-      !/cancelled/i.test(event.ResourceStatusReason ?? ''),
-  )
-    .reverse()
+    ({ Timestamp }) => (Timestamp?.getTime() ?? 0) >= since.getTime() - 1000,
+  ).reverse();
+}
+
+async function failures(client: CloudFormationClient, stackName: string, since: Date): Promise<string[]> {
+  return (await eventsSince(client, stackName, since))
+    .filter(
+      (event) =>
+        event.ResourceStatus?.endsWith('_FAILED') &&
+        // Cancellations are only a consequence of other failures.
+        !/cancelled/i.test(event.ResourceStatusReason ?? ''),
+    )
     .map((event) => {
       const reason = event.ResourceStatusReason ?? 'no reason given';
       return `${event.LogicalResourceId} (${event.ResourceType}): ${reason}`;

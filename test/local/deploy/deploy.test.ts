@@ -229,7 +229,11 @@ describe('a synthesized template in the local cloud', () => {
     await emulator.close();
     emulator = await startEmulator(cloud());
     const again = await deploy(join(folder, 'assembly-updated'));
-    expect(again).toEqual({ outputs, changes: { 'Z-Data': 'unchanged', Small: 'unchanged' } });
+    expect(again).toEqual({
+      outputs,
+      changes: { 'Z-Data': 'unchanged', Small: 'unchanged' },
+      recreated: [],
+    });
     const version = await put('rex/after.json');
     expect((await recorded('rex/after.json')).version?.S).toBe(version);
     expect((await nextMessage(emulator.endpoint, outputs.InboxOut ?? '')).Body).toBe(

@@ -171,7 +171,7 @@ describe('startEmulator', () => {
 
   it('puts all temporary files of itself and its functions into its folder', async () => {
     const dataDir = join(folder, 'temporary');
-    const port = await choosePort(join(folder, 'no-port'));
+    const port = await choosePort(join(folder, 'none-remembered'));
     // What another user of this machine could have planted, under the name that MiniStack would use.
     const planted = join(tmpdir(), `ministack-provided-code-${port}`);
     mkdirSync(planted);
@@ -219,18 +219,38 @@ describe('startEmulator', () => {
     }
   });
 
-  it('rejects truncated state instead of discarding it, and ignores an invalid port', async () => {
-    const options = emulatorOptions(join(folder, 'broken'));
-    mkdirSync(join(folder, 'broken/state'), { recursive: true });
-    writeFileSync(join(folder, 'broken/port'), '99999999');
-    const file = join(folder, 'broken/state/dynamodb.json');
-    writeFileSync(file, '{"tables": {"ru');
-    await expect(startEmulator(options)).rejects.toMatchObject({
-      name: 'LocalCloudFailed',
-      facts: { given: expect.stringContaining(file), remedy: expect.stringContaining('from a backup') },
-    });
-    rmSync(file);
-    await (await startEmulator(options)).close();
+  it.each([
+    ['truncated', '{"payload": {"ru'],
+    ['empty', ''],
+    ['null', 'null'],
+    ['an object of something else', '{}'],
+    ['a list', '[]'],
+    ['a state of another shape', '{"__ministack_format__": 2, "payload": null}'],
+  ])(
+    'rejects a state file that is %s instead of discarding it, with a remedy that helps',
+    async (_, content) => {
+      const options = emulatorOptions(join(folder, 'broken'));
+      mkdirSync(join(folder, 'broken/state'), { recursive: true });
+      const file = join(folder, 'broken/state/dynamodb.json');
+      writeFileSync(file, content);
+      await expect(startEmulator(options)).rejects.toMatchObject({
+        name: 'LocalCloudFailed',
+        facts: {
+          given: expect.stringContaining(file),
+          remedy: expect.stringMatching(
+            /from a backup, or remove it; .* without the records of earlier runs/,
+          ),
+        },
+      });
+      rmSync(file);
+      await (await startEmulator(options)).close();
+    },
+  );
+
+  it('ignores an invalid port', async () => {
+    mkdirSync(join(folder, 'no-port'), { recursive: true });
+    writeFileSync(join(folder, 'no-port/port'), '99999999');
+    await (await startEmulator(emulatorOptions(join(folder, 'no-port')))).close();
   });
 
   it('uses another port if the last one is in use, and fails if the port was requested', async () => {

@@ -10,6 +10,7 @@ from . import (
     ending,
     environments,
     event_sources,
+    lost_resources,
     missing_images,
     node_functions,
     notifications,
@@ -31,6 +32,7 @@ REPAIRS = (
     notifications,
     rule_delivery,
     state_machines,
+    lost_resources,
     saving,
     ending,
 )

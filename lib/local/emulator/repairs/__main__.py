@@ -43,20 +43,32 @@ def lock_folder(folder: Path) -> int:
     return lock
 
 
-def require_readable(folder: Path) -> None:
-    """Check that no state file is truncated.
+#: By service, what its state file has and `lost_resources` cannot create again.
+CONTENTS = {
+    "dynamodb": "the records of earlier runs",
+    "s3": "older versions of objects",
+    "sns": "who was subscribed to notifications",
+    "sqs": "events that could not be delivered",
+    "cloudwatch_logs": "the logs of functions",
+}
 
-    MiniStack would ignore it: all runs would be gone, and the next save would make that permanent.
+
+def require_readable(folder: Path) -> None:
+    """Check that no state file is truncated or of another shape.
+
+    MiniStack would ignore it or fail: all runs would be gone, and the next save would make that permanent.
     """
     for file in sorted(folder.glob("*.json")):
         try:
-            json.loads(file.read_bytes())
+            content = json.loads(file.read_bytes())
+            if not isinstance(content, dict) or not isinstance(content.get("payload"), dict):
+                raise ValueError("it is not the state of a service")
         except ValueError as error:
             exit_with(
                 "LocalCloudFailed",
                 f"A file of the emulator's state cannot be read. Given: {file}: {error}. "
-                "What to do: restore it from a backup, or choose another folder with --data; "
-                "to start over, remove the data folder.",
+                "What to do: restore it from a backup, or remove it; what is missing is then created again, "
+                f"without {CONTENTS.get(file.stem, 'loss')}.",
             )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from ministack.core.responses import get_region
+from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import provisioners, stacks
 
 TYPE = "AWS::StepFunctions::StateMachine"
@@ -24,12 +24,31 @@ _original_runs_on_worker_thread = stacks._runs_on_worker_thread
 
 
 def create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str, Attributes]:
-    """Create a machine. Returns its ARN, which is the value of ``Ref``, and the attributes Arn and Name."""
+    """Create a machine. Returns its ARN, which is the value of ``Ref``, and the attributes Arn and Name.
+
+    A generated name can already exist only if the stack has lost its state: that machine is updated.
+    """
     name = props.get("StateMachineName") or provisioners._physical_name(stack_name, logical_id, max_len=80)
-    created = _call(
-        "create_state_machine", name=name, type=props.get("StateMachineType", "STANDARD"), **_body(props)
-    )
-    return created["stateMachineArn"], _attributes(created["stateMachineArn"], name)
+    body = {"type": props.get("StateMachineType", "STANDARD"), **_body(props)}
+    try:
+        arn = _call("create_state_machine", name=name, **body)["stateMachineArn"]
+    except ValueError as error:
+        if "StateMachineName" in props or "StateMachineAlreadyExists" not in str(error):
+            raise
+        arn = f"arn:aws:states:{get_region()}:{get_account_id()}:stateMachine:{name}"
+        update(arn, {}, props, stack_name)
+    return arn, _attributes(arn, name)
+
+
+def exists(arn: str) -> bool:
+    """Return whether a machine exists in our service."""
+    try:
+        _call("describe_state_machine", stateMachineArn=arn)
+    except ValueError as error:
+        if "StateMachineDoesNotExist" in str(error):
+            return False
+        raise
+    return True
 
 
 def update(
