@@ -243,7 +243,11 @@ async function synthesize(options: LocalCloudOptions): Promise<string> {
     PATH: `${dirname(process.execPath)}:${join(ROOT, 'node_modules/.bin')}:${process.env.PATH}`,
     CDK_OUTDIR: assemblyDir,
     TMPDIR: temporaryFolder(options.dataDir),
-    CDK_CONTEXT_JSON: JSON.stringify({ proxytune: settings }),
+    CDK_CONTEXT_JSON: JSON.stringify({
+      proxytune: settings,
+      // Own names for the assets' bucket and the bootstrap version, so that `cdk bootstrap` can create its own.
+      '@aws-cdk/core:bootstrapQualifier': 'local',
+    }),
     // Skipped to save seconds; the tests validate the template.
     CDK_VALIDATION: 'false',
   };
