@@ -1,129 +1,28 @@
-/**
- * Runs the synthesized machine: its expressions, retries and failures, on a clock that the test controls. The lambdas
- * are scripted; the real ones have their own tests and the end-to-end tests.
- */
-import {
-  CreateStateMachineCommand,
-  RedriveExecutionCommand,
-  SendTaskFailureCommand,
-  SendTaskSuccessCommand,
-  StartExecutionCommand,
-  StopExecutionCommand,
-} from '@aws-sdk/client-sfn';
+/** The synthesized machine: its expressions, retries and failures. */
 import { EVENTS_PER_HEARTBEAT, PARALLEL_JOBS } from '../../lib/cloud/limits.ts';
-import { type Functions, Harness, named, ROLE, until } from '../local/states/harness.ts';
-import { definitionOf, removeTemporary, synthesize } from './synthesize.ts';
+import { named, until } from '../local/states/harness.ts';
+import {
+  arn,
+  calls,
+  cloud,
+  fail,
+  finish,
+  INPUT,
+  PLANNED,
+  PUBLISHED,
+  pass,
+  run,
+  SAMPLES,
+  starts,
+  succeed,
+  token,
+} from './scripted-run.ts';
+import { removeTemporary } from './synthesize.ts';
 
-const LAMBDAS = [
-  'PlanRun',
-  'InspectPhotos',
-  'StartJob',
-  'ReconcileJob',
-  'DecideRound',
-  'EndRun',
-  'PublishRun',
-] as const;
-type Lambda = (typeof LAMBDAS)[number];
-
-const definition = definitionOf(synthesize({ target: 'local' }).template);
-const INPUT = {
-  runId: 'dog-1',
-  bucket: 'b',
-  subject: 'dog',
-  key: 'subjects/dog/subject.json',
-  version: 'v1',
-};
-const PLANNED = {
-  runId: 'dog-1',
-  bucket: 'b',
-  planKey: 'runs/dog-1/plan.json',
-  photosPrefix: 'subjects/dog/photos/',
-  referencesPrefix: 'runs/dog-1/references/',
-  curated: false,
-};
-const PUBLISHED = { runId: 'dog-1', report: 's3://b/runs/dog-1/report/index.html', usd: 4.5 };
 const HEARTBEAT = 900;
-
-interface Call {
-  readonly lambda: Lambda;
-  // biome-ignore lint/suspicious/noExplicitAny: each lambda has its own input
-  readonly input: any;
-}
-
-let cloud: Harness;
-let calls: Call[];
-let arn: string;
 
 afterEach(() => cloud.close());
 afterAll(removeTemporary);
-
-/** Starts a run whose lambdas behave as scripted, and succeed by default. */
-async function run(script: Partial<Record<Lambda, (input: Call['input']) => unknown>> = {}): Promise<void> {
-  const defaults: Record<Lambda, (input: Call['input']) => unknown> = {
-    PlanRun: () => PLANNED,
-    InspectPhotos: () => ({ accepted: 5, warnings: 0 }),
-    StartJob: ({ stage }) => ({ jobName: `job-${stage}` }),
-    ReconcileJob: () => ({ over: false }),
-    DecideRound: () => ({ more: false }),
-    EndRun: ({ error }) => ({ error: error.Error, cause: `explained: ${error.Cause}` }),
-    PublishRun: () => PUBLISHED,
-  };
-  calls = [];
-  const byName = (lambda: Lambda) => (input: unknown) => {
-    calls.push({ lambda, input });
-    return (script[lambda] ?? defaults[lambda])(input);
-  };
-  const names = [...new Set(JSON.stringify(definition).match(/arn:aws:lambda:[\w:-]+/g))];
-  const functions: Functions = Object.fromEntries(
-    LAMBDAS.map((lambda) => [names.find((name) => name.includes(lambda)) ?? lambda, byName(lambda)]),
-  );
-  cloud = await new Harness(functions).open();
-  const { stateMachineArn } = await cloud.sfn.send(
-    new CreateStateMachineCommand({ name: 'run', definition: JSON.stringify(definition), roleArn: ROLE }),
-  );
-  const started = await cloud.sfn.send(
-    new StartExecutionCommand({ stateMachineArn, name: INPUT.runId, input: JSON.stringify(INPUT) }),
-  );
-  arn = started.executionArn ?? '';
-}
-
-const starts = (stage: string) =>
-  calls
-    .filter(({ lambda, input }) => lambda === 'StartJob' && input.stage === stage)
-    .map(({ input }) => input);
-
-/** The token of the latest start of a stage, once it has been started `count` times. */
-async function token(stage: string, count = 1): Promise<string> {
-  await until(() => starts(stage).length === count);
-  return starts(stage).at(-1).taskToken;
-}
-
-async function succeed(stage: string, count = 1): Promise<void> {
-  const taskToken = await token(stage, count);
-  const output = JSON.stringify({ jobName: `job-${stage}`, seconds: 1 });
-  await cloud.sfn.send(new SendTaskSuccessCommand({ taskToken, output }));
-}
-
-async function fail(stage: string, error: string, cause = 'because', count = 1): Promise<void> {
-  const taskToken = await token(stage, count);
-  await cloud.sfn.send(new SendTaskFailureCommand({ taskToken, error, cause }));
-}
-
-/** Advances the clock once the run has a timer that is due within this time. */
-async function pass(seconds: number): Promise<void> {
-  await until(() => (cloud.clock.nextIn ?? Number.POSITIVE_INFINITY) <= seconds * 1000);
-  await cloud.clock.advance(seconds);
-}
-
-/** Completes the remaining stages successfully and returns the output. */
-async function finish(...stages: string[]): Promise<unknown> {
-  for (const stage of stages) await succeed(stage);
-  const { status, output, error, cause } = await cloud.ended(arn);
-  if (status !== 'SUCCEEDED') throw new Error(`${status}: ${error}: ${cause}`);
-  return JSON.parse(output ?? '');
-}
-
-const SAMPLES = ['sample-teacher', 'sample-student'];
 
 test('a successful run goes through the whole pipeline and returns the output of publish-run', async () => {
   await run();
@@ -336,72 +235,6 @@ test('the error of one sample stage ends the run under its own name', async () =
   ]);
   expect(calls.filter(({ lambda }) => lambda === 'EndRun')).toHaveLength(1);
 });
-
-test('reports the first error even if end-run fails', async () => {
-  await run({
-    EndRun: () => {
-      throw named('Error', 'no table');
-    },
-  });
-  await fail('teach', 'TrainingDiverged', 'loss is NaN');
-  const ended = await cloud.ended(arn);
-  expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', 'TrainingDiverged', 'loss is NaN']);
-});
-
-test('a timeout, which has no cause, keeps its name even if end-run fails', async () => {
-  await run({
-    PlanRun: () => new Promise(() => {}),
-    EndRun: () => {
-      throw named('Error', 'no table');
-    },
-  });
-  await until(() => calls.length === 1);
-  await pass(timeoutOf('Plan'));
-  const ended = await cloud.ended(arn);
-  expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', 'States.Timeout', '']);
-  expect(calls.map(({ lambda }) => lambda)).toEqual(['PlanRun', 'EndRun']);
-  expect(calls[1]?.input.error).toEqual({ Error: 'States.Timeout', Cause: '' });
-});
-
-test('a failure without name and cause ends the run even if end-run fails', async () => {
-  await run({
-    EndRun: () => {
-      throw named('Error', 'no table');
-    },
-  });
-  await cloud.sfn.send(new SendTaskFailureCommand({ taskToken: await token('teach') }));
-  const ended = await cloud.ended(arn);
-  expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', 'States.TaskFailed', '']);
-  expect(calls.at(-1)?.input.error).toEqual({ Error: null, Cause: null });
-});
-
-test('a redrive of a stopped run continues its job under a new token, without another plan', async () => {
-  await run();
-  await succeed('teach');
-  const before = await token('synthesize');
-  await cloud.sfn.send(new StopExecutionCommand({ executionArn: arn }));
-  await cloud.sfn.send(new RedriveExecutionCommand({ executionArn: arn }));
-  expect(await token('synthesize', 2)).not.toBe(before);
-  await succeed('synthesize', 2);
-  expect(await finish('learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
-  expect(starts('teach')).toHaveLength(1);
-  expect(calls.filter(({ lambda }) => lambda === 'PlanRun')).toHaveLength(1);
-});
-
-test('a redrive of a failed run fails again with the same reason', async () => {
-  await run();
-  await fail('teach', 'TrainingDiverged', 'loss is NaN');
-  const { error, cause } = await cloud.ended(arn);
-  await cloud.sfn.send(new RedriveExecutionCommand({ executionArn: arn }));
-  expect(await cloud.ended(arn)).toMatchObject({ status: 'FAILED', error, cause, redriveCount: 1 });
-  expect(starts('teach')).toHaveLength(1);
-});
-
-/** The limit of a state of the pipeline, in seconds. */
-function timeoutOf(state: string): number {
-  const [{ States: pipeline }] = definition.States.Run.Branches;
-  return pipeline[state].TimeoutSeconds;
-}
 
 test('a chunk that stays missing ends the run after three retries', async () => {
   await run();

@@ -85,7 +85,7 @@ const UpdateStateMachine: Operation = (request, registry) => {
     ...(role !== undefined && { roleArn: readRole(role) }),
     settings: { ...machine.settings, ...settings },
   };
-  // As recorded: an update that changes nothing is no revision.
+  // As recorded: an update that changes nothing makes no new revision.
   const revision = isDeepStrictEqual(requested, machine) ? {} : { revisionId: registry.newRevision() };
   const changed = { ...requested, ...revision, updateDate: registry.clock.now() };
   registry.putMachine(changed);
