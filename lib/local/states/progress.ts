@@ -7,13 +7,14 @@ export interface EnteredEvent {
   readonly previous: number;
 }
 
-/** A state that has begun. */
+/** A state that has begun, or is the next to begin. */
 export interface Position {
   readonly state: string;
   readonly input: Json;
   /** The scope's own variables at that time. */
   readonly variables: JsonObject;
-  readonly entered: EnteredEvent;
+  /** Absent before the state has begun. */
+  readonly entered?: EnteredEvent;
 }
 
 /**
@@ -29,8 +30,8 @@ export interface Progress {
   output?: Json;
 }
 
-/** Notes that a scope has entered a state, which replaces everything known about the one before. */
-export function enter(progress: Progress, at: Position): void {
+/** Notes that a scope is at a state, which replaces everything known about the one before. */
+export function moveTo(progress: Progress, at: Position): void {
   progress.at = at;
   delete progress.branches;
 }

@@ -103,6 +103,11 @@ describe('state machines', () => {
 
   it.each<[string, string, Record<string, unknown>]>([
     ['a bad definition', 'InvalidDefinition', { definition: machine({ A: { Type: 'Pass', Next: 'B' } }) }],
+    [
+      'an operator that the JSONata of AWS does not have',
+      'InvalidDefinition',
+      { definition: machine({ A: { Type: 'Pass', Output: '{% $states.input.x ?? 1 %}', End: true } }) },
+    ],
     ['a bad name', 'InvalidName', { name: 'a b' }],
     ['a bad role', 'InvalidArn', { roleArn: 'machine' }],
     ['an Express machine', 'StateMachineTypeNotSupported', { type: 'EXPRESS' }],

@@ -242,6 +242,22 @@ describe('a redrive', () => {
     expect([...calls].sort()).toEqual(['A', 'A', 'B', 'B']);
   });
 
+  it('does not run a state again that was left just before the execution stopped', async () => {
+    // The service answers calls between two states of such a loop only.
+    const arn = await cloud.start({
+      A: pass(next('B')),
+      B: { Type: 'Choice', Choices: [{ Condition: '{% false %}', Next: 'End' }], Default: 'A' },
+      End: done,
+    });
+    await until(async () => (await cloud.types(arn)).length > 10);
+    await cloud.sfn.send(new StopExecutionCommand({ executionArn: arn }));
+    await redrive(arn);
+    await cloud.sfn.send(new StopExecutionCommand({ executionArn: arn }));
+    const types = (await cloud.types(arn)).filter((type) => type.startsWith('PassState'));
+    const alternating = types.map((_, index) => (index % 2 === 0 ? 'PassStateEntered' : 'PassStateExited'));
+    expect(types).toEqual(alternating);
+  });
+
   it('enters a Fail state again and fails again', async () => {
     const arn = await cloud.start({ A: pass(next('F')), F: { Type: 'Fail', Error: 'No' } });
     await cloud.ended(arn);

@@ -2,7 +2,7 @@ import { isTimestamp } from '../definition/state-shapes.ts';
 import type { Block, ChoiceState, FailState, State, WaitState } from '../definition/types.ts';
 import { StateError } from '../errors.ts';
 import type { Json } from '../json.ts';
-import { type EnteredEvent, enter, finish, type Position } from '../progress.ts';
+import { type EnteredEvent, finish, moveTo, type Position } from '../progress.ts';
 import { attemptMap, attemptParallel } from './branches.ts';
 import { withRetryAndCatch } from './retry-catch.ts';
 import { type Outcome, pause, type Scope } from './scope.ts';
@@ -56,6 +56,8 @@ export async function runBlock(block: Block, input: Json, scope: Scope): Promise
     }
     name = next;
     value = output;
+    // Otherwise a redrive would run this state again if the execution stops here.
+    moveTo(progress, { state: name, input: value, variables: scope.variables.own });
   }
 }
 
@@ -65,13 +67,13 @@ function enterState(scope: Scope, name: string, state: State, input: Json): Ente
   const id = history.record(`${state.Type}StateEntered`, {
     stateEnteredEventDetails: { name, input: JSON.stringify(input), inputDetails: { truncated: false } },
   });
-  enter(progress, { state: name, input, variables: variables.own, entered: { id, previous } });
+  moveTo(progress, { state: name, input, variables: variables.own, entered: { id, previous } });
   return { id, previous };
 }
 
-/** Continues in a state of a redriven execution, without entering it again, except for a Fail state, as documented. */
+/** Continues in a state of a redriven execution. A state is not entered twice, except for Fail, as documented. */
 function resume(scope: Scope, state: State, { state: name, input, entered }: Position): EnteredEvent {
-  if (state.Type === 'Fail') return enterState(scope, name, state, input);
+  if (entered === undefined || state.Type === 'Fail') return enterState(scope, name, state, input);
   scope.history.resume(state.Type);
   return entered;
 }
