@@ -41,7 +41,7 @@ function planOf(path: string): Plan {
 
 /** Stage to the request of its first attempt. */
 function trainingsOf(plan: Plan) {
-  const context = { roleArn: 'arn:aws:iam::123456789012:role/none', imageUri: 'none' };
+  const context = { roleArn: 'arn:aws:iam::123456789012:role/none', imageUri: 'none', jobPrefix: 'planned-' };
   return Object.fromEntries(
     plan.stages
       .filter((stage) => !generatesImages(stage))

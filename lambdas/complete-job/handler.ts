@@ -19,6 +19,7 @@ import type { Outcome } from '../../lib/core/jobs/outcome.ts';
 import type { JobRecord } from '../../lib/core/jobs/records.ts';
 import { type JobIdentity, parseJobName } from '../../lib/core/names.ts';
 import { bucketContext, executionsContext, jobsContext } from '../shared/context.ts';
+import { setting } from '../shared/settings.ts';
 import { tableContext } from '../shared/table.ts';
 
 interface StateChange {
@@ -28,7 +29,8 @@ interface StateChange {
 
 export async function handler(event: EventBridgeEvent<string, StateChange>): Promise<{ answered: boolean }> {
   const context = { ...bucketContext(), ...tableContext(), ...jobsContext(), ...executionsContext() };
-  const identity = parseJobName(event.detail.TrainingJobName ?? event.detail.TransformJobName ?? '');
+  const name = event.detail.TrainingJobName ?? event.detail.TransformJobName ?? '';
+  const identity = parseJobName(name, setting('JOB_PREFIX'));
   const job = identity && (await readJob(context, identity));
   if (identity === undefined || job === undefined || job.reported) return { answered: false };
   const outcome = await readOutcome(context, job);

@@ -67,7 +67,7 @@ export async function handler({
   const attempt = nextAttempt(jobs.filter((job) => isOf(job, stage, round)));
   const identity = { run: runId, stage, attempt, round };
   // A job that runs already is reused, whatever happened to its model since.
-  if (!jobs.some((job) => job.jobName === jobName(identity))) {
+  if (!jobs.some((job) => job.jobName === nameOf(identity))) {
     const models = modelsOfStage(plan, stage);
     await Promise.all(models.map((model) => requirePlannedModel(context, model)));
   }
@@ -79,7 +79,11 @@ export async function handler({
     await refuse(context, identity, error as Error);
   }
   await stopUnwanted(context, identity);
-  return { jobName: jobName(identity) };
+  return { jobName: nameOf(identity) };
+}
+
+function nameOf(identity: JobIdentity): string {
+  return jobName(identity, setting('JOB_PREFIX'));
 }
 
 function nextAttempt(jobs: readonly JobRecord[]): number {
@@ -120,7 +124,7 @@ async function workOf(
   if (!generatesImages(stage)) return undefined;
   const chunks = await missingChunks(context, plan, identity);
   // A job that exists already is billed for the instances that it was created with.
-  const begun = jobs.find((job) => job.jobName === jobName(identity))?.instances;
+  const begun = jobs.find((job) => job.jobName === nameOf(identity))?.instances;
   const most = stage.kind === 'spot' && lostChunks(jobs, identity) ? 1 : instancesFor(stage, chunks.length);
   return { chunks, instances: begun ?? most };
 }
@@ -142,7 +146,7 @@ function record(
   const stage = stageOf(plan, identity.stage);
   return {
     runId: identity.run,
-    jobName: jobName(identity),
+    jobName: nameOf(identity),
     stage: identity.stage,
     kind: JOB_KINDS[stage.kind],
     attempt: identity.attempt,
@@ -166,7 +170,11 @@ async function create(
   jobs: readonly JobRecord[],
   work: Work = { chunks: [], instances: 1 },
 ): Promise<void> {
-  const context = { roleArn: setting('JOB_ROLE_ARN'), imageUri: imageOf(plan) };
+  const context = {
+    roleArn: setting('JOB_ROLE_ARN'),
+    imageUri: imageOf(plan),
+    jobPrefix: setting('JOB_PREFIX'),
+  };
   await CREATORS[stageOf(plan, identity.stage).kind](aws, plan, identity, context, jobs, work);
 }
 
@@ -196,7 +204,7 @@ const CREATORS: Readonly<Record<StagePlan['kind'], Create>> = {
     await createTrainingJob(aws, request);
   },
   async transform(aws, plan, identity, context, jobs, { chunks, instances }) {
-    const drawing = drawingOf(plan, identity);
+    const drawing = drawingOf(plan, identity, context.jobPrefix);
     const named = manifest(plan.bucket, drawing.chunks, chunks.map(chunkName));
     await writeJson(aws, keys.manifest(plan.runId, drawing.name), named);
     const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, adapterJob(plan, identity.stage, jobs))}`;
@@ -240,7 +248,7 @@ function adapterJob(plan: Plan, stage: JobStage, jobs: readonly JobRecord[]): st
 
 /** Stops a job whose run was stopped while it was being created, when end-run could not stop it yet. */
 async function stopUnwanted(context: Context, identity: JobIdentity): Promise<void> {
-  const job = (await listJobs(context, identity.run)).find((entry) => entry.jobName === jobName(identity));
+  const job = (await listJobs(context, identity.run)).find((entry) => entry.jobName === nameOf(identity));
   if (job?.state !== 'FAILED') return;
   await stopJob(context, job);
   await deleteModelOf(context, job);

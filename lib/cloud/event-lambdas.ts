@@ -8,8 +8,9 @@ import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
-import { Duration } from 'aws-cdk-lib/core';
+import { Duration, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { jobPrefix } from '../core/names.ts';
 import { type HandlerDefaults, HandlerFunction } from './handler-function.ts';
 import { deleteModels, describeJobs } from './job-permissions.ts';
 import { allow, listObjects, onObjects, onTable } from './permissions.ts';
@@ -45,7 +46,11 @@ export class EventLambdas extends Construct {
       description: 'reports the outcome of a job to the waiting state machine',
       timeout: Duration.minutes(2),
       memoryMiB: 512,
-      environment: { BUCKET: bucket.bucketName, TABLE: table.tableName },
+      environment: {
+        BUCKET: bucket.bucketName,
+        TABLE: table.tableName,
+        JOB_PREFIX: jobPrefix(Stack.of(this).stackName),
+      },
       statements: [
         listObjects(bucket, ['runs/*/pictures/*', 'runs/*/failures/*']),
         onObjects(bucket, ['s3:GetObject'], ['runs/*/failures/*']),

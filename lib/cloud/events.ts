@@ -7,9 +7,9 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
-import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { JOB_PREFIX } from '../core/names.ts';
+import { jobPrefix } from '../core/names.ts';
 import { COUNTED, OccurrenceAlarm } from './alarms.ts';
 
 export interface EventDeadLetterQueueProps {
@@ -59,15 +59,16 @@ export class Events extends Construct {
     super(scope, id);
     this.#deadLetterQueue = props.deadLetterQueue;
     this.#rule('PhotosReady', 'subject.json was uploaded', props.startRun, photosReady(props.bucket));
+    const ownJobs = Match.prefix(jobPrefix(Stack.of(this).stackName));
     this.#rule('TrainingChanged', 'a Proxytune training job changed state', props.completeJob, {
       source: ['aws.sagemaker'],
       detailType: ['SageMaker Training Job State Change'],
-      detail: { TrainingJobName: Match.prefix(JOB_PREFIX) },
+      detail: { TrainingJobName: ownJobs },
     });
     this.#rule('TransformChanged', 'a Proxytune transform job changed state', props.completeJob, {
       source: ['aws.sagemaker'],
       detailType: ['SageMaker Transform Job State Change'],
-      detail: { TransformJobName: Match.prefix(JOB_PREFIX) },
+      detail: { TransformJobName: ownJobs },
     });
     this.#rule('RunFailed', 'a run failed, possibly without going through its failure path', props.endRun, {
       source: ['aws.states'],

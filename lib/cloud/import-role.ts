@@ -7,7 +7,7 @@ import type { Role } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { TOKEN_SECRET } from '../core/jobs/import-job.ts';
+import { tokenSecret } from '../core/names.ts';
 import type { JobImage } from './job-image.ts';
 import { allow, listObjects, onObjects } from './permissions.ts';
 import { sageMakerRole } from './sagemaker-role.ts';
@@ -36,7 +36,7 @@ export class ImportRole extends Construct {
 
   /** The secret's ARN pattern. Secrets Manager appends six characters; each `?` matches one, so no other name fits. */
   private tokenArn(): string {
-    const { partition, region, account } = Stack.of(this);
-    return `arn:${partition}:secretsmanager:${region}:${account}:secret:${TOKEN_SECRET}-??????`;
+    const { partition, region, account, stackName } = Stack.of(this);
+    return `arn:${partition}:secretsmanager:${region}:${account}:secret:${tokenSecret(stackName)}-??????`;
   }
 }

@@ -7,9 +7,10 @@ import type { IRole } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import { Duration } from 'aws-cdk-lib/core';
+import { Duration, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { keys } from '../core/keys.ts';
+import { jobPrefix } from '../core/names.ts';
 import { type HandlerDefaults, HandlerFunction, type HandlerFunctionProps } from './handler-function.ts';
 import type { JobImage } from './job-image.ts';
 import { createJobs, deleteModels, describeJobs, stopJobs } from './job-permissions.ts';
@@ -113,7 +114,11 @@ function startJob(scope: Construct, props: MachineLambdasProps): OwnProps {
     // Creating jobs is throttled to about one per second; the client's retries must fit in.
     timeout: Duration.minutes(3),
     memoryMiB: 512,
-    environment: { ...storage(props), JOB_ROLE_ARN: jobRole.roleArn },
+    environment: {
+      ...storage(props),
+      JOB_ROLE_ARN: jobRole.roleArn,
+      JOB_PREFIX: jobPrefix(Stack.of(scope).stackName),
+    },
     statements: [
       onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), keys.modelManifest('*')]),
       listObjects(bucket, ['runs/*/pictures/*', 'class-images/*', 'models/*']),

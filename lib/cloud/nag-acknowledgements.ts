@@ -5,7 +5,7 @@
 import { type CfnElement, Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { keys } from '../core/keys.ts';
-import { JOB_PREFIX } from '../core/names.ts';
+import { jobPrefix } from '../core/names.ts';
 import type { Stacks } from './stacks.ts';
 
 interface Acknowledgement {
@@ -36,7 +36,7 @@ const SHARED_BY_RUNS =
   'Class images, generated without any photo and shared by runs with the same settings, which the `*` identifies.';
 const FILES_OF_A_RUN =
   'A run writes many files below this folder; the `*` are the names of the run and the file.';
-const OUR_JOBS = `The \`*\` is the run, stage and attempt; only names that begin with ${JOB_PREFIX} match.`;
+const OUR_JOBS = 'The `*` is the run, stage and attempt; only names with the prefix of this stack match.';
 const VERSIONS_OF_ONE_LAMBDA = 'The `*` is a version of this lambda; CDK grants the machine all of them.';
 
 /** Acknowledges all of them on complete stacks. */
@@ -56,7 +56,7 @@ export function acknowledgements(stacks: Stacks): Acknowledgement[] {
     { at: 'Machine', finding: wildcard('*'), reason: NO_RESOURCE_FOR_LOG_DELIVERY },
     ...jobLogs(),
     ...objects(stacks),
-    ...jobs(),
+    ...jobs(stacks.compute),
     ...invocations(stacks),
   ];
 }
@@ -118,7 +118,7 @@ function objects(stacks: Stacks): Acknowledgement[] {
   ];
 }
 
-function jobs(): Acknowledgement[] {
+function jobs(stack: Stack): Acknowledgement[] {
   const lambdas = [
     'MachineLambdas/StartJob',
     'MachineLambdas/ReconcileJob',
@@ -128,7 +128,7 @@ function jobs(): Acknowledgement[] {
   return lambdas.flatMap((at) =>
     ['training-job', 'transform-job', 'model'].map((kind) => ({
       at,
-      finding: wildcard(`${arn('sagemaker')}:${kind}/${JOB_PREFIX}*`),
+      finding: wildcard(`${arn('sagemaker')}:${kind}/${jobPrefix(stack.stackName)}*`),
       reason: OUR_JOBS,
     })),
   );

@@ -6,6 +6,7 @@ import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { CfnOutput, type Stack } from 'aws-cdk-lib/core';
+import { jobPrefix, tokenSecret } from '../core/names.ts';
 
 export interface OutputsProps {
   readonly bucket: IBucket;
@@ -29,6 +30,8 @@ export function addOutputs(stack: Stack, props: OutputsProps): void {
   add('TopicArn', topic.topicArn, 'Notifies when a run ends');
   add('JobRoleArn', jobRole.roleArn, 'The role of the SageMaker jobs');
   add('ImportRoleArn', importRole.roleArn, 'The role of the job that imports base models');
+  add('JobPrefix', jobPrefix(stack.stackName), 'The names of all SageMaker jobs of this stack begin with it');
+  add('TokenSecretName', tokenSecret(stack.stackName), 'The secret for the token of the model hub');
   add('ImageUri', imageUri, 'The container image of the SageMaker jobs');
   add(
     'UploadPhotosCommand',

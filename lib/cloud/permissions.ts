@@ -5,7 +5,7 @@ import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
-import { JOB_PREFIX } from '../core/names.ts';
+import { jobPrefix } from '../core/names.ts';
 
 type Conditions = Record<string, Record<string, unknown>>;
 
@@ -36,11 +36,12 @@ export function onTable(
   );
 }
 
-/** ARN pattern of the SageMaker resources with our prefix, which excludes those of other products in the account. */
+/** ARN pattern of the stack's SageMaker resources: none of other products, and none of another stack of this one. */
 export function ourSageMaker(scope: Construct, kind: 'training-job' | 'transform-job' | 'model'): string {
-  return Stack.of(scope).formatArn({
+  const stack = Stack.of(scope);
+  return stack.formatArn({
     service: 'sagemaker',
     resource: kind,
-    resourceName: `${JOB_PREFIX}*`,
+    resourceName: `${jobPrefix(stack.stackName)}*`,
   });
 }

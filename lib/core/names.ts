@@ -22,8 +22,27 @@ export function sha256Hex(text: string, digits = 64): string {
   return bytesToHex(sha256(utf8ToBytes(text))).slice(0, digits);
 }
 
-/** Every job, model and execution of ours begins so; IAM policies and event rules match it. */
-export const JOB_PREFIX = 'proxytune-';
+/** Letters and digits of a stack's digest in the names of its jobs: one pair of stacks in 1.7 million has the same. */
+const STACK_DIGITS = 4;
+
+/** A few letters and digits that stand for a stack, whose own name is too long for the names of its jobs. */
+export function stackDigest(stackName: string): string {
+  const number = Number.parseInt(sha256Hex(stackName, 12), 16) % 36 ** STACK_DIGITS;
+  return number.toString(36).padStart(STACK_DIGITS, '0');
+}
+
+/**
+ * Prefix of the names of all jobs and models of a stack; its IAM policies and event rules match it. Prefixes are of one
+ * length, so none matches a name of another stack in the account.
+ */
+export function jobPrefix(stackName: string): string {
+  return `proxytune-${stackDigest(stackName)}-`;
+}
+
+/** The secret in Secrets Manager that holds the hub's token for a stack. */
+export function tokenSecret(stackName: string): string {
+  return `proxytune/${stackName}/hugging-face-token`;
+}
 
 /**
  * The name of the run that an upload asks for. The same upload (bucket, key, version) always gives the same name,
@@ -50,9 +69,18 @@ export interface JobIdentity {
   readonly round?: number | undefined;
 }
 
-/** At most 58 of the 63 characters that SageMaker allows. Only rounds after the first are in the name. */
-export function jobName({ run, stage, attempt, round = 1 }: JobIdentity): string {
-  return `${JOB_PREFIX}${run}-${stage}${round > 1 ? `-r${round}` : ''}-a${attempt}`;
+/** The name of an attempt within its stack. Only rounds after the first are in it. */
+export function attemptName({ run, stage, attempt, round = 1 }: JobIdentity): string {
+  return `${run}-${stage}${round > 1 ? `-r${round}` : ''}-a${attempt}`;
+}
+
+/**
+ * The name of an attempt's job in SageMaker: at most the 63 characters that are allowed, up to attempt 99.
+ *
+ * @param prefix - the stack's, as `jobPrefix` gives it
+ */
+export function jobName(identity: JobIdentity, prefix: string): string {
+  return prefix + attemptName(identity);
 }
 
 /** One prompt of a user's own, drawn by a run's adapter. */
@@ -67,19 +95,22 @@ export interface GenerationIdentity {
 /**
  * At most 62 of the 63 characters that SageMaker allows, up to attempt 999. No stage is called so: complete-job passes
  * over the events of these jobs, for which no state machine waits.
+ *
+ * @param prefix - the stack's, as `jobPrefix` gives it
  */
-export function generationJobName({ run, id, attempt }: GenerationIdentity): string {
-  return `${generationJobStem(run, id)}${attempt}`;
+export function generationJobName({ run, id, attempt }: GenerationIdentity, prefix: string): string {
+  return `${generationJobStem(run, id, prefix)}${attempt}`;
 }
 
 /** Prefix of the names of all attempts. */
-export function generationJobStem(run: string, id: string): string {
-  return `${JOB_PREFIX}${run}-generate-${id}-a`;
+export function generationJobStem(run: string, id: string, prefix: string): string {
+  return `${prefix}${run}-gen-${id}-a`;
 }
 
-/** The identity in a job's name, or undefined when it is not one of ours. */
-export function parseJobName(name: string): JobIdentity | undefined {
-  const match = /^proxytune-(.+-[0-9a-f]{8})-(.+?)(?:-r(\d+))?-a(\d+)$/.exec(name);
+/** The identity in the name of a stage's job, or undefined for another job, such as one of another stack. */
+export function parseJobName(name: string, prefix: string): JobIdentity | undefined {
+  if (!name.startsWith(prefix)) return undefined;
+  const match = /^(.+-[0-9a-f]{8})-(.+?)(?:-r(\d+))?-a(\d+)$/.exec(name.slice(prefix.length));
   const [, run, stage, round, attempt] = match ?? [];
   if (run === undefined || stage === undefined || attempt === undefined || !isJobStage(stage))
     return undefined;

@@ -8,7 +8,7 @@ import { lockFolder } from './lock.ts';
  * Format of what the local cloud keeps: table, bucket, jobs and executions. Raise it with every change to their records
  * or keys; there is no migration. Folders without a format file are older than the first one.
  */
-export const FORMAT = '3';
+export const FORMAT = '4';
 const FORMAT_FILE = 'format';
 /** The services' own folders. Others, such as `models` and `runs`, may exist before a local cloud ever starts. */
 const SERVICES = ['emulator', 'sagemaker', 'states'];

@@ -22,6 +22,8 @@ const OUTPUTS = {
   BucketName: 'no-bucket',
   TableName: 'ledger',
   StateMachineArn: 'none',
+  JobPrefix: 'proxytune-0000-',
+  TokenSecretName: 'none',
   ImportRoleArn: 'arn:aws:iam::000000000000:role/imports',
   ImageUri: '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local',
 };

@@ -9,7 +9,7 @@ import { beginRun } from '../../lib/aws/table.ts';
 import { type GenerateOptions, generateAt, generateCommand } from '../../lib/cli/commands/generate.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { Bench, BUCKET } from '../lambdas/bench.ts';
+import { Bench, BUCKET, JOB_PREFIX } from '../lambdas/bench.ts';
 
 let bench: Bench;
 let run: string;
@@ -38,6 +38,7 @@ beforeAll(async () => {
       TableName: 'ledger',
       StateMachineArn: 'none',
       JobRoleArn: process.env.JOB_ROLE_ARN ?? '',
+      JobPrefix: JOB_PREFIX,
       ImageUri: process.env.IMAGE_URI ?? '',
     },
   });
@@ -93,7 +94,7 @@ const starts = () =>
 
 async function transforms(): Promise<Record<string, string | undefined>> {
   const { TransformJobSummaries = [] } = await sagemaker().send(
-    new ListTransformJobsCommand({ NameContains: '-generate-', MaxResults: 100 }),
+    new ListTransformJobsCommand({ NameContains: '-gen-', MaxResults: 100 }),
   );
   return Object.fromEntries(
     TransformJobSummaries.map(({ TransformJobName = '', TransformJobStatus }) => [
@@ -105,7 +106,7 @@ async function transforms(): Promise<Record<string, string | undefined>> {
 
 /** A model that stays would be there for ever. */
 async function expectNoModel(): Promise<void> {
-  const { Models = [] } = await sagemaker().send(new ListModelsCommand({ NameContains: '-generate-' }));
+  const { Models = [] } = await sagemaker().send(new ListModelsCommand({ NameContains: '-gen-' }));
   expect(Models).toEqual([]);
 }
 
@@ -161,7 +162,7 @@ test('a failure is reported by name, and the next call draws only what is missin
   const options = { number: 40, seed: 1000 };
   await expect(generate('a {token} dog', options)).rejects.toMatchObject({
     name: 'JobFailed',
-    message: expect.stringMatching(/What to do: .*retry\. \(job proxytune-.*-generate-.*-a1\)/),
+    message: expect.stringMatching(/What to do: .*retry\. \(job proxytune-.*-gen-.*-a1\)/),
   });
   await expectNoModel();
   bench.control('serve', { draw: true });

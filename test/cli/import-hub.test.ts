@@ -13,9 +13,11 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   ListObjectsV2Command,
+  PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
 import {
+  CreateTrainingJobCommand,
   DescribeTrainingJobCommand,
   ListTrainingJobsCommand,
   SageMakerClient,
@@ -27,9 +29,10 @@ import { importFromHub } from '../../lib/cli/import/from-hub.ts';
 import { importByJob } from '../../lib/cli/import/in-account.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { model } from '../../lib/core/catalogue/models.ts';
-import { TOKEN_SECRET } from '../../lib/core/jobs/import-job.ts';
+import { importJobName, importJobRequest, orderFor } from '../../lib/core/jobs/import-job.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/models/manifest.ts';
+import { jobPrefix, tokenSecret } from '../../lib/core/names.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import { storeLinkedListings } from '../../lib/local/linked-models.ts';
 import { jobLogFile, type SageMakerService, startSageMakerService } from '../../lib/local/sagemaker/index.ts';
@@ -40,6 +43,9 @@ import { createStack } from './stacks.ts';
 const MINUTE = 60_000;
 const BUCKET = 'import-test';
 const TOKEN = 'hf_0123456789secret';
+const PREFIX = jobPrefix('Imports');
+const SECRET = tokenSecret('Imports');
+const IMAGE_URI = '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local';
 const FAKE_HUB = join(import.meta.dirname, '../../containers/tests/importing/fake_hub.py');
 const [SDXL, FLUX] = [model('sdxl'), model('flux-dev')];
 const before = { ...process.env };
@@ -108,8 +114,10 @@ async function deploy(access: ReturnType<typeof clientConfig>): Promise<void> {
     BucketName: BUCKET,
     TableName: 'none',
     StateMachineArn: 'none',
+    JobPrefix: PREFIX,
+    TokenSecretName: SECRET,
     ImportRoleArn: 'arn:aws:iam::000000000000:role/imports',
-    ImageUri: '000000000000.dkr.ecr.us-east-1.amazonaws.com/proxytune:local',
+    ImageUri: IMAGE_URI,
   };
   aws = localContext({ environment: process.env as Record<string, string>, outputs });
   await createStack(access, 'Hub', outputs);
@@ -169,7 +177,7 @@ test(
     expect(said.join('\n')).toMatch(/ml\.m5\.xlarge, about .* and \$0\.\d\d at list prices/);
     expect(said.join('\n')).toContain('commercial use is allowed');
     const [job = ''] = await jobs();
-    expect(job).toMatch(/^proxytune-import-sdxl-[0-9a-z]+$/);
+    expect(job.startsWith(`${PREFIX}import-sdxl-`)).toBe(true);
     const description = await sagemaker.send(new DescribeTrainingJobCommand({ TrainingJobName: job }));
     expect(description).toMatchObject({
       RoleArn: 'arn:aws:iam::000000000000:role/imports',
@@ -216,6 +224,32 @@ test(
 );
 
 test(
+  'an import of another stack, which goes into another bucket, is neither adopted nor waited for',
+  async () => {
+    await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: keys.modelManifest('sdxl') }));
+    const theirs = importJobName('sdxl', new Date(), jobPrefix('Another'));
+    const order = orderFor(SDXL, null, { bucket: BUCKET });
+    const request = { Bucket: BUCKET, Key: keys.importRequestFile(theirs), Body: JSON.stringify(order) };
+    await s3.send(new PutObjectCommand(request));
+    // A hub that answers nobody, so that the job is still busy with it when ours is started.
+    const job = importJobRequest(theirs, order, {
+      roleArn: 'arn:aws:iam::000000000000:role/others',
+      imageUri: IMAGE_URI,
+      endpoint: 'http://127.0.0.1:9',
+    });
+    await sagemaker.send(new CreateTrainingJobCommand(job));
+    const { said } = await command('sdxl');
+    expect(said.join('\n')).not.toContain('is importing it already');
+    expect((await jobs()).slice(-2)).toEqual([
+      theirs,
+      expect.stringMatching(new RegExp(`^${PREFIX}import-sdxl-`)),
+    ]);
+    await requireStoredModel(aws, 'sdxl');
+  },
+  MINUTE,
+);
+
+test(
   'a gated model without a token is refused in words; with one in the secret it comes, and the token is nowhere',
   async () => {
     await expect(command('flux-dev')).rejects.toMatchObject({ name: 'LicenceNotAccepted' });
@@ -223,7 +257,7 @@ test(
     const words = [
       'no token was given',
       `accept the terms at https://huggingface.co/${FLUX.hub?.repository}`,
-      `aws secretsmanager create-secret --name ${TOKEN_SECRET}`,
+      `aws secretsmanager create-secret --name ${SECRET}`,
     ];
     const refusal = await command('flux-dev', accepted).catch((error: Error) => error);
     expect(refusal).toMatchObject({ name: 'ModelGated' });
@@ -231,7 +265,7 @@ test(
     await expect(requireStoredModel(aws, 'flux-dev')).rejects.toMatchObject({ name: 'ModelMissing' });
 
     await awsJson(emulator.endpoint, 'secretsmanager.CreateSecret', {
-      Name: TOKEN_SECRET,
+      Name: SECRET,
       SecretString: TOKEN,
     });
     // Names of jobs count in seconds.

@@ -72,7 +72,7 @@ test('a job that failed while its run goes on waits to be tried again', async ()
   const identity = { run, stage: 'teach' as const, attempt: 1 };
   await putJob(bench.context, identity, {
     runId: run,
-    jobName: jobName(identity),
+    jobName: jobName(identity, 'proxytune-0000-'),
     stage: 'teach',
     kind: 'training',
     attempt: 1,
@@ -111,7 +111,7 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
   const identity = { run, stage, attempt: 2 } as const;
   await putJob(bench.context, identity, {
     runId: run,
-    jobName: jobName(identity),
+    jobName: jobName(identity, 'proxytune-0000-'),
     stage,
     kind: 'transform',
     attempt: 2,
@@ -138,7 +138,7 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
 async function remember(identity: JobIdentity, facts: { readonly chunks?: number } = {}): Promise<void> {
   await putJob(bench.context, identity, {
     runId: identity.run,
-    jobName: jobName(identity),
+    jobName: jobName(identity, 'proxytune-0000-'),
     stage: identity.stage,
     kind: facts.chunks === undefined ? 'training' : 'transform',
     attempt: identity.attempt,

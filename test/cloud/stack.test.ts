@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' };
 import { LAMBDA_NAMES } from '../../lib/cloud/lambda-names.ts';
 import { instance } from '../../lib/core/catalogue/instances.ts';
+import { jobPrefix } from '../../lib/core/names.ts';
 import {
   cdkJson,
   plain,
@@ -252,12 +253,12 @@ test('rules match exactly the events of Proxytune', () => {
     'SageMaker Training Job State Change': {
       source: ['aws.sagemaker'],
       'detail-type': ['SageMaker Training Job State Change'],
-      detail: { TrainingJobName: [{ prefix: 'proxytune-' }] },
+      detail: { TrainingJobName: [{ prefix: jobPrefix('Proxytune') }] },
     },
     'SageMaker Transform Job State Change': {
       source: ['aws.sagemaker'],
       'detail-type': ['SageMaker Transform Job State Change'],
-      detail: { TransformJobName: [{ prefix: 'proxytune-' }] },
+      detail: { TransformJobName: [{ prefix: jobPrefix('Proxytune') }] },
     },
     'Step Functions Execution Status Change': {
       source: ['aws.states'],
@@ -294,11 +295,13 @@ test('the outputs have commands to paste', () => {
     'FetchReportCommand',
     'ImageUri',
     'ImportRoleArn',
+    'JobPrefix',
     'JobRoleArn',
     'StartCommand',
     'StateMachineArn',
     'SubscribeCommand',
     'TableName',
+    'TokenSecretName',
     'TopicArn',
     'UploadPhotosCommand',
     'WatchCommand',

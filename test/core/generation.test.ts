@@ -15,7 +15,7 @@ import {
 import { fillPrompt, requireReadable, unknownWords } from '../../lib/core/jobs/generation-prompt.ts';
 import { drawingOf, modelRequest, transformJobRequest } from '../../lib/core/jobs/requests.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { generationJobName, parseJobName } from '../../lib/core/names.ts';
+import { generationJobName, jobPrefix, parseJobName } from '../../lib/core/names.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { type Plan, transformOf } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
@@ -27,7 +27,8 @@ import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/t
 
 // The longest a run's id can be.
 const RUN = `${'a'.repeat(20)}-0a1b2c3d`;
-const JOB = `proxytune-${RUN}-learn-a1`;
+const PREFIX = jobPrefix('Proxytune');
+const JOB = `${PREFIX}${RUN}-learn-a1`;
 const PROMPT = 'a photo of a {token} dog at sunset';
 const WORDS = ['a', 'at', 'car', 'of', 'photo', 'snow', 'sunset'];
 
@@ -121,10 +122,11 @@ test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', 
   const { domain } = model(teacher);
   const rest = domain === 'photographs' ? {} : { student: studentOf(domain), category: 'car' };
   const made = plan({ teacher, ...rest }, scale);
-  const drawing = generationDrawing(made, generation({ of, count: 64 }, made), 999);
+  const drawing = generationDrawing(made, generation({ of, count: 64 }, made), 999, PREFIX);
   const context = {
     roleArn: 'arn:aws:iam::123456789012:role/Proxytune-JobRole-0123456789AB',
     region: 'us-east-1',
+    jobPrefix: PREFIX,
     imageUri: `123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets:${'0'.repeat(64)}`,
     artifactUri: `s3://${made.bucket}/${keys.artifact(RUN, JOB)}`,
   };
@@ -138,7 +140,7 @@ test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', 
   expect(transform.Tags).toContainEqual({ Key: 'proxytune:stage', Value: 'generate' });
   // The same container and environment as the stage of the run, but for the places of its note and its chunks.
   const { Environment: own } = wanted.PrimaryContainer;
-  const stage = drawingOf(made, { run: RUN, stage: `sample-${of}`, attempt: 1 });
+  const stage = drawingOf(made, { run: RUN, stage: `sample-${of}`, attempt: 1 }, PREFIX);
   const { Environment: sample } = modelRequest(made, stage, context).PrimaryContainer;
   const places = { PROXYTUNE_FAILURE_NOTE: '', PROXYTUNE_CHUNKS: '' };
   expect({ ...own, ...places }).toEqual({ ...sample, ...places });
@@ -152,19 +154,21 @@ function studentOf(domain: string): string {
 }
 
 describe('the job of a generation', () => {
-  const name = generationJobName({ run: RUN, id: 'ffffffff', attempt: 999 });
+  const name = generationJobName({ run: RUN, id: 'ffffffff', attempt: 999 }, PREFIX);
 
   test('has a name that SageMaker takes and no stage of a run is called by', () => {
     expect(name.length).toBeLessThanOrEqual(63);
     expect(name).toMatch(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/);
-    expect(parseJobName(name)).toBeUndefined();
-    expect(parseJobName(generationJobName({ run: RUN, id: '00000000', attempt: 1 }))).toBeUndefined();
+    expect(parseJobName(name, PREFIX)).toBeUndefined();
+    expect(
+      parseJobName(generationJobName({ run: RUN, id: '00000000', attempt: 1 }, PREFIX), PREFIX),
+    ).toBeUndefined();
   });
 
   test('writes below its own folder of the run, each attempt for itself', () => {
     const made = plan();
     const wish = generation({}, made);
-    const outputs = [1, 2].map((attempt) => generationDrawing(made, wish, attempt).output);
+    const outputs = [1, 2].map((attempt) => generationDrawing(made, wish, attempt, PREFIX).output);
     expect(outputs).toEqual([
       `runs/${RUN}/generated/${wish.id}/pictures/a1/`,
       `runs/${RUN}/generated/${wish.id}/pictures/a2/`,

@@ -13,7 +13,7 @@ import {
   transformJobRequest,
 } from '../../lib/core/jobs/requests.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { type JobIdentity, jobName } from '../../lib/core/names.ts';
+import { type JobIdentity, jobName, jobPrefix } from '../../lib/core/names.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan/plan.ts';
 import { LONGEST_RUNTIME_SECONDS } from '../../lib/core/plan/pricing.ts';
@@ -32,9 +32,11 @@ import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
 import { trainingRules } from '../../lib/local/sagemaker/rules/training.ts';
 import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
 
+const PREFIX = jobPrefix('Proxytune');
 const CONTEXT = {
   roleArn: 'arn:aws:iam::123456789012:role/Proxytune-JobRole-0123456789AB',
   region: 'eu-central-1',
+  jobPrefix: PREFIX,
   imageUri: `123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets:${'0'.repeat(64)}`,
 };
 // The longest a run's id and a bucket's name can be.
@@ -54,7 +56,7 @@ function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
   const identity: JobIdentity = { run: RUN, stage, attempt: 40 };
   const { kind } = stageOf(made, stage);
   if (kind !== 'transform') {
-    const adapterJob = jobName({ ...identity, stage: 'teach' });
+    const adapterJob = jobName({ ...identity, stage: 'teach' }, PREFIX);
     const request =
       kind === 'spot'
         ? spotDrawingRequest(made, identity, { ...CONTEXT, adapterJob, instances: 8 })
@@ -64,11 +66,11 @@ function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
     applyRules(trainingLimits, request as never);
     return;
   }
-  const artifactUri = `s3://${BUCKET}/${keys.artifact(RUN, jobName({ ...identity, stage: 'teach' }))}`;
-  const model = modelRequest(made, drawingOf(made, identity), { ...CONTEXT, artifactUri });
+  const artifactUri = `s3://${BUCKET}/${keys.artifact(RUN, jobName({ ...identity, stage: 'teach' }, PREFIX))}`;
+  const model = modelRequest(made, drawingOf(made, identity, PREFIX), { ...CONTEXT, artifactUri });
   checkRequest('CreateModel', model);
   applyRules([...modelRules, modelIsPacked, modelIsOneContainer], model as never);
-  const transform = transformJobRequest(made, drawingOf(made, identity), 8);
+  const transform = transformJobRequest(made, drawingOf(made, identity, PREFIX), 8);
   checkRequest('CreateTransformJob', transform);
   applyRules([...transformRules, ...transformLimits], transform as never);
   expect(transform.ModelName).toBe(model.ModelName);
@@ -156,7 +158,7 @@ describe('a training job', () => {
       CONTEXT,
     );
     expect(HyperParameters).toMatchObject({ stage: 'curate', round: '3' });
-    expect(TrainingJobName).toBe(`proxytune-${RUN}-curate-r3-a2`);
+    expect(TrainingJobName).toBe(`${PREFIX}${RUN}-curate-r3-a2`);
     expect(request('curate').HyperParameters).toMatchObject({ round: '1' });
   });
 
@@ -194,7 +196,7 @@ describe('a training job', () => {
 });
 
 describe('a stage that draws on spot', () => {
-  const adapterJob = jobName({ run: RUN, stage: 'teach', attempt: 2 });
+  const adapterJob = jobName({ run: RUN, stage: 'teach', attempt: 2 }, PREFIX);
   const made = plan({ synthesis: 'spot', seed: 7, advanced: { synthesize: { instances: 3 } } });
   const request = spotDrawingRequest(
     made,
@@ -224,7 +226,7 @@ describe('a stage that draws on spot', () => {
     const asTransform = plan();
     const { S3OutputPath } = transformJobRequest(
       asTransform,
-      drawingOf(asTransform, { run: RUN, stage: 'synthesize', attempt: 2 }),
+      drawingOf(asTransform, { run: RUN, stage: 'synthesize', attempt: 2 }, PREFIX),
       1,
     ).TransformOutput;
     expect(`${S3Uri}a2/`).toBe(S3OutputPath);
@@ -246,7 +248,7 @@ describe('a stage that draws on spot', () => {
       folder: 'r2-a3',
       chunks: String(chunksUntil(made, 'synthesize', 2)),
     });
-    expect(drawingOf(made, later).output).toBe(`runs/${RUN}/pictures/synthesize/r2-a3/`);
+    expect(drawingOf(made, later, PREFIX).output).toBe(`runs/${RUN}/pictures/synthesize/r2-a3/`);
   });
 
   test('shares the chunks among instances, and waits for spot', () => {
@@ -265,7 +267,7 @@ describe('a transform job', () => {
       const made = plan({}, scale);
       const { TransformResources: on } = transformJobRequest(
         made,
-        drawingOf(made, identity('synthesize')),
+        drawingOf(made, identity('synthesize'), PREFIX),
         1,
       );
       const gpu = instance(stageOf(made, 'synthesize').instanceType).gpus > 0;
@@ -276,7 +278,7 @@ describe('a transform job', () => {
 
   test('shares its chunks among as many instances as it is given', () => {
     const made = plan();
-    const drawing = drawingOf(made, identity('synthesize'));
+    const drawing = drawingOf(made, identity('synthesize'), PREFIX);
     expect(transformJobRequest(made, drawing, 4).TransformResources.InstanceCount).toBe(4);
   });
 
@@ -284,13 +286,13 @@ describe('a transform job', () => {
     const made = plan();
     const { TransformInput, TransformOutput } = transformJobRequest(
       made,
-      drawingOf(made, identity('synthesize', 3)),
+      drawingOf(made, identity('synthesize', 3), PREFIX),
       1,
     );
     expect(TransformOutput.S3OutputPath).toBe(`s3://${BUCKET}/runs/${RUN}/pictures/synthesize/a3/`);
     expect(TransformInput.DataSource.S3DataSource).toEqual({
       S3DataType: 'ManifestFile',
-      S3Uri: `s3://${BUCKET}/runs/${RUN}/manifests/proxytune-${RUN}-synthesize-a3.json`,
+      S3Uri: `s3://${BUCKET}/runs/${RUN}/manifests/${PREFIX}${RUN}-synthesize-a3.json`,
     });
     const [head] = manifest(made.bucket, keys.chunks(RUN, 'synthesize'), []);
     expect((head as { prefix: string }).prefix).not.toContain('pictures');
@@ -309,7 +311,7 @@ describe('a transform job', () => {
   test.each(TRANSFORM_STAGES)('%s knows its role, family and weights', (stage) => {
     const made = plan();
     const role = stage === 'sample-student' ? 'student' : 'teacher';
-    const { PrimaryContainer } = modelRequest(made, drawingOf(made, identity(stage)), {
+    const { PrimaryContainer } = modelRequest(made, drawingOf(made, identity(stage), PREFIX), {
       ...CONTEXT,
       artifactUri: 's3://b/m.tar.gz',
     });
@@ -320,7 +322,7 @@ describe('a transform job', () => {
       PROXYTUNE_MODEL: made.models[role].id,
       PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/${made.models[role].id}/`,
       PROXYTUNE_CHUNKS: `s3://${BUCKET}/runs/${RUN}/chunks/${stage}/`,
-      PROXYTUNE_FAILURE_NOTE: `s3://${made.bucket}/${keys.failureNote(made.runId, jobName(identity(stage)))}`,
+      PROXYTUNE_FAILURE_NOTE: `s3://${made.bucket}/${keys.failureNote(made.runId, jobName(identity(stage), PREFIX))}`,
     });
   });
 });
@@ -330,7 +332,8 @@ test('every job is tagged with its run, so that a bill can be read by run', () =
   const tagged = (stage: StagePlan) =>
     stage.kind === 'training'
       ? trainingJobRequest(made, { run: RUN, stage: stage.stage, attempt: 1 }, CONTEXT).Tags
-      : transformJobRequest(made, drawingOf(made, { run: RUN, stage: stage.stage, attempt: 1 }), 1).Tags;
+      : transformJobRequest(made, drawingOf(made, { run: RUN, stage: stage.stage, attempt: 1 }, PREFIX), 1)
+          .Tags;
   for (const stage of made.stages)
     expect(tagged(stage)).toEqual([
       { Key: 'proxytune:run', Value: RUN },

@@ -1,8 +1,9 @@
 import { chunkName, chunkOfOutput, keys, requireSubjectName, signalledFolder } from '../../lib/core/keys.ts';
-import { jobName, parseJobName, runId } from '../../lib/core/names.ts';
+import { jobName, jobPrefix, parseJobName, runId, stackDigest, tokenSecret } from '../../lib/core/names.ts';
 import { correction, distance, likely, nearest } from '../../lib/core/nearest.ts';
 import { JOB_STAGES } from '../../lib/core/words.ts';
 
+const PREFIX = jobPrefix('Proxytune');
 const upload = { bucket: 'bucket', key: 'subjects/dog/subject.json', version: 'v1' };
 
 describe('a run', () => {
@@ -29,30 +30,55 @@ describe('a run', () => {
   );
 });
 
+describe('a stack', () => {
+  test('has a prefix of one length, whatever its name, and another than stacks with similar names', () => {
+    const names = [
+      'P',
+      'Proxytune',
+      'proxytune',
+      'Proxytune-2',
+      'Proxytune2',
+      'P'.repeat(40),
+      'Proxytune-Data',
+    ];
+    const prefixes = names.map(jobPrefix);
+    for (const prefix of prefixes) expect(prefix).toMatch(/^proxytune-[0-9a-z]{4}-$/);
+    expect(new Set(prefixes).size).toBe(names.length);
+    expect(new Set(names.map(tokenSecret)).size).toBe(names.length);
+  });
+
+  test('has a digest that never changes, as running jobs and policies have it', () => {
+    // printf Proxytune | sha256sum, its first 12 digits modulo 36^4, in base 36
+    expect(stackDigest('Proxytune')).toBe('a6uu');
+  });
+});
+
 describe('a job', () => {
   test.each([...JOB_STAGES])('of stage %s can be read back from its name, even at its longest', (stage) => {
     const identity = { run: runId('a-2-b-'.repeat(6), upload), stage, attempt: 99 };
-    const name = jobName(identity);
+    const name = jobName(identity, PREFIX);
     expect(name).toMatch(/^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$/);
     expect(name.length).toBeLessThanOrEqual(63);
-    expect(parseJobName(name)).toEqual(identity);
+    expect(parseJobName(name, PREFIX)).toEqual(identity);
   });
 
   test('of a later round has it in its name, so that no two rounds share a job', () => {
     const identity = { run: 'dog-00000000', stage: 'synthesize', attempt: 2, round: 20 } as const;
-    expect(jobName(identity)).toBe('proxytune-dog-00000000-synthesize-r20-a2');
-    expect(parseJobName(jobName(identity))).toEqual(identity);
-    expect(jobName({ ...identity, round: 1 })).toBe('proxytune-dog-00000000-synthesize-a2');
+    expect(jobName(identity, PREFIX)).toBe(`${PREFIX}dog-00000000-synthesize-r20-a2`);
+    expect(parseJobName(jobName(identity, PREFIX), PREFIX)).toEqual(identity);
+    expect(jobName({ ...identity, round: 1 }, PREFIX)).toBe(`${PREFIX}dog-00000000-synthesize-a2`);
   });
 
   test.each([
     '',
     'other-job',
-    'proxytune-dog-teach-a1',
-    'proxytune-dog-00000000-bake-a1',
-    'proxytune-dog-00000000-teach',
+    'proxytune-dog-00000000-teach-a1',
+    `${jobPrefix('Another')}dog-00000000-teach-a1`,
+    `${PREFIX}dog-teach-a1`,
+    `${PREFIX}dog-00000000-bake-a1`,
+    `${PREFIX}dog-00000000-teach`,
   ])('that is not ours is not read: %j', (name) => {
-    expect(parseJobName(name)).toBeUndefined();
+    expect(parseJobName(name, PREFIX)).toBeUndefined();
   });
 });
 

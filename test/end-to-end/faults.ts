@@ -9,6 +9,7 @@ import { jobLogFile } from '../../lib/local/sagemaker/index.ts';
 import { expectPair, PAIRS } from './pairs.ts';
 import {
   executionsOf,
+  JOB_PREFIX,
   jobsOf,
   listKeys,
   readText,
@@ -41,7 +42,7 @@ export async function expectSurvivesFaults(cloud: TestCloud): Promise<void> {
   const started = execution?.name ?? '';
   await endTeachingTwice(cloud, started);
   const shards = `runs/${started}/pictures/synthesize/`;
-  const synthesis = `proxytune-${started}-synthesize-a1`;
+  const synthesis = `${JOB_PREFIX}${started}-synthesize-a1`;
   await until(async () => logOf(cloud, synthesis).includes('chunk 1 of 2') || undefined, 20);
   await cloud.local.faults.interrupt(synthesis, 0);
   // Generated images are in the bucket before the job restarts.
@@ -65,7 +66,7 @@ async function progressOf(cloud: TestCloud, run: string) {
 }
 
 /** The job name of a teacher's training. */
-const teaching = (run: string, attempt: number): string => `proxytune-${run}-teach-a${attempt}`;
+const teaching = (run: string, attempt: number): string => `${JOB_PREFIX}${run}-teach-a${attempt}`;
 
 /** Interrupts the spot instance of the training, and makes it exceed its time limit after the restart. */
 async function endTeachingTwice(cloud: TestCloud, run: string): Promise<void> {
@@ -143,7 +144,7 @@ async function expectCurated(cloud: TestCloud, run: string): Promise<void> {
   );
   expect(curation).toMatchObject({ round: 2, rounds: 3, drawn: 8, adaptive: { satisfied: true } });
   expect(curation.kept).toBeGreaterThanOrEqual(5);
-  const jobs = Object.keys(await jobsOf(cloud, run)).map((name) => name.slice(`proxytune-${run}-`.length));
+  const jobs = Object.keys(await jobsOf(cloud, run)).map((name) => name.slice(`${JOB_PREFIX}${run}-`.length));
   const expectedJobs = ['synthesize-a1', 'synthesize-r2-a1', 'curate-a1', 'curate-r2-a1'];
   expect(jobs.filter((name) => /^(synthesize|curate)/.test(name)).sort()).toEqual(expectedJobs.sort());
   const page = (await readText(cloud, `runs/${run}/report/index.html`)) ?? '';

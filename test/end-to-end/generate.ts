@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ListModelsCommand } from '@aws-sdk/client-sagemaker';
 import sharp from 'sharp';
 import { call, childrenOf, start, untilLine } from './commands.ts';
-import { jobsOf, type TestCloud } from './pipeline.ts';
+import { JOB_PREFIX, jobsOf, type TestCloud } from './pipeline.ts';
 
 interface Generated {
   readonly id: string;
@@ -54,8 +54,8 @@ export async function expectGenerated(cloud: TestCloud, run: string): Promise<vo
 
   const jobs = Object.entries(await jobsOf(cloud, run));
   for (const { id } of [here, there]) {
-    const name = `proxytune-${run}-generate-${id}-a1`;
-    expect(jobs.filter(([job]) => job.includes(`-generate-${id}-`))).toEqual([[name, 'Completed']]);
+    const name = `${JOB_PREFIX}${run}-gen-${id}-a1`;
+    expect(jobs.filter(([job]) => job.includes(`-gen-${id}-`))).toEqual([[name, 'Completed']]);
   }
   await expectNoModels(cloud);
 }
@@ -83,7 +83,7 @@ export async function expectStopped(cloud: TestCloud, run: string): Promise<void
   const { code, err } = await started.ended;
   expect({ code, err }).toMatchObject({ code: 130, err: expect.stringContaining('Interrupted') });
   const stopped = Object.entries(await jobsOf(cloud, run)).filter(([, status]) => status === 'Stopped');
-  expect(stopped).toEqual([[expect.stringContaining('-generate-'), 'Stopped']]);
+  expect(stopped).toEqual([[expect.stringContaining('-gen-'), 'Stopped']]);
   await expectNoModels(cloud);
 }
 
@@ -95,6 +95,6 @@ export async function expectUnknown(cloud: TestCloud): Promise<void> {
 
 /** Checks that no SageMaker model is left, which nothing would delete. */
 async function expectNoModels(cloud: TestCloud): Promise<void> {
-  const { Models = [] } = await cloud.sagemaker.send(new ListModelsCommand({ NameContains: '-generate-' }));
+  const { Models = [] } = await cloud.sagemaker.send(new ListModelsCommand({ NameContains: '-gen-' }));
   expect(Models).toEqual([]);
 }

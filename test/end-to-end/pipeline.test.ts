@@ -19,6 +19,7 @@ import { expectGenerated, expectStopped, expectUnknown } from './generate.ts';
 import { expectPair, PAIRS } from './pairs.ts';
 import {
   executionsOf,
+  JOB_PREFIX,
   jobsOf,
   lambdaName,
   listKeys,
@@ -75,7 +76,7 @@ test(
     expect(jobs).toEqual(
       Object.fromEntries(
         ['teach', 'synthesize', 'learn', 'sample-teacher', 'sample-student', 'evaluate'].map((stage) => [
-          `proxytune-${run.name}-${stage}-a1`,
+          `${JOB_PREFIX}${run.name}-${stage}-a1`,
           'Completed',
         ]),
       ),

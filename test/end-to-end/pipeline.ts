@@ -12,9 +12,12 @@ import {
   SageMakerClient,
 } from '@aws-sdk/client-sagemaker';
 import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
+import { jobPrefix } from '../../lib/core/names.ts';
 import { type LocalCloud, startLocalCloud } from '../../lib/local/cloud.ts';
 import { ensureModels } from '../../lib/local/models.ts';
 
+/** Prefix of the names of all jobs. */
+export const JOB_PREFIX = jobPrefix('Proxytune');
 const root = join(import.meta.dirname, '../..');
 const shared = join(root, '../shared/photos/dreambooth/dog');
 

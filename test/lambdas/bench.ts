@@ -50,6 +50,9 @@ const QUEUE = 'notices';
 const ACCESS = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
 const CONTAINER = join(import.meta.dirname, 'fixtures/container.ts');
 
+/** Prefix of the names of jobs. That of a stack has its digest too; lambdas take any. */
+export const JOB_PREFIX = 'proxytune-';
+
 /** The container image of the bench's jobs, which its ECR has. */
 export const IMAGE = {
   registry: '000000000000.dkr.ecr.us-east-1.amazonaws.com',
@@ -103,6 +106,7 @@ export class Bench {
       MODEL_SCALE: 'tiny',
       VERSION: '0.0.0-test',
       INSTANCE_TYPES: instanceTypes().join(','),
+      JOB_PREFIX,
       JOB_ROLE_ARN: ROLE.replace('machine', 'jobs'),
       IMAGE_URI: `${IMAGE.registry}/${IMAGE.repository}:${IMAGE.tag}`,
     });

@@ -18,8 +18,6 @@ FIRST_WAIT_SECONDS = 1.0
 TIMEOUT_SECONDS = 60.0
 # At most this much is lost when a stream breaks off.
 READ_BYTES = 2**20
-# A fixed name: the stacks of an account share it.
-TOKEN_SECRET = "proxytune/hugging-face-token"
 # The characters of a header's value: a line break or an accented letter comes from a failed paste.
 TOKEN = re.compile(r"[!-~]+")
 
@@ -48,15 +46,23 @@ class Hub:
         revision: a commit, branch or tag; None for the main branch. It is resolved once.
         token: of an account that has accepted the terms of a gated repository, or None.
         gated: as in the catalogue; for messages.
+        secret: the name of the secret that the token is read from, or None on one machine; for messages.
 
     Raises:
         ProxytuneError: ModelGated when the hub requires an account with access, HubFailed otherwise.
     """
 
-    def __init__(self, repository: str, revision: str | None, token: str | None, gated: bool) -> None:
+    def __init__(
+        self,
+        repository: str,
+        revision: str | None,
+        token: str | None,
+        gated: bool,
+        secret: str | None = None,
+    ) -> None:
         from huggingface_hub import HfApi
 
-        self.repository, self.token, self.gated = repository, token, gated
+        self.repository, self.token, self.gated, self.secret = repository, token, gated, secret
         # Before anything is sent: the error for such a header quotes it, and the token would be logged.
         if token is not None and not TOKEN.fullmatch(token):
             raise self._gated(
@@ -176,6 +182,12 @@ class Hub:
         return _failed(f"Cannot fetch {self.repository} from the hub: {line[0]}", what)
 
     def _gated(self, what: str, why: str) -> ProxytuneError:
+        place = (
+            "in the environment variable HF_TOKEN"
+            if self.secret is None
+            else f"with aws secretsmanager create-secret --name {self.secret} --secret-string TOKEN "
+            "(put-secret-value --secret-id if it exists already)"
+        )
         return ProxytuneError(
             "ModelGated",
             what=f"{self.repository} requires an account that has accepted its terms: {why}",
@@ -183,9 +195,7 @@ class Hub:
             allowed="a read token of an account that has been granted access",
             remedy=(
                 f"accept the terms at https://huggingface.co/{self.repository}, create a token at "
-                "https://huggingface.co/settings/tokens, and store it: in an account with aws secretsmanager "
-                f"create-secret --name {TOKEN_SECRET} --secret-string TOKEN (put-secret-value --secret-id "
-                "if it exists already), on one machine in the environment variable HF_TOKEN"
+                f"https://huggingface.co/settings/tokens, and store it {place}"
             ),
         )
 

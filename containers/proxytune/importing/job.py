@@ -35,7 +35,9 @@ def import_model(folders: Folders, hyperparameters: ImportModelHyperparameters, 
     request = read_request(folders.channel(CHANNELS.import_request) / FILES.import_request)
     progress = ProgressFile(folders.checkpoints, "import-model", len(request["files"]))
     progress.write("querying the hub", 0)
-    hub = Hub(request["repository"], request["revision"], hub_token(request), request["gated"])
+    hub = Hub(
+        request["repository"], request["revision"], hub_token(request), request["gated"], request["secret"]
+    )
     lock = threading.Lock()
 
     def report(line: str, done: int, total: int) -> None:

@@ -9,6 +9,7 @@ import sys
 import traceback
 import uuid
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def import_request(**changes):
 def import_to(target, token=None, gated=False, **changes):
     wanted = import_request(gated=gated, **changes)
     lines = []
-    hub = Hub(wanted["repository"], wanted["revision"], token, gated)
+    hub = Hub(wanted["repository"], wanted["revision"], token, gated, wanted["secret"])
     manifest = import_files(wanted, hub, target, lambda line, done, of: lines.append(f"{done}/{of} {line}"))
     return manifest, lines
 
@@ -194,12 +195,17 @@ def test_a_gated_model_requires_the_token_of_an_account_with_access(server, tmp_
     token = "hf_secret-of-mine"
     (server.repository / "gated").write_text(token)
     refusals = {None: "no token was given", "hf_of-another": "the token's account has no access"}
-    for wrong, why in refusals.items():
+    places = {
+        None: "the environment variable HF_TOKEN",
+        "proxytune/Mine/token": "--name proxytune/Mine/token",
+    }
+    for (wrong, why), (secret, place) in product(refusals.items(), places.items()):
         with pytest.raises(ProxytuneError, match=why) as caught:
-            import_to(Folder(tmp_path / "out"), token=wrong, gated=True)
+            import_to(Folder(tmp_path / "out"), token=wrong, gated=True, secret=secret)
         assert caught.value.name == "ModelGated"
         assert f"https://huggingface.co/{REPOSITORY}" in str(caught.value)
-        assert "aws secretsmanager create-secret --name proxytune/hugging-face-token" in str(caught.value)
+        assert place in str(caught.value)
+        assert ("aws secretsmanager" in str(caught.value)) is (secret is not None)
         assert "hf_of-another" not in str(caught.value)
     # The other host, which serves large files, responds with 400 to a token: it must not be forwarded.
     manifest, lines = import_to(Folder(tmp_path / "out"), token=token, gated=True)

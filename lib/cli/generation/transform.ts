@@ -55,7 +55,12 @@ export async function draw(
     return { shards: inOrder(outputs), seconds: 0 };
   }
   const { attempt, running } = await lastAttempt(aws, plan, generation);
-  const drawing = generationDrawing(plan, generation, running ? attempt : attempt + 1);
+  const drawing = generationDrawing(
+    plan,
+    generation,
+    running ? attempt : attempt + 1,
+    aws.output('JobPrefix'),
+  );
   const job = { kind: 'transform', jobName: drawing.name } as const;
   try {
     if (!running) await begin(aws, plan, generation, drawing, missing, signal);
@@ -87,7 +92,11 @@ async function begin(
   await requirePlannedModel(aws, plan.models[drawing.how.role]);
   await putInputs(aws, plan, generation, drawing.name, missing);
   signal.throwIfAborted();
-  const context = { roleArn: aws.output('JobRoleArn'), imageUri: aws.output('ImageUri') };
+  const context = {
+    roleArn: aws.output('JobRoleArn'),
+    imageUri: aws.output('ImageUri'),
+    jobPrefix: aws.output('JobPrefix'),
+  };
   const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, generation.adapterJob)}`;
   const region = await aws.sagemaker.config.region();
   const model = modelRequest(plan, drawing, { ...context, artifactUri, region });
@@ -99,7 +108,7 @@ async function begin(
 
 /** The highest attempt that SageMaker knows, 0 when there is none. */
 async function lastAttempt(aws: AwsContext, { runId }: Plan, { id }: Generation) {
-  const stem = generationJobStem(runId, id);
+  const stem = generationJobStem(runId, id, aws.output('JobPrefix'));
   let last = { attempt: 0, running: false };
   for (const { jobName, running } of await listJobsNamed(aws, 'transform', stem)) {
     const attempt = Number(jobName.slice(stem.length));

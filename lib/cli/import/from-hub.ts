@@ -38,7 +38,7 @@ export async function importFromHub(
   const folder = join(dataDir, 'models', row.id);
   mkdirSync(join(dataDir, 'models'), { recursive: true });
   const order = join(dataDir, 'models', `${row.id}.order.json`);
-  writeFileSync(order, JSON.stringify(orderFor(row, revision, context.bucket)));
+  writeFileSync(order, JSON.stringify(orderFor(row, revision, context)));
   await download(order, folder, output, signal);
   const manifest = manifestIn(folder);
   const from = { source: manifest?.source ?? row.source, revision: manifest?.revision ?? null };

@@ -65,7 +65,7 @@ export function isOfRevision(manifest: ModelManifest, { hub }: Model, revision: 
 
 /** The job of a call in another terminal, or of one that was killed. */
 async function runningJob(aws: AwsContext, id: string): Promise<string | undefined> {
-  const stem = importJobStem(id);
+  const stem = importJobStem(id, aws.output('JobPrefix'));
   const jobs = await listJobsNamed(aws, 'training', stem);
   // A run of a subject with such a name has jobs that begin alike and continue with their stage.
   return jobs.find(({ jobName, running }) => running && /^[0-9a-z]+$/.test(jobName.slice(stem.length)))
@@ -77,8 +77,8 @@ async function begin(aws: AwsContext, row: Model, revision: string | null, outpu
   output.say(
     `${instanceType}, about ${duration(minutes * 60)} and ${dollars(usd)} at list prices of ${PRICES_AS_OF}`,
   );
-  const order = orderFor(row, revision, aws.bucket);
-  const name = importJobName(row.id, new Date());
+  const order = orderFor(row, revision, { bucket: aws.bucket, secret: aws.output('TokenSecretName') });
+  const name = importJobName(row.id, new Date(), aws.output('JobPrefix'));
   await writeJson(aws, keys.importRequestFile(name), order);
   const request = importJobRequest(name, order, {
     roleArn: aws.output('ImportRoleArn'),

@@ -179,10 +179,15 @@ export function adapterOf(
 }
 
 /** One attempt at the pictures, for the requests. */
-export function generationDrawing(plan: Plan, { id, how }: Generation, attempt: number): Drawing {
+export function generationDrawing(
+  plan: Plan,
+  { id, how }: Generation,
+  attempt: number,
+  jobPrefix: string,
+): Drawing {
   const run = plan.runId;
   return {
-    name: generationJobName({ run, id, attempt }),
+    name: generationJobName({ run, id, attempt }, jobPrefix),
     stage: 'generate',
     how,
     chunks: keys.generationChunks(run, id),

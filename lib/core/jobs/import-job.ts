@@ -7,10 +7,7 @@ import type { Model } from '../catalogue/models.ts';
 import type { ImportRequest } from '../contract/import-request.ts';
 import { names } from '../contract/names.ts';
 import { keys } from '../keys.ts';
-import { JOB_PREFIX } from '../names.ts';
 
-/** The secret that holds the hub's token; one for all stacks of an account. */
-export const TOKEN_SECRET = 'proxytune/hugging-face-token';
 /** Its network is what counts; it needs memory for a few parts of 32 MiB. */
 const INSTANCE_TYPE = 'ml.m5.xlarge';
 /** The largest model at a tenth of the speed that is usual. */
@@ -25,8 +22,19 @@ const MEGABYTES_A_SECOND = 60;
 /** Start of an instance and pulling the image. */
 const START_MINUTES = 4;
 
+/** Where a model goes, and whose token gets it. */
+export interface Destination {
+  readonly bucket: string;
+  /** The secret with the hub's token. @default - null: the token is in the environment, as on this machine */
+  readonly secret?: string | null;
+}
+
 /** The order for a model of the catalogue that the hub has. */
-export function orderFor(row: Model, revision: string | null, bucket: string): ImportRequest {
+export function orderFor(
+  row: Model,
+  revision: string | null,
+  { bucket, secret = null }: Destination,
+): ImportRequest {
   if (row.hub === null) throw new Error(`${row.id} is on no hub`);
   const { repository, gated, files } = row.hub;
   return {
@@ -37,20 +45,23 @@ export function orderFor(row: Model, revision: string | null, bucket: string): I
     files,
     licence: row.licence,
     gated,
-    secret: gated ? TOKEN_SECRET : null,
+    secret: gated ? secret : null,
     bucket,
     prefix: keys.model(row.id),
   };
 }
 
 /** Prefix of the names of all import jobs of a model; no stage of a run has this name. */
-export function importJobStem(id: string): string {
-  return `${JOB_PREFIX}import-${id.replace(/[^a-z0-9]+/gi, '-')}-`;
+export function importJobStem(id: string, prefix: string): string {
+  return `${prefix}import-${id.replace(/[^a-z0-9]+/gi, '-')}-`;
 }
 
-/** @param at - the moment, which makes the name a new one */
-export function importJobName(id: string, at: Date): string {
-  return `${importJobStem(id)}${Math.floor(at.getTime() / 1000).toString(36)}`;
+/**
+ * @param at - the moment, which makes the name a new one
+ * @param prefix - the stack's, as `jobPrefix` gives it
+ */
+export function importJobName(id: string, at: Date, prefix: string): string {
+  return `${importJobStem(id, prefix)}${Math.floor(at.getTime() / 1000).toString(36)}`;
 }
 
 export interface ImportContext {

@@ -1,7 +1,7 @@
 /** The records of the table: an item for each run, and one for each job of it. */
 import type { ErrorName } from '../errors.ts';
 import type { JobIdentity } from '../names.ts';
-import { jobName } from '../names.ts';
+import { attemptName } from '../names.ts';
 import type { JobKind, JobStage } from '../words.ts';
 
 export type RunStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'STOPPED';
@@ -68,7 +68,7 @@ export const runKey = (runId: string) => ({ pk: `run#${runId}`, sk: 'run' as con
 
 export const jobKey = (identity: JobIdentity) => ({
   pk: `run#${identity.run}`,
-  sk: `job#${jobName(identity)}`,
+  sk: `job#${attemptName(identity)}`,
 });
 
 /** Checks that a job is of a stage, and of a round of it. */

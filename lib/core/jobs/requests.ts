@@ -17,6 +17,8 @@ export interface JobContext {
   /** Role that SageMaker takes on. */
   readonly roleArn: string;
   readonly imageUri: string;
+  /** Prefix of the stack's names. */
+  readonly jobPrefix: string;
 }
 
 /** An interrupted spot job may wait this long for capacity on top of its run time. */
@@ -59,12 +61,12 @@ export interface Drawing {
   readonly output: string;
 }
 
-/** The drawing of a stage. */
-export function drawingOf(plan: Plan, identity: JobIdentity): Drawing {
+/** The drawing of a stage. @param jobPrefix - prefix of the stack's names */
+export function drawingOf(plan: Plan, identity: JobIdentity, jobPrefix: string): Drawing {
   const how = transformOf(plan, identity.stage);
   const { run, stage, attempt, round } = { ...identity, stage: how.stage };
   return {
-    name: jobName(identity),
+    name: jobName(identity, jobPrefix),
     stage,
     how,
     chunks: keys.chunks(run, stage),
@@ -133,7 +135,7 @@ type Training = Pick<
 
 function trainingRequest(plan: Plan, identity: JobIdentity, context: JobContext, job: Training) {
   return {
-    TrainingJobName: jobName(identity),
+    TrainingJobName: jobName(identity, context.jobPrefix),
     RoleArn: context.roleArn,
     AlgorithmSpecification: { TrainingImage: context.imageUri, TrainingInputMode: 'File' as const },
     HyperParameters: toStrings(inRound(job.hyperparameters, identity)),

@@ -7,7 +7,7 @@ import { grantsTo, keyPatterns, listed, matches } from './granted.ts';
 afterAll(removeTemporary);
 
 const RUN = 'my-dog-0a1b2c3d';
-const JOB = 'proxytune-my-dog-0a1b2c3d-evaluate-a1';
+const JOB = 'proxytune-0000-my-dog-0a1b2c3d-evaluate-a1';
 const CLASS = {
   model: 'sdxl',
   digest: '0a1b2c3d',

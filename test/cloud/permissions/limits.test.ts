@@ -44,7 +44,7 @@ test('only the job that imports models reads the secret, and no lambda can start
   expect(reading.map(({ who, action }) => `${who} ${action}`)).toEqual([
     'import secretsmanager:GetSecretValue',
   ]);
-  expect(reading[0]?.on).toBe('secretsmanager:secret:proxytune/hugging-face-token-??????');
+  expect(reading[0]?.on).toBe('secretsmanager:secret:proxytune/Proxytune/hugging-face-token-??????');
   expect(actionsOf('import')).not.toContain('iam:PassRole');
   const using = GRANTS.filter(({ on }) => on === 'role of the import');
   expect(using.map(({ who }) => who)).toEqual(['sagemaker.amazonaws.com']);

@@ -8,7 +8,7 @@ import { finishJob, readJob } from '../../../lib/aws/table.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
-import { Bench } from '../bench.ts';
+import { Bench, JOB_PREFIX } from '../bench.ts';
 
 let bench: Bench;
 
@@ -18,7 +18,8 @@ beforeAll(async () => {
 afterAll(() => bench?.close(), 30_000);
 beforeEach(() => bench.control('serve', {}));
 
-const name = (run: string, stage: JobStage = 'teach', attempt = 1) => nameOf({ run, stage, attempt });
+const name = (run: string, stage: JobStage = 'teach', attempt = 1) =>
+  nameOf({ run, stage, attempt }, JOB_PREFIX);
 const complete = async (jobName: string) => handler(await bench.lastEvent(jobName));
 const record = (run: string, stage: JobStage = 'teach', attempt = 1) =>
   readJob(bench.context, { run, stage, attempt });

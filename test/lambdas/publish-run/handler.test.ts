@@ -8,7 +8,7 @@ import { STAGES_SLOT } from '../../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { jobName } from '../../../lib/core/names.ts';
 import { isOptionalStage, JOB_STAGES } from '../../../lib/core/words.ts';
-import { Bench, BUCKET, REQUEST } from '../bench.ts';
+import { Bench, BUCKET, JOB_PREFIX, REQUEST } from '../bench.ts';
 
 const score = { mean: 0.7, low: 0.6, high: 0.8 };
 const METRICS = {
@@ -54,7 +54,7 @@ async function failDearly(): Promise<void> {
   const identity = { run: runId, stage: 'teach', attempt: 1 } as const;
   await putJob(bench.context, identity, {
     runId,
-    jobName: jobName(identity),
+    jobName: jobName(identity, JOB_PREFIX),
     stage: 'teach',
     kind: 'training',
     attempt: 1,

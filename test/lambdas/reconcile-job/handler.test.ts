@@ -8,7 +8,7 @@ import { finishJob, listJobs, markReported, putJob } from '../../../lib/aws/tabl
 import type { JobRecord } from '../../../lib/core/jobs/records.ts';
 import { type JobIdentity, jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
-import { Bench } from '../bench.ts';
+import { Bench, JOB_PREFIX } from '../bench.ts';
 
 let bench: Bench;
 
@@ -26,7 +26,7 @@ const first = (run: string, stage: JobStage = 'teach'): JobIdentity => ({ run, s
 /** A run whose teacher's training has ended, without any news of it. */
 async function taught(subject: string, behaviour: object = {}) {
   const runId = await bench.plan(subject);
-  const jobName = nameOf(first(runId));
+  const jobName = nameOf(first(runId), JOB_PREFIX);
   bench.control(jobName, behaviour);
   await start(runId, 'teach');
   await bench.jobEnd(jobName);
@@ -40,7 +40,7 @@ test('a stage that was never started is not over', async () => {
 
 test('a job that runs is still waited for', async () => {
   const runId = await bench.plan('running');
-  bench.control(nameOf(first(runId)), { hang: true });
+  bench.control(nameOf(first(runId), JOB_PREFIX), { hang: true });
   const { jobName } = await start(runId, 'teach');
   await bench.jobRuns(jobName);
   expect(await handler({ runId, stage: 'teach' })).toEqual({ over: false });
@@ -72,7 +72,7 @@ test('a success that no event reported is reported here', async () => {
 test('a dropped event costs a heartbeat, not the run', async () => {
   const runId = await bench.plan('dropped');
   const arn = await bench.walk(runId, 'teach');
-  await bench.jobEnd(nameOf(first(runId)));
+  await bench.jobEnd(nameOf(first(runId), JOB_PREFIX));
   await bench.states.clock.advance(61);
   expect((await bench.states.ended(arn)).error).toBe('States.Timeout');
   expect(await handler({ runId, stage: 'teach' })).toMatchObject({ over: true });
@@ -174,7 +174,7 @@ describe('a transform', () => {
 
 test('a training is never overdue: SageMaker ends it by its own limit', async () => {
   const runId = await bench.plan('spot');
-  bench.control(nameOf(first(runId)), { hang: true });
+  bench.control(nameOf(first(runId), JOB_PREFIX), { hang: true });
   const { jobName } = await start(runId, 'teach');
   await bench.jobRuns(jobName);
   const [job] = await jobs(runId, 'teach');

@@ -84,7 +84,7 @@ const DATA: readonly Row[] = [
     who: 'import',
     may: 'secretsmanager:GetSecretValue',
     // Secrets Manager adds six characters to the name.
-    on: 'secretsmanager:secret:proxytune/hugging-face-token-??????',
+    on: 'secretsmanager:secret:proxytune/Proxytune/hugging-face-token-??????',
     why: 'reads the token for models that require one; no other secret',
   },
 ];

@@ -1,13 +1,14 @@
 /** What the lambdas may do. */
 import { LAMBDA_NAMES } from '../../../../lib/cloud/lambda-names.ts';
 import { instance, instanceTypes } from '../../../../lib/core/catalogue/instances.ts';
+import { jobPrefix } from '../../../../lib/core/names.ts';
 import { IMAGE } from './jobs.ts';
 import { LAMBDA_DATA } from './lambda-data.ts';
 import type { Row } from './row.ts';
 
-const TRAINING_JOBS = 'sagemaker:training-job/proxytune-*';
-const TRANSFORM_JOBS = 'sagemaker:transform-job/proxytune-*';
-const MODELS = 'sagemaker:model/proxytune-*';
+const TRAINING_JOBS = `sagemaker:training-job/${jobPrefix('Proxytune')}*`;
+const TRANSFORM_JOBS = `sagemaker:transform-job/${jobPrefix('Proxytune')}*`;
+const MODELS = `sagemaker:model/${jobPrefix('Proxytune')}*`;
 
 const offeredFor = (kind: 'training' | 'transform'): string[] =>
   instanceTypes().filter((type) => instance(type)[kind]);
