@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ProxytuneError } from '../../core/errors.ts';
+import type { z } from 'zod';
+import { readRecord } from '../read-record.ts';
 import type { HistoryEvent } from './history.ts';
 import type { JsonObject } from './json.ts';
 import type { Progress } from './progress.ts';
+import { executionSchema, machineSchema } from './record-schemas.ts';
 
 export type ExecutionStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
 
@@ -65,14 +67,14 @@ export class Store {
   }
 
   machines(): MachineRecord[] {
-    return this.#readAll<MachineRecord>(join(this.#folder, 'machines'));
+    return this.#readAll<MachineRecord>(join(this.#folder, 'machines'), machineSchema);
   }
 
   executions(): ExecutionRecord[] {
     const folder = join(this.#folder, 'executions');
     return readdirSync(folder, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
-      .flatMap(({ name }) => this.#readAll<ExecutionRecord>(join(folder, name)));
+      .flatMap(({ name }) => this.#readAll<ExecutionRecord>(join(folder, name), executionSchema));
   }
 
   saveMachine(machine: MachineRecord): void {
@@ -97,9 +99,15 @@ export class Store {
     return join(this.#folder, 'executions', safeName(machine.name));
   }
 
-  #readAll<T>(folder: string): T[] {
+  #readAll<T>(folder: string, schema: z.ZodType): T[] {
     const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
-    return names.map((name) => readRecord<T>(join(folder, name)));
+    return names.map((name) =>
+      readRecord<T>(join(folder, name), schema, {
+        what: 'The local Step Functions service cannot read one of its records',
+        remedy:
+          'delete this file, which deletes the machine or execution in it, then retry; a missing machine is created again',
+      }),
+    );
   }
 
   #write(file: string, record: unknown): void {
@@ -107,19 +115,6 @@ export class Store {
     const draft = `${file}.${process.pid}.tmp`;
     writeFileSync(draft, JSON.stringify(record));
     renameSync(draft, file);
-  }
-}
-
-function readRecord<T>(file: string): T {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as T;
-  } catch (cause) {
-    throw new ProxytuneError('LocalCloudFailed', {
-      what: 'The local Step Functions service cannot read one of its records',
-      given: `${file}: ${(cause as Error).message}`,
-      remedy: 'delete this file, which deletes the machine or execution in it, then retry',
-      cause,
-    });
   }
 }
 

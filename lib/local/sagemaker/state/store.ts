@@ -1,7 +1,9 @@
 /** Named records, in memory and as one JSON file each, so that they persist. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ProxytuneError } from '../../../core/errors.ts';
+import type { z } from 'zod';
+import { readRecord } from '../../read-record.ts';
+import { modelSchema, trainingSchema, transformSchema } from './record-schemas.ts';
 import type { ModelRecord, TrainingRecord, TransformRecord } from './records.ts';
 
 export class Store<Entry extends { readonly name: string }> {
@@ -9,12 +11,15 @@ export class Store<Entry extends { readonly name: string }> {
   readonly #entries = new Map<string, Entry>();
 
   /** Reads the records of an earlier service from the folder, and creates the folder if it is missing. */
-  constructor(folder: string) {
+  constructor(folder: string, schema: z.ZodType) {
     this.#folder = folder;
     mkdirSync(folder, { recursive: true });
     for (const file of readdirSync(folder).sort()) {
       if (!file.endsWith('.json')) continue;
-      const entry = readRecord<Entry>(join(folder, file));
+      const entry = readRecord<Entry>(join(folder, file), schema, {
+        what: 'The local SageMaker service cannot read one of its records',
+        remedy: 'delete this file, which deletes the job or model in it, then retry',
+      });
       this.#entries.set(entry.name, entry);
     }
   }
@@ -45,19 +50,6 @@ export class Store<Entry extends { readonly name: string }> {
   }
 }
 
-function readRecord<Entry>(file: string): Entry {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as Entry;
-  } catch (cause) {
-    throw new ProxytuneError('LocalCloudFailed', {
-      what: 'The local SageMaker service cannot read one of its records',
-      given: `${file}: ${(cause as Error).message}`,
-      remedy: 'delete this file, which deletes the job or model in it, then retry',
-      cause,
-    });
-  }
-}
-
 /** The stored state of the service. */
 export interface State {
   readonly trainingJobs: Store<TrainingRecord>;
@@ -66,11 +58,11 @@ export interface State {
 }
 
 export function openState(dataDir: string): State {
-  const store = <Entry extends { readonly name: string }>(kind: string) =>
-    new Store<Entry>(join(dataDir, 'state', kind));
+  const store = <Entry extends { readonly name: string }>(kind: string, schema: z.ZodType) =>
+    new Store<Entry>(join(dataDir, 'state', kind), schema);
   return {
-    trainingJobs: store<TrainingRecord>('training-jobs'),
-    transformJobs: store<TransformRecord>('transform-jobs'),
-    models: store<ModelRecord>('models'),
+    trainingJobs: store<TrainingRecord>('training-jobs', trainingSchema),
+    transformJobs: store<TransformRecord>('transform-jobs', transformSchema),
+    models: store<ModelRecord>('models', modelSchema),
   };
 }
