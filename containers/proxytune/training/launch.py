@@ -10,6 +10,7 @@ from types import FrameType
 
 from proxytune.contract.signals import EXIT_CODE
 from proxytune.contract.types.hyperparameters import Hyperparameters
+from proxytune.training import workers
 
 
 def processes_for(hyperparameters: Hyperparameters) -> int:
@@ -46,11 +47,11 @@ def launch(count: int) -> int:
     SIGTERM is forwarded; every process then ends after the same step, and the first has written a checkpoint.
 
     Returns:
-        The exit code: 0, 143 after SIGTERM, else 1.
+        The exit code: 0, 143 after SIGTERM, 137 when a process was killed, else 1.
     """
     # Traffic stays on the instance, and an isolated container has no other network.
     environment = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo", **os.environ}
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts", "0"]
+    torchrun = [sys.executable, "-m", workers.__name__, "--standalone", "--max-restarts", "0"]
     print(f"running the job in {count} processes that share its work", flush=True)
     stopped = False
     child: subprocess.Popen[bytes] | None = None
@@ -69,4 +70,6 @@ def launch(count: int) -> int:
     if stopped:
         child.send_signal(signal.SIGTERM)
     code = child.wait()
-    return EXIT_CODE if stopped else min(code, 1) if code >= 0 else 1
+    if stopped:
+        return EXIT_CODE
+    return code if code in (0, workers.KILLED) else 1
