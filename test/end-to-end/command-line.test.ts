@@ -93,8 +93,8 @@ test(
   async () => {
     const started = start(['local', '--data', data, '--json']);
     const { environment, outputs } = JSON.parse(await untilLine(started, '"environment"'));
-    for (const name of ['AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_SFN', 'AWS_ENDPOINT_URL_SAGEMAKER'])
-      expect(environment[name]).toMatch(/^http:..127.0.0.1:/);
+    for (const service of ['', '_SFN', '_SAGEMAKER', '_SERVICE_QUOTAS'])
+      expect(environment[`AWS_ENDPOINT_URL${service}`]).toMatch(/^http:..127.0.0.1:/);
     const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = environment;
     const s3 = new S3Client({
       endpoint: environment.AWS_ENDPOINT_URL,
