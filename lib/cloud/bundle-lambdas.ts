@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildSync, type Metafile } from 'esbuild';
-import { LAMBDA_NAMES, type LambdaName } from './lambda-names.ts';
+import { ALL_LAMBDA_NAMES, type LambdaName } from './lambda-names.ts';
 import { copyModules, EXTERNAL_MODULES, LAMBDA_PLATFORM, THIS_PLATFORM } from './native-modules.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -37,7 +37,7 @@ export function bundleLambdas({ target, root = ROOT }: BundleOptions): LambdaBun
   const outdir = join(root, 'build', 'lambdas', platform);
   const { outputFiles, metafile } = buildSync({
     absWorkingDir: root,
-    entryPoints: LAMBDA_NAMES.map((name) => ({ in: handlerOf(root, name), out: join(name, 'index') })),
+    entryPoints: ALL_LAMBDA_NAMES.map((name) => ({ in: handlerOf(root, name), out: join(name, 'index') })),
     outdir,
     bundle: true,
     write: false,
@@ -55,7 +55,7 @@ export function bundleLambdas({ target, root = ROOT }: BundleOptions): LambdaBun
   });
   for (const file of outputFiles) writeIfChanged(file.path, file.contents);
   copyModules(join(outdir, 'inspect-photos'), { platform, root });
-  const folders = Object.fromEntries(LAMBDA_NAMES.map((name) => [name, join(outdir, name)]));
+  const folders = Object.fromEntries(ALL_LAMBDA_NAMES.map((name) => [name, join(outdir, name)]));
   return { folders: folders as Record<LambdaName, string>, metafile };
 }
 
@@ -64,7 +64,7 @@ function handlerOf(root: string, name: LambdaName): string {
 }
 
 function requireHandlers(root: string): void {
-  const missing = LAMBDA_NAMES.filter((name) => !existsSync(handlerOf(root, name)));
+  const missing = ALL_LAMBDA_NAMES.filter((name) => !existsSync(handlerOf(root, name)));
   if (missing.length === 0) return;
   throw new Error(
     `handlers are missing: ${missing.map((name) => `lambdas/${name}/handler.ts`).join(', ')}. ` +

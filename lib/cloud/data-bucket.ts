@@ -1,10 +1,13 @@
 /** The data bucket: uploaded photos and requests, base models, and everything that a run produces. */
 
+import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import {
   BlockPublicAccess,
   Bucket,
   BucketEncryption,
+  BucketPolicy,
   type CfnBucket,
+  type IBucket,
   ObjectOwnership,
 } from 'aws-cdk-lib/aws-s3';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
@@ -18,14 +21,23 @@ export interface DataBucketProps {
    * @default - the bucket stays when the stack is deleted
    */
   readonly removable?: boolean;
+  /**
+   * The name of an existing bucket, which is used instead of a new one. CloudFormation can only add a policy to it;
+   * `AdoptionCheck` requires the rest. @default - a new bucket
+   */
+  readonly adopt?: string | undefined;
 }
 
 export class DataBucket extends Construct {
-  readonly bucket: Bucket;
+  readonly bucketName: string;
 
-  constructor(scope: Construct, id: string, { removable = false }: DataBucketProps = {}) {
+  constructor(scope: Construct, id: string, { removable = false, adopt }: DataBucketProps = {}) {
     super(scope, id);
-    this.bucket = new Bucket(this, 'Resource', {
+    this.bucketName = (adopt === undefined ? this.#create(removable) : this.#adopt(adopt)).bucketName;
+  }
+
+  #create(removable: boolean): Bucket {
+    const bucket = new Bucket(this, 'Resource', {
       // A run reads the version of subject.json that started it, even if another upload follows immediately.
       versioned: true,
       // S3-managed keys: a KMS key costs a dollar a month even when idle, and protects against the same readers as
@@ -48,9 +60,32 @@ export class DataBucket extends Construct {
       removalPolicy: removable ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
     });
     // The L2's `eventBridgeEnabled` would add a custom resource lambda only to set this property.
-    (this.bucket.node.defaultChild as CfnBucket).addPropertyOverride(
+    (bucket.node.defaultChild as CfnBucket).addPropertyOverride(
       'NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled',
       true,
     );
+    return bucket;
+  }
+
+  /** The policy of a bucket is deleted with the stack that created it, also where the bucket itself stays. */
+  #adopt(name: string): IBucket {
+    // The same path, so that a deployment that adopts its own bucket keeps the policy.
+    const bucket = Bucket.fromBucketName(this, 'Resource', name);
+    const { document } = new BucketPolicy(bucket, 'Policy', { bucket });
+    for (const conditions of [
+      { Bool: { 'aws:SecureTransport': 'false' } },
+      { NumericLessThan: { 's3:TlsVersion': 1.2 } },
+    ]) {
+      document.addStatements(
+        new PolicyStatement({
+          effect: Effect.DENY,
+          principals: [new AnyPrincipal()],
+          actions: ['s3:*'],
+          resources: [bucket.bucketArn, bucket.arnForObjects('*')],
+          conditions,
+        }),
+      );
+    }
+    return bucket;
   }
 }

@@ -8,13 +8,18 @@ import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { CfnOutput, Fn, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { AdoptionCheck } from './adoption-check.ts';
+import type { LambdaBundles } from './bundle-lambdas.ts';
 import { DataBucket } from './data-bucket.ts';
+import { logSettings } from './handler-function.ts';
 import { Notifications } from './notifications.ts';
 import { RunTable } from './run-table.ts';
 import type { Settings } from './settings.ts';
 
 export interface DataStackProps {
   readonly settings: Settings;
+  /** The lambda bundles, built for the settings' target. */
+  readonly folders: LambdaBundles['folders'];
   /** Product version, for the description. */
   readonly version: string;
 }
@@ -27,7 +32,9 @@ export interface DataReferences {
 }
 
 export class DataStack extends Stack {
-  constructor(scope: Construct, id: string, { settings, version }: DataStackProps) {
+  readonly #adopted: Pick<Settings, 'bucketName' | 'tableName'>;
+
+  constructor(scope: Construct, id: string, { settings, folders, version }: DataStackProps) {
     const production = settings.environment === 'production';
     super(scope, id, {
       description: `Proxytune ${version}: photos, models, reports and the records of runs`,
@@ -35,11 +42,20 @@ export class DataStack extends Stack {
       // No usage data leaves the account.
       analyticsReporting: false,
     });
-    const { bucket } = new DataBucket(this, 'Data', { removable: settings.removeData && !production });
-    const { table } = new RunTable(this, 'Runs', { retain: production });
+    const { bucketName, tableName } = settings;
+    const data = new DataBucket(this, 'Data', {
+      removable: settings.removeData && !production,
+      adopt: bucketName,
+    });
+    const runs = new RunTable(this, 'Runs', { retain: production, adopt: tableName });
+    this.#adopted = { bucketName, tableName };
+    if (bucketName !== undefined || tableName !== undefined) {
+      const logs = logSettings(settings);
+      new AdoptionCheck(this, 'Adoption', { ...logs, folders, bucketName, tableName, version });
+    }
     const { topic } = new Notifications(this, 'Notifications', { retain: production });
-    this.addOutput('BucketName', bucket.bucketName, 'Photos in, reports out');
-    this.addOutput('TableName', table.tableName, 'Runs and their jobs');
+    this.addOutput('BucketName', data.bucketName, 'Photos in, reports out');
+    this.addOutput('TableName', runs.tableName, 'Runs and their jobs');
     this.addOutput('TopicArn', topic.topicArn, 'Notifies when a run ends');
   }
 
@@ -55,13 +71,14 @@ export class DataStack extends Stack {
 
   /**
    * Refers to the data by the outputs, which is a weak reference: nothing is exported, so that CloudFormation deletes,
-   * replaces and adopts data without refusing because the other stack still refers to it.
+   * replaces and adopts data without refusing because the other stack still refers to it. What is adopted is known
+   * by name, so that a change of the name changes the other template too.
    */
   referFrom(scope: Stack): DataReferences {
     scope.addStackDependency(this);
     return {
-      bucket: Bucket.fromBucketName(scope, 'Data', this.output('BucketName')),
-      table: Table.fromTableName(scope, 'Runs', this.output('TableName')),
+      bucket: Bucket.fromBucketName(scope, 'Data', this.#adopted.bucketName ?? this.output('BucketName')),
+      table: Table.fromTableName(scope, 'Runs', this.#adopted.tableName ?? this.output('TableName')),
       topic: Topic.fromTopicArn(scope, 'Topic', this.output('TopicArn')),
     };
   }

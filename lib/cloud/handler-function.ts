@@ -4,10 +4,11 @@ import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-ia
 import { Architecture, Code, type IDestination, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import type { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
+import { type Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import type { LambdaName } from './lambda-names.ts';
 import { allow } from './permissions.ts';
+import type { Settings } from './settings.ts';
 
 /** Properties that all lambdas of a stack share. */
 export interface HandlerDefaults {
@@ -15,6 +16,15 @@ export interface HandlerDefaults {
   readonly folders: Readonly<Record<LambdaName, string>>;
   readonly logRetention: RetentionDays;
   readonly logRemoval: RemovalPolicy;
+}
+
+/** The log of every lambda and of the state machine, as the settings ask for it. */
+export function logSettings({
+  environment,
+  logRetentionDays,
+}: Settings): Pick<HandlerDefaults, 'logRetention' | 'logRemoval'> {
+  const kept = environment === 'production';
+  return { logRetention: logRetentionDays, logRemoval: kept ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY };
 }
 
 export interface HandlerFunctionProps extends HandlerDefaults {

@@ -1,4 +1,6 @@
 /** The names of the lambdas; each handler is `lambdas/<name>/handler.ts`. */
+
+/** Those of runs, which every deployment has. */
 export const LAMBDA_NAMES = [
   'start-run',
   'plan-run',
@@ -10,4 +12,9 @@ export const LAMBDA_NAMES = [
   'end-run',
   'publish-run',
 ] as const;
-export type LambdaName = (typeof LAMBDA_NAMES)[number];
+
+/** Those that work at deployment, where the settings ask for it. */
+export const DEPLOYMENT_LAMBDA_NAMES = ['check-data', 'retain-job-logs'] as const;
+
+export const ALL_LAMBDA_NAMES = [...LAMBDA_NAMES, ...DEPLOYMENT_LAMBDA_NAMES] as const;
+export type LambdaName = (typeof ALL_LAMBDA_NAMES)[number];

@@ -8,6 +8,9 @@ import { allow } from './permissions.ts';
 /** The two kinds of jobs, named as in their log groups and metrics; an account has one of each. */
 export type JobKind = 'TrainingJobs' | 'TransformJobs';
 
+/** The log group of a kind of jobs, as SageMaker names it. */
+export const jobLogGroup = (kind: JobKind): string => `/aws/sagemaker/${kind}`;
+
 export interface SageMakerRoleProps {
   readonly description: string;
   readonly image: JobImage;
@@ -26,7 +29,7 @@ export function sageMakerRole(scope: Construct, id: string, props: SageMakerRole
       conditions: { StringEquals: { 'aws:SourceAccount': stack.account } },
     }),
   });
-  const groups = kinds.map((kind) => `/aws/sagemaker/${kind}`);
+  const groups = kinds.map(jobLogGroup);
   role.addToPolicy(
     allow(
       ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents'],

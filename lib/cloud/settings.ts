@@ -23,6 +23,13 @@ const list = z.union([
 ]);
 const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
+const retentionDays = z.coerce
+  .number()
+  .refine(
+    (days) => (RETENTION_DAYS as readonly number[]).includes(days),
+    `one of ${RETENTION_DAYS.join(', ')}`,
+  );
+
 const fields = z.strictObject({
   name: z
     .string()
@@ -52,18 +59,32 @@ const fields = z.strictObject({
   retrySeconds: integer(1, 3600)
     .default(300)
     .describe('First wait before a job is retried for lack of quota or capacity'),
-  logRetentionDays: z.coerce
-    .number()
-    .refine(
-      (days) => (RETENTION_DAYS as readonly number[]).includes(days),
-      `one of ${RETENTION_DAYS.join(', ')}`,
-    )
+  logRetentionDays: retentionDays
     .default(30)
-    .describe('Retention of the logs in days'),
+    .describe('Retention in days of the logs of lambdas and state machine'),
   instanceTypes: list
     .pipe(z.array(z.enum(instanceTypes())).min(1))
     .optional()
     .describe('The instance types that may be started. Default: all of the catalogue'),
+  bucketName: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of a bucket, without s3://')
+    .optional()
+    .describe(
+      'An existing bucket to use instead of a new one, such as the one that an earlier deployment has left behind, ' +
+        'with its models. The deployment checks its settings and adds a policy',
+    ),
+  tableName: z
+    .string()
+    .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'the name of a table')
+    .optional()
+    .describe('An existing table of runs to use instead of a new one'),
+  jobLogRetentionDays: retentionDays
+    .optional()
+    .describe(
+      'Retention in days of the logs of all SageMaker jobs of the account and region, where none is set. ' +
+        'Default: unchanged, and SageMaker sets none',
+    ),
   removeData: flag
     .default(false)
     .describe(
@@ -73,7 +94,11 @@ const fields = z.strictObject({
 
 const KNOWN = Object.keys(fields.shape);
 
-const schema = fields.superRefine(({ target, heartbeatSeconds }, context) => {
+const schema = fields.superRefine(({ target, heartbeatSeconds, removeData, bucketName }, context) => {
+  if (removeData && bucketName !== undefined) {
+    const message = 'an adopted bucket is never deleted; remove one of the two settings';
+    context.addIssue({ code: 'custom', path: ['removeData'], message });
+  }
   const least = SHORTEST_HEARTBEAT.toSeconds();
   if (target === 'local' || heartbeatSeconds >= least) return;
   context.addIssue({

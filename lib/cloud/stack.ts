@@ -1,15 +1,17 @@
 /** The stack that computes: lambdas, state machine, rules and roles. What must not be lost is in `data-stack.ts`. */
 import { join } from 'node:path';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
-import { Duration, Fn, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
+import { Duration, Fn, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { RunAlarms } from './alarms.ts';
 import type { LambdaBundles } from './bundle-lambdas.ts';
 import type { DataStack } from './data-stack.ts';
 import { EventLambdas } from './event-lambdas.ts';
 import { EventDeadLetterQueue, Events } from './events.ts';
+import { logSettings } from './handler-function.ts';
 import { ImportRole } from './import-role.ts';
 import { imageFrom, localImage } from './job-image.ts';
+import { JobLogs } from './job-logs.ts';
 import { JobRole } from './job-role.ts';
 import { RunMachine } from './machine/run-machine.ts';
 import { MachineLambdas } from './machine-lambdas.ts';
@@ -38,10 +40,7 @@ export class ProxytuneStack extends Stack {
       // No usage data leaves the account.
       analyticsReporting: false,
     });
-    const logs = {
-      logRetention: settings.logRetentionDays,
-      logRemoval: production ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
-    };
+    const logs = logSettings(settings);
     const { bucket, table, topic } = data.referFrom(this);
     const deadLetterQueue = new EventDeadLetterQueue(this, 'EventQueue', {
       topic,
@@ -80,6 +79,8 @@ export class ProxytuneStack extends Stack {
       }),
     });
     const { machine } = this.machine;
+    const { jobLogRetentionDays: days } = settings;
+    if (days !== undefined) new JobLogs(this, 'JobLogs', { ...logs, folders, days });
     new RunAlarms(this, 'Alarms', { machine, topic });
     const eventLambdas = new EventLambdas(this, 'EventLambdas', {
       ...logs,

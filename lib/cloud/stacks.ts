@@ -23,7 +23,7 @@ export interface Stacks {
 
 /** Adds both stacks to an app. */
 export function addStacks(scope: Construct, { settings, folders, root, version }: StacksProps): Stacks {
-  const data = new DataStack(scope, `${settings.name}-Data`, { settings, version });
+  const data = new DataStack(scope, `${settings.name}-Data`, { settings, folders, version });
   const compute = new ProxytuneStack(scope, settings.name, { settings, data, folders, root, version });
   for (const stack of [data, compute]) {
     Tags.of(stack).add('proxytune:stack', settings.name);

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { bundleLambdas } from '../../lib/cloud/bundle-lambdas.ts';
-import { LAMBDA_NAMES } from '../../lib/cloud/lambda-names.ts';
+import { ALL_LAMBDA_NAMES } from '../../lib/cloud/lambda-names.ts';
 import { bundlesFor, removeTemporary, temporary } from './synthesize.ts';
 
 const { folders, metafile } = bundlesFor('local');
@@ -13,7 +13,7 @@ const HEIC = resolve('../shared/photos/hostile');
 afterAll(removeTemporary);
 
 /** Runs a module's text in a copy of one lambda, outside the repository. */
-function runInCopy(name: (typeof LAMBDA_NAMES)[number], code: string): string {
+function runInCopy(name: (typeof ALL_LAMBDA_NAMES)[number], code: string): string {
   const away = temporary('proxytune-away-');
   cpSync(folders[name], join(away, 'lambda'), { recursive: true });
   return execFileSync(node, ['--input-type=module', '--eval', code], {
@@ -25,10 +25,10 @@ function runInCopy(name: (typeof LAMBDA_NAMES)[number], code: string): string {
 
 test('there is a name for every handler, and a handler for every name', () => {
   const handlers = readdirSync('lambdas').filter((name) => existsSync(join('lambdas', name, 'handler.ts')));
-  expect(handlers.sort()).toEqual([...LAMBDA_NAMES].sort());
+  expect(handlers.sort()).toEqual([...ALL_LAMBDA_NAMES].sort());
 });
 
-test.each(LAMBDA_NAMES)('%s loads on its own and has a handler', (name) => {
+test.each(ALL_LAMBDA_NAMES)('%s loads on its own and has a handler', (name) => {
   const out = runInCopy(
     name,
     "const { handler } = await import('./index.mjs'); console.log(typeof handler);",
@@ -37,7 +37,7 @@ test.each(LAMBDA_NAMES)('%s loads on its own and has a handler', (name) => {
 });
 
 test('only inspect-photos has native code', () => {
-  for (const name of LAMBDA_NAMES) {
+  for (const name of ALL_LAMBDA_NAMES) {
     const imports = /from ?["'](sharp|heic-decode)["']/.test(
       readFileSync(join(folders[name], 'index.mjs'), 'utf8'),
     );
@@ -74,13 +74,13 @@ test('inspect-photos can decode HEIC with its copy of the decoder', () => {
 });
 
 /** The code of our own modules in a bundle; esbuild names each module in a comment before it. */
-function ownCode(name: (typeof LAMBDA_NAMES)[number]): string {
+function ownCode(name: (typeof ALL_LAMBDA_NAMES)[number]): string {
   const code = readFileSync(join(folders[name], 'index.mjs'), 'utf8');
   const modules = code.split(/^(?=\/\/ \S+\.(?:m?[jt]s|json)$)/m);
   return modules.filter((module) => /^\/\/ (lambdas|lib)\//.test(module)).join('\n');
 }
 
-test.each(LAMBDA_NAMES)('%s reads no files and knows no linked models of its machine', (name) => {
+test.each(ALL_LAMBDA_NAMES)('%s reads no files and knows no linked models of its machine', (name) => {
   const code = ownCode(name);
   expect(code).toMatch(/^\/\/ lambdas\/[\w-]+\/handler\.ts$/m);
   expect(code).not.toMatch(/LINKED_MODELS|["'](?:node:)?fs(?:\/promises)?["']/);
@@ -88,7 +88,7 @@ test.each(LAMBDA_NAMES)('%s reads no files and knows no linked models of its mac
 });
 
 /** The AWS clients that each lambda uses; any other one would only make its bundle larger and its start slower. */
-const CLIENTS: Readonly<Record<(typeof LAMBDA_NAMES)[number], readonly string[]>> = {
+const CLIENTS: Readonly<Record<(typeof ALL_LAMBDA_NAMES)[number], readonly string[]>> = {
   'start-run': ['sfn'],
   'plan-run': ['dynamodb', 'ecr', 's3', 'sns'],
   'inspect-photos': ['s3'],
@@ -98,17 +98,19 @@ const CLIENTS: Readonly<Record<(typeof LAMBDA_NAMES)[number], readonly string[]>
   'decide-round': ['dynamodb', 's3'],
   'end-run': ['dynamodb', 'sagemaker', 'sns'],
   'publish-run': ['dynamodb', 's3', 'sns'],
+  'check-data': ['dynamodb', 's3'],
+  'retain-job-logs': ['cloudwatch-logs'],
 };
 
 /** Files of which something is left in a bundle. */
-function filesIn(name: (typeof LAMBDA_NAMES)[number]): string[] {
+function filesIn(name: (typeof ALL_LAMBDA_NAMES)[number]): string[] {
   const [, output] =
     Object.entries(metafile.outputs).find(([file]) => file.endsWith(`/${name}/index.mjs`)) ?? [];
   const used = Object.entries(output?.inputs ?? {}).filter(([, { bytesInOutput }]) => bytesInOutput > 0);
   return used.map(([file]) => file);
 }
 
-test.each(LAMBDA_NAMES)('%s has the AWS clients that it uses, and no others', (name) => {
+test.each(ALL_LAMBDA_NAMES)('%s has the AWS clients that it uses, and no others', (name) => {
   const clients = filesIn(name).flatMap((file) => /@aws-sdk\/client-([\w-]+)\//.exec(file)?.[1] ?? []);
   expect([...new Set(clients)].sort()).toEqual(CLIENTS[name]);
 });
@@ -118,7 +120,7 @@ test.each(['start-run', 'inspect-photos'] as const)('%s parses no schema, so zod
 });
 
 test('bundling again changes no file, so that no deployment follows', () => {
-  const times = () => LAMBDA_NAMES.map((name) => statSync(join(folders[name], 'index.mjs')).mtimeMs);
+  const times = () => ALL_LAMBDA_NAMES.map((name) => statSync(join(folders[name], 'index.mjs')).mtimeMs);
   const before = times();
   bundleLambdas({ target: 'local' });
   expect(times()).toEqual(before);

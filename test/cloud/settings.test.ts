@@ -96,6 +96,16 @@ test('lists every invalid setting with its value', () => {
   expect(wrong).toThrow('proxytune:logRetentionDays="31": one of 1, 3, 5');
 });
 
+test('an adopted bucket is named without s3://, and never removed', () => {
+  expect(read({ bucketName: 'proxytune-data-1' }).bucketName).toBe('proxytune-data-1');
+  expect(() => read({ bucketName: 's3://proxytune-data-1' })).toThrow(
+    'proxytune:bucketName="s3://proxytune-data-1": the name of a bucket, without s3://',
+  );
+  expect(() => read({ bucketName: 'proxytune-data-1', removeData: true })).toThrow(
+    'proxytune:removeData=true: an adopted bucket is never deleted',
+  );
+});
+
 test('rejects an instance type that is not in the catalogue', () => {
   expect(() => read({ instanceTypes: 'ml.g5.xlarge,ml.p99.huge' })).toThrow('instanceTypes=');
 });

@@ -7,6 +7,7 @@ source is not changed. ``docs/adr/0003-ministack.md`` explains why each one is n
 from __future__ import annotations
 
 from . import (
+    bucket_lifecycle,
     ending,
     environments,
     event_sources,
@@ -29,6 +30,7 @@ REPAIRS = (
     event_sources,
     missing_images,
     object_events,
+    bucket_lifecycle,
     notifications,
     rule_delivery,
     state_machines,

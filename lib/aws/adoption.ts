@@ -1,0 +1,126 @@
+/** What a bucket and a table must have to be used by a deployment that has not created them. */
+import { DescribeTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import {
+  GetBucketEncryptionCommand,
+  GetBucketLifecycleConfigurationCommand,
+  GetBucketNotificationConfigurationCommand,
+  GetBucketVersioningCommand,
+  GetPublicAccessBlockCommand,
+  HeadBucketCommand,
+} from '@aws-sdk/client-s3';
+import type { BucketContext } from './s3.ts';
+
+interface Requirement {
+  /** What is wrong when it does not hold. */
+  readonly fault: string;
+  /** The command of `aws s3api` that sets it. */
+  readonly command: string;
+  holds(context: BucketContext): Promise<boolean | undefined>;
+}
+
+const REQUIREMENTS: readonly Requirement[] = [
+  {
+    fault: 'versioning is off, so a run could read another request than the one that started it',
+    command: 'put-bucket-versioning --versioning-configuration Status=Enabled',
+    holds: async ({ s3, bucket: Bucket }) =>
+      (await s3.send(new GetBucketVersioningCommand({ Bucket }))).Status === 'Enabled',
+  },
+  {
+    fault: 'it sends no events to EventBridge, so no upload would start a run',
+    command:
+      'put-bucket-notification-configuration --notification-configuration \'{"EventBridgeConfiguration": {}}\'',
+    holds: async ({ s3, bucket: Bucket }) =>
+      (await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket }))).EventBridgeConfiguration !==
+      undefined,
+  },
+  {
+    fault: 'public access is not blocked',
+    command:
+      'put-public-access-block --public-access-block-configuration ' +
+      'BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true',
+    holds: async ({ s3, bucket: Bucket }) => {
+      const answer = await absent('NoSuchPublicAccessBlockConfiguration', () =>
+        s3.send(new GetPublicAccessBlockCommand({ Bucket })),
+      );
+      const blocked = answer?.PublicAccessBlockConfiguration;
+      return (
+        blocked?.BlockPublicAcls &&
+        blocked.BlockPublicPolicy &&
+        blocked.IgnorePublicAcls &&
+        blocked.RestrictPublicBuckets
+      );
+    },
+  },
+  {
+    fault: 'it is encrypted with a KMS key, which the roles of the deployment may not use',
+    command: 'delete-bucket-encryption',
+    holds: async ({ s3, bucket: Bucket }) => {
+      const answer = await absent('ServerSideEncryptionConfigurationNotFoundError', () =>
+        s3.send(new GetBucketEncryptionCommand({ Bucket })),
+      );
+      const rules = answer?.ServerSideEncryptionConfiguration?.Rules ?? [];
+      return rules.every((rule) => rule.ApplyServerSideEncryptionByDefault?.SSEAlgorithm === 'AES256');
+    },
+  },
+  {
+    fault: 'no lifecycle rule aborts unfinished uploads, which stay invisible and billed',
+    command:
+      'put-bucket-lifecycle-configuration --lifecycle-configuration \'{"Rules": [{"ID": "unfinished-uploads", ' +
+      '"Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 3}}]}\'',
+    holds: async ({ s3, bucket: Bucket }) => {
+      const answer = await absent('NoSuchLifecycleConfiguration', () =>
+        s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket })),
+      );
+      return answer?.Rules?.some((rule) => rule.AbortIncompleteMultipartUpload !== undefined);
+    },
+  },
+];
+
+/**
+ * Lists what a bucket lacks, with the command that sets it. A bucket that a deployment of ours has left behind lacks
+ * nothing.
+ *
+ * @throws Error naming the bucket when there is none, or it belongs to another account
+ */
+export async function bucketFaults(context: BucketContext): Promise<string[]> {
+  const { s3, bucket } = context;
+  const region = await s3.config.region();
+  const { BucketRegion = region } = await named(`the bucket ${bucket}`, () =>
+    s3.send(new HeadBucketCommand({ Bucket: bucket })),
+  );
+  if (BucketRegion !== region) return [`the bucket ${bucket} is in ${BucketRegion}, the stack in ${region}`];
+  const faults = REQUIREMENTS.map(async ({ fault, command, holds }) =>
+    (await holds(context)) ? [] : [`${fault} (aws s3api ${command} --bucket ${bucket})`],
+  );
+  return (await Promise.all(faults)).flat();
+}
+
+/** Lists what a table lacks. @throws Error of DynamoDB when there is no such table */
+export async function tableFaults(client: DynamoDBClient, table: string): Promise<string[]> {
+  const { Table } = await named(`the table ${table}`, () =>
+    client.send(new DescribeTableCommand({ TableName: table })),
+  );
+  const keys = (Table?.KeySchema ?? []).map(({ AttributeName, KeyType }) => `${AttributeName} ${KeyType}`);
+  if (keys.toSorted().join() === 'pk HASH,sk RANGE') return [];
+  return [`the table ${table} has the keys ${keys.join(', ')} instead of pk HASH, sk RANGE`];
+}
+
+/** Names what could not be read: S3 answers a HEAD request without any text. */
+async function named<T>(what: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (cause) {
+    const { name, message } = cause as Error;
+    throw new Error(`${what} cannot be read: ${[...new Set([name, message])].join(': ')}`, { cause });
+  }
+}
+
+/** The answer, or undefined when S3 has no such setting. */
+async function absent<T>(error: string, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (cause) {
+    if ((cause as Error).name === error) return undefined;
+    throw cause;
+  }
+}

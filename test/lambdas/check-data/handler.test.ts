@@ -1,0 +1,151 @@
+/** Adopted data against the emulator: what is missing is named, each with the command that sets it. */
+import { rmSync } from 'node:fs';
+import { CreateTableCommand, type KeyType } from '@aws-sdk/client-dynamodb';
+import {
+  CreateBucketCommand,
+  PutBucketEncryptionCommand,
+  PutBucketLifecycleConfigurationCommand,
+  PutBucketNotificationConfigurationCommand,
+  PutBucketVersioningCommand,
+  PutPublicAccessBlockCommand,
+} from '@aws-sdk/client-s3';
+import { handler } from '../../../lambdas/check-data/handler.ts';
+import { dynamo, s3 } from '../../../lib/aws/clients.ts';
+import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
+import { emulatorOptions, temporaryFolder } from '../../local/emulator/helpers.ts';
+import { invoke } from '../custom-resources.ts';
+
+const folder = temporaryFolder();
+let emulator: Emulator;
+
+beforeAll(async () => {
+  emulator = await startEmulator(emulatorOptions(folder, {}));
+  Object.assign(process.env, {
+    AWS_ENDPOINT_URL: emulator.endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'local',
+    AWS_SECRET_ACCESS_KEY: 'local',
+  });
+}, 60_000);
+
+afterAll(async () => {
+  await emulator?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const block = {
+  BlockPublicAcls: true,
+  IgnorePublicAcls: true,
+  BlockPublicPolicy: true,
+  RestrictPublicBuckets: true,
+};
+
+/** Everything that a bucket of ours has, each part by itself. */
+const PARTS: Readonly<Record<string, (Bucket: string) => Promise<unknown>>> = {
+  versioning: (Bucket) =>
+    s3().send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } })),
+  EventBridge: (Bucket) =>
+    s3().send(
+      new PutBucketNotificationConfigurationCommand({
+        Bucket,
+        NotificationConfiguration: { EventBridgeConfiguration: {} },
+      }),
+    ),
+  'public access': (Bucket) =>
+    s3().send(new PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration: block })),
+  'lifecycle rule': (Bucket) =>
+    s3().send(
+      new PutBucketLifecycleConfigurationCommand({
+        Bucket,
+        LifecycleConfiguration: {
+          Rules: [
+            {
+              ID: 'unfinished-uploads',
+              Status: 'Enabled',
+              Filter: { Prefix: '' },
+              AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3 },
+            },
+          ],
+        },
+      }),
+    ),
+};
+
+async function bucketWith(name: string, parts: readonly string[]): Promise<string> {
+  await s3().send(new CreateBucketCommand({ Bucket: name }));
+  for (const part of parts) await PARTS[part]?.(name);
+  return name;
+}
+
+const check = (properties: Record<string, unknown>) => invoke(handler, 'Create', properties);
+
+test('accepts a bucket that has everything', async () => {
+  const BucketName = await bucketWith('complete', Object.keys(PARTS));
+  expect(await check({ BucketName })).toEqual({
+    Status: 'SUCCESS',
+    StackId: 'arn:aws:cloudformation:us-east-1:000000000000:stack/S/1',
+    RequestId: 'request-1',
+    LogicalResourceId: 'Result',
+    PhysicalResourceId: 'Result',
+  });
+});
+
+test.each(Object.keys(PARTS))('refuses a bucket without %s, and says how to set it', async (missing) => {
+  const others = Object.keys(PARTS).filter((part) => part !== missing);
+  const BucketName = await bucketWith(`no-${missing.replaceAll(' ', '-').toLowerCase()}`, others);
+  const answer = await check({ BucketName });
+  expect(answer.Status).toBe('FAILED');
+  expect(answer.Reason).toMatch(/^Proxytune cannot adopt this data: [^;]*\(aws s3api put-[^;]*\)$/);
+  expect(answer.Reason).toContain(missing);
+  expect(answer.Reason).toContain(`--bucket ${BucketName}`);
+});
+
+test('refuses a bucket that is encrypted with a KMS key', async () => {
+  const BucketName = await bucketWith('encrypted', Object.keys(PARTS));
+  await s3().send(
+    new PutBucketEncryptionCommand({
+      Bucket: BucketName,
+      ServerSideEncryptionConfiguration: {
+        Rules: [{ ApplyServerSideEncryptionByDefault: { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: 'key' } }],
+      },
+    }),
+  );
+  expect((await check({ BucketName })).Reason).toContain('encrypted with a KMS key');
+});
+
+test('names everything that a new bucket lacks at once', async () => {
+  const { Reason = '' } = await check({ BucketName: await bucketWith('bare', []) });
+  for (const part of Object.keys(PARTS)) expect(Reason).toContain(part);
+});
+
+test('answers also when there is no such bucket', async () => {
+  const { Status, Reason } = await check({ BucketName: 'nowhere' });
+  expect([Status, Reason]).toEqual(['FAILED', expect.stringContaining('the bucket nowhere cannot be read')]);
+});
+
+async function table(name: string, keys: Readonly<Record<string, KeyType>>): Promise<string> {
+  await dynamo().send(
+    new CreateTableCommand({
+      TableName: name,
+      BillingMode: 'PAY_PER_REQUEST',
+      KeySchema: Object.entries(keys).map(([AttributeName, KeyType]) => ({ AttributeName, KeyType })),
+      AttributeDefinitions: Object.keys(keys).map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
+    }),
+  );
+  return name;
+}
+
+test('accepts a table with our keys, and no other', async () => {
+  const ours = await table('runs', { pk: 'HASH', sk: 'RANGE' });
+  expect((await check({ TableName: ours })).Status).toBe('SUCCESS');
+  const other = await check({ TableName: await table('other', { id: 'HASH' }) });
+  expect(other.Reason).toContain('the table other has the keys id HASH instead of pk HASH, sk RANGE');
+  expect((await check({ TableName: 'missing' })).Reason).toContain('the table missing cannot be read');
+});
+
+test('checks again at an update, and nothing at a deletion', async () => {
+  const update = await invoke(handler, 'Update', { BucketName: 'nowhere' });
+  expect(update).toMatchObject({ Status: 'FAILED', PhysicalResourceId: 'physical-1' });
+  const deletion = await invoke(handler, 'Delete', { BucketName: 'nowhere' });
+  expect(deletion).toMatchObject({ Status: 'SUCCESS', PhysicalResourceId: 'physical-1' });
+});
