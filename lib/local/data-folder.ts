@@ -1,5 +1,14 @@
 /** The folder for persistent data: created if it is missing, of one format, and locked for one local cloud. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { ProxytuneError } from '../core/errors.ts';
 import { lockFolder } from './lock.ts';
@@ -69,6 +78,22 @@ function createFolder(folder: string): void {
   if (existsSync(folder)) return;
   createFolder(dirname(folder));
   mkdirSync(folder);
+}
+
+/** Below this, functions and services fail to write, each in its own way. */
+const LEAST_FREE_BYTES = 10e6;
+
+/** Names the cause of a fault that a full disk may have had. @throws OutOfDisk when next to nothing is free */
+export function requireSpace(folder: string): void {
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize >= LEAST_FREE_BYTES) return;
+  throw new ProxytuneError('OutOfDisk', {
+    what: 'The disk of the data folder is full',
+    given: `${folder}, with ${Math.round((bavail * bsize) / 1e6)} MB free`,
+    allowed: 'about 400 MB for a run',
+    remedy:
+      'free some space, or choose a folder on another disk with --data, then run the command again; what was not saved is created again',
+  });
 }
 
 /** Writes the format of a folder that no local cloud has used yet. @throws DataFolderOutdated */

@@ -1,13 +1,14 @@
 /** How many functions run at once in the local cloud. */
 import { availableParallelism, totalmem } from 'node:os';
 
-/** Memory of one environment: a handler of ours with the AWS SDK, measured as 55 MB, and twice that while it decodes photos. */
-const ENVIRONMENT_BYTES = 110e6;
+/** Resident memory of one environment, measured: 95 to 120 MB; one that has decoded photos keeps 240 MB. */
+const ENVIRONMENT_BYTES = 130e6;
 /** The part of the machine's memory that environments may use; jobs need the rest. */
 const MEMORY_PART = 1 / 4;
 /** Environments that stay idle beside those in use: IDLE_ENVIRONMENTS of `repairs/environments.py`. */
-const IDLE_ENVIRONMENTS = 8;
-const MOST_PLACES = 8;
+const IDLE_ENVIRONMENTS = 4;
+/** More would let a burst need 3 GB, with the jobs and the emulator. */
+const MOST_PLACES = 4;
 
 /**
  * The number of synchronous invocations that run at once, and of asynchronous ones; more wait. One for each core, at

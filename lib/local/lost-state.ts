@@ -15,7 +15,8 @@ export function describeLoss(recreated: readonly Recreated[]): string | undefine
   if (recreated.length === 0) return undefined;
   const kinds = [...new Set(recreated.map(({ type }) => type))];
   const contents = kinds.flatMap((type) => CONTENTS[type] ?? []);
-  const created = recreated.map(({ id }) => id).join(', ');
+  const count = (kind: string) => recreated.filter(({ type }) => type === kind).length;
+  const created = kinds.map((type) => `${count(type)} ${type}`).join(', ');
   const lost = contents.length === 0 ? 'no data' : contents.join('; ');
   return `The data folder had lost a part of its state, which was created again (${created}). Lost with it: ${lost}.`;
 }

@@ -1,6 +1,6 @@
 /** `proxytune import-model --from FOLDER`, into the emulator's bucket, with the check that a plan makes. */
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireStoredModel } from '../../lib/aws/models.ts';
 import { listObjects } from '../../lib/aws/s3.ts';
@@ -258,7 +258,21 @@ describe('before a cloud is even started', () => {
     ['sdxl-miniature', {}, 'UsageInvalid', 'imported automatically'],
     ['sdx', {}, 'ModelUnknown', 'did you mean sdxl'],
     ['sdxl', { local: true, stack: 'Proxytune' }, 'UsageInvalid', 'one place'],
+    ['sdxl', { from: '/nope' }, 'ModelMissing', '/nope'],
+    ['sdxl', { from: import.meta.dirname }, 'ModelMissing', 'test/cli'],
   ])('%s %j is refused as %s', async (id, options, name, why) => {
     await expect(call(id, options)).rejects.toMatchObject({ name, message: expect.stringContaining(why) });
+    expect(existsSync(join(imports.data, 'nowhere'))).toBe(false);
+  });
+
+  test('only models that can be imported are offered for one that is unknown', async () => {
+    const { facts } = await call('nope').catch((error) => error);
+    const offered: string[] = facts.allowed.split(', ');
+    expect(offered).toContain('sdxl');
+    expect(offered).toContain('flux-dev');
+    for (const id of offered) {
+      const refused = await call(id, { from: '/nope', acceptLicence: true }).catch((error) => error);
+      expect({ id, name: refused.name }).toEqual({ id, name: 'ModelMissing' });
+    }
   });
 });

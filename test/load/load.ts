@@ -107,7 +107,7 @@ async function uploadAll(cloud: Cloud, started: number): Promise<void> {
     s3.send(new PutObjectCommand({ Bucket: cloud.outputs.BucketName, Key, Body }));
   await Promise.all(
     [...expected].map(async ([subject, error], index) => {
-      await sleep(started + (index * UPLOAD_SECONDS * 1000) / UPLOADS - Date.now());
+      await sleep(Math.max(0, started + (index * UPLOAD_SECONDS * 1000) / UPLOADS - Date.now()));
       for (const { name, body } of photos) await put(`subjects/${subject}/photos/${name}`, body);
       if (error !== undefined) await put(`subjects/${subject}/photos/broken.jpg`, 'not a photo');
       await put(`subjects/${subject}/subject.json`, JSON.stringify(REQUEST));
@@ -182,7 +182,8 @@ function printVerdict(runs: readonly Started[], samples: readonly TreeMemory[]):
     'peak processes',
     `${peak((sample) => sample.processes)}, of which functions ${peak((sample) => sample.lambdas)}`,
   );
-  const good = lost.length + doubled.length + wrong.length === 0 && rss < MOST_BYTES;
+  // Where the system tells, shared pages count once: that is the memory which is really used.
+  const good = lost.length + doubled.length + wrong.length === 0 && (pss || rss) < MOST_BYTES;
   report('result', good ? 'passed' : 'failed');
   return good;
 }

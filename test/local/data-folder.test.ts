@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readAddress } from '../../lib/local/address.ts';
-import { FORMAT, openDataFolder } from '../../lib/local/data-folder.ts';
+import { FORMAT, openDataFolder, requireSpace } from '../../lib/local/data-folder.ts';
 import { ownerOf } from '../../lib/local/lock.ts';
 
 let folder: string;
@@ -68,6 +68,14 @@ test('reports where no folder can be created instead of trying forever', () => {
   ];
   for (const path of impossible)
     expect(() => openDataFolder(path)).toThrow(expect.objectContaining({ name: 'LocalCloudFailed' }));
+});
+
+onLinux('a full disk is named, with the folder', () => {
+  // Nothing can be stored in /proc, which therefore has no free blocks.
+  expect(() => requireSpace('/proc')).toThrow(
+    expect.objectContaining({ name: 'OutOfDisk', message: expect.stringContaining('/proc, with 0 MB free') }),
+  );
+  expect(() => requireSpace(folder)).not.toThrow();
 });
 
 describe('the format of the folder', () => {

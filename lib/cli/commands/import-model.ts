@@ -6,7 +6,8 @@ import { type Model, model, modelIds } from '../../core/catalogue/models.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { licenceWords } from '../../core/models/licences.ts';
 import type { ModelManifest } from '../../core/models/manifest.ts';
-import { importFolder } from '../import/from-folder.ts';
+import { likely } from '../../core/nearest.ts';
+import { importFolder, requireModelFolder } from '../import/from-folder.ts';
 import { importFromHub } from '../import/from-hub.ts';
 import { importByJob, isOfRevision } from '../import/in-account.ts';
 import { fileSize, type Output } from '../output.ts';
@@ -35,6 +36,8 @@ export async function importModelCommand(
   output.say(`licence: ${licenceWords(row.licence)} ${row.licence.url}`);
   requireAccepted(row, options.acceptLicence ?? false);
   requireSource(row, options);
+  // Before a local cloud starts, which takes seconds.
+  if (options.from !== undefined) await requireModelFolder(row, options.from);
   const manifest = await withWork(options, output, (aws, signal) =>
     importFrom(aws, row, options, output, signal),
   );
@@ -87,14 +90,22 @@ function requireSource({ id, title, hub }: Model, { from }: ImportOptions): void
 
 /** A model that users have to import. @throws ModelUnknown, UsageInvalid */
 function requireImportable(id: string): Model {
-  const row = model(id);
-  if (row.standInFor === null && row.shipped === null) return row;
+  const importable = modelIds().filter(
+    (other) => model(other).standInFor === null && model(other).shipped === null,
+  );
+  if (importable.includes(id)) return model(id);
+  const given = { given: id, allowed: importable.join(', ') };
+  if (!modelIds().includes(id)) {
+    const meant = likely(id, importable);
+    throw new ProxytuneError('ModelUnknown', {
+      ...given,
+      what: 'The catalogue holds no such model',
+      remedy: meant === undefined ? 'choose one of these' : `did you mean ${meant}?`,
+    });
+  }
   throw new ProxytuneError('UsageInvalid', {
-    what: `${row.title} is imported automatically, wherever a run needs it`,
-    given: id,
-    allowed: modelIds()
-      .filter((other) => model(other).standInFor === null && model(other).shipped === null)
-      .join(', '),
+    ...given,
+    what: `${model(id).title} is imported automatically, wherever a run needs it`,
     remedy: 'choose one of these, or simply start a run',
   });
 }

@@ -11,6 +11,7 @@ import { keys } from '../../core/keys.ts';
 import { modelsFor, scaleOf } from '../../core/plan/make-plan.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { parseRequest } from '../../core/request/request.ts';
+import { requireSpace } from '../../local/data-folder.ts';
 import { ensureModels } from '../../local/models.ts';
 import { logOf } from '../job-log.ts';
 import type { Output } from '../output.ts';
@@ -54,7 +55,7 @@ export async function runCommand(
     const { runId, before } = asked;
     output.say(`run ${runId}: ${before === null ? 'photos uploaded; the upload starts it' : 'resumed'}`);
     // Not cut short by a Ctrl-C: what was asked for must first exist to be stopped.
-    await untilStarted(aws, runId, before);
+    await untilStarted(aws, runId, before, session.cloud.dataDir);
     const view = await watchRun(aws, runId, output, signal);
     if (signal.aborted && view?.status !== 'SUCCEEDED') return interrupted(session, runId, output);
     return conclude(session, view, runId, output, options.next);
@@ -157,6 +158,7 @@ async function untilStarted(
   context: BucketContext & TableContext,
   runId: string,
   before: string | null,
+  dataDir: string,
 ): Promise<void> {
   const deadline = Date.now() + START_PATIENCE_MS;
   while (Date.now() < deadline) {
@@ -164,6 +166,7 @@ async function untilStarted(
     if (view !== undefined && view.begunAt !== before) return;
     await sleep(200);
   }
+  requireSpace(dataDir);
   throw new ProxytuneError('LocalCloudFailed', {
     what: 'The upload started no run',
     given: `nothing within ${START_PATIENCE_MS / 1000} s`,

@@ -36,9 +36,7 @@ export async function importFolder(
   named: string,
   { link, revision = null, source, output, signal }: FolderImport,
 ): Promise<ModelManifest> {
-  const folder = await requireFolder(named);
-  requireOwn(row, folder);
-  const { files, leftOut } = await layoutOf(row, folder);
+  const { folder, files, leftOut } = await requireModelFolder(row, named);
   for (const path of leftOut) output.say(`left out, as no job reads it: ${path}`);
   const total = files.reduce((sum, file) => sum + file.size, 0);
   output.say(`reading ${files.length} files, ${fileSize(total)}, for their SHA-256`);
@@ -54,6 +52,16 @@ export async function importFolder(
   const manifest = makeManifest(row, origin, described);
   await writeManifest(context, manifest);
   return manifest;
+}
+
+/**
+ * Finds the files of the model in a folder, without reading them whole.
+ * @throws ModelMissing when the folder or a part is missing, ModelMismatch when it is of another model
+ */
+export async function requireModelFolder(row: Model, named: string) {
+  const folder = await requireFolder(named);
+  requireOwn(row, folder);
+  return { folder, ...(await layoutOf(row, folder)) };
 }
 
 /**
