@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { App } from 'aws-cdk-lib/core';
 import { bundleLambdas } from '../lib/cloud/bundle-lambdas.ts';
-import { acknowledgeFindings } from '../lib/cloud/nag-acknowledgements.ts';
 import { readSettings } from '../lib/cloud/settings.ts';
 import { addStacks } from '../lib/cloud/stacks.ts';
 import { requireSupportedRegion } from '../lib/core/region.ts';
@@ -13,7 +12,7 @@ const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const app = new App();
 const settings = settingsOf(app);
 const { folders } = bundleLambdas({ target: settings.target });
-acknowledgeFindings(addStacks(app, { settings, folders, root, version }));
+addStacks(app, { settings, folders, root, version });
 app.synth();
 
 /** Reads the settings; what is wrong with them is the user's to fix, so it is reported without a stack trace. */

@@ -28,33 +28,27 @@ export class AdoptionCheck extends Construct {
       timeout: Duration.minutes(1),
       memoryMiB: 256,
       environment: {},
-      statements: [
-        ...(bucketName === undefined
-          ? []
-          : [
-              allow(
-                [
-                  // HeadBucket.
-                  's3:ListBucket',
-                  's3:GetBucketVersioning',
-                  's3:GetBucketNotification',
-                  's3:GetBucketPublicAccessBlock',
-                  's3:GetEncryptionConfiguration',
-                  's3:GetLifecycleConfiguration',
-                ],
-                [`arn:${stack.partition}:s3:::${bucketName}`],
-              ),
-            ]),
-        ...(tableName === undefined
-          ? []
-          : [
-              allow(
-                ['dynamodb:DescribeTable'],
-                [stack.formatArn({ service: 'dynamodb', resource: 'table', resourceName: tableName })],
-              ),
-            ]),
-      ],
     });
+    if (bucketName !== undefined) {
+      allow(check, {
+        // ListBucket is for HeadBucket.
+        actions: [
+          's3:ListBucket',
+          's3:GetBucketVersioning',
+          's3:GetBucketNotification',
+          's3:GetBucketPublicAccessBlock',
+          's3:GetEncryptionConfiguration',
+          's3:GetLifecycleConfiguration',
+        ],
+        resources: [stack.formatArn({ service: 's3', region: '', account: '', resource: bucketName })],
+      });
+    }
+    if (tableName !== undefined) {
+      const resources = [
+        stack.formatArn({ service: 'dynamodb', resource: 'table', resourceName: tableName }),
+      ];
+      allow(check, { actions: ['dynamodb:DescribeTable'], resources });
+    }
     const result = new CustomResource(this, 'Result', {
       resourceType: 'Custom::ProxytuneDataCheck',
       serviceToken: check.lambda.functionArn,

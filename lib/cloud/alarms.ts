@@ -9,10 +9,10 @@ import {
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
-import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Duration } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import type { TopicAccess } from './data-access.ts';
 
 /** How the metric of an alarm is counted. */
 export const COUNTED: MetricOptions = { period: Duration.minutes(5), statistic: Stats.SUM };
@@ -22,7 +22,7 @@ export interface OccurrenceAlarmProps {
   readonly metric: IMetric;
   /** The text of the notification. */
   readonly description: string;
-  readonly topic: ITopic;
+  readonly topic: TopicAccess;
 }
 
 /** Notifies when something happened at all. */
@@ -38,13 +38,13 @@ export class OccurrenceAlarm extends Construct {
       // These metrics have no data while nothing happens.
       treatMissingData: TreatMissingData.NOT_BREACHING,
     });
-    alarm.addAlarmAction(new SnsAction(topic));
+    alarm.addAlarmAction(new SnsAction(topic.topic));
   }
 }
 
 export interface RunAlarmsProps {
   readonly machine: IStateMachine;
-  readonly topic: ITopic;
+  readonly topic: TopicAccess;
 }
 
 /** Notifies when runs fail, whoever asked for them, and when one is ended by its time limit. */

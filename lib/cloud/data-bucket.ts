@@ -12,6 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { acknowledge } from './acknowledge.ts';
 
 export interface DataBucketProps {
   /**
@@ -63,6 +64,12 @@ export class DataBucket extends Construct {
     (bucket.node.defaultChild as CfnBucket).addPropertyOverride(
       'NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled',
       true,
+    );
+    acknowledge(
+      bucket,
+      'S1',
+      'Access logs need a bucket that grows forever and outlives the stack. CloudTrail data events record who read ' +
+        'which photo, for all buckets of an account at once.',
     );
     return bucket;
   }

@@ -3,13 +3,14 @@
  * confirmed subscriptions. The stack that computes can be destroyed and deployed again next to it (ADR 17).
  */
 
-import { type ITable, Table } from 'aws-cdk-lib/aws-dynamodb';
-import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
-import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
+import { Table } from 'aws-cdk-lib/aws-dynamodb';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
+import { Topic } from 'aws-cdk-lib/aws-sns';
 import { CfnOutput, Fn, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { AdoptionCheck } from './adoption-check.ts';
 import type { LambdaBundles } from './bundle-lambdas.ts';
+import { BucketAccess, TableAccess, TopicAccess } from './data-access.ts';
 import { DataBucket } from './data-bucket.ts';
 import { logSettings } from './handler-function.ts';
 import { Notifications } from './notifications.ts';
@@ -26,9 +27,9 @@ export interface DataStackProps {
 
 /** The data as another stack refers to it. */
 export interface DataReferences {
-  readonly bucket: IBucket;
-  readonly table: ITable;
-  readonly topic: ITopic;
+  readonly bucket: BucketAccess;
+  readonly table: TableAccess;
+  readonly topic: TopicAccess;
 }
 
 export class DataStack extends Stack {
@@ -76,10 +77,11 @@ export class DataStack extends Stack {
    */
   referFrom(scope: Stack): DataReferences {
     scope.addStackDependency(this);
+    const { bucketName = this.output('BucketName'), tableName = this.output('TableName') } = this.#adopted;
     return {
-      bucket: Bucket.fromBucketName(scope, 'Data', this.#adopted.bucketName ?? this.output('BucketName')),
-      table: Table.fromTableName(scope, 'Runs', this.#adopted.tableName ?? this.output('TableName')),
-      topic: Topic.fromTopicArn(scope, 'Topic', this.output('TopicArn')),
+      bucket: new BucketAccess(Bucket.fromBucketName(scope, 'Data', bucketName)),
+      table: new TableAccess(Table.fromTableName(scope, 'Runs', tableName)),
+      topic: new TopicAccess(Topic.fromTopicArn(scope, 'Topic', this.output('TopicArn'))),
     };
   }
 }

@@ -4,20 +4,19 @@
  * CloudFormation.
  */
 
-import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Duration, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { jobPrefix } from '../core/names.ts';
+import type { BucketAccess, TableAccess } from './data-access.ts';
 import { type HandlerDefaults, HandlerFunction } from './handler-function.ts';
-import { deleteModels, describeJobs } from './job-permissions.ts';
-import { allow, listObjects, onObjects, onTable } from './permissions.ts';
+import { OwnJobs } from './own-jobs.ts';
+import { FILES_OF_A_RUN } from './wildcards.ts';
 
 export interface EventLambdasProps extends HandlerDefaults {
-  readonly bucket: IBucket;
-  readonly table: ITable;
+  readonly bucket: BucketAccess;
+  readonly table: TableAccess;
   readonly machine: IStateMachine;
   /** The queue for events that a lambda failed to process. */
   readonly failures: IQueue;
@@ -38,8 +37,8 @@ export class EventLambdas extends Construct {
       timeout: Duration.minutes(1),
       memoryMiB: 256,
       environment: { STATE_MACHINE_ARN: machine.stateMachineArn },
-      statements: [allow(['states:StartExecution'], [machine.stateMachineArn])],
     });
+    machine.grantStartExecution(this.startRun);
     this.completeJob = new HandlerFunction(this, 'CompleteJob', {
       ...defaults,
       name: 'complete-job',
@@ -47,21 +46,18 @@ export class EventLambdas extends Construct {
       timeout: Duration.minutes(2),
       memoryMiB: 512,
       environment: {
-        BUCKET: bucket.bucketName,
-        TABLE: table.tableName,
+        BUCKET: bucket.name,
+        TABLE: table.name,
         JOB_PREFIX: jobPrefix(Stack.of(this).stackName),
       },
-      statements: [
-        listObjects(bucket, ['runs/*/pictures/*', 'runs/*/failures/*']),
-        onObjects(bucket, ['s3:GetObject'], ['runs/*/failures/*']),
-        onTable(table, ['GetItem', 'UpdateItem']),
-        ...describeJobs(this),
-        deleteModels(this),
-        allow(
-          ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
-          [machine.stateMachineArn],
-        ),
-      ],
     });
+    const { completeJob } = this;
+    const jobs = new OwnJobs(this);
+    bucket.grantList(completeJob, ['runs/*/pictures/*', 'runs/*/failures/*']);
+    bucket.grantObjects(completeJob, ['GetObject'], ['runs/*/failures/*'], FILES_OF_A_RUN);
+    table.grant(completeJob, 'GetItem', 'UpdateItem');
+    jobs.grantDescribe(completeJob);
+    jobs.grantDeleteModels(completeJob);
+    machine.grantTaskResponse(completeJob);
   }
 }

@@ -3,17 +3,17 @@
 import { type EventPattern, Match, Rule } from 'aws-cdk-lib/aws-events';
 import { LambdaFunction } from 'aws-cdk-lib/aws-events-targets';
 import type { IFunction } from 'aws-cdk-lib/aws-lambda';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
-import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { jobPrefix } from '../core/names.ts';
+import { acknowledge } from './acknowledge.ts';
 import { COUNTED, OccurrenceAlarm } from './alarms.ts';
+import type { BucketAccess, TopicAccess } from './data-access.ts';
 
 export interface EventDeadLetterQueueProps {
-  readonly topic: ITopic;
+  readonly topic: TopicAccess;
   /** Keep the queue, with the events in it, when the stack is deleted. @default - delete it with the stack */
   readonly retain?: boolean;
 }
@@ -31,6 +31,12 @@ export class EventDeadLetterQueue extends Construct {
       retentionPeriod: Duration.days(14),
       removalPolicy: retain ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
+    acknowledge(
+      this.queue,
+      'SQS3',
+      'This is the dead-letter queue, which the rule cannot detect because rules and lambdas, not queues, send to it. ' +
+        'An alarm watches it.',
+    );
     new OccurrenceAlarm(this, 'Alarm', {
       description:
         'Proxytune missed an event: a run may not have started, or a failed run may not have been cleaned up. ' +
@@ -44,7 +50,7 @@ export class EventDeadLetterQueue extends Construct {
 }
 
 export interface EventsProps {
-  readonly bucket: IBucket;
+  readonly bucket: BucketAccess;
   readonly machine: IStateMachine;
   readonly startRun: IFunction;
   readonly completeJob: IFunction;
@@ -93,13 +99,13 @@ export class Events extends Construct {
   }
 }
 
-function photosReady(bucket: IBucket): EventPattern {
+function photosReady(bucket: BucketAccess): EventPattern {
   return {
     source: ['aws.s3'],
     detailType: ['Object Created'],
     // The `*` also matches a `/`; start-run checks the key again.
     detail: {
-      bucket: { name: [bucket.bucketName] },
+      bucket: { name: [bucket.name] },
       object: { key: Match.wildcard('subjects/*/subject.json') },
     },
   };

@@ -1,6 +1,6 @@
 /** A lambda with its own role and log group. */
 
-import { type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
+import { type IGrantable, type IPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Architecture, Code, type IDestination, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
@@ -33,17 +33,20 @@ export interface HandlerFunctionProps extends HandlerDefaults {
   readonly timeout: Duration;
   readonly memoryMiB: number;
   readonly environment: Readonly<Record<string, string>>;
-  /** The lambda's permissions, besides writing its log. */
-  readonly statements: readonly PolicyStatement[];
   /** The queue for events that failed three times. @default - the lambda is not called by events */
   readonly failures?: IQueue;
 }
 
-export class HandlerFunction extends Construct {
+/** Grants go to its role, which by itself may only write the lambda's log. */
+export class HandlerFunction extends Construct implements IGrantable {
   readonly lambda: Lambda;
+  readonly grantPrincipal: IPrincipal;
+  /** The time after which an invocation is ended. */
+  readonly timeout: Duration;
 
   constructor(scope: Construct, id: string, props: HandlerFunctionProps) {
     super(scope, id);
+    this.timeout = props.timeout;
     const logGroup = new LogGroup(this, 'Logs', {
       retention: props.logRetention,
       removalPolicy: props.logRemoval,
@@ -54,7 +57,7 @@ export class HandlerFunction extends Construct {
     });
     // Instead of AWSLambdaBasicExecutionRole, which may write to every log group in the account.
     logGroup.grantWrite(role);
-    for (const statement of props.statements) role.addToPolicy(statement);
+    this.grantPrincipal = role;
     this.lambda = new Lambda(this, 'Resource', {
       description: `Proxytune: ${props.description}`,
       runtime: Runtime.NODEJS_24_X,
@@ -75,7 +78,8 @@ export class HandlerFunction extends Construct {
 function failuresTo(queue: IQueue): IDestination {
   return {
     bind: (_, { role }) => {
-      role?.addToPrincipalPolicy(allow(['sqs:SendMessage'], [queue.queueArn]));
+      if (role !== undefined)
+        allow({ grantPrincipal: role }, { actions: ['sqs:SendMessage'], resources: [queue.queueArn] });
       return { destination: queue.queueArn };
     },
   };

@@ -4,16 +4,16 @@
  * and pictures, so the code that can reach the internet has no user data to send there.
  */
 import type { Role } from 'aws-cdk-lib/aws-iam';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
-import { Stack } from 'aws-cdk-lib/core';
+import { ArnFormat, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { tokenSecret } from '../core/names.ts';
+import type { BucketAccess } from './data-access.ts';
 import type { JobImage } from './job-image.ts';
-import { allow, listObjects, onObjects } from './permissions.ts';
+import { allow } from './permissions.ts';
 import { sageMakerRole } from './sagemaker-role.ts';
 
 export interface ImportRoleProps {
-  readonly bucket: IBucket;
+  readonly bucket: BucketAccess;
   readonly image: JobImage;
 }
 
@@ -28,15 +28,24 @@ export class ImportRole extends Construct {
       kinds: ['TrainingJobs'],
     });
     const patterns = ['models/*', 'imports/*'];
-    this.role.addToPolicy(listObjects(bucket, patterns));
-    const actions = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload'];
-    this.role.addToPolicy(onObjects(bucket, actions, patterns));
-    this.role.addToPolicy(allow(['secretsmanager:GetSecretValue'], [this.tokenArn()]));
+    bucket.grantList(this.role, patterns);
+    bucket.grantObjects(
+      this.role,
+      ['GetObject', 'PutObject', 'DeleteObject', 'AbortMultipartUpload'],
+      patterns,
+      'The job may write any model of the catalogue, and its own request and progress, and nothing else.',
+    );
+    allow(this.role, { actions: ['secretsmanager:GetSecretValue'], resources: [this.#tokenArn()] });
   }
 
   /** The secret's ARN pattern. Secrets Manager appends six characters; each `?` matches one, so no other name fits. */
-  private tokenArn(): string {
-    const { partition, region, account, stackName } = Stack.of(this);
-    return `arn:${partition}:secretsmanager:${region}:${account}:secret:${tokenSecret(stackName)}-??????`;
+  #tokenArn(): string {
+    const stack = Stack.of(this);
+    return stack.formatArn({
+      service: 'secretsmanager',
+      resource: 'secret',
+      resourceName: `${tokenSecret(stack.stackName)}-??????`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
   }
 }

@@ -3,11 +3,11 @@
  * account, not to the stack: all jobs of a kind write to the same group, and both groups stay when the stack is deleted.
  */
 
-import { ArnFormat, CustomResource, Duration, Stack } from 'aws-cdk-lib/core';
+import { CustomResource, Duration, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { type HandlerDefaults, HandlerFunction } from './handler-function.ts';
 import { allow } from './permissions.ts';
-import { jobLogGroup } from './sagemaker-role.ts';
+import { jobLogGroup, logGroupArn } from './sagemaker-role.ts';
 
 export interface JobLogsProps extends HandlerDefaults {
   /** Retention of groups that have none. */
@@ -27,20 +27,16 @@ export class JobLogs extends Construct {
       timeout: Duration.minutes(1),
       memoryMiB: 256,
       environment: {},
-      statements: [
-        allow(
-          ['logs:CreateLogGroup', 'logs:PutRetentionPolicy'],
-          groups.map((resourceName) =>
-            Stack.of(this).formatArn({
-              service: 'logs',
-              resource: 'log-group',
-              resourceName: `${resourceName}:*`,
-              arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-            }),
-          ),
-        ),
-        allow(['logs:DescribeLogGroups'], ['*']),
-      ],
+    });
+    allow(retain, {
+      actions: ['logs:CreateLogGroup', 'logs:PutRetentionPolicy'],
+      resources: groups.map((name) => logGroupArn(Stack.of(this), name)),
+      wildcards: 'The `*` are the streams of a group, which the form of the ARN includes.',
+    });
+    allow(retain, {
+      actions: ['logs:DescribeLogGroups'],
+      resources: ['*'],
+      wildcards: 'logs:DescribeLogGroups lists groups by prefix and has no resource types.',
     });
     const result = new CustomResource(this, 'Result', {
       resourceType: 'Custom::ProxytuneJobLogs',

@@ -5,14 +5,14 @@
  */
 
 import type { Role } from 'aws-cdk-lib/aws-iam';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import type { BucketAccess } from './data-access.ts';
 import type { JobImage } from './job-image.ts';
-import { listObjects, onObjects } from './permissions.ts';
 import { sageMakerRole } from './sagemaker-role.ts';
+import { FILES_OF_A_RUN, SHARED_BY_RUNS } from './wildcards.ts';
 
 export interface JobRoleProps {
-  readonly bucket: IBucket;
+  readonly bucket: BucketAccess;
   readonly image: JobImage;
 }
 
@@ -26,24 +26,22 @@ export class JobRole extends Construct {
       image,
       kinds: ['TrainingJobs', 'TransformJobs'],
     });
-    this.allowData(bucket);
-  }
-
-  private allowData(bucket: IBucket): void {
-    this.role.addToPolicy(listObjects(bucket, ['models/*', 'runs/*', 'class-images/*']));
-    this.role.addToPolicy(onObjects(bucket, ['s3:GetObject'], ['models/*', 'runs/*', 'class-images/*']));
-    const written = [
-      'runs/*/jobs/*',
-      'runs/*/checkpoints/*',
-      // Also `runs/*/generated/*/pictures/*`, because a `*` matches any text: images that were requested after the run.
-      // The request next to them must not be overwritten by the job.
-      'runs/*/pictures/*',
-      'runs/*/failures/*',
-    ];
-    this.role.addToPolicy(onObjects(bucket, ['s3:PutObject'], written));
+    bucket.grantList(this.role, ['models/*', 'runs/*', 'class-images/*']);
+    const reads = (pattern: string, what: string) =>
+      bucket.grantObjects(this.role, ['GetObject'], [pattern], what);
+    reads('models/*', 'A job reads the files of a base model; all runs share the models.');
+    reads(
+      'runs/*',
+      'A job reads the results of earlier stages of its run; all SageMaker jobs share one role.',
+    );
+    reads('class-images/*', SHARED_BY_RUNS);
+    // The pictures of a run are also `runs/*/generated/*/pictures/*`, because a `*` matches any text: images that were
+    // requested after the run. The request next to them must not be overwritten by the job.
+    const written = ['runs/*/jobs/*', 'runs/*/checkpoints/*', 'runs/*/pictures/*', 'runs/*/failures/*'];
+    bucket.grantObjects(this.role, ['PutObject'], written, FILES_OF_A_RUN);
     // SageMaker mirrors the checkpoint folder including deletions; a synthesis job on spot instances uses the prefix
     // of the pictures as its checkpoint folder.
     const mirrored = ['runs/*/checkpoints/*', 'runs/*/pictures/synthesize/*'];
-    this.role.addToPolicy(onObjects(bucket, ['s3:DeleteObject'], mirrored));
+    bucket.grantObjects(this.role, ['DeleteObject'], mirrored, FILES_OF_A_RUN);
   }
 }

@@ -2,24 +2,20 @@
  * The lambdas that the state machine invokes. They must not reference the machine, whose definition references them.
  */
 
-import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
-import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Duration, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { keys } from '../core/keys.ts';
 import { jobPrefix } from '../core/names.ts';
+import type { DataReferences } from './data-stack.ts';
 import { type HandlerDefaults, HandlerFunction, type HandlerFunctionProps } from './handler-function.ts';
 import type { JobImage } from './job-image.ts';
-import { createJobs, deleteModels, describeJobs, stopJobs } from './job-permissions.ts';
-import { allow, listObjects, onObjects, onTable } from './permissions.ts';
+import { OwnJobs } from './own-jobs.ts';
+import { allow } from './permissions.ts';
+import { FILES_OF_A_RUN, OF_EVERY_RUN, SHARED_BY_RUNS } from './wildcards.ts';
 
-export interface MachineLambdasProps extends HandlerDefaults {
-  readonly bucket: IBucket;
-  readonly table: ITable;
-  readonly topic: ITopic;
+export interface MachineLambdasProps extends HandlerDefaults, DataReferences {
   readonly jobRole: IRole;
   readonly image: JobImage;
   readonly instanceTypes: readonly string[];
@@ -40,166 +36,170 @@ export class MachineLambdas extends Construct {
   readonly decideRound: HandlerFunction;
   readonly endRun: HandlerFunction;
   readonly publishRun: HandlerFunction;
+  readonly #defaults: HandlerDefaults;
+  readonly #jobs = new OwnJobs(this);
 
   constructor(scope: Construct, id: string, props: MachineLambdasProps) {
     super(scope, id);
     const { folders, logRetention, logRemoval } = props;
-    const create = (childId: string, own: OwnProps) =>
-      new HandlerFunction(this, childId, { folders, logRetention, logRemoval, ...own });
-    this.planRun = create('PlanRun', planRun(props));
-    this.inspectPhotos = create('InspectPhotos', inspectPhotos(props));
-    this.startJob = create('StartJob', startJob(this, props));
-    this.reconcileJob = create('ReconcileJob', reconcileJob(this, props));
-    this.decideRound = create('DecideRound', decideRound(props));
-    this.endRun = create('EndRun', endRun(this, props));
-    this.publishRun = create('PublishRun', publishRun(props));
+    this.#defaults = { folders, logRetention, logRemoval };
+    this.planRun = this.#planRun(props);
+    this.inspectPhotos = this.#inspectPhotos(props);
+    this.startJob = this.#startJob(props);
+    this.reconcileJob = this.#reconcileJob(props);
+    this.decideRound = this.#decideRound(props);
+    this.endRun = this.#endRun(props);
+    this.publishRun = this.#publishRun(props);
+  }
+
+  #lambda(id: string, own: OwnProps): HandlerFunction {
+    return new HandlerFunction(this, id, { ...this.#defaults, ...own });
+  }
+
+  #planRun(props: MachineLambdasProps): HandlerFunction {
+    const { bucket, table, topic, models, version, instanceTypes, image } = props;
+    const lambda = this.#lambda('PlanRun', {
+      name: 'plan-run',
+      description: 'reads the request, plans the run, rejects invalid requests',
+      timeout: Duration.minutes(2),
+      memoryMiB: 512,
+      environment: {
+        ...storage(props),
+        TOPIC_ARN: topic.arn,
+        MODEL_SCALE: models,
+        VERSION: version,
+        INSTANCE_TYPES: instanceTypes.join(','),
+        IMAGE_URI: image.uri,
+      },
+    });
+    const request = ['subjects/*/subject.json'];
+    bucket.grantObjects(lambda, ['GetObject', 'GetObjectVersion'], request, OF_EVERY_RUN);
+    bucket.grantList(lambda, ['models/*']);
+    const manifest = [keys.modelManifest('*')];
+    bucket.grantObjects(lambda, ['GetObject'], manifest, 'The `*` is the model that the request names.');
+    bucket.grantObjects(lambda, ['PutObject'], [keys.plan('*')], OF_EVERY_RUN);
+    bucket.grantObjects(lambda, ['PutObject'], ['runs/*/chunks/*'], FILES_OF_A_RUN);
+    table.grant(lambda, 'UpdateItem');
+    allow(lambda, { actions: ['ecr:DescribeImages'], resources: [image.repository.repositoryArn] });
+    topic.grantSubscribeEmail(lambda);
+    return lambda;
+  }
+
+  #inspectPhotos({ bucket }: MachineLambdasProps): HandlerFunction {
+    const lambda = this.#lambda('InspectPhotos', {
+      name: 'inspect-photos',
+      description: 'checks the photos and writes the references that later stages read',
+      // The maximum of Lambda, which is just enough for the maximum number of photos, each at its time limit.
+      timeout: Duration.minutes(15),
+      // The inspection's memory limits are set for this size, decoder and worker thread included.
+      memoryMiB: 3008,
+      environment: {},
+    });
+    bucket.grantObjects(lambda, ['GetObject'], ['subjects/*/photos/*'], OF_EVERY_RUN);
+    bucket.grantList(lambda, ['subjects/*/photos/*', 'runs/*/references/*']);
+    bucket.grantObjects(lambda, ['PutObject', 'DeleteObject'], ['runs/*/references/*'], FILES_OF_A_RUN);
+    return lambda;
+  }
+
+  #startJob(props: MachineLambdasProps): HandlerFunction {
+    const { bucket, table, jobRole, instanceTypes } = props;
+    const lambda = this.#lambda('StartJob', {
+      name: 'start-job',
+      description: 'starts the SageMaker job of a stage, or reuses the one that is running',
+      // Creating jobs is throttled to about one per second; the client's retries must fit in.
+      timeout: Duration.minutes(3),
+      memoryMiB: 512,
+      environment: {
+        ...storage(props),
+        JOB_ROLE_ARN: jobRole.roleArn,
+        JOB_PREFIX: jobPrefix(Stack.of(this).stackName),
+      },
+    });
+    bucket.grantObjects(lambda, ['GetObject'], [keys.plan('*')], OF_EVERY_RUN);
+    const manifest = [keys.modelManifest('*')];
+    bucket.grantObjects(lambda, ['GetObject'], manifest, 'The `*` is the model that the plan names.');
+    bucket.grantList(lambda, ['runs/*/pictures/*', 'class-images/*', 'models/*']);
+    bucket.grantObjects(lambda, ['PutObject'], ['runs/*/manifests/*'], FILES_OF_A_RUN);
+    table.grant(lambda, 'Query', 'PutItem', 'UpdateItem');
+    this.#jobs.grantCreate(lambda, { role: jobRole, instanceTypes });
+    // For a job whose run was stopped while the job was being created.
+    this.#jobs.grantStop(lambda);
+    this.#jobs.grantDeleteModels(lambda);
+    return lambda;
+  }
+
+  #reconcileJob(props: MachineLambdasProps): HandlerFunction {
+    const { bucket, table } = props;
+    const lambda = this.#lambda('ReconcileJob', {
+      name: 'reconcile-job',
+      description: 'looks up the state of a silent job',
+      timeout: Duration.minutes(3),
+      memoryMiB: 512,
+      environment: storage(props),
+    });
+    bucket.grantList(lambda, ['runs/*/pictures/*', 'runs/*/failures/*']);
+    bucket.grantObjects(lambda, ['GetObject'], ['runs/*/failures/*'], FILES_OF_A_RUN);
+    table.grant(lambda, 'Query', 'UpdateItem');
+    this.#jobs.grantDescribe(lambda);
+    this.#jobs.grantStop(lambda);
+    this.#jobs.grantDeleteModels(lambda);
+    return lambda;
+  }
+
+  #decideRound(props: MachineLambdasProps): HandlerFunction {
+    const { bucket, table } = props;
+    const lambda = this.#lambda('DecideRound', {
+      name: 'decide-round',
+      description: 'decides if more proxies are generated, and which ones train the student',
+      timeout: Duration.minutes(1),
+      memoryMiB: 512,
+      environment: storage(props),
+    });
+    bucket.grantObjects(lambda, ['GetObject'], [keys.plan('*')], OF_EVERY_RUN);
+    bucket.grantObjects(lambda, ['GetObject'], ['runs/*/jobs/*'], FILES_OF_A_RUN);
+    bucket.grantObjects(lambda, ['PutObject'], ['runs/*/curation/*'], FILES_OF_A_RUN);
+    table.grant(lambda, 'Query');
+    return lambda;
+  }
+
+  #endRun({ table, topic, failures }: MachineLambdasProps): HandlerFunction {
+    const lambda = this.#lambda('EndRun', {
+      name: 'end-run',
+      description: 'stops the remaining jobs after a failure, records the reason, notifies the user',
+      timeout: Duration.minutes(3),
+      memoryMiB: 512,
+      environment: { TABLE: table.name, TOPIC_ARN: topic.arn },
+      failures,
+    });
+    table.grant(lambda, 'GetItem', 'Query', 'UpdateItem');
+    this.#jobs.grantStop(lambda);
+    this.#jobs.grantDeleteModels(lambda);
+    topic.grantPublish(lambda);
+    return lambda;
+  }
+
+  #publishRun(props: MachineLambdasProps): HandlerFunction {
+    const { bucket, table, topic } = props;
+    const lambda = this.#lambda('PublishRun', {
+      name: 'publish-run',
+      description: 'publishes the report and notifies the user',
+      // Copies hundreds of images within S3.
+      timeout: Duration.minutes(5),
+      memoryMiB: 512,
+      environment: { ...storage(props), TOPIC_ARN: topic.arn },
+    });
+    bucket.grantObjects(lambda, ['GetObject'], [keys.plan('*')], OF_EVERY_RUN);
+    bucket.grantObjects(lambda, ['GetObject'], ['runs/*/jobs/*', keys.drawnClass('*')], FILES_OF_A_RUN);
+    bucket.grantList(lambda, ['runs/*/jobs/*', keys.drawnClass('*'), 'class-images/*']);
+    bucket.grantObjects(lambda, ['PutObject'], ['runs/*/report/*'], FILES_OF_A_RUN);
+    bucket.grantObjects(lambda, ['PutObject'], ['class-images/*'], SHARED_BY_RUNS);
+    table.grant(lambda, 'GetItem', 'Query', 'UpdateItem');
+    topic.grantPublish(lambda);
+    return lambda;
   }
 }
 
 /** The environment variables with the names of the bucket and the table. */
-function storage({ bucket, table }: MachineLambdasProps): Record<string, string> {
-  return { BUCKET: bucket.bucketName, TABLE: table.tableName };
-}
-
-function planRun(props: MachineLambdasProps): OwnProps {
-  const { bucket, table, topic, models, version, instanceTypes, image } = props;
-  return {
-    name: 'plan-run',
-    description: 'reads the request, plans the run, rejects invalid requests',
-    timeout: Duration.minutes(2),
-    memoryMiB: 512,
-    environment: {
-      ...storage(props),
-      TOPIC_ARN: topic.topicArn,
-      MODEL_SCALE: models,
-      VERSION: version,
-      INSTANCE_TYPES: instanceTypes.join(','),
-      IMAGE_URI: image.uri,
-    },
-    statements: [
-      onObjects(bucket, ['s3:GetObject', 's3:GetObjectVersion'], ['subjects/*/subject.json']),
-      listObjects(bucket, ['models/*']),
-      onObjects(bucket, ['s3:GetObject'], [keys.modelManifest('*')]),
-      onObjects(bucket, ['s3:PutObject'], [keys.plan('*'), 'runs/*/chunks/*']),
-      onTable(table, ['UpdateItem']),
-      allow(['ecr:DescribeImages'], [image.repository.repositoryArn]),
-      // Email addresses only, no other kind of subscriber.
-      allow(['sns:Subscribe'], [topic.topicArn], { StringEquals: { 'sns:Protocol': 'email' } }),
-    ],
-  };
-}
-
-function inspectPhotos({ bucket }: MachineLambdasProps): OwnProps {
-  return {
-    name: 'inspect-photos',
-    description: 'checks the photos and writes the references that later stages read',
-    // The maximum of Lambda, which is just enough for the maximum number of photos, each at its time limit.
-    timeout: Duration.minutes(15),
-    // The inspection's memory limits are set for this size, decoder and worker thread included.
-    memoryMiB: 3008,
-    environment: {},
-    statements: [
-      onObjects(bucket, ['s3:GetObject'], ['subjects/*/photos/*']),
-      listObjects(bucket, ['subjects/*/photos/*', 'runs/*/references/*']),
-      onObjects(bucket, ['s3:PutObject', 's3:DeleteObject'], ['runs/*/references/*']),
-    ],
-  };
-}
-
-function startJob(scope: Construct, props: MachineLambdasProps): OwnProps {
-  const { bucket, table, jobRole, instanceTypes } = props;
-  return {
-    name: 'start-job',
-    description: 'starts the SageMaker job of a stage, or reuses the one that is running',
-    // Creating jobs is throttled to about one per second; the client's retries must fit in.
-    timeout: Duration.minutes(3),
-    memoryMiB: 512,
-    environment: {
-      ...storage(props),
-      JOB_ROLE_ARN: jobRole.roleArn,
-      JOB_PREFIX: jobPrefix(Stack.of(scope).stackName),
-    },
-    statements: [
-      onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), keys.modelManifest('*')]),
-      listObjects(bucket, ['runs/*/pictures/*', 'class-images/*', 'models/*']),
-      onObjects(bucket, ['s3:PutObject'], ['runs/*/manifests/*']),
-      onTable(table, ['Query', 'PutItem', 'UpdateItem']),
-      ...createJobs(scope, { jobRoleArn: jobRole.roleArn, instanceTypes }),
-      // For a job whose run was stopped while the job was being created.
-      ...stopJobs(scope),
-      deleteModels(scope),
-    ],
-  };
-}
-
-function reconcileJob(scope: Construct, props: MachineLambdasProps): OwnProps {
-  const { bucket, table } = props;
-  return {
-    name: 'reconcile-job',
-    description: 'looks up the state of a silent job',
-    timeout: Duration.minutes(3),
-    memoryMiB: 512,
-    environment: storage(props),
-    statements: [
-      listObjects(bucket, ['runs/*/pictures/*', 'runs/*/failures/*']),
-      onObjects(bucket, ['s3:GetObject'], ['runs/*/failures/*']),
-      onTable(table, ['Query', 'UpdateItem']),
-      ...describeJobs(scope),
-      ...stopJobs(scope),
-      deleteModels(scope),
-    ],
-  };
-}
-
-function decideRound(props: MachineLambdasProps): OwnProps {
-  const { bucket, table } = props;
-  return {
-    name: 'decide-round',
-    description: 'decides if more proxies are generated, and which ones train the student',
-    timeout: Duration.minutes(1),
-    memoryMiB: 512,
-    environment: storage(props),
-    statements: [
-      onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), 'runs/*/jobs/*']),
-      onObjects(bucket, ['s3:PutObject'], ['runs/*/curation/*']),
-      onTable(table, ['Query']),
-    ],
-  };
-}
-
-function endRun(scope: Construct, props: MachineLambdasProps): OwnProps {
-  const { table, topic, failures } = props;
-  return {
-    name: 'end-run',
-    description: 'stops the remaining jobs after a failure, records the reason, notifies the user',
-    timeout: Duration.minutes(3),
-    memoryMiB: 512,
-    environment: { TABLE: table.tableName, TOPIC_ARN: topic.topicArn },
-    statements: [
-      onTable(table, ['GetItem', 'Query', 'UpdateItem']),
-      ...stopJobs(scope),
-      deleteModels(scope),
-      allow(['sns:Publish'], [topic.topicArn]),
-    ],
-    failures,
-  };
-}
-
-function publishRun(props: MachineLambdasProps): OwnProps {
-  const { bucket, table, topic } = props;
-  return {
-    name: 'publish-run',
-    description: 'publishes the report and notifies the user',
-    // Copies hundreds of images within S3.
-    timeout: Duration.minutes(5),
-    memoryMiB: 512,
-    environment: { ...storage(props), TOPIC_ARN: topic.topicArn },
-    statements: [
-      onObjects(bucket, ['s3:GetObject'], [keys.plan('*'), 'runs/*/jobs/*', keys.drawnClass('*')]),
-      listObjects(bucket, ['runs/*/jobs/*', keys.drawnClass('*'), 'class-images/*']),
-      onObjects(bucket, ['s3:PutObject'], ['runs/*/report/*', 'class-images/*']),
-      onTable(table, ['GetItem', 'Query', 'UpdateItem']),
-      allow(['sns:Publish'], [topic.topicArn]),
-    ],
-  };
+function storage({ bucket, table }: DataReferences): Record<string, string> {
+  return { BUCKET: bucket.name, TABLE: table.name };
 }

@@ -1,17 +1,12 @@
 /** The outputs of the stack: names for programs, and commands to paste. */
 
-import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
-import type { IBucket } from 'aws-cdk-lib/aws-s3';
-import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { CfnOutput, type Stack } from 'aws-cdk-lib/core';
 import { jobPrefix, tokenSecret } from '../core/names.ts';
+import type { DataReferences } from './data-stack.ts';
 
-export interface OutputsProps {
-  readonly bucket: IBucket;
-  readonly table: ITable;
-  readonly topic: ITopic;
+export interface OutputsProps extends DataReferences {
   readonly machine: IStateMachine;
   readonly jobRole: IRole;
   readonly importRole: IRole;
@@ -21,13 +16,13 @@ export interface OutputsProps {
 /** Adds the outputs to the stack; their keys are part of the public interface. */
 export function addOutputs(stack: Stack, props: OutputsProps): void {
   const { bucket, table, topic, machine, jobRole, importRole, imageUri } = props;
-  const subject = `s3://${bucket.bucketName}/subjects/my-dog`;
+  const subject = `s3://${bucket.name}/subjects/my-dog`;
   const add = (key: string, value: string, description: string) =>
     new CfnOutput(stack, key, { key, value, description });
-  add('BucketName', bucket.bucketName, 'Photos in, reports out');
-  add('TableName', table.tableName, 'Runs and their jobs');
+  add('BucketName', bucket.name, 'Photos in, reports out');
+  add('TableName', table.name, 'Runs and their jobs');
   add('StateMachineArn', machine.stateMachineArn, 'Each run is an execution of this');
-  add('TopicArn', topic.topicArn, 'Notifies when a run ends');
+  add('TopicArn', topic.arn, 'Notifies when a run ends');
   add('JobRoleArn', jobRole.roleArn, 'The role of the SageMaker jobs');
   add('ImportRoleArn', importRole.roleArn, 'The role of the job that imports base models');
   add('JobPrefix', jobPrefix(stack.stackName), 'The names of all SageMaker jobs of this stack begin with it');
@@ -50,12 +45,12 @@ export function addOutputs(stack: Stack, props: OutputsProps): void {
   );
   add(
     'FetchReportCommand',
-    `aws s3 cp s3://${bucket.bucketName}/runs/RUN-ID/report/ report/ --recursive`,
+    `aws s3 cp s3://${bucket.name}/runs/RUN-ID/report/ report/ --recursive`,
     'The report of a run; open report/index.html',
   );
   add(
     'SubscribeCommand',
-    `aws sns subscribe --topic-arn ${topic.topicArn} --protocol email --notification-endpoint YOU@EXAMPLE.COM`,
+    `aws sns subscribe --topic-arn ${topic.arn} --protocol email --notification-endpoint YOU@EXAMPLE.COM`,
     'Get an email when a run ends',
   );
 }

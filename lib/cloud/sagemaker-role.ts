@@ -1,6 +1,6 @@
 /** The base role of a SageMaker job: trust policy, logs, metrics and image. */
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Stack } from 'aws-cdk-lib/core';
+import { ArnFormat, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import type { JobImage } from './job-image.ts';
 import { allow } from './permissions.ts';
@@ -10,6 +10,16 @@ export type JobKind = 'TrainingJobs' | 'TransformJobs';
 
 /** The log group of a kind of jobs, as SageMaker names it. */
 export const jobLogGroup = (kind: JobKind): string => `/aws/sagemaker/${kind}`;
+
+/** The ARN of a log group of the account with all of its streams. */
+export function logGroupArn(stack: Stack, name: string): string {
+  return stack.formatArn({
+    service: 'logs',
+    resource: 'log-group',
+    resourceName: `${name}:*`,
+    arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+  });
+}
 
 export interface SageMakerRoleProps {
   readonly description: string;
@@ -30,18 +40,17 @@ export function sageMakerRole(scope: Construct, id: string, props: SageMakerRole
     }),
   });
   const groups = kinds.map(jobLogGroup);
-  role.addToPolicy(
-    allow(
-      ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents'],
-      groups.map(
-        (name) => `arn:${stack.partition}:logs:${stack.region}:${stack.account}:log-group:${name}:*`,
-      ),
-    ),
-  );
-  // PutMetricData has no resource types; only the namespace can be limited.
-  role.addToPolicy(
-    allow(['cloudwatch:PutMetricData'], ['*'], { StringEquals: { 'cloudwatch:namespace': groups } }),
-  );
+  allow(role, {
+    actions: ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents'],
+    resources: groups.map((name) => logGroupArn(stack, name)),
+    wildcards: 'SageMaker names a log stream after each job; the log group is fixed.',
+  });
+  allow(role, {
+    actions: ['cloudwatch:PutMetricData'],
+    resources: ['*'],
+    conditions: { StringEquals: { 'cloudwatch:namespace': groups } },
+    wildcards: 'cloudwatch:PutMetricData has no resource types; a condition limits the namespaces instead.',
+  });
   image.repository.grantPull(role);
   return role;
 }

@@ -6,7 +6,6 @@
  * execution still ends with the first error, and the failed execution calls end-run again (`RunFailed` in
  * `events.ts`).
  */
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import {
   Errors,
   Fail,
@@ -15,13 +14,14 @@ import {
   StateMachineFragment,
 } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
+import type { HandlerFunction } from '../handler-function.ts';
 import { lambdaTask } from './lambda-task.ts';
 
 export class FailurePath extends StateMachineFragment {
   readonly startState: State;
   readonly endStates: INextable[] = [];
 
-  constructor(scope: Construct, id: string, { endRun }: { readonly endRun: IFunction }) {
+  constructor(scope: Construct, id: string, { endRun }: { readonly endRun: HandlerFunction }) {
     super(scope, id);
     const end = lambdaTask(this, 'End the run', {
       comment: 'Stop the remaining jobs, record the reason, notify the user',

@@ -14,7 +14,6 @@
  * fragment: the machine catches them all in one place.
  */
 
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import {
   Choice,
   Condition,
@@ -33,6 +32,7 @@ import type { Construct } from 'constructs';
 import { retryableNames } from '../../core/errors.ts';
 import { JOB_OVER } from '../../core/jobs/outcome.ts';
 import type { JobStage as JobStageName } from '../../core/words.ts';
+import type { HandlerFunction } from '../handler-function.ts';
 import { STAGE_TIMEOUT } from '../limits.ts';
 import { lambdaTask } from './lambda-task.ts';
 import { jobRetries, lambdaRetries } from './retries.ts';
@@ -40,8 +40,8 @@ import { titleOf } from './title.ts';
 
 /** Properties that all job stages of a machine share. */
 export interface JobStageDefaults {
-  readonly startJob: IFunction;
-  readonly reconcileJob: IFunction;
+  readonly startJob: HandlerFunction;
+  readonly reconcileJob: HandlerFunction;
   /** The time without a heartbeat after which a job's state is looked up. */
   readonly heartbeat: Duration;
   /** The first wait before a retry when quota or capacity is lacking. */
@@ -67,7 +67,7 @@ export class JobStage extends StateMachineFragment {
     requireShortHeartbeat(heartbeat);
     const start = LambdaInvoke.jsonata(this, title, {
       comment,
-      lambdaFunction: startJob,
+      lambdaFunction: startJob.lambda,
       integrationPattern: IntegrationPattern.WAIT_FOR_TASK_TOKEN,
       payload: TaskInput.fromObject({ ...request, taskToken: '{% $states.context.Task.Token %}' }),
       heartbeatTimeout: Timeout.duration(heartbeat),

@@ -1,14 +1,14 @@
 /** A stage that is a single lambda call. */
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { type INextable, type State, StateMachineFragment } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import type { Stage } from '../../core/words.ts';
+import type { HandlerFunction } from '../handler-function.ts';
 import { lambdaTask } from './lambda-task.ts';
 import { titleOf } from './title.ts';
 
 export interface LambdaStageProps {
   readonly stage: Stage;
-  readonly lambda: IFunction;
+  readonly lambda: HandlerFunction;
   readonly comment: string;
   readonly payload: Record<string, unknown> | string;
   /** Variables that the state assigns. @default - none */

@@ -1,14 +1,14 @@
 /** A state that invokes a lambda and continues with its result. */
 
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { TaskInput, Timeout } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import { Duration } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import type { HandlerFunction } from '../handler-function.ts';
 import { lambdaRetries } from './retries.ts';
 
 export interface LambdaTaskProps {
-  readonly lambda: IFunction;
+  readonly lambda: HandlerFunction;
   readonly comment: string;
   /** The lambda's input: an object that may contain expressions, or one expression. */
   readonly payload: Record<string, unknown> | string;
@@ -23,14 +23,13 @@ const START_SECONDS = 30;
 
 export function lambdaTask(scope: Construct, name: string, props: LambdaTaskProps): LambdaInvoke {
   const { lambda, comment, payload, output = '{% $states.result.Payload %}', assign } = props;
-  const timeout = (lambda as { timeout?: Duration }).timeout?.toSeconds() ?? 0;
   const task = LambdaInvoke.jsonata(scope, name, {
     comment,
-    lambdaFunction: lambda,
+    lambdaFunction: lambda.lambda,
     payload: typeof payload === 'string' ? TaskInput.fromText(payload) : TaskInput.fromObject(payload),
     outputs: output,
     ...(assign === undefined ? {} : { assign }),
-    taskTimeout: Timeout.duration(Duration.seconds(timeout + START_SECONDS)),
+    taskTimeout: Timeout.duration(lambda.timeout.plus(Duration.seconds(START_SECONDS))),
     // Our list of retryable errors differs from CDK's.
     retryOnServiceExceptions: false,
   });

@@ -29,6 +29,8 @@ import {
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { acknowledge, acknowledgeWildcards } from '../acknowledge.ts';
+import { HandlerFunction } from '../handler-function.ts';
 import { RUN_TIMEOUT } from '../limits.ts';
 import type { MachineLambdas } from '../machine-lambdas.ts';
 import { FailurePath } from './failure-path.ts';
@@ -68,6 +70,28 @@ export class RunMachine extends Construct {
       // The log outlives the ninety days of an execution's history; state data is left out of it.
       logs: { destination: props.logGroup, level: LogLevel.ALL, includeExecutionData: false },
     });
+    this.#acknowledge(props.lambdas);
+  }
+
+  #acknowledge(lambdas: MachineLambdas): void {
+    acknowledge(
+      this,
+      'SF2',
+      'A run waits for hours on callbacks, which a trace does not follow, and its history has every state with its ' +
+        'times. Tracing would only add a permission on `*`.',
+    );
+    acknowledgeWildcards(
+      this,
+      ['*'],
+      'Step Functions delivers logs through CloudWatch’s vended-log calls, which have no resource types (AWS documents ' +
+        'exactly these statements).',
+    );
+    const invoked = Object.values(lambdas).filter((value) => value instanceof HandlerFunction);
+    acknowledgeWildcards(
+      this,
+      invoked.map(({ lambda }) => `${lambda.functionArn}:*`),
+      'The `*` is a version of this lambda; CDK grants the machine all of them.',
+    );
   }
 
   #definition(props: RunMachineProps): IChainable {
@@ -75,7 +99,7 @@ export class RunMachine extends Construct {
       comment: 'The whole pipeline, covered by one catcher',
       outputs: '{% $states.result[0] %}',
     }).branch(this.#pipeline(props));
-    attempt.addCatch(new FailurePath(this, 'Failure', { endRun: props.lambdas.endRun.lambda }), {
+    attempt.addCatch(new FailurePath(this, 'Failure', { endRun: props.lambdas.endRun }), {
       errors: [Errors.ALL],
       outputs: { error: '{% $states.errorOutput %}' },
     });
@@ -86,21 +110,21 @@ export class RunMachine extends Construct {
 
   #pipeline({ lambdas, heartbeat, retryWait }: RunMachineProps): IChainable {
     const jobs: JobStageDefaults = {
-      startJob: lambdas.startJob.lambda,
-      reconcileJob: lambdas.reconcileJob.lambda,
+      startJob: lambdas.startJob,
+      reconcileJob: lambdas.reconcileJob,
       heartbeat,
       retryWait,
     };
     const synthesize = new SynthesizeStage(this, 'SynthesizeStage', jobs);
-    const decideRound = lambdas.decideRound.lambda;
-    return new PlanStage(this, 'PlanStage', { lambda: lambdas.planRun.lambda })
-      .next(new InspectStage(this, 'InspectStage', { lambda: lambdas.inspectPhotos.lambda }))
+    const decideRound = lambdas.decideRound;
+    return new PlanStage(this, 'PlanStage', { lambda: lambdas.planRun })
+      .next(new InspectStage(this, 'InspectStage', { lambda: lambdas.inspectPhotos }))
       .next(new TeachStage(this, 'TeachStage', jobs))
       .next(synthesize)
       .next(new CurateStage(this, 'CurateStage', { ...jobs, decideRound, synthesize }))
       .next(new LearnStage(this, 'LearnStage', jobs))
       .next(new SampleStage(this, 'SampleStage', jobs))
       .next(new EvaluateStage(this, 'EvaluateStage', jobs))
-      .next(new PublishStage(this, 'PublishStage', { lambda: lambdas.publishRun.lambda }));
+      .next(new PublishStage(this, 'PublishStage', { lambda: lambdas.publishRun }));
   }
 }

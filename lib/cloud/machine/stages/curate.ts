@@ -12,7 +12,6 @@
  * Output: ignored; the selection is `runs/<run>/curation/curation.json`.
  * Errors: those of a job stage; its own are `ProxiesTooFew`, `ProxiesIncomplete`, `ShardInvalid`.
  */
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import {
   Choice,
   Condition,
@@ -23,11 +22,12 @@ import {
   StateMachineFragment,
 } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
+import type { HandlerFunction } from '../../handler-function.ts';
 import { JobStage, type JobStageDefaults } from '../job-stage.ts';
 import { lambdaTask } from '../lambda-task.ts';
 
 export interface CurateStageProps extends JobStageDefaults {
-  readonly decideRound: IFunction;
+  readonly decideRound: HandlerFunction;
   /** The first state of the next round. */
   readonly synthesize: IChainable;
 }

@@ -5,12 +5,12 @@
  * Output: `{accepted, warnings, referencesPrefix, findingsKey}`.
  * Errors: `PhotosRejected`, which lists every finding.
  */
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import type { HandlerFunction } from '../../handler-function.ts';
 import { LambdaStage } from '../lambda-stage.ts';
 
 export class InspectStage extends LambdaStage {
-  constructor(scope: Construct, id: string, { lambda }: { readonly lambda: IFunction }) {
+  constructor(scope: Construct, id: string, { lambda }: { readonly lambda: HandlerFunction }) {
     super(scope, id, {
       stage: 'inspect',
       comment: 'Check the photos before any GPU is paid for',

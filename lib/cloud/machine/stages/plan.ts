@@ -5,12 +5,12 @@
  * Output: `{runId, bucket, planKey, photosPrefix, referencesPrefix, curated}`; sets the variables `$curated`, `$round`.
  * Errors: `RequestInvalid`, `TokenWordUnusable`, `ModelUnknown`, `ModelMissing`, `ModelChanged`, `OverBudget`.
  */
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import type { HandlerFunction } from '../../handler-function.ts';
 import { LambdaStage } from '../lambda-stage.ts';
 
 export class PlanStage extends LambdaStage {
-  constructor(scope: Construct, id: string, { lambda }: { readonly lambda: IFunction }) {
+  constructor(scope: Construct, id: string, { lambda }: { readonly lambda: HandlerFunction }) {
     super(scope, id, {
       stage: 'plan',
       comment: 'Read the request and plan the run',

@@ -5,12 +5,12 @@
  * Output: `{runId, report, usd}`, which is the execution's output; `report` is the page's S3 URI.
  * Errors: none of the catalogue; a failure here is a bug.
  */
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { Construct } from 'constructs';
+import type { HandlerFunction } from '../../handler-function.ts';
 import { LambdaStage } from '../lambda-stage.ts';
 
 export class PublishStage extends LambdaStage {
-  constructor(scope: Construct, id: string, { lambda }: { readonly lambda: IFunction }) {
+  constructor(scope: Construct, id: string, { lambda }: { readonly lambda: HandlerFunction }) {
     super(scope, id, {
       stage: 'publish',
       comment: 'Publish the report and notify the user',
