@@ -1,6 +1,6 @@
 /**
  * The stack of everything that is lost when it is deleted: the bucket, the table of runs, and the topic with its
- * confirmed subscriptions. The stack that computes can be destroyed and deployed again next to it (ADR 17).
+ * confirmed subscriptions. Also of the container image, which has to be pushed before anything that runs it is deployed. The stack that computes can be destroyed and deployed again next to it (ADR 17).
  */
 
 import { Table } from 'aws-cdk-lib/aws-dynamodb';
@@ -13,6 +13,7 @@ import type { LambdaBundles } from './bundle-lambdas.ts';
 import { BucketAccess, TableAccess, TopicAccess } from './data-access.ts';
 import { DataBucket } from './data-bucket.ts';
 import { logSettings } from './handler-function.ts';
+import { ImageRepository } from './image-repository.ts';
 import { Notifications } from './notifications.ts';
 import { RunTable } from './run-table.ts';
 import type { Settings } from './settings.ts';
@@ -55,6 +56,7 @@ export class DataStack extends Stack {
       new AdoptionCheck(this, 'Adoption', { ...logs, folders, bucketName, tableName, version });
     }
     const { topic } = new Notifications(this, 'Notifications', { retain: production });
+    new ImageRepository(this, 'Images', { deployment: settings.name, retain: production });
     this.addOutput('BucketName', data.bucketName, 'Photos in, reports out');
     this.addOutput('TableName', runs.tableName, 'Runs and their jobs');
     this.addOutput('TopicArn', topic.topicArn, 'Notifies when a run ends');

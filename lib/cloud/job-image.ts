@@ -12,8 +12,8 @@ export interface JobImage {
 }
 
 /** Never pulled: the local cloud, which registers it at each start, runs the containers' code as processes. */
-export function localImage(scope: Construct, id: string): JobImage {
-  const repository = Repository.fromRepositoryName(scope, id, 'proxytune');
+export function localImage(scope: Construct, id: string, repositoryName: string): JobImage {
+  const repository = Repository.fromRepositoryName(scope, id, repositoryName);
   return { uri: repository.repositoryUriForTag('local'), repository };
 }
 
@@ -24,7 +24,7 @@ export function localImage(scope: Construct, id: string): JobImage {
 const IN_IMAGE = ['Dockerfile', 'pyproject.toml', 'requirements.txt', 'proxytune'];
 const NOT_IN_IMAGE = ['*', ...IN_IMAGE.map((name) => `!${name}`), '**/__pycache__', '**/*.pyc'];
 
-/** Built by `cdk deploy` (which needs Docker), never by `cdk synth`. */
+/** Built by `cdk deploy` (which needs Docker), never by `cdk synth`, into the repository of the stack's synthesizer. */
 export function imageFrom(scope: Construct, id: string, directory: string): JobImage {
   const asset = new DockerImageAsset(scope, id, {
     directory,

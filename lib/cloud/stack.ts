@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
 import { Duration, Fn, Stack } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
+import { imageRepository } from '../core/names.ts';
 import { RunAlarms } from './alarms.ts';
 import type { LambdaBundles } from './bundle-lambdas.ts';
 import type { DataStack } from './data-stack.ts';
 import { EventLambdas } from './event-lambdas.ts';
 import { EventDeadLetterQueue, Events } from './events.ts';
 import { logSettings } from './handler-function.ts';
+import { imageSynthesizer } from './image-synthesizer.ts';
 import { ImportRole } from './import-role.ts';
 import { imageFrom, localImage } from './job-image.ts';
 import { JobLogs } from './job-logs.ts';
@@ -35,6 +37,7 @@ export class ProxytuneStack extends Stack {
   constructor(scope: Construct, id: string, { settings, data, folders, root, version }: ProxytuneStackProps) {
     const production = settings.environment === 'production';
     super(scope, id, {
+      synthesizer: imageSynthesizer({ repositoryName: imageRepository(settings.name), stack: data }),
       description: `Proxytune ${version}: tunes autoregressive image models on a few photos`,
       terminationProtection: production,
       // No usage data leaves the account.
@@ -48,7 +51,7 @@ export class ProxytuneStack extends Stack {
     }).queue;
     const image =
       settings.target === 'local'
-        ? localImage(this, 'Image')
+        ? localImage(this, 'Image', imageRepository(settings.name))
         : imageFrom(this, 'Image', join(root, 'containers'));
     const { role: jobRole } = new JobRole(this, 'JobRole', { bucket, image });
     const { role: importRole } = new ImportRole(this, 'ImportRole', { bucket, image });

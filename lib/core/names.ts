@@ -39,6 +39,11 @@ export function jobPrefix(stackName: string): string {
   return `proxytune-${stackDigest(stackName)}-`;
 }
 
+/** The repository in ECR that holds the container image of a stack. */
+export function imageRepository(stackName: string): string {
+  return `proxytune-${stackDigest(stackName)}`;
+}
+
 /** The secret in Secrets Manager that holds the hub's token for a stack. */
 export function tokenSecret(stackName: string): string {
   return `proxytune/${stackName}/hugging-face-token`;

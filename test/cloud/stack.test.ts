@@ -33,6 +33,7 @@ afterAll(removeTemporary);
 const TYPES = [
   'AWS::CloudWatch::Alarm',
   'AWS::DynamoDB::Table',
+  'AWS::ECR::Repository',
   'AWS::Events::Rule',
   'AWS::IAM::Policy',
   'AWS::IAM::Role',
@@ -70,6 +71,7 @@ test('the data has a stack of its own, which the other one refers to without imp
   expect(ids(inAccount.data).filter((id) => ids(inAccount.template).includes(id))).toEqual([]);
   expect([...new Set(Object.values(inAccount.data.Resources).map(({ Type }) => Type))].sort()).toEqual([
     'AWS::DynamoDB::Table',
+    'AWS::ECR::Repository',
     'AWS::S3::Bucket',
     'AWS::S3::BucketPolicy',
     'AWS::SNS::Topic',
@@ -281,7 +283,7 @@ test('no image is built locally, and the settings choose the models', () => {
     resourcesOf(template, 'AWS::Lambda::Function')
       .map(([, { Properties }]) => Properties.Environment?.Variables?.[key])
       .find((value) => value !== undefined);
-  expect(plain(environmentOf(local, 'IMAGE_URI'))).toMatch(/\.dkr\.ecr\..*\/proxytune:local$/);
+  expect(plain(environmentOf(local, 'IMAGE_URI'))).toMatch(/\.dkr\.ecr\..*\/proxytune-[0-9a-z]{4}:local$/);
   expect(environmentOf(local, 'MODEL_SCALE')).toBe('tiny');
   expect(plain(environmentOf(account, 'IMAGE_URI'))).toContain('.dkr.ecr.');
   expect(environmentOf(account, 'MODEL_SCALE')).toBe('full');

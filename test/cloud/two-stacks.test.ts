@@ -74,8 +74,6 @@ const SHARED: Readonly<Record<string, string>> = {
   'arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:*':
     'SageMaker writes the logs of all jobs of an account into one group',
   'arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TransformJobs:*': 'the same',
-  'arn:aws:ecr:us-east-1:123456789012:repository/cdk-hnb659fds-container-assets-123456789012-us-east-1':
-    'the CDK keeps the images of all apps of an account in one repository',
 };
 
 const PAIRS = stacks.flatMap((one) =>

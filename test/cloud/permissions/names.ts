@@ -18,6 +18,7 @@ const REFERENCES: readonly (readonly [RegExp, (match: RegExpExecArray) => string
   [/^Data\.Arn$|^Data$/, () => 'bucket'],
   [/^Runs(\.Arn)?$/, () => 'table'],
   [/^Notifications$/, () => 'topic'],
+  [/^Images$/, () => 'repository'],
   [/^EventQueue(\.Arn)?$/, () => 'queue'],
   [/^Machine$/, () => 'machine'],
   [/^MachineRole(\.Arn)?$/, () => 'role of the machine'],

@@ -60,6 +60,11 @@ const READERS: Readonly<Record<string, Reader>> = {
   'AWS::S3::BucketPolicy': resourcePolicy('Bucket'),
   'AWS::SNS::TopicPolicy': resourcePolicy('Topics'),
   'AWS::SQS::QueuePolicy': resourcePolicy('Queues'),
+  // Like a trust policy it names no resource: it is the repository's.
+  'AWS::ECR::Repository': (id, { Properties }) =>
+    list<{ Statement: Statement[] }>(Properties.RepositoryPolicyText).map(
+      ({ Statement: statements }): Policy => ({ id, kind: 'trust', of: [{ Ref: id }], statements }),
+    ),
   'AWS::Lambda::Permission': (id, resource) => [
     { id, kind: 'resource', of: [resource.Properties.FunctionName], statements: [invocation(resource)] },
   ],

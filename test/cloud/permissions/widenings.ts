@@ -20,7 +20,7 @@ export function* widenings(template: Template): Generator<Widening> {
         ? permissionWays(resource)
         : policiesIn(id, resource).flatMap((policy, at) => [
             ...statementWays(policy, at),
-            ...policyWays(policy, at),
+            ...policyWays(policy, at, resource),
           ]);
     for (const [what, change] of ways) {
       const changed = structuredClone(resource);
@@ -52,7 +52,7 @@ function statementWays(policy: Policy, at: number): Way[] {
 }
 
 /** Widenings of a policy as a whole. */
-function policyWays(policy: Policy, at: number): Way[] {
+function policyWays(policy: Policy, at: number, { Type }: Resource): Way[] {
   const { kind } = policy;
   const principal = kind === 'identity' ? {} : { Principal: { AWS: '*' } };
   const everything = { Effect: 'Allow', Action: '*', Resource: '*', ...principal };
@@ -78,7 +78,7 @@ function policyWays(policy: Policy, at: number): Way[] {
         (resource) => statementsAt(policy, at, resource).splice(index, 1),
       ],
     ),
-    ...(kind === 'identity' ? holderWays : kind === 'trust' ? roleWays : []),
+    ...(kind === 'identity' ? holderWays : Type === 'AWS::IAM::Role' ? roleWays : []),
   ];
 }
 

@@ -1,11 +1,35 @@
 /** What the SageMaker jobs may do. */
+import { imageRepository } from '../../../../lib/core/names.ts';
 import { below, objects, type Row } from './row.ts';
 
-// biome-ignore lint/suspicious/noTemplateCurlyInString: a reference, as text
-export const IMAGE = 'ecr:repository/cdk-hnb659fds-container-assets-this account-${AWS::Region}';
+export const IMAGE = `ecr:repository/${imageRepository('Proxytune')}`;
 const LOGS = ['logs:CreateLogGroup', 'logs:CreateLogStream', 'logs:DescribeLogStreams', 'logs:PutLogEvents'];
 const TRAINING_LOGS = 'logs:log-group:/aws/sagemaker/TrainingJobs:*';
 const TRANSFORM_LOGS = 'logs:log-group:/aws/sagemaker/TransformJobs:*';
+
+/** The role of the CDK's command line, which `cdk bootstrap` has made. */
+const PUBLISHER =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: references, as text
+  'AWS arn:${AWS::Partition}:iam::this account:role/cdk-hnb659fds-image-publishing-role-this account-${AWS::Region}';
+
+const PUBLISHING: readonly Row[] = [
+  {
+    who: PUBLISHER,
+    may: [
+      'ecr:BatchCheckLayerAvailability',
+      'ecr:BatchGetImage',
+      'ecr:CompleteLayerUpload',
+      'ecr:DescribeImages',
+      'ecr:DescribeRepositories',
+      'ecr:GetDownloadUrlForLayer',
+      'ecr:InitiateLayerUpload',
+      'ecr:PutImage',
+      'ecr:UploadLayerPart',
+    ],
+    on: 'repository',
+    why: 'cdk deploy looks for the image and pushes it; the policy of that role covers only the repository of the bootstrap stack',
+  },
+];
 
 /** SageMaker does these in the name of the role before the container starts, and while it runs. */
 const PLATFORM: readonly Row[] = [
@@ -89,4 +113,4 @@ const DATA: readonly Row[] = [
   },
 ];
 
-export const JOBS: readonly Row[] = [...PLATFORM, ...DATA];
+export const JOBS: readonly Row[] = [...PUBLISHING, ...PLATFORM, ...DATA];
