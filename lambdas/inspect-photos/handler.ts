@@ -7,9 +7,16 @@
  * Called twice it writes the same keys with the same bytes. Leftovers of an earlier try are deleted after writing, not
  * before: so references that are already in use are never missing during a duplicate invocation.
  */
-import { type BucketContext, deleteOthers, listObjects, readBytes, writeObject } from '../../lib/aws/s3.ts';
+import {
+  type BucketContext,
+  deleteOthers,
+  listObjects,
+  readBeginning,
+  writeObject,
+} from '../../lib/aws/s3.ts';
 import { names } from '../../lib/core/contract/names.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
+import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import { blockersOf, findingLine } from '../../lib/core/photos/photos.ts';
 import { type Inspection, inspectPhotos, type PhotoSource } from '../../lib/inspection/inspect.ts';
 import { bucketNamed } from '../shared/context.ts';
@@ -68,9 +75,19 @@ async function listPhotos(context: BucketContext, prefix: string): Promise<Photo
       .map(({ key, size }) => ({
         file: key.slice(prefix.length),
         bytes: size,
-        read: () => readBytes(context, key),
+        read: () => readPhoto(context, key),
       }))
   );
+}
+
+/** Reads no more than a photo may have: it may have been replaced by a larger file since it was listed. */
+async function readPhoto(
+  context: BucketContext,
+  key: string,
+): Promise<Uint8Array | { readonly unreadable: string }> {
+  const { content, size } = await readBeginning(context, key, PHOTO_LIMITS.maxBytes);
+  if (size <= PHOTO_LIMITS.maxBytes) return content;
+  return { unreadable: `it was replaced by a file of ${size} bytes while the photos were inspected` };
 }
 
 /** All findings, without times, so that the same photos give the same bytes. */

@@ -2,14 +2,19 @@
 import { requireImage } from '../../lib/aws/images.ts';
 import { requireStoredModel } from '../../lib/aws/models.ts';
 import { subscribe } from '../../lib/aws/notifications.ts';
-import { type BucketContext, readText, writeJson } from '../../lib/aws/s3.ts';
+import { type BucketContext, readBeginning, writeJson } from '../../lib/aws/s3.ts';
 import { beginRun, type TableContext, updateRun } from '../../lib/aws/table.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { digestOf } from '../../lib/core/models/manifest.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import type { Plan } from '../../lib/core/plan/plan.ts';
-import { parseRequest, requestSchema } from '../../lib/core/request/request.ts';
+import {
+  LARGEST_REQUEST,
+  parseRequest,
+  requestSchema,
+  requireRequestSize,
+} from '../../lib/core/request/request.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
 import { bucketContext, imagesContext, notificationsContext } from '../shared/context.ts';
 import { setting } from '../shared/settings.ts';
@@ -29,11 +34,13 @@ export async function handler(input: PlanRunInput) {
   await beginRun(context, { runId, subject, bucket });
   // An upload without a version is identified by its etag, which S3 does not accept as a version.
   const version = /^[0-9a-f]{32}(-\d+)?$/.test(input.version) ? undefined : input.version;
-  const text = await readText(context, input.key, version || undefined);
+  const { content, size } = await readBeginning(context, input.key, LARGEST_REQUEST, version || undefined);
+  const text = Buffer.from(content).toString();
   const address = addressIn(text);
   // Recorded at once, so that an address that is subscribed already hears of a refusal.
   if (address !== undefined) await updateRun(context, runId, { notify: address });
   requireSubjectName(subject);
+  requireRequestSize(size);
   const request = parseRequest(text);
   const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
   const settings = {

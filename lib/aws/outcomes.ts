@@ -8,7 +8,10 @@ import type { JobRecord } from '../core/jobs/records.ts';
 import { chunkOfOutput, keys } from '../core/keys.ts';
 import { isTransformStage } from '../core/words.ts';
 import { describeJob, type JobsContext } from './jobs.ts';
-import { type BucketContext, exists, listKeys, readText } from './s3.ts';
+import { type BucketContext, exists, listKeys, readBeginning } from './s3.ts';
+
+/** A container's reason, in bytes: more than SageMaker's 1,024 characters, and less than a cause may have. */
+const LONGEST_NOTE = 16 * 1024;
 
 type Over = Outcome & { over: true };
 
@@ -35,7 +38,8 @@ export async function outcomeByOutputs(
   // SageMaker's reason for a failed transform is only where its log is; the container stored its own reason.
   const note = keys.failureNote(job.runId, job.jobName);
   if (!(await exists(context, note))) return result;
-  const { name, message } = parseFailure(await readText(context, note));
+  const { content } = await readBeginning(context, note, LONGEST_NOTE);
+  const { name, message } = parseFailure(Buffer.from(content).toString());
   return { ...result, error: name, message };
 }
 

@@ -58,14 +58,54 @@ export async function exists(context: BucketContext, key: string): Promise<boole
   return (await listKeys(context, key, 1))[0] === key;
 }
 
-/** An object as text. @param version - of the object. @default - the newest */
-export async function readText(
+/** The first bytes of an object. */
+export interface Beginning {
+  readonly content: Uint8Array;
+  /** Of the whole object. */
+  readonly size: number;
+}
+
+/**
+ * Reads the beginning of an object, however large it is: whoever may upload one decides its size.
+ *
+ * @param most - stop after so many bytes
+ * @param version - of the object. @default - the newest
+ */
+export async function readBeginning(
   { s3, bucket }: BucketContext,
   key: string,
+  most: number,
   version?: string,
-): Promise<string> {
+): Promise<Beginning> {
+  // Not by a Range, which S3 refuses for an empty object.
   const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key, VersionId: version }));
-  return (await object.Body?.transformToString()) ?? '';
+  const chunks: Uint8Array[] = [];
+  let read = 0;
+  for await (const chunk of (object.Body ?? []) as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk);
+    read += chunk.length;
+    // Leaving the loop closes the connection.
+    if (read > most) break;
+  }
+  const content = Buffer.concat(chunks).subarray(0, most);
+  return { content, size: Math.max(object.ContentLength ?? 0, read) };
+}
+
+/** Far more than any document or page of ours, and little enough for the smallest lambda that reads one. */
+const LARGEST_DOCUMENT = 32 * 1024 * 1024;
+
+/**
+ * An object as text.
+ *
+ * @param most - refuse an object of more bytes. @default - 32 MiB
+ * @throws Error when it is larger
+ */
+export async function readText(
+  context: BucketContext,
+  key: string,
+  most: number = LARGEST_DOCUMENT,
+): Promise<string> {
+  return Buffer.from(await readBytes(context, key, most)).toString();
 }
 
 /** An object as text, or undefined when there is none. Needs a role that may list the bucket. */
@@ -78,10 +118,16 @@ export async function findText(context: BucketContext, key: string): Promise<str
   }
 }
 
-/** An object's bytes. */
-export async function readBytes({ s3, bucket }: BucketContext, key: string): Promise<Uint8Array> {
-  const object = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-  return (await object.Body?.transformToByteArray()) ?? new Uint8Array();
+/**
+ * An object's bytes.
+ *
+ * @param most - refuse an object of more bytes
+ * @throws Error when it is larger
+ */
+export async function readBytes(context: BucketContext, key: string, most: number): Promise<Uint8Array> {
+  const { content, size } = await readBeginning(context, key, most);
+  if (size <= most) return content;
+  throw new Error(`s3://${context.bucket}/${key} has ${size} bytes, and ${most} are the most that are read`);
 }
 
 /** Properties of one object. */

@@ -164,7 +164,8 @@ async function fetchPictures(
   { shards }: Drawn,
 ): Promise<Picture[]> {
   const found: Picture[] = [];
-  for (const key of shards) found.push(...readShard(await readBytes(context, key), basename(key)));
+  for (const key of shards)
+    found.push(...readShard(await readBytes(context, key, Number.POSITIVE_INFINITY), basename(key)));
   found.sort((a, b) => a.record.index - b.record.index);
   const wanted = chunks.flatMap(({ pictures }) => pictures);
   const same = wanted.every(({ index, prompt, seed }, at) => {

@@ -32,7 +32,7 @@ export async function fetchReport(
   for (const key of await listKeys(context, keys.report(runId))) {
     const file = join(incoming, key.slice(keys.report(runId).length));
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, await readBytes(context, key));
+    await writeFile(file, await readBytes(context, key, Number.POSITIVE_INFINITY));
   }
   await rm(folder, { recursive: true, force: true });
   await rename(incoming, folder);

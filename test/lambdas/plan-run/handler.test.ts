@@ -206,6 +206,18 @@ describe('a model is checked before any GPU is paid for', () => {
   });
 });
 
+test('a file of any size under the name of a request is refused, and its author is told', async () => {
+  const text = `{"notify": "author@example.com", "category": "${'d'.repeat(4_000_000)}"}`;
+  const upload = await bench.upload('endless', text);
+  await expect(handler(upload)).rejects.toMatchObject({
+    name: 'RequestInvalid',
+    message: expect.stringMatching(
+      /too long to be a request. Given: 40000\d\d bytes. Allowed: 65536 characters/,
+    ),
+  });
+  expect(await readRun(bench.context, upload.runId)).toMatchObject({ notify: 'author@example.com' });
+});
+
 describe('the container image is checked before any GPU is paid for', () => {
   const withTag = (tag: string) => `${IMAGE.registry}/${IMAGE.repository}:${tag}`;
   afterEach(() => {
