@@ -2,7 +2,7 @@
  * A job changed its state. The event is only a hint (it may come late, twice or never): the job is described, and
  * when it is over the waiting state of the machine gets the outcome, exactly once as far as the machine can tell.
  * When nothing waits under the token at that moment, the outcome stays unreported in the table, where start-job and
- * reconcile-job find it.
+ * reconcile-job find it. A job that was ended before it had stopped gets its bill here, without another answer.
  */
 import type { EventBridgeEvent } from 'aws-lambda';
 import {
@@ -11,7 +11,8 @@ import {
   sendTaskHeartbeat,
   sendTaskSuccess,
 } from '../../lib/aws/executions.ts';
-import { deleteModelOf } from '../../lib/aws/jobs.ts';
+import { completeBill, deleteModel, updateTotal } from '../../lib/aws/job-endings.ts';
+import type { JobsContext } from '../../lib/aws/jobs.ts';
 import { readOutcome, recordOf } from '../../lib/aws/outcomes.ts';
 import { finishJob, markReported, readJob, type TableContext } from '../../lib/aws/table.ts';
 import { jobMessage } from '../../lib/core/jobs/messages.ts';
@@ -32,7 +33,11 @@ export async function handler(event: EventBridgeEvent<string, StateChange>): Pro
   const name = event.detail.TrainingJobName ?? event.detail.TransformJobName ?? '';
   const identity = parseJobName(name, setting('JOB_PREFIX'));
   const job = identity && (await readJob(context, identity));
-  if (identity === undefined || job === undefined || job.reported) return { answered: false };
+  if (identity === undefined || job === undefined) return { answered: false };
+  if (job.reported) {
+    await settle(context, job);
+    return { answered: false };
+  }
   const outcome = await readOutcome(context, job);
   if (!outcome.over) {
     await sendTaskHeartbeat(context, job.token);
@@ -42,8 +47,18 @@ export async function handler(event: EventBridgeEvent<string, StateChange>): Pro
   await finishJob(context, identity, { ...recordOf(job, outcome), reported: false });
   const answered = await report(context, identity, job, outcome);
   if (answered) await markReported(context, identity);
-  await deleteModelOf(context, job);
+  // If this fails, the event is delivered again and comes to `settle`.
+  await deleteModel(context, job);
   return { answered };
+}
+
+/** Does the rest for a job whose outcome the machine has. Where nothing is left, SageMaker is not asked. */
+async function settle(context: TableContext & JobsContext, job: JobRecord): Promise<void> {
+  if (!job.seconds) {
+    const { seconds } = await completeBill(context, job);
+    if (seconds) await updateTotal(context, job.runId);
+  }
+  await deleteModel(context, job);
 }
 
 /** @returns whether the machine accepted it */

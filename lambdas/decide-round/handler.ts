@@ -9,6 +9,7 @@ import { readText, writeObject } from '../../lib/aws/s3.ts';
 import { listJobs } from '../../lib/aws/table.ts';
 import { curation as curationSchema } from '../../lib/core/contract/curation.ts';
 import { names } from '../../lib/core/contract/names.ts';
+import { artifactFolderOf } from '../../lib/core/jobs/artifacts.ts';
 import { isOf } from '../../lib/core/jobs/records.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { requireEnough, wantsMore } from '../../lib/core/stages/rounds.ts';
@@ -29,7 +30,7 @@ export async function handler({ runId, round }: DecideRoundInput): Promise<{ mor
     (entry) => isOf(entry, 'curate', round) && entry.state === 'SUCCEEDED',
   );
   if (job === undefined) throw new Error(`round ${round} of run ${runId} is decided before it was measured`);
-  const text = await readText(context, `${keys.artifactFolder(runId, job.jobName)}${names.files.curation}`);
+  const text = await readText(context, `${artifactFolderOf(job, context.bucket)}${names.files.curation}`);
   const curation = curationSchema.parse(JSON.parse(text));
   if (wantsMore(plan, curation)) return { more: true };
   // Before it is judged: whoever reads why the run ended finds the result for every proxy there.

@@ -2,8 +2,10 @@
 import { requireImage } from '../../lib/aws/images.ts';
 import { requireStoredModel } from '../../lib/aws/models.ts';
 import { subscribe } from '../../lib/aws/notifications.ts';
+import { joinRun } from '../../lib/aws/run-executions.ts';
 import { type BucketContext, readBeginning, writeJson } from '../../lib/aws/s3.ts';
 import { beginRun, type TableContext, updateRun } from '../../lib/aws/table.ts';
+import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { digestOf } from '../../lib/core/models/manifest.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
@@ -26,12 +28,15 @@ export interface PlanRunInput {
   readonly subject: string;
   readonly key: string;
   readonly version: string;
+  /** The execution that plans the run. @default - unknown */
+  readonly execution?: ExecutionIdentity;
 }
 
 export async function handler(input: PlanRunInput) {
-  const { runId, bucket, subject } = input;
+  const { runId, bucket, subject, execution } = input;
   const context = { ...bucketContext(), ...tableContext() };
-  await beginRun(context, { runId, subject, bucket });
+  await joinRun(context, runId, execution);
+  await beginRun(context, { runId, subject, bucket }, execution);
   // An upload without a version is identified by its etag, which S3 does not accept as a version.
   const version = /^[0-9a-f]{32}(-\d+)?$/.test(input.version) ? undefined : input.version;
   const { content, size } = await readBeginning(context, input.key, LARGEST_REQUEST, version || undefined);

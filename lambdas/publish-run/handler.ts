@@ -1,5 +1,7 @@
 /** The last stage: puts the report where the user looks for it, with times and costs, and notifies the user. */
+import { tryToDeleteModels } from '../../lib/aws/job-endings.ts';
 import { mailWarning, publishEnd } from '../../lib/aws/notifications.ts';
+import { joinRun } from '../../lib/aws/run-executions.ts';
 import { readPlan } from '../../lib/aws/runs.ts';
 import {
   type BucketContext,
@@ -12,6 +14,8 @@ import {
 import { finishRun, listJobs, readRun, type TableContext, updateRun } from '../../lib/aws/table.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { names } from '../../lib/core/contract/names.ts';
+import { artifactFolderOf } from '../../lib/core/jobs/artifacts.ts';
+import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
 import { successMail } from '../../lib/core/jobs/messages.ts';
 import {
   fillJobs,
@@ -22,7 +26,7 @@ import {
 } from '../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { stageOf } from '../../lib/core/plan/plan.ts';
-import { bucketContext, notificationsContext } from '../shared/context.ts';
+import { bucketContext, jobsContext, notificationsContext } from '../shared/context.ts';
 import { tableContext } from '../shared/table.ts';
 
 /** SageMaker uploads files without a content type; a browser needs one. */
@@ -37,16 +41,23 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 };
 
+export interface PublishRunInput {
+  readonly runId: string;
+  /** The execution that publishes. @default - unknown */
+  readonly execution?: ExecutionIdentity;
+}
+
 export async function handler({
   runId,
-}: {
-  runId: string;
-}): Promise<{ runId: string; report: string; usd: number }> {
-  const context = { ...bucketContext(), ...tableContext() };
+  execution,
+}: PublishRunInput): Promise<{ runId: string; report: string; usd: number }> {
+  const context = { ...bucketContext(), ...tableContext(), ...jobsContext() };
+  await joinRun(context, runId, execution);
   const jobs = await listJobs(context, runId);
+  await tryToDeleteModels(context, jobs);
   const evaluation = jobs.filter((job) => job.stage === 'evaluate' && job.state === 'SUCCEEDED').at(-1);
   if (evaluation === undefined) throw new Error(`run ${runId} is published before it was evaluated`);
-  const from = keys.artifactFolder(runId, evaluation.jobName);
+  const from = artifactFolderOf(evaluation, context.bucket);
   const outcomes = stageOutcomes(jobs);
   const metrics = withStages(
     metricsSchema.parse(JSON.parse(await readText(context, `${from}${names.files.metrics}`))),
@@ -66,7 +77,10 @@ export async function handler({
   await shareClassImages(context, runId);
   const report = `s3://${context.bucket}/${keys.reportPage(runId)}`;
   const usd = totalUsd(outcomes);
-  await finishRun(context, runId, { status: 'SUCCEEDED', endedAt: new Date().toISOString(), report, usd });
+  const endedAt = new Date().toISOString();
+  const finished = await finishRun(context, runId, { status: 'SUCCEEDED', endedAt, report, usd });
+  // A run that was stopped at this very moment stays stopped, but its report is there.
+  if (!finished) await updateRun(context, runId, { report, usd });
   await notify(context, runId, report, usd, metrics.verdict);
   return { runId, report, usd };
 }

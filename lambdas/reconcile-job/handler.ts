@@ -4,7 +4,8 @@
  * overdue is stopped (a transform would otherwise run, and cost, for ever).
  */
 
-import { deleteModelOf, stopJob } from '../../lib/aws/jobs.ts';
+import { tryToDeleteModels } from '../../lib/aws/job-endings.ts';
+import { stopJob } from '../../lib/aws/jobs.ts';
 import { readOutcome, recordOf } from '../../lib/aws/outcomes.ts';
 import { finishJob, listJobs, markReported } from '../../lib/aws/table.ts';
 import { jobError, jobMessage } from '../../lib/core/jobs/messages.ts';
@@ -40,14 +41,15 @@ export async function handler({ runId, stage, round = 1 }: ReconcileJobInput): P
     // Finished already by an event whose answer reached nobody: this answer is received.
     const first = await finishJob(context, identity, { ...recordOf(job, outcome), reported: true });
     if (!first) await markReported(context, identity);
-    await deleteModelOf(context, job);
+    await tryToDeleteModels(context, [job]);
     if (outcome.ok) return { over: true, output: { jobName: job.jobName, seconds: outcome.seconds } };
     throw jobError(outcome.error, jobMessage(job, outcome.message));
   }
   if (isOverdue(job, outcome)) {
     await stopJob(context, job);
-    await deleteModelOf(context, job);
+    await tryToDeleteModels(context, [job]);
     const message = `The job did not end within ${job.maxRuntimeSeconds} seconds, so it was stopped.`;
+    // Its bill comes with the event of its end.
     await finishJob(context, identity, { state: 'FAILED', reported: true, error: 'StageTimedOut', message });
     throw jobError('StageTimedOut', jobMessage(job, message));
   }

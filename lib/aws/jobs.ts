@@ -8,6 +8,7 @@ import {
   CreateTransformJobCommand,
   type CreateTransformJobCommandInput,
   DeleteModelCommand,
+  DescribeModelCommand,
   DescribeTrainingJobCommand,
   DescribeTransformJobCommand,
   paginateListTrainingJobs,
@@ -45,14 +46,31 @@ export async function createTrainingJob({ sagemaker }: JobsContext, request: obj
   await orReuse(sagemaker.send(command));
 }
 
-/** Creates a transform and the model that it serves. Those that exist under their name are reused. */
+/**
+ * Creates a transform and the model that it serves. Those that exist under their name are reused.
+ *
+ * @param again - the transform was refused before, so that its model may exist: it is looked for first, as only the words
+ * of a refusal tell a name that is taken from other faults. @default - false
+ */
 export async function createTransformJob(
   { sagemaker }: JobsContext,
-  model: object,
+  model: { readonly ModelName: string },
   transform: object,
+  { again = false }: { readonly again?: boolean } = {},
 ): Promise<void> {
-  await orReuse(sagemaker.send(new CreateModelCommand(model as CreateModelCommandInput)));
+  if (!again || !(await modelExists({ sagemaker }, model.ModelName)))
+    await orReuse(sagemaker.send(new CreateModelCommand(model as CreateModelCommandInput)));
   await orReuse(sagemaker.send(new CreateTransformJobCommand(transform as CreateTransformJobCommandInput)));
+}
+
+async function modelExists({ sagemaker }: JobsContext, ModelName: string): Promise<boolean> {
+  try {
+    await sagemaker.send(new DescribeModelCommand({ ModelName }));
+    return true;
+  } catch (error) {
+    if (isMissing(error as Error)) return false;
+    throw error;
+  }
 }
 
 async function orReuse(creation: Promise<unknown>): Promise<void> {
@@ -177,24 +195,28 @@ export async function waitForJob(
   }
 }
 
-/** Asks SageMaker to stop a job. @returns false for one that is over or does not exist, which needs no stopping */
-export async function stopJob({ sagemaker }: JobsContext, job: Job): Promise<boolean> {
+/** Answer to a request to stop a job: one that is over or does not exist needs no stopping. */
+export type Stopped = 'stopping' | 'over' | 'missing';
+
+/** Asks SageMaker to stop a job. */
+export async function stopJob({ sagemaker }: JobsContext, job: Job): Promise<Stopped> {
   try {
     if (job.kind === 'training') {
       await sagemaker.send(new StopTrainingJobCommand({ TrainingJobName: job.jobName }));
     } else {
       await sagemaker.send(new StopTransformJobCommand({ TransformJobName: job.jobName }));
     }
-    return true;
+    return 'stopping';
   } catch (error) {
-    if (!isMissing(error as Error) && !isOver(error as Error)) throw error;
-    return false;
+    if (isMissing(error as Error)) return 'missing';
+    if (isOver(error as Error)) return 'over';
+    throw error;
   }
 }
 
 /** Stops a job and waits for its end, for at most so many milliseconds. */
 export async function stopAndWait(context: JobsContext, job: Job, patience: number): Promise<void> {
-  if (!(await stopJob(context, job))) return;
+  if ((await stopJob(context, job)) !== 'stopping') return;
   for (const deadline = Date.now() + patience; Date.now() < deadline; await sleep(FIRST_CHECK_MS)) {
     const description = await describeJob(context, job);
     if (description === undefined || outcomeOf(description).over) return;

@@ -55,9 +55,16 @@ export async function outputsBelow(context: BucketContext, prefix: string): Prom
 
 /** The fields of a job's record that its outcome decides. */
 export function recordOf(job: JobRecord, outcome: Over) {
-  const { seconds } = outcome;
-  const bill = { seconds, usd: usdFor(seconds, instance(job.instanceType), job.instances) };
+  const bill = billOf(job, outcome.seconds);
   return outcome.ok
-    ? { state: 'SUCCEEDED' as const, ...bill }
+    ? { state: 'SUCCEEDED' as const, ...bill, ...(outcome.artifact && { artifact: outcome.artifact }) }
     : { state: 'FAILED' as const, ...bill, error: outcome.error, message: outcome.message };
+}
+
+/** Bill of a job at list prices, each of its instances for all of its seconds. */
+export function billOf(
+  { instanceType, instances }: Pick<JobRecord, 'instanceType' | 'instances'>,
+  seconds: number,
+): { seconds: number; usd: number } {
+  return { seconds, usd: usdFor(seconds, instance(instanceType), instances) };
 }

@@ -8,6 +8,7 @@ import {
   ScanCommand,
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
+import type { ExecutionIdentity } from '../core/jobs/executions.ts';
 import { JOB_SORT_PREFIX, type JobRecord, jobKey, type RunRecord, runKey } from '../core/jobs/records.ts';
 import type { JobIdentity } from '../core/names.ts';
 import { dynamo, once } from './clients.ts';
@@ -27,13 +28,19 @@ export const documents = /* @__PURE__ */ once(() => makeDocuments(dynamo()));
 /** Fields that a run has from its end on; a run that is resumed loses them. */
 const ENDINGS = ['endedAt', 'error', 'message', 'warning', 'reported'] satisfies (keyof RunRecord)[];
 
-/** Records that a run began, or was resumed: only an execution of the state machine calls this. */
+/**
+ * Records that a run began, or was resumed: only an execution of the state machine calls this.
+ *
+ * @param execution - that works on it from now on. @default - one that nobody names, since now
+ */
 export async function beginRun(
   { documents, table }: TableContext,
   run: Pick<RunRecord, 'runId' | 'subject' | 'bucket'>,
+  { begunAt, name, redrives }: Partial<ExecutionIdentity> & { begunAt: string } = {
+    begunAt: new Date().toISOString(),
+  },
 ): Promise<void> {
-  const begunAt = new Date().toISOString();
-  const facts = { ...run, status: 'RUNNING', begunAt };
+  const facts = { ...run, status: 'RUNNING', begunAt, execution: name, redrives };
   const values = merged({ ...facts, startedAt: begunAt }, {});
   const removed = ENDINGS.map((name) => `#${name}`);
   await documents.send(
@@ -188,15 +195,7 @@ export async function putJob(
       }),
     ),
   );
-  if (first) return;
-  await documents.send(
-    new UpdateCommand({
-      TableName: table,
-      Key: jobKey(identity),
-      ...assignment({ token: job.token }),
-      ...merged({ token: job.token }, {}),
-    }),
-  );
+  if (!first) await updateJob({ documents, table }, identity, { token: job.token });
 }
 
 /** Ends a job. @returns whether this call ended it: false when it was over already */
@@ -204,7 +203,7 @@ export async function finishJob(
   { documents, table }: TableContext,
   identity: JobIdentity,
   end: Pick<JobRecord, 'state' | 'reported'> &
-    Partial<Pick<JobRecord, 'seconds' | 'usd' | 'error' | 'message'>>,
+    Partial<Pick<JobRecord, 'seconds' | 'usd' | 'artifact' | 'error' | 'message'>>,
 ): Promise<boolean> {
   return conditional(
     documents.send(
@@ -220,14 +219,44 @@ export async function finishJob(
 }
 
 /** Records that the state machine got the outcome of a job. */
-export async function markReported({ documents, table }: TableContext, identity: JobIdentity): Promise<void> {
+export async function markReported(context: TableContext, identity: JobIdentity): Promise<void> {
+  await updateJob(context, identity, { reported: true });
+}
+
+/** Adds facts to the record of a job. */
+export async function updateJob(
+  { documents, table }: TableContext,
+  identity: JobIdentity,
+  facts: Partial<JobRecord>,
+): Promise<void> {
   await documents.send(
     new UpdateCommand({
       TableName: table,
       Key: jobKey(identity),
-      ...assignment({ reported: true }),
-      ...merged({ reported: true }, {}),
+      ...assignment(facts),
+      ...merged(facts, {}),
     }),
+  );
+}
+
+/** Completes the bill of a job that was ended without one. @returns false when it was complete already */
+export async function billJob(
+  { documents, table }: TableContext,
+  identity: JobIdentity,
+  bill: Required<Pick<JobRecord, 'seconds' | 'usd'>>,
+): Promise<boolean> {
+  return conditional(
+    documents.send(
+      new UpdateCommand({
+        TableName: table,
+        Key: jobKey(identity),
+        ...assignment(bill),
+        // Zero may have been written for a job that was created at that very moment.
+        ConditionExpression:
+          'attribute_exists(pk) AND (attribute_not_exists(#seconds) OR (#seconds = :zero AND #seconds <> :seconds))',
+        ...merged(bill, { ':zero': 0 }),
+      }),
+    ),
   );
 }
 

@@ -55,7 +55,7 @@ export class EventLambdas extends Construct {
     const jobs = new OwnJobs(this);
     bucket.grantList(completeJob, ['runs/*/pictures/*', 'runs/*/failures/*']);
     bucket.grantObjects(completeJob, ['GetObject'], ['runs/*/failures/*'], FILES_OF_A_RUN);
-    table.grant(completeJob, 'GetItem', 'UpdateItem');
+    table.grant(completeJob, 'GetItem', 'Query', 'UpdateItem');
     jobs.grantDescribe(completeJob);
     jobs.grantDeleteModels(completeJob);
     machine.grantTaskResponse(completeJob);

@@ -79,7 +79,7 @@ export class MachineLambdas extends Construct {
     bucket.grantObjects(lambda, ['GetObject'], manifest, 'The `*` is the model that the request names.');
     bucket.grantObjects(lambda, ['PutObject'], [keys.plan('*')], OF_EVERY_RUN);
     bucket.grantObjects(lambda, ['PutObject'], ['runs/*/chunks/*'], FILES_OF_A_RUN);
-    table.grant(lambda, 'UpdateItem');
+    table.grant(lambda, 'GetItem', 'UpdateItem');
     allow(lambda, { actions: ['ecr:DescribeImages'], resources: [image.repository.repositoryArn] });
     topic.grantSubscribeEmail(lambda);
     return lambda;
@@ -120,8 +120,11 @@ export class MachineLambdas extends Construct {
     bucket.grantObjects(lambda, ['GetObject'], manifest, 'The `*` is the model that the plan names.');
     bucket.grantList(lambda, ['runs/*/pictures/*', 'class-images/*', 'models/*']);
     bucket.grantObjects(lambda, ['PutObject'], ['runs/*/manifests/*'], FILES_OF_A_RUN);
-    table.grant(lambda, 'Query', 'PutItem', 'UpdateItem');
+    table.grant(lambda, 'GetItem', 'Query', 'PutItem', 'UpdateItem');
     this.#jobs.grantCreate(lambda, { role: jobRole, instanceTypes });
+    // A job or model that may exist is looked for before it is created.
+    this.#jobs.grantDescribe(lambda);
+    this.#jobs.grantDescribeModels(lambda);
     // For a job whose run was stopped while the job was being created.
     this.#jobs.grantStop(lambda);
     this.#jobs.grantDeleteModels(lambda);
@@ -194,6 +197,8 @@ export class MachineLambdas extends Construct {
     bucket.grantObjects(lambda, ['PutObject'], ['runs/*/report/*'], FILES_OF_A_RUN);
     bucket.grantObjects(lambda, ['PutObject'], ['class-images/*'], SHARED_BY_RUNS);
     table.grant(lambda, 'GetItem', 'Query', 'UpdateItem');
+    // Models of the run's transforms that could not be deleted before.
+    this.#jobs.grantDeleteModels(lambda);
     topic.grantPublish(lambda);
     return lambda;
   }

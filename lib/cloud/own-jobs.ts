@@ -63,6 +63,10 @@ export class OwnJobs {
     this.#allow(grantee, ['DescribeTransformJob'], [this.#transform]);
   }
 
+  grantDescribeModels(grantee: IGrantable): void {
+    this.#allow(grantee, ['DescribeModel'], [this.#model]);
+  }
+
   grantStop(grantee: IGrantable): void {
     this.#allow(grantee, ['StopTrainingJob'], [this.#training]);
     this.#allow(grantee, ['StopTransformJob'], [this.#transform]);

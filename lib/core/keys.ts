@@ -74,12 +74,8 @@ export const keys = {
     `class-images/${model}/${digest}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
   classArchive: (prefix: string) => `${prefix}${files.classArchive}`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${files.progress}`,
-  /** SageMaker adds `<job>/output/${files.adapterArchive}` (or `model/…`, uncompressed). */
+  /** SageMaker adds the rest; where, a job's record says. */
   jobs: (run: string) => `runs/${run}/jobs/`,
-  artifact: (run: string, job: string) => `runs/${run}/jobs/${job}/output/${files.adapterArchive}`,
-  /** The folder of the one that is packed. */
-  artifacts: (run: string, job: string) => `runs/${run}/jobs/${job}/output/`,
-  artifactFolder: (run: string, job: string) => `runs/${run}/jobs/${job}/output/model/`,
   /** Why a transform failed, in its container's own words. */
   failureNote: (run: string, job: string) => `runs/${run}/failures/${job}.txt`,
   /** Everything about one prompt of a user's own: what was asked, its chunks, its pictures. */

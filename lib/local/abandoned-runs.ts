@@ -21,9 +21,9 @@ export async function endAbandonedRuns(access: Access, table: string): Promise<s
   if (runs.length === 0) return [];
   const lambda = new LambdaClient(access);
   const FunctionName = await findFunction(lambda, 'EndRun');
-  for (const { runId } of runs) {
+  for (const { runId, execution = runId } of runs) {
     const cause = `The local cloud was interrupted. What to do: npx proxytune run --local --resume ${runId}`;
-    const detail = { name: runId, status: 'ABORTED', input: JSON.stringify({ runId }), cause };
+    const detail = { name: execution, status: 'ABORTED', input: JSON.stringify({ runId }), cause };
     await lambda.send(new InvokeCommand({ FunctionName, Payload: JSON.stringify({ detail }) }));
   }
   lambda.destroy();

@@ -148,7 +148,7 @@ test('the teacher draws with its own adapter, also of a run without a student', 
   await generate('a {token} dog', { number: 1, of: 'teacher' }, half);
   const [wanted] = bench.gate.called('CreateModel').slice(-1);
   expect(wanted?.PrimaryContainer).toMatchObject({
-    ModelDataUrl: `s3://${BUCKET}/${keys.artifact(half, `proxytune-${half}-teach-a1`)}`,
+    ModelDataUrl: `s3://${BUCKET}/${keys.jobs(half)}proxytune-${half}-teach-a1/output/model.tar.gz`,
     Environment: { PROXYTUNE_ROLE: 'teacher' },
   });
   await expect(generate('a {token} dog', {}, half)).rejects.toMatchObject({

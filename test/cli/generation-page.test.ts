@@ -26,7 +26,7 @@ const PROMPT = `a photo of a {token} dog, "it's" <b>$HOME</b>`;
 const generation = planGeneration(
   plan,
   { prompt: PROMPT, count: 3, of: 'teacher', seed: 40, maxUsd: undefined },
-  'proxytune-rex-0a1b2c3d-teach-a1',
+  { job: 'proxytune-rex-0a1b2c3d-teach-a1', uri: 's3://bucket/model.tar.gz' },
 );
 
 let folder: string;

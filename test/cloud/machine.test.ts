@@ -1,5 +1,7 @@
 /** The synthesized state machine: timeouts, error handling and data of every state. */
 import aslValidator from 'asl-validator';
+import { EXECUTION_IDENTITY } from '../../lib/cloud/machine/execution.ts';
+import { LAMBDA_ERRORS } from '../../lib/cloud/machine/retries.ts';
 import { errorNames, retryableNames } from '../../lib/core/errors.ts';
 import { JOB_STAGES } from '../../lib/core/words.ts';
 import { validateDefinition } from '../../lib/local/states/definition/validate.ts';
@@ -82,6 +84,7 @@ test('passes the run, the stage, the round if there are several, and the stateâ€
       stage,
       ...(['synthesize', 'curate'].includes(stage) ? { round: '{% $round %}' } : {}),
       taskToken: '{% $states.context.Task.Token %}',
+      execution: EXECUTION_IDENTITY,
     });
   }
 });
@@ -105,7 +108,14 @@ test.each(jobs.map(({ name, state }) => [name, state] as const))(
     ]);
     const reconcile = find(`${name}: look up the job`);
     expect(reconcile.Arguments?.FunctionName).toContain('ReconcileJob');
-    expect(reconcile.Catch).toEqual([{ ErrorEquals: retryableNames(), Next: name }]);
+    expect(reconcile.Catch).toEqual([
+      { ErrorEquals: ['JobOutOfTime', 'ChunksMissing'], Next: name },
+      { ErrorEquals: ['QuotaBusy', 'CapacityUnavailable', 'ServiceFault'], Next: `${name}: wait` },
+    ]);
+    expect(reconcile.Catch?.flatMap(({ ErrorEquals }) => ErrorEquals).sort()).toEqual(
+      retryableNames().sort(),
+    );
+    expect(find(`${name}: wait`)).toMatchObject({ Type: 'Wait', Seconds: 300, Next: name });
     const over = find(reconcile.Next ?? '');
     expect(over.Default).toBe(name);
     const missedEnd = find(over.Choices?.[0]?.Next ?? '');
@@ -131,7 +141,8 @@ test('every task, or a state around it, catches all errors', () => {
   const catchesAll = (state: State) =>
     state.Catch?.some(({ ErrorEquals }) => ErrorEquals.includes('States.ALL'));
   const bare = tasks.filter(({ state, parents }) => !catchesAll(state) && !parents.some(catchesAll));
-  expect(bare.map(({ name }) => name)).toEqual([]);
+  // It fails the execution on purpose, with the error of the run.
+  expect(bare.map(({ name }) => name)).toEqual(['End the run']);
 });
 
 test('every error leads to end-run and then fails the execution under its name', () => {
@@ -139,10 +150,18 @@ test('every error leads to end-run and then fails the execution under its name',
   expect(end).toMatchObject({ ErrorEquals: ['States.ALL'], Next: 'End the run' });
   expect(find('End the run').Arguments).toEqual({
     FunctionName: expect.stringContaining('EndRun'),
-    Payload: { runId: '{% $runId %}', error: '{% $states.input.error %}' },
+    Payload: {
+      runId: '{% $runId %}',
+      error: '{% $states.input.error %}',
+      execution: EXECUTION_IDENTITY,
+      redriven: '{% $states.context.Execution.RedriveCount > $states.input.redrives %}',
+    },
   });
-  expect(find('End the run').Next).toBe('Failed');
-  expect(find('End the run').Catch).toMatchObject([{ ErrorEquals: ['States.ALL'], Next: 'Failed' }]);
+  // Only entered again by a redrive does it succeed.
+  expect(find('End the run').Next).toBe('Run');
+  expect(find('End the run').Catch).toEqual([
+    expect.objectContaining({ ErrorEquals: [...LAMBDA_ERRORS, 'States.Timeout'], Next: 'Failed' }),
+  ]);
   expect(find('Failed')).toMatchObject({ Type: 'Fail', Error: '{% $states.input.error %}' });
 });
 

@@ -5,9 +5,11 @@ import {
   arn,
   calls,
   cloud,
+  FIRST,
   fail,
   finish,
   INPUT,
+  messageOf,
   PLANNED,
   PUBLISHED,
   pass,
@@ -27,15 +29,20 @@ afterAll(removeTemporary);
 test('a successful run goes through the whole pipeline and returns the output of publish-run', async () => {
   await run();
   expect(await finish('teach', 'synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
-  expect(calls.find(({ lambda }) => lambda === 'PlanRun')?.input).toEqual(INPUT);
+  expect(calls.find(({ lambda }) => lambda === 'PlanRun')?.input).toEqual({ ...INPUT, execution: FIRST });
   expect(calls.find(({ lambda }) => lambda === 'InspectPhotos')?.input).toEqual({
     runId: 'dog-1',
     bucket: 'b',
     photosPrefix: PLANNED.photosPrefix,
     referencesPrefix: PLANNED.referencesPrefix,
   });
-  expect(calls.find(({ lambda }) => lambda === 'PublishRun')?.input).toEqual({ runId: 'dog-1' });
-  expect(starts('teach')).toEqual([{ runId: 'dog-1', stage: 'teach', taskToken: expect.any(String) }]);
+  expect(calls.find(({ lambda }) => lambda === 'PublishRun')?.input).toEqual({
+    runId: 'dog-1',
+    execution: FIRST,
+  });
+  expect(starts('teach')).toEqual([
+    { runId: 'dog-1', stage: 'teach', taskToken: expect.any(String), execution: FIRST },
+  ]);
   expect(calls.filter(({ lambda }) => lambda === 'EndRun' || lambda === 'ReconcileJob')).toEqual([]);
 });
 
@@ -153,7 +160,19 @@ test('a resumed run skips completed stages immediately, without waiting for even
   ]);
 });
 
-test('restarts a job whose lookup shows a retryable failure', async () => {
+test('restarts a job whose lookup shows a failure that another attempt fixes, immediately', async () => {
+  await run({
+    ReconcileJob: () => {
+      throw named('JobOutOfTime');
+    },
+  });
+  await token('teach');
+  await pass(HEARTBEAT + 1);
+  await succeed('teach', 2);
+  expect(await finish('synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
+});
+
+test('waits before it restarts a job whose lookup shows that there was no capacity', async () => {
   await run({
     ReconcileJob: () => {
       throw named('CapacityUnavailable');
@@ -161,6 +180,11 @@ test('restarts a job whose lookup shows a retryable failure', async () => {
   });
   await token('teach');
   await pass(HEARTBEAT + 1);
+  const left = () => (cloud.clock.nextIn ?? Number.POSITIVE_INFINITY) / 1000;
+  await until(() => left() <= 300);
+  await cloud.clock.advance(left() - 1);
+  expect(starts('teach')).toHaveLength(1);
+  await pass(1);
   await succeed('teach', 2);
   expect(await finish('synthesize', 'learn', ...SAMPLES, 'evaluate')).toEqual(PUBLISHED);
 });
@@ -190,10 +214,10 @@ test.each([
   await run();
   await fail('teach', error, cause);
   const ended = await cloud.ended(arn);
-  expect([ended.status, ended.error, ended.cause]).toEqual(['FAILED', error, `explained: ${cause}`]);
+  expect([ended.status, ended.error, messageOf(ended)]).toEqual(['FAILED', error, `explained: ${cause}`]);
   expect(calls.at(-1)).toEqual({
     lambda: 'EndRun',
-    input: { runId: 'dog-1', error: { Error: error, Cause: cause } },
+    input: { runId: 'dog-1', error: { Error: error, Cause: cause }, execution: FIRST, redriven: false },
   });
   expect(starts('teach')).toHaveLength(1);
   expect(starts('synthesize')).toEqual([]);
@@ -228,7 +252,7 @@ test('the error of one sample stage ends the run under its own name', async () =
   await token('sample-teacher');
   await fail('sample-student', 'ModelMismatch', 'another student');
   const ended = await cloud.ended(arn);
-  expect([ended.status, ended.error, ended.cause]).toEqual([
+  expect([ended.status, ended.error, messageOf(ended)]).toEqual([
     'FAILED',
     'ModelMismatch',
     'explained: another student',

@@ -8,7 +8,7 @@ import {
   SendTaskSuccessCommand,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import { type Functions, Harness, ROLE, until } from '../local/states/harness.ts';
+import { type Functions, Harness, named, ROLE, until } from '../local/states/harness.ts';
 import { definitionOf, synthesize } from './synthesize.ts';
 
 const LAMBDAS = [
@@ -20,7 +20,7 @@ const LAMBDAS = [
   'EndRun',
   'PublishRun',
 ] as const;
-type Lambda = (typeof LAMBDAS)[number];
+export type Lambda = (typeof LAMBDAS)[number];
 
 export const definition = definitionOf(synthesize({ target: 'local' }).template);
 export const INPUT = {
@@ -39,6 +39,13 @@ export const PLANNED = {
   curated: false,
 };
 export const PUBLISHED = { runId: 'dog-1', report: 's3://b/runs/dog-1/report/index.html', usd: 4.5 };
+
+/** Identity of the execution until it is redriven. */
+export const FIRST = { name: INPUT.runId, begunAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/), redrives: 0 };
+
+/** The message in Lambda's JSON, which is the cause of an execution that a lambda's error ended. */
+export const messageOf = ({ cause = '' }: { cause?: string | undefined }): string =>
+  JSON.parse(cause).errorMessage;
 
 export interface Call {
   readonly lambda: Lambda;
@@ -61,7 +68,10 @@ export async function run(
     StartJob: ({ stage }) => ({ jobName: `job-${stage}` }),
     ReconcileJob: () => ({ over: false }),
     DecideRound: () => ({ more: false }),
-    EndRun: ({ error }) => ({ error: error.Error, cause: `explained: ${error.Cause}` }),
+    EndRun: ({ error, redriven }) => {
+      if (redriven) return null;
+      throw named(error.Error, `explained: ${error.Cause}`);
+    },
     PublishRun: () => PUBLISHED,
   };
   calls = [];

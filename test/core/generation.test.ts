@@ -29,6 +29,7 @@ import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/t
 const RUN = `${'a'.repeat(20)}-0a1b2c3d`;
 const PREFIX = jobPrefix('Proxytune');
 const JOB = `${PREFIX}${RUN}-learn-a1`;
+const ADAPTER = { job: JOB, uri: `s3://bucket/runs/${RUN}/jobs/${JOB}/output/model.tar.gz` };
 const PROMPT = 'a photo of a {token} dog at sunset';
 const WORDS = ['a', 'at', 'car', 'of', 'photo', 'snow', 'sunset'];
 
@@ -39,7 +40,7 @@ function plan(fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan {
 
 const ask = (asked: Partial<Asked> = {}): Asked => ({ prompt: PROMPT, count: 4, of: 'student', ...asked });
 
-const generation = (asked: Partial<Asked> = {}, made = plan()) => planGeneration(made, ask(asked), JOB);
+const generation = (asked: Partial<Asked> = {}, made = plan()) => planGeneration(made, ask(asked), ADAPTER);
 
 describe('a generation', () => {
   test('has the token word in its prompt, and the seed of the run unless another is given', () => {
@@ -87,7 +88,7 @@ describe('a generation', () => {
       generation({ seed: 8 }),
       generation({ count: 5 }),
       generation({ prompt: 'a {token} dog' }),
-      planGeneration(plan(), ask(), `proxytune-${RUN}-learn-a2`),
+      planGeneration(plan(), ask(), { ...ADAPTER, job: `proxytune-${RUN}-learn-a2` }),
     ];
     expect(new Set([generation(), ...others].map(({ id }) => id)).size).toBe(5);
     for (const { id } of others) expect(id).toMatch(/^[0-9a-f]{8}$/);
@@ -128,7 +129,7 @@ test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', 
     region: 'us-east-1',
     jobPrefix: PREFIX,
     imageUri: `123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets:${'0'.repeat(64)}`,
-    artifactUri: `s3://${made.bucket}/${keys.artifact(RUN, JOB)}`,
+    artifactUri: `s3://${made.bucket}/${keys.jobs(RUN)}${JOB}/output/model.tar.gz`,
   };
   const wanted = modelRequest(made, drawing, context);
   checkRequest('CreateModel', wanted);
@@ -225,17 +226,22 @@ describe('refused by name', () => {
 });
 
 describe('the adapter', () => {
-  const run = { runId: RUN, status: 'FAILED' };
+  const run = { runId: RUN, status: 'FAILED', bucket: 'bucket' };
   const job = (stage: 'teach' | 'learn' | 'synthesize', state: 'SUCCEEDED' | 'FAILED', attempt = 1) => ({
     stage,
     state,
+    runId: RUN,
     jobName: `proxytune-${RUN}-${stage}-a${attempt}`,
+    artifact: `s3://bucket/runs/${RUN}/jobs/${stage}-${attempt}.tar.gz`,
   });
 
   test('is that of the attempt that succeeded', () => {
     const jobs = [job('teach', 'SUCCEEDED'), job('learn', 'FAILED'), job('learn', 'SUCCEEDED', 2)];
-    expect(adapterOf(run, jobs, 'student')).toBe(`proxytune-${RUN}-learn-a2`);
-    expect(adapterOf(run, jobs, 'teacher')).toBe(`proxytune-${RUN}-teach-a1`);
+    expect(adapterOf(run, jobs, 'student')).toEqual({
+      job: `proxytune-${RUN}-learn-a2`,
+      uri: `s3://bucket/runs/${RUN}/jobs/learn-2.tar.gz`,
+    });
+    expect(adapterOf(run, jobs, 'teacher').job).toBe(`proxytune-${RUN}-teach-a1`);
   });
 
   test('that is missing is missed by name, and the teacher is named where it can draw', () => {

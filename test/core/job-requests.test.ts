@@ -56,17 +56,17 @@ function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
   const identity: JobIdentity = { run: RUN, stage, attempt: 40 };
   const { kind } = stageOf(made, stage);
   if (kind !== 'transform') {
-    const adapterJob = jobName({ ...identity, stage: 'teach' }, PREFIX);
+    const adapterFolder = `${keys.jobs(RUN)}${jobName({ ...identity, stage: 'teach' }, PREFIX)}/output/`;
     const request =
       kind === 'spot'
-        ? spotDrawingRequest(made, identity, { ...CONTEXT, adapterJob, instances: 8 })
+        ? spotDrawingRequest(made, identity, { ...CONTEXT, adapterFolder, instances: 8 })
         : trainingJobRequest(made, identity, CONTEXT);
     checkRequest('CreateTrainingJob', request);
     applyRules(trainingRules, request as never);
     applyRules(trainingLimits, request as never);
     return;
   }
-  const artifactUri = `s3://${BUCKET}/${keys.artifact(RUN, jobName({ ...identity, stage: 'teach' }, PREFIX))}`;
+  const artifactUri = `s3://${BUCKET}/${keys.jobs(RUN)}${jobName({ ...identity, stage: 'teach' }, PREFIX)}/output/model.tar.gz`;
   const model = modelRequest(made, drawingOf(made, identity, PREFIX), { ...CONTEXT, artifactUri });
   checkRequest('CreateModel', model);
   applyRules([...modelRules, modelIsPacked, modelIsOneContainer], model as never);
@@ -196,12 +196,12 @@ describe('a training job', () => {
 });
 
 describe('a stage that draws on spot', () => {
-  const adapterJob = jobName({ run: RUN, stage: 'teach', attempt: 2 }, PREFIX);
+  const adapterFolder = `runs/${RUN}/jobs/a-job/output/`;
   const made = plan({ synthesis: 'spot', seed: 7, advanced: { synthesize: { instances: 3 } } });
   const request = spotDrawingRequest(
     made,
     { run: RUN, stage: 'synthesize', attempt: 2 },
-    { ...CONTEXT, adapterJob, instances: 3 },
+    { ...CONTEXT, adapterFolder, instances: 3 },
   );
 
   test('reads base, adapter and chunks through channels, without network', () => {
@@ -214,7 +214,7 @@ describe('a stage that draws on spot', () => {
       ),
     ).toEqual({
       base: `s3://${BUCKET}/models/sdxl/`,
-      adapter: `s3://${BUCKET}/runs/${RUN}/jobs/${adapterJob}/output/`,
+      adapter: `s3://${BUCKET}/${adapterFolder}`,
       chunks: `s3://${BUCKET}/runs/${RUN}/chunks/synthesize/`,
     });
     expect(request.EnableNetworkIsolation).toBe(true);
@@ -243,7 +243,7 @@ describe('a stage that draws on spot', () => {
     expect(request.HyperParameters.chunks).toBe(String(chunks));
     const later = { run: RUN, stage: 'synthesize', attempt: 3, round: 2 } as const;
     expect(
-      spotDrawingRequest(made, later, { ...CONTEXT, adapterJob, instances: 1 }).HyperParameters,
+      spotDrawingRequest(made, later, { ...CONTEXT, adapterFolder, instances: 1 }).HyperParameters,
     ).toMatchObject({
       folder: 'r2-a3',
       chunks: String(chunksUntil(made, 'synthesize', 2)),

@@ -95,7 +95,6 @@ describe('keys', () => {
       keys.curation('r'),
       keys.checkpoints('r', 'teach'),
       keys.jobs('r'),
-      keys.artifactFolder('r', 'j'),
       keys.report('r'),
       keys.model('m'),
     ];

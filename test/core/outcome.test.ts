@@ -188,6 +188,17 @@ describe('errors', () => {
 });
 
 describe('what the user reads', () => {
+  const BILL = { usd: 0, open: false };
+
+  test('says what a failed run cost, and when some of that is not known yet', () => {
+    const mail = (bill: typeof BILL) =>
+      failureMail({ runId: 'r', subject: 's', bill }, { error: 'JobFailed', message: 'm' }).text;
+    expect(mail({ usd: 1.236, open: false })).toMatch(/^Compute: 1\.24 USD at list prices\.$/m);
+    expect(mail({ usd: 0, open: true })).toMatch(
+      /^Compute: 0\.00 USD at list prices, without the jobs that were stopped/m,
+    );
+  });
+
   test('unwraps the JSON that Lambda puts around an error', () => {
     const Cause = JSON.stringify({
       errorType: 'OverBudget',
@@ -245,7 +256,7 @@ describe('what the user reads', () => {
 
   test('fits into a mail subject of SNS', () => {
     const mail = failureMail(
-      { runId: 'r', subject: 's'.repeat(200) },
+      { runId: 'r', subject: 's'.repeat(200), bill: BILL },
       { error: 'JobFailed', message: 'm\nn' },
     );
     expect(mail.subject.length).toBeLessThan(100);
@@ -260,7 +271,7 @@ describe('what the user reads', () => {
     ['half \ud83d a character', 'Proxytune: half a character'],
     ['Ünal 犬', 'Proxytune: Ünal 犬'],
   ])('has no character that SNS refuses in a mail subject, and is never empty: %j', (subject, beginning) => {
-    const run = { runId: 'rex-00000001', subject, report: 's3://b/k', usd: 1, verdict: 'v' };
+    const run = { runId: 'rex-00000001', subject, report: 's3://b/k', usd: 1, verdict: 'v', bill: BILL };
     const failed = failureMail(run, { error: 'JobFailed', message: 'm' }).subject;
     expect(failed).toBe(`${beginning} failed (JobFailed)`);
     for (const mail of [failed, successMail(run).subject]) expect(mail).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}]/u);
@@ -268,7 +279,10 @@ describe('what the user reads', () => {
 
   test('is cut between characters', () => {
     const subject = '😀'.repeat(60);
-    const { subject: cut } = failureMail({ runId: 'r', subject }, { error: 'JobFailed', message: 'm' });
+    const { subject: cut } = failureMail(
+      { runId: 'r', subject, bill: BILL },
+      { error: 'JobFailed', message: 'm' },
+    );
     expect(cut).toBe(`Proxytune: ${'😀'.repeat(44)}`);
     expect(cut.isWellFormed()).toBe(true);
   });

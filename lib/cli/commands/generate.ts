@@ -8,6 +8,7 @@ import { DOMAINS, domainOf } from '../../core/catalogue/domains.ts';
 import { PRICES_AS_OF } from '../../core/catalogue/instances.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import {
+  type Adapter,
   type Asked,
   adapterOf,
   checkAsked,
@@ -72,7 +73,7 @@ export async function generateAt(
   const asked = askedOf(prompt, options);
   const plan = await readPlan(aws, await chooseRun(aws, named));
   const vocabulary = vocabularyOf(plan);
-  const generation = planGeneration(plan, asked, await adapterJob(aws, plan, asked.of), vocabulary);
+  const generation = planGeneration(plan, asked, await findAdapter(aws, plan, asked.of), vocabulary);
   const folder = resolve(
     options.out ?? join(dataFolder(options), keys.generation(plan.runId, generation.id)),
   );
@@ -106,9 +107,10 @@ function bothPlaces(): ProxytuneError {
   });
 }
 
-async function adapterJob(context: TableContext, plan: Plan, of: Asked['of']): Promise<string> {
+async function findAdapter(context: TableContext, plan: Plan, of: Asked['of']): Promise<Adapter> {
   const records = await readRecords(context, plan.runId);
-  return adapterOf({ runId: plan.runId, status: records?.run.status ?? 'unknown' }, records?.jobs ?? [], of);
+  const { runId, bucket } = plan;
+  return adapterOf({ runId, bucket, status: records?.run.status ?? 'unknown' }, records?.jobs ?? [], of);
 }
 
 /** All words that the run's models know, where their domain is a small one. */

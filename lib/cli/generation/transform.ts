@@ -97,9 +97,8 @@ async function begin(
     imageUri: aws.output('ImageUri'),
     jobPrefix: aws.output('JobPrefix'),
   };
-  const artifactUri = `s3://${plan.bucket}/${keys.artifact(plan.runId, generation.adapterJob)}`;
   const region = await aws.sagemaker.config.region();
-  const model = modelRequest(plan, drawing, { ...context, artifactUri, region });
+  const model = modelRequest(plan, drawing, { ...context, artifactUri: generation.adapterUri, region });
   const transform = transformJobRequest(plan, drawing, instancesFor(drawing.how, missing.length));
   await createTransformJob(aws, model, transform).catch((cause) => {
     throw refusedJob(cause, 'command');

@@ -3,7 +3,8 @@
  *
  *     start-job (waits for the token) ──────────────────────────────────> next
  *        │  ^                                                               ^
- *        │  └── still running, or failed with a retryable error             │
+ *        │  └── still running, or failed with a retryable error;            │
+ *        │      after a wait, when only waiting helps against it            │
  *        v silent too long, or already over                                 │
  *     reconcile-job ──> over? ── yes: its outcome, from the lookup ─────────┘
  *
@@ -25,6 +26,8 @@ import {
   StateMachineFragment,
   TaskInput,
   Timeout,
+  Wait,
+  WaitTime,
 } from 'aws-cdk-lib/aws-stepfunctions';
 import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks';
 import type { Duration } from 'aws-cdk-lib/core';
@@ -34,8 +37,9 @@ import { JOB_OVER } from '../../core/jobs/outcome.ts';
 import type { JobStage as JobStageName } from '../../core/words.ts';
 import type { HandlerFunction } from '../handler-function.ts';
 import { STAGE_TIMEOUT } from '../limits.ts';
+import { EXECUTION_IDENTITY } from './execution.ts';
 import { lambdaTask } from './lambda-task.ts';
-import { jobRetries, lambdaRetries } from './retries.ts';
+import { jobRetries, lambdaRetries, RETRIED_AFTER_WAIT } from './retries.ts';
 import { titleOf } from './title.ts';
 
 /** Properties that all job stages of a machine share. */
@@ -69,7 +73,11 @@ export class JobStage extends StateMachineFragment {
       comment,
       lambdaFunction: startJob.lambda,
       integrationPattern: IntegrationPattern.WAIT_FOR_TASK_TOKEN,
-      payload: TaskInput.fromObject({ ...request, taskToken: '{% $states.context.Task.Token %}' }),
+      payload: TaskInput.fromObject({
+        ...request,
+        taskToken: '{% $states.context.Task.Token %}',
+        execution: EXECUTION_IDENTITY,
+      }),
       heartbeatTimeout: Timeout.duration(heartbeat),
       taskTimeout: Timeout.duration(STAGE_TIMEOUT),
       retryOnServiceExceptions: false,
@@ -83,7 +91,15 @@ export class JobStage extends StateMachineFragment {
     const missedEnd = Pass.jsonata(this, `${title}: job is over`, { outputs: '{% $states.input.output %}' });
     start.addCatch(reconcile, { errors: [Errors.HEARTBEAT_TIMEOUT, JOB_OVER] });
     // start-job reads from the table that the last attempt failed, and creates the next one.
-    reconcile.addCatch(start, { errors: retryableNames() });
+    const immediate = retryableNames().filter((name) => !RETRIED_AFTER_WAIT.includes(name));
+    reconcile.addCatch(start, { errors: immediate });
+    // The retries of start-job, which wait before such an error is tried again, know nothing of this one.
+    const wait = Wait.jsonata(this, `${title}: wait`, {
+      comment: 'Only waiting helps against the error that the job ended with',
+      time: WaitTime.duration(retryWait),
+    });
+    reconcile.addCatch(wait, { errors: [...RETRIED_AFTER_WAIT] });
+    wait.next(start);
     // Back in start-job, the running job gets this state's new task token.
     reconcile.next(
       Choice.jsonata(this, `${title}: over?`)

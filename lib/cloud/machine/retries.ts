@@ -15,6 +15,9 @@ const LAMBDA_FAULTS = [
 /** The invocation ended without a result: out of time or memory, or the sandbox crashed. */
 const LAMBDA_CRASHES = ['Lambda.Unknown', 'Sandbox.Timedout', 'Runtime.ExitError'];
 
+/** Every error of an invocation that came to no answer of the handler. */
+export const LAMBDA_ERRORS: readonly string[] = [...LAMBDA_FAULTS, ...LAMBDA_CRASHES];
+
 export function lambdaRetries(): RetryProps[] {
   const pace = { interval: Duration.seconds(2), backoffRate: 2, jitterStrategy: JitterType.FULL };
   return [
@@ -24,7 +27,7 @@ export function lambdaRetries(): RetryProps[] {
 }
 
 /** Errors that only waiting resolves; others in the account may wait for the same, hence the jitter. */
-const RETRIED_AFTER_WAIT: readonly ErrorName[] = ['QuotaBusy', 'CapacityUnavailable', 'ServiceFault'];
+export const RETRIED_AFTER_WAIT: readonly ErrorName[] = ['QuotaBusy', 'CapacityUnavailable', 'ServiceFault'];
 /** The longest wait as a multiple of the first: half an hour by default. */
 const LONGEST_WAIT = 6;
 /** About half a day of waiting by default. */

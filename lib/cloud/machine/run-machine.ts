@@ -3,7 +3,9 @@
  *
  *     remember ─> [ plan ─> inspect ─> teach ─> synthesize ─> curate ─> learn ─> sample ─> evaluate ─> publish ] ─> done
  *                   │                        ^ next round │
- *                   └────────────────────── any error ──────────────────────> end the run ─> failed
+ *                   │  ^                                                      │
+ *                   │  └────────────────────── redriven ────────────────────── end the run: the execution fails here
+ *                   └────────────────────── any error ──────────────────────────^
  *
  * The whole pipeline is the single branch of a Parallel state, which serves as a `try` block: one catcher covers
  * every present and future state.
@@ -33,6 +35,7 @@ import { acknowledge, acknowledgeWildcards } from '../acknowledge.ts';
 import { HandlerFunction } from '../handler-function.ts';
 import { RUN_TIMEOUT } from '../limits.ts';
 import type { MachineLambdas } from '../machine-lambdas.ts';
+import { REDRIVES } from './execution.ts';
 import { FailurePath } from './failure-path.ts';
 import type { JobStageDefaults } from './job-stage.ts';
 import { CurateStage } from './stages/curate.ts';
@@ -99,9 +102,13 @@ export class RunMachine extends Construct {
       comment: 'The whole pipeline, covered by one catcher',
       outputs: '{% $states.result[0] %}',
     }).branch(this.#pipeline(props));
-    attempt.addCatch(new FailurePath(this, 'Failure', { endRun: props.lambdas.endRun }), {
+    const failure = new FailurePath(this, 'Failure', {
+      endRun: props.lambdas.endRun,
+      redriven: attempt,
+    });
+    attempt.addCatch(failure, {
       errors: [Errors.ALL],
-      outputs: { error: '{% $states.errorOutput %}' },
+      outputs: { error: '{% $states.errorOutput %}', redrives: REDRIVES },
     });
     return Pass.jsonata(this, 'Remember the run', { assign: { runId: '{% $states.input.runId %}' } })
       .next(attempt)

@@ -14,6 +14,7 @@ import { pictureSeed, toChunks } from '../plan/chunks.ts';
 import { type Plan, transformOf } from '../plan/plan.ts';
 import { drawingTime } from '../plan/pricing.ts';
 import type { GenerationPlan } from '../plan/stage-plan.ts';
+import { artifactOf } from './artifacts.ts';
 import { fillPrompt, namesSubject, requireReadable, TOKEN_PLACE, unknownWords } from './generation-prompt.ts';
 import type { JobRecord } from './records.ts';
 import type { Drawing } from './requests.ts';
@@ -47,6 +48,8 @@ export interface Generation {
   readonly chunks: readonly Chunk[];
   /** The job whose adapter draws. */
   readonly adapterJob: string;
+  /** Where this adapter is. */
+  readonly adapterUri: string;
 }
 
 /** The same as given on the command line: values of any type until they are checked. */
@@ -106,14 +109,14 @@ function promptFaults(prompt: string): Fault[] {
 /**
  * Plans the pictures.
  *
- * @param adapterJob - the job that made the painter's adapter; see `adapterOf`
+ * @param adapter - the job that made the painter's adapter, and where it is; see `adapterOf`
  * @param vocabulary - all words that the models' domain knows. @default - there is no such list
  * @throws UsageInvalid, OverBudget
  */
 export function planGeneration(
   plan: Plan,
   asked: Asked,
-  adapterJob: string,
+  adapter: Adapter,
   vocabulary?: readonly string[] | null,
 ): Generation {
   checkAsked(asked);
@@ -135,7 +138,7 @@ export function planGeneration(
     prompt,
     seed: pictureSeed(seed, names.seeds.streams.proxies, index),
   }));
-  const id = sha256Hex(JSON.stringify([adapterJob, prompt, count, seed]), NAME_DIGITS);
+  const id = sha256Hex(JSON.stringify([adapter.job, prompt, count, seed]), NAME_DIGITS);
   return {
     id,
     asked,
@@ -143,7 +146,8 @@ export function planGeneration(
     seed,
     how,
     chunks: toChunks(how, [{ variant: 'tuned', pictures }]),
-    adapterJob,
+    adapterJob: adapter.job,
+    adapterUri: adapter.uri,
   };
 }
 
@@ -156,15 +160,23 @@ function overBudget(usd: number, maxUsd: number): ProxytuneError {
   });
 }
 
-/** The job whose adapter a painter draws with. @throws AdapterMissing when the run has not come so far */
+/** An adapter that a run has made. */
+export interface Adapter {
+  /** Name of the job that made it. */
+  readonly job: string;
+  readonly uri: string;
+}
+
+/** The adapter that a painter draws with. @throws AdapterMissing when the run has not come so far */
 export function adapterOf(
-  run: { readonly runId: string; readonly status: string },
-  jobs: readonly Pick<JobRecord, 'stage' | 'state' | 'jobName'>[],
+  run: { readonly runId: string; readonly status: string; readonly bucket: string },
+  jobs: readonly Pick<JobRecord, 'runId' | 'stage' | 'state' | 'jobName' | 'artifact'>[],
   of: Painter,
-): string {
+): Adapter {
   const made = (stage: string) => jobs.find((job) => job.stage === stage && job.state === 'SUCCEEDED');
   const job = made(of === 'teacher' ? 'teach' : 'learn');
-  if (job !== undefined) return job.jobName;
+  if (job !== undefined)
+    return { job: job.jobName, uri: `s3://${run.bucket}/${artifactOf(job, run.bucket)}` };
   const other =
     of === 'student' && made('teach') !== undefined ? '; or let the teacher draw: --of teacher' : '';
   throw new ProxytuneError('AdapterMissing', {

@@ -70,7 +70,21 @@ export interface Mail {
   readonly text: string;
 }
 
-export function failureMail(run: { runId: string; subject: string }, failure: RunError): Mail {
+/** The bill of a run until it failed. */
+export interface FailedBill {
+  readonly usd: number;
+  /** Jobs were stopped at the end, and SageMaker has not billed them yet. */
+  readonly open: boolean;
+}
+
+export function failureMail(
+  run: { runId: string; subject: string; bill: FailedBill },
+  failure: RunError,
+): Mail {
+  const { usd, open } = run.bill;
+  const yet = open
+    ? ', without the jobs that were stopped just now; the table has their part in a few minutes'
+    : '';
   return {
     subject: oneLine(`Proxytune: ${nameOf(run)} failed (${failure.error})`),
     text: [
@@ -80,6 +94,7 @@ export function failureMail(run: { runId: string; subject: string }, failure: Ru
       failure.message,
       '',
       'Nothing of it still runs. What was made so far is kept under its run in the bucket.',
+      `Compute: ${usd.toFixed(2)} USD at list prices${yet}.`,
     ].join('\n'),
   };
 }

@@ -16,7 +16,13 @@ export type Outcome =
       /** Since when a transform has been billed; nothing else limits its time. */
       readonly since?: Date;
     }
-  | { readonly over: true; readonly ok: true; readonly seconds: number }
+  | {
+      readonly over: true;
+      readonly ok: true;
+      readonly seconds: number;
+      /** Where SageMaker put what a training made. */
+      readonly artifact?: string;
+    }
   | {
       readonly over: true;
       readonly ok: false;
@@ -32,6 +38,7 @@ export interface JobDescription {
   readonly BillableTimeInSeconds?: number | undefined;
   readonly TrainingStartTime?: Date | undefined;
   readonly TrainingEndTime?: Date | undefined;
+  readonly ModelArtifacts?: { readonly S3ModelArtifacts?: string | undefined } | undefined;
   readonly TransformJobStatus?: string | undefined;
   readonly TransformStartTime?: Date | undefined;
   readonly TransformEndTime?: Date | undefined;
@@ -56,7 +63,8 @@ const KILLED = /exit ?code:? *(137|-9)(?!\d)/i;
 export function outcomeOf(job: JobDescription): Outcome {
   const status = job.TrainingJobStatus ?? job.TransformJobStatus ?? 'Unknown';
   const seconds = secondsOf(job);
-  if (status === 'Completed') return { over: true, ok: true, seconds };
+  const artifact = job.ModelArtifacts?.S3ModelArtifacts;
+  if (status === 'Completed') return { over: true, ok: true, seconds, ...(artifact && { artifact }) };
   if (status === 'Failed') return { over: true, ok: false, seconds, ...failure(job.FailureReason ?? '') };
   // Running out of time arrives as Stopped, not as Failed.
   if (status === 'Stopped' && /^Max(Runtime|WaitTime)Exceeded$/.test(job.SecondaryStatus ?? '')) {
@@ -159,7 +167,7 @@ function quotaRefusal(message: string): Refusal {
   };
 }
 
-/** What a refused Create call amounts to. */
+/** The meaning of a refused Create call. */
 export interface Refusal {
   readonly error: ErrorName;
   readonly message: string;

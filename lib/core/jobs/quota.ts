@@ -13,7 +13,7 @@ export interface QuotaRefusal {
 }
 
 /**
- * The sentence since 2018 or so, with its name in quotation marks, without one, or, before that, as
+ * The sentence since 2018 or so, with its name in quotes, without one, or, before that, as
  * `for training-job/ml.p2.xlarge`. What comes after it, the way to a higher quota, was reworded over the years.
  */
 const SENTENCE =
@@ -28,7 +28,7 @@ export function quotaIn(message: string): QuotaRefusal | undefined {
   return { name, limit: Number(limit), used: Number(used), asked: Number(asked), unit };
 }
 
-/** True when no end of another job makes room: the job alone asks for more than the quota is. */
+/** Checks whether the job alone asks for more than the quota is, so that the end of no other job helps. */
 export function neverSuffices({ limit, asked }: Pick<QuotaRefusal, 'limit' | 'asked'>): boolean {
   return asked > limit;
 }

@@ -14,8 +14,12 @@ export interface RunRecord {
   readonly bucket: string;
   readonly status: RunStatus;
   readonly startedAt: string;
-  /** When it last began: differs from `startedAt` once it was resumed. */
+  /** When it last began: differs from `startedAt` once it was resumed or redriven. */
   readonly begunAt: string;
+  /** Name of the execution that works on it, or did so last. @default - of a run that no execution began */
+  readonly execution?: string;
+  /** How often this execution had been redriven then. @default - 0 */
+  readonly redrives?: number;
   readonly endedAt?: string;
   readonly error?: string;
   readonly message?: string;
@@ -58,11 +62,23 @@ export interface JobRecord {
   readonly maxRuntimeSeconds: number;
   /** True once the state machine has the outcome. Only after a failure that it knows comes a next attempt. */
   readonly reported: boolean;
+  /** Billed seconds. @default - not known yet: it runs, or SageMaker is still stopping it */
   readonly seconds?: number;
   readonly usd?: number;
+  /** Where SageMaker put what a training made, in its own words: an archive, or a folder. */
+  readonly artifact?: string;
+  /** True once the model of a transform is deleted. */
+  readonly modelDeleted?: boolean;
   readonly error?: ErrorName;
   readonly message?: string;
 }
+
+/** True of a job that was ended before SageMaker had billed it: a stop takes up to two minutes. */
+export const isBillOpen = ({ state, seconds }: JobRecord): boolean =>
+  state === 'FAILED' && seconds === undefined;
+
+/** The bill of a job that never got an instance. */
+export const NO_BILL = { seconds: 0, usd: 0 } as const;
 
 export const runKey = (runId: string) => ({ pk: `run#${runId}`, sk: 'run' as const });
 

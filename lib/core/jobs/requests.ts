@@ -90,13 +90,13 @@ export function trainingJobRequest(plan: Plan, identity: JobIdentity, context: J
  * CreateTrainingJob for a stage that draws on managed spot. Its checkpoint folder is the prefix of the pictures: shards
  * go there as they are written, and what any attempt drew is there again when the job starts or goes on.
  *
- * @param adapterJob - the job whose adapter draws
+ * @param adapterFolder - prefix of the adapter that draws, an archive
  * @param instances - as `instancesFor` gives them for what is left to draw
  */
 export function spotDrawingRequest(
   plan: Plan,
   identity: JobIdentity,
-  context: JobContext & { adapterJob: string; instances: number },
+  context: JobContext & { adapterFolder: string; instances: number },
 ) {
   const { stage, role, ...how } = transformOf(plan, identity.stage);
   const { family, id: model } = plan.models[role];
@@ -116,7 +116,7 @@ export function spotDrawingRequest(
     },
     channels: {
       [channels.base]: keys.model(model),
-      [channels.adapter]: keys.artifacts(run, context.adapterJob),
+      [channels.adapter]: context.adapterFolder,
       [channels.chunks]: keys.chunks(run, stage),
     },
     checkpoints: keys.pictures(run, stage),

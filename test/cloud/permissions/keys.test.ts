@@ -8,6 +8,8 @@ afterAll(removeTemporary);
 
 const RUN = 'my-dog-0a1b2c3d';
 const JOB = 'proxytune-0000-my-dog-0a1b2c3d-evaluate-a1';
+/** As SageMaker names the one of a job that does not pack it. */
+const ARTIFACT_FOLDER = `${keys.jobs(RUN)}${JOB}/output/model/`;
 const CLASS = {
   model: 'sdxl',
   digest: '0a1b2c3d',
@@ -30,9 +32,9 @@ const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['start-job', 's3:GetObject', keys.modelManifest('sdxl')],
   ['start-job', 's3:PutObject', keys.manifest(RUN, JOB)],
   ['decide-round', 's3:GetObject', keys.plan(RUN)],
-  ['decide-round', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}curation.json`],
+  ['decide-round', 's3:GetObject', `${ARTIFACT_FOLDER}curation.json`],
   ['decide-round', 's3:PutObject', keys.curationFile(RUN)],
-  ['publish-run', 's3:GetObject', `${keys.artifactFolder(RUN, JOB)}index.html`],
+  ['publish-run', 's3:GetObject', `${ARTIFACT_FOLDER}index.html`],
   ['publish-run', 's3:GetObject', keys.plan(RUN)],
   ['publish-run', 's3:GetObject', keys.drawnClass(RUN)],
   ['publish-run', 's3:PutObject', keys.classArchive(keys.classImages(CLASS))],
@@ -51,7 +53,7 @@ test.each([
   ['start-job', keys.pictures(RUN, 'synthesize')],
   ['complete-job', keys.pictures(RUN, 'sample-student')],
   ['reconcile-job', keys.pictures(RUN, 'sample-teacher')],
-  ['publish-run', keys.artifactFolder(RUN, JOB)],
+  ['publish-run', ARTIFACT_FOLDER],
   ['publish-run', keys.drawnClass(RUN)],
   ['publish-run', keys.classImages(CLASS)],
   ['start-job', keys.classImages(CLASS)],
@@ -92,6 +94,6 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
 test('the job with network access writes models and has no access to any run', () => {
   expect(keyPatterns('import', 's3:PutObject')).toEqual(['imports/*', 'models/*']);
   const touched = grantsTo('import').flatMap(({ on }) => (on.startsWith('bucket/') ? [on.slice(7)] : []));
-  const keysOfOthers = [keys.photos('my-dog'), keys.references(RUN), keys.artifact(RUN, JOB), keys.plan(RUN)];
+  const keysOfOthers = [keys.photos('my-dog'), keys.references(RUN), ARTIFACT_FOLDER, keys.plan(RUN)];
   expect(keysOfOthers.filter((key) => touched.some((pattern) => matches(pattern, key)))).toEqual([]);
 });

@@ -21,6 +21,16 @@ beforeEach(() => bench.control('serve', {}));
 
 const DIVERGED = { Error: 'TrainingDiverged', Cause: 'The loss is NaN. What to do: lower learningRate.' };
 
+/** Calls as the state machine does. @returns what its execution then fails of */
+async function failing(input: EndRunInput): Promise<{ error: string; cause: string }> {
+  return handler(input).then(
+    () => {
+      throw new Error('the execution went on');
+    },
+    (thrown: Error) => ({ error: thrown.name, cause: thrown.message }),
+  );
+}
+
 /** Has a job hang until somebody stops it. */
 async function hang(runId: string, stage: JobStage): Promise<string> {
   bench.control(`proxytune-${runId}-${stage}-a1`, { hang: true });
@@ -47,7 +57,7 @@ test('what still runs is stopped, and the reason is recorded and sent, with a re
   const runId = await bench.plan('rex', { ...REQUEST, notify: 'owner@example.com' });
   await bench.finish(runId, 'teach');
   const running = [await hang(runId, 'synthesize'), await hang(runId, 'evaluate').catch(() => '')];
-  expect(await handler({ runId, error: DIVERGED })).toEqual({
+  expect(await failing({ runId, error: DIVERGED })).toEqual({
     error: 'TrainingDiverged',
     cause: DIVERGED.Cause,
   });
@@ -84,7 +94,7 @@ test('both jobs of a stage that samples are stopped', async () => {
   await bench.finish(runId, 'synthesize');
   await bench.finish(runId, 'learn');
   const running = [await hang(runId, 'sample-teacher'), await hang(runId, 'sample-student')];
-  await handler({ runId, error: DIVERGED });
+  await failing({ runId, error: DIVERGED });
   for (const job of running) {
     await bench.jobEnd(job);
     expect(await bench.jobStatus(job)).toBe('Stopped');
@@ -98,7 +108,7 @@ test('a cause in Lambda’s JSON is reported as its own message', async () => {
     errorMessage: 'Too expensive. What to do: save.',
     trace: [],
   });
-  const { cause } = await handler({ runId, error: { Error: 'OverBudget', Cause } });
+  const { cause } = await failing({ runId, error: { Error: 'OverBudget', Cause } });
   expect(cause).toBe('Too expensive. What to do: save.');
 });
 
@@ -110,7 +120,7 @@ test('a call that AWS refuses to a lambda is reported under a name of ours', asy
   );
   expect(name).toMatch(/^NoSuch/);
   const Cause = JSON.stringify({ errorType: name, errorMessage: message, trace: [] });
-  await handler({ runId: input.runId, error: { Error: name, Cause } });
+  await failing({ runId: input.runId, error: { Error: name, Cause } });
   expect(await readRun(bench.context, input.runId)).toMatchObject({
     status: 'FAILED',
     error: 'StepFailed',
@@ -120,7 +130,7 @@ test('a call that AWS refuses to a lambda is reported under a name of ours', asy
 
 test('the machine’s event after its own failure path sends nothing again', async () => {
   const runId = await bench.plan('caught');
-  const { error, cause } = await handler({ runId, error: DIVERGED });
+  const { error, cause } = await failing({ runId, error: DIVERGED });
   const before = await readRun(bench.context, runId);
   await handler(await event(runId, { status: 'FAILED', error, cause }));
   expect(await readRun(bench.context, runId)).toEqual(before);
@@ -131,8 +141,10 @@ test('a notice that could not be sent is sent by the next call', async () => {
   const runId = await bench.plan('mute');
   const topic = process.env.TOPIC_ARN;
   process.env.TOPIC_ARN = `${topic}-gone`;
-  await expect(handler({ runId, error: DIVERGED })).rejects.toMatchObject({
-    name: expect.stringContaining('NotFound'),
+  // The first error is not lost over this one.
+  expect(await failing({ runId, error: DIVERGED })).toEqual({
+    error: DIVERGED.Error,
+    cause: DIVERGED.Cause,
   });
   process.env.TOPIC_ARN = topic;
   expect(await readRun(bench.context, runId)).toMatchObject({
@@ -198,7 +210,7 @@ test('a failure that was never reported to the machine is history for a resumed 
   await bench.jobEnd(jobName);
   await completeJob(await bench.lastEvent(jobName));
   expect(await listJobs(bench.context, runId)).toMatchObject([{ state: 'FAILED', reported: false }]);
-  await handler({ runId, error: { Error: 'States.Timeout' } });
+  await failing({ runId, error: { Error: 'States.Timeout' } });
   expect(await listJobs(bench.context, runId)).toMatchObject([
     { state: 'FAILED', reported: true, error: 'OutOfMemory' },
   ]);
@@ -220,7 +232,7 @@ test('a run that is published stays so, whatever comes after', async () => {
 
 test('a run that failed before it was recorded still becomes a complete record, and is reported', async () => {
   const runId = 'ghost-0a1b2c3d';
-  await handler({ runId, error: { Error: 'Lambda.Unknown', Cause: 'out of memory' } });
+  await failing({ runId, error: { Error: 'Lambda.Unknown', Cause: 'out of memory' } });
   expect(await readRun(bench.context, runId)).toMatchObject({
     runId,
     subject: runId,

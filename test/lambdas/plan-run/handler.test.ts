@@ -206,7 +206,7 @@ describe('a model is checked before any GPU is paid for', () => {
   });
 });
 
-test('a file of any size under the name of a request is refused, and its author is told', async () => {
+test('a file of any size under the name of a request is refused, and its author is notified', async () => {
   const text = `{"notify": "author@example.com", "category": "${'d'.repeat(4_000_000)}"}`;
   const upload = await bench.upload('endless', text);
   await expect(handler(upload)).rejects.toMatchObject({

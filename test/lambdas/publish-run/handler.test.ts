@@ -183,7 +183,7 @@ test('a run that was not evaluated is not published', async () => {
 });
 
 test('metrics that do not fit their schema are not published', async () => {
-  const broken = keys.artifactFolder(runId, `proxytune-${runId}-evaluate-a1`);
+  const broken = `${keys.jobs(runId)}proxytune-${runId}-evaluate-a1/output/model/`;
   await bench.put(`${broken}metrics.json`, JSON.stringify({ ...METRICS, rows: [] }));
   const before = (await bench.get(keys.metrics(runId))).text;
   await expect(handler({ runId })).rejects.toMatchObject({ name: 'ZodError' });

@@ -7,6 +7,7 @@ import {
 import { handler as reconcileJob } from '../../../lambdas/reconcile-job/handler.ts';
 import { handler } from '../../../lambdas/start-job/handler.ts';
 import { sagemaker } from '../../../lib/aws/clients.ts';
+import { stopJob } from '../../../lib/aws/jobs.ts';
 import { listKeys } from '../../../lib/aws/s3.ts';
 import { finishJob, listJobs, putJob, readJob } from '../../../lib/aws/table.ts';
 import { keys } from '../../../lib/core/keys.ts';
@@ -86,6 +87,7 @@ test('a second call reuses the job and stores the new token', async () => {
 
 test('two calls at once create one job', async () => {
   const runId = await bench.plan('racing');
+  bench.control(`proxytune-${runId}-teach-a1`, { hang: true });
   const [a, b] = await Promise.all([start(runId, 'teach', 'a'), start(runId, 'teach', 'b')]);
   expect(a).toEqual(b);
   expect(await jobs(runId, 'teach')).toHaveLength(1);
@@ -231,7 +233,7 @@ describe('a stage that generates images', () => {
     const { jobName } = await start(runId, 'synthesize');
     const model = await sagemaker().send(new DescribeModelCommand({ ModelName: jobName }));
     expect(model.PrimaryContainer).toMatchObject({
-      ModelDataUrl: `s3://${BUCKET}/${keys.artifact(runId, `proxytune-${runId}-teach-a1`)}`,
+      ModelDataUrl: `s3://${BUCKET}/${keys.jobs(runId)}proxytune-${runId}-teach-a1/output/model.tar.gz`,
       Environment: { PROXYTUNE_ROLE: 'teacher', PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/sdxl-tiny/` },
     });
     const prefix = `s3://${BUCKET}/${keys.chunks(runId, 'synthesize')}`;
@@ -274,8 +276,8 @@ describe('a stage that generates images', () => {
       const { jobName } = await start(run, 'synthesize');
       expect(await bench.instancesOf(jobName)).toBe(3);
       await bench.jobEnd(jobName);
-      // A second call while the job was at work would only bring a new token.
-      await start(run, 'synthesize', 'token-2');
+      // A second call brings a new token, and changes nothing else.
+      await expect(start(run, 'synthesize', 'token-2')).rejects.toMatchObject({ name: 'JobOver' });
       expect(await jobs(run, 'synthesize')).toMatchObject([{ instances: 3, token: 'token-2' }]);
       await fail(run, 'synthesize', 1);
 
@@ -297,9 +299,11 @@ describe('a stage that generates images', () => {
   });
 
   test('reuses its model and its job', async () => {
+    bench.control('serve', { hang: true });
     const { jobName } = await start(runId, 'sample-teacher');
     expect(await start(runId, 'sample-teacher', 'token-2')).toEqual({ jobName });
     expect(await jobs(runId, 'sample-teacher')).toMatchObject([{ attempt: 1, chunks: 2, token: 'token-2' }]);
+    await stopJob(bench.context, { kind: 'transform', jobName });
     await bench.jobEnd(jobName);
   });
 });

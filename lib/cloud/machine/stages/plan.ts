@@ -7,7 +7,11 @@
  */
 import type { Construct } from 'constructs';
 import type { HandlerFunction } from '../../handler-function.ts';
+import { EXECUTION_IDENTITY } from '../execution.ts';
 import { LambdaStage } from '../lambda-stage.ts';
+
+/** Fields of the execution's input. */
+const FIELDS = ['runId', 'bucket', 'subject', 'key', 'version'];
 
 export class PlanStage extends LambdaStage {
   constructor(scope: Construct, id: string, { lambda }: { readonly lambda: HandlerFunction }) {
@@ -15,7 +19,10 @@ export class PlanStage extends LambdaStage {
       stage: 'plan',
       comment: 'Read the request and plan the run',
       lambda,
-      payload: '{% $states.input %}',
+      payload: {
+        ...Object.fromEntries(FIELDS.map((field) => [field, `{% $states.input.${field} %}`])),
+        execution: EXECUTION_IDENTITY,
+      },
       // The parts of the plan that later states need; rounds of proxies are counted from 1.
       assign: { curated: '{% $states.result.Payload.curated %}', round: 1 },
     });

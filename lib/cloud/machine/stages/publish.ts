@@ -7,6 +7,7 @@
  */
 import type { Construct } from 'constructs';
 import type { HandlerFunction } from '../../handler-function.ts';
+import { EXECUTION_IDENTITY } from '../execution.ts';
 import { LambdaStage } from '../lambda-stage.ts';
 
 export class PublishStage extends LambdaStage {
@@ -15,7 +16,7 @@ export class PublishStage extends LambdaStage {
       stage: 'publish',
       comment: 'Publish the report and notify the user',
       lambda,
-      payload: { runId: '{% $runId %}' },
+      payload: { runId: '{% $runId %}', execution: EXECUTION_IDENTITY },
     });
   }
 }

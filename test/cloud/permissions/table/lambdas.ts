@@ -23,18 +23,23 @@ const OWN_LOG = LAMBDA_NAMES.map(
 );
 
 const RECORDS: readonly Row[] = [
-  { who: 'plan-run', may: 'dynamodb:UpdateItem', on: 'table', why: 'creates the record of the run' },
+  {
+    who: 'plan-run',
+    may: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    on: 'table',
+    why: 'creates the record of the run, or opens it again when another execution does not work on it',
+  },
   {
     who: 'start-job',
-    may: ['dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
+    may: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
     on: 'table',
-    why: 'finds earlier attempts, and records the job and its task token before it creates the job',
+    why: 'opens the record of a redriven run again, finds earlier attempts, and records the job and its task token before it creates the job',
   },
   {
     who: 'complete-job',
-    may: ['dynamodb:GetItem', 'dynamodb:UpdateItem'],
+    may: ['dynamodb:GetItem', 'dynamodb:Query', 'dynamodb:UpdateItem'],
     on: 'table',
-    why: 'finds the task token of a job and records the outcome',
+    why: 'finds the task token of a job, records the outcome, and adds up what a run that is over cost',
   },
   {
     who: 'reconcile-job',
@@ -89,16 +94,22 @@ const SAGEMAKER: readonly Row[] = [
     why: 'gives jobs their role; no other role, and to no other service',
   },
   {
-    who: ['complete-job', 'reconcile-job'],
+    who: ['start-job', 'complete-job', 'reconcile-job'],
     may: 'sagemaker:DescribeTrainingJob',
     on: TRAINING_JOBS,
-    why: 'looks up the state of a job',
+    why: 'looks up the state of a job, and whether there is one to reuse',
   },
   {
-    who: ['complete-job', 'reconcile-job'],
+    who: ['start-job', 'complete-job', 'reconcile-job'],
     may: 'sagemaker:DescribeTransformJob',
     on: TRANSFORM_JOBS,
-    why: 'looks up the state of a job',
+    why: 'looks up the state of a job, and whether there is one to reuse',
+  },
+  {
+    who: 'start-job',
+    may: 'sagemaker:DescribeModel',
+    on: MODELS,
+    why: 'looks up whether there is a model to reuse, from an attempt that was refused',
   },
   {
     who: ['start-job', 'reconcile-job', 'end-run'],
@@ -113,7 +124,7 @@ const SAGEMAKER: readonly Row[] = [
     why: 'stops a job whose run has ended, or that is overdue',
   },
   {
-    who: ['start-job', 'complete-job', 'reconcile-job', 'end-run'],
+    who: ['start-job', 'complete-job', 'reconcile-job', 'end-run', 'publish-run'],
     may: 'sagemaker:DeleteModel',
     on: MODELS,
     why: 'deletes the model of a transform that is over',

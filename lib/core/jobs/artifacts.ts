@@ -1,0 +1,26 @@
+/** Where trainings put what they made: as SageMaker described it when they ended, never as a guess from their names. */
+import { keys } from '../keys.ts';
+import type { JobRecord } from './records.ts';
+
+type Training = Pick<JobRecord, 'runId' | 'jobName' | 'artifact'>;
+
+/**
+ * The key of what a training made: of an archive, or of a folder, which then ends in `/`.
+ * @throws Error when the record has none, or one that is not the run's own in this bucket
+ */
+export function artifactOf({ runId, jobName, artifact }: Training, bucket: string): string {
+  const root = `s3://${bucket}/`;
+  if (artifact === undefined) throw new Error(`the record of ${jobName} does not say where its artifact is`);
+  if (artifact.startsWith(root + keys.jobs(runId))) return artifact.slice(root.length);
+  throw new Error(`the artifact of ${jobName} is not below ${root}${keys.jobs(runId)}: ${artifact}`);
+}
+
+/** The folder that a training made, which is not packed. */
+export function artifactFolderOf(job: Training, bucket: string): string {
+  return artifactOf(job, bucket).replace(/\/?$/, '/');
+}
+
+/** The folder of the archive that a training made. */
+export function folderOfArchive(archive: string): string {
+  return archive.slice(0, archive.lastIndexOf('/') + 1);
+}
