@@ -50,7 +50,7 @@ async function findFunction(lambda: LambdaClient, part: string): Promise<string>
       what: 'The deployed stack does not have one of its functions',
       given: `no function ${part}`,
       remedy:
-        'remove emulator/state/cloudformation.json in the data folder and start again: the stack is deployed anew over the data that exists',
+        'remove emulator/state/cloudformation.json in the data folder and start again: the stack is deployed again over the data that exists',
     });
   }
   return name;

@@ -37,6 +37,6 @@ export function readAddress(dataDir: string): CloudAddress | undefined {
   requireOwnFormat(dataDir);
   return readRecord<CloudAddress>(file, schema, {
     what: 'The address of the running local cloud cannot be read',
-    remedy: `end that cloud (process ${owner}) with Ctrl-C and start it again, which writes the address anew`,
+    remedy: `end that cloud (process ${owner}) with Ctrl-C and start it again, which writes the address again`,
   });
 }

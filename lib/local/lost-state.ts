@@ -1,4 +1,4 @@
-/** What a person is told when a data folder had lost some of its state and the stack was completed again. */
+/** The message about a data folder that had lost some of its state, after the stack was completed again. */
 import type { Recreated } from './deploy/stack.ts';
 
 /** By resource type, what was in it and cannot be created again. */

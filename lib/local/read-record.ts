@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { ProxytuneError } from '../core/errors.ts';
 
 export interface RecordKind {
-  /** What cannot be done if the record is wrong. */
+  /** The failure if the record is wrong. */
   readonly what: string;
   readonly remedy: string;
 }

@@ -2,9 +2,9 @@
  * A lock that ends with its process and is taken over atomically. Plain JavaScript without packages, because the
  * set-up uses it before there are any. Node has no lock of the operating system.
  *
- * The lock is a folder of numbered files. Each names a process and when that process started; the highest number
- * counts. To take a lock over, a process creates the next number, which only one can do. The highest number is never
- * deleted, only emptied, so that nobody can create a number again that somebody else has just had.
+ * The lock is a folder of files whose names are numbers. Each contains the id of a process and when it started; the
+ * highest number counts. To take a lock over, a process creates the next number, which only one can do. The highest
+ * number is never deleted, only emptied, so that nobody can create a number again that somebody else has just had.
  */
 import { spawnSync } from 'node:child_process';
 import {

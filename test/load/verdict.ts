@@ -1,4 +1,4 @@
-/** What became of the uploads of a load test. */
+/** The fate of the uploads of a load test. */
 
 /** One execution of the state machine. */
 export interface Started {

@@ -6,7 +6,7 @@ test.each([
   ['two cores', 2, 8 * GB, 2],
   ['one core', 1, 8 * GB, 2],
   ['many cores', 64, 256 * GB, 4],
-  ['many cores with little memory', 16, 6 * GB, 2],
+  ['many cores with little memory', 16, 4 * GB, 2],
   ['three cores and enough memory', 3, 16 * GB, 3],
 ])('places of a machine with %s', (_, cores, memory, places) => {
   expect(lambdaPlaces(cores, memory)).toBe(places);

@@ -36,7 +36,7 @@ class Taker {
   }
 }
 
-/** What a process that was killed, or an earlier version, may have left. */
+/** Leftovers of a process that was killed, or of an earlier version. */
 const LEFT: readonly ((lock: string) => void)[] = [
   () => {},
   (lock) => writeFileSync(lock, '999999999 1'),
@@ -68,12 +68,12 @@ test('exactly one of six processes gets a free or stale lock, in every trial', a
         const time = Date.now() + 15;
         for (const taker of takers) taker.tell(`${lock} ${time}`);
         const answers = await Promise.all(takers.map((taker) => taker.heard()));
-        expect({ trial, round, held: answers.filter((answer) => answer === 'held').length }).toEqual({
+        expect({ trial, round, taken: answers.filter((answer) => answer === 'taken').length }).toEqual({
           trial,
           round,
-          held: 1,
+          taken: 1,
         });
-        expect(lockOwner(lock)).toBe(takers[answers.indexOf('held')]?.process.pid);
+        expect(lockOwner(lock)).toBe(takers[answers.indexOf('taken')]?.process.pid);
         expect(tryLock(lock)).toBeUndefined();
         for (const taker of takers) taker.tell('release');
         for (const taker of takers) expect(await taker.heard()).toBe('released');
@@ -97,7 +97,7 @@ test('takers that keep releasing it never hold it together', async () => {
         await taker.heard();
         while (turns < 150) {
           taker.tell(`${lock} 0`);
-          if ((await taker.heard()) !== 'held') continue;
+          if ((await taker.heard()) !== 'taken') continue;
           turns += 1;
           holders += 1;
           // Long enough for another one to report that it holds it too.
@@ -119,7 +119,7 @@ test('the lock of a process ends when it is killed', async () => {
   const taker = new Taker();
   await taker.heard();
   taker.tell(`${lock} 0`);
-  expect(await taker.heard()).toBe('held');
+  expect(await taker.heard()).toBe('taken');
   expect(tryLock(lock)).toBeUndefined();
   const ended = new Promise((done) => taker.process.once('exit', done));
   taker.end();

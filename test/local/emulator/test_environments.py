@@ -79,7 +79,7 @@ def test_synchronous_invocations_wait_for_each_other(results):
     assert most_at_once([result["body"] for result in results]) == 2
 
 
-def test_the_idlest_environments_end_when_others_need_room(monkeypatch):
+def test_the_idlest_environments_end_when_there_are_too_many(monkeypatch):
     monkeypatch.setattr(environments, "IDLE_ENVIRONMENTS", -1)  # Three environments in all.
     for name in ("first", "second", "third", "first", "fourth"):
         arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"

@@ -7,7 +7,7 @@ finds no environment stays in the queue for up to six hours.
 
 Here each kind of invocation has places of its own: synchronous ones, of which our Step Functions service
 sends no more than there are places, never wait behind a queue of events. Environments that a burst
-leaves idle are ended when others need room.
+leaves idle are ended when others need their memory.
 """
 
 from __future__ import annotations
