@@ -1,4 +1,4 @@
-/** Custom resources of CloudFormation: work at deployment, whose end CloudFormation is told by a request to a URL. */
+/** Custom resources of CloudFormation: work at deployment, whose outcome is reported to CloudFormation by a request to a URL. */
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
 
 /** CloudFormation refuses an answer over 4,096 bytes. */

@@ -1,4 +1,4 @@
-/** What a bucket and a table must have to be used by a deployment that has not created them. */
+/** Requirements for a bucket and a table that a deployment uses without having created them. */
 import { DescribeTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import {
   GetBucketEncryptionCommand,

@@ -1,4 +1,4 @@
-/** What every grant method goes through. */
+/** The one way in which owners of resources grant permissions. */
 
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';

@@ -1,4 +1,4 @@
-/** What a `*` in the keys of several permissions stands for. */
+/** Meanings of the `*` in the keys of several permissions. */
 export const OF_EVERY_RUN = 'The `*` is the name of the run or subject, which is not known at deployment.';
 export const FILES_OF_A_RUN =
   'A run writes many files below this folder; the `*` are the names of the run and the file.';

@@ -87,6 +87,16 @@ test('the data has a stack of its own, which the other one refers to without imp
   expect(artifacts.Proxytune.dependencies).toContain('Proxytune-Data');
 });
 
+test('the same settings give the same templates, byte for byte', () => {
+  const settings = { bucketName: 'left-behind', jobLogRetentionDays: '30' };
+  const [first, second] = [synthesize(settings), synthesize(settings)].map(({ outdir }) =>
+    ['Proxytune-Data', 'Proxytune'].map((stack) =>
+      readFileSync(join(outdir, `${stack}.template.json`), 'utf8'),
+    ),
+  );
+  expect(second).toEqual(first);
+});
+
 test('the bucket is versioned, encrypted, private, TLS-only and sends events to EventBridge', () => {
   expect(theOnly(account, 'AWS::S3::Bucket').Properties).toMatchObject({
     VersioningConfiguration: { Status: 'Enabled' },
