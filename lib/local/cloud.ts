@@ -3,6 +3,7 @@
  * into them. Results of runs persist in the data folder; the services end with this process.
  */
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -21,11 +22,16 @@ import { clearAwsSettings } from './aws-settings.ts';
 import { emptyTemporaryFolder, openDataFolder, temporaryFolder } from './data-folder.ts';
 import { deployStacks } from './deploy/deploy.ts';
 import { registerImage } from './deploy/image.ts';
+import { logicalIds } from './deploy/logical-ids.ts';
 import { choosePort, startEmulator } from './emulator/start.ts';
+import { EmulatorAuthorizer } from './iam/authorizer.ts';
+import { RoleClients } from './iam/role-clients.ts';
+import { finishTrace, rawTrace } from './iam/trace-file.ts';
 import { lambdaPlaces } from './lambda-places.ts';
 import { withLinkedListings } from './linked-models.ts';
 import { describeLoss } from './lost-state.ts';
 import { type Faults, startSageMakerService } from './sagemaker/index.ts';
+import { STATES } from './states/api/permissions.ts';
 import { invokeThrough } from './states/lambda.ts';
 import { startStatesService } from './states/service.ts';
 
@@ -45,6 +51,11 @@ export interface LocalCloudOptions {
   readonly heartbeatSeconds?: number;
   /** Longest wait before a stage is retried. @default - 5, because nothing here recovers by waiting */
   readonly retrySeconds?: number;
+  /**
+   * A file that gets the trace of authorization when the cloud is closed: every call that IAM judged.
+   * @default - no trace
+   */
+  readonly trace?: string;
   /** Aborts the start between two of its steps. @default - it cannot be aborted */
   readonly signal?: AbortSignal;
   /** Called with each line of the log. @default - writes the file `cloud.log` in the data folder */
@@ -101,12 +112,17 @@ async function start(
     region: REGION,
     credentials: { accessKeyId: 'local', secretAccessKey: 'local' },
   };
+  // Only the services that this process starts may ask the emulator who may do what.
+  const secret = randomBytes(32).toString('hex');
+  const authorizer = new EmulatorAuthorizer(access.endpoint, secret);
+  closers.push(async () => authorizer.close());
   const events = new EventBridgeClient(access);
   // Both services may have events of an earlier process (interrupted jobs and runs) before the event bus is ready.
   const bus = Promise.withResolvers<void>();
   const sagemaker = await startSageMakerService({
     dataDir: folder('sagemaker'),
     s3: access,
+    authorizer,
     putEvent: async (event) => {
       await bus.promise;
       await putEvent(events, event);
@@ -121,13 +137,18 @@ async function start(
   closers.push(async () => s3.destroy());
   /** Known once the stack is deployed. */
   let models: BucketContext | undefined;
+  const invokers = new RoleClients(authorizer, 'StepFunctions', (credentials) => {
+    // Longer than Lambda's maximum of fifteen minutes, so that the emulator's own timeout comes first.
+    const requestHandler = { requestTimeout: 930_000 };
+    return new LambdaClient({ ...access, credentials, maxAttempts: 1, requestHandler });
+  });
   const states = await startStatesService({
     dataDir: folder('states'),
     maxConcurrentLambdas: lambdaPlaces(),
+    authorizer,
     invokeLambda: withLinkedListings(
-      invokeThrough(
-        // Longer than Lambda's maximum of fifteen minutes, so that the emulator's own timeout comes first.
-        new LambdaClient({ ...access, maxAttempts: 1, requestHandler: { requestTimeout: 930_000 } }),
+      invokeThrough(({ roleArn, stateMachineArn }) =>
+        invokers.of({ service: STATES, role: roleArn, source: stateMachineArn }),
       ),
       () => models,
     ),
@@ -155,6 +176,8 @@ async function start(
     port,
     python: PYTHON,
     env: serviceEndpoints,
+    secret,
+    ...(options.trace === undefined ? {} : { trace: rawTrace(options.trace) }),
     log,
   });
   // Started last and closed last, before the folder: ending jobs still save their checkpoints to its bucket.
@@ -172,6 +195,12 @@ async function start(
   await registerJobImage(access, outputs.ImageUri ?? '');
   const loss = describeLoss(recreated);
   if (loss !== undefined) log(loss);
+  const { trace } = options;
+  if (trace !== undefined) {
+    const ids = await logicalIds(access, Object.keys(changes));
+    // Closed after the emulator, which writes until it ends.
+    closers.splice(2, 0, async () => finishTrace(trace, ids));
+  }
   for (const run of await endAbandonedRuns(access, outputs.TableName ?? ''))
     log(`run ${run} was interrupted`);
   bus.resolve();

@@ -13,6 +13,7 @@ import sharp from 'sharp';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { modelManifest } from '../../lib/core/models/manifest.ts';
+import { receivesFrom } from '../local/emulator/helpers.ts';
 import { endAll } from './commands.ts';
 import { expectSurvivesFaults } from './faults.ts';
 import { expectGenerated, expectStopped, expectUnknown } from './generate.ts';
@@ -234,7 +235,9 @@ const sqs = (): SQSClient =>
 
 /** Creates a queue that receives the topic's messages. */
 async function mailbox(): Promise<string> {
-  const { QueueUrl = '' } = await sqs().send(new CreateQueueCommand({ QueueName: 'mailbox' }));
+  const { QueueUrl = '' } = await sqs().send(
+    new CreateQueueCommand({ QueueName: 'mailbox', Attributes: receivesFrom('sns.amazonaws.com') }),
+  );
   const { Attributes } = await sqs().send(
     new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] }),
   );

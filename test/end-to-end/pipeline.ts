@@ -61,7 +61,13 @@ interface ClientConfig {
 /** @param heartbeatSeconds - time without a heartbeat after which a job is looked up */
 export async function openCloud(heartbeatSeconds: number): Promise<TestCloud> {
   const dataDir = mkdtempSync(join(tmpdir(), 'proxytune-cloud-'));
-  const local = await startLocalCloud({ dataDir, heartbeatSeconds, retrySeconds: 1 });
+  const trace = process.env.PROXYTUNE_TRACE_FILE;
+  const local = await startLocalCloud({
+    dataDir,
+    heartbeatSeconds,
+    retrySeconds: 1,
+    ...(trace === undefined ? {} : { trace }),
+  });
   await ensureModels(local);
   const config = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
   const at = (name: string) => ({ ...config, endpoint: local.environment[name] ?? '' });

@@ -41,7 +41,7 @@ import {
   type SageMakerServiceOptions,
   startSageMakerService,
 } from '../../lib/local/sagemaker/index.ts';
-import { awsJson, eventually, NODE, PYTHON } from '../local/emulator/helpers.ts';
+import { awsJson, eventually, NODE, PYTHON, receivesFrom } from '../local/emulator/helpers.ts';
 import { Harness, machine, ROLE, WAIT_FOR_TOKEN } from '../local/states/harness.ts';
 import { Gate } from './gate.ts';
 
@@ -358,6 +358,7 @@ export class Bench {
     process.env.TOPIC_ARN = TopicArn;
     const { QueueUrl } = await awsJson<{ QueueUrl: string }>(this.endpoint, 'AmazonSQS.CreateQueue', {
       QueueName: QUEUE,
+      Attributes: receivesFrom('sns.amazonaws.com'),
     });
     this.#queueUrl = QueueUrl;
     const Endpoint = `arn:aws:sqs:${ACCESS.region}:000000000000:${QUEUE}`;

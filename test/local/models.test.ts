@@ -157,7 +157,9 @@ test('a linked model is checked on the disk whenever a run is planned, and at no
     () => context,
   );
   const call = async (functionName: string) => {
-    const { payload } = await invoke({ functionName, payload: '{}', signal: new AbortController().signal });
+    const as = { roleArn: 'role', stateMachineArn: 'machine' };
+    const { signal } = new AbortController();
+    const { payload } = await invoke({ functionName, payload: '{}', signal, ...as });
     return JSON.parse(payload);
   };
   expect(await call('Proxytune-MachineLambdasStartJob0-1')).toBe('ModelChanged');

@@ -30,6 +30,10 @@ export interface EmulatorOptions {
   readonly lambdaPlaces?: number;
   /** The Node that runs functions. @default - the Node that runs this */
   readonly node?: string;
+  /** The secret with which our services ask it who may do what. @default - it answers nobody */
+  readonly secret?: string;
+  /** A file that gets a line for each call that is judged, in the form of `lib/local/iam/trace.ts`. @default - no trace */
+  readonly trace?: string;
   /** Called with a line when the emulator starts or ends. @default - silent */
   readonly log?: (line: string) => void;
 }
@@ -142,6 +146,10 @@ function environment(dataDir: string, port: number, options: EmulatorOptions): N
     AWS_REGION: 'us-east-1',
     AWS_DEFAULT_REGION: 'us-east-1',
     ...NO_AWS_FILES,
+    // Every request is judged by the policies of whoever makes it.
+    AUTH: 'true',
+    ...(options.secret === undefined ? {} : { PROXYTUNE_SECRET: options.secret }),
+    ...(options.trace === undefined ? {} : { PROXYTUNE_TRACE: resolve(options.trace) }),
     PROXYTUNE_NODE: options.node ?? process.execPath,
     ...options.env,
   };

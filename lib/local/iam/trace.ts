@@ -106,7 +106,7 @@ function nameReplacer(logicalIds: LogicalIds): (text: string) => string {
     const own = rest.startsWith('arn:') ? rest.split(':', 5).join(':').length : 0;
     const folded = rest.slice(own).replace(UUID, '0').replace(DIGEST, '0').replace(NUMBER, '0');
     return (rest.slice(0, own) + folded).replaceAll(
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: no name contains NUL, so it marks placeholders
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: no name contains NUL, so it stands for placeholders
       /\u0000([\ue000-\uf8ff])/g,
       (_, mark: string) => found[mark.charCodeAt(0) - 0xe000] ?? '',
     );

@@ -4,20 +4,23 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { QUOTAS_TARGET, runQuotasOperation } from '../service-quotas/operations.ts';
+import type { Authorizer } from '../iam/authorizer.ts';
+import { QUOTAS_TARGET, quotaNeeds, runQuotasOperation } from '../service-quotas/operations.ts';
 import { Quotas } from '../service-quotas/quotas.ts';
 import { Slots } from '../slots.ts';
+import { RoleAccess } from './access/role-access.ts';
 import { Watchdog } from './container/watchdog.ts';
 import { ServiceError } from './errors.ts';
 import { type EventPredicate, Events, eventBridgeSender, type PutEvent } from './events.ts';
 import { applyFaults, createFaults, type Faults, type FaultsRequest } from './faults.ts';
 import { apiModel, shapeNamed } from './model/shapes.ts';
 import { operations } from './operations/index.ts';
-import { runOperation, type ServiceContext } from './operations/service-context.ts';
+import { runOperation } from './operations/run-operation.ts';
+import type { ServiceContext } from './operations/service-context.ts';
 import { type Handler, serveJson } from './protocol.ts';
 import { failOrphans } from './recovery.ts';
 import { openState } from './state/store.ts';
-import { Objects, type S3Access } from './transfer/objects.ts';
+import type { S3Access } from './transfer/objects.ts';
 
 export type { PutEvent, SageMakerEvent } from './events.ts';
 export type { Faults, FaultsRequest } from './faults.ts';
@@ -28,6 +31,8 @@ export interface SageMakerServiceOptions {
   readonly dataDir: string;
   /** The S3 that jobs read and write; its region is the service's. */
   readonly s3: S3Access;
+  /** Decides who may do what; jobs then act with keys of their roles. @default - everybody may do everything */
+  readonly authorizer?: Authorizer;
   /** @default - none, or `eventsEndpoint` if set */
   readonly putEvent?: PutEvent;
   /** EventBridge to send state changes to; it must accept the source aws.sagemaker. @default - no events */
@@ -78,16 +83,18 @@ export async function startSageMakerService(options: SageMakerServiceOptions): P
   if (options.faults?.duplicateEvents !== undefined) faults.duplicateEvents(options.faults.duplicateEvents);
   failOrphans(context);
   const calls = new Calls();
-  const sageMaker: Handler = async (name, request) => {
+  const sageMaker: Handler = async (name, request, signed) => {
     if (name === 'Faults') return applyFaults(faults, request as FaultsRequest);
     const operation = operations[name];
     if (!operation)
       throw new ServiceError('UnknownOperationException', `Operation ${name} is not supported here.`);
-    return calls.run(() => runOperation(name, operation, context, request));
+    return calls.run(() => runOperation(name, operation, context, { request, signed }));
   };
   const account = { region: context.s3.region, accountId: context.accountId };
-  const serviceQuotas: Handler = async (name, request) =>
-    runQuotasOperation(context.quotas, account, name, request as object);
+  const serviceQuotas: Handler = async (name, request, signed) => {
+    await context.roles.request(signed, quotaNeeds(account, name, request as object));
+    return runQuotasOperation(context.quotas, account, name, request as object);
+  };
   const { server, endpoint } = await serveJson({
     [apiModel.targetPrefix]: sageMaker,
     [QUOTAS_TARGET]: serviceQuotas,
@@ -98,7 +105,7 @@ export async function startSageMakerService(options: SageMakerServiceOptions): P
     server.closeAllConnections();
     await Promise.all([...trainingRuns.values(), ...transformRuns.values()].map((run) => run.close()));
     await Promise.all([closed, events.settled(), context.watchdog.close()]);
-    context.objects.close();
+    context.roles.close();
   };
   let closing: Promise<void> | undefined;
   return {
@@ -124,10 +131,12 @@ async function openContext(options: SageMakerServiceOptions): Promise<ServiceCon
   const put =
     options.putEvent ??
     (options.eventsEndpoint ? eventBridgeSender(options.eventsEndpoint, options.s3) : undefined);
+  const roles = new RoleAccess(options.s3, options.authorizer);
   return {
     dataDir,
-    s3: options.s3,
-    objects: new Objects(options.s3),
+    roles,
+    ...roles.service,
+    serviceObjects: roles.service.objects,
     state: openState(dataDir),
     events: new Events(put, log),
     slots: new Slots(options.maxConcurrentJobs ?? 2),

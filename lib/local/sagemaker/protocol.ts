@@ -1,13 +1,18 @@
 /** The AWS JSON 1.1 protocol over node:http. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { headersOf, type SignedRequest } from '../iam/authorizer.ts';
 import { ServiceError } from './errors.ts';
 import { apiModel } from './model/shapes.ts';
 
 /** Larger than any request that the API model allows. */
 const LARGEST_BODY = 4 * 1024 * 1024;
 
-export type Handler = (operation: string, request: unknown) => Promise<Record<string, unknown>>;
+export type Handler = (
+  operation: string,
+  request: unknown,
+  signed: SignedRequest,
+) => Promise<Record<string, unknown>>;
 
 /** A handler for each service, by the prefix of X-Amz-Target. */
 export type Handlers = Readonly<Record<string, Handler>>;
@@ -31,7 +36,13 @@ async function respond(
 ): Promise<void> {
   try {
     const { handler, operation } = callOf(request, handlers);
-    const result = await handler(operation, parse(await readBody(request)));
+    const body = await readBody(request);
+    const result = await handler(operation, parse(body.toString('utf8')), {
+      method: request.method ?? '',
+      path: request.url ?? '/',
+      headers: headersOf(request.headers),
+      body,
+    });
     send(response, 200, result);
   } catch (error) {
     const known = error instanceof ServiceError ? error : internal(error);
@@ -49,7 +60,7 @@ function callOf(request: IncomingMessage, handlers: Handlers): { handler: Handle
   );
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
+async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -58,7 +69,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
       throw new ServiceError('RequestEntityTooLarge', 'The request is too large.', 413);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function parse(body: string): unknown {

@@ -1,4 +1,5 @@
 /** The operations of Service Quotas that read SageMaker's quotas. Values are changed by the one who starts the cloud. */
+import type { Needs } from '../iam/authorizer.ts';
 import { ServiceError } from '../sagemaker/errors.ts';
 import type { Quota, Quotas } from './quotas.ts';
 
@@ -30,6 +31,19 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   ListServiceQuotas: ['ServiceCode', 'QuotaCode', 'MaxResults', 'NextToken'],
   ListAWSDefaultServiceQuotas: ['ServiceCode', 'MaxResults', 'NextToken'],
 };
+
+/** What an operation requires: only the one that reads a quota of the account names a resource. */
+export function quotaNeeds(
+  { region, accountId }: Account,
+  operation: string,
+  { ServiceCode, QuotaCode }: Request,
+): Needs {
+  const resource =
+    operation === 'GetServiceQuota'
+      ? `arn:aws:servicequotas:${region}:${accountId}:${ServiceCode}/${QuotaCode}`
+      : '*';
+  return { calls: [{ action: `servicequotas:${operation}`, resource }] };
+}
 
 /**
  * Runs an operation.

@@ -174,6 +174,8 @@ export class Execution {
     return {
       ...this.#host,
       executionArn,
+      roleArn: machine.roleArn,
+      stateMachineArn: machine.stateMachineArn,
       checkpoint: () => this.#checkpoint(),
       context: {
         Execution: {

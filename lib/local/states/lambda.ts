@@ -10,6 +10,9 @@ export interface LambdaRequest {
   readonly payload: string;
   /** Aborted when the service closes; the function of a state that timed out keeps running, as in AWS. */
   readonly signal: AbortSignal;
+  /** The role of the state machine, as which the function is invoked. */
+  readonly roleArn: string;
+  readonly stateMachineArn: string;
 }
 
 /** The response of the Invoke API. */
@@ -27,10 +30,17 @@ export interface LambdaReply {
  */
 export type InvokeLambda = (request: LambdaRequest) => Promise<LambdaReply>;
 
-/** Invokes functions through a Lambda API, such as the emulator's. */
-export function invokeThrough(client: LambdaClient): InvokeLambda {
-  return async ({ functionName, payload, signal }) => {
-    const reply = await client.send(new InvokeCommand({ FunctionName: functionName, Payload: payload }), {
+/**
+ * Invokes functions through a Lambda API, such as the emulator's.
+ * @param client - one for all machines, or a function that returns the one with the keys of a machine's role
+ */
+export function invokeThrough(
+  client: LambdaClient | ((request: LambdaRequest) => Promise<LambdaClient>),
+): InvokeLambda {
+  return async (request) => {
+    const { functionName, payload, signal } = request;
+    const as = typeof client === 'function' ? await client(request) : client;
+    const reply = await as.send(new InvokeCommand({ FunctionName: functionName, Payload: payload }), {
       abortSignal: signal,
     });
     return {
@@ -65,11 +75,13 @@ export function returnedValue(reply: LambdaReply): Json {
 
 /**
  * Names a failed invocation like Step Functions: `Lambda.` and the exception of the Lambda API, or
- * Lambda.SdkClientException without a response.
+ * Lambda.SdkClientException without a response. A missing permission is none of the API's exceptions.
  */
 export function invocationError(error: unknown): StateError {
   if (error instanceof StateError) return error;
   const { name, message, $fault: fault } = error as { name?: string; message?: string; $fault?: string };
   const responded = fault !== undefined && name !== undefined;
+  if (name === 'AccessDeniedException' || name === 'AccessDenied')
+    return new StateError('Lambda.AWSLambdaException', message);
   return new StateError(responded ? `Lambda.${name}` : 'Lambda.SdkClientException', message ?? String(error));
 }

@@ -1,3 +1,5 @@
+import type { Authorizer } from '../iam/authorizer.ts';
+import { createGuard } from './api/guard.ts';
 import { createApi } from './api/operations.ts';
 import { serve } from './api/server.ts';
 import { Registry, type RegistryOptions } from './registry.ts';
@@ -9,6 +11,11 @@ export interface StatesServiceOptions extends RegistryOptions {
    * @default - a free port
    */
   readonly port?: number;
+  /**
+   * Decides who may do what.
+   * @default - everybody may do everything
+   */
+  readonly authorizer?: Authorizer;
 }
 
 /** A running service. */
@@ -27,7 +34,12 @@ export interface StatesServiceHandle {
 export async function startStatesService(options: StatesServiceOptions): Promise<StatesServiceHandle> {
   const registry = new Registry(options);
   const log = options.log ?? (() => {});
-  const server = await serve(createApi(registry), options.port ?? 0, log);
+  const server = await serve(
+    createApi(registry),
+    createGuard(registry, options.authorizer),
+    options.port ?? 0,
+    log,
+  );
   return {
     endpoint: server.endpoint,
     async close() {

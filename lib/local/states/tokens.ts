@@ -45,7 +45,7 @@ export class TaskTokens {
   find(token: string): WaitingTask {
     const task = this.#waiting.get(token);
     if (task) return task;
-    const executionArn = readToken(token);
+    const executionArn = executionOfToken(token);
     if (executionArn === undefined)
       throw new ApiError('InvalidToken', 'Invalid Token: this is not a task token');
     if (!this.#executionExists(executionArn))
@@ -57,7 +57,8 @@ export class TaskTokens {
   }
 }
 
-function readToken(token: string): string | undefined {
+/** The execution's ARN in a token; undefined if it is not a token. */
+export function executionOfToken(token: string): string | undefined {
   const parts = parseJson(Buffer.from(token, 'base64url').toString('utf8'));
   const valid = Array.isArray(parts) && parts.length === 2 && parts.every((part) => typeof part === 'string');
   return valid ? (parts[0] as string) : undefined;

@@ -42,11 +42,71 @@ export function alive(pid: number): boolean {
   }
 }
 
+/** Services by the prefixes of their targets. */
+const SERVICES: Readonly<Record<string, string>> = {
+  AmazonSQS: 'sqs',
+  Logs_20140328: 'logs',
+  secretsmanager: 'secretsmanager',
+};
+
+/** The account's own key, whose signature is not checked. */
+function authorization(service: string): string {
+  const scope = `local/20260101/us-east-1/${service}/aws4_request`;
+  return `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0`;
+}
+
+export const roleArn = (name: string): string => `arn:aws:iam::000000000000:role/${name}`;
+
+/** Attributes of a queue to which a service may send. */
+export function receivesFrom(service: string): { Policy: string } {
+  const statement = {
+    Effect: 'Allow',
+    Principal: { Service: service },
+    Action: 'sqs:SendMessage',
+    Resource: '*',
+  };
+  return { Policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }) };
+}
+
+/** Creates a role that a service trusts, with one inline policy. @param statements - @default - no permissions */
+export async function createRole(
+  endpoint: string,
+  name: string,
+  trust: object,
+  statements: readonly object[] = [],
+): Promise<string> {
+  const document = (Statement: readonly object[]) => JSON.stringify({ Version: '2012-10-17', Statement });
+  const AssumeRolePolicyDocument = document([{ Effect: 'Allow', Action: 'sts:AssumeRole', ...trust }]);
+  await iam(endpoint, { Action: 'CreateRole', RoleName: name, AssumeRolePolicyDocument });
+  if (statements.length > 0) {
+    const policy = { PolicyName: 'inline', PolicyDocument: document(statements) };
+    await iam(endpoint, { Action: 'PutRolePolicy', RoleName: name, ...policy });
+  }
+  return roleArn(name);
+}
+
+/** Calls IAM in the query protocol, because its client is not installed. */
+async function iam(endpoint: string, parameters: Record<string, string>): Promise<void> {
+  const response = await fetch(endpoint, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      authorization: authorization('iam'),
+    },
+    body: new URLSearchParams({ Version: '2010-05-08', ...parameters }),
+  });
+  if (!response.ok) throw new Error(`${parameters.Action}: ${response.status} ${await response.text()}`);
+}
+
 /** Calls a service in the AWS JSON protocol, for the few whose client is not installed. */
 export async function awsJson<T>(endpoint: string, target: string, body: object): Promise<T> {
   const response = await fetch(endpoint, {
     method: 'POST',
-    headers: { 'x-amz-target': target, 'content-type': 'application/x-amz-json-1.0' },
+    headers: {
+      'x-amz-target': target,
+      'content-type': 'application/x-amz-json-1.0',
+      authorization: authorization(SERVICES[target.split('.')[0] ?? ''] ?? ''),
+    },
     body: JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${target}: ${response.status} ${await response.text()}`);

@@ -30,6 +30,7 @@ import { choosePort, type Emulator, startEmulator } from '../../../lib/local/emu
 import {
   alive,
   clientConfig,
+  createRole,
   emulatorOptions,
   eventually,
   NODE,
@@ -71,12 +72,13 @@ async function furnish(endpoint: string): Promise<string | undefined> {
   const source = `exports.handler = async ({ wait }) => { if (wait) await new Promise(() => {}); return process.pid; };
     setInterval(() => {}, 1000);`;
   writeFileSync(join(code, 'index.js'), source);
+  const role = await createRole(endpoint, 'any', { Principal: { Service: 'lambda.amazonaws.com' } });
   await lambda.send(
     new CreateFunctionCommand({
       FunctionName: 'pid',
       Runtime: 'nodejs22.x',
       Handler: 'index.handler',
-      Role: 'arn:aws:iam::000000000000:role/any',
+      Role: role,
       Timeout: 60,
       Code: { ZipFile: await zipFolder(code) },
     }),

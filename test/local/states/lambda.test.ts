@@ -29,7 +29,13 @@ afterAll(() => {
 });
 
 const invoke = (payload = '{}') =>
-  invokeThrough(client)({ functionName: 'plan-run', payload, signal: new AbortController().signal });
+  invokeThrough(client)({
+    functionName: 'plan-run',
+    payload,
+    signal: new AbortController().signal,
+    roleArn: 'arn:aws:iam::000000000000:role/machine',
+    stateMachineArn: 'arn:aws:states:us-east-1:000000000000:stateMachine:m',
+  });
 
 describe('invokeThrough', () => {
   it('sends the event and returns the response', async () => {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from . import (
     bucket_lifecycle,
+    authorization,
+    authorization_endpoint,
     ending,
     environments,
     event_sources,
@@ -18,6 +20,7 @@ from . import (
     object_events,
     rule_delivery,
     saving,
+    service_calls,
     state_machines,
     temporary,
 )
@@ -37,6 +40,9 @@ REPAIRS = (
     lost_resources,
     saving,
     ending,
+    authorization,
+    service_calls,
+    authorization_endpoint,
 )
 
 __all__ = ["REPAIRS", "EmulatorVersion", "apply_all"]

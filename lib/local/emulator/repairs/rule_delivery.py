@@ -2,7 +2,8 @@
 
 MiniStack runs a rule's Lambda target once and ignores the outcome: no retry, no failure destination; it also
 ignores a target's ``DeadLetterConfig``. On AWS a rule invokes a function asynchronously, with the function's
-own retries and destination; the target's dead-letter queue gets the events that could not be delivered.
+own retries and destination, if the function's policy lets it; the target's dead-letter queue gets the events that
+could not be delivered.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from typing import Any
 
 from ministack.services import eventbridge, lambda_svc
 
+from . import service_calls
+
 logger = logging.getLogger("repairs.rule_delivery")
+
+EVENTS = "events.amazonaws.com"
 
 _original_invoke_target = eventbridge._invoke_target
 
@@ -24,7 +29,10 @@ _delivery: contextvars.ContextVar[tuple[dict[str, Any], dict[str, Any]] | None] 
 
 
 def invoke_target(
-    target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
+    target: dict[str, Any],
+    event: dict[str, Any],
+    rule: dict[str, Any],
+    view: Any = None,
 ) -> None:
     """Store target and rule while the original function prepares and dispatches the input."""
     token = _delivery.set((target, rule))
@@ -40,6 +48,10 @@ def dispatch_to_lambda(arn: str, payload: str) -> None:
     if not func or not config:
         send_to_dead_letter_queue(payload, "NO_RESOURCE", f"The function {name} does not exist")
         return
+    _, rule = _delivery.get() or ({}, {})
+    if not service_calls.function_policy_allows(arn, EVENTS, rule.get("Arn", "")):
+        send_to_dead_letter_queue(payload, "NO_PERMISSIONS", f"{EVENTS} may not invoke the function {name}")
+        return
     record = lambda_svc._execution_record_for_config(func, config)
     lambda_svc.invoke_async_with_retry(record, json.loads(payload))
 
@@ -47,7 +59,12 @@ def dispatch_to_lambda(arn: str, payload: str) -> None:
 def send_to_dead_letter_queue(payload: str, code: str, message: str) -> None:
     """Send an undeliverable event to its target's dead-letter queue, with EventBridge's attributes."""
     target, rule = _delivery.get() or ({}, {})
-    logger.warning("Rule %s could not deliver to %s: %s", rule.get("Name"), target.get("Arn"), message)
+    logger.warning(
+        "Rule %s could not deliver to %s: %s",
+        rule.get("Name"),
+        target.get("Arn"),
+        message,
+    )
     queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
     if not queue_arn:
         return
@@ -56,6 +73,13 @@ def send_to_dead_letter_queue(payload: str, code: str, message: str) -> None:
     queue = sqs._queue_by_arn(queue_arn)
     if queue is None:
         logger.error("The dead-letter queue %s does not exist; the event is dropped", queue_arn)
+        return
+    if not service_calls.queue_policy_allows(queue_arn, EVENTS, rule.get("Arn", ""), ""):
+        logger.error(
+            "%s may not send to the dead-letter queue %s; the event is dropped",
+            EVENTS,
+            queue_arn,
+        )
         return
     facts = {
         "ERROR_CODE": code,

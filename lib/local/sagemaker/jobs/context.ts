@@ -2,6 +2,7 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Slots } from '../../slots.ts';
+import type { RoleAccess } from '../access/role-access.ts';
 import type { Watchdog } from '../container/watchdog.ts';
 import type { Events } from '../events.ts';
 import type { State } from '../state/store.ts';
@@ -9,8 +10,12 @@ import type { Objects, S3Access } from '../transfer/objects.ts';
 
 export interface JobContext {
   readonly dataDir: string;
+  readonly roles: RoleAccess;
+  /** S3 with the keys of the service, or of the job's role in the context of a job. */
   readonly s3: S3Access;
   readonly objects: Objects;
+  /** S3 with the keys of the service, for what AWS does not do. */
+  readonly serviceObjects: Objects;
   readonly state: State;
   readonly events: Events;
   readonly watchdog: Watchdog;

@@ -141,6 +141,17 @@ export class TrainingRun implements JobRun {
   async #attempt(): Promise<void> {
     if (this.#ending) return;
     setTrainingStatus(this.#context, this.#job, 'Downloading');
+    const { request, name, arn } = this.#job;
+    await this.#context.roles.prepare(
+      {
+        role: request.RoleArn,
+        arn,
+        name,
+        kind: 'TrainingJobs',
+        image: request.AlgorithmSpecification.TrainingImage,
+      },
+      (message) => this.#note(message),
+    );
     const hosts = this.#roots.map((_, at) => hostName(at));
     const instances = this.#roots.map(
       (root, at) =>

@@ -119,7 +119,7 @@ export class TransformInstance {
       root: this.#root,
       s3: context.s3,
       service: context.containerEnv,
-      request: await withLinkedFolders(context.objects, requested),
+      request: await withLinkedFolders(context.serviceObjects, requested),
       platform: {
         SAGEMAKER_BATCH: 'true',
         // SageMaker always uses 8080; on one machine each server needs its own port.

@@ -57,6 +57,16 @@ export class TransformRun implements JobRun {
     const { request } = this.#job;
     this.#job.started = Date.now();
     this.#setStatus('InProgress');
+    await this.#context.roles.prepare(
+      {
+        role: this.#model.request.ExecutionRoleArn,
+        arn: this.#job.arn,
+        name: this.#job.name,
+        kind: 'TransformJobs',
+        image: containersOf(this.#model.request)[0]?.Image,
+      },
+      (message) => this.#note(message),
+    );
     const objects = await sourceObjects(
       this.#context.objects,
       request.TransformInput.DataSource.S3DataSource,

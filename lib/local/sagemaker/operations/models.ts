@@ -14,12 +14,18 @@ interface Named {
 
 export async function createModel(context: ServiceContext, request: ModelRequest): Promise<Response> {
   applyRules(modelRules, request);
-  for (const { ModelDataUrl: url } of containersOf(request)) {
-    if (url && !(await context.objects.exists(parseLocation(url)))) {
-      throw validationError(`Could not find model data at ${url}.`);
-    }
-  }
   const arn = arnOf(context, 'model', request.ModelName);
+  const access = await context.roles.of(request.ExecutionRoleArn, arn);
+  for (const { ModelDataUrl: url } of containersOf(request)) {
+    if (!url) continue;
+    const found = await access.objects.exists(parseLocation(url)).catch((error) => {
+      throw validationError(
+        `Could not access model data at ${url}. Please ensure that the role "${request.ExecutionRoleArn}" has ` +
+          `"s3:GetObject" permissions. (${error})`,
+      );
+    });
+    if (!found) throw validationError(`Could not find model data at ${url}.`);
+  }
   if (context.state.models.get(request.ModelName)) {
     throw validationError(`Cannot create already existing model "${arn}".`);
   }

@@ -4,8 +4,6 @@ import type { Quotas } from '../../service-quotas/quotas.ts';
 import type { JobContext } from '../jobs/context.ts';
 import type { TrainingRun } from '../jobs/training-run.ts';
 import type { TransformRun } from '../jobs/transform-run.ts';
-import { refuseUnserved } from '../model/members.ts';
-import { checkRequest, shapeResponse } from '../model/validate.ts';
 
 export interface ServiceContext extends JobContext {
   readonly accountId: string;
@@ -32,16 +30,4 @@ export function arnOf(
 /** Converts a timestamp to epoch seconds, as used in the API. */
 export function seconds(time: number | undefined): number | undefined {
   return time === undefined ? undefined : time / 1000;
-}
-
-/** Validates the request against the API model, runs the operation, and shapes its response. */
-export async function runOperation(
-  name: string,
-  operation: Operation,
-  context: ServiceContext,
-  request: unknown,
-): Promise<Response> {
-  checkRequest(name, request);
-  refuseUnserved(name, request);
-  return shapeResponse(name, await operation(context, request as never));
 }

@@ -30,9 +30,13 @@ export async function createTrainingJob(
   applyRules(trainingLimits, request);
   parseLocation(request.OutputDataConfig.S3OutputPath);
   if (request.CheckpointConfig) parseLocation(request.CheckpointConfig.S3Uri);
+  const access = await context.roles.of(
+    request.RoleArn,
+    arnOf(context, 'training-job', request.TrainingJobName),
+  );
   for (const channel of request.InputDataConfig ?? []) {
     const source = channel.DataSource.S3DataSource;
-    if (source) await checkSource(context.objects, source, context.s3.region);
+    if (source) await checkSource(access.objects, source, context.s3.region);
   }
   // Checked last and without an await before the job is stored, so that only one of two equal calls creates a job.
   if (context.limitsFirst) requireTrainingQuota(context, request);
@@ -46,7 +50,7 @@ export async function createTrainingJob(
   if (!context.limitsFirst) requireTrainingQuota(context, request);
   const job = newRecord(context, request);
   setTrainingStatus(context, job, 'Starting');
-  context.trainingRuns.set(job.name, new TrainingRun(context, job));
+  context.trainingRuns.set(job.name, new TrainingRun({ ...context, ...access }, job));
   return { TrainingJobArn: job.arn };
 }
 

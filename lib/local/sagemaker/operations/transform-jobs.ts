@@ -26,7 +26,11 @@ export async function createTransformJob(
   const model = modelNamed(context, request.ModelName);
   applyRules([modelIsPacked, modelIsOneContainer], model.request);
   parseLocation(request.TransformOutput.S3OutputPath);
-  await checkSource(context.objects, request.TransformInput.DataSource.S3DataSource, context.s3.region);
+  const access = await context.roles.of(
+    model.request.ExecutionRoleArn,
+    arnOf(context, 'transform-job', request.TransformJobName),
+  );
+  await checkSource(access.objects, request.TransformInput.DataSource.S3DataSource, context.s3.region);
   // Checked last and without an await before the job is stored, so that only one of two equal calls creates a job.
   if (context.limitsFirst) requireTransformQuota(context, request);
   const existing = context.state.transformJobs.get(request.TransformJobName);
@@ -40,7 +44,7 @@ export async function createTransformJob(
   const job = newRecord(context, request);
   context.state.transformJobs.put(job);
   context.events.transform(job);
-  context.transformRuns.set(job.name, new TransformRun(context, job, model));
+  context.transformRuns.set(job.name, new TransformRun({ ...context, ...access }, job, model));
   return { TransformJobArn: job.arn };
 }
 

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { headersOf } from '../../iam/authorizer.ts';
 import { ApiError, validationError } from '../errors.ts';
 import { isObject, parseJson } from '../json.ts';
+import type { Guard } from './guard.ts';
 import type { Api, ApiResponse } from './operation.ts';
 import { Request } from './request.ts';
 
@@ -13,11 +15,12 @@ const TARGET = /^AWSStepFunctions\.(\w+)$/;
 /** Serves the API on 127.0.0.1 in the AWS JSON 1.0 protocol. */
 export async function serve(
   api: Api,
+  guard: Guard,
   port: number,
   log: (line: string) => void,
 ): Promise<{ endpoint: string; close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    respond(api, request).then(
+    respond(api, guard, request).then(
       (body) => send(response, 200, body),
       (error) => sendError(response, error, log),
     );
@@ -37,9 +40,10 @@ export async function serve(
   };
 }
 
-async function respond(api: Api, message: IncomingMessage): Promise<ApiResponse> {
+async function respond(api: Api, guard: Guard, message: IncomingMessage): Promise<ApiResponse> {
   const operation = TARGET.exec(String(message.headers['x-amz-target']))?.[1];
-  const body = await readBody(message);
+  const bytes = await readBody(message);
+  const body = bytes.toString('utf8');
   if (message.method !== 'POST' || operation === undefined) {
     throw new ApiError(
       'UnknownOperationException',
@@ -49,7 +53,14 @@ async function respond(api: Api, message: IncomingMessage): Promise<ApiResponse>
   const members = body === '' ? {} : parseJson(body);
   if (!isObject(members))
     throw new ApiError('SerializationException', 'The request body must be a JSON object');
-  const response = api(operation, new Request(members));
+  const request = new Request(members);
+  await guard(operation, request, {
+    method: message.method,
+    path: message.url ?? '/',
+    headers: headersOf(message.headers),
+    body: bytes,
+  });
+  const response = api(operation, request);
   if (response === undefined) {
     throw new ApiError(
       'UnknownOperationException',
@@ -59,7 +70,7 @@ async function respond(api: Api, message: IncomingMessage): Promise<ApiResponse>
   return response;
 }
 
-async function readBody(message: IncomingMessage): Promise<string> {
+async function readBody(message: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of message) {
@@ -67,7 +78,7 @@ async function readBody(message: IncomingMessage): Promise<string> {
     if (length > MAX_BODY_BYTES) throw validationError(`The request is longer than ${MAX_BODY_BYTES} bytes`);
     chunks.push(chunk as Buffer);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }
 
 function sendError(response: ServerResponse, error: unknown, log: (line: string) => void): void {

@@ -11,6 +11,9 @@ export interface ExecutionContext {
   /** The members `Execution` and `StateMachine` of the context object. */
   readonly context: JsonObject;
   readonly executionArn: string;
+  /** The role with which tasks are invoked, and the machine that has it. */
+  readonly roleArn: string;
+  readonly stateMachineArn: string;
   readonly region: string;
   readonly clock: Clock;
   readonly tokens: TaskTokens;

@@ -168,8 +168,14 @@ function outputOf(value: Json): JsonObject {
 }
 
 async function invoke(current: StateExecution, { functionName, payload }: Attempt): Promise<JsonObject> {
-  const { invokeLambda, closing } = current.scope.execution;
-  const reply = await invokeLambda({ functionName, payload: JSON.stringify(payload), signal: closing });
+  const { invokeLambda, closing, roleArn, stateMachineArn } = current.scope.execution;
+  const reply = await invokeLambda({
+    functionName,
+    payload: JSON.stringify(payload),
+    signal: closing,
+    roleArn,
+    stateMachineArn,
+  });
   return {
     ExecutedVersion: reply.executedVersion,
     Payload: returnedValue(reply),
