@@ -1,5 +1,5 @@
 /** Our SageMaker asks for the permissions that AWS's asks for, of the caller and of the job's role. */
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import {
   AddTagsCommand,
   CreateModelCommand,
@@ -250,6 +250,20 @@ test('a request to the emulator is refused in the words of AWS', async () => {
   expect(await put('runs/a')).toBeUndefined();
   const denied = { action: 's3:PutObject', resource: `"${DATA}/subjects/a"` };
   expect(await put('subjects/a')).toBe(`AccessDenied: ${sentence('writer', denied)}`);
+});
+
+test('a missing object is reported only to who may list its key', async () => {
+  const { s3 } = await cloud.as(
+    'seeker',
+    allow('s3:GetObject', `${DATA}/*`),
+    allow('s3:ListBucket', DATA, { Condition: { StringLike: { 's3:prefix': 'runs/*' } } }),
+  );
+  const get = (Key: string) => errorOf(s3.send(new GetObjectCommand({ Bucket: BUCKET, Key })));
+  expect(await get('runs/none')).toMatch(/^NoSuchKey/);
+  const denied = { action: 's3:ListBucket', resource: `"${DATA}"` };
+  expect(await get('models/none')).toBe(`AccessDenied: ${sentence('seeker', denied)}`);
+  const head = s3.send(new HeadObjectCommand({ Bucket: BUCKET, Key: 'models/none' }));
+  await expect(head).rejects.toMatchObject({ $metadata: { httpStatusCode: 403 } });
 });
 
 test('the internal routes answer nobody without the secret of this start', async () => {

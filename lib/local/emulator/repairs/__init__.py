@@ -15,6 +15,7 @@ from . import (
     event_sources,
     lost_resources,
     missing_images,
+    missing_objects,
     node_functions,
     notifications,
     object_events,
@@ -43,6 +44,7 @@ REPAIRS = (
     authorization,
     service_calls,
     authorization_endpoint,
+    missing_objects,
 )
 
 __all__ = ["REPAIRS", "EmulatorVersion", "apply_all"]
