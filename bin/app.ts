@@ -5,7 +5,7 @@ import { App } from 'aws-cdk-lib/core';
 import { bundleLambdas } from '../lib/cloud/bundle-lambdas.ts';
 import { readSettings } from '../lib/cloud/settings.ts';
 import { addStacks } from '../lib/cloud/stacks.ts';
-import { requireSupportedRegion } from '../lib/core/region.ts';
+import { requireSupportedRegion } from '../lib/core/catalogue/regions.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));

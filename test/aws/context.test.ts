@@ -1,6 +1,6 @@
 /** The context of an account: what is missing is reported before anything is asked of a run. */
 import { stackContext } from '../../lib/aws/context.ts';
-import { requireSupportedRegion } from '../../lib/core/region.ts';
+import { requireSupportedRegion } from '../../lib/core/catalogue/regions.ts';
 import { clearAwsSettings } from '../../lib/local/aws-settings.ts';
 
 test.each([

@@ -1,5 +1,5 @@
 /** The regions that the product is made for: those of the partition `aws`. */
-import { ProxytuneError } from './errors.ts';
+import { ProxytuneError } from '../errors.ts';
 
 /** The other partitions by how the names of their regions begin; prices, instance types and AMIs differ there. */
 const OTHER_PARTITIONS: readonly (readonly [RegExp, string])[] = [
