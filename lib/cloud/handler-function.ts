@@ -1,7 +1,14 @@
 /** A lambda with its own role and log group. */
 
 import { type IGrantable, type IPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
-import { Architecture, Code, type IDestination, Function as Lambda, Runtime } from 'aws-cdk-lib/aws-lambda';
+import {
+  Architecture,
+  Code,
+  type IDestination,
+  type IFunction,
+  Function as Lambda,
+  Runtime,
+} from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { type Duration, RemovalPolicy } from 'aws-cdk-lib/core';
@@ -69,8 +76,22 @@ export class HandlerFunction extends Construct implements IGrantable {
       environment: props.environment,
       role,
       logGroup,
+      // Kept by the next deployments: executions that began before one still invoke the version of theirs.
+      currentVersionOptions: { removalPolicy: RemovalPolicy.RETAIN },
       ...(props.failures === undefined ? {} : { onFailure: failuresTo(props.failures), retryAttempts: 2 }),
     });
+  }
+
+  /**
+   * The version of this deployment, for the state machine: code and settings of a version never change, so a deployment
+   * changes nothing for the executions that are going on. Who may invoke it may invoke every version, because the
+   * machine has one role for all executions.
+   */
+  get publishedVersion(): IFunction {
+    return Object.defineProperty(this.lambda.currentVersion, 'resourceArnsForGrantInvoke', {
+      value: [`${this.lambda.functionArn}:*`],
+      configurable: true,
+    }) as IFunction;
   }
 }
 

@@ -133,6 +133,7 @@ export function definitionOf(template: Template) {
   const { DefinitionString } = theOnly(template, 'AWS::StepFunctions::StateMachine').Properties;
   const text = plain(DefinitionString)
     .replaceAll('<AWS::Partition>', 'aws')
-    .replace(/<(\w+)\.Arn>/g, 'arn:aws:lambda:us-east-1:123456789012:function:$1');
+    .replace(/<(\w+)\.Arn>/g, 'arn:aws:lambda:us-east-1:123456789012:function:$1')
+    .replace(/<(\w+)CurrentVersion\w+>/g, 'arn:aws:lambda:us-east-1:123456789012:function:$1:1');
   return JSON.parse(text);
 }

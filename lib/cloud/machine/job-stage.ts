@@ -71,7 +71,7 @@ export class JobStage extends StateMachineFragment {
     requireShortHeartbeat(heartbeat);
     const start = LambdaInvoke.jsonata(this, title, {
       comment,
-      lambdaFunction: startJob.lambda,
+      lambdaFunction: startJob.publishedVersion,
       integrationPattern: IntegrationPattern.WAIT_FOR_TASK_TOKEN,
       payload: TaskInput.fromObject({
         ...request,

@@ -25,7 +25,7 @@ export function lambdaTask(scope: Construct, name: string, props: LambdaTaskProp
   const { lambda, comment, payload, output = '{% $states.result.Payload %}', assign } = props;
   const task = LambdaInvoke.jsonata(scope, name, {
     comment,
-    lambdaFunction: lambda.lambda,
+    lambdaFunction: lambda.publishedVersion,
     payload: typeof payload === 'string' ? TaskInput.fromText(payload) : TaskInput.fromObject(payload),
     outputs: output,
     ...(assign === undefined ? {} : { assign }),

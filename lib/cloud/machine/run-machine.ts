@@ -93,7 +93,7 @@ export class RunMachine extends Construct {
     acknowledgeWildcards(
       this,
       invoked.map(({ lambda }) => `${lambda.functionArn}:*`),
-      'The `*` is a version of this lambda; CDK grants the machine all of them.',
+      'The `*` is a version of this lambda: executions invoke the versions of the deployment that they began with.',
     );
   }
 

@@ -1,10 +1,12 @@
 /** Completing jobs: real machines wait for real jobs, and SageMaker's events are delivered one by one. */
+import { UpdateItemCommand } from '@aws-sdk/client-dynamodb';
 import { DescribeModelCommand } from '@aws-sdk/client-sagemaker';
 import { handler } from '../../../lambdas/complete-job/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { sagemaker } from '../../../lib/aws/clients.ts';
+import { dynamo, sagemaker } from '../../../lib/aws/clients.ts';
 import { readOutcome, recordOf } from '../../../lib/aws/outcomes.ts';
 import { finishJob, readJob, updateJob } from '../../../lib/aws/table.ts';
+import { jobKey } from '../../../lib/core/jobs/records.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
@@ -187,6 +189,28 @@ test.each([
   const event = { ...(await bench.lastEvent(jobName)), detail };
   expect(await handler(event)).toEqual({ answered: false });
   expect(await status(arn)).toBe('RUNNING');
+});
+
+test('a run that another version planned, with fields that this one does not know, is answered all the same', async () => {
+  const { runId, jobName, arn } = await ended('deployed');
+  await bench.put(keys.plan(runId), '{"version": 2, "ofAnotherDeployment": true}');
+  const { pk, sk } = jobKey({ run: runId, stage: 'teach', attempt: 1 });
+  await dynamo().send(
+    new UpdateItemCommand({
+      TableName: 'ledger',
+      Key: { pk: { S: pk }, sk: { S: sk } },
+      UpdateExpression: 'SET ofAnotherDeployment = :it REMOVE instances, chunks, #round',
+      ExpressionAttributeNames: { '#round': 'round' },
+      ExpressionAttributeValues: { ':it': { BOOL: true } },
+    }),
+  );
+  expect(await complete(jobName)).toEqual({ answered: true });
+  expect((await bench.states.ended(arn)).status).toBe('SUCCEEDED');
+  expect(await record(runId)).toMatchObject({
+    state: 'SUCCEEDED',
+    reported: true,
+    ofAnotherDeployment: true,
+  });
 });
 
 test('an event of an earlier attempt does not answer the next one', async () => {

@@ -15,8 +15,8 @@ const MACHINE: readonly Row[] = [
   {
     who: 'machine',
     may: 'lambda:InvokeFunction',
-    on: INVOKED.flatMap((name) => [`lambda ${name}`, `lambda ${name}:*`]),
-    why: 'invokes the lambda of a state; none that references the machine',
+    on: INVOKED.map((name) => `lambda ${name}:*`),
+    why: 'invokes a version of the lambda of a state; none that references the machine',
   },
   {
     who: 'machine',
