@@ -11,7 +11,7 @@ import {
 import type { BucketContext } from './s3.ts';
 
 interface Requirement {
-  /** What is wrong when it does not hold. */
+  /** The fault when it does not hold. */
   readonly fault: string;
   /** The command of `aws s3api` that sets it. */
   readonly command: string;

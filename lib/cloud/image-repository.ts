@@ -12,7 +12,7 @@ import { imageRepository } from '../core/names.ts';
 const KEPT_IMAGES = 5;
 
 /**
- * What the CDK's command line does in the name of the role that `cdk bootstrap` made for images. That role's own policy
+ * The calls that the CDK's command line makes in the name of the role that `cdk bootstrap` made for images. That role's own policy
  * covers only the repository of the bootstrap stack (bootstrap-template.yaml, ImagePublishingRoleDefaultPolicy).
  */
 const PUBLISHING = [

@@ -13,7 +13,7 @@ export const RUN_TIMEOUT = Duration.days(7);
 
 /** Step Functions ends an execution whose history reaches this; no Catch sees it ("Step Functions service quotas"). */
 export const MOST_EVENTS = 25_000;
-/** What a silent job adds to the history each time it is looked up; the test of the pipeline counts them. */
+/** The events that a silent job adds to the history each time it is looked up; the test of the pipeline counts them. */
 export const EVENTS_PER_HEARTBEAT = 13;
 /** The two sample stages run at the same time. */
 export const PARALLEL_JOBS = 2;

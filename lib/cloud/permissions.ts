@@ -9,7 +9,7 @@ export interface Permission {
   readonly resources: readonly string[];
   /** @default - without conditions */
   readonly conditions?: Readonly<Record<string, Record<string, unknown>>>;
-  /** What each `*` in the resources stands for. @default - no resource has one */
+  /** The meaning of each `*` in the resources. @default - no resource has one */
   readonly wildcards?: string;
 }
 

@@ -10,7 +10,7 @@ afterAll(removeTemporary);
 
 const typesOf = ({ Resources }: Template) => Object.values(Resources).map(({ Type }) => Type);
 
-/** What the roles in a template may do, one line each. */
+/** The permissions of the roles in a template, one line each. */
 const allowed = (template: Template) =>
   policiesOf(template)
     .filter(({ kind }) => kind === 'identity')

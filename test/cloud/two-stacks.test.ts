@@ -68,7 +68,7 @@ function matches(pattern: string, name: string): boolean {
   return new RegExp(`^${source}$`).test(name);
 }
 
-/** What the stacks of an account cannot help sharing. */
+/** Resources that the stacks of an account cannot help sharing. */
 const SHARED: Readonly<Record<string, string>> = {
   '*': 'actions that have no resource types; test/cloud/permissions has the reason of each',
   'arn:aws:logs:us-east-1:123456789012:log-group:/aws/sagemaker/TrainingJobs:*':

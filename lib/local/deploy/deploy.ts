@@ -30,7 +30,7 @@ export interface DeployOptions {
 export interface Deployment {
   /** The outputs of the named stack. */
   readonly outputs: Record<string, string>;
-  /** What happened to each stack, in the order of deployment. */
+  /** The change of each stack, in the order of deployment. */
   readonly changes: Readonly<Record<string, StackChange>>;
   /** Resources that no longer existed and were created again. */
   readonly recreated: readonly Recreated[];

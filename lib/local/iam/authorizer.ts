@@ -31,7 +31,7 @@ export interface Assumption {
   readonly source: string;
 }
 
-/** What a request needs. */
+/** The permissions that a request needs. */
 export interface Needs {
   /** All of them have to be allowed. */
   readonly calls: readonly Call[];

@@ -32,7 +32,7 @@ const MEMBERS: Readonly<Record<string, readonly string[]>> = {
   ListAWSDefaultServiceQuotas: ['ServiceCode', 'MaxResults', 'NextToken'],
 };
 
-/** What an operation requires: only the one that reads a quota of the account names a resource. */
+/** The permissions of an operation: only the one that reads a quota of the account names a resource. */
 export function quotaNeeds(
   { region, accountId }: Account,
   operation: string,

@@ -1,4 +1,4 @@
-/** What the policies of the synthesized template allow, for tests of single permissions. */
+/** The permissions in the synthesized template, for tests of single permissions. */
 import { synthesize, type Template } from '../synthesize.ts';
 import { type Conditions, type Grant, grantsOf } from './grants.ts';
 import { list, policiesOf } from './policies.ts';

@@ -13,7 +13,7 @@ export function text(value: unknown): string {
 
 const kebab = (name: string): string => name.replace(/(?<=.)[A-Z]/g, '-$&').toLowerCase();
 
-/** What a reference is called in the table. The pattern is of a logical id without its digest. */
+/** The name of a reference in the table. The pattern is of a logical id without its digest. */
 const REFERENCES: readonly (readonly [RegExp, (match: RegExpExecArray) => string])[] = [
   [/^Data\.Arn$|^Data$/, () => 'bucket'],
   [/^Runs(\.Arn)?$/, () => 'table'],

@@ -20,7 +20,7 @@ export interface Policy {
   /** The logical id of the resource that contains it. */
   readonly id: string;
   readonly kind: PolicyKind;
-  /** What it speaks for: the roles (`identity`), or the resource (`resource`, `trust`). References of the template. */
+  /** Whom it speaks for: the roles (`identity`), or the resource (`resource`, `trust`). References of the template. */
   readonly of: readonly unknown[];
   /** The statements, as they are in the template: changing them changes the template. */
   readonly statements: Statement[];

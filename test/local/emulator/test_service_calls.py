@@ -1,4 +1,4 @@
-"""What services deliver needs the permission that it needs on AWS, and is lost or sent elsewhere without it."""
+"""A delivery of a service needs the permission that it needs on AWS, and is lost or sent elsewhere without it."""
 
 import json
 

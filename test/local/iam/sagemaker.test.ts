@@ -43,7 +43,7 @@ function training(name: string, roleName: string, changes: Partial<CreateTrainin
   });
 }
 
-/** What a job's role needs. */
+/** The needs of a job's role. */
 const PULL = [
   allow('ecr:GetAuthorizationToken'),
   allow(

@@ -1,4 +1,4 @@
-"""What the judge knows: the actions that Proxytune's roles use, and the condition keys that are filled for them.
+"""The judge's knowledge: the actions that Proxytune's roles use, and the condition keys that are filled for them.
 
 The names are from the Service Authorization Reference
 (https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html). A call or a policy with

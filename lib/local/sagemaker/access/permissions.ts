@@ -55,7 +55,7 @@ const NEEDS: Readonly<Record<string, Describe>> = {
   ...Object.fromEntries(['AddTags', 'DeleteTags', 'ListTags'].map((name) => [name, onTags(name)])),
 };
 
-/** What creating something requires: on each resource, and for the role and the tags that it gets. */
+/** The permissions to create something: on each resource, and for the role and the tags that it gets. */
 function creation(
   name: string,
   arns: readonly string[],

@@ -1,4 +1,4 @@
-/** What the state machine and services may do, and what nobody may do. */
+/** The permissions of the state machine and of services, and what nobody may do. */
 import type { Row } from './row.ts';
 
 const INVOKED = [

@@ -1,4 +1,4 @@
-/** What the SageMaker jobs may do. */
+/** The permissions of the SageMaker jobs. */
 import { imageRepository } from '../../../../lib/core/names.ts';
 import { below, objects, type Row } from './row.ts';
 
