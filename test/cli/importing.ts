@@ -33,8 +33,8 @@ export class Imports {
     this.bench = bench;
     const environment = {
       AWS_ENDPOINT_URL: bench.endpoint,
-      AWS_ACCESS_KEY_ID: 'x',
-      AWS_SECRET_ACCESS_KEY: 'y',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
     };
     const outputs = { BucketName: BUCKET, TableName: 'ledger', StateMachineArn: 'none' };
     this.aws = localContext({ environment, outputs });
