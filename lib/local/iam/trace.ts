@@ -46,7 +46,8 @@ export type LogicalIds = Readonly<Record<string, string>>;
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 /** Digests and random ids: of runs, generations, log streams. */
 const DIGEST = /(?<![0-9A-Za-z])[0-9a-f]{8,}(?![0-9A-Za-z])/g;
-const NUMBER = /\d+/g;
+/** `7`, `0007` and `a1`, but not `a6uu`, which may be the digest in a prefix that a policy has. */
+const NUMBER = /(?<![0-9A-Za-z])([a-z]?)\d+(?![0-9A-Za-z])/g;
 /** Keys whose values are compared as numbers or words, so they stay as they are. */
 const TAG = /^aws:requesttag\//;
 
@@ -101,16 +102,21 @@ function nameReplacer(logicalIds: LogicalIds): (text: string) => string {
     for (const id of physical) {
       if (!rest.includes(id)) continue;
       found.push(`\${${logicalIds[id]}}`);
-      rest = rest.replaceAll(id, `\u0000${String.fromCharCode(0xe000 + found.length - 1)}`);
+      rest = rest.replaceAll(whole(id), `\u0000${String.fromCharCode(0xe000 + found.length - 1)}`);
     }
     const own = rest.startsWith('arn:') ? rest.split(':', 5).join(':').length : 0;
-    const folded = rest.slice(own).replace(UUID, '0').replace(DIGEST, '0').replace(NUMBER, '0');
+    const folded = rest.slice(own).replace(UUID, '0').replace(DIGEST, '0').replace(NUMBER, '$10');
     return (rest.slice(0, own) + folded).replaceAll(
       // biome-ignore lint/suspicious/noControlCharactersInRegex: no name contains NUL, so it stands for placeholders
       /\u0000([\ue000-\uf8ff])/g,
       (_, mark: string) => found[mark.charCodeAt(0) - 0xe000] ?? '',
     );
   };
+}
+
+/** Matches a physical id that is a whole name: the name of a repository may begin those of jobs. */
+function whole(id: string): RegExp {
+  return new RegExp(`(?<![^:/])${id.replaceAll(/[^\w-]/g, '\\$&')}(?![^:/])`, 'g');
 }
 
 /** A trace as text: one JSON object a line. */

@@ -138,3 +138,17 @@ def test_metrics_are_asked_for_with_their_namespace():
     body = json.dumps({"Namespace": "/aws/sagemaker/TrainingJobs"}).encode()
     context = iam_actions.request_tag_context("monitoring", "cloudwatch:PutMetricData", body, {})
     assert context == {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "end"),
+    [
+        ({"logGroupName": "/aws/g", "retentionInDays": 30}, "log-group:/aws/g:log-stream:"),
+        ({"logGroupName": "/aws/g", "logStreamName": "s"}, "log-group:/aws/g:log-stream:s"),
+    ],
+)
+def test_a_log_group_is_named_as_aws_names_it(request_, end):
+    body, account = json.dumps(request_).encode(), "000000000000"
+    headers = {"x-amz-target": "Logs_20140328.PutRetentionPolicy"}
+    arn = iam_actions.extract_resource_arn("logs", "POST", "/", headers, body, {}, "us-east-1", account)
+    assert arn == f"arn:aws:logs:us-east-1:{account}:{end}"

@@ -40,6 +40,17 @@ test('the longer of two physical ids is the one that is meant', () => {
   });
 });
 
+test('a physical id is replaced only where it is the whole name, and the digest in a prefix stays', () => {
+  const ids = { ...IDS, 'proxytune-a6uu': 'Images' };
+  const of = (resource: string) => normalizeTrace([{ ...CALL, resource }], ids)[0]?.resource;
+  const arn = `arn:aws:ecr:us-east-1:${ACCOUNT}:repository`;
+  expect(of(`${arn}/proxytune-a6uu`)).toBe(`${arn}/\${Images}`);
+  const job = `arn:aws:sagemaker:us-east-1:${ACCOUNT}:training-job`;
+  expect(of(`${job}/proxytune-a6uu-dog-0a1b2c3d-learn-r2-a1`)).toBe(
+    `${job}/proxytune-a6uu-dog-0-learn-r0-a0`,
+  );
+});
+
 test('account, region and service of an ARN keep their digits', () => {
   const resource = `arn:aws:states:us-east-1:${ACCOUNT}:execution:m:3f2c1d4e-0000-4000-8000-0123456789ab`;
   expect(normalized({ resource })?.resource).toBe(`arn:aws:states:us-east-1:${ACCOUNT}:execution:m:0`);

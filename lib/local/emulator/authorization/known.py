@@ -9,7 +9,7 @@ from __future__ import annotations
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "cloudwatch": ("PutMetricData",),
-    "dynamodb": ("DeleteItem", "GetItem", "PutItem", "Query", "UpdateItem"),
+    "dynamodb": ("DeleteItem", "DescribeTable", "GetItem", "PutItem", "Query", "UpdateItem"),
     "ecr": (
         "BatchCheckLayerAvailability",
         "BatchGetImage",
@@ -31,6 +31,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "ListLogDeliveries",
         "PutLogEvents",
         "PutResourcePolicy",
+        "PutRetentionPolicy",
         "UpdateLogDelivery",
     ),
     "s3": (
@@ -41,7 +42,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "DeleteObjectVersion",
         "GetObject",
         "GetObjectVersion",
-        *("GetBucketLocation", "GetEncryptionConfiguration"),
+        *("GetBucketLocation", "GetBucketPublicAccessBlock", "GetBucketVersioning"),
+        *("GetEncryptionConfiguration", "GetLifecycleConfiguration"),
         "ListBucket",
         "ListBucketVersions",
         "PutObject",

@@ -103,11 +103,16 @@ def refusal(what: str, error: CannotJudge) -> iam_evaluator.AuthError:
 
 
 def extract_resource_arn(service: str, *request: Any) -> str:
-    """Return the resource of a request; of DescribeRepositories too, which names it in a list."""
+    """Return the resource of a request, for ECR and Logs as AWS's denials name it.
+
+    DescribeRepositories names its repository in a list, and the ARN of a log group ends in ``:log-stream:``.
+    """
     arn: str = _original_resource_arn(service, *request)
+    body, region, account = request[3], request[5], request[6]
+    if service == "logs" and ":log-group:" in arn and ":" not in arn.partition(":log-group:")[2]:
+        return f"{arn}:log-stream:{_cbor_or_json(body).get('logStreamName', '')}"
     if service != "ecr" or arn != "*":
         return arn
-    body, region, account = request[3], request[5], request[6]
     repositories = _cbor_or_json(body).get("repositoryNames") or []
     return f"arn:aws:ecr:{region}:{account}:repository/{repositories[0]}" if len(repositories) == 1 else arn
 
