@@ -1,6 +1,6 @@
 /** The container image of the jobs, in ECR. */
 import { DescribeImagesCommand, type ECRClient } from '@aws-sdk/client-ecr';
-import { imageReference, type JobImage, missingImage, requireSupportedManifest } from '../core/image.ts';
+import { imageReference, type JobImage, missingImage, requireSupportedManifest } from '../core/plan/image.ts';
 
 export interface ImagesContext {
   readonly ecr: ECRClient;

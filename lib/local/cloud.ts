@@ -15,7 +15,7 @@ import { type ClientSettings, makeS3 } from '../aws/clients.ts';
 import type { BucketContext } from '../aws/s3.ts';
 import { names } from '../core/contract/names.ts';
 import { ProxytuneError } from '../core/errors.ts';
-import { imageReference } from '../core/image.ts';
+import { imageReference } from '../core/plan/image.ts';
 import { endAbandonedRuns } from './abandoned-runs.ts';
 import { writeAddress } from './address.ts';
 import { clearAwsSettings } from './aws-settings.ts';

@@ -4,10 +4,10 @@ import type { Model } from '../catalogue/models.ts';
 import { curationPlan } from '../contract/curation.ts';
 import * as fields from '../contract/fields.ts';
 import { licence } from '../contract/licence.ts';
-import { jobImage } from '../image.ts';
 import { keys } from '../keys.ts';
 import { hyperparameters } from '../stages/hyperparameters.ts';
 import { JOB_STAGES, type JobStage, OPTIONAL_STAGES } from '../words.ts';
+import { jobImage } from './image.ts';
 import { type GenerationPlan, generatesImages, generationPlan, trainingFields } from './stage-plan.ts';
 
 const chosenModel = z

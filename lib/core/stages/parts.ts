@@ -6,8 +6,8 @@ import type { Recipe } from '../catalogue/recipes.ts';
 import type { CurationPlan } from '../contract/curation.ts';
 import * as fields from '../contract/fields.ts';
 import { names } from '../contract/names.ts';
-import type { JobImage } from '../image.ts';
 import { keys } from '../keys.ts';
+import type { JobImage } from '../plan/image.ts';
 
 const { channels } = names;
 

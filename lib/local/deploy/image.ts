@@ -11,7 +11,7 @@ import {
   PutImageCommand,
   RepositoryAlreadyExistsException,
 } from '@aws-sdk/client-ecr';
-import { type ImageReference, SUPPORTED_MANIFEST } from '../../core/image.ts';
+import { type ImageReference, SUPPORTED_MANIFEST } from '../../core/plan/image.ts';
 
 /** An image without layers, as Docker would describe it. */
 const CONFIG = JSON.stringify({

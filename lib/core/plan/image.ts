@@ -1,6 +1,6 @@
 /** The container image of all jobs, as a run's plan records it. */
 import { z } from 'zod';
-import { ProxytuneError } from './errors.ts';
+import { ProxytuneError } from '../errors.ts';
 
 export const jobImage = z
   .strictObject({
