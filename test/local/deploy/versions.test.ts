@@ -68,7 +68,7 @@ async function start(stateMachineArn = ''): Promise<string> {
 
 const describe_ = (executionArn: string) => sfn.send(new DescribeExecutionCommand({ executionArn }));
 
-/** What the last state of an execution saw of its lambda's settings and code. */
+/** Settings and code of the lambda, as the last state of an execution saw them. */
 async function lastCall(executionArn: string): Promise<{ VARIANT?: string; CODE?: string }> {
   const { output = '{}' } = await eventually(async () => {
     const execution = await describe_(executionArn);
