@@ -56,7 +56,7 @@ export class DataStack extends Stack {
       new AdoptionCheck(this, 'Adoption', { ...logs, folders, bucketName, tableName, version });
     }
     const { topic } = new Notifications(this, 'Notifications', { retain: production });
-    new ImageRepository(this, 'Images', { deployment: settings.name, retain: production });
+    new ImageRepository(this, 'Images', { deployment: settings.name });
     this.addOutput('BucketName', data.bucketName, 'Photos in, reports out');
     this.addOutput('TableName', runs.tableName, 'Runs and their jobs');
     this.addOutput('TopicArn', topic.topicArn, 'Notifies when a run ends');

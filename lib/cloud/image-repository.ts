@@ -12,8 +12,9 @@ import { imageRepository } from '../core/names.ts';
 const KEPT_IMAGES = 5;
 
 /**
- * The calls that the CDK's command line makes in the name of the role that `cdk bootstrap` made for images. That role's own policy
- * covers only the repository of the bootstrap stack (bootstrap-template.yaml, ImagePublishingRoleDefaultPolicy).
+ * The calls that the CDK's command line makes in the name of the role that `cdk bootstrap` made for images. That role's
+ * own policy covers only the repository of the bootstrap stack (bootstrap-template.yaml,
+ * ImagePublishingRoleDefaultPolicy).
  */
 const PUBLISHING = [
   'ecr:BatchCheckLayerAvailability',
@@ -30,14 +31,12 @@ const PUBLISHING = [
 export interface ImageRepositoryProps {
   /** Name of the deployment, which the repository's name is made from. */
   readonly deployment: string;
-  /** Keep the repository when the stack is deleted. @default - delete it with its images */
-  readonly retain?: boolean;
 }
 
 export class ImageRepository extends Construct {
   readonly repository: Repository;
 
-  constructor(scope: Construct, id: string, { deployment, retain = false }: ImageRepositoryProps) {
+  constructor(scope: Construct, id: string, { deployment }: ImageRepositoryProps) {
     super(scope, id);
     this.repository = new Repository(this, 'Resource', {
       // Fixed, because the CDK's command line must know it before the stack is deployed.
@@ -45,9 +44,10 @@ export class ImageRepository extends Construct {
       // A tag is the hash of what the image is built from.
       imageTagMutability: TagMutability.IMMUTABLE,
       lifecycleRules: [{ description: `the last ${KEPT_IMAGES} images`, maxImageCount: KEPT_IMAGES }],
-      ...(retain
-        ? { removalPolicy: RemovalPolicy.RETAIN }
-        : { removalPolicy: RemovalPolicy.DESTROY, emptyOnDelete: true }),
+      // In production too: images are built from the code again, and a repository that stayed would have the name that
+      // the next deployment needs.
+      removalPolicy: RemovalPolicy.DESTROY,
+      emptyOnDelete: true,
     });
     this.repository.addToResourcePolicy(
       new PolicyStatement({ actions: PUBLISHING, principals: [new ArnPrincipal(this.#publishingRole())] }),

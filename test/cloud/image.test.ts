@@ -64,11 +64,11 @@ test('old images are deleted, and the ones of the last deployments kept', () => 
   ]);
 });
 
-test('in production the repository outlives its stack, with its images', () => {
+test('in production too the repository goes with its stack, because the next one needs its name', () => {
   const { data } = synthesize({ environment: 'production' });
   const { Properties, DeletionPolicy } = theOnly(data, 'AWS::ECR::Repository');
-  expect(DeletionPolicy).toBe('Retain');
-  expect(Properties.EmptyOnDelete).toBeUndefined();
+  expect(DeletionPolicy).toBe('Delete');
+  expect(Properties.EmptyOnDelete).toBe(true);
 });
 
 /** The CDK's command line builds assets before it deploys stacks, and fails without the repository. */

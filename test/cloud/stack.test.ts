@@ -135,14 +135,13 @@ test('photos and results outlive the stack unless the settings say otherwise', (
 /** The types whose resources hold what nothing else has; the other ones can be created again from the template. */
 const STATEFUL = [
   'AWS::DynamoDB::Table',
-  'AWS::ECR::Repository',
   'AWS::Logs::LogGroup',
   'AWS::S3::Bucket',
   'AWS::SNS::Topic',
   'AWS::SQS::Queue',
 ];
 const STATELESS =
-  /::(Alarm|Rule|Policy|Role|EventInvokeConfig|Function|Version|Permission|\w+Policy|StateMachine)$/;
+  /::(Alarm|Rule|Policy|Role|EventInvokeConfig|Function|Version|Permission|\w+Policy|StateMachine|Repository)$/;
 
 test('in production nothing with a state is deleted with its stack or replaced, whatever the other settings', () => {
   const synthesis = synthesize({ environment: 'production', removeData: 'true' });
