@@ -282,6 +282,15 @@ describe('a transform job', () => {
     expect(transformJobRequest(made, drawing, 4).TransformResources.InstanceCount).toBe(4);
   });
 
+  test('may answer with as much as the API allows, one chunk at a time', () => {
+    const made = plan();
+    const drawing = drawingOf(made, identity('synthesize'), PREFIX);
+    expect(transformJobRequest(made, drawing, 4)).toMatchObject({
+      MaxPayloadInMB: 100,
+      MaxConcurrentTransforms: 1,
+    });
+  });
+
   test('writes under its attempt, outside of what it reads', () => {
     const made = plan();
     const { TransformInput, TransformOutput } = transformJobRequest(
