@@ -77,6 +77,14 @@ interface Answer {
   };
 }
 
+/** The access key of the account itself, in every client of the local cloud that acts for a person. */
+const ACCOUNT_KEY = 'local';
+
+function keyOf({ headers }: SignedRequest): string | undefined {
+  const authorization = Object.entries(headers).find(([name]) => name.toLowerCase() === 'authorization')?.[1];
+  return /Credential=([^/,]+)\//.exec(authorization ?? '')?.[1];
+}
+
 /** A running emulator's judge. @param secret - the one that the emulator was started with */
 export class EmulatorAuthorizer implements Authorizer {
   readonly #endpoint: string;
@@ -89,6 +97,9 @@ export class EmulatorAuthorizer implements Authorizer {
   }
 
   async request(request: SignedRequest, { calls, passes }: Needs): Promise<void> {
+    // No policy limits the account's own key. Not asking also lets the emulator itself make such a request and wait for
+    // it, as it does while it updates a stack: it would not answer meanwhile.
+    if (passes === undefined && keyOf(request) === ACCOUNT_KEY) return;
     const body = request.body.toString('base64');
     await this.#ask('authorize', { request: { ...request, body }, calls, passes });
   }
