@@ -14,6 +14,7 @@ test.each(['teacher', 'student'] as const)('each %s of the catalogue is used in 
 
 test.each(Object.keys(PAIRS))('a run starts with the pair "%s", and its report names it', (name) => {
   const code = readdirSync(folder)
+    .filter((file) => file.endsWith('.ts'))
     .map((file) => readFileSync(join(folder, file), 'utf8'))
     .join();
   expect(code).toMatch(new RegExp(`(flagsOf\\(|\\.\\.\\.)PAIRS\\.${name}\\b`));

@@ -1,5 +1,7 @@
 /** The complete pipeline on one machine: real services, lambdas and trainings, with the faults of a real cloud. */
-import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { InvokeCommand } from '@aws-sdk/client-lambda';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
@@ -11,8 +13,8 @@ import {
 } from '@aws-sdk/client-sqs';
 import sharp from 'sharp';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
-import { keys } from '../../lib/core/keys.ts';
-import { modelManifest } from '../../lib/core/models/manifest.ts';
+import { parseTrace } from '../../lib/local/iam/trace.ts';
+import { expectRecorded } from '../cloud/permissions/traces.ts';
 import { receivesFrom } from '../local/emulator/helpers.ts';
 import { endAll } from './commands.ts';
 import { expectSurvivesFaults } from './faults.ts';
@@ -33,19 +35,26 @@ import {
   untilOver,
   upload,
 } from './pipeline.ts';
+import { corruptWeights } from './weights.ts';
 
 const MINUTE = 60_000;
 let cloud: TestCloud;
 /** The run of the first test, for tests that use its results. */
 let finished = '';
 
+const folder = mkdtempSync(join(tmpdir(), 'proxytune-trace-'));
+const trace = join(folder, 'trace.jsonl');
+
 beforeAll(async () => {
-  cloud = await openCloud(20);
+  cloud = await openCloud(20, { trace });
 }, 3 * MINUTE);
 
 afterAll(async () => {
   endAll();
   await cloud?.end();
+  const calls = existsSync(trace) ? parseTrace(readFileSync(trace, 'utf8')) : [];
+  rmSync(folder, { recursive: true, force: true });
+  expectRecorded(calls);
 }, MINUTE);
 
 test(
@@ -160,7 +169,7 @@ test(
     const queue = await mailbox();
     const request = { ...SMALL, notify: 'owner@example.com' };
     // Corrupt weights that match the manifest: only the container can detect them.
-    const restore = await corruptWeights(true);
+    const restore = await corruptWeights(cloud, true);
     try {
       await upload(cloud, 'crash', request);
       const run = await untilOver(cloud, 'crash');
@@ -183,7 +192,7 @@ test(
 test(
   'a model that was changed after its import is detected before any job exists',
   async () => {
-    const restore = await corruptWeights(false);
+    const restore = await corruptWeights(cloud, false);
     try {
       await upload(cloud, 'changed', SMALL);
       const run = await untilOver(cloud, 'changed');
@@ -196,28 +205,6 @@ test(
   },
   MINUTE,
 );
-
-/** Overwrites weights. @param inManifest - also updates the manifest. @returns a function that restores the weights */
-async function corruptWeights(inManifest: boolean): Promise<() => Promise<void>> {
-  const model = keys.model('sdxl-tiny');
-  const path = 'unet/diffusion_pytorch_model.safetensors';
-  const put = (Key: string, Body: Uint8Array | string) =>
-    cloud.s3.send(new PutObjectCommand({ Bucket: cloud.bucket, Key, Body }));
-  const original = await readBytes(cloud, model + path);
-  const manifest = (await readText(cloud, keys.modelManifest('sdxl-tiny'))) ?? '';
-  const { ETag } = await put(model + path, Buffer.from('no weights'));
-  if (inManifest) {
-    const parsed = modelManifest.parse(JSON.parse(manifest));
-    const sha256 = createHash('sha256').update('no weights').digest('hex');
-    const entry = { path, size: 10, sha256, etag: ETag?.replaceAll('"', '') ?? '', modified: null };
-    const files = parsed.files.map((file) => (file.path === path ? entry : file));
-    await put(keys.modelManifest('sdxl-tiny'), JSON.stringify({ ...parsed, files }));
-  }
-  return async () => {
-    await put(model + path, original);
-    await put(keys.modelManifest('sdxl-tiny'), manifest);
-  };
-}
 
 test(
   'a request over its budget is rejected before any job exists',

@@ -58,16 +58,18 @@ interface ClientConfig {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
 }
 
+export interface CloudOptions {
+  /** The file for the trace of authorization, written at the end. @default - no trace */
+  readonly trace?: string;
+  /** The data of an earlier cloud, kept afterwards. @default - a temporary folder */
+  readonly dataDir?: string;
+}
+
 /** @param heartbeatSeconds - time without a heartbeat after which a job is looked up */
-export async function openCloud(heartbeatSeconds: number): Promise<TestCloud> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'proxytune-cloud-'));
-  const trace = process.env.PROXYTUNE_TRACE_FILE;
-  const local = await startLocalCloud({
-    dataDir,
-    heartbeatSeconds,
-    retrySeconds: 1,
-    ...(trace === undefined ? {} : { trace }),
-  });
+export async function openCloud(heartbeatSeconds: number, options: CloudOptions = {}): Promise<TestCloud> {
+  const { trace, dataDir = mkdtempSync(join(tmpdir(), 'proxytune-cloud-')) } = options;
+  const traced = trace === undefined ? {} : { trace };
+  const local = await startLocalCloud({ dataDir, heartbeatSeconds, retrySeconds: 1, ...traced });
   await ensureModels(local);
   const config = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
   const at = (name: string) => ({ ...config, endpoint: local.environment[name] ?? '' });
@@ -83,7 +85,7 @@ export async function openCloud(heartbeatSeconds: number): Promise<TestCloud> {
     machine: local.outputs.StateMachineArn ?? '',
     async end() {
       await local.close();
-      rmSync(dataDir, { recursive: true, force: true });
+      if (options.dataDir === undefined) rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }

@@ -6,6 +6,7 @@ are redirected to another host, which refuses the hub's token, as the real one d
     python fake_hub.py FOLDER     prints its address
 
 A file `gated` in a repository's folder contains the token that it requires, a file `commit` its commit.
+A file `FILE.instead` is sent in place of the file that is announced.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 # The real hub stores files of up to 10 MB in git; tests need both kinds to be small.
 LARGE_BYTES = 2000
 GATE, HEAD = "gated", "commit"
+INSTEAD = ".instead"
 
 
 @dataclass
@@ -83,7 +85,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if revision not in ("main", commit):
             self.answer(404, b"no such revision", {"X-Error-Code": "RevisionNotFound"})
             return
-        files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name not in (GATE, HEAD))
+        files = sorted(
+            file
+            for file in folder.rglob("*")
+            if file.is_file() and file.name not in (GATE, HEAD) and file.suffix != INSTEAD
+        )
         described = {
             "id": repository,
             "modelId": repository,
@@ -125,7 +131,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/large/") and "Authorization" in self.headers:
             self.answer(400, b"Only one auth mechanism allowed")
             return
-        content = state.instead.get(path, (state.folder / repository / path).read_bytes())
+        other = state.folder / repository / (path + INSTEAD)
+        stored = other if other.exists() else state.folder / repository / path
+        content = state.instead.get(path, stored.read_bytes())
         begin = 0
         if state.ranges and "Range" in self.headers:
             begin = int(self.headers["Range"].removeprefix("bytes=").split("-")[0])

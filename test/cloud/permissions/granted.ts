@@ -1,4 +1,5 @@
 /** The permissions in the synthesized template, for tests of single permissions. */
+
 import { synthesize, type Template } from '../synthesize.ts';
 import { type Conditions, type Grant, grantsOf } from './grants.ts';
 import { list, policiesOf } from './policies.ts';

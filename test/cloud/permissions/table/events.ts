@@ -1,4 +1,5 @@
 /** The permissions of the state machine and of services, and what nobody may do. */
+
 import type { Row } from './row.ts';
 
 const INVOKED = [

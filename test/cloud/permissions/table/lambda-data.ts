@@ -1,4 +1,5 @@
 /** The permissions of the lambdas on the objects of the bucket. */
+
 import { below, objects, type Row } from './row.ts';
 
 export const LAMBDA_DATA: readonly Row[] = [

@@ -1,4 +1,5 @@
 /** The permissions of the lambdas. */
+
 import { LAMBDA_NAMES } from '../../../../lib/cloud/lambda-names.ts';
 import { instance, instanceTypes } from '../../../../lib/core/catalogue/instances.ts';
 import { jobPrefix } from '../../../../lib/core/names.ts';

@@ -1,0 +1,46 @@
+/**
+ * Permissions that no traced call needs, each with the reason why it stays. The tests fail on an entry that is not needed any more,
+ * and print how many there are.
+ */
+export interface Exception {
+  /** The permission, as a removal is called. */
+  readonly what: RegExp;
+  readonly reason: string;
+}
+
+export const EXCEPTIONS: readonly Exception[] = [
+  {
+    what: /^Images\w*, statement 0: /,
+    reason: 'cdk deploy builds and pushes the image in an account; the local cloud has no image to push',
+  },
+  {
+    what: /^MachineLambdasReconcileJob.*: without (all of )?sagemaker:StopTrainingJob$/,
+    reason: 'one function stops jobs of both kinds, and reconcile-job finds only transforms overdue',
+  },
+  {
+    what: /^JobRole\w+, statement \d+: without s3:DeleteObject on \S+\/pictures\/synthesize\/\*$/,
+    reason:
+      'SageMaker deletes the copy of a temporary file that it mirrored just before the container renamed it, which ' +
+      'depends on the moment',
+  },
+  {
+    what: /^MachineLambdasStartJob.*: without sagemaker:DescribeModel$/,
+    reason:
+      'start-job looks for a model only after a call that was killed between the model and its transform',
+  },
+  {
+    what: /^MachineLambdasPublishRun.*: without (all of )?sagemaker:DeleteModel$/,
+    reason: 'publish-run deletes models that earlier lambdas failed to delete',
+  },
+  {
+    what: /^EventQueuePolicy\w+, statement [1-4]: without all of sqs:SendMessage$/,
+    reason:
+      'EventBridge sends events that it could not deliver; test/local/emulator/test_rule_delivery.py does that, and the ' +
+      'recorded passes do not yet',
+  },
+  {
+    what: /runs\/\*\/failures\/\*$|^(MachineLambdasReconcileJob|EventLambdasCompleteJob).*: without all of s3:GetObject$/,
+    reason:
+      'a transform has no message of its own and writes its error there; in the recorded passes only trainings fail',
+  },
+];
