@@ -97,7 +97,7 @@ const CLIENTS: Readonly<Record<(typeof ALL_LAMBDA_NAMES)[number], readonly strin
   'reconcile-job': ['dynamodb', 's3', 'sagemaker'],
   'decide-round': ['dynamodb', 's3'],
   'end-run': ['dynamodb', 'sagemaker', 'sns'],
-  'publish-run': ['dynamodb', 's3', 'sns'],
+  'publish-run': ['dynamodb', 's3', 'sagemaker', 'sns'],
   'check-data': ['dynamodb', 's3'],
   'retain-job-logs': ['cloudwatch-logs'],
 };

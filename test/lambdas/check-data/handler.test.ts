@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { CreateTableCommand, type KeyType } from '@aws-sdk/client-dynamodb';
 import {
   CreateBucketCommand,
+  DeletePublicAccessBlockCommand,
   PutBucketEncryptionCommand,
   PutBucketLifecycleConfigurationCommand,
   PutBucketNotificationConfigurationCommand,
@@ -73,6 +74,8 @@ const PARTS: Readonly<Record<string, (Bucket: string) => Promise<unknown>>> = {
 
 async function bucketWith(name: string, parts: readonly string[]): Promise<string> {
   await s3().send(new CreateBucketCommand({ Bucket: name }));
+  // A bucket blocks public access from its creation, unless it is older than that default (April 2023).
+  await s3().send(new DeletePublicAccessBlockCommand({ Bucket: name }));
   for (const part of parts) await PARTS[part]?.(name);
   return name;
 }
