@@ -1,9 +1,10 @@
 /** Runs that fail: by their containers, requests, photos and time limits, with and without the events of their jobs. */
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeExecutionCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
-import { SMALL, type TestCloud, until, untilOver, upload } from '../pipeline.ts';
+import { chunkName, keys } from '../../../lib/core/keys.ts';
+import { JOB_PREFIX, jobsOf, SMALL, type TestCloud, until, untilOver, upload } from '../pipeline.ts';
 import { corruptWeights } from '../weights.ts';
-import { untilTimedOut } from './control.ts';
+import { untilStarted, untilTimedOut } from './control.ts';
 
 /** Long enough to be found overdue; SageMaker itself ends a training that is. */
 const SLOW = { picturesPerChunk: 1, steps: 100 };
@@ -27,8 +28,25 @@ export async function failurePass(cloud: TestCloud): Promise<void> {
   await cloud.s3.send(new PutObjectCommand(request));
   expect(await untilOver(cloud, 'blank')).toMatchObject({ error: 'PhotosRejected' });
 
+  await failsInTransform(cloud, 'torn');
+  const hearAgain = cloud.local.faults.dropEvents(({ Resources: [arn] }) =>
+    /-quiet-.*-synthesize-/.test(arn ?? ''),
+  );
+  await failsInTransform(cloud, 'quiet');
+  hearAgain();
+
   await upload(cloud, 'slow', { ...SMALL, advanced: { ...SMALL.advanced, synthesize: SLOW } });
   expect(await untilTimedOut(cloud, 'slow', 'synthesize')).toMatchObject({ error: 'StageTimedOut' });
+}
+
+/** A run with a chunk that cannot be read: its container writes the reason, because SageMaker reports none. */
+async function failsInTransform(cloud: TestCloud, subject: string): Promise<void> {
+  await upload(cloud, subject, SMALL);
+  const run = await untilStarted(cloud, subject);
+  await until(async () => `${JOB_PREFIX}${run}-teach-a1` in (await jobsOf(cloud, run)) || undefined);
+  const Key = `${keys.chunks(run, 'synthesize')}${chunkName(0)}`;
+  await cloud.s3.send(new PutObjectCommand({ Bucket: cloud.bucket, Key, Body: 'no chunk' }));
+  expect(await untilOver(cloud, subject)).toMatchObject({ error: 'HyperparameterInvalid' });
 }
 
 /** A run of an upload that has no version, as in a bucket without versions: its etag takes the version's place. */
