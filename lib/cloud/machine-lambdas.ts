@@ -144,7 +144,8 @@ export class MachineLambdas extends Construct {
     bucket.grantObjects(lambda, ['GetObject'], ['runs/*/failures/*'], FILES_OF_A_RUN);
     table.grant(lambda, 'Query', 'UpdateItem');
     this.#jobs.grantDescribe(lambda);
-    this.#jobs.grantStop(lambda);
+    // SageMaker itself ends a training that is overdue.
+    this.#jobs.grantStopTransforms(lambda);
     this.#jobs.grantDeleteModels(lambda);
     return lambda;
   }

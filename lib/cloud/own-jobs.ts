@@ -69,6 +69,10 @@ export class OwnJobs {
 
   grantStop(grantee: IGrantable): void {
     this.#allow(grantee, ['StopTrainingJob'], [this.#training]);
+    this.grantStopTransforms(grantee);
+  }
+
+  grantStopTransforms(grantee: IGrantable): void {
     this.#allow(grantee, ['StopTransformJob'], [this.#transform]);
   }
 

@@ -14,10 +14,6 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: 'cdk deploy builds and pushes the image in an account; the local cloud has no image to push',
   },
   {
-    what: /^MachineLambdasReconcileJob.*: without (all of )?sagemaker:StopTrainingJob$/,
-    reason: 'one function stops jobs of both kinds, and reconcile-job finds only transforms overdue',
-  },
-  {
     what: /^JobRole\w+, statement \d+: without s3:DeleteObject on \S+\/pictures\/synthesize\/\*$/,
     reason:
       'SageMaker deletes the copy of a temporary file that it mirrored just before the container renamed it, which ' +

@@ -113,16 +113,16 @@ const SAGEMAKER: readonly Row[] = [
     why: 'looks up whether there is a model to reuse, from an attempt that was refused',
   },
   {
-    who: ['start-job', 'reconcile-job', 'end-run'],
+    who: ['start-job', 'end-run'],
     may: 'sagemaker:StopTrainingJob',
     on: TRAINING_JOBS,
-    why: 'stops a job whose run has ended, or that is overdue',
+    why: 'stops a job whose run has ended',
   },
   {
     who: ['start-job', 'reconcile-job', 'end-run'],
     may: 'sagemaker:StopTransformJob',
     on: TRANSFORM_JOBS,
-    why: 'stops a job whose run has ended, or that is overdue',
+    why: 'stops a job whose run has ended, or that is overdue, as no limit of SageMaker ends a transform',
   },
   {
     who: ['start-job', 'complete-job', 'reconcile-job', 'end-run', 'publish-run'],
