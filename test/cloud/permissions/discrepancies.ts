@@ -3,7 +3,7 @@ import type { Resource, Template } from '../synthesize.ts';
 import { grantsOf, line } from './grants.ts';
 import { ambiguous } from './names.ts';
 import { list, policiesIn, unreadable } from './policies.ts';
-import { TABLE } from './table/index.ts';
+import type { Row } from './table/row.ts';
 
 interface Reading {
   readonly lines: readonly string[];
@@ -22,8 +22,12 @@ function read(id: string, resource: Resource): Reading {
   return reading;
 }
 
-const allowed: ReadonlySet<string> = new Set(
-  TABLE.flatMap(({ who, may, on, mayNot, if: conditions = {} }) =>
+const linesOfTables = new WeakMap<readonly Row[], ReadonlySet<string>>();
+
+function linesOf(table: readonly Row[]): ReadonlySet<string> {
+  const known = linesOfTables.get(table);
+  if (known !== undefined) return known;
+  const lines = table.flatMap(({ who, may, on, mayNot, if: conditions = {} }) =>
     list(who).flatMap((one) =>
       list(may ?? mayNot).flatMap((action) =>
         list(on).map((resource) =>
@@ -37,11 +41,15 @@ const allowed: ReadonlySet<string> = new Set(
         ),
       ),
     ),
-  ),
-);
+  );
+  const unique = new Set(lines);
+  linesOfTables.set(table, unique);
+  return unique;
+}
 
-/** Lists each difference between the policies and the table, in words; none if they say the same. */
-export function discrepancies(templates: readonly Template[]): string[] {
+/** Lists each difference between the policies and a table, in words; none if they say the same. */
+export function discrepancies(templates: readonly Template[], table: readonly Row[]): string[] {
+  const allowed = linesOf(table);
   const all = templates.flatMap(({ Resources }) => Object.entries(Resources));
   const resources = all.map(([id, resource]) => read(id, resource));
   const found = new Set(resources.flatMap(({ lines }) => lines));

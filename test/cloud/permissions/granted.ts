@@ -6,6 +6,25 @@ import { list, policiesOf } from './policies.ts';
 
 const { data, template } = synthesize();
 export const templates: readonly Template[] = [data, template];
+const ADOPTED = { bucketName: 'left-behind', tableName: 'Runs-of-before' };
+
+/**
+ * The templates of a deployment that adopts its data and sets the retention of the logs of jobs, which adds lambdas.
+ * A reference takes the place of a name of adopted data, so that one table describes both deployments.
+ */
+export function templatesWithAllSettings(): readonly Template[] {
+  const synthesis = synthesize({ ...ADOPTED, jobLogRetentionDays: '30' });
+  return [synthesis.data, synthesis.template].map((one) =>
+    JSON.parse(
+      JSON.stringify(one)
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: references, as text
+        .replaceAll(ADOPTED.bucketName, '${Data}')
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: references, as text
+        .replaceAll(ADOPTED.tableName, '${Runs}'),
+    ),
+  );
+}
+
 export const GRANTS: readonly Grant[] = templates.flatMap(policiesOf).flatMap(grantsOf);
 
 /** The permissions of a role, by the name that the table has for it. */

@@ -24,8 +24,14 @@ const REFERENCES: readonly (readonly [RegExp, (match: RegExpExecArray) => string
   [/^MachineRole(\.Arn)?$/, () => 'role of the machine'],
   [/^JobRole(\.Arn)?$/, () => 'role of jobs'],
   [/^ImportRole(\.Arn)?$/, () => 'role of the import'],
-  [/^(?:Machine|Event)Lambdas(\w+)Role(\.Arn)?$/, ([, name = '']) => `role of ${kebab(name)}`],
-  [/^(?:Machine|Event)Lambdas(\w+)Logs\.Arn$/, ([, name = '']) => `log of ${kebab(name)}`],
+  [
+    /^(?:MachineLambdas|EventLambdas|Adoption|JobLogs)(\w+)Role(\.Arn)?$/,
+    ([, name = '']) => `role of ${kebab(name)}`,
+  ],
+  [
+    /^(?:MachineLambdas|EventLambdas|Adoption|JobLogs)(\w+)Logs\.Arn$/,
+    ([, name = '']) => `log of ${kebab(name)}`,
+  ],
   [/^(?:Machine|Event)Lambdas(\w+)\.Arn$/, ([, name = '']) => `lambda ${kebab(name)}`],
   [/^Events(\w+)\.Arn$/, ([, name = '']) => `rule ${name}`],
   [/^AWS::AccountId$/, () => 'this account'],
@@ -45,7 +51,15 @@ export function named(value: unknown): string {
     .replace(/\$\{([\w.:]+)\}/g, (whole, reference: string) => nameOf(reference) ?? whole);
 }
 
+/** The CDK leaves a part of an id out that ends like the part before, so a lambda and its log have the same id here. */
+const BY_DIGEST: Readonly<Record<string, string>> = {
+  JobLogsRetainJobLogs423E4447: 'log of retain-job-logs',
+  JobLogsRetainJobLogs03807D69: 'lambda retain-job-logs',
+};
+
 function nameOf(reference: string): string | undefined {
+  const known = BY_DIGEST[reference.replace(/\.Arn$/, '')];
+  if (known !== undefined) return known;
   const id = reference.replace(DIGEST, '');
   for (const [pattern, name] of REFERENCES) {
     const match = pattern.exec(id);
