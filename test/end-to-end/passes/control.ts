@@ -22,7 +22,8 @@ function keyOf(run: string, stage: JobStage) {
   return { pk: { S: pk }, sk: { S: sk } };
 }
 
-async function recordOf(cloud: TestCloud, run: string, stage: JobStage) {
+/** The record of the first attempt of a stage. */
+export async function recordOf(cloud: TestCloud, run: string, stage: JobStage) {
   const TableName = cloud.local.outputs.TableName;
   const get = new GetItemCommand({ TableName, Key: keyOf(run, stage), ConsistentRead: true });
   return (await cloud.dynamo.send(get)).Item;
@@ -34,7 +35,7 @@ export async function setInRecord(
   run: string,
   stage: JobStage,
   field: string,
-  value: { S: string } | { N: string },
+  value: { S: string } | { N: string } | { BOOL: boolean },
 ): Promise<void> {
   await until(() => recordOf(cloud, run, stage), 20);
   await cloud.dynamo.send(

@@ -2,12 +2,13 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { DescribeExecutionCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { chunkName, keys } from '../../../lib/core/keys.ts';
+import { ALL_TRANSFORM } from '../../../lib/local/service-quotas/quotas.ts';
 import { JOB_PREFIX, jobsOf, SMALL, type TestCloud, until, untilOver, upload } from '../pipeline.ts';
 import { corruptWeights } from '../weights.ts';
-import { untilStarted, untilTimedOut } from './control.ts';
+import { recordOf, untilStarted, untilTimedOut } from './control.ts';
 
 /** Long enough to be found overdue; SageMaker itself ends a training that is. */
-const SLOW = { picturesPerChunk: 1, steps: 100 };
+const SLOW = { picturesPerChunk: 1, steps: 100, instances: 1 };
 
 export async function failurePass(cloud: TestCloud): Promise<void> {
   const restore = await corruptWeights(cloud, true);
@@ -29,14 +30,28 @@ export async function failurePass(cloud: TestCloud): Promise<void> {
   expect(await untilOver(cloud, 'blank')).toMatchObject({ error: 'PhotosRejected' });
 
   await failsInTransform(cloud, 'torn');
-  const hearAgain = cloud.local.faults.dropEvents(({ Resources: [arn] }) =>
-    /-quiet-.*-synthesize-/.test(arn ?? ''),
-  );
-  await failsInTransform(cloud, 'quiet');
-  hearAgain();
+  await failsForWantOfTime(cloud);
+}
 
-  await upload(cloud, 'slow', { ...SMALL, advanced: { ...SMALL.advanced, synthesize: SLOW } });
-  expect(await untilTimedOut(cloud, 'slow', 'synthesize')).toMatchObject({ error: 'StageTimedOut' });
+/**
+ * A run whose transform is found overdue, and another one whose transform waits for the only instance meanwhile, with the
+ * model that its first try created; nobody hears of its end.
+ */
+async function failsForWantOfTime(cloud: TestCloud): Promise<void> {
+  const { faults } = cloud.local;
+  faults.setQuotas({ [ALL_TRANSFORM.name]: 1 });
+  const hear = faults.dropEvents(({ Resources: [arn] }) => /-quiet-.*-synthesize-/.test(arn ?? ''));
+  await upload(cloud, 'slow', { ...SMALL, proxies: 60, advanced: { ...SMALL.advanced, synthesize: SLOW } });
+  const slow = await untilStarted(cloud, 'slow');
+  const job = `${JOB_PREFIX}${slow}-synthesize-a1`;
+  await until(async () => (await jobsOf(cloud, slow))[job] === 'InProgress' || undefined);
+  const timesOut = async () => {
+    const quiet = await untilStarted(cloud, 'quiet');
+    await until(() => recordOf(cloud, quiet, 'synthesize'));
+    expect(await untilTimedOut(cloud, 'slow', 'synthesize')).toMatchObject({ error: 'StageTimedOut' });
+  };
+  await Promise.all([failsInTransform(cloud, 'quiet'), timesOut()]);
+  hear();
 }
 
 /** A run with a chunk that cannot be read: its container writes the reason, because SageMaker reports none. */

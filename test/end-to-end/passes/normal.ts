@@ -3,7 +3,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { keys } from '../../../lib/core/keys.ts';
 import { PAIRS } from '../pairs.ts';
 import { JOB_PREFIX, jobsOf, SMALL, type TestCloud, until, untilOver, upload } from '../pipeline.ts';
-import { stopRun, untilStarted } from './control.ts';
+import { setInRecord, stopRun, untilStarted } from './control.ts';
 
 const REQUEST = {
   ...SMALL,
@@ -19,6 +19,9 @@ export async function normalPass(cloud: TestCloud): Promise<string> {
   // A reference that an earlier try of the inspection left, which it deletes.
   const Key = `${keys.references(run)}9999.png`;
   await cloud.s3.send(new PutObjectCommand({ Bucket: cloud.bucket, Key, Body: 'leftover' }));
+  await until(async () => `${JOB_PREFIX}${run}-evaluate-a1` in (await jobsOf(cloud, run)) || undefined);
+  // As if no lambda had been able to delete this model.
+  await setInRecord(cloud, run, 'synthesize', 'modelDeleted', { BOOL: false });
   expect(await untilOver(cloud, 'pet')).toMatchObject({ status: 'SUCCEEDED' });
 
   await upload(cloud, 'again', REQUEST);
