@@ -28,15 +28,4 @@ export const EXCEPTIONS: readonly Exception[] = [
     what: /^MachineLambdasPublishRun.*: without (all of )?sagemaker:DeleteModel$/,
     reason: 'publish-run deletes models that earlier lambdas failed to delete',
   },
-  {
-    what: /^EventQueuePolicy\w+, statement [1-4]: without all of sqs:SendMessage$/,
-    reason:
-      'EventBridge sends events that it could not deliver; test/local/emulator/test_rule_delivery.py does that, and the ' +
-      'recorded passes do not yet',
-  },
-  {
-    what: /runs\/\*\/failures\/\*$|^(MachineLambdasReconcileJob|EventLambdasCompleteJob).*: without all of s3:GetObject$/,
-    reason:
-      'a transform has no message of its own and writes its error there; in the recorded passes only trainings fail',
-  },
 ];
