@@ -10,6 +10,7 @@ import { endAll } from './commands.ts';
 import { expectSurvivesFaults } from './faults.ts';
 import { expectGenerated, expectStopped } from './generate.ts';
 import { abortPass } from './passes/abort.ts';
+import { deploymentPass } from './passes/deployment.ts';
 import { failurePass } from './passes/failure.ts';
 import { importPass } from './passes/import.ts';
 import { normalPass } from './passes/normal.ts';
@@ -61,4 +62,13 @@ test.each(Object.keys(PASSES))(
     settle(name);
   },
   25 * MINUTE,
+);
+
+test(
+  'deployment',
+  async () => {
+    await deploymentPass(join(TRACES, 'deployment.jsonl'));
+    settle('deployment');
+  },
+  5 * MINUTE,
 );

@@ -20,11 +20,6 @@ export const EXCEPTIONS: readonly Exception[] = [
       'depends on the moment',
   },
   {
-    what: /^MachineLambdasStartJob.*: without sagemaker:DescribeModel$/,
-    reason:
-      'start-job looks for a model only after a call that was killed between the model and its transform',
-  },
-  {
     what: /^MachineLambdasPublishRun.*: without (all of )?sagemaker:DeleteModel$/,
     reason: 'publish-run deletes models that earlier lambdas failed to delete',
   },

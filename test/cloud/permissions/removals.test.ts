@@ -6,7 +6,7 @@ import type { AuthorizedCall } from '../../../lib/local/iam/trace.ts';
 import { removeTemporary } from '../synthesize.ts';
 import { deployedPolicies } from './deployed.ts';
 import { EXCEPTIONS } from './exceptions.ts';
-import { templates } from './granted.ts';
+import { templates, templatesWithAllSettings } from './granted.ts';
 import { judge, type Question, speaksFor } from './judge.ts';
 import { list } from './policies.ts';
 import { coversAction, type Removal, removals } from './removals.ts';
@@ -14,7 +14,12 @@ import { kindOf, recordedCalls } from './traces.ts';
 
 afterAll(removeTemporary);
 
-const policies = deployedPolicies(templates);
+const usual = deployedPolicies(templates);
+/** The policies of the lambdas that settings add; the others are the same again. */
+const added = deployedPolicies(templatesWithAllSettings()).filter(({ id }) =>
+  usual.every((policy) => policy.id !== id),
+);
+const policies = [...usual, ...added];
 const recorded = recordedCalls();
 
 /** Recorded calls on what has a policy against unencrypted requests, as such requests. On this machine there are none. */
@@ -63,6 +68,7 @@ test('each statement, action and resource that is taken away makes a call fail',
   expect(unnoticed.filter((what) => !excepted(what))).toEqual([]);
   expect(EXCEPTIONS.filter(({ what }) => !unnoticed.some((one) => what.test(one)))).toEqual([]);
   const statements = policies.flatMap((policy) => policy.statements).length;
+  expect(added).not.toEqual([]);
   console.log(
     `${all.length} removals from ${statements} statements, ${noticed.size} caught; ` +
       `${unnoticed.length} are not needed by any call, for ${EXCEPTIONS.length} listed reason(s)`,
