@@ -19,8 +19,4 @@ export const EXCEPTIONS: readonly Exception[] = [
       'SageMaker deletes the copy of a temporary file that it mirrored just before the container renamed it, which ' +
       'depends on the moment',
   },
-  {
-    what: /^MachineLambdasPublishRun.*: without (all of )?sagemaker:DeleteModel$/,
-    reason: 'publish-run deletes models that earlier lambdas failed to delete',
-  },
 ];
