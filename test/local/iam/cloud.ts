@@ -10,7 +10,14 @@ import { type Call, EmulatorAuthorizer } from '../../../lib/local/iam/authorizer
 import { type AuthorizedCall, parseTrace } from '../../../lib/local/iam/trace.ts';
 import { type SageMakerService, startSageMakerService } from '../../../lib/local/sagemaker/index.ts';
 import { type StatesServiceHandle, startStatesService } from '../../../lib/local/states/service.ts';
-import { clientConfig, createRole, emulatorOptions, NODE, temporaryFolder } from '../emulator/helpers.ts';
+import {
+  clientConfig,
+  createRole,
+  emulatorOptions,
+  NODE,
+  PYTHON,
+  temporaryFolder,
+} from '../emulator/helpers.ts';
 
 const SECRET = 'secret-of-this-test';
 export const BUCKET = 'iam-test';
@@ -18,6 +25,8 @@ export const ACCOUNT = '000000000000';
 
 /** A container that prints who it is, and may leave a checkpoint. */
 const CONTAINER = "console.log('KEY', process.env.AWS_ACCESS_KEY_ID ?? 'none')";
+
+const MODEL_SERVER = join(import.meta.dirname, '../sagemaker/fixtures/serve.py');
 
 export class JudgingCloud {
   readonly authorizer: EmulatorAuthorizer;
@@ -50,7 +59,7 @@ export class JudgingCloud {
     const sagemaker = await startSageMakerService({
       dataDir: join(folder, 'sagemaker'),
       s3: clientConfig(emulator.endpoint),
-      commands: { train: [NODE, '-e', CONTAINER], serve: [NODE, '-e', CONTAINER] },
+      commands: { train: [NODE, '-e', CONTAINER], serve: [PYTHON, MODEL_SERVER] },
       stopGraceSeconds: 1,
       authorizer,
     });

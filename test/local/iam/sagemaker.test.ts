@@ -1,5 +1,10 @@
 /** Our SageMaker asks for the permissions that AWS's asks for, of the caller and of the job's role. */
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
 import {
   AddTagsCommand,
   CreateModelCommand,
@@ -7,8 +12,11 @@ import {
   type CreateTrainingJobCommandInput,
   CreateTransformJobCommand,
   DescribeTrainingJobCommand,
+  DescribeTransformJobCommand,
   ListTrainingJobsCommand,
+  StopTransformJobCommand,
 } from '@aws-sdk/client-sagemaker';
+import { eventually } from '../emulator/helpers.ts';
 import { ACCOUNT, allow, BUCKET, errorOf, JudgingCloud, sentence } from './cloud.ts';
 
 const ARN = `arn:aws:sagemaker:us-east-1:${ACCOUNT}`;
@@ -209,6 +217,37 @@ describe("the job's role", () => {
     expect(status).toBe('Completed');
     expect(log).toMatch(/KEY ASIA/);
   });
+
+  test('needs no permission to delete for a transform that is stopped, whose outputs are not stored', async () => {
+    await cloud.put('chunks/a.json', 'fine');
+    await cloud.put('chunks/b.json', 'sleep 20');
+    const read = [allow('s3:ListBucket', DATA), allow('s3:GetObject', `${DATA}/chunks/*`)];
+    await cloud.role('stopped', 'sagemaker.amazonaws.com', ...PULL, ...read, ...WRITE);
+    const { sagemaker, s3 } = cloud.own;
+    const container = { Image: IMAGE };
+    const model = { ModelName: 'stopped', ExecutionRoleArn: role('stopped'), PrimaryContainer: container };
+    await sagemaker.send(new CreateModelCommand(model));
+    const TransformJobName = 'job-stopped';
+    const S3DataSource = { S3DataType: 'S3Prefix' as const, S3Uri: `s3://${BUCKET}/chunks/` };
+    await sagemaker.send(
+      new CreateTransformJobCommand({
+        TransformJobName,
+        ModelName: 'stopped',
+        TransformInput: { DataSource: { S3DataSource } },
+        TransformOutput: { S3OutputPath: `s3://${BUCKET}/out/stopped` },
+        TransformResources: { InstanceType: 'ml.g5.xlarge', InstanceCount: 1 },
+      }),
+    );
+    const outputs = async () =>
+      (await s3.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: 'out/stopped/' }))).KeyCount ?? 0;
+    await eventually(async () => (await outputs()) > 0 || undefined);
+    await sagemaker.send(new StopTransformJobCommand({ TransformJobName }));
+    await eventually(async () => {
+      const described = await sagemaker.send(new DescribeTransformJobCommand({ TransformJobName }));
+      return described.TransformJobStatus === 'Stopped' || undefined;
+    }, 15);
+    expect(await outputs()).toBe(0);
+  }, 60_000);
 
   test('is in the trace with everything that was judged', async () => {
     const calls = cloud

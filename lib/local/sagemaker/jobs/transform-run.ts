@@ -129,10 +129,10 @@ export class TransformRun implements JobRun {
     this.#note(`job ended: ${this.#job.status}`);
   }
 
-  /** Deletes the outputs: a stopped transform job keeps none. */
+  /** Deletes the outputs. SageMaker never stores those of a stopped job, so the role needs no permission for it. */
   async #discardOutputs(): Promise<void> {
     const output = parseLocation(this.#job.request.TransformOutput.S3OutputPath);
-    for (const name of this.#stored) await this.#context.objects.delete(inside(output, name));
+    for (const name of this.#stored) await this.#context.serviceObjects.delete(inside(output, name));
   }
 
   #fail(error: unknown): void {
