@@ -5,7 +5,7 @@
  */
 
 import { tryToDeleteModels } from '../../lib/aws/job-endings.ts';
-import { stopJob } from '../../lib/aws/jobs.ts';
+import { stopTransform } from '../../lib/aws/jobs.ts';
 import { readOutcome, recordOf } from '../../lib/aws/outcomes.ts';
 import { finishJob, listJobs, markReported } from '../../lib/aws/table.ts';
 import { jobError, jobMessage } from '../../lib/core/jobs/messages.ts';
@@ -46,7 +46,7 @@ export async function handler({ runId, stage, round = 1 }: ReconcileJobInput): P
     throw jobError(outcome.error, jobMessage(job, outcome.message));
   }
   if (isOverdue(job, outcome)) {
-    await stopJob(context, job);
+    await stopTransform(context, job);
     await tryToDeleteModels(context, [job]);
     const message = `The job did not end within ${job.maxRuntimeSeconds} seconds, so it was stopped.`;
     // Its bill comes with the event of its end.

@@ -199,13 +199,22 @@ export async function waitForJob(
 export type Stopped = 'stopping' | 'over' | 'missing';
 
 /** Asks SageMaker to stop a job. */
-export async function stopJob({ sagemaker }: JobsContext, job: Job): Promise<Stopped> {
+export async function stopJob(context: JobsContext, job: Job): Promise<Stopped> {
+  if (job.kind === 'transform') return stopTransform(context, job);
+  return stopping(context.sagemaker.send(new StopTrainingJobCommand({ TrainingJobName: job.jobName })));
+}
+
+/** Stops a transform; a lambda that stops no training needs no permission for that. */
+export async function stopTransform(
+  { sagemaker }: JobsContext,
+  { jobName }: Pick<Job, 'jobName'>,
+): Promise<Stopped> {
+  return stopping(sagemaker.send(new StopTransformJobCommand({ TransformJobName: jobName })));
+}
+
+async function stopping(request: Promise<unknown>): Promise<Stopped> {
   try {
-    if (job.kind === 'training') {
-      await sagemaker.send(new StopTrainingJobCommand({ TrainingJobName: job.jobName }));
-    } else {
-      await sagemaker.send(new StopTransformJobCommand({ TransformJobName: job.jobName }));
-    }
+    await request;
     return 'stopping';
   } catch (error) {
     if (isMissing(error as Error)) return 'missing';
