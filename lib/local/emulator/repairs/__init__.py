@@ -13,6 +13,7 @@ from . import (
     ending,
     environments,
     event_sources,
+    internal_routes,
     lost_resources,
     missing_images,
     missing_objects,
@@ -45,6 +46,7 @@ REPAIRS = (
     service_calls,
     authorization_endpoint,
     missing_objects,
+    internal_routes,
 )
 
 __all__ = ["REPAIRS", "EmulatorVersion", "apply_all"]
