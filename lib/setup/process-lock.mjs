@@ -20,6 +20,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
+/** The largest number of 15 digits, which JavaScript's numbers and the pattern of names can hold. */
+const LARGEST = 999_999_999_999_999;
+
 /**
  * Takes the lock, without waiting.
  *
@@ -29,10 +32,16 @@ import { join } from 'node:path';
 export function tryLock(folder) {
   if (ownerOfFile(folder) !== undefined) return undefined;
   removeFile(folder);
-  mkdirSync(folder, { recursive: true });
   for (;;) {
+    // In the loop, because somebody may delete the folder at any time.
+    mkdirSync(folder, { recursive: true });
     const newest = newestOf(folder);
     if (newest > 0 && ownerOfFile(join(folder, String(newest))) !== undefined) return undefined;
+    if (newest >= LARGEST) {
+      // No process counts this far, so the file is not from this program, and numbers can start again.
+      rmSync(join(folder, String(newest)), { force: true, recursive: true });
+      continue;
+    }
     const own = join(folder, String(newest + 1));
     if (!create(own)) continue;
     // Others may have taken and released the lock since its numbers were read.

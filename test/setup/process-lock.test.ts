@@ -54,6 +54,11 @@ const LEFT: readonly ((lock: string) => void)[] = [
     mkdirSync(lock);
     writeFileSync(join(lock, '9'), '');
   },
+  // The largest number, which has no next one.
+  (lock) => {
+    mkdirSync(lock);
+    writeFileSync(join(lock, '999999999999999'), '999999999 1');
+  },
 ];
 
 test('exactly one of six processes gets a free or stale lock, in every trial', async () => {
