@@ -6,7 +6,12 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DynamoDBClient, GetItemCommand } from '@aws-sdk/client-dynamodb';
-import { GetFunctionConfigurationCommand, GetPolicyCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import {
+  GetFunctionConfigurationCommand,
+  GetPolicyCommand,
+  LambdaClient,
+  ListVersionsByFunctionCommand,
+} from '@aws-sdk/client-lambda';
 import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import { type Deployment, deployStacks } from '../../../lib/local/deploy/deploy.ts';
@@ -23,7 +28,9 @@ import {
 } from '../emulator/helpers.ts';
 
 const folder = temporaryFolder();
+/** What is deployed last, with a function that has its second version. */
 const assemblyDir = join(folder, 'assembly');
+const firstDir = join(folder, 'assembly-first');
 /** A data folder that was used and closed; each case works on a copy. */
 const used = join(folder, 'used');
 let before: Deployment;
@@ -35,7 +42,11 @@ interface Running {
   readonly deployment: Deployment;
 }
 
-async function withCloud<T>(data: string, use: (cloud: Running) => Promise<T>): Promise<T> {
+async function withCloud<T>(
+  data: string,
+  use: (cloud: Running) => Promise<T>,
+  assembly = assemblyDir,
+): Promise<T> {
   let emulator: Emulator | undefined;
   const lambda = () => invokeThrough(new LambdaClient(clientConfig(emulator?.endpoint ?? '')));
   const states = await startStatesService({
@@ -45,7 +56,11 @@ async function withCloud<T>(data: string, use: (cloud: Running) => Promise<T>): 
   try {
     const env = { AWS_ENDPOINT_URL_SFN: states.endpoint, LAMBDA_ASYNC_RETRY_BASE_SECONDS: '0.1' };
     emulator = await startEmulator(emulatorOptions(join(data, 'emulator'), env));
-    const deployment = await deployStacks({ assemblyDir, stackName: 'Small', endpoint: emulator.endpoint });
+    const deployment = await deployStacks({
+      assemblyDir: assembly,
+      stackName: 'Small',
+      endpoint: emulator.endpoint,
+    });
     return await use({ emulator, states, deployment });
   } finally {
     await emulator?.close();
@@ -136,8 +151,15 @@ function losses(): string[][] {
 }
 
 beforeAll(async () => {
-  const env = { PATH: process.env.PATH, CDK_OUTDIR: assemblyDir, CDK_VALIDATION: 'false' };
-  execFileSync(NODE, [join(import.meta.dirname, 'fixtures/app.ts')], { env });
+  const env = { PATH: process.env.PATH, CDK_VALIDATION: 'false' };
+  for (const [CDK_OUTDIR, VARIANT] of [
+    [firstDir, ''],
+    [assemblyDir, 'updated'],
+  ])
+    execFileSync(NODE, [join(import.meta.dirname, 'fixtures/app.ts')], {
+      env: { ...env, CDK_OUTDIR, VARIANT },
+    });
+  await withCloud(used, (cloud) => expectWorking(cloud, 'first'), firstDir);
   await withCloud(used, async (cloud) => {
     before = cloud.deployment;
     await expectWorking(cloud, 'before');
@@ -192,3 +214,28 @@ it('says what was created again', async () => {
   // What was created again is kept.
   await withCloud(join(folder, 'copy'), async ({ deployment }) => expect(deployment.recreated).toEqual([]));
 }, 60_000);
+
+it('says nothing of a start at which nothing was lost', async () => {
+  await afterLoss([], async ({ deployment }) => expect(deployment.recreated).toEqual([]));
+}, 60_000);
+
+it('publishes a lost version under its number, and the next one under the next', async () => {
+  await afterLoss(['emulator/state/lambda.json'], async ({ emulator, deployment }) => {
+    expect(await versions(emulator, deployment)).toEqual(['2']);
+    expect(deployment.recreated).toContainEqual({
+      id: expect.stringMatching(/^Recorder/),
+      type: 'AWS::Lambda::Version',
+    });
+  });
+  const next = async ({ emulator, deployment }: Running) =>
+    expect(await versions(emulator, deployment)).toEqual(['2', '3']);
+  await withCloud(join(folder, 'copy'), next, firstDir);
+}, 90_000);
+
+/** The numbers of the function's published versions. */
+async function versions({ endpoint }: Emulator, { outputs }: Deployment): Promise<(string | undefined)[]> {
+  const lambda = new LambdaClient(clientConfig(endpoint));
+  const request = new ListVersionsByFunctionCommand({ FunctionName: outputs.FunctionOut });
+  const { Versions = [] } = await lambda.send(request);
+  return Versions.map(({ Version }) => Version).filter((version) => version !== '$LATEST');
+}

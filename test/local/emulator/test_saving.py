@@ -32,6 +32,22 @@ def test_only_services_in_use_are_saved(monkeypatch):
     assert app._state_map.keys() >= saving.PERSISTED_SERVICES
 
 
+def test_a_state_that_changes_while_it_is_read_is_read_again(monkeypatch):
+    state, reads, saved = {"first": 1}, [], {}
+
+    def read():
+        reads.append(dict(state))
+        for _ in state:
+            # Another thread's request, at the first reading.
+            state["second"] = 2
+        return dict(state)
+
+    monkeypatch.setattr("ministack.core.persistence.save_state", saved.__setitem__)
+    app.save_all({"lambda": read})
+    assert len(reads) == 2
+    assert saved == {"lambda": {"first": 1, "second": 2}}
+
+
 def test_saving_starts_after_everything_is_loaded(monkeypatch):
     order = []
     begun = threading.Event()

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from ministack.core.responses import get_region
+from ministack.core.responses import get_region, new_uuid
 from ministack.services import cloudwatch, dynamodb, eventbridge, iam, lambda_svc, s3, sns, sqs
 from ministack.services.cloudformation import _stacks, drift, handlers, provisioners
 from ministack.services.cloudformation.stacks import _add_event
@@ -26,6 +27,9 @@ from . import state_machines
 
 #: The reason in the stack's events, by which lib/local/deploy recognizes them.
 REASON = "The resource no longer existed and was created again"
+
+#: The type of published versions, which state machines invoke by their numbers.
+VERSION = "AWS::Lambda::Version"
 
 Props = dict[str, Any]
 Result = tuple[str, dict[str, str]]
@@ -48,6 +52,12 @@ NAMES = {
 
 def _function(name: str, _: Props) -> bool:
     return bool((lambda_svc._functions.get(name) or {}).get("code_zip"))
+
+
+def _version(arn: str, _: Props) -> bool:
+    name, number = arn.split(":")[-2:]
+    versions = (lambda_svc._functions.get(name) or {}).get("versions", {})
+    return bool((versions.get(number) or {}).get("code_zip"))
 
 
 def _permission(statement: str, props: Props) -> bool:
@@ -94,6 +104,7 @@ EXISTS: dict[str, Callable[[str, Props], bool]] = {
     "AWS::IAM::Role": lambda name, _: name in iam._roles,
     "AWS::IAM::Policy": _role_policy,
     "AWS::Lambda::Function": _function,
+    VERSION: _version,
     "AWS::Lambda::Permission": _permission,
     "AWS::Lambda::EventInvokeConfig": _event_invoke_config,
     "AWS::Events::Rule": _rule,
@@ -125,7 +136,8 @@ def recreate(stack: dict[str, Any]) -> list[str]:
             create(rtype, logical_id, props, stack["StackName"])
         elif not exists(rtype, physical_id, props):
             named = {**props, NAMES[rtype]: physical_id} if rtype in NAMES else props
-            new_id, attributes = create(rtype, logical_id, copy.deepcopy(named), stack["StackName"])
+            again = partial(create_version, physical_id) if rtype == VERSION else partial(create, rtype)
+            new_id, attributes = again(logical_id, copy.deepcopy(named), stack["StackName"])
             # The same, except for types whose ids have a random part, such as a subscription.
             record["PhysicalResourceId"] = new_id
             record["Attributes"] = {**(record.get("Attributes") or {}), **attributes}
@@ -147,6 +159,22 @@ def exists(rtype: str, physical_id: str, props: Props) -> bool:
 def create(rtype: str, logical_id: str, props: Props, stack_name: str) -> Result:
     """Create one resource with the handler of its type."""
     return provisioners._RESOURCE_HANDLERS[rtype]["create"](logical_id, props, stack_name)
+
+
+def create_version(arn: str, logical_id: str, props: Props, stack_name: str) -> Result:
+    """Publish a lost version again under its number, which the state machine's definition has.
+
+    Its function comes before it. Where that was lost too, it has just been created and would count from 1.
+    """
+    name, number = arn.split(":")[-2:]
+    func = lambda_svc._functions[name]
+    func["versions"].pop(number, None)
+    func["next_version"] = int(number)
+    # With its old revision the function would seem unchanged since another version, and not be published.
+    func["config"]["RevisionId"] = new_uuid()
+    created = create(VERSION, logical_id, props, stack_name)
+    func["next_version"] = max(map(int, func["versions"])) + 1
+    return created
 
 
 def _owned() -> set[str]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 from ministack import app
@@ -21,6 +23,7 @@ PERSISTED_SERVICES = frozenset(
     [
         "s3",
         "dynamodb",
+        "ecr",
         "sqs",
         "sns",
         "eventbridge",
@@ -38,6 +41,9 @@ PERSISTED_SERVICES = frozenset(
 #: Seconds between two saves. Deep copies of a few MiB of state take tens of milliseconds.
 INTERVAL = 3.0
 
+#: Attempts to read a service's state. Reading takes milliseconds, so that a change rarely meets two in a row.
+ATTEMPTS = 10
+
 _original_save_all = app.save_all
 _original_load_all = app._load_persisted_state
 _original_load_stacks = cloudformation.load_persisted_state
@@ -48,7 +54,27 @@ _ended = threading.Event()
 def save_all(services: dict[str, Any]) -> None:
     """Save the services in use, under a lock because all saves write the same temporary file."""
     with _one_at_a_time:
-        _original_save_all({name: state for name, state in services.items() if name in PERSISTED_SERVICES})
+        _original_save_all(
+            {name: read_again(state) for name, state in services.items() if name in PERSISTED_SERVICES}
+        )
+
+
+def read_again(state: Callable[[], Any]) -> Callable[[], Any]:
+    """Make a service's state readable while a request adds to it.
+
+    The state is copied in another thread than that of the requests. An entry that is added or removed in the
+    middle ends the copy with a ``RuntimeError``, after which MiniStack would leave out the service.
+    """
+
+    def read() -> Any:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return state()
+            except RuntimeError:
+                time.sleep(0.01)
+        return state()
+
+    return read
 
 
 def save_until_ended(interval: float = INTERVAL) -> None:
