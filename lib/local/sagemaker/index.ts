@@ -85,7 +85,7 @@ export async function startSageMakerService(options: SageMakerServiceOptions): P
   const calls = new Calls();
   const sageMaker: Handler = async (name, request, signed) => {
     if (name === 'Faults') return applyFaults(faults, request as FaultsRequest);
-    const operation = operations[name];
+    const operation = Object.hasOwn(operations, name) ? operations[name] : undefined;
     if (!operation)
       throw new ServiceError('UnknownOperationException', `Operation ${name} is not supported here.`);
     return calls.run(() => runOperation(name, operation, context, { request, signed }));

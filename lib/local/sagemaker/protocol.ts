@@ -72,9 +72,15 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function parse(body: string): unknown {
+function parse(body: string): object {
+  const value = parseJson(body === '' ? '{}' : body);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new ServiceError('SerializationException', 'The request body must be a JSON object.');
+}
+
+function parseJson(body: string): unknown {
   try {
-    return JSON.parse(body === '' ? '{}' : body);
+    return JSON.parse(body);
   } catch (error) {
     throw new ServiceError('SerializationException', `The request body is not JSON: ${error}`);
   }

@@ -55,7 +55,7 @@ export function runQuotasOperation(
   operation: string,
   request: Request,
 ): Response {
-  const members = MEMBERS[operation];
+  const members = Object.hasOwn(MEMBERS, operation) ? MEMBERS[operation] : undefined;
   if (members === undefined) {
     throw new ServiceError('UnknownOperationException', `Operation ${operation} is not supported here.`);
   }

@@ -181,3 +181,20 @@ test('a quota that does not exist is a mistake', () => {
     'has no quota',
   );
 });
+
+test.each([
+  ['ServiceQuotasV20190624.GetServiceQuota', 'null', 'SerializationException'],
+  ['ServiceQuotasV20190624.GetServiceQuota', '[]', 'SerializationException'],
+  ['ServiceQuotasV20190624.GetServiceQuota', '1', 'SerializationException'],
+  ['ServiceQuotasV20190624.__proto__', '{}', 'UnknownOperationException'],
+  ['ServiceQuotasV20190624.toString', '{}', 'UnknownOperationException'],
+  ['SageMaker.ListModels', 'null', 'SerializationException'],
+  ['SageMaker.Faults', 'null', 'SerializationException'],
+  ['SageMaker.__proto__', '{}', 'UnknownOperationException'],
+  ['SageMaker.toString', '{}', 'UnknownOperationException'],
+])('rejects %s with the body %s: %s', async (target, body, type) => {
+  const headers = { 'x-amz-target': target, 'content-type': 'application/x-amz-json-1.1' };
+  const response = await fetch(bench.service.endpoint, { method: 'POST', headers, body });
+  expect(await response.json()).toMatchObject({ __type: type });
+  expect(response.status).toBe(400);
+});

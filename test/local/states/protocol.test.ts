@@ -365,7 +365,10 @@ describe('the protocol', () => {
     ['AWSStepFunctions.ListStateMachines', '[]', 'SerializationException'],
     ['AWSStepFunctions.ListStateMachines', '{"maxResults":-1}', 'ValidationException'],
     ['AWSStepFunctions.ListStateMachines', '{"nextToken":"x"}', 'ValidationException'],
+    ['AWSStepFunctions.ListStateMachines', 'null', 'SerializationException'],
     ['AWSStepFunctions.constructor', '{}', 'UnknownOperationException'],
+    ['AWSStepFunctions.__proto__', '{}', 'UnknownOperationException'],
+    ['AWSStepFunctions.toString', '{}', 'UnknownOperationException'],
     ['DynamoDB.ListTables', '{}', 'UnknownOperationException'],
     ['AWSStepFunctions.SendTaskHeartbeat', '{}', 'ValidationException'],
   ])('rejects %s with %s: %s', async (target, body, type) => {
