@@ -1,3 +1,4 @@
+import { createContext, Script } from 'node:vm';
 import jsonata from 'jsonata';
 import { QueryError } from './errors.ts';
 import { stepFunctionsExtras } from './expression-functions.ts';
@@ -15,6 +16,8 @@ export interface Bindings {
 /** Limits that keep a runaway expression from blocking the service. */
 const LONGEST_MS = 5000;
 const DEEPEST = 500;
+/** A built-in function, which nothing can interrupt, takes about a second for as many. */
+const MOST_ITEMS = 1_000_000;
 
 /**
  * The hooks that JSONata calls before and after each node of the syntax tree. Version 2.0.6, which Step Functions runs,
@@ -23,7 +26,32 @@ const DEEPEST = 500;
 const ENTRY = Symbol.for('jsonata.__evaluate_entry');
 const EXIT = Symbol.for('jsonata.__evaluate_exit');
 
-const clockPicture = jsonata('$fromMillis(millis, picture, timezone)');
+/** Runs an action that the limit of `node:vm` can interrupt, even inside one search of a regular expression. */
+const vmContext: { action?: () => void } = createContext({});
+const vmScript = new Script('action()');
+
+/** A regular expression whose searches end together after LONGEST_MS: some texts take one longer than a lifetime. */
+class LimitedRegExp extends RegExp {
+  #left = LONGEST_MS;
+
+  override exec(text: string): RegExpExecArray | null {
+    let found: RegExpExecArray | null = null;
+    vmContext.action = () => {
+      found = super.exec(text);
+    };
+    const start = performance.now();
+    try {
+      vmScript.runInContext(vmContext, { timeout: Math.max(1, Math.ceil(this.#left)) });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
+      throw new Error(`The regular expression ${this} took more than ${LONGEST_MS} ms`);
+    }
+    this.#left -= performance.now() - start;
+    return found;
+  }
+}
+
+const clockPicture = compile('$fromMillis(millis, picture, timezone)');
 
 /** The JSONata text inside `{% … %}`, or undefined for a plain string. */
 export function expressionIn(text: string): string | undefined {
@@ -37,7 +65,8 @@ export function expressionIn(text: string): string | undefined {
  * @throws the parser's error, with `code`, `message` and `position`
  */
 export function compile(text: string): jsonata.Expression {
-  return jsonata(text);
+  // JSONata keeps the class for all expressions, so each must name it. Its type is that of an instance by mistake.
+  return jsonata(text, { RegexEngine: LimitedRegExp as unknown as RegExp });
 }
 
 /** Parses an expression for one evaluation, which fails as soon as it takes too long or nests too deeply. */
@@ -50,11 +79,15 @@ function compileLimited(text: string): jsonata.Expression {
     if (performance.now() > deadline) throw new Error(`The expression took more than ${LONGEST_MS} ms`);
   };
   // The type declares names as strings, but JSONata looks up these two as symbols.
-  const hook = (name: symbol, action: () => void): void => expression.assign(name as never, action);
+  const hook = (name: symbol, action: (...of: unknown[]) => void): void =>
+    expression.assign(name as never, action);
   hook(ENTRY, enter);
-  hook(EXIT, () => {
+  const exit = (_expression: unknown, _input: unknown, _environment: unknown, result: unknown): void => {
     depth--;
-  });
+    if (Array.isArray(result) && result.length > MOST_ITEMS)
+      throw new Error(`The expression makes an array of more than ${MOST_ITEMS} items`);
+  };
+  hook(EXIT, exit);
   return expression;
 }
 

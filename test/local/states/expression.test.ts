@@ -40,6 +40,17 @@ describe('evaluate', () => {
     ['$eval', "{% $eval('1') %}", '$eval is not available'],
     ['endless recursion', '{% ($f := function($n) { 1 + $f($n + 1) }; $f(0)) %}', 'more than 500 deep'],
     ['an endless loop', '{% ($f := function($n) { $f($n + 1) }; $f(0)) %}', 'more than 5000 ms'],
+    [
+      'an endless search',
+      `{% $match("${'a'.repeat(40)}!", /(a+)+$/) %}`,
+      'The regular expression /(a+)+$/g took more than 5000 ms',
+    ],
+    [
+      'an endless search in a function',
+      `{% $replace("${'a'.repeat(40)}!", /(a+)+$/, 'x') %}`,
+      'took more than 5000 ms',
+    ],
+    ['an array that blocks', '{% $string([1..9999999]) %}', 'an array of more than 1000000 items'],
     ['an unknown function', '{% $randomSeeded(1) %}', 'T1006: Attempted to invoke a non-function'],
   ])('fails on %s, naming the expression and the field', async (_, expression, message) => {
     const failure = run({ deep: [expression] });
@@ -56,6 +67,16 @@ describe('evaluate', () => {
     ['{% {"__proto__": {"a": 1}}.a %}', 'returned nothing'],
   ])('evaluates %s as JSONata 2.0.6 does', async (expression, message) => {
     await expect(run(expression)).rejects.toThrow(message);
+  });
+
+  it.each<[string, Json]>([
+    ['$match("ab12c3", /([a-z])([0-9]+)/).groups', ['b', '12', 'c', '3']],
+    ['$replace("a-b-c", /-(.)/, "+$1")', 'a+b+c'],
+    ['$split("a1b22c", /[0-9]+/)', ['a', 'b', 'c']],
+    ['$contains("Abc", /aB/i)', true],
+    ['$length($replace($join([1..5000].("ab")), /a/, "xy"))', 15_000],
+  ])('searches with a regular expression: %s', async (expression, value) => {
+    expect(await run(`{% ${expression} %}`)).toEqual(value);
   });
 
   it("uses the service's time", async () => {
