@@ -48,7 +48,7 @@ def test_an_internal_route_is_refused(monkeypatch, method, path):
     assert answer(method, path) == 403
 
 
-def test_the_start_is_told_that_the_emulator_is_healthy():
+def test_the_start_sees_that_the_emulator_is_healthy():
     assert answer("GET", "/_ministack/health") == 200
 
 
