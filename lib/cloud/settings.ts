@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { instanceTypes } from '../core/catalogue/instances.ts';
 import { distance, nearest } from '../core/nearest.ts';
+import { BUCKET_RULES, isBucketName, isTableName, TABLE_RULES } from './data-names.ts';
 import { EVENTS_PER_HEARTBEAT, MOST_EVENTS, SHORTEST_HEARTBEAT } from './limits.ts';
 
 /** The namespace of the app's settings in the context. */
@@ -21,19 +22,33 @@ const list = z.union([
   z.array(z.string()),
   z.string().transform((text) => text.split(',').map((t) => t.trim())),
 ]);
-const integer = (least: number, most: number) => z.coerce.number().int().min(least).max(most);
 
-const retentionDays = z.coerce
-  .number()
-  .refine(
-    (days) => (RETENTION_DAYS as readonly number[]).includes(days),
-    `one of ${RETENTION_DAYS.join(', ')}`,
+/** A number, or decimal digits from the command line; JavaScript would also convert "", "0x400" and [900]. */
+const number = (allows: (value: number) => boolean, message: string) =>
+  z.unknown().transform((given, context): number => {
+    const value = typeof given === 'string' && /^[0-9]{1,9}$/.test(given) ? Number(given) : given;
+    if (typeof value === 'number' && allows(value)) return value;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  });
+const integer = (least: number, most: number) =>
+  number(
+    (value) => Number.isInteger(value) && value >= least && value <= most,
+    `a whole number from ${least} to ${most}, in decimal digits`,
   );
+const retentionDays = number(
+  (days) => (RETENTION_DAYS as readonly number[]).includes(days),
+  `one of ${RETENTION_DAYS.join(', ')}`,
+);
 
 const fields = z.strictObject({
   name: z
     .string()
     .regex(/^[A-Za-z][A-Za-z0-9-]{0,39}$/, 'a letter, then letters, digits and -, at most 40')
+    .refine(
+      (name) => !name.endsWith('-Data'),
+      'a name that does not end in -Data, as the stack of the data does',
+    )
     .default('Proxytune')
     .describe('The name of the stack; one account can have several under different names'),
   environment: z
@@ -68,7 +83,7 @@ const fields = z.strictObject({
     .describe('The instance types that may be started. Default: all of the catalogue'),
   bucketName: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'the name of a bucket, without s3://')
+    .refine(isBucketName, BUCKET_RULES)
     .optional()
     .describe(
       'An existing bucket to use instead of a new one, such as the one that an earlier deployment has left behind, ' +
@@ -76,7 +91,7 @@ const fields = z.strictObject({
     ),
   tableName: z
     .string()
-    .regex(/^[A-Za-z0-9_.-]{3,255}$/, 'the name of a table')
+    .refine(isTableName, TABLE_RULES)
     .optional()
     .describe('An existing table of runs to use instead of a new one'),
   jobLogRetentionDays: retentionDays

@@ -99,10 +99,77 @@ test('lists every invalid setting with its value', () => {
 test('an adopted bucket is named without s3://, and never removed', () => {
   expect(read({ bucketName: 'proxytune-data-1' }).bucketName).toBe('proxytune-data-1');
   expect(() => read({ bucketName: 's3://proxytune-data-1' })).toThrow(
-    'proxytune:bucketName="s3://proxytune-data-1": the name of a bucket, without s3://',
+    'proxytune:bucketName="s3://proxytune-data-1": the name of a general purpose bucket, without s3://',
   );
   expect(() => read({ bucketName: 'proxytune-data-1', removeData: true })).toThrow(
     'proxytune:removeData=true: an adopted bucket is never deleted',
+  );
+});
+
+const faultOf = (settings: Record<string, unknown>): string => {
+  try {
+    read(settings);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'no fault';
+};
+
+test.each([
+  'a..b',
+  'a.-b',
+  'a-.b',
+  '.ab',
+  'ab-',
+  'ab',
+  'a'.repeat(64),
+  'Upper',
+  'under_score',
+  '192.168.1.1',
+  'xn--abc',
+  'sthree-abc',
+  'amzn-s3-demo-bucket',
+  'abc-s3alias',
+  'abc--ol-s3',
+  'abc.mrap',
+  'abc--x-s3',
+  'abc--table-s3',
+  '',
+  1,
+])('refuses %j as the name of a bucket, which S3 or the CDK would refuse', (bucketName) => {
+  expect(faultOf({ bucketName })).toMatch(/^invalid settings: proxytune:bucketName=[^;]+\. The settings are/);
+});
+
+test.each(['abc', 'a'.repeat(63), '1.2.3', 'my.bucket-1', 'proxytune--data', '192.168.1.1.a'])(
+  'allows %s as the name of a bucket',
+  (bucketName) => {
+    expect(read({ bucketName }).bucketName).toBe(bucketName);
+  },
+);
+
+test('a table has a name that DynamoDB allows', () => {
+  for (const tableName of ['Runs', 'a_b.c-d', 'a'.repeat(255)])
+    expect(read({ tableName }).tableName).toBe(tableName);
+  for (const tableName of ['...', '-_.', 'ab', 'a'.repeat(256), 'a b', 'arn:aws:x', ''])
+    expect(faultOf({ tableName })).toContain('the name of a table: 3 to 255 letters');
+});
+
+test('a stack is not named like the data stack of another', () => {
+  expect(faultOf({ name: 'Proxytune-Data' })).toContain(
+    'proxytune:name="Proxytune-Data": a name that does not end in -Data',
+  );
+  expect(read({ name: 'Data' }).name).toBe('Data');
+});
+
+test.each([
+  ...['heartbeatSeconds', 'retrySeconds', 'logRetentionDays', 'jobLogRetentionDays'].flatMap((name) =>
+    ['', '0x400', '1e3', ' 900', '1.5', [1], true, null, {}].map((value) => [name, value] as const),
+  ),
+])('%s is a number or decimal digits, not %j, which is one fault', (name, value) => {
+  expect(faultOf({ [name]: value })).toMatch(
+    new RegExp(
+      `^invalid settings: proxytune:${name}=[^;]+: (a whole number from|one of 1, 3)[^;]+\\. The settings`,
+    ),
   );
 });
 
