@@ -1,25 +1,6 @@
-import asyncio
-
 import pytest
+from emulator_requests import send
 from ministack import app
-
-
-def answer(method: str, path: str, body: bytes = b"") -> int:
-    """Return the status of an unsigned request, sent as the server passes it to the emulator."""
-    scope = {
-        **{"type": "http", "method": method, "path": path, "raw_path": path.encode()},
-        **{"query_string": b"", "headers": [(b"host", b"127.0.0.1")], "client": ("127.0.0.1", 1)},
-    }
-    sent: list[dict] = []
-
-    async def receive() -> dict:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: dict) -> None:
-        sent.append(message)
-
-    asyncio.run(app.app(scope, receive, send))
-    return sent[0]["status"]
 
 
 @pytest.mark.parametrize(
@@ -45,12 +26,12 @@ def test_an_internal_route_is_refused(monkeypatch, method, path):
         raise AssertionError("everything would be deleted")
 
     monkeypatch.setattr(app, "_reset_all_state", wiped)
-    assert answer(method, path) == 403
+    assert send(method, path)[0] == 403
 
 
 def test_the_start_sees_that_the_emulator_is_healthy():
-    assert answer("GET", "/_ministack/health") == 200
+    assert send("GET", "/_ministack/health")[0] == 200
 
 
 def test_a_custom_resource_can_answer():
-    assert answer("PUT", "/_ministack/cfn-response/unknown", b"{}") == 200
+    assert send("PUT", "/_ministack/cfn-response/unknown", body=b"{}")[0] == 200

@@ -20,6 +20,7 @@ from . import (
     node_functions,
     notifications,
     object_events,
+    one_operation,
     rule_delivery,
     saving,
     service_calls,
@@ -47,6 +48,7 @@ REPAIRS = (
     authorization_endpoint,
     missing_objects,
     internal_routes,
+    one_operation,
 )
 
 __all__ = ["REPAIRS", "EmulatorVersion", "apply_all"]

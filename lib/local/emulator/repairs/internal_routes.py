@@ -14,7 +14,7 @@ from ministack import app
 PREFIXES = ("/_ministack", "/_localstack")
 #: ``lib/local/emulator/start.ts`` asks for it until the emulator answers.
 HEALTH = "/_ministack/health"
-#: Custom resources and wait conditions of CloudFormation answer here; a token that nobody can guess is in the path.
+#: Custom resources and wait conditions of CloudFormation answer here. The path has a token that is secret.
 ANSWERS = ("/_ministack/cfn-response/", "/_ministack/cfn-signal/")
 
 _original = app._handle_pre_body_request
