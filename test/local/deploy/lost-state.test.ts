@@ -219,6 +219,19 @@ it('says nothing of a start at which nothing was lost', async () => {
   await afterLoss([], async ({ deployment }) => expect(deployment.recreated).toEqual([]));
 }, 60_000);
 
+it('creates again once: the start after that finds everything', async () => {
+  const state = readdirSync(join(used, 'emulator/state')).map((name) => `emulator/state/${name}`);
+  await afterLoss(
+    state.filter((path) => !path.includes('cloudformation')),
+    async ({ deployment }) => {
+      const types = new Set(deployment.recreated.map(({ type }) => type));
+      for (const type of ['Lambda::Function', 'Lambda::Version', 'Lambda::Permission', 'ECR::Repository'])
+        expect(types).toContain(`AWS::${type}`);
+    },
+  );
+  await withCloud(join(folder, 'copy'), async ({ deployment }) => expect(deployment.recreated).toEqual([]));
+}, 60_000);
+
 it('publishes a lost version under its number, and the next one under the next', async () => {
   await afterLoss(['emulator/state/lambda.json'], async ({ emulator, deployment }) => {
     expect(await versions(emulator, deployment)).toEqual(['2']);

@@ -46,7 +46,6 @@ NAMES = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::Events::Rule": "Name",
     "AWS::CloudWatch::Alarm": "AlarmName",
-    "AWS::Lambda::Permission": "Id",
 }
 
 
