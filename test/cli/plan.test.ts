@@ -44,7 +44,7 @@ test('a folder of photos alone is planned from the flags, which win over the fil
 
 test('models that must be imported first are named, those of this repository are not', () => {
   const full = planLines(plan(dir, { category: 'dog', consent: true, student: 'janus-pro-1b' })).join('\n');
-  expect(full).toContain('import-model MODEL: sdxl, janus-pro-1b, clip-vit-b32, dino-vits16');
+  expect(full).toContain('import-model MODEL --stack NAME: sdxl, janus-pro-1b, clip-vit-b32, dino-vits16');
   const drawn = { teacher: 'sdxl-miniature', student: 'llamagen-miniature', category: 'car', consent: true };
   expect(planLines(plan(dir, drawn)).join('\n')).not.toContain('import-model');
 });

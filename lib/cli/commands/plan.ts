@@ -149,7 +149,7 @@ function importLine({ models }: Plan): string[] {
   if (scaleOf(models) !== 'full') return [];
   const ids = Object.values(models).map(({ id }) => id);
   return [
-    `Before the first run, import each model once with npx proxytune import-model MODEL: ${ids.join(', ')} (docs/models.md).`,
+    `Before the first run in an account, import each model once with npx proxytune import-model MODEL --stack NAME: ${ids.join(', ')} (docs/models.md).`,
   ];
 }
 
