@@ -1,6 +1,7 @@
 /**
  * The stack of everything that is lost when it is deleted: the bucket, the table of runs, and the topic with its
- * confirmed subscriptions. Also of the container image, which has to be pushed before anything that runs it is deployed. The stack that computes can be destroyed and deployed again next to it (ADR 17).
+ * confirmed subscriptions. It has the image's repository too, because an image has to be pushed before anything that
+ * runs it is deployed. The stack that computes can be destroyed and deployed again next to it (ADR 17).
  */
 
 import { Table } from 'aws-cdk-lib/aws-dynamodb';

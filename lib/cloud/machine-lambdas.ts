@@ -12,7 +12,6 @@ import type { DataReferences } from './data-stack.ts';
 import { type HandlerDefaults, HandlerFunction, type HandlerFunctionProps } from './handler-function.ts';
 import type { JobImage } from './job-image.ts';
 import { OwnJobs } from './own-jobs.ts';
-import { allow } from './permissions.ts';
 import { FILES_OF_A_RUN, OF_EVERY_RUN, SHARED_BY_RUNS } from './wildcards.ts';
 
 export interface MachineLambdasProps extends HandlerDefaults, DataReferences {
@@ -80,7 +79,7 @@ export class MachineLambdas extends Construct {
     bucket.grantObjects(lambda, ['PutObject'], [keys.plan('*')], OF_EVERY_RUN);
     bucket.grantObjects(lambda, ['PutObject'], ['runs/*/chunks/*'], FILES_OF_A_RUN);
     table.grant(lambda, 'GetItem', 'UpdateItem');
-    allow(lambda, { actions: ['ecr:DescribeImages'], resources: [image.repository.repositoryArn] });
+    image.repository.grant(lambda, 'ecr:DescribeImages');
     topic.grantSubscribeEmail(lambda);
     return lambda;
   }

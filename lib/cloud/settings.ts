@@ -69,7 +69,7 @@ const fields = z.strictObject({
     .default(900)
     .describe(
       'Time without a heartbeat after which a job is looked up; the longest delay after a missed event. ' +
-        'At least 720 in an account',
+        `At least ${SHORTEST_HEARTBEAT.toSeconds()} in an account`,
     ),
   retrySeconds: integer(1, 3600)
     .default(300)
