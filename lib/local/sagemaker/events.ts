@@ -1,7 +1,5 @@
 /** State-change events in EventBridge's format, with the faults that tests inject. */
-import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import type { JobRecord, TrainingRecord, TransformRecord } from './state/records.ts';
-import type { S3Access } from './transfer/objects.ts';
 
 /** One entry of PutEvents, with the detail as an object. */
 export interface SageMakerEvent {
@@ -13,17 +11,6 @@ export interface SageMakerEvent {
 
 /** Delivers one event. If it throws, the error is logged and the event dropped: SageMaker's delivery is best effort. */
 export type PutEvent = (event: SageMakerEvent) => Promise<void>;
-
-/** Delivers to an EventBridge endpoint, which must accept the source aws.sagemaker. */
-export function eventBridgeSender(endpoint: string, { region, credentials }: S3Access): PutEvent {
-  const client = new EventBridgeClient({ endpoint, region, credentials });
-  return async ({ Detail, Resources, ...event }) => {
-    const entry = { ...event, Resources: [...Resources], Detail: JSON.stringify(Detail) };
-    const response = await client.send(new PutEventsCommand({ Entries: [entry] }));
-    const rejected = response.Entries?.find((result) => result.ErrorCode);
-    if (rejected) throw new Error(`${rejected.ErrorCode}: ${rejected.ErrorMessage}`);
-  };
-}
 
 export type EventPredicate = (event: SageMakerEvent) => boolean;
 

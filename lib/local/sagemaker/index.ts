@@ -11,7 +11,7 @@ import { Slots } from '../slots.ts';
 import { RoleAccess } from './access/role-access.ts';
 import { Watchdog } from './container/watchdog.ts';
 import { ServiceError } from './errors.ts';
-import { type EventPredicate, Events, eventBridgeSender, type PutEvent } from './events.ts';
+import { type EventPredicate, Events, type PutEvent } from './events.ts';
 import { applyFaults, createFaults, type Faults, type FaultsRequest } from './faults.ts';
 import { apiModel, shapeNamed } from './model/shapes.ts';
 import { operations } from './operations/index.ts';
@@ -33,10 +33,8 @@ export interface SageMakerServiceOptions {
   readonly s3: S3Access;
   /** Decides who may do what; jobs then act with keys of their roles. @default - everybody may do everything */
   readonly authorizer?: Authorizer;
-  /** @default - none, or `eventsEndpoint` if set */
+  /** Delivers state changes, for example to an event bus that accepts the source aws.sagemaker. @default - no events */
   readonly putEvent?: PutEvent;
-  /** EventBridge to send state changes to; it must accept the source aws.sagemaker. @default - no events */
-  readonly eventsEndpoint?: string;
   /** The commands that replace the image's `train` and `serve`: program and arguments. */
   readonly commands: { readonly train: readonly string[]; readonly serve: readonly string[] };
   /** Variables for every container, which a request's own override. @default - none */
@@ -128,9 +126,6 @@ async function openContext(options: SageMakerServiceOptions): Promise<ServiceCon
     transform: types('TransformInstanceType'),
   });
   quotas.set(options.quotas ?? {});
-  const put =
-    options.putEvent ??
-    (options.eventsEndpoint ? eventBridgeSender(options.eventsEndpoint, options.s3) : undefined);
   const roles = new RoleAccess(options.s3, options.authorizer);
   return {
     dataDir,
@@ -138,7 +133,7 @@ async function openContext(options: SageMakerServiceOptions): Promise<ServiceCon
     ...roles.service,
     serviceObjects: roles.service.objects,
     state: openState(dataDir),
-    events: new Events(put, log),
+    events: new Events(options.putEvent, log),
     slots: new Slots(options.maxConcurrentJobs ?? 2),
     watchdog: new Watchdog(log),
     commands: options.commands,
