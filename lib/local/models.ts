@@ -11,10 +11,10 @@ import type { BucketContext } from '../aws/s3.ts';
 import { modelIds, model as modelRow } from '../core/catalogue/models.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import type { ModelFile } from '../core/models/manifest.ts';
-import { type LocalCloud, PYTHON } from './cloud.ts';
+import type { LocalCloud } from './cloud.ts';
 import { temporaryFolder } from './data-folder.ts';
+import { PYTHON, ROOT } from './paths.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const TOOL = join(ROOT, 'containers/dev/tools/make_tiny_models.py');
 
 export interface ModelsOptions {

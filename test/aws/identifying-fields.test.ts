@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { layoutOf } from '../../lib/aws/model-folder/layout.ts';
 import { type Model, model, modelIds } from '../../lib/core/catalogue/models.ts';
-import { PYTHON } from '../../lib/local/cloud.ts';
+import { PYTHON } from '../../lib/local/paths.ts';
 import { temporaryFolder } from '../local/emulator/helpers.ts';
 import { hubFiles, identifyingSettings, safetensors, write } from './model-folders.ts';
 

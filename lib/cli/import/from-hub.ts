@@ -11,7 +11,7 @@ import { parseFailure } from '../../core/errors.ts';
 import { orderFor } from '../../core/jobs/import-job.ts';
 import { jobError } from '../../core/jobs/messages.ts';
 import type { ModelManifest } from '../../core/models/manifest.ts';
-import { PYTHON } from '../../local/cloud.ts';
+import { PYTHON } from '../../local/paths.ts';
 import type { Output } from '../output.ts';
 import { importFolder } from './from-folder.ts';
 
