@@ -17,7 +17,7 @@ import { deployStacks } from './deploy/deploy.ts';
 import { registerImage } from './deploy/image.ts';
 import { logicalIds } from './deploy/logical-ids.ts';
 import { type LocalSettings, synthesize } from './deploy/synthesize.ts';
-import { choosePort, type Emulator, startEmulator } from './emulator/start.ts';
+import { choosePort, type Emulator, startEmulator, withFreePort } from './emulator/start.ts';
 import { EventBus } from './event-bus.ts';
 import { EmulatorAuthorizer } from './iam/authorizer.ts';
 import { finishTrace, rawTrace } from './iam/trace-file.ts';
@@ -63,7 +63,7 @@ export interface LocalCloud {
  */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
   clearAwsSettings(process.env);
-  return startOnce(options);
+  return withFreePort(() => startOnce(options));
 }
 
 async function startOnce(options: LocalCloudOptions): Promise<LocalCloud> {

@@ -61,14 +61,19 @@ export interface Emulator {
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const dataDir = resolve(options.dataDir);
   mkdirSync(join(dataDir, 'state'), { recursive: true });
+  const { port } = options;
+  if (port !== undefined) return startOn(port, dataDir, options);
+  return withFreePort(async () => startOn(await choosePort(join(dataDir, 'port')), dataDir, options));
+}
+
+/** Starts again, with another port, if another process takes a port after it was chosen and before it is used. */
+export async function withFreePort<T>(start: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
-    const port = options.port ?? (await choosePort(join(dataDir, 'port')));
     try {
-      return await startOn(port, dataDir, options);
+      return await start();
     } catch (error) {
-      // Another process may take the port before it is used.
       const inUse = error instanceof ProxytuneError && error.facts.given?.includes('already in use');
-      if (options.port !== undefined || !inUse || attempt === PORTS_TRIED) throw error;
+      if (!inUse || attempt === PORTS_TRIED) throw error;
     }
   }
 }
