@@ -92,6 +92,6 @@ def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    # What the code under test must not rely on.
+    # The code under test must not rely on this one.
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     return functools.partial(boto3.client, region_name="us-east-1")

@@ -160,6 +160,7 @@ class OnGpu(Tensor):
     """A tensor on the simulated GPU."""
 
     cpu_tensor: Tensor
+    # mypy checks overrides against torch's declarations, which are methods and plain attributes.
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @staticmethod
@@ -182,10 +183,12 @@ class OnGpu(Tensor):
         """Wrap a tensor of the CPU; anything else is returned as it is."""
         return cls(values) if isinstance(values, Tensor) and not isinstance(values, OnGpu) else values
 
+    # Torch declares these as attributes, and the base class's answer would be the CPU.
     device = property(lambda self: GPU)  # type: ignore[assignment]
     is_cuda = property(lambda self: True)  # type: ignore[assignment]
     is_cpu = property(lambda self: False)  # type: ignore[assignment]
 
+    # Torch's own takes an argument that nobody passes.
     def __repr__(self) -> str:  # type: ignore[override]
         """Describe it for messages."""
         return f"OnGpu({tuple(self.shape)}, {self.dtype})"

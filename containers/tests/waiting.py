@@ -17,7 +17,8 @@ from proxytune.teacher.families import flux
 from proxytune.training.loop import LoopSettings, Trainable, run
 
 GPU = torch.device("cuda")
-# The simulated one everywhere; a real one where there is one, otherwise the skip is reported.
+# The simulated GPU runs everywhere. A real one is skipped where there is none, and the skip is reported, so
+# that nobody takes the simulated result for a real one.
 KINDS = [
     "simulated",
     pytest.param(

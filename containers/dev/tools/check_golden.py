@@ -12,11 +12,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+# Before these imports, so that the package need not be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from safetensors import SafetensorError  # noqa: E402
 
-from dev.golden import check_golden_file  # noqa: E402  (the package need not be installed)
+from dev.golden import check_golden_file  # noqa: E402
 from dev.kernels import use_stored_kernels  # noqa: E402
 
 

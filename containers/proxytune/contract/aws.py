@@ -1,7 +1,7 @@
-"""Clients of AWS for a container, always with an explicit region.
+"""AWS clients of a container, always with an explicit region.
 
-boto3 does not read AWS_REGION, and no document of SageMaker promises AWS_DEFAULT_REGION: without a region,
-boto3 sends requests for S3 to us-east-1 and creates no other client at all.
+boto3 does not read AWS_REGION, and SageMaker's documentation does not promise AWS_DEFAULT_REGION. Without a
+region, boto3 sends S3 requests to us-east-1 and fails to create any other client.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ def client(service: str, **options: Any) -> Any:
     """Create a boto3 client in the region of this container.
 
     Args:
-        service: boto3's name of the service, for example `s3`.
-        options: of `boto3.client`.
+        service: boto3's name for the service, such as `s3`.
+        options: further options of `boto3.client`.
 
     Raises:
         ProxytuneError: RegionUnknown.
     """
-    # Heavy, and most jobs have no network.
+    # Imported here because it is slow, and most jobs have no network and never need it.
     import boto3
 
     return boto3.client(service, region_name=region(), **options)
@@ -35,8 +35,8 @@ def client(service: str, **options: Any) -> Any:
 def region() -> str:
     """Read the region of this container.
 
-    A model's environment has AWS_REGION, as the run sets it there. SageMaker gives every training job its
-    ARN in TRAINING_JOB_ARN.
+    For a transform, the run sets AWS_REGION in the model's environment. For a training, SageMaker sets
+    TRAINING_JOB_ARN, which contains the region.
 
     Raises:
         ProxytuneError: RegionUnknown.

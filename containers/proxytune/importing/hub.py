@@ -46,7 +46,7 @@ class Hub:
         revision: a commit, branch or tag; None for the main branch. It is resolved once.
         token: of an account that has accepted the terms of a gated repository, or None.
         gated: as in the catalogue; for messages.
-        secret: the name of the secret that the token is read from, or None on one machine; for messages.
+        secret: the secret in Secrets Manager that holds the token, or None on one machine; for messages.
 
     Raises:
         ProxytuneError: ModelGated when the hub requires an account with access, HubFailed otherwise.
@@ -139,7 +139,7 @@ class Hub:
             raise _failed(f"The content of {file.path} differs from what the hub announced", self.repository)
 
     def _blocks(self, file: HubFile, at: int) -> Iterator[bytes]:
-        # The library exports its names only at run time.
+        # The library exports its names only at run time, where mypy does not see them.
         from huggingface_hub.utils import (  # type: ignore[attr-defined]
             build_hf_headers,
             hf_raise_for_status,
@@ -208,6 +208,7 @@ def _file(entry: Any) -> HubFile:
 
 def _is_temporary(error: BaseException) -> bool:
     """True when the same request may succeed a moment later."""
+    # The library exports its names only at run time, where mypy does not see them.
     from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
 
     if isinstance(error, HfHubHTTPError):

@@ -81,7 +81,7 @@ def hub_token(request: ImportRequest) -> str | None:
         return None
     from botocore.exceptions import BotoCoreError, ClientError
 
-    # Outside the `try`: a container without a region must not look like an account without a token.
+    # Outside the `try`, so that a missing region is not reported as a missing token.
     manager = aws.client("secretsmanager")
     try:
         secret = manager.get_secret_value(SecretId=request["secret"])

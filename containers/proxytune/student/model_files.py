@@ -130,7 +130,8 @@ def read_file(
     weights = {}
     try:
         with safe_open(file, framework="pt", device=str(device)) as part:
-            for key in part.keys():  # noqa: SIM118  (not a mapping)
+            # An opened file can list its keys, but cannot be iterated.
+            for key in part.keys():  # noqa: SIM118
                 if key.startswith(tuple(leave)):
                     _log.info("%s has %s, which is not read from there", file, key)
                 elif key.startswith(only):

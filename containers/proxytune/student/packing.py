@@ -27,6 +27,7 @@ def packed(model: nn.Module) -> Iterator[None]:
     changed = [module for module in model.modules() if isinstance(module, nn.Linear) and _suits(module)]
     try:
         for module in changed:
+            # mypy allows no method of one instance to be replaced; removing the attribute below restores it.
             module.forward = _product(module.weight)  # type: ignore[assignment,method-assign]
         yield
     finally:

@@ -121,6 +121,7 @@ def _write(network: Any, prefix: str, loader: Any, folder: Path, more: Mapping[s
     file = folder / WEIGHTS_FILE
     with safe_open(file, "pt") as opened:
         header = opened.metadata()
+        # An opened file can list its keys, but cannot be iterated.
         written = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     save_file(written, file, {**header, **more})
 

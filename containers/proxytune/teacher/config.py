@@ -50,7 +50,7 @@ def validation_images(hyperparameters: TeachHyperparameters) -> list[ValidationI
     """List the images of a checkpoint: those of the subject alone, then one in each context.
 
     Args:
-        hyperparameters: those of stage teach; without `samples` there are none.
+        hyperparameters: those of stage teach; without `validation_images` there are none.
     """
     if "validation_images" not in hyperparameters:
         return []

@@ -50,6 +50,7 @@ def read_layers(folder: Path, prefix: str) -> dict[str, LowRank]:
     try:
         with safe_open(file, "pt") as opened:
             facts = json.loads((opened.metadata() or {}).get(METADATA_KEY, "{}"))
+            # An opened file can list its keys, but cannot be iterated.
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError) as error:
         raise refused(f"{WEIGHTS_FILE} cannot be read: {error}") from error

@@ -81,6 +81,7 @@ class QuantizedLinear(nn.Linear):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's own name of it
         """Compute as nn.Linear does, in the input's type."""
+        # torch declares `apply` without types.
         product: Tensor = _Product.apply(input, self.weight, self.scales, self.table)  # type: ignore[no-untyped-call]
         return product if self.bias is None else product + self.bias.to(product.dtype)
 

@@ -47,7 +47,7 @@ def launch(count: int) -> int:
     SIGTERM is forwarded; every process then ends after the same step, and the first has written a checkpoint.
 
     Returns:
-        The exit code: 0, 143 after SIGTERM, 137 when a process was killed, else 1.
+        The exit code: 0 on success, 143 after SIGTERM, 137 if a process was killed, otherwise 1.
     """
     # Traffic stays on the instance, and an isolated container has no other network.
     environment = {"GLOO_SOCKET_IFNAME": "lo", "NCCL_SOCKET_IFNAME": "lo", **os.environ}

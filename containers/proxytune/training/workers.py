@@ -1,6 +1,6 @@
-"""torchrun, with an exit code that says when a process was killed.
+"""torchrun, with an exit code that tells when a process was killed.
 
-torchrun itself exits with 1 whatever ended its processes, so that want of memory would have no name.
+torchrun itself always exits with 1 on failure, so a job that ran out of memory could not be told from others.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-# As of a process that a shell or Docker sees killed: 128 plus the number of the signal.
+# As shells and Docker report it: 128 plus the number of the signal. The run reads it as OutOfMemory
+# (lib/core/jobs/outcome.ts).
 KILLED = 128 + signal.SIGKILL
 
 
@@ -17,9 +18,9 @@ def main(arguments: Sequence[str]) -> int:
     """Run torchrun with these arguments.
 
     Returns:
-        The exit code: 0, `KILLED` if the first process that failed was killed, else 1.
+        The exit code: 0 on success, `KILLED` if the first process to fail was killed, otherwise 1.
     """
-    # Slow to import, and the parent of this process needs only the constant.
+    # Imported here because it is slow, and the parent process needs only the constant.
     from torch.distributed import run
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 

@@ -31,7 +31,7 @@ def test_the_entry_point_is_a_process_of_its_own_that_receives_the_signals():
     assert "--platform=linux/amd64" in instruction("FROM")[0]
 
 
-def test_the_base_image_is_fixed_by_its_digest_and_says_its_version():
+def test_the_base_image_is_fixed_by_its_digest_and_names_its_version():
     (base,) = instruction("FROM")
     assert re.fullmatch(
         r"--platform=linux/amd64 python:3\.12\.\d+-slim-bookworm@sha256:[0-9a-f]{64}",
@@ -45,11 +45,11 @@ def pip_installs() -> list[list[str]]:
     return [words[2:] for words in map(shlex.split, commands) if words[:2] == ["pip", "install"]]
 
 
-def test_torch_comes_from_one_index_and_nothing_can_replace_it_by_another_build():
+def test_torch_comes_from_one_index_and_no_other_build_can_replace_it():
     torch, rest, own = pip_installs()
     assert torch == ["--index-url", "${TORCH_INDEX}", "--requirement", "torch.txt"]
     assert instruction("ARG") == ["TORCH_INDEX=https://download.pytorch.org/whl/cu126"]
-    # With the installed build as a constraint, PyPI, which has no local versions, can only add to it.
+    # The installed build is a constraint, and PyPI has no local versions, so nothing there can replace it.
     constraints = ["--constraint", "torch.txt", "--constraint", "requirements.txt"]
     assert rest == [*constraints, "--requirement", "runtime.txt"]
     assert own == ["--no-deps", "."]

@@ -1,4 +1,4 @@
-"""The region of a container, from what SageMaker documents that it has."""
+"""The region of a container, from the variables that SageMaker documents."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ ARN = "arn:aws:sagemaker:eu-west-3:123456789012:training-job/proxytune-import"
 
 @pytest.fixture(autouse=True)
 def setenv(monkeypatch):
-    """Set variables of a container in which boto3 itself finds no region."""
+    """Set variables in an environment where boto3 itself finds no region."""
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "TRAINING_JOB_ARN"):
         monkeypatch.delenv(name, raising=False)

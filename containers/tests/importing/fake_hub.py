@@ -6,7 +6,7 @@ are redirected to another host, which refuses the hub's token, as the real one d
     python fake_hub.py FOLDER     prints its address
 
 A file `gated` in a repository's folder contains the token that it requires, a file `commit` its commit.
-A file `FILE.instead` is sent in place of the file that is announced.
+If there is a file `FILE.instead`, it is sent in place of FILE, whose size and hash are announced.
 """
 
 from __future__ import annotations

@@ -222,6 +222,7 @@ def test_the_file_has_rank_alpha_and_the_prefix(saved):
     family = family_of(base.name)
     with safe_open(adapter / WEIGHTS_FILE, "pt") as file:
         facts = json.loads(file.metadata()["lora_adapter_metadata"])
+        # An opened file can list its keys, but cannot be iterated.
         assert all(key.startswith(f"{family.network}.") for key in file.keys())  # noqa: SIM118
     assert facts[f"{family.network}.r"] == 2
     assert facts[f"{family.network}.lora_alpha"] == 4

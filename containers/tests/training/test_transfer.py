@@ -33,6 +33,7 @@ def test_transfers_to_the_gpu_are_queued(gpu):
 
 
 def test_a_real_gpu_agrees_where_there_is_one():
+    # Confirms on a real GPU what the simulated one is assumed to do, so it cannot run without one.
     if not torch.cuda.is_available():
         pytest.skip("no GPU here: only the simulated one was tested")
     torch.cuda.set_sync_debug_mode("error")

@@ -1,4 +1,4 @@
-"""The exit code of several processes of which one ends."""
+"""The exit code of a job in several processes when one of them ends."""
 
 import os
 import signal
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from jobs import write_teach_job
 
-from proxytune.training.workers import KILLED
+# The code that lib/core/jobs/outcome.ts, and its test, report as OutOfMemory.
+KILLED = 137
 
 
 def exit_code(tmp_path, ending):
@@ -26,13 +27,13 @@ def exit_code(tmp_path, ending):
     ("ending", "code"),
     [("sys.exit(3)", 1), ("pass", 0)],
 )
-def test_a_process_that_was_not_killed_ends_as_with_torchrun(tmp_path, ending, code):
+def test_the_exit_code_is_that_of_torchrun_unless_a_process_is_killed(tmp_path, ending, code):
     ended = exit_code(tmp_path, ending)
     assert ended.returncode == code, ended.stderr
     assert ("exitcode" in ended.stderr) == (code != 0)
 
 
-def test_a_job_of_which_a_process_is_killed_ends_so_too(tiny_model, tmp_path):
+def test_a_job_ends_as_killed_when_one_of_its_processes_is_killed(tiny_model, tmp_path):
     base = write_teach_job(tmp_path / "job", tiny_model("sdxl-tiny"), batch_size="4")
     environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "PROXYTUNE_PROCESSES": "2"}
     command = [sys.executable, "-m", "proxytune", "train"]
@@ -50,7 +51,7 @@ def test_a_job_of_which_a_process_is_killed_ends_so_too(tiny_model, tmp_path):
 
 
 def workers_of(base):
-    """The processes with a rank that work below a folder."""
+    """Find the worker processes of the job in a folder."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

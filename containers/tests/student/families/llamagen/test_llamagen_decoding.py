@@ -58,6 +58,7 @@ def test_warm_up_steps_change_nothing(gpt, caption):
     assert torch.equal(step.tokens, undisturbed)
 
 
+# CUDA graphs exist on a GPU only. Without one, the tests above check the same step without a graph.
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU; there is none here")
 @torch.no_grad()
 def test_a_cuda_graph_samples_the_same(gpt, caption, capsys):

@@ -93,6 +93,7 @@ def test_trimmed_captions_give_the_golden_numbers(tag):
 
 
 def test_the_vectors_here_are_the_shared_ones():
+    # The originals are kept outside the repository: a fresh clone has only the copy that the other tests use.
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is absent: nothing to compare the copied vectors with")
     for file in GOLDEN.iterdir():

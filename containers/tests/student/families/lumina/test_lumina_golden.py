@@ -121,6 +121,7 @@ def test_the_tool_checks_both_files():
 
 
 def test_the_vectors_here_are_the_shared_ones():
+    # The originals are kept outside the repository: a fresh clone has only the copy that the other tests use.
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is absent: nothing to compare the copied vectors with")
     for file in GOLDEN.iterdir():
