@@ -1,8 +1,9 @@
 /** Checks at deployment that an adopted bucket and table have what runs need. */
 
-import { CustomResource, Duration, Stack } from 'aws-cdk-lib/core';
+import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { type HandlerDefaults, HandlerFunction } from './handler-function.ts';
+import { DeploymentLambda } from './deployment-lambda.ts';
+import type { HandlerDefaults } from './handler-function.ts';
 import { allow } from './permissions.ts';
 
 export interface AdoptionCheckProps extends HandlerDefaults {
@@ -17,17 +18,12 @@ export interface AdoptionCheckProps extends HandlerDefaults {
 export class AdoptionCheck extends Construct {
   constructor(scope: Construct, id: string, props: AdoptionCheckProps) {
     super(scope, id);
-    const { bucketName, tableName, version, folders, logRetention, logRemoval } = props;
+    const { bucketName, tableName, version, ...defaults } = props;
     const stack = Stack.of(this);
-    const check = new HandlerFunction(this, 'CheckData', {
-      folders,
-      logRetention,
-      logRemoval,
+    const check = new DeploymentLambda(this, 'CheckData', {
+      ...defaults,
       name: 'check-data',
       description: 'checks that adopted data has what runs need',
-      timeout: Duration.minutes(1),
-      memoryMiB: 256,
-      environment: {},
     });
     if (bucketName !== undefined) {
       allow(check, {
@@ -49,17 +45,10 @@ export class AdoptionCheck extends Construct {
       ];
       allow(check, { actions: ['dynamodb:DescribeTable'], resources });
     }
-    const result = new CustomResource(this, 'Result', {
-      resourceType: 'Custom::ProxytuneDataCheck',
-      serviceToken: check.lambda.functionArn,
-      serviceTimeout: Duration.minutes(2),
-      properties: {
-        ...(bucketName === undefined ? {} : { BucketName: bucketName }),
-        ...(tableName === undefined ? {} : { TableName: tableName }),
-        Version: version,
-      },
+    check.call(this, 'Custom::ProxytuneDataCheck', {
+      ...(bucketName === undefined ? {} : { BucketName: bucketName }),
+      ...(tableName === undefined ? {} : { TableName: tableName }),
+      Version: version,
     });
-    // Also the policy of its role.
-    result.node.addDependency(check);
   }
 }

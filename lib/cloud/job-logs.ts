@@ -3,9 +3,10 @@
  * account, not to the stack: all jobs of a kind write to the same group, and both groups stay when the stack is deleted.
  */
 
-import { CustomResource, Duration, Stack } from 'aws-cdk-lib/core';
+import { Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import { type HandlerDefaults, HandlerFunction } from './handler-function.ts';
+import { DeploymentLambda } from './deployment-lambda.ts';
+import type { HandlerDefaults } from './handler-function.ts';
 import { allow } from './permissions.ts';
 import { jobLogGroup, logGroupArn } from './sagemaker-role.ts';
 
@@ -15,18 +16,13 @@ export interface JobLogsProps extends HandlerDefaults {
 }
 
 export class JobLogs extends Construct {
-  constructor(scope: Construct, id: string, { days, folders, logRetention, logRemoval }: JobLogsProps) {
+  constructor(scope: Construct, id: string, { days, ...defaults }: JobLogsProps) {
     super(scope, id);
     const groups = [jobLogGroup('TrainingJobs'), jobLogGroup('TransformJobs')];
-    const retain = new HandlerFunction(this, 'RetainJobLogs', {
-      folders,
-      logRetention,
-      logRemoval,
+    const retain = new DeploymentLambda(this, 'RetainJobLogs', {
+      ...defaults,
       name: 'retain-job-logs',
       description: 'sets the retention of the logs of SageMaker jobs',
-      timeout: Duration.minutes(1),
-      memoryMiB: 256,
-      environment: {},
     });
     allow(retain, {
       actions: ['logs:CreateLogGroup', 'logs:PutRetentionPolicy'],
@@ -38,13 +34,6 @@ export class JobLogs extends Construct {
       resources: ['*'],
       wildcards: 'logs:DescribeLogGroups lists groups by prefix and has no resource types.',
     });
-    const result = new CustomResource(this, 'Result', {
-      resourceType: 'Custom::ProxytuneJobLogs',
-      serviceToken: retain.lambda.functionArn,
-      serviceTimeout: Duration.minutes(2),
-      properties: { Groups: groups, Days: days },
-    });
-    // Also the policy of its role.
-    result.node.addDependency(retain);
+    retain.call(this, 'Custom::ProxytuneJobLogs', { Groups: groups, Days: days });
   }
 }
