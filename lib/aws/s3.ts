@@ -94,18 +94,9 @@ export async function readBeginning(
 /** Far more than any document or page of ours, and little enough for the smallest lambda that reads one. */
 const LARGEST_DOCUMENT = 32 * 1024 * 1024;
 
-/**
- * An object as text.
- *
- * @param most - refuse an object of more bytes. @default - 32 MiB
- * @throws Error when it is larger
- */
-export async function readText(
-  context: BucketContext,
-  key: string,
-  most: number = LARGEST_DOCUMENT,
-): Promise<string> {
-  return Buffer.from(await readBytes(context, key, most)).toString();
+/** An object as text. @throws Error when it is larger than any document of ours */
+export async function readText(context: BucketContext, key: string): Promise<string> {
+  return Buffer.from(await readBytes(context, key, LARGEST_DOCUMENT)).toString();
 }
 
 /** An object as text, or undefined when there is none. Needs a role that may list the bucket. */

@@ -94,13 +94,11 @@ export async function finishRun(
 
 /** Adds facts to the record of a run. */
 export async function updateRun(
-  { documents, table }: TableContext,
+  context: TableContext,
   runId: string,
   facts: Partial<RunRecord>,
 ): Promise<void> {
-  await documents.send(
-    new UpdateCommand({ TableName: table, Key: runKey(runId), ...assignment(facts), ...merged(facts, {}) }),
-  );
+  await update(context, runKey(runId), facts);
 }
 
 /** The jobs of a run, oldest first. */
@@ -182,10 +180,11 @@ export async function readJob(
  * reused.
  */
 export async function putJob(
-  { documents, table }: TableContext,
+  context: TableContext,
   identity: JobIdentity,
   job: Omit<JobRecord, 'pk' | 'sk'>,
 ): Promise<void> {
+  const { documents, table } = context;
   const first = await conditional(
     documents.send(
       new PutCommand({
@@ -195,27 +194,18 @@ export async function putJob(
       }),
     ),
   );
-  if (!first) await updateJob({ documents, table }, identity, { token: job.token });
+  if (!first) await updateJob(context, identity, { token: job.token });
 }
 
 /** Ends a job. @returns whether this call ended it: false when it was over already */
 export async function finishJob(
-  { documents, table }: TableContext,
+  context: TableContext,
   identity: JobIdentity,
   end: Pick<JobRecord, 'state' | 'reported'> &
     Partial<Pick<JobRecord, 'seconds' | 'usd' | 'artifact' | 'error' | 'message'>>,
 ): Promise<boolean> {
-  return conditional(
-    documents.send(
-      new UpdateCommand({
-        TableName: table,
-        Key: jobKey(identity),
-        ...assignment(end),
-        ConditionExpression: '#state = :waiting',
-        ...merged(end, { ':waiting': 'WAITING' }),
-      }),
-    ),
-  );
+  const waiting = { expression: '#state = :waiting', values: { ':waiting': 'WAITING' } };
+  return conditional(update(context, jobKey(identity), end, waiting));
 }
 
 /** Records that the state machine got the outcome of a job. */
@@ -225,38 +215,50 @@ export async function markReported(context: TableContext, identity: JobIdentity)
 
 /** Adds facts to the record of a job. */
 export async function updateJob(
-  { documents, table }: TableContext,
+  context: TableContext,
   identity: JobIdentity,
   facts: Partial<JobRecord>,
+): Promise<void> {
+  await update(context, jobKey(identity), facts);
+}
+
+/** Completes the bill of a job that was ended without one. A bill that is complete stays as it is. */
+export async function billJob(
+  context: TableContext,
+  identity: JobIdentity,
+  bill: Required<Pick<JobRecord, 'seconds' | 'usd'>>,
+): Promise<void> {
+  const incomplete = {
+    // Zero may have been written for a job that was created at that very moment.
+    expression:
+      'attribute_exists(pk) AND (attribute_not_exists(#seconds) OR (#seconds = :zero AND #seconds <> :seconds))',
+    values: { ':zero': 0 },
+  };
+  await conditional(update(context, jobKey(identity), bill, incomplete));
+}
+
+interface WriteCondition {
+  /** Of the written fields, `#name` is the stored value and `:name` the new one. */
+  readonly expression: string;
+  /** The other values in the expression. */
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Sets fields of a record. @param condition - of the write. @default - none */
+async function update(
+  { documents, table }: TableContext,
+  Key: ReturnType<typeof runKey> | ReturnType<typeof jobKey>,
+  facts: object,
+  condition?: WriteCondition,
 ): Promise<void> {
   await documents.send(
     new UpdateCommand({
       TableName: table,
-      Key: jobKey(identity),
+      Key,
       ...assignment(facts),
-      ...merged(facts, {}),
+      ...(condition === undefined ? {} : { ConditionExpression: condition.expression }),
+      ...merged(facts, condition?.values ?? {}),
     }),
-  );
-}
-
-/** Completes the bill of a job that was ended without one. @returns false when it was complete already */
-export async function billJob(
-  { documents, table }: TableContext,
-  identity: JobIdentity,
-  bill: Required<Pick<JobRecord, 'seconds' | 'usd'>>,
-): Promise<boolean> {
-  return conditional(
-    documents.send(
-      new UpdateCommand({
-        TableName: table,
-        Key: jobKey(identity),
-        ...assignment(bill),
-        // Zero may have been written for a job that was created at that very moment.
-        ConditionExpression:
-          'attribute_exists(pk) AND (attribute_not_exists(#seconds) OR (#seconds = :zero AND #seconds <> :seconds))',
-        ...merged(bill, { ':zero': 0 }),
-      }),
-    ),
   );
 }
 
@@ -266,7 +268,7 @@ function assignment(facts: object): { UpdateExpression: string } {
   return { UpdateExpression: `SET ${names.join(', ')}` };
 }
 
-function merged(facts: object, values: Record<string, unknown>) {
+function merged(facts: object, values: Readonly<Record<string, unknown>>) {
   const entries = known(facts);
   return {
     ExpressionAttributeNames: Object.fromEntries(entries.map(([name]) => [`#${name}`, name])),
