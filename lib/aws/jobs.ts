@@ -86,22 +86,16 @@ export type Caller = 'run' | 'command' | 'import';
 
 const REMEDIES: Readonly<Record<Caller, Partial<Record<ErrorName, string>> & { JobRefused: string }>> = {
   run: {
-    QuotaTooLow:
-      'ask for a higher quota for this instance type in the Service Quotas console, or set fewer instances or another instanceType for this stage in `advanced` of subject.json.',
     QuotaBusy: 'wait for other jobs on this instance type to end; the run retries by itself.',
     ServiceFault: 'nothing; the run retries by itself.',
     JobRefused: 'check the stack and the request, then upload subject.json again.',
   },
   command: {
-    QuotaTooLow:
-      'ask for a higher quota for transform jobs on this instance type in the Service Quotas console.',
     QuotaBusy: 'wait for other jobs on this instance type to end, then retry.',
     ServiceFault: 'retry in a few minutes.',
     JobRefused: 'check that the stack is fully deployed and that you may create models and transform jobs.',
   },
   import: {
-    QuotaTooLow:
-      'ask for a higher quota for training jobs on this instance type in the Service Quotas console; or import a folder with --from.',
     JobRefused:
       'check that the stack is fully deployed, and that you may create training jobs and pass its import role; or import a folder with --from.',
   },
@@ -119,7 +113,7 @@ export function refusedJob(cause: Error, caller: Caller): Error & { readonly nam
   const { error, message, quota } = refusal(cause);
   if (message.includes('What to do:')) return jobError(error, message);
   const remedy =
-    error === 'QuotaTooLow' && quota !== undefined
+    error === 'QuotaTooLow'
       ? `${quotaRemedy(quota)}${ALTERNATIVES[caller]}`
       : (REMEDIES[caller][error] ?? REMEDIES[caller].JobRefused);
   return jobError(error, `${message} What to do: ${remedy}`);

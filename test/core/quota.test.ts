@@ -77,4 +77,7 @@ test('a quota that is too low says how much it is, how much is needed, and where
   expect(quotaRemedy({ name: 'ml.g5.2xlarge for transform job usage', asked: 4 })).toMatch(
     /^ask for at least 4 for "ml\.g5\.2xlarge for transform job usage" in Service Quotas.*https:\/\//,
   );
+  expect(quotaRemedy(undefined)).toMatch(
+    /^ask for more for the quota for this instance type and kind of job in Service Quotas.*https:\/\//,
+  );
 });

@@ -36,8 +36,10 @@ export function neverSuffices({ limit, asked }: Pick<QuotaRefusal, 'limit' | 'as
 /** The page of SageMaker's quotas; the console opens it in the region that its user was in last. */
 const QUOTAS_PAGE = 'https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas';
 
-/** The quota, the number to ask for, and where. */
-export function quotaRemedy({ name, asked }: Pick<QuotaRefusal, 'name' | 'asked'>): string {
-  const quota = name === undefined ? 'the quota for this instance type and kind of job' : `"${name}"`;
-  return `ask for at least ${asked} for ${quota} in Service Quotas, in the region of the stack (${QUOTAS_PAGE})`;
+/** The quota, the number to ask for, and where. @param refusal - undefined for one in words that are not understood */
+export function quotaRemedy(refusal: Pick<QuotaRefusal, 'name' | 'asked'> | undefined): string {
+  const more = refusal === undefined ? 'more' : `at least ${refusal.asked}`;
+  const quota =
+    refusal?.name === undefined ? 'the quota for this instance type and kind of job' : `"${refusal.name}"`;
+  return `ask for ${more} for ${quota} in Service Quotas, in the region of the stack (${QUOTAS_PAGE})`;
 }
