@@ -5,7 +5,7 @@
 import type { EventBridgeEvent } from 'aws-lambda';
 import { deleteModel } from '../../lib/aws/job-endings.ts';
 import { type JobsContext, stopJob } from '../../lib/aws/jobs.ts';
-import { mailWarning, publishEnd } from '../../lib/aws/notifications.ts';
+import { announceEnd } from '../../lib/aws/notifications.ts';
 import { joinRun } from '../../lib/aws/run-executions.ts';
 import {
   finishJob,
@@ -14,7 +14,6 @@ import {
   markReported,
   readRun,
   type TableContext,
-  updateRun,
 } from '../../lib/aws/table.ts';
 import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
 import { failureMail, jobError, type RunError, readCause } from '../../lib/core/jobs/messages.ts';
@@ -25,6 +24,7 @@ import {
   NO_BILL,
   type RunRecord,
   type RunStatus,
+  STOPPED_WITH_RUN,
 } from '../../lib/core/jobs/records.ts';
 import { stageOutcomes, totalUsd } from '../../lib/core/jobs/report-stages.ts';
 import { jobsContext, notificationsContext } from '../shared/context.ts';
@@ -112,19 +112,18 @@ async function end(context: Context, runId: string, status: RunStatus, failure: 
   if (!first && (before?.status !== status || before.reported)) return;
   const bill = { usd: totalUsd(stageOutcomes(jobs)), open: jobs.some(isBillOpen) };
   const mail = failureMail({ runId, subject: before?.subject ?? runId, bill }, failure);
-  try {
-    await publishEnd(notificationsContext(), { runId, status, notify: before?.notify }, mail);
-  } catch (error) {
-    await updateRun(context, runId, { warning: mailWarning('The end could not be published', error) });
-    // The next call, or the alarm, makes up for it; the run has failed already.
-    throw error;
-  }
-  await updateRun(context, runId, { reported: true });
+  const fault = await announceEnd(
+    { ...context, ...notificationsContext() },
+    { runId, status, notify: before?.notify },
+    mail,
+  );
+  // The next call, or the alarm, makes up for it; the run has failed already.
+  if (fault !== undefined) throw fault;
 }
 
 /**
- * Checks whether the event is of an execution that does not work on the run any more, or of what it was before it was
- * redriven: it must not stop what was started since.
+ * Returns true for an event of an execution that no longer works on the run, or that has been redriven since. Such an
+ * event must not stop the jobs that were started later.
  */
 function isOfAnotherExecution(
   run: RunRecord | undefined,
@@ -167,16 +166,9 @@ async function endJob(context: Context, job: JobRecord): Promise<void> {
   // A failure that was never reported ended with the run: a resumed run makes the next attempt.
   if (job.state === 'FAILED' && !job.reported) await markReported(context, identity);
   if (job.state === 'WAITING') {
-    // What it is billed for comes with the event of its end; one that never ran is billed for nothing.
+    // complete-job adds the bill when the job has stopped; a job that SageMaker does not know costs nothing.
     const bill = (await stopJob(context, job)) === 'missing' ? NO_BILL : {};
-    const message = 'Stopped because its run ended.';
-    await finishJob(context, identity, {
-      state: 'FAILED',
-      reported: true,
-      error: 'JobStopped',
-      message,
-      ...bill,
-    });
+    await finishJob(context, identity, { ...STOPPED_WITH_RUN, ...bill });
   }
   await deleteModel(context, job);
 }

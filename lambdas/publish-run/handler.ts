@@ -1,6 +1,6 @@
 /** The last stage: puts the report where the user looks for it, with times and costs, and notifies the user. */
 import { tryToDeleteModels } from '../../lib/aws/job-endings.ts';
-import { mailWarning, publishEnd } from '../../lib/aws/notifications.ts';
+import { announceEnd } from '../../lib/aws/notifications.ts';
 import { joinRun } from '../../lib/aws/run-executions.ts';
 import { readPlan } from '../../lib/aws/runs.ts';
 import {
@@ -127,11 +127,10 @@ async function notify(
   // A run that was stopped at the last moment is over, and end-run has notified the user.
   if (run?.status !== 'SUCCEEDED' || run.reported) return;
   const mail = successMail({ runId, subject: run.subject, report, usd, verdict });
-  try {
-    await publishEnd(notificationsContext(), { runId, status: run.status, notify: run.notify }, mail);
-    await updateRun(context, runId, { reported: true });
-  } catch (error) {
-    // The report exists, and the run has succeeded, whatever becomes of its mail.
-    await updateRun(context, runId, { warning: mailWarning('The end could not be published', error) });
-  }
+  // Its error is ignored: the report exists, and the run has succeeded, whatever becomes of the mail.
+  await announceEnd(
+    { ...context, ...notificationsContext() },
+    { runId, status: run.status, notify: run.notify },
+    mail,
+  );
 }

@@ -49,7 +49,7 @@ export async function handler({ runId, stage, round = 1 }: ReconcileJobInput): P
     await stopTransform(context, job);
     await tryToDeleteModels(context, [job]);
     const message = `The job did not end within ${job.maxRuntimeSeconds} seconds, so it was stopped.`;
-    // Its bill comes with the event of its end.
+    // complete-job adds the bill when the job has stopped.
     await finishJob(context, identity, { state: 'FAILED', reported: true, error: 'StageTimedOut', message });
     throw jobError('StageTimedOut', jobMessage(job, message));
   }

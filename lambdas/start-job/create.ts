@@ -45,7 +45,7 @@ export async function workOf(
 }
 
 /**
- * Checks whether the attempt before ended without all its chunks. On spot, several hosts mirror their checkpoint folders
+ * Returns true if an earlier attempt of this round ended without all of its chunks. On spot, several hosts mirror their checkpoint folders
  * to one prefix, and no document says that a host never removes what another one wrote: one host alone loses nothing.
  */
 function lostChunks(jobs: readonly JobRecord[], { stage, round = 1 }: JobIdentity): boolean {

@@ -21,7 +21,14 @@ import { type ErrorName, retryableNames } from '../../lib/core/errors.ts';
 import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
 import { jobError, jobMessage } from '../../lib/core/jobs/messages.ts';
 import { JOB_OVER, outcomeOf } from '../../lib/core/jobs/outcome.ts';
-import { identityOf, isBillOpen, isOf, type JobRecord, NO_BILL } from '../../lib/core/jobs/records.ts';
+import {
+  identityOf,
+  isBillOpen,
+  isOf,
+  type JobRecord,
+  NO_BILL,
+  STOPPED_WITH_RUN,
+} from '../../lib/core/jobs/records.ts';
 import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { modelsOfStage, type Plan, stageOf } from '../../lib/core/plan/plan.ts';
 import { generatesImages } from '../../lib/core/plan/stage-plan.ts';
@@ -170,9 +177,9 @@ async function stopUnwanted(context: Context, identity: JobIdentity): Promise<vo
   const over = run !== undefined && run.status !== 'RUNNING';
   if (job === undefined || (job.state !== 'FAILED' && !over)) return;
   await stopJob(context, job);
+  // Whatever the record says: end-run may have recorded the deletion of this model before the model existed.
   await deleteModelOf(context, job);
-  const message = 'Stopped because its run had ended.';
-  await finishJob(context, identity, { state: 'FAILED', reported: true, error: 'JobStopped', message });
+  await finishJob(context, identity, STOPPED_WITH_RUN);
 }
 
 /** @throws the refusal under its own name */

@@ -2,18 +2,41 @@
 import { PublishCommand, type SNSClient, SubscribeCommand } from '@aws-sdk/client-sns';
 import type { Mail } from '../core/jobs/messages.ts';
 import type { RunStatus } from '../core/jobs/records.ts';
+import { type TableContext, updateRun } from './table.ts';
 
 export interface NotificationsContext {
   readonly sns: SNSClient;
   readonly topic: string;
 }
 
-/** Publishes the end of a run. @param run - with the address that its request names, if it names one */
-export async function publishEnd(
-  { sns, topic }: NotificationsContext,
-  run: { readonly runId: string; readonly status: RunStatus; readonly notify?: string | undefined },
+export interface RunEnd {
+  readonly runId: string;
+  readonly status: RunStatus;
+  /** The address that its request names. @default - none */
+  readonly notify?: string | undefined;
+}
+
+/**
+ * Notifies of the end of a run, and records in the run that this was done, or a warning.
+ * @returns the error if the end could not be published
+ */
+export async function announceEnd(
+  context: NotificationsContext & TableContext,
+  run: RunEnd,
   mail: Mail,
-): Promise<void> {
+): Promise<Error | undefined> {
+  try {
+    await publishEnd(context, run, mail);
+    await updateRun(context, run.runId, { reported: true });
+    return undefined;
+  } catch (error) {
+    const warning = mailWarning('The end could not be published', error);
+    await updateRun(context, run.runId, { warning });
+    return error as Error;
+  }
+}
+
+async function publishEnd({ sns, topic }: NotificationsContext, run: RunEnd, mail: Mail): Promise<void> {
   const text = (value: string) => ({ DataType: 'String', StringValue: value });
   await sns.send(
     new PublishCommand({
@@ -56,7 +79,7 @@ export async function subscribe(
 }
 
 /** A warning for the record of a run whose mail failed. */
-export function mailWarning(what: string, error: unknown): string {
+function mailWarning(what: string, error: unknown): string {
   const { name, message } = error as Error;
   return `${what}, so no mail may arrive: ${name}: ${message} The run is not affected.`;
 }

@@ -28,7 +28,7 @@ export interface RunRecord {
   readonly usd?: number;
   /** True for a run with the stage curate. @default - false */
   readonly curated?: boolean;
-  /** Something that went wrong beside the run, such as its mail. @default - nothing did */
+  /** A fault that did not affect the run, such as one of its mail. @default - none */
   readonly warning?: string;
   /** True once the user was notified of its end; a crash between ending and notifying is then repaired. */
   readonly reported?: boolean;
@@ -79,6 +79,14 @@ export const isBillOpen = ({ state, seconds }: JobRecord): boolean =>
 
 /** The bill of a job that never got an instance. */
 export const NO_BILL = { seconds: 0, usd: 0 } as const;
+
+/** The end of a job that was stopped because its run had ended. Nothing waits for its outcome. */
+export const STOPPED_WITH_RUN = {
+  state: 'FAILED',
+  reported: true,
+  error: 'JobStopped',
+  message: 'Stopped because its run had ended.',
+} as const;
 
 export const runKey = (runId: string) => ({ pk: `run#${runId}`, sk: 'run' as const });
 
