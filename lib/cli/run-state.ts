@@ -37,7 +37,7 @@ export interface RunView {
   readonly endedAt: string | null;
   readonly error: string | null;
   readonly message: string | null;
-  /** Something that went wrong beside the run, such as its mail. */
+  /** A fault that did not affect the run, such as one of its mail. */
   readonly warning: string | null;
   readonly report: string | null;
   readonly usd: number;

@@ -1,6 +1,6 @@
 /**
- * Acknowledges findings of cdk-nag's AwsSolutions, beside the construct that needs it and with the reason. The tests
- * fail on a finding without an acknowledgement, and on an acknowledgement without a finding.
+ * Acknowledges findings of cdk-nag's AwsSolutions, each next to its construct and with the reason. The tests fail on a
+ * finding without an acknowledgement, and on an acknowledgement without a finding.
  */
 import { Stack, Validations } from 'aws-cdk-lib/core';
 import type { IConstruct } from 'constructs';

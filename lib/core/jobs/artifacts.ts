@@ -1,4 +1,4 @@
-/** Where trainings put what they made: as SageMaker described it when they ended, never as a guess from their names. */
+/** Locations of what trainings made: as SageMaker described them at the end, never guessed from the names of jobs. */
 import { keys } from '../keys.ts';
 import type { JobRecord } from './records.ts';
 

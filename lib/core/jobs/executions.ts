@@ -1,6 +1,6 @@
 /**
- * The execution that works on a run. A run may have several, one after another, and each may be redriven: the record names
- * the one that works on it, so that a late event of another one, or of what it was before it was redriven, changes nothing.
+ * The execution that works on a run. A run may have several executions, one after another, and each may be redriven. The
+ * record names the current one with its redrives, so that a late event of an earlier one changes nothing.
  */
 import { ProxytuneError } from '../errors.ts';
 import type { RunRecord } from './records.ts';

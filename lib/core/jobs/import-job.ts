@@ -22,7 +22,7 @@ const MEGABYTES_A_SECOND = 60;
 /** Start of an instance and pulling the image. */
 const START_MINUTES = 4;
 
-/** Where a model goes, and whose token gets it. */
+/** The bucket that a model is imported into, and the token for the download. */
 export interface Destination {
   readonly bucket: string;
   /** The secret with the hub's token. @default - null: the token is in the environment, as on this machine */
