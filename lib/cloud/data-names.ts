@@ -1,12 +1,12 @@
 /** The names that a bucket and a table can have, so that a wrong one is found before a deployment. */
 
-/** What `isBucketName` allows, as a message. */
+/** The rules that `isBucketName` checks, as a message. */
 export const BUCKET_RULES =
   'the name of a general purpose bucket, without s3://: 3 to 63 lowercase letters, digits, dots and hyphens, with a ' +
   'letter or digit at both ends and on both sides of a dot, not an IP address, and without the prefixes and suffixes ' +
   'that S3 reserves';
 
-/** What `isTableName` allows, as a message. */
+/** The rules that `isTableName` checks, as a message. */
 export const TABLE_RULES =
   'the name of a table: 3 to 255 letters, digits, underscores, dots and hyphens, with a letter or digit';
 

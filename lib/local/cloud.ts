@@ -82,7 +82,7 @@ async function startOnce(options: LocalCloudOptions): Promise<LocalCloud> {
   }
 }
 
-/** What ends each part, to be called in reverse order. */
+/** Functions that end each part, to be called in reverse order. */
 type Closers = (() => Promise<void>)[];
 
 async function start(

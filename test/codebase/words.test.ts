@@ -6,8 +6,8 @@ test('no private word is left', () => {
   expect(left).toEqual([]);
 });
 
-test('docstrings begin with a verb or a noun phrase; at most 20 with What, Which or Whether', () => {
-  expect(relativeClauses().length).toBeLessThanOrEqual(20);
+test('docstrings begin with a verb or a noun phrase', () => {
+  expect(relativeClauses().map(({ file, line, found }) => `${file}:${line}: ${found}`)).toEqual([]);
 });
 
 test.each([

@@ -1,6 +1,6 @@
-"""torchrun, with an exit code that tells when a process was killed.
+"""torchrun, with an exit code that shows that a process was killed.
 
-torchrun itself always exits with 1 on failure, so a job that ran out of memory could not be told from others.
+torchrun itself always exits with 1 on failure, also when a process was killed because memory ran out.
 """
 
 from __future__ import annotations

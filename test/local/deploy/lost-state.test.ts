@@ -28,7 +28,7 @@ import {
 } from '../emulator/helpers.ts';
 
 const folder = temporaryFolder();
-/** What is deployed last, with a function that has its second version. */
+/** The deployment that comes last, with a function that has its second version. */
 const assemblyDir = join(folder, 'assembly');
 const firstDir = join(folder, 'assembly-first');
 /** A data folder that was used and closed; each case works on a copy. */
