@@ -109,7 +109,7 @@ describe('Parallel', () => {
     const arn = await cloud.start(states);
     await until(() => cloud.clock.nextIn !== undefined);
     await cloud.clock.advance(2);
-    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({
+    expect(await cloud.outputOf(arn)).toEqual({
       branches: [
         ['seen', 1],
         ['seen', 2],

@@ -158,7 +158,12 @@ export class Harness {
 
   /** Runs a machine that must succeed and returns its output. */
   async output(states: Record<string, unknown>, input: unknown = {}): Promise<unknown> {
-    const { status, output, error, cause } = await this.run(states, input);
+    return this.outputOf(await this.start(states, input));
+  }
+
+  /** Waits for an execution that must succeed and returns its output. */
+  async outputOf(executionArn: string): Promise<unknown> {
+    const { status, output, error, cause } = await this.ended(executionArn);
     if (status !== 'SUCCEEDED') throw new Error(`${status}: ${error}: ${cause}`);
     return JSON.parse(output ?? '');
   }

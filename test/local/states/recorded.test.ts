@@ -64,7 +64,7 @@ describe('timeouts', () => {
     });
     await until(async () => (await cloud.types(arn)).includes('TaskStarted'));
     await cloud.clock.advance(5);
-    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ Error: 'States.Timeout', Cause: '' });
+    expect(await cloud.outputOf(arn)).toEqual({ Error: 'States.Timeout', Cause: '' });
     expect((await cloud.lines(arn))[4]).toBe('5 4 TaskTimedOut States.Timeout');
   });
 });
@@ -77,7 +77,7 @@ it('a SendTaskFailure without error and cause gives null for both (test_sqs_fail
   await started(1);
   await until(async () => (await cloud.types(arn)).includes('TaskSubmitted'));
   await cloud.sfn.send(new SendTaskFailureCommand({ taskToken: tokens[0] }));
-  expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ Error: null, Cause: null });
+  expect(await cloud.outputOf(arn)).toEqual({ Error: null, Cause: null });
   const failed = (await cloud.history(arn)).find(({ type }) => type === 'TaskFailed');
   expect(failed?.taskFailedEventDetails).toEqual({
     resource: 'invoke.waitForTaskToken',
@@ -96,7 +96,7 @@ describe('a result over 256 KiB', () => {
         }),
         Caught,
       });
-      expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({
+      expect(await cloud.outputOf(arn)).toEqual({
         Error: 'States.DataLimitExceeded',
         Cause:
           "The state/task 'lambda' returned a result with a size exceeding the maximum number of bytes service limit.",

@@ -53,7 +53,7 @@ describe('a task that waits for its token', () => {
     await started(1);
     expect((await cloud.describe(arn)).status).toBe('RUNNING');
     await succeed(tokens[0], { adapter: 's3://bucket/adapter' });
-    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({ adapter: 's3://bucket/adapter' });
+    expect(await cloud.outputOf(arn)).toEqual({ adapter: 's3://bucket/adapter' });
   });
 
   it('can be failed from outside with an error that is caught by its name', async () => {
@@ -73,7 +73,7 @@ describe('a task that waits for its token', () => {
     });
     await started(1);
     await fail(tokens[0], 'JobFailed', 'CUDA out of memory');
-    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual(['CUDA out of memory', 'JobFailed']);
+    expect(await cloud.outputOf(arn)).toEqual(['CUDA out of memory', 'JobFailed']);
   });
 
   it('fails immediately when its starter throws', async () => {
@@ -167,7 +167,7 @@ describe('TimeoutSeconds', () => {
     await cloud.clock.advance(299);
     expect((await cloud.describe(arn)).status).toBe('RUNNING');
     await cloud.clock.advance(1);
-    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({
+    expect(await cloud.outputOf(arn)).toEqual({
       Error: 'States.Timeout',
       Cause: '',
     });
@@ -222,7 +222,7 @@ describe('HeartbeatSeconds', () => {
       const arn = await cloud.start(watched([error]), { beat: 60 });
       await started(1);
       await cloud.clock.advance(60);
-      expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toEqual({
+      expect(await cloud.outputOf(arn)).toEqual({
         Error: 'States.Timeout',
         Cause: '',
       });
@@ -274,7 +274,7 @@ describe('HeartbeatSeconds', () => {
       await cloud.clock.advance(50);
       if (time < 3550) await beat(tokens[0]);
     }
-    expect(JSON.parse((await cloud.ended(arn)).output ?? '')).toMatchObject({ Error: 'States.Timeout' });
+    expect(await cloud.outputOf(arn)).toMatchObject({ Error: 'States.Timeout' });
     expect(await cloud.types(arn)).toContain('TaskTimedOut');
   });
 
