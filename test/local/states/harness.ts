@@ -184,6 +184,19 @@ export class Harness {
     });
   }
 
+  /** Runs a machine to its end and returns its history as lines. */
+  async linesOf(states: Record<string, unknown>, input: unknown = {}): Promise<string[]> {
+    const executionArn = await this.start(states, input);
+    await this.ended(executionArn);
+    return this.lines(executionArn);
+  }
+
+  /** Waits for a retry that is due in a second, and lets it happen. */
+  async retry(): Promise<void> {
+    await until(() => this.clock.nextIn !== undefined);
+    await this.clock.advance(1);
+  }
+
   async types(executionArn: string): Promise<string[]> {
     return (await this.history(executionArn)).map(({ type }) => String(type));
   }

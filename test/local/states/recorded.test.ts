@@ -158,7 +158,7 @@ describe('a failed evaluation', () => {
 
 describe('Wait', () => {
   const DAY = 24 * 3600 * 1000;
-  const until24855 = (days: number): Record<string, unknown> => ({
+  const waitingFor = (days: number): Record<string, unknown> => ({
     State_1: {
       Type: 'Wait',
       Timestamp: new Date(cloud.clock.now() + days * DAY).toISOString(),
@@ -167,13 +167,13 @@ describe('Wait', () => {
   });
 
   it('waits for 24,855 days (test_timestamp_too_far_in_future_boundary)', async () => {
-    const arn = await cloud.start(until24855(24_855));
+    const arn = await cloud.start(waitingFor(24_855));
     await until(() => cloud.clock.nextIn !== undefined);
     expect(await cloud.lines(arn)).toEqual(['1 0 ExecutionStarted', '2 0 WaitStateEntered']);
   });
 
   it('fails for a day more (test_timestamp_too_far_in_future_boundary)', async () => {
-    const arn = await cloud.start(until24855(24_856));
+    const arn = await cloud.start(waitingFor(24_856));
     expect(await cloud.ended(arn)).toMatchObject({
       status: 'FAILED',
       error: 'States.Runtime',
