@@ -1,4 +1,4 @@
-"""Send a request as the server passes it to the emulator."""
+"""Sign requests and send them as the server passes them to the emulator."""
 
 import asyncio
 
@@ -28,3 +28,10 @@ def send(method: str, path: str, headers: dict | None = None, body: bytes = b"")
 
     asyncio.run(app.app(scope, receive, answer))
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
+
+
+def signed(service: str, key: str = "local", **headers: str) -> dict[str, str]:
+    """Return headers with a signature of a key, which is not checked, and others with ``_`` for ``-``."""
+    scope = f"{key}/20260101/us-east-1/{service}/aws4_request"
+    authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
+    return {"authorization": authorization, **{name.replace("_", "-"): headers[name] for name in headers}}

@@ -31,8 +31,8 @@ def test_one_missing_image_fails_the_call(repository):
     assert status == 400
     assert answer["__type"] == "ImageNotFoundException"
     assert answer["message"] == (
-        "The image with imageId {imageDigest:'null', imageTag:'missing'} does not exist within the repository "
-        "with name 'images' in the registry with id '000000000000'"
+        "The image with imageId {imageDigest:'null', imageTag:'missing'} does not exist within the "
+        "repository with name 'images' in the registry with id '000000000000'"
     )
 
 

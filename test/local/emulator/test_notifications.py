@@ -49,14 +49,10 @@ def test_the_same_attributes_return_the_same_subscription(topic):
 
 def test_a_subscription_without_attributes_returns_the_existing_one(topic):
     first = subscribe(topic, FilterPolicy=POLICY)
-    assert found("SubscriptionArn", subscribe(topic)[1]) == found(
-        "SubscriptionArn", first[1]
-    )
+    assert found("SubscriptionArn", subscribe(topic)[1]) == found("SubscriptionArn", first[1])
 
 
-@pytest.mark.parametrize(
-    "existing", [{}, {"FilterPolicy": '{"notify":["other@example.com"]}'}]
-)
+@pytest.mark.parametrize("existing", [{}, {"FilterPolicy": '{"notify":["other@example.com"]}'}])
 def test_other_attributes_are_refused_and_change_nothing(topic, existing):
     arn = found("SubscriptionArn", subscribe(topic, **existing)[1])
     status, answer = subscribe(topic, FilterPolicy=POLICY)
@@ -117,11 +113,5 @@ def test_a_message_without_a_subject_is_published(topic):
 def test_a_batch_has_the_same_limits(topic):
     entry = "PublishBatchRequestEntries.member.1"
     sent = {f"{entry}.Id": "1", f"{entry}.Message": "m"}
-    assert (
-        call("PublishBatch", TopicArn=topic, **sent, **{f"{entry}.Subject": "fine"})[0]
-        == 200
-    )
-    assert (
-        call("PublishBatch", TopicArn=topic, **sent, **{f"{entry}.Subject": "a\nb"})[0]
-        == 400
-    )
+    assert call("PublishBatch", TopicArn=topic, **sent, **{f"{entry}.Subject": "fine"})[0] == 200
+    assert call("PublishBatch", TopicArn=topic, **sent, **{f"{entry}.Subject": "a\nb"})[0] == 400

@@ -3,19 +3,13 @@ import gzip
 import json
 
 import pytest
-from emulator_requests import send
+from emulator_requests import send, signed
 from ministack import app
-from ministack.services import iam, s3, sns, sts
+from ministack.services import s3, sns
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 S3_XML = "http://s3.amazonaws.com/doc/2006-03-01/"
 TOPIC = "arn:aws:sns:us-east-1:000000000000:kept"
-
-
-def signed(service: str, **headers: str) -> dict[str, str]:
-    scope = f"local/20260101/us-east-1/{service}/aws4_request"
-    authorization = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
-    return {"authorization": authorization, **{name.replace("_", "-"): headers[name] for name in headers}}
 
 
 def target(name: str, service: str) -> dict[str, str]:
@@ -148,21 +142,12 @@ def test_a_plain_batch_delete_is_served(bucket, namespace):
         ("s3:DeleteObjectVersion", ("null", None), 403),
     ],
 )
-def test_each_entry_of_a_batch_delete_needs_its_own_action(monkeypatch, bucket, allowed, versions, status):
-    monkeypatch.setattr(app, "AUTH", True)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
-    document = {"Statement": {"Effect": "Allow", "Action": allowed, "Resource": "*"}}
-    policies = {"InlinePolicies": {"some": json.dumps(document)}, "AttachedPolicies": []}
-    monkeypatch.setitem(iam._roles, "cleaner", {"RoleName": "cleaner", **policies})
-    arn = "arn:aws:sts::000000000000:assumed-role/cleaner/session"
-    record = {"Arn": arn, "SecretAccessKey": "s", "SessionToken": "t", "UserId": "cleaner:session"}
-    sts.register_session("ASIACLEANER", record)
+def test_each_entry_of_a_batch_delete_needs_its_own_action(session_of, bucket, allowed, versions, status):
+    headers = signed("s3", session_of("cleaner", {"Effect": "Allow", "Action": allowed, "Resource": "*"}))
     entries = "".join(
         f"<Object><Key>{key}</Key>{f'<VersionId>{version}</VersionId>' if version else ''}</Object>"
         for key, version in zip("ab", versions, strict=True)
     )
-    headers = {name: value.replace("local/", "ASIACLEANER/") for name, value in signed("s3").items()}
     request = ("POST", f"/{bucket}", headers, f"<Delete>{entries}</Delete>".encode(), {"delete": [""]}, "id")
     answer = asyncio.run(app._dispatch_service_request(*request))
-    del sts._sessions["ASIACLEANER"]
     assert answer[0] == status, answer

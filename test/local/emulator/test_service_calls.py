@@ -1,4 +1,4 @@
-"""A delivery of a service needs the permission that it needs on AWS, and is lost or sent elsewhere without it."""
+"""A delivery of a service needs the same permission as on AWS; without it, it is lost or sent elsewhere."""
 
 import json
 

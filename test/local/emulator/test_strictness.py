@@ -1,13 +1,16 @@
-"""A judge that cannot judge refuses, and says why: a wrong answer would hide a fault until the first deployment."""
+"""A judge that cannot judge refuses, and says why.
+
+A wrong answer would hide a fault until the first deployment.
+"""
 
 import json
 
 import pytest
 from authorization.judge import Call, judge_role, judge_traced
 from authorization.strictness import CannotJudge
+from emulator_requests import signed
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
-from ministack.services import iam, sts
 
 SESSION = "arn:aws:sts::000000000000:assumed-role/worker/session"
 OBJECT = "arn:aws:s3:::bucket/key"
@@ -82,16 +85,9 @@ def test_a_call_of_a_trace_that_cannot_be_judged_is_not_allowed():
 
 
 @pytest.fixture
-def session(monkeypatch):
+def session(session_of):
     """The access key of a session of a role that may do everything, while requests are judged."""
-    monkeypatch.setattr(app, "AUTH", True)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
-    policies = {"all": json.dumps({"Statement": ALLOW})}
-    iam._roles["worker"] = {"RoleName": "worker", "InlinePolicies": policies, "AttachedPolicies": []}
-    record = {"Arn": SESSION, "SecretAccessKey": "s", "SessionToken": "t", "UserId": "worker:session"}
-    sts.register_session("ASIAWORKER", record)
-    yield "ASIAWORKER"
-    del iam._roles["worker"], sts._sessions["ASIAWORKER"]
+    return session_of("worker", ALLOW)
 
 
 def enforce(key: str, action: str, resource: str = OBJECT):
@@ -105,9 +101,7 @@ def test_a_request_of_an_unknown_action_is_refused_with_the_reason(session):
 
 
 def test_a_request_for_which_no_action_is_known_is_refused(session):
-    scope = f"{session}/20260101/us-east-1/s3/aws4_request"
-    headers = {"authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"}
-    status, _, body = app._authenticate_only("s3", headers, {}, "id")
+    status, _, body = app._authenticate_only("s3", signed("s3", session), {}, "id")
     assert (status, b"its action is unknown" in body) == (403, True)
 
 

@@ -16,8 +16,8 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import iam, sts
 
 from . import trace
-from .judge import Call, Verdict, context_of, judge_role, judge_service
-from .strictness import CannotJudge, role_arn
+from .judge import Call, Verdict, context_of, context_of_service, judge_role, judge_service
+from .strictness import CannotJudge, refusal, role_arn
 
 logger = logging.getLogger("authorization")
 
@@ -27,7 +27,7 @@ _KEY = secrets.token_bytes(32)
 
 
 def role_named(arn: str) -> dict[str, Any] | None:
-    """Return a role's record by the ARN of the role or of one of its sessions; None if there is no such role."""
+    """Return the record of a role, by its ARN or that of one of its sessions; None if it does not exist."""
     arn = role_arn(arn)
     account = arn.split(":")[4] if arn.startswith("arn:") else ACCOUNT
     role: dict[str, Any] | None = iam._roles.get_scoped(account, None, arn.rsplit("/", 1)[-1])
@@ -59,7 +59,6 @@ def resource_policy(resource: str) -> Any:
 
 def authorize(principal_arn: str, call: Call) -> Verdict:
     """Judge a call of a role's session, or one that AWS makes in the name of a role. Never raises."""
-    ctx = context_of(principal_arn, call)
     try:
         verdict = judge_role(
             principal_arn,
@@ -68,39 +67,26 @@ def authorize(principal_arn: str, call: Call) -> Verdict:
             resource_policy(call.resource),
         )
     except CannotJudge as error:
-        return cannot_judge(ctx, "identity", error)
-    trace.record(ctx, verdict.decision, "identity")
+        return cannot_judge(call, error)
+    trace.record(context_of(principal_arn, call), verdict.decision, "identity")
     return verdict
 
 
 def authorize_service(service: str, call: Call, policy: Any, judged_by: str = "resource") -> Verdict:
     """Judge a call that a service makes in its own name, by the policy of the resource. Never raises."""
-    keys = {
-        **call.context,
-        "aws:principalisawsservice": "true",
-        "aws:principalservicename": service,
-    }
-    ctx = context_of("*", Call(call.action, call.resource, keys, call.region), "Service")
     try:
         verdict = judge_service(service, call, policy)
     except CannotJudge as error:
-        return cannot_judge(ctx, judged_by, error, service)
-    trace.record(ctx, verdict.decision, judged_by, service)
+        return cannot_judge(call, error)
+    trace.record(context_of_service(service, call), verdict.decision, judged_by, service)
     if not verdict.allowed:
         logger.warning("%s", verdict.reason)
     return verdict
 
 
-def cannot_judge(
-    ctx: iam_evaluator.EvalContext,
-    judged_by: str,
-    error: Exception,
-    service: str | None = None,
-) -> Verdict:
+def cannot_judge(call: Call, error: CannotJudge) -> Verdict:
     """Return the denial of a call that the local cloud cannot judge, and log it."""
-    reason = f"The local cloud cannot judge {ctx.action} on {ctx.resource_arn}: {error}"
-    logger.error("%s", reason)
-    return Verdict("Deny", reason)
+    return Verdict("Deny", refusal(f"{call.action} on {call.resource}", error))
 
 
 def source_context(source_arn: str) -> dict[str, str]:
@@ -118,6 +104,12 @@ def assume(service: str, role: str, source_arn: str) -> Verdict:
     return authorize_service(service, call, record.get("AssumeRolePolicyDocument"), "trust")
 
 
+def session_arn(role: str, name: str) -> str:
+    """Return the ARN of a session of a role. The names of sessions have at most 64 characters."""
+    account, role_name = role.split(":")[4], role.rsplit("/", 1)[-1]
+    return f"arn:aws:sts::{account}:assumed-role/{role_name}/{name[:64]}"
+
+
 def open_session(role: str, name: str) -> dict[str, str]:
     """Return keys of a session of a role, the same for the same name until the emulator ends."""
     account, role_name = role.split(":")[4], role.rsplit("/", 1)[-1]
@@ -128,7 +120,7 @@ def open_session(role: str, name: str) -> dict[str, str]:
         "SessionToken": hashlib.sha256(f"token:{digest}".encode()).hexdigest(),
     }
     session = {
-        "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{name[:64]}",
+        "Arn": session_arn(role, name),
         "UserId": f"{role_name}:{name[:64]}",
         "AccountId": account,
         **{key: keys[key] for key in ("SecretAccessKey", "SessionToken")},

@@ -1,8 +1,8 @@
-"""Judge one call by given policies: the one place where a decision of the local cloud is made outside MiniStack.
+"""Judge one call by given policies: everything that MiniStack does not judge itself is decided here.
 
 Needs no running emulator, so that the calls of a trace can be judged again by other policies:
-``python -m authorization.judge`` reads a JSON object a line (``{"call", "identity", "resource", "trust"}``, the
-call as in a trace, the rest policy documents) and prints a JSON object a line (``{"decision", "reason"}``).
+``python -m authorization.judge`` reads a JSON object per line (``{"call", "identity", "resource", "trust"}``,
+the call as in a trace, the rest policy documents) and prints one per line (``{"decision", "reason"}``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -77,6 +77,17 @@ def context_of(principal_arn: str, call: Call, kind: str = "AssumedRole") -> iam
     )
 
 
+def context_of_service(service: str, call: Call) -> iam_evaluator.EvalContext:
+    """Return the evaluator's context of a call that a service makes in its own name."""
+    keys = {
+        **call.context,
+        "aws:principalisawsservice": "true",
+        "aws:principalservicename": service,
+    }
+    # "*" names nobody in an account, so no statement about an account applies.
+    return context_of("*", replace(call, context=keys), "Service")
+
+
 def judge_role(
     principal_arn: str,
     call: Call,
@@ -113,13 +124,7 @@ def judge_service(service: str, call: Call, policy: Document | None) -> Verdict:
         CannotJudge: if the action or a part of the policy is unknown.
     """
     require_known_action(call.action)
-    keys = {
-        **call.context,
-        "aws:principalisawsservice": "true",
-        "aws:principalservicename": service,
-    }
-    # "*" names nobody in an account, so no statement about an account applies.
-    ctx = context_of("*", Call(call.action, call.resource, keys, call.region), "Service")
+    ctx = context_of_service(service, call)
     decision = iam_evaluator.evaluate_resource_policy(policy, ctx, service=service).decision
     if decision == "Allow":
         return Verdict("Allow")
@@ -151,7 +156,7 @@ def judge_traced(call: Mapping[str, Any], policies: Mapping[str, Any]) -> Verdic
 
 
 def main() -> None:
-    """Judge the calls that the standard input has."""
+    """Judge the calls in the standard input."""
     strictness.apply()
     for line in sys.stdin:
         asked = json.loads(line)

@@ -1,4 +1,4 @@
-"""The judge's knowledge: the actions that Proxytune's roles use, and the condition keys that are filled for them.
+"""The actions that Proxytune's roles use, and the condition keys that are filled for them.
 
 The names are from the Service Authorization Reference
 (https://docs.aws.amazon.com/service-authorization/latest/reference/reference.html). A call or a policy with
@@ -144,16 +144,6 @@ _SERVICE_KEYS = frozenset(
 )
 #: Services whose calls carry the tags of the resource they name.
 _TAGGED_SERVICES = ("sagemaker:", "states:")
-
-MULTIVALUED = frozenset(
-    (
-        "aws:tagkeys",
-        "dynamodb:attributes",
-        "sagemaker:instancetypes",
-        "sagemaker:vpcsecuritygroupids",
-        "sagemaker:vpcsubnets",
-    )
-)
 
 
 def is_known_action(action: str) -> bool:

@@ -1,21 +1,32 @@
 """Make MiniStack's evaluator refuse what it does not understand.
 
-MiniStack treats an unknown operator as a mismatch, an unknown key as absent and an unreadable policy as empty. For
-a statement with the effect Deny this allows what AWS denies, and for Allow it hides a typing error behind a denial.
+MiniStack treats an unknown operator as a mismatch, an unknown key as absent and an unreadable policy as
+empty. For a statement with the effect Deny this allows what AWS denies, and for Allow it hides a typing
+error behind a denial.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from ministack.core import iam_evaluator
 
-from .known import MULTIVALUED, is_known_key
+from .known import is_known_key
+
+logger = logging.getLogger("authorization")
 
 
-class CannotJudge(Exception):
+class CannotJudge(Exception):  # noqa: N818 - judge_traced reports it as a decision
     """A policy, key or action that the evaluator cannot judge; the call is refused."""
+
+
+def refusal(what: str, why: object) -> str:
+    """Log that a call is refused because it cannot be judged, and return the sentence for the caller."""
+    sentence = f"The local cloud cannot judge {what}: {why}"
+    logger.error("%s", sentence)
+    return sentence
 
 
 _STATEMENT_ELEMENTS = frozenset(
@@ -68,7 +79,7 @@ def evaluate_single_condition(operator: str, actual: Any, expected: list[str]) -
     """Evaluate one key of a condition.
 
     Raises:
-        CannotJudge: for an unknown operator, a policy variable, a number that is none, or a list of values under
+        CannotJudge: for an unknown operator, a policy variable, an invalid number, or a list of values under
             an operator for single values.
     """
     name = operator.lower().removesuffix("ifexists")
@@ -164,6 +175,3 @@ def apply() -> None:
     iam_evaluator.parse_policy_document = parse_policy_document
     iam_evaluator.evaluate_resource_policy = evaluate_resource_policy
     iam_evaluator.evaluate_trust_policy = evaluate_trust_policy
-
-
-__all__ = ["MULTIVALUED", "CannotJudge", "apply", "require_readable", "role_arn"]

@@ -1,4 +1,4 @@
-"""The trace of authorization: one JSON object for each judged call, in the form of ``lib/local/iam/trace.ts``."""
+"""The trace of authorization: one JSON object per judged call, in the form of ``lib/local/iam/trace.ts``."""
 
 from __future__ import annotations
 
@@ -11,25 +11,15 @@ from typing import Any
 
 from ministack.core import iam_evaluator
 
-from .strictness import role_arn
+from .strictness import resolve_condition_key, role_arn
 
 TRACE_ENV = "PROXYTUNE_TRACE"
 
-#: Keys whose values differ on each start.
-_LEFT_OUT = frozenset(
-    (
-        "aws:currenttime",
-        "aws:epochtime",
-        "aws:sourceip",
-        "aws:userid",
-        "aws:tokenissuetime",
-    )
-)
-_FILLED = (
-    "aws:principalaccount",
-    "aws:principaltype",
-    "aws:requestedregion",
-    "aws:securetransport",
+#: Keys that the evaluator fills itself, without those whose values differ on each start.
+_OF_EVERY_CALL = ("aws:requestedregion", "aws:securetransport")
+_OF_ROLES = (
+    *_OF_EVERY_CALL,
+    *("aws:principalaccount", "aws:principalarn", "aws:principaltype", "aws:resourceaccount"),
 )
 
 _written: set[str] = set()
@@ -65,16 +55,10 @@ def record(
 def _call(
     ctx: iam_evaluator.EvalContext, decision: str, judged_by: str, service: str | None
 ) -> Mapping[str, Any]:
-    role = role_arn(ctx.principal_arn)
-    context = {key: ctx.service_context.get(key) for key in ctx.service_context if key not in _LEFT_OUT}
-    if service is None:
-        context |= {key: iam_evaluator._resolve_condition_key(key, ctx) for key in _FILLED}
-        context |= {"aws:principalarn": role, "aws:principalisawsservice": "false"}
-        context["aws:resourceaccount"] = iam_evaluator._resolve_condition_key("aws:resourceaccount", ctx)
-    else:
-        context |= {key: iam_evaluator._resolve_condition_key(key, ctx) for key in _FILLED[2:]}
+    filled = _OF_ROLES if service is None else _OF_EVERY_CALL
+    context = {**ctx.service_context, **{key: resolve_condition_key(key, ctx) for key in filled}}
     return {
-        "principal": {"role": role} if service is None else {"service": service},
+        "principal": {"role": role_arn(ctx.principal_arn)} if service is None else {"service": service},
         "action": ctx.action,
         "resource": ctx.resource_arn,
         "context": {key: _text(value) for key, value in context.items() if value is not None},

@@ -7,9 +7,9 @@ source is not changed. ``docs/adr/0003-ministack.md`` explains why each one is n
 from __future__ import annotations
 
 from . import (
-    bucket_lifecycle,
     authorization,
     authorization_endpoint,
+    bucket_lifecycle,
     ending,
     environments,
     event_sources,

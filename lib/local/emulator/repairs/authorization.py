@@ -79,7 +79,7 @@ def enforce(
             require_known_action(iam_action)
         result = _original_enforce(access_key_id, iam_action, service, region, resource_arn, context)
     except CannotJudge as error:
-        return refusal(f"{iam_action} on {resource_arn}", error)
+        return denial(f"{iam_action} on {resource_arn}", error)
     ctx = _judged.get()
     if ctx is not None:
         decision = "Allow" if result is None else getattr(result, "decision", "Deny")
@@ -95,11 +95,9 @@ def enforce(
     return result
 
 
-def refusal(what: str, error: CannotJudge) -> iam_evaluator.AuthError:
-    """Return the denial of a call that cannot be judged, and log it."""
-    message = f"The local cloud cannot judge {what}: {error}"
-    logger.error("%s", message)
-    return iam_evaluator.AuthError("AccessDenied", message)
+def denial(what: str, why: object) -> iam_evaluator.AuthError:
+    """Return the denial of a request that cannot be judged, and log it."""
+    return iam_evaluator.AuthError("AccessDenied", strictness.refusal(what, why))
 
 
 def extract_resource_arn(service: str, *request: Any) -> str:
@@ -168,16 +166,10 @@ def authenticate_only(
     failure = _original_authenticate_only(service, headers, query_params, request_id)
     if failure:
         return failure
-    key = iam_evaluator_key(headers, query_params)
-    if app.AUTH and not is_root_access_key(key):
-        denied = refusal(f"a request to {service}", CannotJudge("its action is unknown"))
+    if app.AUTH and not is_root_access_key(app.extract_access_key_id(headers, query_params) or ""):
+        denied = denial(f"a request to {service}", "its action is unknown")
         return app._credential_failure(service, "", request_id, denied, headers)
     return None
-
-
-def iam_evaluator_key(headers: dict[str, str], query_params: dict[str, Any]) -> str:
-    """Return the access key of a request, or an empty string."""
-    return app.extract_access_key_id(headers, query_params) or ""
 
 
 def apply() -> None:

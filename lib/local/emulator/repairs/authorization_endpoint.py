@@ -1,12 +1,15 @@
 """Answer our own services, which ask who made a request and what a principal may do.
 
-The Step Functions and SageMaker services run outside the emulator, which has the roles, their policies and the
-issued keys. Only a service that knows the secret of this start gets an answer. All requests are POST with JSON:
+The Step Functions and SageMaker services run outside the emulator, which has the roles, their policies and
+the issued keys. Only a service that knows the secret of this start gets an answer. All requests are POST with
+JSON:
 
-- ``/_proxytune/authorize``: ``{"request": {"method", "path", "headers", "body"}, "calls": [CALL], "passes"}``, or
-  ``{"role", "session", "calls"}`` for what AWS does in the name of a role. CALL is ``{"action", "resource",
-  "context"}``; ``passes`` is ``{"service", "role", "source"}``, if the request passes a role to a service.
-- ``/_proxytune/session``: ``{"service", "role", "source", "session"}``: keys with which a service acts as a role.
+- ``/_proxytune/authorize``: ``{"request": REQUEST, "calls": [CALL], "passes"}``, or ``{"role", "session",
+  "calls"}`` for what AWS does in the name of a role. REQUEST is ``{"method", "path", "headers", "body"}`` and
+  CALL ``{"action", "resource", "context"}``; ``passes`` is ``{"service", "role", "source"}``, if the request
+  passes a role to a service.
+- ``/_proxytune/session``: ``{"service", "role", "source", "session"}`` for the keys of a service that acts as
+  a role.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import contextvars
 import hmac
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 from authorization import cloud
@@ -55,7 +59,13 @@ async def handle_post_body_shortcuts(
     if route is None or method != "POST":
         return _reply(404, {"message": f"There is no route {method} {path}."})
     # In a context of its own: the request that is asked about is not the one that asks.
-    return _reply(200, contextvars.copy_context().run(route, json.loads(body)))
+    return _reply(200, contextvars.copy_context().run(_answer, route, json.loads(body)))
+
+
+def _answer(route: Callable[[Answer], Answer], asked: Answer) -> Answer:
+    set_request_account_id(cloud.ACCOUNT)
+    set_request_region("us-east-1")
+    return route(asked)
 
 
 def _reply(status: int, answer: Answer) -> tuple[int, dict[str, str], bytes]:
@@ -64,10 +74,8 @@ def _reply(status: int, answer: Answer) -> tuple[int, dict[str, str], bytes]:
 
 def authorize(asked: Answer) -> Answer:
     """Say who asks, and whether they may do everything that is listed."""
-    set_request_account_id(cloud.ACCOUNT)
-    set_request_region("us-east-1")
     if "role" in asked:
-        return _judge(_session_arn(asked["role"], asked["session"]), asked["calls"])
+        return _judge(cloud.session_arn(asked["role"], asked["session"]), asked["calls"])
     who = _authenticate(asked["request"])
     if isinstance(who, iam_evaluator.AuthError):
         return {"allowed": False, "code": who.code, "message": who.message}
@@ -83,11 +91,6 @@ def authorize(asked: Answer) -> Answer:
                 "message": verdict.reason,
             }
     return {"principal": who, **answer}
-
-
-def _session_arn(role: str, session_name: str) -> str:
-    account, name = role.split(":")[4], role.rsplit("/", 1)[-1]
-    return f"arn:aws:sts::{account}:assumed-role/{name}/{session_name[:64]}"
 
 
 def _judge(principal_arn: str, calls: list[Answer]) -> Answer:
@@ -124,8 +127,6 @@ def _authenticate(request: Answer) -> str | iam_evaluator.AuthError:
 
 def session(asked: Answer) -> Answer:
     """Open a session of a role for a service that the role trusts."""
-    set_request_account_id(cloud.ACCOUNT)
-    set_request_region("us-east-1")
     verdict = cloud.assume(asked["service"], asked["role"], asked["source"])
     if not verdict.allowed:
         return {"allowed": False, "code": "RoleNotAssumable", "message": verdict.reason}

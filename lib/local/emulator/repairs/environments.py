@@ -23,7 +23,7 @@ from ministack.services import lambda_svc
 
 #: The number of places of each kind, from lib/local/lambda-places.ts.
 PLACES_ENV = "PROXYTUNE_LAMBDA_PLACES"
-#: Environments that stay idle beside all places in use, so that the functions of one run remain warm.
+#: Idle environments that are kept in addition to those in use, so that the functions of one run remain warm.
 IDLE_ENVIRONMENTS = 4
 #: Longest wait in seconds: the longest that a function may run, and the maximum age of an event.
 SYNCHRONOUS_WAIT = 900.0

@@ -90,6 +90,8 @@ def _bucket(name: str, props: Props) -> bool:
     )
 
 
+#: Characters at the end of a generated name that change when a resource is replaced.
+RANDOM_PART = 13
 #: By type, whether a resource exists, from its physical id and properties.
 EXISTS: dict[str, Callable[[str, Props], bool]] = {
     "AWS::S3::Bucket": _bucket,
@@ -110,7 +112,7 @@ EXISTS: dict[str, Callable[[str, Props], bool]] = {
     "AWS::CloudWatch::Alarm": lambda name, _: name in cloudwatch._alarms,
     state_machines.TYPE: lambda arn, _: state_machines.exists(arn),
 }
-#: Types that are only part of another one: they are put again with it, and not worth a line.
+#: Types that only complete another resource: they are created again with it, without a line of their own.
 PARTS = frozenset({"AWS::SNS::TopicPolicy", "AWS::SQS::QueuePolicy", "AWS::S3::BucketPolicy"})
 
 
@@ -148,7 +150,7 @@ def recreate(stack: dict[str, Any]) -> list[str]:
 
 
 def exists(rtype: str, physical_id: str, props: Props) -> bool:
-    """Return whether a resource of a stack exists; True for types that cannot be checked."""
+    """Return True if a resource of a stack exists, or its type cannot be checked."""
     if rtype in EXISTS:
         return EXISTS[rtype](physical_id, props)
     reader, _ = drift._DRIFT_READERS.get(rtype, (None, None))
@@ -188,11 +190,10 @@ def _owned() -> set[str]:
 def create_bucket(logical_id: str, props: Props, stack_name: str) -> Result:
     """Create a bucket, or take over the one of an earlier instance of the same stack."""
     wanted = props.get("BucketName")
-    prefix = provisioners._physical_name(stack_name, logical_id, lowercase=True, max_len=63, seeded=False)[
-        :-13
-    ]
+    own = provisioners._physical_name(stack_name, logical_id, lowercase=True, max_len=63, seeded=False)
+    prefix = own[:-RANDOM_PART]
     names = [wanted] if wanted else sorted(name for name in s3._buckets if name.startswith(prefix))
-    # Asked for by name, it is what `recreate` has found incomplete; otherwise nobody else's.
+    # With a name, the bucket of this stack that `recreate` found incomplete; without, one that no stack has.
     found = next((name for name in names if name in s3._buckets and (name in _owned()) == bool(wanted)), None)
     if found is None:
         return _originals["AWS::S3::Bucket"]["create"](logical_id, props, stack_name)

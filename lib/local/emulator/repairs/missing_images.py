@@ -1,7 +1,8 @@
 """Report a missing image as ECR does.
 
-MiniStack's ``DescribeImages`` leaves out the images that it does not have and answers with the rest. AWS fails
-with ``ImageNotFoundException``, by which the CDK's command line and plan-run decide that an image must be pushed.
+MiniStack's ``DescribeImages`` leaves out the images that it does not have and answers with the rest. AWS
+fails with ``ImageNotFoundException``, by which the CDK's command line and plan-run decide that an image
+must be pushed.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Refuse a request for a missing object to those who may not list the bucket, as S3 does.
 
-Otherwise anybody could find out which objects exist. S3 answers 404 only if the caller may call s3:ListBucket on
-the bucket, with the object's key as ``s3:prefix`` (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html;
-ceph/ceph#68577 observed the prefix). MiniStack always answers 404.
+Otherwise anybody could find out which objects exist. S3 answers 404 only if the caller may call
+s3:ListBucket on the bucket, with the object's key as ``s3:prefix``
+(https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html; ceph/ceph#68577 observed the prefix).
+MiniStack always answers 404.
 """
 
 from __future__ import annotations

@@ -12,7 +12,9 @@ from typing import Any
 from ministack.services import sns
 
 # As recorded from AWS (localstack/localstack#8816).
-OTHER_ATTRIBUTES = "Invalid parameter: Attributes Reason: Subscription already exists with different attributes"
+OTHER_ATTRIBUTES = (
+    "Invalid parameter: Attributes Reason: Subscription already exists with different attributes"
+)
 REFUSED_SUBJECT = "Invalid parameter: Subject"
 # "less than 100 characters long" (the API reference of Publish).
 FIRST_TOO_LONG = 100
@@ -35,9 +37,7 @@ def subscribe(params: dict[str, Any]) -> Any:
             sns._p(params, "Endpoint"),
         ):
             continue
-        if any(
-            existing["attributes"].get(name) != value for name, value in wanted.items()
-        ):
+        if any(existing["attributes"].get(name) != value for name, value in wanted.items()):
             return sns._error("InvalidParameter", OTHER_ATTRIBUTES, 400)
     return _original_subscribe(params)
 
@@ -59,14 +59,10 @@ def publish_batch(params: dict[str, Any]) -> Any:
 
 def is_subject(subject: str) -> bool:
     """Check a subject by the constraints of the API reference: no line breaks or control characters."""
-    if not 0 < len(subject) < FIRST_TOO_LONG or not unicodedata.category(
-        subject[0]
-    ).startswith(BEGINNINGS):
+    if not 0 < len(subject) < FIRST_TOO_LONG or not unicodedata.category(subject[0]).startswith(BEGINNINGS):
         return False
     # Cc are control characters, Zl and Zp the separators of lines and paragraphs.
-    return not any(
-        unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in subject
-    )
+    return not any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in subject)
 
 
 def _attributes(params: dict[str, Any]) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Give S3's EventBridge events the members that AWS was recorded to send.
 
 MiniStack omits ``detail.object.version-id`` on versioned buckets; Proxytune reads exactly the version whose
-upload started a run. It adds ``event-version``, fractions of seconds in ``time``, and size and ETag of a deleted
-object, none of which AWS sends (recorded by LocalStack's tests, 2023 to 2026).
+upload started a run. It adds ``event-version``, fractions of seconds in ``time``, and size and ETag of a
+deleted object, none of which AWS sends (recorded by LocalStack's tests, 2023 to 2026).
 """
 
 from __future__ import annotations

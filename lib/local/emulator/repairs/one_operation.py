@@ -13,8 +13,10 @@ from urllib.parse import parse_qsl
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 from ministack import app
-from ministack.core import iam_actions, iam_evaluator
+from ministack.core import iam_actions
 from ministack.services import s3
+
+from .authorization import denial
 
 #: Services that take a form, whatever its Content-Type says.
 FORMS = frozenset(
@@ -142,8 +144,7 @@ def refuse(
     plain = body if service == "s3" else app._decompress_request_body(body, dict(headers))
     why = conflict(service, path, headers, plain, query_params)
     if why:
-        error = iam_evaluator.AuthError("AccessDenied", f"The local cloud cannot judge a request: {why}.")
-        return app._credential_failure(service, "", request_id, error, headers)
+        return app._credential_failure(service, "", request_id, denial("a request", why), headers)
     is_batch = service == "s3" and method == "POST" and "delete" in query_params
     if is_batch and is_malformed_delete(body):
         return s3._error("MalformedXML", s3._MALFORMED_XML, 400)

@@ -2,8 +2,8 @@
 
 MiniStack runs a rule's Lambda target once and ignores the outcome: no retry, no failure destination; it also
 ignores a target's ``DeadLetterConfig``. On AWS a rule invokes a function asynchronously, with the function's
-own retries and destination, if the function's policy lets it; the target's dead-letter queue gets the events that
-could not be delivered.
+own retries and destination, if the function's policy allows it; the target's dead-letter queue gets the
+events that could not be delivered.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import logging
 from typing import Any
 
-from ministack.services import eventbridge, lambda_svc
+from ministack.services import eventbridge, lambda_svc, sqs
 
 from . import service_calls
 
@@ -68,8 +68,6 @@ def send_to_dead_letter_queue(payload: str, code: str, message: str) -> None:
     queue_arn = (target.get("DeadLetterConfig") or {}).get("Arn")
     if not queue_arn:
         return
-    from ministack.services import sqs
-
     queue = sqs._queue_by_arn(queue_arn)
     if queue is None:
         logger.error("The dead-letter queue %s does not exist; the event is dropped", queue_arn)

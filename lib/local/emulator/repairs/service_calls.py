@@ -1,7 +1,8 @@
-"""Judge what AWS's services do when they deliver something: by policies of queues, topics, functions and roles.
+"""Judge deliveries of AWS's services by the policies of queues, topics, functions and roles.
 
-MiniStack lets a rule invoke any function, an alarm publish to any topic, and Lambda assume any role, write any
-log and send failures to any queue. On AWS each of these needs a permission, and a delivery without it is lost.
+MiniStack lets a rule invoke any function, an alarm publish to any topic, and Lambda assume any role, write
+any log and send failures to any queue. On AWS each of these needs a permission, and a delivery without it is
+lost.
 """
 
 from __future__ import annotations
@@ -76,9 +77,7 @@ def as_function(config: dict[str, Any], action: str, resource: str) -> bool:
     """Return True if the role of a function may do what Lambda does in its name."""
     if not app.AUTH:
         return True
-    role_name = config.get("Role", "").rsplit("/", 1)[-1]
-    account = config.get("Role", "").split(":")[4]
-    session = f"arn:aws:sts::{account}:assumed-role/{role_name}/{config.get('FunctionName', '')}"
+    session = cloud.session_arn(config.get("Role", ""), config.get("FunctionName", ""))
     verdict = cloud.authorize(session, Call(action, resource, {}, get_region()))
     if not verdict.allowed:
         logger.warning("%s", verdict.reason)

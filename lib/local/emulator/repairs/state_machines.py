@@ -41,7 +41,7 @@ def create(logical_id: str, props: dict[str, Any], stack_name: str) -> tuple[str
 
 
 def exists(arn: str) -> bool:
-    """Return whether a machine exists in our service."""
+    """Return True if a machine exists in our service."""
     try:
         _call("describe_state_machine", stateMachineArn=arn)
     except ValueError as error:

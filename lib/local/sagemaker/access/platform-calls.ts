@@ -1,4 +1,4 @@
-/** The calls that SageMaker itself makes in the name of a job's role, besides the transfer of data. */
+/** The calls that SageMaker itself makes in the name of a job's role, in addition to the transfer of data. */
 import type { Call } from '../../iam/authorizer.ts';
 
 /** The service that assumes the roles of jobs and models. */
