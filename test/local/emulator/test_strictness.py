@@ -134,6 +134,11 @@ def test_metrics_are_asked_for_with_their_namespace():
     assert context == {"cloudwatch:namespace": "/aws/sagemaker/TrainingJobs"}
 
 
+@pytest.mark.parametrize("body", [b"", b"\xbfiNamespaceax\xff", b"[]"])
+def test_a_body_without_members_fills_no_keys(body):
+    assert iam_actions.request_tag_context("monitoring", "cloudwatch:PutMetricData", body, {}) == {}
+
+
 @pytest.mark.parametrize(
     ("request_", "end"),
     [
