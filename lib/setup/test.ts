@@ -31,6 +31,12 @@ const containers = join(ROOT, 'containers');
 // Half of the time of all Python tests.
 const MINIATURE = ['tests/drawn_world', 'tests/dev/pretraining', 'tests/dev/drawn_subjects'];
 
+/** Arguments of ruff: its settings, which it does not find from the emulator, and all folders with Python. */
+const PYTHON_CODE = [
+  ...['--config', 'pyproject.toml', '.'],
+  ...['lib', 'test'].map((folder) => join(ROOT, folder, 'local/emulator')),
+];
+
 const STEPS: readonly Step[] = [
   { name: 'lint', command: [bin('biome'), 'ci'] },
   { name: 'types', command: [bin('tsc'), '--noEmit'] },
@@ -38,8 +44,8 @@ const STEPS: readonly Step[] = [
     name: 'imports',
     command: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', 'bin', 'lib', 'lambdas'],
   },
-  { name: 'python-lint', command: [venv('ruff'), 'check', '.'], cwd: containers },
-  { name: 'python-format', command: [venv('ruff'), 'format', '--check', '.'], cwd: containers },
+  { name: 'python-lint', command: [venv('ruff'), 'check', ...PYTHON_CODE], cwd: containers },
+  { name: 'python-format', command: [venv('ruff'), 'format', '--check', ...PYTHON_CODE], cwd: containers },
   { name: 'python-types', command: [venv('mypy'), 'proxytune', 'dev'], cwd: containers },
   { name: 'synth', command: [bin('cdk'), 'synth', '--quiet'] },
   jest('jest', ['--testPathIgnorePatterns', '/end-to-end/']),
