@@ -5,8 +5,8 @@ import { availableParallelism, totalmem } from 'node:os';
 const ENVIRONMENT_BYTES = 130e6;
 /** The part of the machine's memory that environments may use; jobs need the rest. */
 const MEMORY_PART = 1 / 4;
-/** Environments that stay idle beside those in use: IDLE_ENVIRONMENTS of `repairs/environments.py`. */
-const IDLE_ENVIRONMENTS = 4;
+/** Idle environments that are kept in addition to those in use: IDLE_ENVIRONMENTS of `repairs/environments.py`. */
+export const IDLE_ENVIRONMENTS = 4;
 /** More would let a burst need 3 GB, with the jobs and the emulator. */
 const MOST_PLACES = 4;
 

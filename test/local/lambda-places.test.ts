@@ -1,4 +1,6 @@
-import { lambdaPlaces } from '../../lib/local/lambda-places.ts';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { IDLE_ENVIRONMENTS, lambdaPlaces } from '../../lib/local/lambda-places.ts';
 
 const GB = 1e9;
 
@@ -14,4 +16,10 @@ test.each([
 
 test('environments need less than 2 GB on any machine, which leaves 1 GB to emulator and jobs', () => {
   for (const memory of [4, 16, 1000]) expect((2 * lambdaPlaces(999, memory * GB) + 4) * 0.13).toBeLessThan(2);
+});
+
+test('the emulator keeps as many idle environments as the memory is counted for', () => {
+  const repair = join(import.meta.dirname, '../../lib/local/emulator/repairs/environments.py');
+  const [, kept] = /^IDLE_ENVIRONMENTS = (\d+)$/m.exec(readFileSync(repair, 'utf8')) ?? [];
+  expect(Number(kept)).toBe(IDLE_ENVIRONMENTS);
 });
