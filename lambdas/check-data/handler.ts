@@ -1,6 +1,6 @@
 /**
  * Checks a bucket and a table that a deployment adopts, before any run depends on them: CloudFormation can neither
- * read nor change the settings of a bucket that it has not created. What is missing fails the deployment in words.
+ * read nor change the settings of a bucket that it has not created. A deployment fails with a list of what is missing.
  */
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
 import { bucketFaults, tableFaults } from '../../lib/aws/adoption.ts';

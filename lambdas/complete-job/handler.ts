@@ -52,7 +52,7 @@ export async function handler(event: EventBridgeEvent<string, StateChange>): Pro
   return { answered };
 }
 
-/** Does the rest for a job whose outcome the machine has. Where nothing is left, SageMaker is not asked. */
+/** Finishes a job whose outcome the machine already has. Does not call SageMaker if nothing is left to do. */
 async function settle(context: TableContext & JobsContext, job: JobRecord): Promise<void> {
   if (!job.seconds) {
     const { seconds } = await completeBill(context, job);

@@ -35,7 +35,7 @@ export interface EndRunInput {
   readonly error: { readonly Error?: string; readonly Cause?: string };
   /** The execution that failed. @default - unknown */
   readonly execution?: ExecutionIdentity;
-  /** The failed execution was redriven, so that its run goes on. @default - false */
+  /** True if the failed execution was redriven, so that its run continues. @default - false */
   readonly redriven?: boolean;
 }
 
@@ -52,7 +52,7 @@ interface StatusChange {
 
 type Context = TableContext & JobsContext;
 
-/** @throws what the run failed of, when the state machine calls, so that a redrive comes back to this state */
+/** @throws the error of the run when the state machine calls, so that a redrive returns to this state */
 export async function handler(event: EndRunInput | EventBridgeEvent<string, StatusChange>): Promise<void> {
   const context = { ...tableContext(), ...jobsContext() };
   if ('runId' in event) return fail(context, event);
@@ -62,8 +62,8 @@ export async function handler(event: EndRunInput | EventBridgeEvent<string, Stat
 }
 
 /**
- * Fails the execution under the error of its run. Step Functions continues a redriven execution in the state that failed:
- * this one, which then succeeds, and the machine runs the pipeline again.
+ * Fails the execution with the error of its run. Step Functions continues a redriven execution in the state that
+ * failed. That is this one; it then succeeds, and the machine runs the pipeline again.
  */
 async function fail(context: Context, { runId, error, execution, redriven }: EndRunInput): Promise<void> {
   if (redriven) return;
@@ -80,7 +80,7 @@ async function fail(context: Context, { runId, error, execution, redriven }: End
   throw raised;
 }
 
-/** Checks that no other execution works on the run, or has finished it. */
+/** Returns true if no other execution works on the run or has finished it. */
 async function mayEnd(
   context: TableContext,
   runId: string,

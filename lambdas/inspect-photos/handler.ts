@@ -80,7 +80,7 @@ async function listPhotos(context: BucketContext, prefix: string): Promise<Photo
   );
 }
 
-/** Reads no more than a photo may have: it may have been replaced by a larger file since it was listed. */
+/** Reads at most the largest allowed photo: a larger file may have replaced it since it was listed. */
 async function readPhoto(
   context: BucketContext,
   key: string,

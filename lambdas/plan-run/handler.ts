@@ -83,7 +83,7 @@ async function digestsOf(context: BucketContext, models: Plan['models']): Promis
   return Object.fromEntries(manifests.map((manifest) => [manifest.model, digestOf(manifest)]));
 }
 
-/** Subscribes the address of a run that will be: a refused upload asks nobody to confirm anything. */
+/** Subscribes the address of a valid request. A refused upload must not make SNS ask anyone to confirm. */
 async function subscribeTo(context: TableContext, runId: string, address?: string): Promise<void> {
   if (address === undefined) return;
   const warning = await subscribe(notificationsContext(), address);

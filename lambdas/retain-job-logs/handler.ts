@@ -1,6 +1,6 @@
 /**
- * Sets the retention of the log groups that SageMaker creates, one for each kind of job, for the whole account. A
- * group that has a retention already keeps it, unless an earlier deployment of ours has set it.
+ * Sets the retention of the log groups that SageMaker creates, one for each kind of job in the whole account. A group
+ * that already has a retention keeps it, unless it was set by an earlier deployment of ours.
  */
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
 import { logs } from '../../lib/aws/clients.ts';

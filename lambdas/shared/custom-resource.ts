@@ -1,14 +1,14 @@
-/** Custom resources of CloudFormation: work at deployment, whose outcome is reported to CloudFormation by a request to a URL. */
+/** Custom resources: a lambda works during a deployment and reports to CloudFormation by a request to a URL. */
 import type { CloudFormationCustomResourceEvent } from 'aws-lambda';
 
 /** CloudFormation refuses an answer over 4,096 bytes. */
 const LONGEST_REASON = 3000;
 
 /**
- * Does the work of a custom resource and answers CloudFormation, also when the work fails: without an answer a
+ * Does the work of a custom resource and answers CloudFormation, even if the work fails: without an answer, a
  * deployment waits for an hour.
  *
- * @param work - is called when the resource is created or updated. Deleting it changes nothing.
+ * @param work - called when the resource is created or updated. A deletion changes nothing.
  */
 export async function answer(
   event: CloudFormationCustomResourceEvent,

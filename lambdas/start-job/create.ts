@@ -1,4 +1,4 @@
-/** Creates the job of an attempt: its request, and what the job reads that does not exist yet. */
+/** Creates the job of an attempt: its request, and those of its inputs that do not exist yet. */
 import { createTrainingJob, createTransformJob, type JobsContext } from '../../lib/aws/jobs.ts';
 import { outputsBelow } from '../../lib/aws/outcomes.ts';
 import { type BucketContext, listKeys, writeJson } from '../../lib/aws/s3.ts';
@@ -38,7 +38,7 @@ export async function workOf(
   const stage = stageOf(plan, identity.stage);
   if (!generatesImages(stage)) return undefined;
   const chunks = await missingChunks(context, plan, identity);
-  // An attempt that was recorded already is billed for the instances in its record.
+  // An attempt that is already recorded is billed for the instances in its record.
   const begun = jobs.find((job) => job.jobName === jobName(identity, setting('JOB_PREFIX')))?.instances;
   const most = stage.kind === 'spot' && lostChunks(jobs, identity) ? 1 : instancesFor(stage, chunks.length);
   return { chunks, instances: begun ?? most };
@@ -62,8 +62,8 @@ async function missingChunks(
   const all = Array.from({ length: chunksUntil(plan, stage, round) }, (_, chunk) => chunk);
   const outputs = await outputsBelow(context, keys.pictures(plan.runId, stage));
   const missing = all.filter((chunk) => !outputs.has(chunk));
-  // SageMaker refuses an empty manifest. Nothing is missing when a run was stopped after a stage's last output and then
-  // resumed; a chunk that is generated again gives the same images.
+  // SageMaker refuses an empty manifest. Nothing is missing if a run was stopped after the last output of a stage and
+  // then resumed. Generating a chunk again gives the same images.
   return missing.length > 0 ? missing : all.slice(-1);
 }
 
@@ -88,7 +88,7 @@ export async function createJob(aws: Context, attempt: Attempt): Promise<void> {
   await CREATORS[stageOf(attempt.plan, attempt.identity.stage).kind](aws, attempt, context);
 }
 
-/** The image that plan-run has checked: one that was deployed since may not fit the run's earlier jobs. */
+/** The image that plan-run has checked. One that was deployed later may not fit the run's earlier jobs. */
 function imageOf({ runId, image }: Plan): string {
   if (image === null) throw new Error(`the plan of ${runId} names no container image`);
   return image.uri;

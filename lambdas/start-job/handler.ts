@@ -52,7 +52,7 @@ export interface StartJobInput {
   /** Round of proxies. @default - 1 */
   readonly round?: number;
   readonly taskToken: string;
-  /** The execution that waits for the job. @default - unknown, and the run is taken to be its own */
+  /** The execution that waits for the job. @default - unknown, and assumed to be the run's own */
   readonly execution?: ExecutionIdentity;
 }
 
@@ -103,11 +103,11 @@ function jobOver({ jobName: name }: JobRecord): Error {
 }
 
 /**
- * Waits for the job of an attempt that was recorded before, under the new token. The job is described, as sending its
- * creation again costs calls, and an account without a free instance may refuse it for its quota instead of its name.
+ * Waits under the new token for the job of an attempt that was recorded earlier. It describes the job instead of
+ * creating it again, because in an account without a free instance that may fail for the quota instead of the name.
  *
- * @returns false when SageMaker has no such job: its creation was refused, or never got there
- * @throws JobOver when it is over, as the event of its end may never come
+ * @returns false when SageMaker has no such job: its creation was refused, or the request never arrived
+ * @throws JobOver when the job is over, because the event of its end may never come
  */
 async function reuse(
   context: TableContext & JobsContext,

@@ -77,8 +77,7 @@ const REQUIREMENTS: readonly Requirement[] = [
 ];
 
 /**
- * Lists what a bucket lacks, with the command that sets it. A bucket that a deployment of ours has left behind lacks
- * nothing.
+ * Lists what a bucket lacks, with the commands that set it. A bucket from an earlier deployment of ours lacks nothing.
  *
  * @throws Error naming the bucket when there is none, or it belongs to another account
  */
@@ -105,7 +104,7 @@ export async function tableFaults(client: DynamoDBClient, table: string): Promis
   return [`the table ${table} has the keys ${keys.join(', ')} instead of pk HASH, sk RANGE`];
 }
 
-/** Names what could not be read: S3 answers a HEAD request without any text. */
+/** Names what could not be read, because S3's answer to a HEAD request has no text. */
 async function named<T>(what: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
@@ -115,7 +114,7 @@ async function named<T>(what: string, read: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The answer, or undefined when S3 has no such setting. */
+/** The answer, or undefined if the bucket does not have the setting. */
 async function absent<T>(error: string, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

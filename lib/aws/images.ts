@@ -7,7 +7,7 @@ export interface ImagesContext {
 }
 
 /**
- * The image at an address, once it is known that SageMaker can run it.
+ * Returns the image at an address if SageMaker can run it.
  * @throws ImageMissing, ImageUnsupported
  */
 export async function requireImage({ ecr }: ImagesContext, uri: string): Promise<JobImage> {

@@ -1,4 +1,4 @@
-/** The rest of the work on a job that is over: its bill, which SageMaker knows only then, and a transform's model. */
+/** Final work on a job that is over: its bill, which SageMaker knows only then, and the model of a transform. */
 
 import { outcomeOf } from '../core/jobs/outcome.ts';
 import { identityOf, isBillOpen, type JobRecord, NO_BILL } from '../core/jobs/records.ts';
@@ -8,8 +8,8 @@ import { billOf } from './outcomes.ts';
 import { billJob, readRecords, type TableContext, updateJob, updateRun } from './table.ts';
 
 /**
- * Completes the bill of a job that was ended while SageMaker was still stopping it.
- * @returns the job with its bill, or as it was while it is not known
+ * Completes the bill of a job whose end was recorded while SageMaker was still stopping it.
+ * @returns the job with its bill, or unchanged if the bill is not known yet
  */
 export async function completeBill(context: JobsContext & TableContext, job: JobRecord): Promise<JobRecord> {
   const description = await describeJob(context, job);
@@ -20,7 +20,7 @@ export async function completeBill(context: JobsContext & TableContext, job: Job
   return { ...job, ...bill };
 }
 
-/** Completes the bills of jobs that have none. @returns all jobs, with what is known now */
+/** Completes the bills of jobs that have none. @returns all jobs, with the bills that are known */
 export async function completeBills(
   context: JobsContext & TableContext,
   jobs: readonly JobRecord[],
@@ -42,7 +42,7 @@ export async function deleteModel(context: JobsContext & TableContext, job: JobR
   await updateJob(context, identityOf(job), { modelDeleted: true });
 }
 
-/** Deletes the models of jobs; one that cannot be deleted now costs nothing, and whoever ends the run tries again. */
+/** Deletes the models of jobs. One that cannot be deleted costs nothing, and the end of the run tries again. */
 export async function tryToDeleteModels(
   context: JobsContext & TableContext,
   jobs: readonly JobRecord[],

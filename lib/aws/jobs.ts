@@ -47,10 +47,10 @@ export async function createTrainingJob({ sagemaker }: JobsContext, request: obj
 }
 
 /**
- * Creates a transform and the model that it serves. Those that exist under their name are reused.
+ * Creates a transform and the model that it serves, or reuses them if they exist.
  *
- * @param again - the transform was refused before, so that its model may exist: it is looked for first, as only the words
- * of a refusal tell a name that is taken from other faults. @default - false
+ * @param again - the transform was refused before, so its model may exist. It is looked up first, because only the text
+ * of a refusal distinguishes a name that is taken from other faults. @default - false
  */
 export async function createTransformJob(
   { sagemaker }: JobsContext,
@@ -101,7 +101,7 @@ const REMEDIES: Readonly<Record<Caller, Partial<Record<ErrorName, string>> & { J
   },
 };
 
-/** Ends of the remedy for a quota that is too low. */
+/** Endings of the remedy for a quota that is too low. */
 const ALTERNATIVES: Readonly<Record<Caller, string>> = {
   run: ', or set fewer instances or another instanceType for this stage in `advanced` of subject.json; then upload it again.',
   command: ', then retry.',
@@ -189,7 +189,7 @@ export async function waitForJob(
   }
 }
 
-/** Answer to a request to stop a job: one that is over or does not exist needs no stopping. */
+/** The answer to a request to stop a job, which need not be stopped if it is over or does not exist. */
 export type Stopped = 'stopping' | 'over' | 'missing';
 
 /** Asks SageMaker to stop a job. */
@@ -198,7 +198,7 @@ export async function stopJob(context: JobsContext, job: Job): Promise<Stopped> 
   return stopping(context.sagemaker.send(new StopTrainingJobCommand({ TrainingJobName: job.jobName })));
 }
 
-/** Stops a transform; a lambda that stops no training needs no permission for that. */
+/** Stops a transform. A function of its own, so that a lambda that stops no trainings needs no permission for them. */
 export async function stopTransform(
   { sagemaker }: JobsContext,
   { jobName }: Pick<Job, 'jobName'>,

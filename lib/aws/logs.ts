@@ -8,8 +8,7 @@ import {
 } from '@aws-sdk/client-cloudwatch-logs';
 
 /**
- * Gives a log group a retention, and creates the group if it does not exist. A retention that somebody else chose is
- * left alone.
+ * Sets the retention of a log group, which is created if it does not exist. A retention that somebody else set stays.
  *
  * @param before - the retention that we set earlier, which may be changed. @default - none
  */
@@ -24,7 +23,7 @@ export async function retainLogs(
   await client.send(new PutRetentionPolicyCommand({ logGroupName: group, retentionInDays: days }));
 }
 
-/** Creates the group if it does not exist. @returns undefined when it keeps its logs for ever */
+/** Creates the group if it does not exist. @returns its retention; undefined if its logs never expire */
 async function retentionOf(client: CloudWatchLogsClient, group: string): Promise<number | undefined> {
   try {
     await client.send(new CreateLogGroupCommand({ logGroupName: group }));

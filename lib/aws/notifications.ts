@@ -53,8 +53,8 @@ async function publishEnd({ sns, topic }: NotificationsContext, run: RunEnd, mai
 }
 
 /**
- * Subscribes an address to its own runs only; SNS asks it to confirm once, and remembers it from then on. An address
- * that is subscribed otherwise, for example to all runs, stays as it is.
+ * Subscribes an address to its own runs only. SNS asks the address to confirm once. An address with another
+ * subscription, for example to all runs, keeps that one.
  * @returns a warning when SNS refuses: no run fails because of its mail
  */
 export async function subscribe(
@@ -72,7 +72,7 @@ export async function subscribe(
     );
     return undefined;
   } catch (error) {
-    // Same endpoint, other attributes: SNS has no other name for it (localstack/localstack#8816).
+    // The endpoint is subscribed with other attributes, for which SNS has no error name (localstack/localstack#8816).
     if (/already exists/i.test((error as Error).message)) return undefined;
     return mailWarning(`${address} could not be subscribed`, error);
   }

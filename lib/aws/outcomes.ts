@@ -10,7 +10,7 @@ import { isTransformStage } from '../core/words.ts';
 import { describeJob, type JobsContext } from './jobs.ts';
 import { type BucketContext, exists, listKeys, readBeginning } from './s3.ts';
 
-/** A container's reason, in bytes: more than SageMaker's 1,024 characters, and less than a cause may have. */
+/** Bytes of a container's failure note that are read: more than its 1,024 characters, less than a cause may have. */
 const LONGEST_NOTE = 16 * 1024;
 
 type Over = Outcome & { over: true };

@@ -1,4 +1,4 @@
-/** An execution of the state machine joins its run: the record of a run that was over is opened again. */
+/** Joins an execution of the state machine to its run: the record of a run that was over is opened again. */
 import {
   type ExecutionIdentity,
   isAtWork,
@@ -8,11 +8,11 @@ import {
 import { beginRun, readRun, type TableContext } from './table.ts';
 
 /**
- * Lets an execution go on with a run. One that was redriven continues inside the pipeline, without the stage plan, so
- * whatever runs first finds the record of a run that is over.
+ * Lets an execution continue a run. A redriven execution continues inside the pipeline, without the stage plan, so the
+ * first lambda that runs finds the record of a run that is over.
  *
- * @throws RedriveRefused when another execution continues the run or has finished it; Interrupted when the run ended
- * meanwhile
+ * @throws RedriveRefused when another execution is continuing the run or has finished it; Interrupted when the run has
+ * ended in the meantime
  */
 export async function joinRun(
   context: TableContext,

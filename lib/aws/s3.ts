@@ -66,7 +66,7 @@ export interface Beginning {
 }
 
 /**
- * Reads the beginning of an object, however large it is: whoever may upload one decides its size.
+ * Reads the beginning of an object, because its size is up to whoever uploads it.
  *
  * @param most - stop after so many bytes
  * @param version - of the object. @default - the newest
@@ -91,7 +91,7 @@ export async function readBeginning(
   return { content, size: Math.max(object.ContentLength ?? 0, read) };
 }
 
-/** Far more than any document or page of ours, and little enough for the smallest lambda that reads one. */
+/** Far larger than any document or page of ours, and small enough for the smallest lambda that reads one. */
 const LARGEST_DOCUMENT = 32 * 1024 * 1024;
 
 /** An object as text. @throws Error when it is larger than any document of ours */

@@ -31,7 +31,7 @@ const ENDINGS = ['endedAt', 'error', 'message', 'warning', 'reported'] satisfies
 /**
  * Records that a run began, or was resumed: only an execution of the state machine calls this.
  *
- * @param execution - that works on it from now on. @default - one that nobody names, since now
+ * @param execution - the one that works on it from now on. @default - one without a name, since now
  */
 export async function beginRun(
   { documents, table }: TableContext,
@@ -222,7 +222,7 @@ export async function updateJob(
   await update(context, jobKey(identity), facts);
 }
 
-/** Completes the bill of a job that was ended without one. A bill that is complete stays as it is. */
+/** Completes the bill of a job whose end was recorded without one. A complete bill stays as it is. */
 export async function billJob(
   context: TableContext,
   identity: JobIdentity,

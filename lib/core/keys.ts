@@ -74,7 +74,7 @@ export const keys = {
     `class-images/${model}/${digest}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
   classArchive: (prefix: string) => `${prefix}${files.classArchive}`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${files.progress}`,
-  /** SageMaker adds the rest; where, a job's record says. */
+  /** SageMaker adds the rest; the complete path is in the job's record. */
   jobs: (run: string) => `runs/${run}/jobs/`,
   /** Why a transform failed, in its container's own words. */
   failureNote: (run: string, job: string) => `runs/${run}/failures/${job}.txt`,

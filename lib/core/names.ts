@@ -22,18 +22,18 @@ export function sha256Hex(text: string, digits = 64): string {
   return bytesToHex(sha256(utf8ToBytes(text))).slice(0, digits);
 }
 
-/** Letters and digits of a stack's digest in the names of its jobs: one pair of stacks in 1.7 million has the same. */
+/** Characters of a stack's digest in the names of its jobs: one pair of stacks in 1.7 million has the same ones. */
 const STACK_DIGITS = 4;
 
-/** A few letters and digits that stand for a stack, whose own name is too long for the names of its jobs. */
+/** A short digest that stands for a stack, whose own name would be too long in the names of its jobs. */
 export function stackDigest(stackName: string): string {
   const number = Number.parseInt(sha256Hex(stackName, 12), 16) % 36 ** STACK_DIGITS;
   return number.toString(36).padStart(STACK_DIGITS, '0');
 }
 
 /**
- * Prefix of the names of all jobs and models of a stack; its IAM policies and event rules match it. Prefixes are of one
- * length, so none matches a name of another stack in the account.
+ * Prefix of the names of all jobs and models of a stack; its IAM policies and event rules match it. All prefixes have
+ * the same length, so none matches a name of another stack in the account.
  */
 export function jobPrefix(stackName: string): string {
   return `proxytune-${stackDigest(stackName)}-`;
@@ -74,7 +74,7 @@ export interface JobIdentity {
   readonly round?: number | undefined;
 }
 
-/** The name of an attempt within its stack. Only rounds after the first are in it. */
+/** The name of an attempt within its stack. It contains the round only after the first. */
 export function attemptName({ run, stage, attempt, round = 1 }: JobIdentity): string {
   return `${run}-${stage}${round > 1 ? `-r${round}` : ''}-a${attempt}`;
 }

@@ -1,7 +1,7 @@
-/** The regions that the product is made for: those of the partition `aws`. */
+/** The supported regions: those of the partition `aws`. */
 import { ProxytuneError } from '../errors.ts';
 
-/** The other partitions by how the names of their regions begin; prices, instance types and AMIs differ there. */
+/** The other partitions, by the beginning of their regions' names. Prices, instance types and AMIs differ there. */
 const OTHER_PARTITIONS: readonly (readonly [RegExp, string])[] = [
   [/^cn-/, 'aws-cn'],
   [/^us-gov-/, 'aws-us-gov'],

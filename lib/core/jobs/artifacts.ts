@@ -5,8 +5,8 @@ import type { JobRecord } from './records.ts';
 type Training = Pick<JobRecord, 'runId' | 'jobName' | 'artifact'>;
 
 /**
- * The key of what a training made: of an archive, or of a folder, which then ends in `/`.
- * @throws Error when the record has none, or one that is not the run's own in this bucket
+ * The key of a training's artifact: an archive, or a folder, whose key ends in `/`.
+ * @throws Error when the record has none, or one that is not below this run's folder in this bucket
  */
 export function artifactOf({ runId, jobName, artifact }: Training, bucket: string): string {
   const root = `s3://${bucket}/`;
@@ -15,7 +15,7 @@ export function artifactOf({ runId, jobName, artifact }: Training, bucket: strin
   throw new Error(`the artifact of ${jobName} is not below ${root}${keys.jobs(runId)}: ${artifact}`);
 }
 
-/** The folder that a training made, which is not packed. */
+/** The artifact of a training that does not pack its folder. */
 export function artifactFolderOf(job: Training, bucket: string): string {
   return artifactOf(job, bucket).replace(/\/?$/, '/');
 }

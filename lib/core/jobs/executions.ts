@@ -14,7 +14,7 @@ export interface ExecutionIdentity {
   readonly redrives: number;
 }
 
-/** Checks that the record was begun by this very execution, since it was redriven last. */
+/** Returns true if this execution works on the run, and has not been redriven since the record was opened. */
 export function isAtWork(run: RunRecord, { name, redrives }: ExecutionIdentity): boolean {
   return run.execution === name && (run.redrives ?? 0) === redrives;
 }
@@ -42,7 +42,7 @@ export function requireContinuable(run: RunRecord, execution: ExecutionIdentity)
   }
 }
 
-/** Refuses work for a run that ended since its execution began, as when a job's state is aborted at that moment. */
+/** Refuses work for a run that has ended in the meantime, for example because its execution was aborted just now. */
 export function requireNotOver(run: RunRecord, execution: ExecutionIdentity): void {
   if (!isAtWork(run, execution) || run.status === 'RUNNING') return;
   throw new ProxytuneError('Interrupted', {

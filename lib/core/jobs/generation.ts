@@ -167,7 +167,7 @@ export interface Adapter {
   readonly uri: string;
 }
 
-/** The adapter that a painter draws with. @throws AdapterMissing when the run has not come so far */
+/** The adapter that a painter draws with. @throws AdapterMissing when the run has not got that far */
 export function adapterOf(
   run: { readonly runId: string; readonly status: string; readonly bucket: string },
   jobs: readonly Pick<JobRecord, 'runId' | 'stage' | 'state' | 'jobName' | 'artifact'>[],

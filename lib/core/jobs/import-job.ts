@@ -57,7 +57,7 @@ export function importJobStem(id: string, prefix: string): string {
 }
 
 /**
- * @param at - the moment, which makes the name a new one
+ * @param at - the current time, which makes the name unique
  * @param prefix - the stack's, as `jobPrefix` gives it
  */
 export function importJobName(id: string, at: Date, prefix: string): string {

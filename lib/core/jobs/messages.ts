@@ -70,10 +70,10 @@ export interface Mail {
   readonly text: string;
 }
 
-/** The bill of a run until it failed. */
+/** The bill of a run up to its failure. */
 export interface FailedBill {
   readonly usd: number;
-  /** Jobs were stopped at the end, and SageMaker has not billed them yet. */
+  /** True if jobs were stopped at the end and SageMaker has not billed them yet. */
   readonly open: boolean;
 }
 
@@ -123,7 +123,7 @@ const NOT_OF_A_LINE = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069
 /** SNS allows fewer than a hundred characters. */
 const LONGEST_LINE = 99;
 
-/** A subject that SNS takes: without what it refuses, and cut between characters. */
+/** A subject that SNS accepts: without the characters that it refuses, and never cut inside one. */
 function oneLine(text: string): string {
   const line = text
     .replace(/[\s\u0085]/g, ' ')
@@ -138,7 +138,7 @@ function oneLine(text: string): string {
   return cut;
 }
 
-/** The name of a run's subject; an upload in a folder without a readable name has that of its run. */
+/** The name of a run's subject, or the run's own name if its folder has no readable one. */
 function nameOf(run: { runId: string; subject: string }): string {
   return oneLine(run.subject) || run.runId;
 }

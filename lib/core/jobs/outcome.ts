@@ -55,8 +55,9 @@ const REASONS: readonly (readonly [RegExp, ErrorName])[] = [
 ];
 
 /**
- * The end of a container by SIGKILL, as SageMaker or a launcher in the container reports it. While a job is neither
- * stopped nor out of time, only the kernel sends it, for want of memory; nothing can write a failure file then.
+ * The end of a container by SIGKILL, as SageMaker or a launcher in the container reports it (KILLED of
+ * containers/proxytune/training/workers.py). Unless the job was stopped or out of time, the signal comes from the
+ * kernel, because memory ran out. The container cannot write a failure file then.
  */
 const KILLED = /exit ?code:? *(137|-9)(?!\d)/i;
 
@@ -152,7 +153,7 @@ interface CallError {
   readonly $metadata?: object;
 }
 
-/** A quota that other jobs use up is worth waiting for; one that the job alone exceeds is not. */
+/** Tells a quota that other jobs use up, which is worth waiting for, from one that this job alone exceeds. */
 function quotaRefusal(message: string): Refusal {
   const quota = quotaIn(message);
   if (quota === undefined)
@@ -171,7 +172,7 @@ function quotaRefusal(message: string): Refusal {
 export interface Refusal {
   readonly error: ErrorName;
   readonly message: string;
-  /** The quota that refused it. @default - another reason, or in words that are not understood */
+  /** The quota that refused it. @default - another reason, or a refusal in unknown words */
   readonly quota?: QuotaRefusal;
 }
 

@@ -1,10 +1,10 @@
-/** A quota of the account that refused a job, as the words of SageMaker's refusal give it. */
+/** The quota that a job exceeds, read from the text of SageMaker's refusal. */
 
 export interface QuotaRefusal {
   /** As Service Quotas lists it, such as `ml.g5.2xlarge for training job usage`; undefined where AWS leaves it out. */
   readonly name: string | undefined;
   readonly limit: number;
-  /** Of the limit, how much was in use. */
+  /** The part of the limit that was in use. */
   readonly used: number;
   /** How much more the job asks for. */
   readonly asked: number;
@@ -13,8 +13,8 @@ export interface QuotaRefusal {
 }
 
 /**
- * The sentence since 2018 or so, with its name in quotes, without one, or, before that, as
- * `for training-job/ml.p2.xlarge`. What comes after it, the way to a higher quota, was reworded over the years.
+ * SageMaker's sentence, with the quota's name in quotes, without a name, or, until about 2018, with
+ * `for training-job/ml.p2.xlarge`. The text after it, about raising the quota, has changed over the years.
  */
 const SENTENCE =
   /limit\s+(?:'(?<quoted>[^']+)'\s+|for\s+(?<named>\S.*?)\s+)?is\s+(?<limit>\d+)\s+(?<unit>\w+),\s+with\s+current\s+utilization\s+of\s+(?<used>\d+)\s+\w+\s+and\s+a\s+request\s+delta\s+of\s+(?<asked>\d+)/s;
@@ -28,12 +28,12 @@ export function quotaIn(message: string): QuotaRefusal | undefined {
   return { name, limit: Number(limit), used: Number(used), asked: Number(asked), unit };
 }
 
-/** Checks whether the job alone asks for more than the quota is, so that the end of no other job helps. */
+/** Returns true if the job alone needs more than the quota, so that waiting for other jobs does not help. */
 export function neverSuffices({ limit, asked }: Pick<QuotaRefusal, 'limit' | 'asked'>): boolean {
   return asked > limit;
 }
 
-/** The page of SageMaker's quotas; the console opens it in the region that its user was in last. */
+/** The page of SageMaker's quotas. The console opens it in the region that the user last visited. */
 const QUOTAS_PAGE = 'https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas';
 
 /** The quota, the number to ask for, and where. @param refusal - undefined for one in words that are not understood */

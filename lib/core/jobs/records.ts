@@ -14,11 +14,11 @@ export interface RunRecord {
   readonly bucket: string;
   readonly status: RunStatus;
   readonly startedAt: string;
-  /** When it last began: differs from `startedAt` once it was resumed or redriven. */
+  /** When it last began: later than `startedAt` if it was resumed or redriven. */
   readonly begunAt: string;
-  /** Name of the execution that works on it, or did so last. @default - of a run that no execution began */
+  /** Name of the execution that works on it, or did so last. @default - no execution began it */
   readonly execution?: string;
-  /** How often this execution had been redriven then. @default - 0 */
+  /** How often this execution had been redriven when it last began. @default - 0 */
   readonly redrives?: number;
   readonly endedAt?: string;
   readonly error?: string;
@@ -62,10 +62,10 @@ export interface JobRecord {
   readonly maxRuntimeSeconds: number;
   /** True once the state machine has the outcome. Only after a failure that it knows comes a next attempt. */
   readonly reported: boolean;
-  /** Billed seconds. @default - not known yet: it runs, or SageMaker is still stopping it */
+  /** Billed seconds. @default - not known yet, because the job runs or SageMaker is still stopping it */
   readonly seconds?: number;
   readonly usd?: number;
-  /** Where SageMaker put what a training made, in its own words: an archive, or a folder. */
+  /** The artifact of a training, an archive or a folder, at the address that SageMaker reported. */
   readonly artifact?: string;
   /** True once the model of a transform is deleted. */
   readonly modelDeleted?: boolean;
@@ -73,7 +73,7 @@ export interface JobRecord {
   readonly message?: string;
 }
 
-/** True of a job that was ended before SageMaker had billed it: a stop takes up to two minutes. */
+/** Returns true for a job whose end was recorded before SageMaker billed it: a stop takes up to two minutes. */
 export const isBillOpen = ({ state, seconds }: JobRecord): boolean =>
   state === 'FAILED' && seconds === undefined;
 

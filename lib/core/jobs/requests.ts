@@ -28,8 +28,8 @@ const VOLUME_GIB = 100;
 /** Most a transform container may take over one chunk; SageMaker's own upper bound. */
 const INVOCATION_SECONDS = 3600;
 /**
- * The most that one transform at a time may have. It is documented as a limit of requests, and a chunk is a kilobyte;
- * but nothing says that a response, of some 24 MB for sixteen images, is exempt.
+ * The maximum with one request at a time. It is documented as a limit for requests, and a chunk is a kilobyte. But it
+ * may also apply to responses, of some 24 MB for sixteen images.
  */
 const LARGEST_PAYLOAD_MB = 100;
 /** CUDA 12 needs a host driver of 525 or newer; the default image of a transform host is older. */
@@ -202,7 +202,7 @@ export function modelRequest(
       Image: context.imageUri,
       ModelDataUrl: context.artifactUri,
       Environment: {
-        // No document of SageMaker promises a transform's container its region.
+        // SageMaker does not document any variable that gives a transform's container its region.
         AWS_REGION: context.region,
         [variables.role]: how.role,
         [variables.family]: model.family,

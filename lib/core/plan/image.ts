@@ -11,9 +11,9 @@ export const jobImage = z
 export type JobImage = z.infer<typeof jobImage>;
 
 /**
- * The one manifest format that CreateModel accepts. An OCI manifest is refused there ("Unsupported manifest media type
- * application/vnd.oci.image.manifest.v1+json", aws/amazon-sagemaker-feedback#180), while training jobs take it: without
- * a check a run would end at its first transform, after its trainings were paid for.
+ * The only manifest format that CreateModel accepts. It refuses an OCI manifest ("Unsupported manifest media type
+ * application/vnd.oci.image.manifest.v1+json", aws/amazon-sagemaker-feedback#180), while training jobs accept one:
+ * without a check, a run would fail at its first transform, after its trainings had been paid for.
  */
 export const SUPPORTED_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 

@@ -138,12 +138,12 @@ export function parseRequest(text: string): Request {
 
 /** Larger than any reasonable request; a larger file is something else under this name. */
 const MOST_CHARACTERS = 65_536;
-/** Bytes of a request, of which a character of UTF-8 takes three at most: no more is ever read of one. */
+/** Bytes of a request: three for each character, the most that UTF-8 takes. Never more are read. */
 export const LARGEST_REQUEST = 3 * MOST_CHARACTERS;
 /** A request has three levels. Thousands, which JSON allows, would break whoever walks them. */
 const MOST_LEVELS = 16;
 
-/** @throws RequestInvalid for a file of so many bytes, of which only the beginning was read */
+/** Refuses a file that was not read to its end. @throws RequestInvalid */
 export function requireRequestSize(bytes: number): void {
   if (bytes > LARGEST_REQUEST)
     throw notAnObject('is too long to be a request', `${bytes} bytes`, `${MOST_CHARACTERS} characters`);

@@ -41,7 +41,7 @@ export function planEvaluate(
   return trainingPlan('evaluate', on, minutes, {
     hyperparameters: { stage: 'evaluate', family: 'clip-dino', model: clip.id, seed },
     channels: {
-      // One object as a channel: SageMaker takes all keys that begin so, so nothing else may.
+      // The channel is one object. SageMaker takes all keys that begin with this one, so no other key may.
       [channels.plan]: keys.plan(run),
       [channels.references]: keys.references(run),
       [channels.proxies]: keys.pictures(run, 'synthesize'),
