@@ -52,19 +52,40 @@ def describe(corpus: Corpus, numbers: Tensor, rng: torch.Generator) -> list[str]
     look = torch.rand(len(numbers), generator=rng) >= WITHOUT_LOOK
     where = torch.rand(len(numbers), generator=rng) >= WITHOUT_CONTEXT
     frame = torch.randint(len(FRAMES), (len(numbers),), generator=rng)
+    return [
+        _description(corpus, number, _colour_names(corpus, number), FRAMES[frame], look, where)
+        for number, frame, look, where in zip(
+            numbers.tolist(), frame.tolist(), look.tolist(), where.tolist(), strict=True
+        )
+    ]
+
+
+def true_descriptions(corpus: Corpus, number: int) -> frozenset[str]:
+    """Every text that `describe` can say of an image."""
+    names = _colour_names(corpus, number)
+    return frozenset(
+        _description(corpus, number, names, frame, look, where)
+        for frame in FRAMES
+        for look in (False, True)
+        for where in (False, True)
+    )
+
+
+def _colour_names(corpus: Corpus, number: int) -> list[str]:
+    """Names of body, mark and trim."""
     names = list(NAMES)
-    texts = []
-    for place, number in enumerate(numbers.tolist()):
-        body, mark, trim = (names[name] for name in names_of(corpus.colours[number]))
-        pattern = PATTERNS[corpus.pattern[number]]
-        parts = [FRAMES[int(frame[place])]]
-        category = CATEGORIES[corpus.category[number]]
-        if look[place]:
-            on_body = f"{pattern} and" if pattern == "plain" else f"{mark} {pattern} and"
-            parts += [body, category, "with", on_body, trim, "trim"]
-        else:
-            parts.append(category)
-        if where[place]:
-            parts.append(CONTEXTS[corpus.context[number]])
-        texts.append(" ".join(parts))
-    return texts
+    return [names[name] for name in names_of(corpus.colours[number])]
+
+
+def _description(corpus: Corpus, number: int, names: list[str], frame: str, look: bool, where: bool) -> str:
+    body, mark, trim = names
+    pattern, category = PATTERNS[corpus.pattern[number]], CATEGORIES[corpus.category[number]]
+    parts = [frame]
+    if look:
+        on_body = f"{pattern} and" if pattern == "plain" else f"{mark} {pattern} and"
+        parts += [body, category, "with", on_body, trim, "trim"]
+    else:
+        parts.append(category)
+    if where:
+        parts.append(CONTEXTS[corpus.context[number]])
+    return " ".join(parts)

@@ -59,7 +59,12 @@ def byte_pair_merges(words: Iterable[str]) -> list[tuple[str, str]]:
 
     Training, and not a spelling out of each word, because merges of one word apply inside the others too.
     """
-    split = [[*word[:-1], f"{word[-1]}</w>"] for word in sorted(set(words))]
+    return merges_of([[*word[:-1], f"{word[-1]}</w>"] for word in sorted(set(words))])
+
+
+def merges_of(spelt: list[list[str]]) -> list[tuple[str, str]]:
+    """Merges by which each of these spellings becomes one piece, as `byte_pair_merges` finds them."""
+    split = spelt
     merges: list[tuple[str, str]] = []
     while True:
         pairs = Counter(pair for pieces in split for pair in zip(pieces, pieces[1:], strict=False))
