@@ -1,11 +1,37 @@
-/** A stand-in for CloudFormation, which invokes a handler and waits for its answer at a URL. */
+/** Handlers of custom resources in an emulator, invoked by a stand-in for CloudFormation. */
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { CloudFormationCustomResourceEvent, CloudFormationCustomResourceResponse } from 'aws-lambda';
+import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
+import { emulatorOptions, temporaryFolder } from '../local/emulator/helpers.ts';
 
 type Handler = (event: CloudFormationCustomResourceEvent) => Promise<void>;
 
-/** @param old - the properties before an update. @default - the resource is created */
+/** Starts an emulator for the tests of a file, whose clients read its endpoint and keys from the environment. */
+export function useEmulator(): void {
+  const folder = temporaryFolder();
+  let emulator: Emulator;
+  beforeAll(async () => {
+    emulator = await startEmulator(emulatorOptions(folder, {}));
+    Object.assign(process.env, {
+      AWS_ENDPOINT_URL: emulator.endpoint,
+      AWS_REGION: 'us-east-1',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+    });
+  }, 60_000);
+  afterAll(async () => {
+    await emulator?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+}
+
+/**
+ * Invokes a handler as CloudFormation does, and waits for its answer at a URL.
+ *
+ * @param old - the properties before an update. @default - the resource is created
+ */
 export async function invoke(
   handler: Handler,
   RequestType: 'Create' | 'Update' | 'Delete',

@@ -1,6 +1,4 @@
 /** Adopted data against the emulator: what is missing is named, each with the command that sets it. */
-import { rmSync } from 'node:fs';
-import { CreateTableCommand, type KeyType } from '@aws-sdk/client-dynamodb';
 import {
   CreateBucketCommand,
   DeletePublicAccessBlockCommand,
@@ -11,28 +9,11 @@ import {
   PutPublicAccessBlockCommand,
 } from '@aws-sdk/client-s3';
 import { handler } from '../../../lambdas/check-data/handler.ts';
-import { dynamo, s3 } from '../../../lib/aws/clients.ts';
-import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
-import { emulatorOptions, temporaryFolder } from '../../local/emulator/helpers.ts';
-import { invoke } from '../custom-resources.ts';
+import { s3 } from '../../../lib/aws/clients.ts';
+import { invoke, useEmulator } from '../custom-resources.ts';
+import { createTable, KEYS_OF_RUNS } from '../tables.ts';
 
-const folder = temporaryFolder();
-let emulator: Emulator;
-
-beforeAll(async () => {
-  emulator = await startEmulator(emulatorOptions(folder, {}));
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL: emulator.endpoint,
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-  });
-}, 60_000);
-
-afterAll(async () => {
-  await emulator?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+useEmulator();
 
 const block = {
   BlockPublicAcls: true,
@@ -126,22 +107,10 @@ test('answers also when there is no such bucket', async () => {
   expect([Status, Reason]).toEqual(['FAILED', expect.stringContaining('the bucket nowhere cannot be read')]);
 });
 
-async function table(name: string, keys: Readonly<Record<string, KeyType>>): Promise<string> {
-  await dynamo().send(
-    new CreateTableCommand({
-      TableName: name,
-      BillingMode: 'PAY_PER_REQUEST',
-      KeySchema: Object.entries(keys).map(([AttributeName, KeyType]) => ({ AttributeName, KeyType })),
-      AttributeDefinitions: Object.keys(keys).map((AttributeName) => ({ AttributeName, AttributeType: 'S' })),
-    }),
-  );
-  return name;
-}
-
 test('accepts a table with our keys, and no other', async () => {
-  const ours = await table('runs', { pk: 'HASH', sk: 'RANGE' });
+  const ours = await createTable('runs', KEYS_OF_RUNS);
   expect((await check({ TableName: ours })).Status).toBe('SUCCESS');
-  const other = await check({ TableName: await table('other', { id: 'HASH' }) });
+  const other = await check({ TableName: await createTable('other', { id: 'HASH' }) });
   expect(other.Reason).toContain('the table other has the keys id HASH instead of pk HASH, sk RANGE');
   expect((await check({ TableName: 'missing' })).Reason).toContain('the table missing cannot be read');
 });

@@ -1,5 +1,4 @@
 /** The retention of the account's log groups against the emulator: set where there is none, and never taken over. */
-import { rmSync } from 'node:fs';
 import {
   CreateLogGroupCommand,
   DescribeLogGroupsCommand,
@@ -7,27 +6,9 @@ import {
 } from '@aws-sdk/client-cloudwatch-logs';
 import { handler } from '../../../lambdas/retain-job-logs/handler.ts';
 import { logs } from '../../../lib/aws/clients.ts';
-import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
-import { emulatorOptions, temporaryFolder } from '../../local/emulator/helpers.ts';
-import { invoke } from '../custom-resources.ts';
+import { invoke, useEmulator } from '../custom-resources.ts';
 
-const folder = temporaryFolder();
-let emulator: Emulator;
-
-beforeAll(async () => {
-  emulator = await startEmulator(emulatorOptions(folder, {}));
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL: emulator.endpoint,
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-  });
-}, 60_000);
-
-afterAll(async () => {
-  await emulator?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+useEmulator();
 
 /** Name and retention of the groups whose names begin so. */
 async function groups(prefix: string): Promise<Record<string, number | undefined>> {
