@@ -9,7 +9,8 @@ import { beginRun } from '../../lib/aws/table.ts';
 import { type GenerateOptions, generateAt, generateCommand } from '../../lib/cli/commands/generate.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { Bench, BUCKET, JOB_PREFIX } from '../lambdas/bench.ts';
+import { Bench, BUCKET } from '../lambdas/bench.ts';
+import { JOB_PREFIX, jobRuns } from '../lambdas/jobs.ts';
 
 let bench: Bench;
 let run: string;
@@ -210,7 +211,7 @@ test('an interruption stops the job and takes its model away', async () => {
   const ended = expect(drawing).rejects.toThrow('enough');
   const begun = starts().length;
   while (starts().length === begun) await new Promise((done) => setTimeout(done, 50));
-  await bench.jobRuns(starts().at(-1) ?? '');
+  await jobRuns(starts().at(-1) ?? '');
   controller.abort(new Error('enough'));
   await ended;
   expect(await transforms()).toMatchObject({ [starts().at(-1) ?? '']: 'Stopped' });

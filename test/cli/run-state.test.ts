@@ -1,11 +1,11 @@
 /** The view of a run in `status`, read from a real table and bucket as the lambdas leave them. */
 
 import { type AwsContext, localContext } from '../../lib/aws/context.ts';
-import { beginRun, finishJob, finishRun, putJob, updateRun } from '../../lib/aws/table.ts';
+import { beginRun, finishJob, finishRun, updateRun } from '../../lib/aws/table.ts';
 import { readRunView } from '../../lib/cli/run-state.ts';
 import { chunkName, keys } from '../../lib/core/keys.ts';
-import { type JobIdentity, jobName } from '../../lib/core/names.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
+import { recordJob } from '../lambdas/jobs.ts';
 
 let bench: Bench;
 let aws: AwsContext;
@@ -69,20 +69,7 @@ test('photos that were refused fail the inspection, not the teacher', async () =
 test('a job that failed while its run goes on waits to be tried again', async () => {
   const run = 'rex-00000009';
   await begin(run);
-  const identity = { run, stage: 'teach' as const, attempt: 1 };
-  await putJob(bench.context, identity, {
-    runId: run,
-    jobName: jobName(identity, 'proxytune-0000-'),
-    stage: 'teach',
-    kind: 'training',
-    attempt: 1,
-    state: 'FAILED',
-    token: 't',
-    reported: true,
-    createdAt: new Date().toISOString(),
-    instanceType: 'ml.m5.large',
-    maxRuntimeSeconds: 3600,
-  });
+  await recordJob(bench.context, { run, stage: 'teach', attempt: 1 }, { state: 'FAILED', reported: true });
   const teach = async () => (await readRunView(aws, run))?.stages.find(({ stage }) => stage === 'teach');
   expect(await teach()).toMatchObject({ state: 'running', phase: 'waiting to be retried', attempt: 1 });
   await finishRun(bench.context, run, {
@@ -108,21 +95,8 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
   const run = 'rex-00000004';
   const stage = 'synthesize';
   await begin(run);
-  const identity = { run, stage, attempt: 2 } as const;
-  await putJob(bench.context, identity, {
-    runId: run,
-    jobName: jobName(identity, 'proxytune-0000-'),
-    stage,
-    kind: 'transform',
-    attempt: 2,
-    state: 'WAITING',
-    token: 't',
-    reported: false,
-    createdAt: new Date(Date.now() - 100_000).toISOString(),
-    instanceType: 'ml.m5.large',
-    maxRuntimeSeconds: 3600,
-    chunks: 10,
-  });
+  const createdAt = new Date(Date.now() - 100_000).toISOString();
+  await recordJob(bench.context, { run, stage, attempt: 2 }, { createdAt, chunks: 10 });
   for (const chunk of [0, 1, 2, 3])
     await bench.put(`${keys.picturesOfAttempt(run, stage, 1)}${chunkName(chunk)}.out`, 'x');
   await bench.put(`${keys.picturesOfAttempt(run, stage, 2)}${chunkName(4)}.out`, 'x');
@@ -134,25 +108,6 @@ test('a second attempt at drawing counts all chunks, and its pace is that of its
   expect(view?.etaSeconds).toBeLessThan(600);
 });
 
-/** A job that runs, as start-job leaves it. */
-async function remember(identity: JobIdentity, facts: { readonly chunks?: number } = {}): Promise<void> {
-  await putJob(bench.context, identity, {
-    runId: identity.run,
-    jobName: jobName(identity, 'proxytune-0000-'),
-    stage: identity.stage,
-    kind: facts.chunks === undefined ? 'training' : 'transform',
-    attempt: identity.attempt,
-    ...(identity.round === undefined ? {} : { round: identity.round }),
-    state: 'WAITING',
-    token: 't',
-    reported: false,
-    createdAt: new Date().toISOString(),
-    instanceType: 'ml.m5.large',
-    maxRuntimeSeconds: 3600,
-    ...facts,
-  });
-}
-
 test('proxies in rounds: the newest round is shown, and learning waits until the last is weighed', async () => {
   const run = 'rex-00000005';
   await begin(run);
@@ -163,18 +118,18 @@ test('proxies in rounds: the newest round is shown, and learning waits until the
     const which = number === 1 ? {} : { round: number };
     for (const stage of ['synthesize', 'curate'] as const) {
       const identity = { run, stage, attempt: 1, ...which };
-      await remember(identity, stage === 'synthesize' ? { chunks } : {});
+      await recordJob(bench.context, identity, stage === 'synthesize' ? { chunks } : {});
       await finishJob(bench.context, identity, done);
     }
   };
   await round(1, 2);
   expect(await states(run)).toMatchObject({ synthesize: 'done', curate: 'running', learn: 'waiting' });
-  await remember({ run, stage: 'synthesize', attempt: 1, round: 2 }, { chunks: 4 });
+  await recordJob(bench.context, { run, stage: 'synthesize', attempt: 1, round: 2 }, { chunks: 4 });
   await bench.put(`${keys.picturesOfAttempt(run, 'synthesize', 1, 2)}${chunkName(2)}.out`, 'x');
   const view = (await readRunView(aws, run))?.stages.find(({ stage }) => stage === 'synthesize');
   expect(view).toMatchObject({ state: 'running', phase: 'drawing, round 2', total: 4, attempt: 1 });
   await finishJob(bench.context, { run, stage: 'synthesize', attempt: 1, round: 2 }, done);
-  await remember({ run, stage: 'curate', attempt: 1, round: 2 });
+  await recordJob(bench.context, { run, stage: 'curate', attempt: 1, round: 2 });
   await finishJob(bench.context, { run, stage: 'curate', attempt: 1, round: 2 }, done);
   expect(await states(run)).toMatchObject({ curate: 'running', learn: 'waiting' });
   await bench.put(keys.curationFile(run), '{}');
@@ -185,7 +140,7 @@ test('a run that too few proxies ended failed in its curation', async () => {
   const run = 'rex-00000006';
   await begin(run);
   await updateRun(bench.context, run, { curated: true });
-  await remember({ run, stage: 'curate', attempt: 1 });
+  await recordJob(bench.context, { run, stage: 'curate', attempt: 1 });
   await finishJob(
     bench.context,
     { run, stage: 'curate', attempt: 1 },

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CreateTableCommand, DeleteItemCommand } from '@aws-sdk/client-dynamodb';
+import { DeleteItemCommand } from '@aws-sdk/client-dynamodb';
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -15,20 +15,17 @@ import {
   PutBucketVersioningCommand,
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
-import type { DescribeTrainingJobResponse, DescribeTransformJobResponse } from '@aws-sdk/client-sagemaker';
 import { StartExecutionCommand } from '@aws-sdk/client-sfn';
-import { CreateTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
 import type { handler as completeJob } from '../../lambdas/complete-job/handler.ts';
 import { handler as planRun } from '../../lambdas/plan-run/handler.ts';
 import { handler as reconcileJob } from '../../lambdas/reconcile-job/handler.ts';
 import { handler as startJob } from '../../lambdas/start-job/handler.ts';
 import { dynamo, ecr, s3, sagemaker, sfn, sns } from '../../lib/aws/clients.ts';
-import { describeJob, type JobsContext } from '../../lib/aws/jobs.ts';
+import type { JobsContext } from '../../lib/aws/jobs.ts';
 import type { BucketContext } from '../../lib/aws/s3.ts';
 import { documents, type TableContext } from '../../lib/aws/table.ts';
 import { instanceTypes } from '../../lib/core/catalogue/instances.ts';
 import { model } from '../../lib/core/catalogue/models.ts';
-import { outcomeOf } from '../../lib/core/jobs/outcome.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { digestOf, makeManifest } from '../../lib/core/models/manifest.ts';
 import { runId as runIdOf } from '../../lib/core/names.ts';
@@ -41,17 +38,16 @@ import {
   type SageMakerServiceOptions,
   startSageMakerService,
 } from '../../lib/local/sagemaker/index.ts';
-import { awsJson, eventually, NODE, PYTHON, receivesFrom } from '../local/emulator/helpers.ts';
+import { eventually, NODE, PYTHON } from '../local/emulator/helpers.ts';
 import { Harness, machine, ROLE, WAIT_FOR_TOKEN } from '../local/states/harness.ts';
 import { Gate } from './gate.ts';
+import { JOB_PREFIX, jobEnd } from './jobs.ts';
+import { Mailbox, type Notice } from './mailbox.ts';
+import { createTable, KEYS_OF_RUNS } from './tables.ts';
 
 export const BUCKET = 'lambdas-test';
-const QUEUE = 'notices';
 const ACCESS = { region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
 const CONTAINER = join(import.meta.dirname, 'fixtures/container.ts');
-
-/** Prefix of the names of jobs. That of a stack has its digest too; lambdas take any. */
-export const JOB_PREFIX = 'proxytune-';
 
 /** The container image of the bench's jobs, which its ECR has. */
 export const IMAGE = {
@@ -69,20 +65,13 @@ export const REQUEST = {
   advanced: { synthesize: { picturesPerChunk: 2 }, sample: { prompts: 2, picturesPerPrompt: 1 } },
 };
 
-export interface Notice {
-  readonly subject: string;
-  readonly text: string;
-  readonly attributes: Readonly<Record<string, string>>;
-}
-
 export class Bench {
   readonly folder = mkdtempSync(join(tmpdir(), 'proxytune-lambdas-'));
   /** The state machine's service, on a clock that the test moves. */
   readonly states = new Harness({ 'start-job': startJob });
   /** Everything SageMaker emitted; nothing receives it unless the test delivers it. */
   readonly events: SageMakerEvent[] = [];
-  readonly #notices: Notice[] = [];
-  #queueUrl = '';
+  #mailbox: Mailbox | undefined;
   #emulator: Emulator | undefined;
   #sagemaker: SageMakerService | undefined;
   #gate: Gate | undefined;
@@ -111,7 +100,7 @@ export class Bench {
       IMAGE_URI: `${IMAGE.registry}/${IMAGE.repository}:${IMAGE.tag}`,
     });
     await registerImage(ecr(), IMAGE);
-    await Promise.all([bench.#makeBucket(), bench.#makeTable(), bench.#makeTopic()]);
+    await Promise.all([bench.#makeBucket(), createTable('ledger', KEYS_OF_RUNS), bench.#openMailbox()]);
     return bench;
   }
 
@@ -198,39 +187,10 @@ export class Bench {
   /** Completes a stage as the machine does, with reconcile-job. @returns the job's name */
   async finish(runId: string, stage: JobStage, round = 1): Promise<string> {
     const { jobName } = await startJob({ runId, stage, round, taskToken: 'nobody waits' });
-    await this.jobEnd(jobName);
+    await jobEnd(jobName);
     const { over } = await reconcileJob({ runId, stage, round });
     if (!over) throw new Error(`${jobName} has ended and is not over`);
     return jobName;
-  }
-
-  async jobEnd(jobName: string): Promise<void> {
-    await eventually(async () => {
-      const description = await describeEither(jobName);
-      return description && outcomeOf(description).over ? true : undefined;
-    }, 30);
-  }
-
-  async jobStatus(jobName: string): Promise<string | undefined> {
-    const description = await describeEither(jobName);
-    return description?.TrainingJobStatus ?? description?.TransformJobStatus;
-  }
-
-  /** How many instances SageMaker was asked for. */
-  async instancesOf(jobName: string): Promise<number | undefined> {
-    const found = await describeEither(jobName);
-    if (found === undefined) return undefined;
-    const { ResourceConfig, TransformResources } = found as DescribeTrainingJobResponse &
-      DescribeTransformJobResponse;
-    return (ResourceConfig ?? TransformResources)?.InstanceCount;
-  }
-
-  async jobRuns(jobName: string): Promise<void> {
-    await eventually(async () => {
-      const description = await describeEither(jobName);
-      const runs = description?.SecondaryStatus === 'Training' || description?.TransformStartTime;
-      return runs ? true : undefined;
-    }, 30);
   }
 
   /** The last event SageMaker emitted about a job, as EventBridge hands it to complete-job. */
@@ -285,13 +245,8 @@ export class Bench {
 
   /** The notices about a run so far; those of other runs stay for their own tests. */
   async notices(runId: string): Promise<Notice[]> {
-    const request = { QueueUrl: this.#queueUrl, MaxNumberOfMessages: 10 };
-    for (;;) {
-      const { Messages = [] } = await awsJson<Received>(this.endpoint, 'AmazonSQS.ReceiveMessage', request);
-      this.#notices.push(...Messages.map(({ Body }) => noticeOf(JSON.parse(Body))));
-      if (Messages.length === 0) break;
-    }
-    return this.#notices.filter(({ attributes }) => attributes.run === runId);
+    if (this.#mailbox === undefined) throw new Error('the bench was not started');
+    return this.#mailbox.of(runId);
   }
 
   async #startSageMaker(options: Partial<SageMakerServiceOptions>): Promise<string> {
@@ -319,7 +274,7 @@ export class Bench {
     for (const id of ['sdxl-tiny', 'llamagen-tiny', 'clip-tiny', 'dino-tiny']) await this.putModel(id);
   }
 
-  /** Brings a model of one small file in, as import-model would. @returns what its files are called together */
+  /** Stores a model of one small file, as import-model does. @returns the digest of its files */
   async putModel(id: string, content = '{}'): Promise<string> {
     await this.put(`${keys.model(id)}config.json`, content);
     const sum = (algorithm: string) => createHash(algorithm).update(content).digest('hex');
@@ -336,56 +291,8 @@ export class Bench {
     return digestOf(manifest);
   }
 
-  async #makeTable(): Promise<void> {
-    await dynamo().send(
-      new CreateTableCommand({
-        TableName: 'ledger',
-        BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: [
-          { AttributeName: 'pk', AttributeType: 'S' },
-          { AttributeName: 'sk', AttributeType: 'S' },
-        ],
-        KeySchema: [
-          { AttributeName: 'pk', KeyType: 'HASH' },
-          { AttributeName: 'sk', KeyType: 'RANGE' },
-        ],
-      }),
-    );
+  async #openMailbox(): Promise<void> {
+    this.#mailbox = await Mailbox.open(this.endpoint);
+    process.env.TOPIC_ARN = this.#mailbox.topicArn;
   }
-
-  async #makeTopic(): Promise<void> {
-    const { TopicArn = '' } = await sns().send(new CreateTopicCommand({ Name: 'notices' }));
-    process.env.TOPIC_ARN = TopicArn;
-    const { QueueUrl } = await awsJson<{ QueueUrl: string }>(this.endpoint, 'AmazonSQS.CreateQueue', {
-      QueueName: QUEUE,
-      Attributes: receivesFrom('sns.amazonaws.com'),
-    });
-    this.#queueUrl = QueueUrl;
-    const Endpoint = `arn:aws:sqs:${ACCESS.region}:000000000000:${QUEUE}`;
-    await sns().send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint }));
-  }
-}
-
-interface Received {
-  readonly Messages?: { Body: string }[];
-}
-
-interface Envelope {
-  readonly Subject: string;
-  readonly Message: string;
-  readonly MessageAttributes?: Record<string, { Value: string }>;
-}
-
-function noticeOf({ Subject, Message, MessageAttributes = {} }: Envelope): Notice {
-  const attributes = Object.entries(MessageAttributes).map(([name, { Value }]) => [name, Value]);
-  return { subject: Subject, text: Message, attributes: Object.fromEntries(attributes) };
-}
-
-/** A job of either kind: a stage that draws is a transform or, on spot, a training. */
-async function describeEither(jobName: string) {
-  const context = { sagemaker: sagemaker() };
-  return (
-    (await describeJob(context, { kind: 'training', jobName })) ??
-    describeJob(context, { kind: 'transform', jobName })
-  );
 }

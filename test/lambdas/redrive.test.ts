@@ -7,6 +7,7 @@ import { finishRun, listJobs, readRun, updateRun } from '../../lib/aws/table.ts'
 import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { Bench } from './bench.ts';
+import { jobEnd, jobRuns, jobStatus } from './jobs.ts';
 
 type StatusEvent = Exclude<Parameters<typeof endRun>[0], EndRunInput>;
 
@@ -37,7 +38,7 @@ async function running(subject: string) {
   for (const attempt of [1, 2]) bench.control(`proxytune-${runId}-teach-a${attempt}`, { hang: true });
   const teach = (by: ExecutionIdentity) => startJob({ runId, stage: 'teach', taskToken: 'x', execution: by });
   const { jobName } = await teach(execution);
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   return {
     upload,
     runId,
@@ -52,7 +53,7 @@ test('an execution that was aborted and is redriven goes on with the run and its
   const { runId, teach, redriven, jobName } = await running('aborted');
   await endRun(ended(runId, runId, 'ABORTED', at(5)));
   expect(await record(runId)).toMatchObject({ status: 'STOPPED', reported: true });
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   expect((await teach(redriven)).jobName).toMatch(/-teach-a2$/);
   const run = await record(runId);
   expect(run).toMatchObject({ status: 'RUNNING', startedAt: at(0), begunAt: at(10), redrives: 1 });
@@ -64,7 +65,7 @@ test('the late event of the abort does not stop what the redriven execution star
   // Redriven before the event came: the record still says that the run goes on.
   expect((await teach(redriven)).jobName).toBe(jobName);
   await endRun(ended(runId, runId, 'ABORTED', at(5)));
-  expect(await bench.jobStatus(jobName)).toBe('InProgress');
+  expect(await jobStatus(jobName)).toBe('InProgress');
   expect(await record(runId)).toMatchObject({ status: 'RUNNING', redrives: 1 });
   // Its own end does.
   await endRun(ended(runId, runId, 'ABORTED', at(15), 1));
@@ -102,7 +103,7 @@ test('an execution whose run another one continues is refused, and stops nothing
   await planRun({ ...upload, execution: second });
   await bench.put(`${keys.references(runId)}reference-00.png`, 'a photo');
   const { jobName } = await teach(second);
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   const refused = await planRun({ ...upload, execution: redriven }).then(
     () => new Error('it was not refused'),
     (error: Error) => error,
@@ -117,7 +118,7 @@ test('an execution whose run another one continues is refused, and stops nothing
     name: 'RedriveRefused',
   });
   await endRun(ended(runId, runId, 'FAILED', at(11), 1));
-  expect(await bench.jobStatus(jobName)).toBe('InProgress');
+  expect(await jobStatus(jobName)).toBe('InProgress');
   expect(await record(runId)).toMatchObject({ status: 'RUNNING', execution: second.name });
   // The other one's own end counts, whatever its name.
   await endRun(ended(second.name, runId, 'ABORTED', at(12)));

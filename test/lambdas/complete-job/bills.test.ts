@@ -1,18 +1,17 @@
 /** Bills and models of jobs that somebody ended: SageMaker bills a job only once it has stopped, when its run is over. */
-import { DescribeModelCommand } from '@aws-sdk/client-sagemaker';
 import { handler as completeJob } from '../../../lambdas/complete-job/handler.ts';
 import { handler as endRun } from '../../../lambdas/end-run/handler.ts';
 import { handler as reconcileJob } from '../../../lambdas/reconcile-job/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { sagemaker } from '../../../lib/aws/clients.ts';
 import { stopJob } from '../../../lib/aws/jobs.ts';
-import { finishJob, listJobs, putJob, readJob, readRun, updateJob } from '../../../lib/aws/table.ts';
+import { finishJob, listJobs, readJob, readRun, updateJob } from '../../../lib/aws/table.ts';
 import { readRunView } from '../../../lib/cli/run-state.ts';
 import { usdFor } from '../../../lib/core/catalogue/cost.ts';
 import { instance } from '../../../lib/core/catalogue/instances.ts';
 import { jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
-import { Bench, JOB_PREFIX } from '../bench.ts';
+import { Bench } from '../bench.ts';
+import { JOB_PREFIX, jobEnd, jobRuns, modelIsGone, recordJob } from '../jobs.ts';
 
 let bench: Bench;
 
@@ -35,26 +34,14 @@ async function work(runId: string, stage: JobStage = 'teach', attempt = 1): Prom
   // Each attempt after a failed run is made by its execution, redriven once more.
   const execution = { name: runId, begunAt: new Date().toISOString(), redrives: attempt - 1 };
   const { jobName } = await startJob({ runId, stage, taskToken: 'nobody waits', execution });
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   return jobName;
 }
 
 /** An attempt that was paid for. */
 async function remember(runId: string, attempt: number): Promise<void> {
   const identity = { run: runId, stage: 'teach', attempt } as const;
-  await putJob(bench.context, identity, {
-    runId,
-    jobName: nameOf(identity, JOB_PREFIX),
-    stage: 'teach',
-    kind: 'training',
-    attempt,
-    state: 'WAITING',
-    token: 'old',
-    reported: false,
-    createdAt: '2026-01-01T00:00:00.000Z',
-    instanceType: 'ml.m5.large',
-    maxRuntimeSeconds: 60,
-  });
+  await recordJob(bench.context, identity);
   const end = { state: 'FAILED', reported: true, error: 'ServiceFault', seconds: 5, usd: 0.01 } as const;
   await finishJob(bench.context, identity, end);
 }
@@ -62,15 +49,6 @@ async function remember(runId: string, attempt: number): Promise<void> {
 /** Ends the run as its machine does. */
 const fail = (runId: string) =>
   expect(endRun({ runId, error: FAILURE })).rejects.toMatchObject({ name: FAILURE.Error });
-
-async function modelIsGone(ModelName: string): Promise<boolean> {
-  return sagemaker()
-    .send(new DescribeModelCommand({ ModelName }))
-    .then(
-      () => false,
-      ({ message }: Error) => message.includes('Could not find model'),
-    );
-}
 
 test('the job of a run that failed is billed when it has stopped, without another answer', async () => {
   const runId = await bench.plan('failed');
@@ -81,7 +59,7 @@ test('the job of a run that failed is billed when it has stopped, without anothe
   expect(await bench.notices(runId)).toMatchObject([
     { text: expect.stringContaining('Compute: 0.00 USD at list prices, without the jobs that were stopped') },
   ]);
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   expect(await complete(jobName)).toEqual({ answered: false });
   const job = await record(runId);
   expect(job?.seconds).toBeGreaterThan(0);
@@ -103,7 +81,7 @@ test('an overdue transform that was stopped is billed when it has stopped', asyn
   const jobName = await work(runId, 'synthesize');
   await updateJob(bench.context, { run: runId, stage: 'synthesize', attempt: 1 }, { maxRuntimeSeconds: 0 });
   await expect(reconcileJob({ runId, stage: 'synthesize' })).rejects.toMatchObject({ name: 'StageTimedOut' });
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   await complete(jobName);
   const job = await record(runId, 'synthesize');
   expect(job).toMatchObject({ error: 'StageTimedOut', seconds: expect.any(Number), modelDeleted: true });
@@ -146,7 +124,7 @@ test('a job that was created while its run ended is billed, though zero was reco
   } as const;
   await finishJob(bench.context, identity, end);
   await stopJob(bench.context, { kind: 'training', jobName });
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   await complete(jobName);
   expect((await record(runId))?.seconds).toBeGreaterThan(0);
 });
@@ -157,7 +135,7 @@ test('stopped jobs count as paid attempts, even when the events of their ends we
   for (let attempt = 5; attempt <= 6; attempt += 1) {
     const jobName = await work(runId, 'teach', attempt);
     await fail(runId);
-    await bench.jobEnd(jobName);
+    await jobEnd(jobName);
   }
   await expect(startJob({ runId, stage: 'teach', taskToken: 'x' })).rejects.toMatchObject({
     name: 'JobFailed',
@@ -175,7 +153,7 @@ describe('the model of a transform', () => {
     const runId = await bench.plan(subject);
     await bench.finish(runId, 'teach');
     const { jobName } = await startJob({ runId, stage: 'synthesize', taskToken: 'nobody waits' });
-    await bench.jobEnd(jobName);
+    await jobEnd(jobName);
     return { runId, jobName };
   }
 

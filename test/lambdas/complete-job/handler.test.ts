@@ -10,7 +10,8 @@ import { jobKey } from '../../../lib/core/jobs/records.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
-import { Bench, JOB_PREFIX } from '../bench.ts';
+import { Bench } from '../bench.ts';
+import { JOB_PREFIX, jobEnd, jobRuns, jobStatus } from '../jobs.ts';
 
 let bench: Bench;
 
@@ -33,7 +34,7 @@ async function ended(subject: string, behaviour: object = {}) {
   const jobName = name(runId);
   bench.control(jobName, behaviour);
   const arn = await bench.walk(runId, 'teach');
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   return { runId, jobName, arn };
 }
 
@@ -44,7 +45,7 @@ async function drawn(subject: string, serve: object = {}) {
   bench.control('serve', serve);
   const arn = await bench.walk(runId, 'synthesize');
   const jobName = name(runId, 'synthesize');
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   return { runId, jobName, arn };
 }
 
@@ -53,7 +54,7 @@ test('an event of a running job sends a heartbeat, and no answer', async () => {
   const jobName = name(runId);
   bench.control(jobName, { hang: true });
   const arn = await bench.walk(runId, 'teach');
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   for (let beats = 0; beats < 3; beats += 1) {
     await bench.states.clock.advance(50);
     expect(await complete(jobName)).toEqual({ answered: false });
@@ -238,7 +239,7 @@ describe('a transform', () => {
 
   test('that is Completed without one output is ChunksMissing', async () => {
     const { runId, jobName, arn } = await drawn('gappy');
-    expect(await bench.jobStatus(jobName)).toBe('Completed');
+    expect(await jobStatus(jobName)).toBe('Completed');
     await bench.delete(`${keys.picturesOfAttempt(runId, 'synthesize', 1)}chunk-0002.json.out`);
     await complete(jobName);
     expect(await bench.states.ended(arn)).toMatchObject({

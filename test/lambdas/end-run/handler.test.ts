@@ -8,6 +8,7 @@ import { finishRun, listJobs, readRun } from '../../../lib/aws/table.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
+import { jobEnd, jobRuns, jobStatus } from '../jobs.ts';
 
 type StatusEvent = Exclude<Parameters<typeof handler>[0], EndRunInput>;
 
@@ -36,7 +37,7 @@ async function hang(runId: string, stage: JobStage): Promise<string> {
   bench.control(`proxytune-${runId}-${stage}-a1`, { hang: true });
   bench.control('serve', { hang: true });
   const { jobName } = await startJob({ runId, stage, taskToken: 'nobody waits' });
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   return jobName;
 }
 
@@ -61,8 +62,8 @@ test('what still runs is stopped, and the reason is recorded and sent, with a re
     error: 'TrainingDiverged',
     cause: DIVERGED.Cause,
   });
-  await bench.jobEnd(running[0] ?? '');
-  expect(await bench.jobStatus(running[0] ?? '')).toBe('Stopped');
+  await jobEnd(running[0] ?? '');
+  expect(await jobStatus(running[0] ?? '')).toBe('Stopped');
   expect(await listJobs(bench.context, runId)).toEqual([
     expect.objectContaining({ stage: 'teach', state: 'SUCCEEDED' }),
     expect.objectContaining({ stage: 'synthesize', state: 'FAILED', reported: true, error: 'JobStopped' }),
@@ -96,8 +97,8 @@ test('both jobs of a stage that samples are stopped', async () => {
   const running = [await hang(runId, 'sample-teacher'), await hang(runId, 'sample-student')];
   await failing({ runId, error: DIVERGED });
   for (const job of running) {
-    await bench.jobEnd(job);
-    expect(await bench.jobStatus(job)).toBe('Stopped');
+    await jobEnd(job);
+    expect(await jobStatus(job)).toBe('Stopped');
   }
 });
 
@@ -161,8 +162,8 @@ test('an execution that was aborted stops its job and is reported as stopped', a
   const runId = await bench.plan('aborted');
   const running = await hang(runId, 'teach');
   await handler(await event(runId, { status: 'ABORTED' }));
-  await bench.jobEnd(running);
-  expect(await bench.jobStatus(running)).toBe('Stopped');
+  await jobEnd(running);
+  expect(await jobStatus(running)).toBe('Stopped');
   expect(await readRun(bench.context, runId)).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
   expect(await bench.notices(runId)).toMatchObject([
     { text: expect.stringContaining('What to do: '), attributes: { status: 'STOPPED' } },
@@ -198,7 +199,7 @@ test('the late event of an execution does not stop the one that resumed its run'
   await planRun({ ...upload, version: '' });
   const running = await hang(runId, 'teach');
   await handler(late);
-  expect(await bench.jobStatus(running)).toBe('InProgress');
+  expect(await jobStatus(running)).toBe('InProgress');
   expect(await readRun(bench.context, runId)).toMatchObject({ status: 'RUNNING' });
   expect(await bench.notices(runId)).toEqual([]);
 });
@@ -207,7 +208,7 @@ test('a failure that was never reported to the machine is history for a resumed 
   const runId = await bench.plan('unreported');
   bench.control(`proxytune-${runId}-teach-a1`, { failure: 'OutOfMemory: 24 GiB were not enough' });
   const { jobName } = await startJob({ runId, stage: 'teach', taskToken: 'nobody waits' });
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   await completeJob(await bench.lastEvent(jobName));
   expect(await listJobs(bench.context, runId)).toMatchObject([{ state: 'FAILED', reported: false }]);
   await failing({ runId, error: { Error: 'States.Timeout' } });

@@ -2,13 +2,13 @@
 import { handler as planRun } from '../../../lambdas/plan-run/handler.ts';
 import { handler } from '../../../lambdas/publish-run/handler.ts';
 import { listKeys } from '../../../lib/aws/s3.ts';
-import { finishJob, finishRun, listJobs, putJob, readRun } from '../../../lib/aws/table.ts';
+import { finishJob, finishRun, listJobs, readRun } from '../../../lib/aws/table.ts';
 import { metrics as metricsSchema } from '../../../lib/core/contract/metrics.ts';
 import { STAGES_SLOT } from '../../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../../lib/core/keys.ts';
-import { jobName } from '../../../lib/core/names.ts';
 import { isOptionalStage, JOB_STAGES } from '../../../lib/core/words.ts';
-import { Bench, BUCKET, JOB_PREFIX, REQUEST } from '../bench.ts';
+import { Bench, BUCKET, REQUEST } from '../bench.ts';
+import { recordJob } from '../jobs.ts';
 
 const score = { mean: 0.7, low: 0.6, high: 0.8 };
 const METRICS = {
@@ -44,27 +44,15 @@ beforeAll(async () => {
   runId = await bench.plan('rex', { ...REQUEST, advanced, notify: 'owner@example.com' });
   await bench.put(keys.drawnClass(runId), 'drawn by this run');
   bench.control(`proxytune-${runId}-evaluate-a1`, { files: FILES });
-  await failDearly();
+  await recordFailedAttempt();
   for (const stage of STAGES) await bench.finish(runId, stage);
 }, 120_000);
 afterAll(() => bench?.close(), 30_000);
 
 /** A first attempt at teaching that took an hour and came to nothing. */
-async function failDearly(): Promise<void> {
+async function recordFailedAttempt(): Promise<void> {
   const identity = { run: runId, stage: 'teach', attempt: 1 } as const;
-  await putJob(bench.context, identity, {
-    runId,
-    jobName: jobName(identity, JOB_PREFIX),
-    stage: 'teach',
-    kind: 'training',
-    attempt: 1,
-    state: 'WAITING',
-    token: 'old',
-    reported: false,
-    createdAt: '2026-01-01T00:00:00.000Z',
-    instanceType: 'ml.m5.large',
-    maxRuntimeSeconds: 60,
-  });
+  await recordJob(bench.context, identity);
   await finishJob(bench.context, identity, {
     state: 'FAILED',
     reported: true,

@@ -8,7 +8,8 @@ import { finishJob, listJobs, markReported, putJob } from '../../../lib/aws/tabl
 import type { JobRecord } from '../../../lib/core/jobs/records.ts';
 import { type JobIdentity, jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
-import { Bench, JOB_PREFIX } from '../bench.ts';
+import { Bench } from '../bench.ts';
+import { JOB_PREFIX, jobEnd, jobRuns, jobStatus } from '../jobs.ts';
 
 let bench: Bench;
 
@@ -29,7 +30,7 @@ async function taught(subject: string, behaviour: object = {}) {
   const jobName = nameOf(first(runId), JOB_PREFIX);
   bench.control(jobName, behaviour);
   await start(runId, 'teach');
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   return { runId, jobName };
 }
 
@@ -42,7 +43,7 @@ test('a job that runs is still waited for', async () => {
   const runId = await bench.plan('running');
   bench.control(nameOf(first(runId), JOB_PREFIX), { hang: true });
   const { jobName } = await start(runId, 'teach');
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   expect(await handler({ runId, stage: 'teach' })).toEqual({ over: false });
   expect(await jobs(runId, 'teach')).toMatchObject([{ state: 'WAITING', reported: false }]);
 });
@@ -72,7 +73,7 @@ test('a success that no event reported is reported here', async () => {
 test('a dropped event costs a heartbeat, not the run', async () => {
   const runId = await bench.plan('dropped');
   const arn = await bench.walk(runId, 'teach');
-  await bench.jobEnd(nameOf(first(runId), JOB_PREFIX));
+  await jobEnd(nameOf(first(runId), JOB_PREFIX));
   await bench.states.clock.advance(61);
   expect((await bench.states.ended(arn)).error).toBe('States.Timeout');
   expect(await handler({ runId, stage: 'teach' })).toMatchObject({ over: true });
@@ -134,11 +135,11 @@ describe('a transform', () => {
   test('that waited for quota longer than it may run is not overdue', async () => {
     bench.control('serve', { hang: true });
     const { jobName } = await start(taughtRun, 'synthesize');
-    await bench.jobRuns(jobName);
+    await jobRuns(jobName);
     const [job] = await jobs(taughtRun, 'synthesize');
     await rewrite(job, { createdAt: new Date(Date.now() - 6 * 3_600_000).toISOString() });
     expect(await handler({ runId: taughtRun, stage: 'synthesize' })).toEqual({ over: false });
-    expect(await bench.jobStatus(jobName)).toBe('InProgress');
+    expect(await jobStatus(jobName)).toBe('InProgress');
   });
 
   test('that is billed for longer than it may run is stopped, and its model is deleted', async () => {
@@ -148,8 +149,8 @@ describe('a transform', () => {
       name: 'StageTimedOut',
       message: expect.stringMatching(/did not end within 0 seconds, so it was stopped.*What to do:/),
     });
-    await bench.jobEnd(job?.jobName ?? '');
-    expect(await bench.jobStatus(job?.jobName ?? '')).toBe('Stopped');
+    await jobEnd(job?.jobName ?? '');
+    expect(await jobStatus(job?.jobName ?? '')).toBe('Stopped');
     expect(await jobs(taughtRun, 'synthesize')).toMatchObject([
       { state: 'FAILED', reported: true, error: 'StageTimedOut' },
     ]);
@@ -162,7 +163,7 @@ describe('a transform', () => {
     const runId = await bench.plan('gappy');
     await bench.finish(runId, 'teach');
     const { jobName } = await start(runId, 'sample-teacher');
-    await bench.jobEnd(jobName);
+    await jobEnd(jobName);
     await bench.delete(`runs/${runId}/pictures/sample-teacher/a1/chunk-0001.json.out`);
     await expect(handler({ runId, stage: 'sample-teacher' })).rejects.toMatchObject({
       name: 'ChunksMissing',
@@ -176,7 +177,7 @@ test('a training is never overdue: SageMaker ends it by its own limit', async ()
   const runId = await bench.plan('spot');
   bench.control(nameOf(first(runId), JOB_PREFIX), { hang: true });
   const { jobName } = await start(runId, 'teach');
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   const [job] = await jobs(runId, 'teach');
   if (job === undefined) throw new Error('no job');
   const { pk, sk, ...rest } = job;

@@ -9,6 +9,7 @@ import { finishRun, listJobs, readJob, updateJob } from '../../../lib/aws/table.
 import { keys } from '../../../lib/core/keys.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench, BUCKET } from '../bench.ts';
+import { jobEnd, jobRuns, jobStatus } from '../jobs.ts';
 
 let bench: Bench;
 
@@ -36,14 +37,14 @@ test('a training at work goes on at each heartbeat in an account that may have o
   const runId = await bench.plan('alone');
   bench.control(`proxytune-${runId}-teach-a1`, { hang: true });
   const { jobName } = await start(runId, 'teach');
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   const before = creations();
   for (const token of ['token-2', 'token-3'])
     expect(await heartbeat(runId, 'teach', token)).toEqual({ jobName });
   expect(creations()).toBe(before);
   expect(await listJobs(bench.context, runId)).toMatchObject([{ state: 'WAITING', token: 'token-3' }]);
   await stopJob(bench.context, { kind: 'training', jobName });
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
 });
 
 test('a transform at work keeps its model and its manifest at each heartbeat', async () => {
@@ -51,14 +52,14 @@ test('a transform at work keeps its model and its manifest at each heartbeat', a
   await bench.finish(runId, 'teach');
   bench.control('serve', { hang: true });
   const { jobName } = await start(runId, 'synthesize');
-  await bench.jobRuns(jobName);
+  await jobRuns(jobName);
   const before = creations();
   await bench.delete(keys.manifest(runId, jobName));
   expect(await heartbeat(runId, 'synthesize', 'token-2')).toEqual({ jobName });
   expect(creations()).toBe(before);
   expect(await bench.exists(keys.manifest(runId, jobName))).toBe(false);
   await stopJob(bench.context, { kind: 'transform', jobName });
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
 });
 
 test('a transform that waits for its quota creates its model once', async () => {
@@ -70,22 +71,22 @@ test('a transform that waits for its quota creates its model once', async () => 
   await bench.finish(other, 'teach');
   bench.control('serve', { hang: true });
   const { jobName: busy } = await start(other, 'synthesize');
-  await bench.jobRuns(busy);
+  await jobRuns(busy);
   for (const token of ['token-1', 'token-2', 'token-3'])
     await expect(start(runId, 'synthesize', token)).rejects.toMatchObject({ name: 'QuotaBusy' });
   expect(models()).toBe(before + 2);
   await stopJob(bench.context, { kind: 'transform', jobName: busy });
-  await bench.jobEnd(busy);
+  await jobEnd(busy);
   bench.control('serve', {});
   const { jobName } = await start(runId, 'synthesize', 'token-4');
   expect(models()).toBe(before + 2);
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
 });
 
 test('a job that is over, without any news of it, is not waited for', async () => {
   const runId = await bench.plan('unnoticed');
   const { jobName } = await start(runId, 'teach');
-  await bench.jobEnd(jobName);
+  await jobEnd(jobName);
   await expect(start(runId, 'teach', 'token-2')).rejects.toMatchObject({ name: 'JobOver' });
   expect(await reconcileJob({ runId, stage: 'teach' })).toMatchObject({ over: true, output: { jobName } });
 });
@@ -99,8 +100,8 @@ test('a job that is created for a run that has ended meanwhile is stopped', asyn
   });
   const { jobName } = await start(runId, 'teach');
   unwatch();
-  await bench.jobEnd(jobName);
-  expect(await bench.jobStatus(jobName)).toBe('Stopped');
+  await jobEnd(jobName);
+  expect(await jobStatus(jobName)).toBe('Stopped');
   expect(await readJob(bench.context, { run: runId, stage: 'teach', attempt: 1 })).toMatchObject({
     state: 'FAILED',
     reported: true,
@@ -121,7 +122,7 @@ describe('the adapter', () => {
     const { jobName } = await start(runId, 'synthesize');
     const model = await sagemaker().send(new DescribeModelCommand({ ModelName: jobName }));
     expect(model.PrimaryContainer?.ModelDataUrl).toBe(`s3://${BUCKET}/${elsewhere}`);
-    await bench.jobEnd(jobName);
+    await jobEnd(jobName);
   });
 
   test.each([
