@@ -2,7 +2,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { LambdaClient, ListFunctionsCommand } from '@aws-sdk/client-lambda';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
@@ -15,6 +14,7 @@ import { DescribeExecutionCommand, ListExecutionsCommand, SFNClient } from '@aws
 import { jobPrefix } from '../../lib/core/names.ts';
 import { type LocalCloud, startLocalCloud } from '../../lib/local/cloud.ts';
 import { ensureModels } from '../../lib/local/models.ts';
+import { eventually } from '../local/emulator/helpers.ts';
 
 /** Prefix of the names of all jobs. */
 export const JOB_PREFIX = jobPrefix('Proxytune');
@@ -119,29 +119,27 @@ export async function executionsOf(cloud: TestCloud, subject: string) {
 }
 
 /** Waits until the subject's run has ended. */
-export async function untilOver(cloud: TestCloud, subject: string): Promise<Ended> {
-  for (;;) {
+export function untilOver(cloud: TestCloud, subject: string): Promise<Ended> {
+  const end = async (): Promise<Ended | undefined> => {
     const [execution] = await executionsOf(cloud, subject);
-    if (execution !== undefined && execution.status !== 'RUNNING') {
-      const {
-        name = '',
-        status = '',
-        error,
-        cause,
-      } = await cloud.sfn.send(new DescribeExecutionCommand({ executionArn: execution.executionArn }));
-      return { name, status, error, cause };
-    }
-    await sleep(500);
-  }
+    if (execution === undefined || execution.status === 'RUNNING') return undefined;
+    const {
+      name = '',
+      status = '',
+      error,
+      cause,
+    } = await cloud.sfn.send(new DescribeExecutionCommand({ executionArn: execution.executionArn }));
+    return { name, status, error, cause };
+  };
+  return until(end, 500, `the run of ${subject}, which has not ended`);
 }
 
-/** Polls until there is a result. */
-export async function until<T>(poll: () => Promise<T | undefined>, everyMs = 250): Promise<T> {
-  for (;;) {
-    const result = await poll();
-    if (result !== undefined) return result;
-    await sleep(everyMs);
-  }
+/** Less than the longest test may take, so that the test fails with the name of what it waited for. */
+const LONGEST_WAIT_SECONDS = 7 * 60;
+
+/** Polls until there is a result, for at most seven minutes. @param source - as `eventually` takes it */
+export function until<T>(poll: () => Promise<T | undefined>, everyMs = 250, source?: string): Promise<T> {
+  return eventually(poll, LONGEST_WAIT_SECONDS, everyMs, source);
 }
 
 export async function readText(cloud: TestCloud, key: string): Promise<string | undefined> {

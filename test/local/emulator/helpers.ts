@@ -22,14 +22,23 @@ export function clientConfig(endpoint: string) {
   return { endpoint, region: 'us-east-1', credentials: { accessKeyId: 'local', secretAccessKey: 'local' } };
 }
 
-/** Polls until there is a result, for at most `seconds`. */
-export async function eventually<T>(poll: () => Promise<T | undefined>, seconds = 30): Promise<T> {
+/**
+ * Polls until there is a result, for at most `seconds`.
+ *
+ * @param source - of the result, as the error names it. @default - the code of the function
+ */
+export async function eventually<T>(
+  poll: () => Promise<T | undefined>,
+  seconds = 30,
+  everyMs = 100,
+  source = String(poll),
+): Promise<T> {
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const result = await poll();
     if (result !== undefined) return result;
-    if (Date.now() > deadline) throw new Error(`No result within ${seconds} s from ${poll}`);
-    await sleep(100);
+    if (Date.now() > deadline) throw new Error(`No result within ${seconds} s from ${source}`);
+    await sleep(everyMs);
   }
 }
 
