@@ -17,15 +17,30 @@ export type JobImage = z.infer<typeof jobImage>;
  */
 export const SUPPORTED_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 
-/** The repository and tag in the URI of an image in ECR. */
-export interface ImageReference {
+const ECR_IMAGE = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com\/([^:@]+)(?::([^:@]+)$)?/;
+
+/** The parts of `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG`. */
+export interface EcrImage {
+  readonly account: string;
+  readonly region: string;
   readonly repository: string;
-  readonly tag: string;
+  /** @default - the URI names the image by its digest */
+  readonly tag?: string;
 }
+
+/** Parses the URI of an image. @returns undefined for an image of another registry */
+export function parseEcrImage(uri: string): EcrImage | undefined {
+  const [, account, region, repository, tag] = ECR_IMAGE.exec(uri) ?? [];
+  if (account === undefined || region === undefined || repository === undefined) return undefined;
+  return { account, region, repository, ...(tag === undefined ? {} : { tag }) };
+}
+
+/** The repository and tag in the URI of an image in ECR. */
+export type ImageReference = Required<Pick<EcrImage, 'repository' | 'tag'>>;
 
 /** @throws ImageMissing for a URI that does not name an image in ECR by its tag */
 export function imageReference(uri: string): ImageReference {
-  const [, repository, tag] = /^\d{12}\.dkr\.ecr\.[^/]+\/([^:@]+):([^:@]+)$/.exec(uri) ?? [];
+  const { repository, tag } = parseEcrImage(uri) ?? {};
   if (repository !== undefined && tag !== undefined) return { repository, tag };
   throw new ProxytuneError('ImageMissing', {
     what: 'The address of the container image does not name an image in ECR',

@@ -1,16 +1,15 @@
 /** The calls that SageMaker itself makes in the name of a job's role, in addition to the transfer of data. */
+import { parseEcrImage } from '../../../core/plan/image.ts';
 import type { Call } from '../../iam/authorizer.ts';
 
 /** The service that assumes the roles of jobs and models. */
 export const SAGEMAKER = 'sagemaker.amazonaws.com';
 
-/** `ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY:TAG`, or with `@sha256:…` */
-const ECR_IMAGE = /^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com\/([^:@]+)/;
-
 /** The calls that pull an image of ECR; none for an image of another registry. */
 export function pullCalls(image: string | undefined): Call[] {
-  const [, account, region, repository] = ECR_IMAGE.exec(image ?? '') ?? [];
-  if (repository === undefined) return [];
+  const found = parseEcrImage(image ?? '');
+  if (found === undefined) return [];
+  const { account, region, repository } = found;
   const resource = `arn:aws:ecr:${region}:${account}:repository/${repository}`;
   return [
     { action: 'ecr:GetAuthorizationToken', resource: '*' },
