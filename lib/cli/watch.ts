@@ -24,18 +24,26 @@ const WHY: Readonly<Record<string, string>> = {
   publish: 'put the report in its place',
 };
 
-/** Polls until the run is over or the signal aborts. @returns the last view */
+/** Shows a view of a run and, once, a line for people that has just become true. */
+type Show = (view: RunView, news?: string) => void;
+
+/**
+ * Polls until the run is over or the signal aborts.
+ * @param newsOf - asked for such a line after each view
+ * @returns the last view
+ */
 export async function watchRun(
   context: BucketContext & TableContext,
   runId: string,
   output: Output,
   signal: AbortSignal,
+  newsOf: (view: RunView) => Promise<string | undefined> = async () => undefined,
 ): Promise<RunView | undefined> {
-  const show = output.terminal ? redraw(output) : output.json ? asData(output) : plainly(output);
+  const show: Show = output.terminal ? redraw(output) : output.json ? asData(output) : plainly(output);
   let view: RunView | undefined;
   while (!signal.aborted) {
     view = await readRunView(context, runId);
-    if (view !== undefined) show(view);
+    if (view !== undefined) show(view, await newsOf(view));
     if (view !== undefined && view.status !== 'RUNNING') return view;
     await sleep(POLL_EVERY_MS, undefined, { signal }).catch(() => {});
   }
@@ -51,15 +59,17 @@ function asData(output: Output): (view: RunView) => void {
   };
 }
 
-/** Draws a bar for every stage over the previous ones, and below them what the running stages do. */
-export function redraw(output: Output): (view: RunView) => void {
+/** Draws a bar for every stage over the previous ones, and below them what the running stages do; news stay above. */
+export function redraw(output: Output): Show {
   let drawn = 0;
-  return (view) => {
+  return (view, news) => {
     // A line that wraps would be two, and the cursor would go back too few.
     const width = (process.stdout.columns || 80) - 1;
     const lines = [...view.stages.map((stage) => stageLine(stage, output, width)), nowLine(view, width)];
+    // Whole, even if it wraps: nothing is drawn over it.
+    const above = news === undefined ? '' : `\u001b[2K${news}\n`;
     output.write(
-      `${drawn > 0 ? `\u001b[${drawn}A` : ''}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`,
+      `${drawn > 0 ? `\u001b[${drawn}A` : ''}${above}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`,
     );
     drawn = lines.length;
   };
@@ -74,9 +84,9 @@ function nowLine({ stages }: RunView, width: number): string {
 }
 
 /** Prints a line for whatever is new: first what a stage does, then its progress. */
-export function plainly(output: Pick<Output, 'say'>): (view: RunView) => void {
+export function plainly(output: Pick<Output, 'say'>): Show {
   const said = new Map<string, { state: string; at: number; text: string }>();
-  return (view) => {
+  return (view, news) => {
     for (const stage of view.stages) {
       const before = said.get(stage.stage);
       if (stage.state === 'waiting') continue;
@@ -88,6 +98,7 @@ export function plainly(output: Pick<Output, 'say'>): (view: RunView) => void {
       if (before === undefined) output.say(`${stage.stage}: ${WHY[stage.stage]}`);
       if (before !== undefined || stage.state !== 'running') output.say(`${stage.stage}: ${text}`);
     }
+    if (news !== undefined) output.say(news);
   };
 }
 

@@ -66,6 +66,18 @@ test('on a terminal every picture has as many lines as the one that it is drawn 
   expect(stripVTControlCharacters(second).split('\n')[2]).toBe('');
 });
 
+test('on a terminal news stay above the bars, which are drawn again below', () => {
+  const wrote: string[] = [];
+  const show = redraw({ ...coloured, write: (text) => wrote.push(text) });
+  const view = { stages: [stage({})] } as unknown as RunView;
+  show(view);
+  show(view, 'news');
+  show(view);
+  const [first = '', second = '', third = ''] = wrote;
+  expect(second).toBe(`\u001b[2A\u001b[2Knews\n${first}`);
+  expect(third).toBe(`\u001b[2A${first}`);
+});
+
 test('off a terminal every stage is printed with its reason once, before its progress', () => {
   const printed: string[] = [];
   const show = plainly({ say: (line) => printed.push(line) });
@@ -73,11 +85,14 @@ test('off a terminal every stage is printed with its reason once, before its pro
     [stage({ stage: 'plan', state: 'done' }), stage({ state: 'running' })],
     [stage({ stage: 'plan', state: 'done' }), stage({ state: 'done', seconds: 20 })],
   ];
-  for (const stages of views) show({ stages } as unknown as RunView);
+  for (const [at, stages] of views.entries()) {
+    show({ stages } as unknown as RunView, at === 0 ? 'the first image' : undefined);
+  }
   expect(printed.map((line) => line.replace(/(from the photos|price the run),.*/, '$1'))).toEqual([
     'plan: read the request, choose settings, price the run',
     'plan: done',
     'teach: a diffusion teacher learns the subject from the photos',
+    'the first image',
     'teach: done, 20 s',
   ]);
 });

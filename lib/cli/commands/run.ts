@@ -13,6 +13,7 @@ import type { Plan } from '../../core/plan/plan.ts';
 import { parseRequest } from '../../core/request/request.ts';
 import { requireSpace } from '../../local/data-folder.ts';
 import { ensureModels } from '../../local/models.ts';
+import { findFirstImage } from '../first-image.ts';
 import { logOf } from '../job-log.ts';
 import type { Output } from '../output.ts';
 import { costLine, standInLines } from '../plan/stand-ins.ts';
@@ -56,7 +57,8 @@ export async function runCommand(
     output.say(`run ${runId}: ${before === null ? 'photos uploaded; the upload starts it' : 'resumed'}`);
     // Not cut short by a Ctrl-C: what was asked for must first exist to be stopped.
     await untilStarted(aws, runId, before, session.cloud.dataDir);
-    const view = await watchRun(aws, runId, output, signal);
+    const firstImage = findFirstImage(aws, session.cloud.dataDir);
+    const view = await watchRun(aws, runId, output, signal, firstImage);
     if (signal.aborted && view?.status !== 'SUCCEEDED') return interrupted(session, runId, output);
     return conclude(session, view, runId, output, options.next);
   });
