@@ -6,7 +6,7 @@ loaded; the VAE's output for a crop is stored as a distribution, and each use ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,13 +20,14 @@ from proxytune.contract.finite import finite
 from proxytune.teacher import memory
 from proxytune.teacher import token_word as token_words
 from proxytune.teacher.adapter import add_adapter, save_adapter
-from proxytune.teacher.config import TrainConfig
+from proxytune.teacher.config import TrainConfig, ValidationImage
 from proxytune.teacher.denoising import generate_batch, quiet_pipeline
 from proxytune.teacher.families.base import DiffusionFamily, SizeAndCrop
 from proxytune.teacher.kohya_export import write_kohya
 from proxytune.teacher.latents import LatentSource, load_vae, stride
 from proxytune.teacher.loading import load_part
 from proxytune.teacher.lora_file import read_layers
+from proxytune.teacher.merging import merged_on_cpu
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.quantization import quantize_blocks
 from proxytune.training import activation_checkpointing, compilation
@@ -118,27 +119,38 @@ class TeacherTrainer:
             return errors.mean()
         return errors[: len(own)].mean() + config.class_images.weight * errors[len(own) :].mean()
 
+    @property
+    def image_size(self) -> int:
+        """The side of the images in pixels."""
+        return self._photos.size
+
     @torch.no_grad()
-    def generate_image(self, prompt: str, seed: int, sampler: Mapping[str, Any]) -> Image.Image:
-        """Generate an image with the adapter as it is now; leaves the training as it was.
+    def generate_images(
+        self, images: Sequence[ValidationImage], sampler: Mapping[str, Any]
+    ) -> list[Image.Image]:
+        """Generate images in one batch, with the adapter as it is now; leaves the training as it was.
+
+        On a CPU the adapter is in the weights meanwhile, as it is when proxies are generated.
 
         Args:
-            prompt: one of the config's `validation_prompts`.
-            seed: of the noise; the image depends on nothing else.
+            images: their prompts are among the config's `validation_prompts`; up to rounding, an image
+                depends on nothing but its seed.
             sampler: its `steps` and `guidance`.
         """
         family, embeddings = self.family, self._validation_embeddings
         pipeline = quiet_pipeline(family, self._base, self.network, self.latents.vae)
         empty = embeddings.select([-1]) if family.needs_empty_prompt(pipeline, sampler["guidance"]) else None
-        own = embeddings.select([self._config.validation_prompts.index(prompt)])
+        own = embeddings.select([self._config.validation_prompts.index(image.prompt) for image in images])
         # Denoising has other shapes than training, for a few images: not worth compiling for.
-        with untouched(), compilation.eagerly():
+        with untouched(), compilation.eagerly(), merged_on_cpu(self.network):
             self.network.eval()
-            (image,) = generate_batch(
-                family, pipeline, own, empty, [seed], size=self._photos.size, sampler=sampler
+            seeds = [image.seed for image in images]
+            generated = generate_batch(
+                family, pipeline, own, empty, seeds, size=self._photos.size, sampler=sampler
             )
+            pictures = list(generated)
             self.network.train()
-        return image
+        return pictures
 
     @torch.no_grad()
     def restore(self, adapter: Mapping[str, Tensor]) -> None:

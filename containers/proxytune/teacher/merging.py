@@ -6,6 +6,8 @@ the base model then generates exactly its own images again, which it would not a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,35 @@ class MergedAdapter:
             weight.copy_(self._other[name])
             self._other[name] = before
         self._tuned = tuned
+
+
+@contextmanager
+def merged_on_cpu(network: Any) -> Iterator[None]:
+    """Compute with peft's adapter in the weights of a network on the CPU while inside, without gradient.
+
+    An adapted layer then is one operation instead of five. Afterwards the weights are those of before, bit
+    for bit. Needs the memory of the adapted weights once more. Does nothing unless all weights are float32:
+    the sums would be rounded in the bfloat16 of a GPU, and quantized weights cannot take them.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    layers: list[Any] = [module for module in network.modules() if isinstance(module, LoraLayer)]
+    weights = [getattr(layer.get_base_layer(), "weight", None) for layer in layers]
+    if any(weight is None or weight.is_cuda or weight.dtype != torch.float32 for weight in weights):
+        yield
+        return
+    before = [weight.data for weight in weights]
+    try:
+        for layer, weight in zip(layers, weights, strict=True):
+            (adapter,) = layer.active_adapters
+            weight.data = weight.data + layer.get_delta_weight(adapter).detach()
+            # peft computes a layer whose adapters are all merged by its weights alone.
+            layer.merged_adapters.append(adapter)
+        yield
+    finally:
+        for layer, weight, data in zip(layers, weights, before, strict=True):
+            weight.data = data
+            layer.merged_adapters.clear()
 
 
 def _merged(name: str, weight: Tensor, layer: LowRank) -> Tensor:

@@ -24,6 +24,10 @@ from proxytune.teacher.lora_trainer import TeacherTrainer
 from proxytune.teacher.photos import is_image
 
 SETTINGS = "settings.txt"
+# Validation images of at most this many pixels in all are generated together. At 32 pixels these are all of a
+# checkpoint, as a step of one image is mostly the calls of its operations; from 256 on it is one image, as
+# a batch would need memory beside the training.
+PIXELS_AT_ONCE = 256**2
 
 
 class ValidationImages:
@@ -53,7 +57,7 @@ class ValidationImages:
     ) -> Callable[[int], None]:
         """Return the training loop's callback: it stores the adapter, and generates the missing images.
 
-        A stop takes effect between two images; the next attempt generates the others.
+        A stop takes effect between two images of a batch too; the next attempt generates the others.
 
         Args:
             sampler: its `steps` and `guidance`.
@@ -65,10 +69,15 @@ class ValidationImages:
             missing = self.missing(step)
             if missing:
                 progress.write("generating validation images", step)
-            for image in missing:
+            at_once = images_at_once(trainer.image_size)
+            for start in range(0, len(missing), at_once):
                 if stop.requested:
                     return
-                self.store(step, image, trainer.generate_image(image.prompt, image.seed, sampler))
+                batch = missing[start : start + at_once]
+                for image, pixels in zip(batch, trainer.generate_images(batch, sampler), strict=True):
+                    if stop.requested:
+                        return
+                    self.store(step, image, pixels)
 
         return at_checkpoint
 
@@ -124,6 +133,11 @@ class ValidationImages:
 
     def _adapter_file(self, step: int) -> Path:
         return self._folder_of(step) / "adapter.safetensors"
+
+
+def images_at_once(size: int) -> int:
+    """Return the number of images of this side, in pixels, that are generated together."""
+    return max(1, PIXELS_AT_ONCE // size**2)
 
 
 def _is_adapter(file: Path) -> bool:

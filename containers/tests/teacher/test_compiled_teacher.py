@@ -7,6 +7,7 @@ from safetensors.torch import load_file
 from teaching import photo_set, prepared, teach
 from torch._dynamo.utils import counters
 
+from proxytune.teacher.config import ValidationImage
 from proxytune.teacher.lora_file import WEIGHTS_FILE
 from proxytune.training import compilation
 
@@ -40,8 +41,9 @@ def test_compiled_blocks_change_no_gradient_and_generation_compiles_nothing(tiny
     assert torch.allclose(gradients(compiled, 0), gradients(plain, 0), atol=1e-5)
     graphs = counters["stats"]["unique_graphs"]
     assert graphs > 0
+    image = ValidationImage(0, "a ohwx dog", in_context=False, seed=5)
     pictures = [
-        np.asarray(each.generate_image("a ohwx dog", 5, SAMPLER), dtype=int) for each in (plain, compiled)
+        np.asarray(each.generate_images([image], SAMPLER)[0], dtype=int) for each in (plain, compiled)
     ]
     assert np.abs(pictures[0] - pictures[1]).max() <= 1
     assert torch.allclose(gradients(compiled, 1), gradients(plain, 1), atol=1e-5)

@@ -7,7 +7,7 @@ from memory_use import left_over, living
 from teaching import MODELS, family_of, photo_set, prepared
 
 from proxytune.teacher import lora_trainer
-from proxytune.teacher.config import ClassImages
+from proxytune.teacher.config import ClassImages, ValidationImage
 from proxytune.teacher.photos import PhotoSet
 
 VALIDATION_PROMPTS = ("a ohwx dog in the snow",)
@@ -36,5 +36,6 @@ def test_only_the_network_and_the_vae_stay_and_no_prompt_is_encoded_again(
     rng = torch.Generator().manual_seed(1)
     for step in range(2):
         teacher.loss(step, rng).backward()
-    teacher.generate_image(VALIDATION_PROMPTS[0], 5, {"steps": 1, "guidance": 3.0})
+    image = ValidationImage(0, VALIDATION_PROMPTS[0], in_context=True, seed=5)
+    teacher.generate_images([image], {"steps": 1, "guidance": 3.0})
     assert left_over(before, stay) == set()

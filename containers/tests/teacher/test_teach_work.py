@@ -50,7 +50,12 @@ def test_a_teach_job_does_as_much_as_its_case_says(case, tiny_model, tmp_path, m
         "predict",
         lambda _self, _network, latents, *_: done.update(trained=len(latents) if inside else 0),
     )
-    count_calls(monkeypatch, TeacherTrainer, "generate_image", lambda *_: done.update(validationImages=1))
+    count_calls(
+        monkeypatch,
+        TeacherTrainer,
+        "generate_images",
+        lambda _self, images, _sampler: done.update(validationImages=len(images)),
+    )
     count_calls(
         monkeypatch,
         DiffusionGenerator,

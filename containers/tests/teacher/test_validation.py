@@ -1,6 +1,7 @@
 """Validation images leave the training as it was, and the best checkpoint is selected."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.teacher import trainer
 from proxytune.teacher.checkpoint_selection import diversity_of
-from proxytune.teacher.config import validation_images
+from proxytune.teacher.config import ValidationImage, validation_images
+from proxytune.teacher.merging import merged_on_cpu
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.selection_rule import CheckpointScores, Guards, select
-from proxytune.teacher.validation import ValidationImages
+from proxytune.teacher.validation import ValidationImages, images_at_once
 from proxytune.training.loop import LoopSettings, run
 from proxytune.training.states import seed_everything
 
@@ -90,6 +92,49 @@ def test_validation_images_and_an_interruption_do_not_change_the_training(tiny_m
     assert store(kept).steps() == [0, 2, 4]
     last = store(kept).adapter(4)
     assert all(torch.equal(last[name], resumed[name]) for name in resumed)
+
+
+def strong(base, folder):
+    """A teacher whose adapter decides most of what it computes."""
+    teacher = prepared(base, photo_set(folder / "photos"), validation_prompts=("a ohwx dog",))
+    with torch.no_grad():
+        for _, value in teacher.named_parameters():
+            value.normal_(std=0.2)
+    return teacher
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_adapter_is_in_the_weights_on_the_cpu_and_out_of_them_again(tiny_model, tmp_path, model):
+    teacher, used = strong(tiny_model(model), tmp_path), Counter()
+    for module in teacher.network.modules():
+        for part in getattr(module, "lora_A", {}).values():
+            part.register_forward_hook(lambda *_: used.update(adapter=1))
+    before = {name: value.clone() for name, value in teacher.network.state_dict().items()}
+    beside = teacher._predict_fixed()
+    calls = used["adapter"]
+    with merged_on_cpu(teacher.network):
+        inside = teacher._predict_fixed()
+    assert used["adapter"] == calls > 0
+    assert torch.equal(teacher._predict_fixed(), beside)
+    assert used["adapter"] == 2 * calls
+    assert torch.allclose(inside, beside, atol=1e-5 * float(beside.abs().max()))
+    after = teacher.network.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_images_that_are_generated_together_are_those_generated_alone(tiny_model, tmp_path, model):
+    teacher = strong(tiny_model(model), tmp_path)
+    images = [ValidationImage(number, "a ohwx dog", in_context=False, seed=number) for number in range(3)]
+    together = teacher.generate_images(images, SETTINGS)
+    alone = [teacher.generate_images([image], SETTINGS)[0] for image in images]
+    pixels = [[np.asarray(image, dtype=int) for image in each] for each in (together, alone)]
+    assert all(np.abs(first - second).max() <= 1 for first, second in zip(*pixels, strict=True))
+    assert np.abs(pixels[0][0] - pixels[0][1]).max() > 1
+
+
+def test_only_small_images_are_generated_together():
+    assert [images_at_once(size) for size in (32, 64, 128, 256, 512, 1024)] == [64, 16, 4, 1, 1, 1]
 
 
 def test_incomplete_files_are_removed_and_with_other_settings_all_files(tmp_path):
