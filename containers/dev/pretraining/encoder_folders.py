@@ -35,7 +35,11 @@ def write_siglip(folder: Path, siglip: Any) -> None:
 
     An image keeps its shape and is scaled to at most as many patches as a square image of the domain has.
     """
-    weights = {name: value for name, value in siglip.state_dict().items() if name != "sharpness"}
+    weights = {
+        name: value
+        for name, value in siglip.state_dict().items()
+        if name.split(".")[0] not in siglip_part.TRAINING_ONLY
+    }
     siglip.eval().save_pretrained(folder, state_dict=weights, safe_serialization=True)
     siglip_part.make_tokenizer().save_pretrained(folder)
     half = [0.5, 0.5, 0.5]

@@ -141,7 +141,10 @@ class SegmenterTrainable:
                 ("wrong", sharp, (categories + 1) % len(CATEGORIES)),
             )
         }
+        pooled = torch.cat([self._image_states(module, part)[1].float() for part in sharp.split(100)])
+        named = (F.normalize(pooled, dim=-1) @ F.normalize(conditions.float(), dim=-1).T).argmax(dim=1)
         return {
+            "category": float((named == categories).float().mean()),
             "overlap": float(overlap(marked["sharp"], true).mean()),
             "softened_overlap": float(overlap(marked["soft"], true).mean()),
             "empty_when_absent": float((marked["wrong"].mean(dim=(1, 2)) < EMPTY).float().mean()),

@@ -39,6 +39,10 @@ CATEGORIES_AT_ONCE = 3
 KEPT = 0.3
 # Logarithm of the factor on cosines of subjects, at the beginning.
 FIRST_SHARPNESS = 2.3
+# Weights of the texts' errors, which are sums over all texts, and of the masks'.
+TEXTS, OUTLINES = 0.2, 2.0
+# What is left out of the folder.
+TRAINING_ONLY = ("sharpness", "outline")
 # A patch is the subject's when the mask covers more than this share of it, as in MaSC.
 COVERED = 0.5
 # Prompts whose subject was cut out, as MaSC compares them with the surroundings.
@@ -94,6 +98,7 @@ class SiglipTrainable:
         # sdpa's backward pass in bfloat16 is slow on CPUs.
         siglip.set_attn_implementation("eager")
         siglip.register_parameter("sharpness", nn.Parameter(torch.tensor(FIRST_SHARPNESS)))
+        siglip.add_module("outline", nn.Linear(WIDTH, PATCH * PATCH))
         self.module: nn.Module = siglip
         self._corpus, self._batch, self._tokenizer = corpus, batch, make_tokenizer()
         first = torch.arange(0, corpus.training, VIEWS)
@@ -101,27 +106,38 @@ class SiglipTrainable:
         self._by_category = [first[categories == number] for number in range(len(CATEGORIES))]
 
     def loss(self, step: int, rng: torch.Generator) -> Tensor:
-        """SigLIP's loss of all texts with all images, and cross-entropy both ways of the subjects."""
+        """SigLIP's loss of texts with images, with subjects and with surroundings; and two dense terms.
+
+        These are cross-entropy both ways of the subjects' patches, and of the masks' pixels by a layer that
+        is not kept: without outlines the encoder learns colours quickly and categories late.
+        """
         first = self._sampled_subjects(rng)
         numbers = torch.cat([first, first + 1])
         texts = [*describe(self._corpus, numbers, rng), *BARE, *CUT]
         images = softened(self._corpus.pictures(numbers).contiguous(), rng)
-        shares = patch_shares(masks_of(self._corpus, numbers), PATCH)
+        masks = masks_of(self._corpus, numbers)
+        shares = patch_shares(masks, PATCH)
         siglip: Any = self.module
 
         tokens = patch_tokens(siglip, images)
         named = text_vectors(siglip, self._tokenizer, texts)
+        bare, cut = slice(-len(CUT) - len(BARE), -len(CUT)), slice(-len(CUT), None)
         contexts = torch.from_numpy(self._corpus.context)[numbers].long()
         true = torch.cat([self._truths(numbers, texts[: -len(CUT)]), _of_contexts(contexts)], dim=1)
-        whole = self._text_error(siglip, pooled(siglip, tokens, None), named, true)
-        around = pooled(siglip, tokens, shares < COVERED)
-        surroundings = self._text_error(siglip, around, named[-len(CUT) :], _of_contexts(contexts))
+        pairs = ((None, slice(None)), (shares >= COVERED, bare), (shares < COVERED, cut))
+        errors = [
+            self._text_error(siglip, pooled(siglip, tokens, visible), named[part], true[:, part])
+            for visible, part in pairs
+        ]
 
         kept = shares * (torch.rand(shares.shape, generator=rng) < KEPT) + 1e-3 * shares
         one, other = subjects(tokens, kept).chunk(2)
         logits = one @ other.T * siglip.sharpness.exp()
         right = torch.arange(len(logits))
-        return whole + surroundings + (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
+        subjects_error = (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
+        outlines = siglip.outline(tokens).float()
+        outline_error = F.binary_cross_entropy_with_logits(outlines, pixels_of(masks))
+        return TEXTS * torch.stack(errors).sum() + subjects_error + OUTLINES * outline_error
 
     def evaluate(self, module: nn.Module) -> dict[str, float]:
         """Shares of held-out images whose other view, category, context, and context alone are found."""
@@ -178,6 +194,12 @@ def patch_tokens(siglip: Any, images: Tensor) -> Tensor:
         spatial_shapes=torch.full((count, 2), SIDE),
     )
     return answer.last_hidden_state
+
+
+def pixels_of(masks: Tensor) -> Tensor:
+    """Masks cut into patches: (n, 32, 32) to (n, patches, pixels of a patch)."""
+    rows = masks.reshape(-1, SIDE, PATCH, SIDE, PATCH).transpose(2, 3)
+    return rows.reshape(len(masks), SIDE * SIDE, PATCH * PATCH)
 
 
 def pooled(siglip: Any, tokens: Tensor, visible: Tensor | None) -> Tensor:
