@@ -20,6 +20,7 @@ from proxytune.training import compilation
 from proxytune.training.activation_checkpointing import enable_if_needed
 from proxytune.training.device import compute_dtype
 from proxytune.training.loop import LoopSettings
+from proxytune.training.step_precision import StepPrecision
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -51,7 +52,8 @@ class StudentTrainer:
 
         Args:
             base: the model folder, of a model for images of the proxies' size.
-            device: where to train; bfloat16 on a GPU, float32 elsewhere.
+            device: where to train; weights are bfloat16 on a GPU, float32 elsewhere, where steps may still
+                compute in bfloat16 (`StepPrecision`).
 
         Raises:
             ProxytuneError: ModelMismatch, ModelNotFinite, TokenWordUnusable.
@@ -82,6 +84,7 @@ class StudentTrainer:
             lambda: family.recompute_activations(model),
             share=family.activation_share,
         )
+        self._precision = StepPrecision(self._model, device)
         self._model.train()
         return self
 
@@ -110,7 +113,8 @@ class StudentTrainer:
 
     def loss(self, step: int, rng: torch.Generator) -> Tensor:
         """Compute the loss of a step's proxies under their captions; some are dropped, as guidance needs."""
-        return self.family.loss(self._model, self._batch(step, rng))
+        with self._precision.step():
+            return self.family.loss(self._model, self._batch(step, rng))
 
     def _batch(self, step: int, rng: torch.Generator) -> Batch:
         count = self._config.batch_size
