@@ -6,6 +6,7 @@ CLIP to start from here: both are trained together, on the true masks of the dra
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -118,7 +119,10 @@ class SegmenterTrainable:
             [state[rows] for state in states], conditions[torch.cat([own, wrong])]
         ).logits.float()
         naming = self._naming_error(pooled.float(), conditions.float(), categories)
-        return _mask_error(logits, shown, self._batch) + NAMING * naming
+        # Until the encoder knows what is shown, absent things would only teach it to find nothing at all.
+        chance = 1 / len(CATEGORIES)
+        known = max(0.0, (math.exp(-float(naming.detach())) - chance) / (1 - chance))
+        return _mask_error(logits, shown, self._batch, known) + NAMING * naming
 
     def evaluate(self, module: nn.Module) -> dict[str, float]:
         """Mean overlap with the true masks, sharp and softened; how often a wrong prompt finds nothing."""
@@ -202,19 +206,20 @@ def _prompts_by_category() -> list[list[str]]:
     ]
 
 
-def _mask_error(logits: Tensor, shown: Tensor, present: int) -> Tensor:
+def _mask_error(logits: Tensor, shown: Tensor, present: int, known: float) -> Tensor:
     """Cross-entropy of the pixels, and what the soft masks miss.
 
     Args:
         logits: (n, h, w) of the decoder.
         shown: (n, h, w) masks of what the images show.
         present: of the first so many images the prompt names that; of the others, something else.
+        known: weight of the others, from 0 to 1.
     """
-    shares = torch.sigmoid(logits)
+    named = torch.arange(len(shown)) < present
+    pixels = F.binary_cross_entropy_with_logits(logits, shown * named.view(-1, 1, 1), reduction="none")
+    shares, areas = torch.sigmoid(logits), shown.sum(dim=(1, 2)).clamp(min=1)
     both = (shares * shown).sum(dim=(1, 2))
-    areas = shown.sum(dim=(1, 2))
     either = shares.sum(dim=(1, 2)) + areas - both
-    overlapping, wrongly = both[:present] / either[:present], both[present:] / areas[present:].clamp(min=1)
-    missed = torch.cat([1 - overlapping, wrongly]).mean()
-    named = (torch.arange(len(shown)) < present).view(-1, 1, 1)
-    return F.binary_cross_entropy_with_logits(logits, shown * named) + missed
+    missed = torch.where(named, 1 - both / either, both / areas)
+    weights = torch.where(named, 1.0, known)
+    return ((pixels.mean(dim=(1, 2)) + missed) * weights).sum() / weights.sum()
