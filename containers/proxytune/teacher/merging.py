@@ -65,7 +65,7 @@ def merged_on_cpu(network: Any) -> Iterator[None]:
     from peft.tuners.lora import LoraLayer
 
     layers: list[Any] = [module for module in network.modules() if isinstance(module, LoraLayer)]
-    weights = [getattr(layer.get_base_layer(), "weight", None) for layer in layers]
+    weights: list[Any] = [getattr(layer.get_base_layer(), "weight", None) for layer in layers]
     if any(weight is None or weight.is_cuda or weight.dtype != torch.float32 for weight in weights):
         yield
         return
