@@ -108,7 +108,7 @@ test('a request’s own settings are printed, and a card that is too small for t
   const said = blockOf(modelLines(plan), 'teacher');
   const four = { batchSize: 4, instanceType: 'ml.g6e.12xlarge' };
   const wide = planWith({ teacher: 'flux-dev', advanced: { teach: four } });
-  expect(blockOf(modelLines(wide), 'teacher').recipe).toContain('steps of batch 4 on 4 GPUs at 768 px');
+  expect(blockOf(modelLines(wide), 'teacher').recipe).toContain('steps of batch 4 on 4 GPUs at 512 px');
   expect(said.recipe).toContain('LoRA rank 4, alpha 4');
   expect(said.memory).toContain(
     'training on 8-bit weights needs about 18 GiB, the A10G of ml.g5.2xlarge has 24',

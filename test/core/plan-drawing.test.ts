@@ -1,44 +1,9 @@
-/** How the pictures of a plan are drawn: at which size, as which job, on how many instances, for how much. */
+/** How the pictures of a plan are drawn: as which job, on how many instances, for how much. */
 
-import { domainOf } from '../../lib/core/catalogue/domains.ts';
-import { model, recipeOf, requestable } from '../../lib/core/catalogue/models.ts';
-import { PRESETS } from '../../lib/core/catalogue/recipes.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 import { transformOf } from '../../lib/core/plan/plan.ts';
 import { instancesFor } from '../../lib/core/plan/pricing.ts';
 import { plan, refusal } from './planning.ts';
-
-describe('the teacher draws at the size that the student needs, where it can', () => {
-  const pairs = requestable('teacher').flatMap((teacher) =>
-    requestable('student')
-      .filter((student) => model(student).domain === model(teacher).domain)
-      .flatMap((student) => (['full', 'tiny'] as const).map((scale) => ({ teacher, student, scale }))),
-  );
-
-  test.each(pairs)('$teacher for $student, $scale', ({ scale, ...chosen }) => {
-    const category = domainOf(model(chosen.teacher).domain).categories?.[0] ?? 'dog';
-    for (const preset of PRESETS) {
-      const made = plan({ ...chosen, category, preset, maxUsd: 10_000 }, scale);
-      const teacher = model(made.models.teacher.id);
-      const wanted = recipeOf(model(made.models.student.id), preset).size;
-      const drawing = transformOf(made, 'synthesize');
-      expect(drawing.size).toBe(Math.max(wanted, teacher.draw?.least ?? Number.NaN));
-      expect(transformOf(made, 'sample-teacher').size).toBe(drawing.size);
-      expect(transformOf(made, 'sample-student').size).toBe(wanted);
-      // Whatever the latents and the patches of a network, in pixels.
-      expect(drawing.size % 16).toBe(0);
-      const { load, perPicture } = teacher.minutes;
-      const { timedAt = Number.NaN, timedSteps = Number.NaN } = teacher.draw ?? {};
-      const steps = 'steps' in drawing.sampler ? drawing.sampler.steps : Number.NaN;
-      const work = (drawing.size / timedAt) ** 2 * (steps / timedSteps);
-      expect(drawing.minutes).toBeCloseTo(load + drawing.pictures * perPicture * work, 1);
-    }
-  });
-
-  test('SDXL, which draws badly at 512 px, draws larger than a student of 512 px needs', () => {
-    expect(transformOf(plan(), 'synthesize').size).toBe(768);
-    expect(transformOf(plan({ teacher: 'flux-dev', maxUsd: 100 }), 'synthesize').size).toBe(512);
-  });
-});
 
 describe('drawing the proxies', () => {
   const drawing = (fields: object) => transformOf(plan({ maxUsd: 1000, ...fields }), 'synthesize');

@@ -3,7 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { model, modelIds } from '../../lib/core/catalogue/models.ts';
+import { model, modelIds, recipeOf } from '../../lib/core/catalogue/models.ts';
+import { PRESETS } from '../../lib/core/catalogue/recipes.ts';
 import { errorNames, exitCode, retryableNames } from '../../lib/core/errors.ts';
 import { importEstimate } from '../../lib/core/jobs/import-job.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
@@ -204,6 +205,18 @@ test('the table of models matches the catalogue: commit, size, time, price, gate
       hub.gated ? 'yes' : 'no',
     ]);
   }
+});
+
+test.each([
+  ['SDXL', 'sdxl'],
+  ['SD3 Medium', 'sd3-medium'],
+  ['SD3.5 Large', 'sd3.5-large'],
+  ['FLUX.1', 'flux-dev'],
+])('the table of sizes has those of the recipes of %s', (name, id) => {
+  const sizes = PRESETS.map((preset) => recipeOf(model(id), preset).size);
+  const enough = Math.min(...sizes) >= recipeOf(model('lumina-mgpt-7b'), 'standard').size;
+  const cells = [name, ...sizes.map((size) => `${size} px`), enough ? 'the same' : 'at least 768 px'];
+  expect(read('docs/models.md')).toContain(`\n| ${cells.join(' | ')} |\n`);
 });
 
 test('every npm script in a document is a script', () => {

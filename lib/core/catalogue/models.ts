@@ -67,14 +67,17 @@ const modelRow = z.strictObject({
     .describe('GiB of GPU memory that its jobs need at the standard recipe'),
   draw: z
     .strictObject({
-      least: z.int().describe('The smallest side in pixels at which it still draws well'),
       timedAt: z.int().describe('The side to which minutes.perPicture belongs'),
       timedSteps: z.int().describe('The denoising steps to which minutes.perPicture belongs'),
       trainingTimedAt: z.int().describe('The side of a training picture to which minutes.perStep belongs'),
-      source: z.string(),
+      source: z
+        .string()
+        .describe('Why the recipes have their sizes, at which it is trained, validated and generates'),
     })
     .optional()
-    .describe('Of a teacher, which draws at the size that the student needs'),
+    .describe(
+      'Of a teacher, which is trained and generates at one size: its recipe’s, or a larger student’s',
+    ),
   minutes: z.strictObject({
     load: z.number(),
     perStep: z.number(),

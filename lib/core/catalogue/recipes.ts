@@ -25,7 +25,9 @@ export const recipe = z.strictObject({
   learningRate: fields.learningRate,
   steps: fields.steps,
   batchSize: fields.batchSize,
-  size: fields.side,
+  size: fields.side.describe(
+    'Side of the images that are trained on and generated; a teacher’s follows a larger student',
+  ),
   checkpointEvery: fields.checkpointEvery,
   adapted: fields.adapted.optional(),
   validation: validation.optional(),
@@ -34,6 +36,7 @@ export const recipe = z.strictObject({
   sampler,
   drawBatch: fields.generationBatch,
   picturesPerChunk: fields.picturesPerChunk,
+  source: z.string().min(1).describe('Where schedule, warm-up, rank, steps and size come from'),
 });
 /** The settings of one model in one role. */
 export type Recipe = z.infer<typeof recipe>;

@@ -4,6 +4,7 @@ import { domainOf } from '../catalogue/domains.ts';
 import { PRICES_AS_OF } from '../catalogue/instances.ts';
 import { atScale, type Model, measuring, model, recipeOf } from '../catalogue/models.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from '../catalogue/prompts.ts';
+import type { Recipe } from '../catalogue/recipes.ts';
 import { checkTokenWord } from '../catalogue/token-word.ts';
 import { ProxytuneError } from '../errors.ts';
 import type { Request } from '../request/request.ts';
@@ -13,7 +14,7 @@ import { planStages } from '../stages/stages.ts';
 import { proxiesPerChunk } from '../stages/synthesize.ts';
 import type { Role } from '../words.ts';
 import { chosen, type Plan, type StagePlan } from './plan.ts';
-import { listUsd, round, teacherDrawSize } from './pricing.ts';
+import { listUsd, round } from './pricing.ts';
 
 /** Every evaluation prompt of the domain. */
 const ALL = Number.POSITIVE_INFINITY;
@@ -110,10 +111,8 @@ function partsOf(request: Request, context: PlanContext): Parts {
   const models = modelsFor(request, context.scale);
   const { domain } = models.teacher;
   const { advanced } = request;
-  const recipes = {
-    teacher: recipeOf(models.teacher, request.preset),
-    student: recipeOf(models.student, request.preset),
-  };
+  const student = recipeOf(models.student, request.preset);
+  const recipes = { teacher: forStudent(recipeOf(models.teacher, request.preset), student), student };
   const proxies = request.proxies ?? preset.proxies;
   const picturesPerChunk = proxiesPerChunk(recipes.teacher, advanced.synthesize);
   return {
@@ -121,7 +120,6 @@ function partsOf(request: Request, context: PlanContext): Parts {
     seed: request.seed,
     ...models,
     recipes,
-    sizes: { teacher: teacherDrawSize(models.teacher, recipes.student), student: recipes.student.size },
     curation: curationOf(request, advanced.curate, models.clip.id, { proxies, picturesPerChunk }),
     named: { domain, tokenWord: request.tokenWord, category: request.category },
     counts: {
@@ -132,6 +130,15 @@ function partsOf(request: Request, context: PlanContext): Parts {
       picturesPerPrompt: advanced.sample?.picturesPerPrompt ?? preset.picturesPerPrompt,
     },
   };
+}
+
+/**
+ * The teacher's recipe at the one size of its training, its validation images, its proxies and its samples: its own,
+ * or the student's where that is larger. At another size than the trained one a teacher would generate worse, and a
+ * checkpoint would be selected by images unlike the proxies.
+ */
+function forStudent(teacher: Recipe, { size }: Recipe): Recipe {
+  return { ...teacher, size: Math.max(teacher.size, size) };
 }
 
 function overBudget(usd: number, maxUsd: number): ProxytuneError {

@@ -138,11 +138,6 @@ export function drawingTime(
   );
 }
 
-/** The side at which a teacher draws: what the student needs, unless that is too small for it. */
-export function teacherDrawSize(teacher: Model, student: Recipe): number {
-  return Math.max(student.size, teacher.draw?.least ?? 0);
-}
-
 /** The price of a stage where spot saves nothing: the most that its expected minutes can cost. */
 export function listUsd(stage: TrainingJob<unknown> | GenerationPlan): number {
   return usdFor(

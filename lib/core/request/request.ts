@@ -93,7 +93,7 @@ const request = z.strictObject({
   maxUsd: fields.maxUsd
     .default(25)
     .describe(
-      'A plan that costs more at list prices, whatever spot may save, is refused before any GPU starts; 25 is about six standard runs',
+      'A plan that costs more at list prices, whatever spot may save, is refused before any GPU starts; 25 is almost five standard runs of the default models',
     ),
   notify: z
     .email()

@@ -38,10 +38,8 @@ export interface Parts {
   readonly student: Model;
   readonly clip: Model;
   readonly dino: Model;
-  /** Of the request's preset, as the catalogue has them. */
+  /** Of the request's preset, as the catalogue has them; the teacher's at no smaller size than the student's. */
   readonly recipes: { readonly teacher: Recipe; readonly student: Recipe };
-  /** Sides at which the models generate. */
-  readonly sizes: { readonly teacher: number; readonly student: number };
   readonly named: Named;
   /** null: every proxy is generated and kept. */
   readonly curation: CurationPlan | null;

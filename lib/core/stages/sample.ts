@@ -29,7 +29,7 @@ export const sampleAdvanced = z
 
 /** @throws RequestInvalid */
 export function planSample(
-  { context, teacher, student, recipes, sizes, counts }: Parts,
+  { context, teacher, student, recipes, counts }: Parts,
   role: 'teacher' | 'student',
   advanced: z.infer<typeof sampleAdvanced> = {},
 ): GenerationPlan {
@@ -37,7 +37,7 @@ export function planSample(
   const recipe = recipes[role];
   return imagePlan(`sample-${role}`, model, recipe, counts.prompts * counts.picturesPerPrompt, {
     kind: 'transform',
-    size: sizes[role],
+    size: recipe.size,
     on: chooseInstance(model, 'transform', advanced.instanceType, context.instanceTypes),
     sampler: { ...recipe.sampler, ...defined({ guidance: advanced.guidance }) },
     picturesPerChunk: recipe.picturesPerChunk,

@@ -46,13 +46,13 @@ export function planSynthesize(
   synthesis: Synthesis,
   advanced: SynthesizeAdvanced = {},
 ): GenerationPlan {
-  const { context, teacher, recipes, sizes, counts, curation } = parts;
+  const { context, teacher, recipes, counts, curation } = parts;
   const { sampler } = recipes.teacher;
   const own = sampler.kind === 'diffusion' ? { ...sampler, ...defined({ steps: advanced.steps }) } : sampler;
   const as = (kind: Synthesis) =>
     imagePlan('synthesize', teacher, recipes.teacher, counts.proxies, {
       kind,
-      size: sizes.teacher,
+      size: recipes.teacher.size,
       on: chooseInstance(teacher, JOB_KINDS[kind], advanced.instanceType, context.instanceTypes),
       sampler: { ...own, ...defined({ guidance: advanced.guidance }) },
       picturesPerChunk: counts.proxiesPerChunk,
