@@ -25,7 +25,6 @@ from dev.bench.small_teachers import SCALES
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.teacher.adapter import add_adapter
 from proxytune.teacher.config import TrainConfig
-from proxytune.teacher.families.base import SizeAndCrop
 from proxytune.teacher.families.registry import image_generator, teacher_family
 from proxytune.teacher.latents import normalise_latents
 from proxytune.teacher.lora_trainer import TeacherTrainer
@@ -107,10 +106,7 @@ class PlainTraining:
         batch = torch.cat(latents)
         noise = torch.randn(batch.shape, generator=rng).to(batch.device)
         noisy = self._objective.add_noise(batch, noise, rng)
-        conditioning = [
-            SizeAndCrop(photos.original_sizes[crop.photo], (crop.top, crop.left), photos.size)
-            for crop in crops
-        ]
+        conditioning = [photos.conditioning(crop) for crop in crops]
         prediction = self._family.predict(self.network, noisy.latents, noisy.timesteps, texts, conditioning)
         errors = (prediction.float() - noisy.target).square().flatten(1).mean(1)
         return (errors * noisy.weights).mean()

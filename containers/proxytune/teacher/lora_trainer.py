@@ -20,9 +20,10 @@ from proxytune.contract.finite import finite
 from proxytune.teacher import memory
 from proxytune.teacher import token_word as token_words
 from proxytune.teacher.adapter import add_adapter, save_adapter
+from proxytune.teacher.conditioning import SizeAndCrop
 from proxytune.teacher.config import TrainConfig, ValidationImage
 from proxytune.teacher.denoising import generate_batch, quiet_pipeline
-from proxytune.teacher.families.base import DiffusionFamily, SizeAndCrop
+from proxytune.teacher.families.base import DiffusionFamily
 from proxytune.teacher.kohya_export import write_kohya
 from proxytune.teacher.latents import LatentSource, load_vae, stride
 from proxytune.teacher.loading import load_part
@@ -220,11 +221,10 @@ class TeacherTrainer:
         print(plan, flush=True)
 
     def _sample(self, photos: PhotoSet, position: int, rng: torch.Generator) -> tuple[Tensor, SizeAndCrop]:
-        """Sample the latents of one training image, and return its crop with them."""
+        """Sample the latents of one training image, and return its size and crop with them."""
         photo = photos.photo_at(position, self._config.seed)
         crop = photos.random_crop(photo, rng)
-        conditioning = SizeAndCrop(photos.original_sizes[photo], (crop.top, crop.left), photos.size)
-        return self.latents.sample(photos, crop, rng), conditioning
+        return self.latents.sample(photos, crop, rng), photos.conditioning(crop)
 
     def _probe(self) -> Tensor:
         """Compute the network's prediction for one fixed noise, float32 on the CPU."""
@@ -239,8 +239,8 @@ class TeacherTrainer:
         shape = (1, self.family.latent_channels(self.network), side, side)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(self._device)
         timesteps = torch.tensor([500], device=self._device)
-        crop = SizeAndCrop((size, size), (0, 0), size)
-        prediction = self.family.predict(self.network, noise, timesteps, self._embeddings.select([0]), [crop])
+        whole = [SizeAndCrop.whole(size)]
+        prediction = self.family.predict(self.network, noise, timesteps, self._embeddings.select([0]), whole)
         self.network.train(was_training)
         return prediction
 

@@ -16,10 +16,11 @@ from PIL import Image
 from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.teacher.conditioning import SizeAndCrop
 
-# Crops along a photo's longer side. Latents are cached by crop, so their number bounds the cache; eight
-# positions on a 3:2 photo of 1024 pixels are 73 pixels apart, less than ten latents.
-CROP_POSITIONS = 8
+# Crops along a photo's longer side. Latents are cached by crop, so their number bounds the cache; nine
+# positions on a 3:2 photo of 1024 pixels are 64 pixels apart, eight latents. Odd, so that one is the middle.
+CROP_POSITIONS = 9
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ class PhotoSet:
             )
         self.size, self._flips = size, flips
         self.sha256 = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-        self.original_sizes: list[tuple[int, int]] = []
+        self._shorter_sides: list[int] = []
         self._images: list[Image.Image] = []
         for path in paths:
             with Image.open(path) as opened:
                 image = opened.convert("RGB")
-            self.original_sizes.append((image.height, image.width))
+            self._shorter_sides.append(min(image.size))
             self._images.append(_cover(image, size))
 
     def __len__(self) -> int:
@@ -100,6 +101,14 @@ class PhotoSet:
         free_height, free_width = image.height - self.size, image.width - self.size
         share = position / (CROP_POSITIONS - 1)
         return Crop(photo, round(free_height * share), round(free_width * share), mirrored)
+
+    def conditioning(self, crop: Crop) -> SizeAndCrop:
+        """Return the size and crop that SDXL's network reads for a crop; `conditioning.py` says why."""
+        image = self._images[crop.photo]
+        original = min(self._shorter_sides[crop.photo], self.size)
+        down = int(abs(crop.top - (image.height - self.size) / 2))
+        across = int(abs(crop.left - (image.width - self.size) / 2))
+        return SizeAndCrop((original, original), (down, across), self.size)
 
     def pixels(self, crop: Crop) -> Tensor:
         """Return the crop as (3, size, size), float32 in [-1, 1]."""

@@ -103,7 +103,7 @@ def test_all_photos_and_class_images_are_checked_before_the_first_step(tiny_mode
     write_photos(tmp_path / "class", ((64, 64), (64, 64)))
     class_images = ClassImages("a dog", PhotoSet(tmp_path / "class", 64), 1.0)
     teacher = prepared(tiny_model("sdxl-tiny"), photos, class_images=class_images)
-    # Two photos with eight positions and a square one; two square class images.
+    # Two photos with nine positions and a square one; two square class images.
     assert len(teacher.latents) == 2 * CROP_POSITIONS + 1 + 2
 
 

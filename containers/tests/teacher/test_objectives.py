@@ -32,9 +32,9 @@ def replay(teacher, sets, seed):
                 output = vae.encode(photos.pixels(crop)[None]).latent_dist
             sample = output.mean + output.std * torch.randn(output.mean.shape, generator=rng)
             latents.append((sample - (config.shift_factor or 0.0)) * config.scaling_factor)
-            crops.append((photos.original_sizes[crop.photo], (crop.top, crop.left)))
+            crops.append(photos.conditioning(crop))
     # Otherwise a teacher that uses the first crop of each photo would pass.
-    assert any(corner != (0, 0) for _, corner in crops)
+    assert any(crop.corner != (0, 0) for crop in crops)
     latents = torch.cat(latents)
     return latents, torch.randn(latents.shape, generator=rng), crops, rng
 
@@ -51,7 +51,8 @@ def denoising(network, base, texts, latents, noise, crops, rng, gamma=None):
 
     scheduler = DDPMScheduler.from_pretrained(base / "scheduler", local_files_only=True)
     times = torch.randint(1000, (len(latents),), generator=rng)
-    sizes = torch.tensor([[*original, *corner, 64, 64] for original, corner in crops], dtype=torch.float32)
+    numbers = [[*crop.original, *crop.corner, 64, 64] for crop in crops]
+    sizes = torch.tensor(numbers, dtype=torch.float32)
     prediction = network(
         scheduler.add_noise(latents, noise, times),
         times,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from proxytune.contract.entry_points import load_entry_point
+from proxytune.teacher.conditioning import SizeAndCrop
 from proxytune.teacher.kohya_export import OriginalWeight
 from proxytune.teacher.loading import load_named
 from proxytune.teacher.memory import Activations, transformer_activations
@@ -33,21 +34,6 @@ JOINT_TARGETS: Mapping[str, Sequence[str]] = {
         *("ff.net.0.proj", "ff.net.2", "ff_context.net.0.proj", "ff_context.net.2"),
     ),
 }
-
-
-@dataclass(frozen=True)
-class SizeAndCrop:
-    """Size and crop conditioning: which square part of which photo an image is, in pixels.
-
-    Attributes:
-        original: height and width of the photo.
-        corner: top and left of the part.
-        size: side of the part.
-    """
-
-    original: tuple[int, int]
-    corner: tuple[int, int]
-    size: int
 
 
 @dataclass(frozen=True)
@@ -162,6 +148,7 @@ class DiffusionFamily(ABC):
 
         Args:
             timesteps: (B,) as `NoisySample.timesteps`.
+            crops: one per image; only SDXL's network reads them.
         """
 
     def pipeline(self, base: Path, network: Any, vae: Any) -> Any:
@@ -181,6 +168,17 @@ class DiffusionFamily(ABC):
         del base
         return {}
 
+    def size_options(self, size: int) -> dict[str, Any]:
+        """Return the pipeline's arguments about size and crop; none by default.
+
+        With them the network reads the numbers that `predict` gives it for `SizeAndCrop.whole`.
+
+        Args:
+            size: side of the image in pixels.
+        """
+        del size
+        return {}
+
     def needs_empty_prompt(self, pipeline: Any, guidance: float) -> bool:
         """Return True when denoising with this guidance needs the empty prompt."""
         return guidance > 1
@@ -194,6 +192,7 @@ class DiffusionFamily(ABC):
             inputs.noise,
             negative_prompt_embeds=None if empty is None else empty.states,
             negative_pooled_prompt_embeds=None if empty is None else empty.pooled,
+            **self.size_options(inputs.size),
         )
 
     def run_pipeline(self, pipeline: Any, inputs: DenoisingInputs, noise: Tensor, **more: Any) -> Tensor:

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from proxytune.teacher.conditioning import SizeAndCrop
 from proxytune.teacher.families.base import (
     JOINT_TARGETS,
     DenoisingInputs,
     DiffusionFamily,
-    SizeAndCrop,
     joint_activations,
 )
 from proxytune.teacher.kohya_export import OriginalWeight

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from proxytune.teacher.families.base import JOINT_TARGETS, DiffusionFamily, SizeAndCrop, joint_activations
+from proxytune.teacher.conditioning import SizeAndCrop
+from proxytune.teacher.families.base import JOINT_TARGETS, DiffusionFamily, joint_activations
 from proxytune.teacher.kohya_export import OriginalWeight
 from proxytune.teacher.memory import Activations
 from proxytune.teacher.objectives import FlowMatching, refuse_snr

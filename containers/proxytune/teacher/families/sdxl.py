@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from proxytune.teacher.families.base import DiffusionFamily, SizeAndCrop
+from proxytune.teacher.conditioning import SizeAndCrop
+from proxytune.teacher.families.base import DiffusionFamily
 from proxytune.teacher.kohya_export import OriginalWeight
 from proxytune.teacher.loading import model_index
 from proxytune.teacher.memory import Activations, unet_activations
@@ -85,6 +86,14 @@ class SDXL(DiffusionFamily):
     def pipeline_options(self, base: Path) -> dict[str, Any]:
         zeros = bool(model_index(base).get("force_zeros_for_empty_prompt", True))
         return {"force_zeros_for_empty_prompt": zeros, "add_watermarker": False}
+
+    def size_options(self, size: int) -> dict[str, Any]:
+        whole = SizeAndCrop.whole(size)
+        return {
+            "original_size": whole.original,
+            "crops_coords_top_left": whole.corner,
+            "target_size": (whole.size, whole.size),
+        }
 
     def needs_empty_prompt(self, pipeline: Any, guidance: float) -> bool:
         # Most SDXL models take zeros in its place.
