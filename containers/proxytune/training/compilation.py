@@ -29,13 +29,13 @@ def layers_of(network: nn.Module, kinds: Collection[str]) -> list[nn.Module]:
 def compile_layers(layers: Iterable[nn.Module], *, backend: str = "inductor", fixed: bool = False) -> None:
     """Compile each layer in place; weights, names and hooks stay as they are.
 
-    Layers of the same code share the compiled code. Where compilation fails, torch runs them uncompiled.
+    Layers of the same code share the compiled code. Where compilation fails, torch runs them uncompiled, as
+    TORCHDYNAMO_SUPPRESS_ERRORS tells it (set in proxytune.__main__).
 
     Args:
         fixed: True when inputs have one shape only, which gives the fastest kernels; another shape is
             compiled again.
     """
-    torch._dynamo.config.suppress_errors = True
     for layer in layers:
         layer.compile(backend=backend, dynamic=False if fixed else None)
 
