@@ -277,6 +277,8 @@ describe('chunks', () => {
       const chunks = chunksOf(made, stage);
       expect(chunks).toHaveLength(transformOf(made, stage).chunks);
       for (const chunk of chunks) expect(chunkSchema.parse(chunk)).toEqual(chunk);
+      // All chunks of a stage know how large it is, so they decide alike whether compiling is worth its time.
+      for (const chunk of chunks) expect(chunk.stage_pictures).toBe(transformOf(made, stage).pictures);
       const indexes = chunks.flatMap((chunk) => chunk.pictures.map((picture) => picture.index));
       expect(indexes).toEqual(Array.from({ length: transformOf(made, stage).pictures }, (_, index) => index));
     },

@@ -35,6 +35,8 @@ class Chunk:
         batch_size: changes the speed, not the images.
         sampler: {"kind": "diffusion", "steps", "guidance"} or
             {"kind": "autoregressive", "guidance", "temperature", "top_k", "top_p"}.
+        stage_pictures: number of images of the whole stage, so that all its chunks decide alike what depends
+            on it; None where it is not known.
     """
 
     stage: TransformStage
@@ -44,6 +46,7 @@ class Chunk:
     batch_size: int
     sampler: dict[str, Any]
     pictures: tuple[PictureRequest, ...]
+    stage_pictures: int | None = None
 
 
 def parse(body: bytes) -> Chunk:
@@ -70,6 +73,7 @@ def parse(body: bytes) -> Chunk:
         batch_size=given["batch_size"],
         sampler=dict(given["sampler"]),
         pictures=pictures,
+        stage_pictures=given.get("stage_pictures"),
     )
 
 

@@ -26,8 +26,8 @@ from proxytune.training.device import compute_dtype
 
 # The pipelines want multiples of this as well, whatever the VAE's stride.
 LEAST_STRIDE = 8
-# Compiling a network's blocks takes about a minute, a step of an image a tenth of a second or more: jobs with
-# chunks of fewer steps than these would take longer with it (an estimate, not measured).
+# Compiling a network's blocks takes about a minute, a step of an image a tenth of a second or more: stages of
+# fewer steps than these would take longer with it (an estimate, not measured).
 WORTHWHILE_STEPS = 200
 
 
@@ -37,7 +37,7 @@ class DiffusionGenerator(ImageGenerator):
     Args:
         family: what is particular to the model.
         compiled: True compiles the network's blocks, for batches that are all of one size; None does so on a
-            GPU, for chunks that are large enough.
+            GPU, for stages that are large enough.
         backend: compiles them.
     """
 
@@ -117,10 +117,11 @@ class DiffusionGenerator(ImageGenerator):
     def _compile(self, chunk: Chunk) -> bool:
         """Return True when a chunk is generated compiled; the first such chunk compiles the network.
 
-        The chunk alone decides: kernels round differently, and its images must not depend on what this
-        instance generated before.
+        What the chunk says of its whole stage decides: kernels round differently, and its images must not
+        depend on what this instance generated before, or on how many images the chunk has.
         """
-        worthwhile = len(chunk.pictures) * chunk.sampler["steps"] >= WORTHWHILE_STEPS
+        images = chunk.stage_pictures or len(chunk.pictures)
+        worthwhile = images * chunk.sampler["steps"] >= WORTHWHILE_STEPS
         compiled = self._compile_always
         if compiled is None:
             compiled = compilation.possible(self._device) and worthwhile

@@ -120,7 +120,15 @@ def loaded(base: Path, adapter: Path | None) -> DiffusionGenerator:
 
 
 def chunk(
-    *, seeds=(11, 12, 13, 14), batch_size=4, variant="tuned", size=64, guidance=5.0, steps=3, prompts=None
+    *,
+    seeds=(11, 12, 13, 14),
+    batch_size=4,
+    variant="tuned",
+    size=64,
+    guidance=5.0,
+    steps=3,
+    prompts=None,
+    stage_pictures=None,
 ):
     prompts = prompts or ["a ohwx dog"] * len(seeds)
     pictures = tuple(
@@ -128,7 +136,7 @@ def chunk(
         for number, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
     )
     sampler = {"kind": "diffusion", "steps": steps, "guidance": guidance}
-    return Chunk("synthesize", 0, variant, size, batch_size, sampler, pictures)
+    return Chunk("synthesize", 0, variant, size, batch_size, sampler, pictures, stage_pictures)
 
 
 def plain_pipeline(base: Path):

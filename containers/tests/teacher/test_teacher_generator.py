@@ -148,7 +148,9 @@ def test_compiled_once_for_one_shape_it_generates_the_same(drawn):
     torch._dynamo.reset()
 
 
-def test_the_chunk_alone_decides_whether_it_is_generated_compiled(tiny_model, tmp_path, monkeypatch):
+def test_the_size_of_the_stage_decides_whether_its_chunks_are_generated_compiled(
+    tiny_model, tmp_path, monkeypatch
+):
     base = tiny_model("sdxl-tiny")
     adapter = write_strong_adapter(base, tmp_path)
     monkeypatch.setattr(compilation, "possible", lambda _: True)
@@ -165,6 +167,18 @@ def test_the_chunk_alone_decides_whether_it_is_generated_compiled(tiny_model, tm
     # Neither compiled nor padded, although the network is compiled by now.
     assert (pixels(generator.generate(small)) == first).all()
     assert counters["frames"]["total"] == frames
+    # One of many small chunks, as FLUX has them: its last batch is padded, so it is generated compiled.
+    batches = []
+    monkeypatch.setattr(
+        generator,
+        "_generate_batch",
+        lambda batch, chunk, wanted, compiled, **_: (
+            batches.append((len(batch), wanted, compiled)) or [None] * wanted
+        ),
+    )
+    for stage_pictures in (66, 67):
+        generator.generate(chunk(seeds=(1,), batch_size=2, steps=3, stage_pictures=stage_pictures))
+    assert batches == [(1, 1, False), (2, 1, True)]
     torch._dynamo.reset()
 
 

@@ -48,6 +48,11 @@ export const chunk = z.strictObject({
   size: fields.side.describe('Side of the square picture in pixels'),
   batch_size: fields.generationBatch.describe('Pictures drawn at once; changes speed, not pictures'),
   sampler,
+  stage_pictures: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Number of images of the whole stage, which decides whether compiling is worth its time'),
   pictures: z.array(pictureRequest).min(1),
 });
 export type Chunk = z.infer<typeof chunk>;

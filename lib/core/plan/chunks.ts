@@ -27,7 +27,7 @@ export function toChunks(
   how: GenerationPlan,
   parts: readonly { readonly variant: Variant; readonly pictures: PictureRequest[] }[],
 ): Chunk[] {
-  const { stage, size, batchSize, sampler, picturesPerChunk } = how;
+  const { stage, size, batchSize, sampler, picturesPerChunk, pictures: inAll } = how;
   return parts
     .flatMap(({ variant, pictures: all }) =>
       split(all, picturesPerChunk).map((pictures) => ({ variant, pictures })),
@@ -40,6 +40,7 @@ export function toChunks(
       size,
       batch_size: batchSize,
       sampler,
+      stage_pictures: inAll,
       pictures,
     }));
 }

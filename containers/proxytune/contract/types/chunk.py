@@ -5,7 +5,7 @@ Written by `npm run schemas` from lib/core; do not edit.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 TransformStage = Literal["synthesize", "sample-teacher", "sample-student"]
 Variant = Literal["base", "tuned"]
@@ -58,4 +58,6 @@ class Chunk(TypedDict):
     # Pictures drawn at once; changes speed, not pictures.
     batch_size: int
     sampler: Sampler
+    # Number of images of the whole stage, which decides whether compiling is worth its time.
+    stage_pictures: NotRequired[int]
     pictures: list[PictureRequest]
