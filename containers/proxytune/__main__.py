@@ -50,12 +50,14 @@ def train() -> int:
     from proxytune.contract.entry_points import load_entry_point
     from proxytune.contract.folders import Folders
     from proxytune.contract.signals import StopRequest
+    from proxytune.training.gpus import require_gpus
     from proxytune.training.launch import launch, processes_for
 
     folders = Folders.from_environment()
     try:
         stop = StopRequest().install()
         given = hyperparameters.read(folders)
+        require_gpus()
         processes = processes_for(given)
         if processes > 1:
             return launch(processes)

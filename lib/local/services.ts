@@ -96,5 +96,7 @@ function containerEnvironment(): Record<string, string> {
     HF_HUB_OFFLINE: '1',
     // On AWS a model server must be reachable from outside its container; here that would be from outside the machine.
     [names.environment.bindHost]: '127.0.0.1',
+    // This machine takes the place of instances that have GPUs; a job that finds none here says so in its log.
+    [names.environment.emulated]: 'yes',
   };
 }

@@ -20,7 +20,13 @@ import { LONGEST_RUNTIME_SECONDS } from '../../lib/core/plan/pricing.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
 import { hyperparameters } from '../../lib/core/stages/hyperparameters.ts';
 import { chunksUntil } from '../../lib/core/stages/rounds.ts';
-import { JOB_STAGES, TRAINING_STAGES, TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import {
+  JOB_STAGES,
+  type JobStage,
+  TRAINING_STAGES,
+  TRANSFORM_STAGES,
+  type TransformStage,
+} from '../../lib/core/words.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
 import {
   modelIsOneContainer,
@@ -326,6 +332,7 @@ describe('a transform job', () => {
     });
     expect(PrimaryContainer.Environment).toEqual({
       AWS_REGION: 'eu-central-1',
+      PROXYTUNE_GPUS: '1',
       PROXYTUNE_ROLE: role,
       PROXYTUNE_FAMILY: made.models[role].family,
       PROXYTUNE_MODEL: made.models[role].id,
@@ -333,6 +340,42 @@ describe('a transform job', () => {
       PROXYTUNE_CHUNKS: `s3://${BUCKET}/runs/${RUN}/chunks/${stage}/`,
       PROXYTUNE_FAILURE_NOTE: `s3://${made.bucket}/${keys.failureNote(made.runId, jobName(identity(stage), PREFIX))}`,
     });
+  });
+});
+
+describe('the GPUs that a container is to expect', () => {
+  const four = { instanceType: 'ml.g5.12xlarge' };
+  const tiny = plan({}, 'tiny');
+  const shared = plan({ synthesis: 'spot', advanced: { teach: four, synthesize: four } });
+  const transformed = plan({ advanced: { synthesize: four } });
+  const identity = (stage: JobStage) => ({ run: RUN, stage, attempt: 1 });
+  const served = (made: Plan, stage: TransformStage) =>
+    modelRequest(made, drawingOf(made, identity(stage), PREFIX), {
+      ...CONTEXT,
+      artifactUri: 's3://b/m.tar.gz',
+    }).PrimaryContainer.Environment.PROXYTUNE_GPUS;
+  const trained = (made: Plan, stage: JobStage) =>
+    trainingJobRequest(made, identity(stage), CONTEXT).Environment;
+
+  test.each(TRAINING_STAGES)('are those of the instance type that %s is planned on', (stage) => {
+    expect(trained(plan(), stage)).toEqual({ PROXYTUNE_GPUS: '1' });
+    expect(trained(tiny, stage)).toEqual({ PROXYTUNE_GPUS: '0' });
+  });
+
+  test.each(TRANSFORM_STAGES)('are those of the instance type of the transform of %s', (stage) => {
+    expect(served(plan(), stage)).toBe('1');
+    expect(served(tiny, stage)).toBe('0');
+  });
+
+  test('are all of an instance with several, whether or not the job uses them', () => {
+    expect(trained(shared, 'teach')).toEqual({ PROXYTUNE_GPUS: '4' });
+    expect(served(transformed, 'synthesize')).toBe('4');
+    const spot = spotDrawingRequest(shared, identity('synthesize'), {
+      ...CONTEXT,
+      adapterFolder: `runs/${RUN}/jobs/a-job/output/`,
+      instances: 2,
+    });
+    expect(spot.Environment).toEqual({ PROXYTUNE_GPUS: '4' });
   });
 });
 

@@ -13,10 +13,11 @@ import {
 } from '@aws-sdk/client-sqs';
 import sharp from 'sharp';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import { names } from '../../lib/core/contract/names.ts';
 import { parseTrace } from '../../lib/local/iam/trace.ts';
 import { expectRecorded } from '../cloud/permissions/traces.ts';
 import { receivesFrom } from '../local/emulator/helpers.ts';
-import { endAll } from './commands.ts';
+import { call, endAll } from './commands.ts';
 import { expectSurvivesFaults } from './faults.ts';
 import { expectGenerated, expectStopped, expectUnknown } from './generate.ts';
 import { expectPair, PAIRS } from './pairs.ts';
@@ -184,6 +185,28 @@ test(
       expect(Object.values(await jobsOf(cloud, run.name))).toEqual(['Failed']);
     } finally {
       await restore();
+    }
+  },
+  4 * MINUTE,
+);
+
+test(
+  'a job that does not find its GPU ends at once under its own name, and the command line shows what to do',
+  async () => {
+    const { faults, dataDir } = cloud.local;
+    const { emulated } = names.environment;
+    faults.setContainerEnv({ [emulated]: '' });
+    try {
+      const teach = { ...SMALL.advanced.teach, instanceType: 'ml.g5.2xlarge' };
+      await upload(cloud, 'blind', { ...SMALL, advanced: { ...SMALL.advanced, teach } });
+      const run = await untilOver(cloud, 'blind');
+      expect(run).toMatchObject({ status: 'FAILED', error: 'GpuMissing' });
+      expect(await jobsOf(cloud, run.name)).toEqual({ [`${JOB_PREFIX}${run.name}-teach-a1`]: 'Failed' });
+      const shown = await call('status', run.name, '--data', dataDir);
+      for (const text of ['GpuMissing', 'at least 1', 'What to do:', 'instanceType'])
+        expect(shown.out).toContain(text);
+    } finally {
+      faults.setContainerEnv({ [emulated]: 'yes' });
     }
   },
   4 * MINUTE,

@@ -118,8 +118,10 @@ class ReportSlots:
 
 @dataclass(frozen=True)
 class EnvironmentVariables:
-    """Variables of a serving container."""
+    """Variables of containers; all but the first two are of those that serve."""
 
+    gpus: str
+    emulated: str
     role: str
     family: str
     model: str

@@ -22,6 +22,7 @@ from proxytune.serving.base_model import fetch
 from proxytune.serving.failure_note import leave_note
 from proxytune.serving.settings import Settings
 from proxytune.serving.upcoming import upcoming_prompts
+from proxytune.training.gpus import require_gpus
 
 # The chunk in progress at SIGTERM is lost anyway; the platform kills the process soon after.
 SECONDS_TO_FINISH = 5
@@ -84,8 +85,9 @@ def load_generator(settings: Settings, resources: ExitStack) -> ImageGenerator:
         resources: keeps the base model on the disk until it is closed, as parts may be read later.
 
     Raises:
-        ProxytuneError: ModelMissing, ModelMismatch, ModelUnknown.
+        ProxytuneError: GpuMissing, ModelMissing, ModelMismatch, ModelUnknown.
     """
+    require_gpus()
     adapter = settings.adapter if any(settings.adapter.glob("*")) else None
     generator = create_generator(settings.role, settings.family, settings.model, adapter)
     base = resources.enter_context(fetch(settings.base_model))

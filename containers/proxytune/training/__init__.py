@@ -4,6 +4,7 @@ loop                      Trainable, LoopSettings, run(trainable, settings, stor
 distributed               Processes, join(): several GPUs of one instance, in lockstep; launch starts them
 transfer                  to_device(values, device), index_tensor(indices, device): copies that do not wait
 device                    default_device(), compute_dtype(device)
+gpus                      require_gpus(): a job without the GPUs that it was planned with ends at once
 activation_checkpointing  enable_if_needed(model, kept, ...): activations that do not fit are recomputed
 compilation               torch.compile for a network's layers, where it saves time
 adapter_checks            save_and_check(model, ...): a written adapter is read back and compared

@@ -72,6 +72,13 @@ def test_the_build_fails_for_a_torch_of_another_cuda(tmp_path, cuda, built):
     assert built or f"torch is built for CUDA {cuda or 'none'}" in ended.stderr
 
 
+def test_the_container_asks_the_host_for_its_gpus():
+    (variables,) = instruction("ENV")
+    assert {"NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"} <= set(
+        variables.split()
+    )
+
+
 def test_train_and_serve_are_the_only_arguments():
     wrong = subprocess.run([sys.executable, "-m", "proxytune", "tune"], capture_output=True, text=True)
     assert wrong.returncode == 2

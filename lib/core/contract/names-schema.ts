@@ -69,8 +69,13 @@ export const namesSchema = z.strictObject({
   }),
   /** Places in the report that publish fills in: `{stage}` stands for the stage of the job. */
   reportSlots: z.strictObject({ stages: name, job: name }),
-  /** Variables of a serving container. */
+  /** Variables of containers. */
   environment: z.strictObject({
+    /** GPUs that the instance type of the job has; a container that sees fewer ends with GpuMissing. */
+    gpus: name,
+    /** Set where another machine takes the place of the instance, as in the local cloud: it needs no GPUs. */
+    emulated: name,
+    /** This and all that follow: of a container that serves. */
     role: name,
     family: name,
     model: name,

@@ -139,6 +139,7 @@ function trainingRequest(plan: Plan, identity: JobIdentity, context: JobContext,
     RoleArn: context.roleArn,
     AlgorithmSpecification: { TrainingImage: context.imageUri, TrainingInputMode: 'File' as const },
     HyperParameters: toStrings(inRound(job.hyperparameters, identity)),
+    Environment: { [variables.gpus]: gpusOf(job.instanceType) },
     InputDataConfig: Object.entries(job.channels).map(([name, prefix]) => channel(plan.bucket, name, prefix)),
     OutputDataConfig: {
       S3OutputPath: s3(plan.bucket, keys.jobs(plan.runId)),
@@ -160,6 +161,11 @@ function trainingRequest(plan: Plan, identity: JobIdentity, context: JobContext,
     EnableNetworkIsolation: true,
     Tags: tags(plan, identity.stage),
   };
+}
+
+/** The number for the container, which refuses to compute on the CPU at the price of a GPU. */
+function gpusOf(instanceType: string): string {
+  return String(instance(instanceType).gpus);
 }
 
 /** The plan is of the first round; a job knows its own. */
@@ -204,6 +210,7 @@ export function modelRequest(
       Environment: {
         // SageMaker does not document any variable that gives a transform's container its region.
         AWS_REGION: context.region,
+        [variables.gpus]: gpusOf(how.instanceType),
         [variables.role]: how.role,
         [variables.family]: model.family,
         [variables.model]: model.id,

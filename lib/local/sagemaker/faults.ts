@@ -25,6 +25,8 @@ export interface Faults {
   setQuotas(values: Readonly<Record<string, number>>): void;
   /** Checks quotas before the names of new jobs, or after them. */
   checkLimitsFirst(first: boolean): void;
+  /** Sets variables of the containers of all jobs that are created from now on, over the service's own. */
+  setContainerEnv(variables: Readonly<Record<string, string>>): void;
 }
 
 export function createFaults(context: ServiceContext): Faults {
@@ -43,6 +45,9 @@ export function createFaults(context: ServiceContext): Faults {
     setQuotas: (values) => context.quotas.set(values),
     checkLimitsFirst: (first) => {
       context.limitsFirst = first;
+    },
+    setContainerEnv: (variables) => {
+      context.containerEnv = { ...context.containerEnv, ...variables };
     },
   };
 }

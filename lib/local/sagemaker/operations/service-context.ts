@@ -10,6 +10,8 @@ export interface ServiceContext extends JobContext {
   readonly quotas: Quotas;
   /** True if quotas are checked before the name of a new job. */
   limitsFirst: boolean;
+  /** Copied by each job when it is created. */
+  containerEnv: Readonly<Record<string, string>>;
   readonly trainingRuns: Map<string, TrainingRun>;
   readonly transformRuns: Map<string, TransformRun>;
 }
