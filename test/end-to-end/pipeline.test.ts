@@ -204,7 +204,7 @@ test(
       expect(await jobsOf(cloud, run.name)).toEqual({ [`${JOB_PREFIX}${run.name}-teach-a1`]: 'Failed' });
       const shown = await call('status', run.name, '--data', dataDir);
       for (const text of ['GpuMissing', 'at least 1', 'What to do:', 'instanceType'])
-        expect(shown.out).toContain(text);
+        expect(shown.out + shown.err).toContain(text);
     } finally {
       faults.setContainerEnv({ [emulated]: 'yes' });
     }
