@@ -76,7 +76,7 @@ def test_where_another_machine_takes_the_instances_place_it_is_only_logged(see, 
 
 
 @pytest.mark.parametrize("given", ["one", "-1", "1.5"])
-def test_what_is_no_number_of_gpus_is_refused(monkeypatch, given):
+def test_a_value_that_is_not_a_number_of_gpus_is_refused(monkeypatch, given):
     monkeypatch.setenv("PROXYTUNE_GPUS", given)
     with pytest.raises(ProxytuneError, match="PROXYTUNE_GPUS is not a number") as caught:
         require_gpus()
