@@ -89,13 +89,28 @@ class Pipeline:
     def run(self) -> dict[str, Any]:
         """Run every job; the return value is the content of metrics.json."""
         for stage in self._planned.plan["stages"]:
-            if stage["kind"] == "training":
-                self._train(stage["stage"])
-            else:
-                self._generate(stage)
+            self.run_stage(stage["stage"])
             self._report(f"{stage['stage']} is done")
         metrics: dict[str, Any] = json.loads((self.page / FILES.metrics).read_text("utf-8"))
         return metrics
+
+    def run_stage(self, name: str) -> Path:
+        """Run the jobs of one stage, whose earlier ones must be done; the return value is what it exports.
+
+        Raises:
+            StopIteration: the plan has no such stage.
+        """
+        stage = next(one for one in self._planned.plan["stages"] if one["stage"] == name)
+        if stage["kind"] == "training":
+            self._train(name)
+            return self._job(name).model
+        self._generate(stage)
+        return self._pictures / name
+
+    @property
+    def token(self) -> str:
+        """The word that stands for the subject in prompts."""
+        return self._planned.plan["tokenWord"]
 
     @property
     def page(self) -> Path:

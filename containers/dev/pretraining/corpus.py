@@ -1,9 +1,10 @@
-"""The pictures to learn from: drawn once, two of each appearance, kept in files and read from there."""
+"""The pictures to learn from: drawn once, four of each appearance, kept in files and read from there."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -19,23 +20,32 @@ from proxytune.drawn_world.appearance import CATEGORIES, PATTERNS, sample_appear
 from proxytune.drawn_world.render import SIZE, render
 from proxytune.drawn_world.scene import CONTEXTS, sample_pose
 
-# Pictures of one appearance: the second shows the encoders what stays the same.
-VIEWS = 2
+# Pictures of one appearance: the encoders learn from the others what stays the same, and the teacher takes
+# them as references.
+VIEWS = 4
+# The context that is sampled twice as often as each other: dark backgrounds are the hardest to learn.
+HARDEST = CONTEXTS.index("at night")
+# Mask levels from here on count as object.
+_COVERED = 128
+# What is kept in files of its own and read as needed.
+_LARGE = ("pixels", "masks")
 Job = tuple[Path, int, int, int]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """N pictures; pictures 2i and 2i + 1 show one appearance.
+    """N pictures; pictures 4i to 4i + 3 show one appearance.
 
     Attributes:
         pixels: (N, 32, 32, 3) uint8, read from the file as needed.
+        masks: (N, 32, 32) uint8, 1 where the object covers at least half of the pixel, read as needed.
         category, pattern, context: (N,) numbers in the domain's lists.
         colours: (N, 3, 3) uint8: body, mark, trim.
         training: how many of the first pictures are trained on; the others are held out.
     """
 
     pixels: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.uint8]
     category: npt.NDArray[np.uint8]
     pattern: npt.NDArray[np.uint8]
     context: npt.NDArray[np.uint8]
@@ -56,8 +66,29 @@ class Corpus:
         return (rows.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
-        """Numbers of `count` pictures to train on, at random."""
-        return torch.randint(self.training, (count,), generator=rng)
+        """Numbers of `count` pictures to train on, at random; the hardest context comes twice as often."""
+        return self._pool[torch.randint(len(self._pool), (count,), generator=rng)]
+
+    @cached_property
+    def _pool(self) -> Tensor:
+        """Numbers to sample from, each as often as it counts."""
+        numbers = torch.arange(self.training)
+        return torch.cat([numbers, numbers[torch.from_numpy(self.context[: self.training] == HARDEST)]])
+
+    def two_views(self, first: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Numbers of two different pictures of each appearance, at random: (n,) each.
+
+        Args:
+            first: (n,) numbers of the first picture of each appearance.
+        """
+        one = first + torch.randint(VIEWS, first.shape, generator=rng)
+        chosen = torch.randint(VIEWS - 1, (len(first), 1), generator=rng)
+        return one, self.others(one).gather(1, chosen)[:, 0]
+
+    def others(self, numbers: Tensor) -> Tensor:
+        """Numbers of the other pictures of each appearance: (n, VIEWS - 1)."""
+        first = numbers - numbers % VIEWS
+        return first[:, None] + (numbers[:, None] + torch.arange(1, VIEWS)) % VIEWS
 
 
 def draw_corpus(folder: Path, settings: Settings, processes: int = 1) -> None:
@@ -75,10 +106,10 @@ def draw_corpus(folder: Path, settings: Settings, processes: int = 1) -> None:
     else:
         for job in missing:
             _draw_chunk(job)
-    joined = folder / "pixels.npy"
-    if not joined.exists():
-        parts = [np.load(job[0])["pixels"] for job in jobs]
-        _replace(joined, np.concatenate(parts))
+    for name in _LARGE:
+        joined = folder / f"{name}.npy"
+        if not joined.exists():
+            _replace(joined, np.concatenate([np.load(job[0])[name] for job in jobs]))
 
 
 def open_corpus(folder: Path, settings: Settings) -> Corpus:
@@ -88,37 +119,39 @@ def open_corpus(folder: Path, settings: Settings) -> Corpus:
         name: np.concatenate([chunk[name] for chunk in chunks])
         for name in ("category", "pattern", "context", "colours")
     }
-    pixels = np.load(folder / "pixels.npy", mmap_mode="r")
-    return Corpus(pixels=pixels, training=len(pixels) - settings.held_out, **facts)
+    large = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _LARGE}
+    return Corpus(**large, training=len(large["pixels"]) - settings.held_out, **facts)
 
 
 def draw_held_out(settings: Settings) -> Corpus:
     """The held-out pictures alone, as they are at the end of the complete corpus."""
     first = settings.pictures - settings.held_out
     start = first // CHUNK * CHUNK
-    pixels, columns = _drawn(settings.seed, start, settings.pictures - start)
-    kept = {name: values[first - start :] for name, values in columns.items()}
-    return Corpus(pixels=pixels[first - start :], training=0, **kept)
+    columns = _drawn(settings.seed, start, settings.pictures - start)
+    return Corpus(training=0, **{name: values[first - start :] for name, values in columns.items()})
 
 
 def _draw_chunk(job: Job) -> None:
     path, seed, start, count = job
-    pixels, columns = _drawn(seed, start, count)
+    columns = _drawn(seed, start, count)
     scratch = path.with_suffix(f".{os.getpid()}.tmp")
     with scratch.open("wb") as file:
-        np.savez(file, pixels=pixels, **columns)
+        np.savez(file, **columns)
     scratch.replace(path)
 
 
-def _drawn(seed: int, start: int, count: int) -> tuple[npt.NDArray[np.uint8], dict[str, Any]]:
+def _drawn(seed: int, start: int, count: int) -> dict[str, Any]:
+    """Draw one chunk; the return value has a column for each field of `Corpus`."""
     rng = Random(f"corpus {seed} {start}")
     pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
+    masks = np.empty((count, SIZE, SIZE), np.uint8)
     rows = []
     for number in range(0, count, VIEWS):
         look = sample_appearance(rng)
         for view in range(number, min(number + VIEWS, count)):
             picture = render(look, sample_pose(rng))
             pixels[view] = picture.pixels
+            masks[view] = picture.mask >= _COVERED
             rows.append((look, picture.pose))
     facts = {
         "category": [CATEGORIES.index(look.category) for look, _ in rows],
@@ -126,7 +159,8 @@ def _drawn(seed: int, start: int, count: int) -> tuple[npt.NDArray[np.uint8], di
         "context": [CONTEXTS.index(pose.context) for _, pose in rows],
         "colours": [(look.body, look.mark, look.trim) for look, _ in rows],
     }
-    return pixels, {name: np.asarray(values, np.uint8) for name, values in facts.items()}
+    columns = {name: np.asarray(values, np.uint8) for name, values in facts.items()}
+    return {"pixels": pixels, "masks": masks, **columns}
 
 
 def _replace(path: Path, values: npt.NDArray[np.uint8]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ BILINEAR = 2
 
 
 def write_segmenter(folder: Path, segmenter: Any) -> None:
-    """Write the CLIPSeg with what CLIPSegProcessor loads; it squashes images of any size to a square."""
-    segmenter.eval().save_pretrained(folder, safe_serialization=True)
+    """Write the CLIPSeg without what only its training needed, with what CLIPSegProcessor loads.
+
+    The processor squashes images of any size to a square.
+    """
+    _save(segmenter, folder, segmenter_part.TRAINING_ONLY)
     segmenter_part.make_tokenizer().save_pretrained(folder)
     facts = {
         "processor_class": "CLIPSegProcessor",
@@ -35,12 +39,7 @@ def write_siglip(folder: Path, siglip: Any) -> None:
 
     An image keeps its shape and is scaled to at most as many patches as a square image of the domain has.
     """
-    weights = {
-        name: value
-        for name, value in siglip.state_dict().items()
-        if name.split(".")[0] not in siglip_part.TRAINING_ONLY
-    }
-    siglip.eval().save_pretrained(folder, state_dict=weights, safe_serialization=True)
+    _save(siglip, folder, siglip_part.TRAINING_ONLY)
     siglip_part.make_tokenizer().save_pretrained(folder)
     half = [0.5, 0.5, 0.5]
     facts = {
@@ -52,6 +51,13 @@ def write_siglip(folder: Path, siglip: Any) -> None:
     }
     _write_preprocessor(folder, facts)
     halve(folder)
+
+
+def _save(model: Any, folder: Path, training_only: Collection[str]) -> None:
+    weights = {
+        name: value for name, value in model.state_dict().items() if name.split(".")[0] not in training_only
+    }
+    model.eval().save_pretrained(folder, state_dict=weights, safe_serialization=True)
 
 
 def _levels(mean: list[float], std: list[float]) -> dict[str, Any]:

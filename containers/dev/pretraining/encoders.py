@@ -141,7 +141,7 @@ class DinoTrainable:
         for category in torch.randperm(len(CATEGORIES), generator=rng)[:2].tolist():
             own = self._by_category[category]
             numbers.append(own[torch.randperm(len(own), generator=rng)[: self._batch // 2]])
-        logits = self._alike(self.module, torch.cat(numbers), rng)
+        logits = self._alike(self.module, *self._corpus.two_views(torch.cat(numbers), rng), rng)
         right = torch.arange(len(logits))
         return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
 
@@ -149,18 +149,18 @@ class DinoTrainable:
         """How often the nearest of a hundred held-out pictures is the other view of the same object."""
         found, parts = 0, self._corpus.held_out[::VIEWS].split(AMONG)
         for numbers in parts:
-            logits = self._alike(module, numbers, None)
+            logits = self._alike(module, numbers, numbers + 1, None)
             found += int((logits.argmax(dim=1) == torch.arange(len(logits))).sum())
         return {"retrieval": found / sum(len(numbers) for numbers in parts)}
 
-    def _alike(self, vit: Any, numbers: Tensor, rng: torch.Generator | None) -> Tensor:
-        """(n, n): first views against second views."""
-        pictures = seen(self._corpus, torch.cat([numbers, numbers + 1]), DINO_VIEW)
+    def _alike(self, vit: Any, one: Tensor, other: Tensor, rng: torch.Generator | None) -> Tensor:
+        """(n, n): views `one` against views `other`."""
+        pictures = seen(self._corpus, torch.cat([one, other]), DINO_VIEW)
         if rng is not None:
             pictures = softened(pictures, rng)
         vectors = F.normalize(vit(pictures).last_hidden_state[:, 0].float(), dim=-1)
-        one, other = vectors.chunk(2)
-        return one @ other.T * vit.sharpness.exp()
+        first, second = vectors.chunk(2)
+        return first @ second.T * vit.sharpness.exp()
 
 
 def seen(corpus: Corpus, numbers: Tensor, view: Preprocessing) -> Tensor:

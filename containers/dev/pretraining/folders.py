@@ -13,6 +13,8 @@ from torch import Tensor
 from dev.pretraining import student as student_part
 from dev.pretraining import teacher as teacher_part
 from dev.pretraining.encoders import make_clip_tokenizer
+from dev.pretraining.references import ReferenceAdapter
+from dev.pretraining.vae import fold
 from dev.tiny_models.encoders import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD
 from dev.tiny_models.sdxl import model_index
 from proxytune.drawn_world.render import SIZE
@@ -24,9 +26,9 @@ def write_teacher(folder: Path, vae: Any, module: Any, shift: Tensor, scale: Ten
     Args:
         vae: a trained AutoencoderKL.
         module: of `TeacherTrainable`, trained.
-        shift, scale: (C,) mean and deviation of the VAE's latents over the corpus; they go into its config.
+        shift, scale: (C,) mean and deviation of the VAE's latents over the corpus, folded into its weights.
     """
-    vae.register_to_config(latents_mean=shift.tolist(), latents_std=scale.tolist())
+    fold(vae, shift, scale)
     parts = {"vae": vae, **{name: module[name] for name in ("unet", "text_encoder", "text_encoder_2")}}
     for name, part in parts.items():
         part.eval().to(memory_format=torch.contiguous_format).save_pretrained(
@@ -38,6 +40,13 @@ def write_teacher(folder: Path, vae: Any, module: Any, shift: Tensor, scale: Ten
     teacher_part.make_schedule().save_pretrained(folder / "scheduler")
     index = model_index(scheduler="DDIMScheduler")
     (folder / "model_index.json").write_text(json.dumps(index, indent=2) + "\n", "utf-8")
+    halve(folder)
+
+
+def write_references(folder: Path, module: Any) -> None:
+    """Write the IP-Adapter of the teacher; `module` is that of `TeacherTrainable`, trained."""
+    adapter: ReferenceAdapter = module["references"]
+    adapter.write(folder)
     halve(folder)
 
 

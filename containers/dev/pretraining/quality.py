@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from dev.drawn_subjects.captions import caption
 from dev.pretraining.corpus import Corpus, draw_held_out
 from dev.pretraining.encoders import DinoTrainable
+from dev.pretraining.quality_encoders import measure_encoders
+from dev.pretraining.references import ReferenceAdapter
 from dev.pretraining.settings import Settings
 from dev.pretraining.student import StudentTrainable
 from dev.pretraining.teacher import TeacherTrainable
@@ -52,6 +54,7 @@ def measure(models: Path, settings: Settings, samples: int = 6) -> dict[str, flo
     return {
         **_generators(models, corpus, settings.seed),
         **_encoders(models, corpus),
+        **measure_encoders(models, corpus),
         **_samples(models, corpus, samples),
     }
 
@@ -72,15 +75,14 @@ def _generators(models: Path, corpus: Corpus, seed: int) -> dict[str, float]:
     teacher = nn.ModuleDict(
         {name: load_part(kind, base, name, torch.float32) for name, kind in classes.items()}
     )
+    teacher["references"] = ReferenceAdapter(teacher["unet"]).read(models / "ip-adapter-miniature")
     student = load_student(models / "llamagen-miniature")
     assert student.captions is not None
     parts = nn.ModuleDict({"gpt": student.gpt, "text": student.captions.text_encoder})
     captions = all_captions(seed)
     return {
         "vae_psnr": VAETrainable(corpus, 1).evaluate(vae)["psnr"],
-        "velocity_error": TeacherTrainable(corpus, _latents(vae, corpus), captions, 1).evaluate(teacher)[
-            "velocity_error"
-        ],
+        **TeacherTrainable(corpus, _latents(vae, corpus), captions, 1).evaluate(teacher),
         "vq_psnr": VQTrainable(corpus, 1, 1).evaluate(student.vq)["psnr"],
         "cross_entropy": StudentTrainable(
             corpus, student.vq.encode(corpus.pictures(corpus.held_out)), captions, 1

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from dev.drawn_subjects.captions import caption
 from dev.pretraining.corpus import Corpus
 from dev.pretraining.encoders import softened
-from dev.pretraining.masks import masks_of, overlap
+from dev.pretraining.masks import masks_of, overlap, patch_shares
 from dev.pretraining.positions import sine_positions
 from dev.pretraining.texts import all_captions
 from dev.pretraining.tokenizers import CLIP_SLOTS, clip_word_tokenizer, domain_words
@@ -33,8 +33,12 @@ TEXT_WIDTH, TEXT_LAYERS, TEXT_HEADS = 64, 2, 2
 POSITIONS = 0.2
 # Prompts of each category in a step, and the share of images that also get one of another category.
 PROMPTS, ABSENT = 3, 0.5
-# Weight of the error of naming what an image shows.
-NAMING = 1.0
+# Weights of the errors of naming what an image shows, and what each of its patches shows.
+NAMING, PATCHES = 0.5, 1.0
+# What is left out of the folder.
+TRAINING_ONLY = ("patch_names",)
+# A patch shows the subject when the mask covers at least this share of it.
+COVERED = 0.5
 # Held-out images that an evaluation uses.
 EVALUATED = 600
 # A mask of fewer pixels than this share of the image counts as empty.
@@ -96,12 +100,18 @@ class SegmenterTrainable:
         segmenter.set_attn_implementation("eager")
         for layer in segmenter.decoder.layers:
             layer.self_attn.config._attn_implementation = "eager"
+        # Background first, then the categories.
+        segmenter.add_module("patch_names", nn.Linear(WIDTH, 1 + len(CATEGORIES)))
         self.module: nn.Module = segmenter
         self._corpus, self._batch, self._tokenizer = corpus, batch, make_tokenizer()
         self._prompts = _prompts_by_category()
 
     def loss(self, step: int, rng: torch.Generator) -> Tensor:
-        """Cross-entropy of the pixels and one minus the soft overlap of the masks that are not empty."""
+        """Cross-entropy of the pixels, and one minus the soft overlap of the masks.
+
+        Two more terms name the image and its patches, the latter by a layer that is not kept: without them
+        the image encoder learns colours and hardly any shapes, and the decoder does not heed the prompt.
+        """
         numbers = self._corpus.sample(self._batch, rng)
         images = softened(seen(self._corpus, numbers), rng)
         categories = torch.from_numpy(self._corpus.category)[numbers].long()
@@ -119,10 +129,17 @@ class SegmenterTrainable:
             [state[rows] for state in states], conditions[torch.cat([own, wrong])]
         ).logits.float()
         naming = self._naming_error(pooled.float(), conditions.float(), categories)
-        # Until the encoder knows what is shown, absent things would only teach it to find nothing at all.
+        covered = patch_shares(shown[: self._batch], PATCH) >= COVERED
+        of_patches = F.cross_entropy(
+            segmenter.patch_names(states[-1][:, 1:]).float().transpose(1, 2),
+            torch.where(covered, categories[:, None] + 1, 0),
+            reduction="none",
+        )
+        # Until the patches know what they show, absent things would only teach it to find nothing at all.
         chance = 1 / len(CATEGORIES)
-        known = max(0.0, (math.exp(-float(naming.detach())) - chance) / (1 - chance))
-        return _mask_error(logits, shown, self._batch, known) + NAMING * naming
+        known = max(0.0, (math.exp(-float(of_patches[covered].detach().mean())) - chance) / (1 - chance))
+        error = _mask_error(logits, shown, self._batch, known)
+        return error + NAMING * naming + PATCHES * of_patches.mean()
 
     def evaluate(self, module: nn.Module) -> dict[str, float]:
         """Mean overlap with the true masks, sharp and softened; how often a wrong prompt finds nothing."""

@@ -9,8 +9,8 @@ from typing import Any
 CHUNK = 2000
 # The parts of each, on one thread; both take about as long.
 WORKERS: dict[str, tuple[str, ...]] = {
-    "teacher": ("vae", "teacher", "clip", "dino"),
-    "student": ("vq", "student"),
+    "teacher": ("vae", "teacher", "dino", "segmenter"),
+    "student": ("vq", "student", "clip", "siglip"),
 }
 
 
@@ -46,22 +46,24 @@ class Settings:
 
     Attributes:
         seed: of the corpus, the first weights, and all random numbers.
-        pictures: in the corpus, two of each appearance; a multiple of twice `held_out`.
+        pictures: in the corpus, four of each appearance.
         held_out: pictures at its end that are not trained on.
         parts: by name; the order is that of the workers.
     """
 
     seed: int = 0
-    pictures: int = 50_000
+    pictures: int = 72_000
     held_out: int = 2_000
     parts: dict[str, PartSettings] = field(
         default_factory=lambda: {
-            "vae": PartSettings(2_000, 16, 1.5e-3, weight_decay=0.0),
-            "teacher": PartSettings(3_200, 32, 8e-4, average=0.9985, flat=0.3),
-            "vq": PartSettings(2_500, 16, 1.5e-3, weight_decay=0.0),
-            "student": PartSettings(2_600, 32, 1.5e-3, weight_decay=0.03, betas=(0.9, 0.95), flat=0.3),
+            "vae": PartSettings(2_400, 16, 1.5e-3, weight_decay=0.0),
+            "teacher": PartSettings(3_000, 48, 8e-4, average=0.9985, flat=0.3),
+            "vq": PartSettings(3_000, 16, 1.5e-3, weight_decay=0.0),
+            "student": PartSettings(2_600, 48, 1.5e-3, weight_decay=0.03, betas=(0.9, 0.95), flat=0.3),
             "clip": PartSettings(900, 96, 1e-3),
             "dino": PartSettings(700, 64, 1e-3),
+            "segmenter": PartSettings(1_500, 64, 5e-4),
+            "siglip": PartSettings(1_100, 96, 1.5e-3),
         }
     )
 

@@ -111,8 +111,7 @@ class SiglipTrainable:
         These are cross-entropy both ways of the subjects' patches, and of the masks' pixels by a layer that
         is not kept: without outlines the encoder learns colours quickly and categories late.
         """
-        first = self._sampled_subjects(rng)
-        numbers = torch.cat([first, first + 1])
+        numbers = torch.cat(self._corpus.two_views(self._sampled_subjects(rng), rng))
         texts = [*describe(self._corpus, numbers, rng), *BARE, *CUT]
         images = softened(self._corpus.pictures(numbers).contiguous(), rng)
         masks = masks_of(self._corpus, numbers)
@@ -166,7 +165,7 @@ class SiglipTrainable:
     def _sampled_subjects(self, rng: torch.Generator) -> Tensor:
         """Numbers of the first views of `batch / 2` subjects, of a few categories."""
         chosen = torch.randperm(len(CATEGORIES), generator=rng)[:CATEGORIES_AT_ONCE].tolist()
-        parts = torch.arange(self._batch // VIEWS).tensor_split(CATEGORIES_AT_ONCE)
+        parts = torch.arange(self._batch // 2).tensor_split(CATEGORIES_AT_ONCE)
         numbers = []
         for category, part in zip(chosen, parts, strict=True):
             own = self._by_category[category]

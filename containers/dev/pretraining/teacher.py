@@ -1,4 +1,4 @@
-"""The teacher: SDXL's U-Net and both text encoders, trained together on the VAE's latents.
+"""The teacher: SDXL's U-Net, both text encoders and the adapter for references, trained together on latents.
 
 Captions, size numbers and the noise schedule reach the U-Net exactly as `proxytune.teacher` sends them, so
 that an adapter is trained on the very function that was pretrained.
@@ -6,6 +6,7 @@ that an adapter is trained on the very function that was pretrained.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from dev.pretraining.autoencoding import squared
 from dev.pretraining.corpus import Corpus
+from dev.pretraining.references import ReferenceAdapter, encoder_pixels, sample_kept, sample_references
 from dev.pretraining.texts import Captions
 from dev.pretraining.tokenizers import CLIP_SLOTS, clip_word_tokenizer, domain_words
 from dev.pretraining.vae import CHANNELS, STRIDE
@@ -52,7 +54,7 @@ def make_unet() -> Any:
     from diffusers.models.attention_processor import AttnProcessor
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    widths = (80, 160)
+    widths = (96, 192)
     unet = UNet2DConditionModel(
         sample_size=SIZE // STRIDE,
         in_channels=CHANNELS,
@@ -96,6 +98,28 @@ def make_text_encoder(tokenizer: Any, width: int, *, projection: bool) -> Any:
     return CLIPTextModelWithProjection(config) if projection else CLIPTextModel(config)
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """What the U-Net is asked, for B pictures.
+
+    Attributes:
+        latents, noise: (B, C, 8, 8).
+        timesteps: (B,).
+        captions: (B,) numbers of captions.
+        captioned: (B,) bool; the others are generated without a caption.
+        sizes: (B, 6), SDXL's numbers.
+        references: (B, n, 3, 32, 32) for the image encoder, zeros for none; or no references at all.
+    """
+
+    latents: Tensor
+    noise: Tensor
+    timesteps: Tensor
+    captions: Tensor
+    captioned: Tensor
+    sizes: Tensor
+    references: Tensor | None = None
+
+
 class TeacherTrainable:
     """A `loop.Trainable`.
 
@@ -107,11 +131,13 @@ class TeacherTrainable:
         from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
         tokenizers = make_tokenizers()
+        unet = make_unet()
         self.module: nn.Module = nn.ModuleDict(
             {
-                "unet": make_unet(),
+                "unet": unet,
                 "text_encoder": make_text_encoder(tokenizers[0], TEXT_WIDTHS[0], projection=False),
                 "text_encoder_2": make_text_encoder(tokenizers[1], TEXT_WIDTHS[1], projection=True),
+                "references": ReferenceAdapter(unet),
             }
         )
         self._corpus, self._latents, self._captions, self._batch = corpus, latents, captions, batch
@@ -120,60 +146,78 @@ class TeacherTrainable:
         self._schedule = DDPMScheduler.from_config(make_schedule().config)
 
     def loss(self, step: int, rng: torch.Generator) -> Tensor:
-        """Squared error of the velocity; half of the timesteps uniform, half near the middle."""
+        """Squared error of the velocity; half of the timesteps uniform, half near the middle.
+
+        Every second step has references. The others leave the adapter out, as a teacher without one does.
+        """
         numbers = self._corpus.sample(self._batch, rng)
         mean, deviation = self._latents[numbers].float().unbind(dim=1)
-        latents = mean + deviation * torch.randn(mean.shape, generator=rng)
         middling = torch.sigmoid(torch.randn(self._batch, generator=rng))
         share = torch.where(
             torch.rand(self._batch, generator=rng) < 0.5, middling, torch.rand(self._batch, generator=rng)
         )
-        timesteps = (share * self._schedule.config.num_train_timesteps).long().clamp(max=999)
-        kept = torch.rand(self._batch, generator=rng) >= DROPPED
-        noise = torch.randn(mean.shape, generator=rng)
-        captions = self._captions.sample(self._corpus, numbers, rng)
-        return self._error(self.module, latents, noise, timesteps, captions, kept, _sizes(self._batch, rng))
+        captioned, references = torch.rand(self._batch, generator=rng) >= DROPPED, None
+        if step % 2:
+            captioned, referenced = sample_kept(self._batch, rng)
+            references = sample_references(self._corpus, numbers, rng) * referenced.view(-1, 1, 1, 1, 1)
+        batch = _Batch(
+            latents=mean + deviation * torch.randn(mean.shape, generator=rng),
+            noise=torch.randn(mean.shape, generator=rng),
+            timesteps=(share * self._schedule.config.num_train_timesteps).long().clamp(max=999),
+            captions=self._captions.sample(self._corpus, numbers, rng),
+            captioned=captioned,
+            sizes=_sizes(self._batch, rng),
+            references=references,
+        )
+        return self._error(self.module, batch)
 
     def evaluate(self, module: nn.Module) -> dict[str, float]:
-        """The same error on held-out pictures at evenly spread timesteps, with fixed noise."""
+        """The same error on held-out pictures at evenly spread timesteps, with fixed noise.
+
+        Returns:
+            `velocity_error`, and the same with all other views of the appearance as references.
+        """
         numbers = self._corpus.held_out[:EVALUATED]
         noise = torch.randn((len(numbers), CHANNELS, 8, 8), generator=torch.Generator().manual_seed(1))
+        # Spread over the whole set: the pictures of a part alone would share their part of the timesteps.
         timesteps = ((torch.arange(len(numbers)) + 0.5) / len(numbers) * 1000).long()
-        kept, captions = (
-            torch.ones(len(numbers), dtype=torch.bool),
-            self._captions.full(self._corpus, numbers),
-        )
-        # Neighbouring held-out pictures would else share their part of the timesteps.
-        errors = []
+        captions = self._captions.full(self._corpus, numbers)
+        errors = {"velocity_error": 0.0, "velocity_error_with_references": 0.0}
         for part in torch.arange(len(numbers)).split(64):
-            own = torch.tensor([[SIZE, SIZE, 0, 0, SIZE, SIZE]] * len(part)).float()
-            latents = self._latents[numbers[part], 0].float()
-            conditions = (captions[part], kept[part], own)
-            error = self._error(module, latents, noise[part], timesteps[part], *conditions)
-            errors.append(float(error) * len(part))
-        return {"velocity_error": sum(errors) / len(numbers)}
+            batch = _Batch(
+                self._latents[numbers[part], 0].float(),
+                noise[part],
+                timesteps[part],
+                captions[part],
+                torch.ones(len(part), dtype=torch.bool),
+                torch.tensor([[SIZE, SIZE, 0, 0, SIZE, SIZE]] * len(part)).float(),
+            )
+            others = self._corpus.others(numbers[part])
+            pixels = encoder_pixels(self._corpus, others.flatten()).unflatten(0, others.shape)
+            for name, references in zip(errors, (None, pixels), strict=True):
+                error = self._error(module, replace(batch, references=references))
+                errors[name] += float(error) * len(part) / len(numbers)
+        return errors
 
-    def _error(
-        self,
-        module: Any,
-        latents: Tensor,
-        noise: Tensor,
-        timesteps: Tensor,
-        captions: Tensor,
-        kept: Tensor,
-        sizes: Tensor,
-    ) -> Tensor:
-        states, pooled = encode_ids(module, [ids[captions] for ids in self._ids])
-        noisy = self._schedule.add_noise(latents, noise, timesteps)
-        answer = module["unet"](
+    def _error(self, module: Any, batch: _Batch) -> Tensor:
+        states, pooled = encode_ids(module, [ids[batch.captions] for ids in self._ids])
+        noisy = self._schedule.add_noise(batch.latents, batch.noise, batch.timesteps)
+        # Zeros stand for no caption, as SDXL's force_zeros_for_empty_prompt generates.
+        read: Any = states * batch.captioned[:, None, None]
+        unet, adapter = module["unet"], module["references"]
+        if batch.references is not None:
+            adapter.attach(unet)
+            read = (read, [adapter.tokens(batch.references)])
+        answer = unet(
             noisy.contiguous(memory_format=torch.channels_last),
-            timesteps,
-            # Zeros stand for no caption, as SDXL's force_zeros_for_empty_prompt generates.
-            encoder_hidden_states=states * kept[:, None, None],
-            added_cond_kwargs={"text_embeds": pooled * kept[:, None], "time_ids": sizes},
+            batch.timesteps,
+            encoder_hidden_states=read,
+            added_cond_kwargs={"text_embeds": pooled * batch.captioned[:, None], "time_ids": batch.sizes},
             return_dict=False,
         )[0]
-        return squared(answer, self._schedule.get_velocity(latents, noise, timesteps))
+        if batch.references is not None:
+            adapter.detach(unet)
+        return squared(answer, self._schedule.get_velocity(batch.latents, batch.noise, batch.timesteps))
 
 
 def encode_ids(module: Any, ids: list[Tensor]) -> tuple[Tensor, Tensor]:

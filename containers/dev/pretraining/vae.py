@@ -33,6 +33,27 @@ def make_vae() -> Any:
     ).to(memory_format=torch.channels_last)
 
 
+@torch.no_grad()
+def fold(vae: Any, shift: Tensor, scale: Tensor) -> None:
+    """Fold the standardisation of the latents into the convolutions next to them.
+
+    Whoever reads this AutoencoderKL then gets latents of mean 0 and deviation 1 with nothing to apply:
+    diffusers' own SDXL pipeline knows `latents_mean` and `latents_std` for four channels only.
+
+    Args:
+        vae: changed in place; both of its 1 x 1 convolutions are there.
+        shift, scale: (C,) mean and deviation of each latent channel.
+    """
+    channels = len(shift)
+    encoding, decoding = vae.quant_conv, vae.post_quant_conv
+    # The first half of the channels are means, the second logarithms of variances.
+    encoding.weight[:channels] /= scale[:, None, None, None]
+    encoding.bias[:channels] = (encoding.bias[:channels] - shift) / scale
+    encoding.bias[channels:] -= 2 * scale.log()
+    decoding.bias += decoding.weight[:, :, 0, 0] @ shift
+    decoding.weight *= scale[None, :, None, None]
+
+
 class VAETrainable:
     """A `loop.Trainable`."""
 

@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import resource
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,16 +78,19 @@ class Pretraining:
         return module.eval().requires_grad_(False)
 
     def write_models(self, out: Path) -> None:
-        """Write all four model folders; every part must be trained to its end."""
-        from dev.pretraining import folders
+        """Write all model folders; every part must be trained to its end."""
+        from dev.pretraining import encoder_folders, folders
 
         teacher: Any = self.trained("teacher")
         _, shift, scale = self.latents()
         folders.write_teacher(out / "sdxl-miniature", self.trained("vae"), teacher, shift, scale)
+        folders.write_references(out / "ip-adapter-miniature", teacher)
         student: Any = self.trained("student")
         folders.write_student(out / "llamagen-miniature", self.trained("vq"), student)
         folders.write_clip(out / "clip-miniature", self.trained("clip"))
         folders.write_dino(out / "dino-miniature", self.trained("dino"))
+        encoder_folders.write_segmenter(out / "clipseg-miniature", self.trained("segmenter"))
+        encoder_folders.write_siglip(out / "siglip-miniature", self.trained("siglip"))
 
     def latents(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """See `caches.latents_of`."""
@@ -121,6 +125,14 @@ class Pretraining:
             from dev.pretraining.encoders import ClipTrainable, DinoTrainable
 
             return lambda: (ClipTrainable if part == "clip" else DinoTrainable)(corpus, batch)
+        if part == "segmenter":
+            from dev.pretraining.segmenter import SegmenterTrainable
+
+            return lambda: SegmenterTrainable(corpus, batch)
+        if part == "siglip":
+            from dev.pretraining.siglip import SiglipTrainable
+
+            return lambda: SiglipTrainable(corpus, batch)
         captions = all_captions(self.settings.seed)
         if part == "teacher":
             from dev.pretraining.teacher import TeacherTrainable
@@ -135,7 +147,8 @@ class Pretraining:
         raise ValueError(f"{part!r} given; allowed: {', '.join(self.settings.parts)}")
 
     def _seed(self, part: str) -> int:
-        return 1000 * self.settings.seed + sorted(self.settings.parts).index(part)
+        # By the name alone: a part that is added later changes no other part's random numbers.
+        return 1000 * self.settings.seed + zlib.crc32(part.encode())
 
     def _hash(self, part: str) -> str:
         """Hash all that decides the part's weights: no other checkpoint may be resumed."""

@@ -8,13 +8,14 @@ from PIL import Image
 from dev.pretraining import student, teacher
 from dev.pretraining.encoders import CLIP_VIEW, DINO_VIEW, seen
 from dev.pretraining.folders import halve, size_of
+from dev.pretraining.vae import fold, make_vae
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 from proxytune.student.families import registry as students
 from proxytune.student.families.llamagen import load_student, trim_caption
 from proxytune.teacher.families import registry as teachers
 from proxytune.teacher.families.sdxl import SDXL
-from proxytune.teacher.latents import normalise_latents, restore_latents
+from proxytune.teacher.latents import normalise_latents
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +31,12 @@ def test_all_weights_together_are_small_and_in_16_bits(cut_off):
     _, models = cut_off
     assert {folder.name for folder in models.iterdir()} == {
         "sdxl-miniature",
+        "ip-adapter-miniature",
         "llamagen-miniature",
         "clip-miniature",
         "dino-miniature",
+        "clipseg-miniature",
+        "siglip-miniature",
     }
     assert size_of(models) < 60e6
     for file in models.rglob("*.safetensors"):
@@ -60,18 +64,42 @@ def test_the_teacher_reads_prompts_as_it_was_trained_to(cut_off):
     assert states.shape == (3, 24, 128)
 
 
-def test_the_teachers_latents_are_standardised_as_in_training(cut_off):
+def test_the_teachers_latents_are_standardised_by_the_vae_itself(cut_off):
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     pretraining, models = cut_off
-    vae = AutoencoderKL.from_pretrained(models / "sdxl-miniature" / "vae", local_files_only=True)
+    vae = AutoencoderKL.from_pretrained(models / "sdxl-miniature" / "vae", local_files_only=True).float()
+    # With them in the config, diffusers' SDXL pipeline fails for any number of channels but four.
+    assert vae.config.latents_mean is None
+    assert vae.config.scaling_factor == 1
     pictures = pretraining.corpus.pictures(torch.arange(4))
+    expected, shift, scale = pretraining.latents()
     with torch.no_grad():
-        raw = vae.float().encode(pictures).latent_dist.mean
-    latents = normalise_latents(raw, vae.config)
-    expected = pretraining.latents()[0][:4, 0].float()
-    torch.testing.assert_close(latents, expected, atol=0.1, rtol=0.02)
-    torch.testing.assert_close(restore_latents(latents, vae.config), raw, atol=1e-5, rtol=1e-4)
+        spread = vae.encode(pictures).latent_dist
+        trained = pretraining.trained("vae")
+        decoded = trained.decode(spread.mean * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)).sample
+        torch.testing.assert_close(spread.mean, expected[:4, 0].float(), atol=0.1, rtol=0.02)
+        torch.testing.assert_close(spread.std, expected[:4, 1].float(), atol=0.01, rtol=0.02)
+        torch.testing.assert_close(vae.decode(spread.mean).sample, decoded, atol=5 * HALF, rtol=5 * HALF)
+    torch.testing.assert_close(normalise_latents(spread.mean, vae.config), spread.mean)
+
+
+def test_folding_changes_the_latents_and_no_decoded_picture():
+    vae = make_vae().eval()
+    shift, scale = torch.linspace(-1, 1, 8), torch.linspace(0.5, 2, 8)
+    pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        raw, plain = (
+            vae.encode(pictures).latent_dist,
+            vae.decode(vae.encode(pictures).latent_dist.mean).sample,
+        )
+        fold(vae, shift, scale)
+        folded = vae.encode(pictures).latent_dist
+        torch.testing.assert_close(
+            folded.mean, (raw.mean - shift.view(1, 8, 1, 1)) / scale.view(1, 8, 1, 1), atol=1e-5, rtol=1e-4
+        )
+        torch.testing.assert_close(folded.std, raw.std / scale.view(1, 8, 1, 1), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(vae.decode(folded.mean).sample, plain, atol=1e-4, rtol=1e-4)
 
 
 def chunk(sampler):

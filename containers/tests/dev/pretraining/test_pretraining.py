@@ -15,14 +15,15 @@ import torch
 from beginning import begin
 from jobs import StopBefore
 
-from dev.pretraining.corpus import draw_corpus, open_corpus
+from dev.pretraining.corpus import VIEWS, draw_corpus, open_corpus
 from dev.pretraining.loop import rate_at
 from dev.pretraining.settings import WORKERS, PartSettings, Settings, trial
 from dev.pretraining.workers import Pretraining
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.signals import StopRequest
+from proxytune.drawn_world.scene import CONTEXTS
 
-PARTS = ("vae", "teacher", "vq", "student", "clip", "dino")
+PARTS = ("vae", "teacher", "vq", "student", "clip", "dino", "segmenter", "siglip")
 RECORDED = Path(__file__).with_name("first_losses.json")
 TOOL = Path(__file__).parents[3] / "dev" / "tools" / "pretrain_miniature.py"
 
@@ -53,11 +54,34 @@ def test_the_corpus_is_the_same_however_often_it_is_interrupted(tmp_path, monkey
     draw_corpus(tmp_path / "twice", settings)
     once, twice = (open_corpus(tmp_path / name, settings) for name in ("once", "twice"))
     np.testing.assert_array_equal(once.pixels, twice.pixels)
+    np.testing.assert_array_equal(once.masks, twice.masks)
     assert (len(once), once.training, len(once.held_out)) == (240, 200, 40)
-    # Pictures come in pairs of one appearance, in contexts of their own.
-    np.testing.assert_array_equal(once.colours[::2], once.colours[1::2])
-    assert (once.context[::2] != once.context[1::2]).any()
-    assert len(np.unique(once.colours[:, 0], axis=0)) > 100
+    # Four pictures of each appearance, in contexts of their own.
+    for view in range(1, VIEWS):
+        np.testing.assert_array_equal(once.colours[::VIEWS], once.colours[view::VIEWS])
+        assert (once.context[::VIEWS] != once.context[view::VIEWS]).any()
+    assert len(np.unique(once.colours[:, 0], axis=0)) == 240 / VIEWS
+
+
+def test_night_is_sampled_twice_as_often_as_each_other_context(tmp_path):
+    draw_corpus(tmp_path, trial())
+    corpus = open_corpus(tmp_path, trial())
+    sampled = corpus.context[corpus.sample(40_000, torch.Generator().manual_seed(0)).numpy()]
+    there, found = (np.bincount(column, minlength=6) for column in (corpus.context[:200], sampled))
+    expected = there * np.where(np.arange(6) == CONTEXTS.index("at night"), 2, 1)
+    np.testing.assert_allclose(found / found.sum(), expected / expected.sum(), atol=0.01)
+
+
+def test_masks_cover_the_object_and_nothing_else(tmp_path):
+    draw_corpus(tmp_path, trial())
+    corpus = open_corpus(tmp_path, trial())
+    numbers = np.arange(0, 240, VIEWS)
+    assert set(np.unique(corpus.masks)) == {0, 1}
+    for number in numbers:
+        body = corpus.colours[number, 0].astype(int)
+        near = np.abs(corpus.pixels[number].astype(int) - body).max(axis=2) == 0
+        # A body's own colour is nowhere outside the mask, but for the pixels at its edge.
+        assert not (near & (corpus.masks[number] == 0)).any(), number
 
 
 @pytest.mark.slow
@@ -71,7 +95,7 @@ def test_the_first_steps_have_the_recorded_losses(cut_off):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["vae", "vq", "clip", "dino"])
+@pytest.mark.parametrize("part", ["vae", "vq", "clip", "dino", "segmenter", "siglip"])
 def test_a_stopped_part_ends_with_the_same_weights_bit_for_bit(part, cut_off, tmp_path):
     torch.set_num_threads(1)
     pretraining, _ = cut_off

@@ -18,7 +18,7 @@ def test_held_out_pictures_rendered_alone_are_those_of_the_corpus(tmp_path, monk
     whole, alone = open_corpus(tmp_path, trial()), draw_held_out(trial())
     assert len(alone) == len(alone.held_out) == 40
     np.testing.assert_array_equal(alone.pixels, whole.pixels[-40:])
-    for name in ("category", "pattern", "context", "colours"):
+    for name in ("masks", "category", "pattern", "context", "colours"):
         np.testing.assert_array_equal(getattr(alone, name), getattr(whole, name)[-40:])
 
 
@@ -32,9 +32,14 @@ def test_the_figures_of_the_written_models_are_those_of_the_training(cut_off, tm
     }
     assert figures["vae_psnr"] == pytest.approx(found["vae"]["psnr"], abs=0.05)
     assert figures["vq_psnr"] == pytest.approx(found["vq"]["psnr"], abs=0.05)
-    assert figures["velocity_error"] == pytest.approx(found["teacher"]["velocity_error"], rel=0.02)
+    for error in ("velocity_error", "velocity_error_with_references"):
+        assert figures[error] == pytest.approx(found["teacher"][error], rel=0.02)
     assert figures["cross_entropy"] == pytest.approx(found["student"]["cross_entropy"], rel=0.02)
     assert figures["retrieval"] == pytest.approx(found["dino"]["retrieval"], abs=0.051)
+    for part in ("segmenter", "siglip"):
+        for name, value in found[part].items():
+            if name not in ("step", "seconds"):
+                assert figures[f"{part}_{name}"] == pytest.approx(value, abs=0.06), (part, name)
     shares = {f"{who}_{what}" for who in ("clip", "teacher", "student") for what in ("category", "context")}
     assert all(0 <= figures[share] <= 1 for share in shares)
 
