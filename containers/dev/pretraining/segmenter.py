@@ -136,9 +136,7 @@ class SegmenterTrainable:
             reduction="none",
         )
         # Until the patches know what they show, absent things would only teach it to find nothing at all.
-        chance = 1 / len(CATEGORIES)
-        known = max(0.0, (math.exp(-float(of_patches[covered].detach().mean())) - chance) / (1 - chance))
-        error = _mask_error(logits, shown, self._batch, known)
+        error = _mask_error(logits, shown, self._batch, _known(of_patches[covered].detach()))
         return error + NAMING * naming + PATCHES * of_patches.mean()
 
     def evaluate(self, module: nn.Module) -> dict[str, float]:
@@ -221,6 +219,12 @@ def _prompts_by_category() -> list[list[str]]:
         ]
         for category in CATEGORIES
     ]
+
+
+def _known(errors: Tensor) -> float:
+    """How well patches name what they show, by the mean of their cross-entropies: 0 by chance, 1 surely."""
+    chance = 1 / len(CATEGORIES)
+    return max(0.0, (math.exp(-float(errors.mean())) - chance) / (1 - chance))
 
 
 def _mask_error(logits: Tensor, shown: Tensor, present: int, known: float) -> Tensor:

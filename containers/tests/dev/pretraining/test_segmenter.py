@@ -1,5 +1,7 @@
 """The segmenter: its masks, its prompts, and its folder as transformers' own classes read it."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -117,16 +119,21 @@ def test_images_of_any_size_are_read(written):
     assert stock(**inputs).logits.shape[-2:] == (32, 32)
 
 
-def test_absent_things_count_once_the_encoder_names_what_is_shown(corpus, monkeypatch):
+def test_absent_things_count_once_the_patches_name_what_they_show(corpus, monkeypatch):
+    assert segmenter._known(torch.full((5,), math.log(6))) == pytest.approx(0, abs=1e-6)
+    assert segmenter._known(torch.full((5,), 3.0)) == 0
+    assert segmenter._known(torch.zeros(5)) == 1
     torch.manual_seed(0)
     trainable = SegmenterTrainable(corpus, 6)
-    weights = []
+    weights, errors = [], []
     error = segmenter._mask_error
     monkeypatch.setattr(segmenter, "_mask_error", lambda *given: weights.append(given[-1]) or error(*given))
-    for naming in (torch.tensor(1.8), torch.tensor(0.0)):
-        monkeypatch.setattr(trainable, "_naming_error", lambda *given, value=naming: value)
-        trainable.loss(0, torch.Generator().manual_seed(0))
-    assert weights == [0.0, 1.0]
+    monkeypatch.setattr(segmenter, "_known", lambda given: errors.append(given) or 0.25)
+    trainable.loss(0, torch.Generator().manual_seed(0))
+    assert weights == [0.25]
+    # Of patches that show the subject alone: a fresh layer names none of them.
+    assert 6 < len(errors[0]) < 6 * 64
+    assert float(errors[0].mean()) == pytest.approx(math.log(7), abs=0.7)
 
 
 def test_a_step_teaches_text_image_and_decoder(corpus):
