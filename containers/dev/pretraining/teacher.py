@@ -100,7 +100,7 @@ def make_text_encoder(tokenizer: Any, width: int, *, projection: bool) -> Any:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What the U-Net is asked, for B pictures.
+    """Inputs and target of the U-Net, for B pictures.
 
     Attributes:
         latents, noise: (B, C, 8, 8).

@@ -1,4 +1,4 @@
-"""What a run exports, in software that is not ours."""
+"""A run's exported adapter in software that is not ours."""
 
 from pathlib import Path
 
