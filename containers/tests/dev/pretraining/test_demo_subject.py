@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[4]
 EXAMPLE = REPOSITORY / "examples" / "miniature"
 MODELS = REPOSITORY / "containers" / "models" / "miniature"
 # Likeness to the photos and colour distance to the ground truth; measured: 0.73 and 5.8. The first edition's
-# student had 0.78 and 10.7, by its own encoder, which gives these images 0.78 too: this edition's is stricter.
+# student had 0.78 and 10.7; its encoder gives these images 0.78 too, so the new one is stricter.
 DINO, PALETTE = 0.7, 10.7
 # An outline counts as right from this overlap on: a lost wheel or a bite of the background is below it.
 OUTLINE = 0.85
