@@ -79,7 +79,7 @@ test(
     await untilNothingRuns(data);
     // The folder is usable again, and the interrupted run is over.
     const runs = await call('status', '--data', data, '--json');
-    expect(runs.code).toBe(0);
+    expect({ code: runs.code, err: runs.err }).toMatchObject({ code: 0 });
     const [killed] = JSON.parse(runs.out);
     expect(killed).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
     expect(killed.message).toContain('--resume');
