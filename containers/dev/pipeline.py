@@ -20,7 +20,7 @@ from proxytune.contract.entry_points import load_entry_point
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHUNKS, FILES
 from proxytune.contract.signals import StopRequest
-from proxytune.contract.types.plan import GenerationPlan, Plan
+from proxytune.contract.types.plan import GenerationPlan, Plan, TrainingPlan
 from proxytune.generation.rendering import render_shard
 from proxytune.images import chunk as chunks
 from proxytune.serving.server import load_generator
@@ -95,12 +95,18 @@ class Pipeline:
         return metrics
 
     def run_stage(self, name: str) -> Path:
-        """Run the jobs of one stage, whose earlier ones must be done; the return value is what it exports.
+        """Run the jobs of one stage; those of the earlier stages must have run.
+
+        Returns:
+            The folder with the stage's results.
 
         Raises:
-            StopIteration: the plan has no such stage.
+            KeyError: the plan has no such stage.
         """
-        stage = next(one for one in self._planned.plan["stages"] if one["stage"] == name)
+        stages: dict[str, TrainingPlan | GenerationPlan] = {
+            stage["stage"]: stage for stage in self._planned.plan["stages"]
+        }
+        stage = stages[name]
         if stage["kind"] == "training":
             self._train(name)
             return self._job(name).model

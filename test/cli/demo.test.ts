@@ -17,7 +17,7 @@ test('the demo says in which domain it is, and how many proxies name a context a
   expect(text).toContain(plan.world.note);
   expect(text).toContain('150 proxies of "a ohwx car", 75 of them in one of 6 contexts');
   expect(text).toContain('two contexts only');
-  expect(text).toContain('about six minutes');
+  expect(text).toContain('about three and a half minutes');
 });
 
 test('the next step draws from this run, wherever its data lie', () => {

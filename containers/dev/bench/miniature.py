@@ -105,11 +105,16 @@ def line(name: str, means: Sequence[dict[str, float]]) -> str:
 
 def sheet(metrics: dict[str, Any], page: Path, zoom: int = 3) -> Image.Image:
     """Arrange the references above the images of every row."""
-    side = SIZE * zoom
     lines = [
         [Image.open(page / one["file"]) for one in metrics["pictures"] if one["row"] == row]
         for row in ("photos", *ROWS)
     ]
+    return grid(lines, zoom)
+
+
+def grid(lines: Sequence[Sequence[Image.Image]], zoom: int = 3) -> Image.Image:
+    """Arrange lines of images, each enlarged as squares."""
+    side = SIZE * zoom
     canvas = Image.new("RGB", (side * max(map(len, lines)), side * len(lines)), "white")
     for row, pictures in enumerate(lines):
         for column, picture in enumerate(pictures):

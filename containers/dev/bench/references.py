@@ -21,7 +21,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import torch
 from PIL import Image
 
-from dev.bench.miniature import COLUMNS, MODELS, line
+from dev.bench.miniature import COLUMNS, MODELS, grid, line
 from dev.drawn_subjects.captions import caption
 from dev.drawn_subjects.export import export_subject, ground_truth_of
 from dev.drawn_subjects.subjects import Subject, subject_named
@@ -54,7 +54,9 @@ def main(arguments: list[str]) -> int:
             print(line(f"{name} {row}", [exact_means(subject, images)]), flush=True)
             if given.pictures:
                 given.pictures.mkdir(parents=True, exist_ok=True)
-                sheet(images).save(given.pictures / f"{name}-{row.replace(' ', '-')}.png")
+                grid(list(zip(*images.values(), strict=True))).save(
+                    given.pictures / f"{name}-{row.replace(' ', '-')}.png"
+                )
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
     return 0
 
@@ -108,17 +110,6 @@ def exact_means(subject: Subject, images: dict[str, list[Image.Image]]) -> dict[
     pairs = [(image, caption(subject.category, context)) for context, row in images.items() for image in row]
     found: Sequence[Any] = score(*map(list, zip(*pairs, strict=True)))
     return {name: sum(getattr(one, name) for one in found) / len(found) for name in COLUMNS}
-
-
-def sheet(images: dict[str, list[Image.Image]], zoom: int = 3) -> Image.Image:
-    """Arrange images: a column for each context."""
-    columns = list(images.values())
-    side = columns[0][0].width * zoom
-    canvas = Image.new("RGB", (side * len(columns), side * len(columns[0])), "white")
-    for x, column in enumerate(columns):
-        for y, image in enumerate(column):
-            canvas.paste(image.resize((side, side), Image.Resampling.NEAREST), (x * side, y * side))
-    return canvas
 
 
 if __name__ == "__main__":

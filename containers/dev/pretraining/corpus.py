@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
@@ -64,6 +65,11 @@ class Corpus:
         """Pictures as (n, 3, 32, 32) in [-1, 1], channels last in memory, which convolutions prefer."""
         rows = torch.from_numpy(self.pixels[numbers.numpy()]).permute(0, 3, 1, 2)
         return (rows.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+    def normalised(self, numbers: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+        """Pictures as an encoder with this mean and deviation of each colour sees them: (n, 3, 32, 32)."""
+        centre, spread = (torch.tensor(values).view(3, 1, 1) for values in (mean, std))
+        return ((self.pictures(numbers).contiguous() + 1) / 2 - centre) / spread
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """Numbers of `count` pictures to train on, at random; the hardest context comes twice as often."""

@@ -6,12 +6,12 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from proxytune.training.step_precision import native_bfloat16
+
 
 def compute_type() -> torch.dtype:
-    """bfloat16 on processors with AVX-512 BF16 or AMX, else float32."""
-    # torch has no public question for it yet.
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native else torch.float32
+    """bfloat16 on the processors on which the product's trainings compute in it, else float32."""
+    return torch.bfloat16 if native_bfloat16(torch.device("cpu")) else torch.float32
 
 
 def autocast(dtype: torch.dtype) -> AbstractContextManager[None]:

@@ -156,8 +156,7 @@ def sample_references(corpus: Corpus, numbers: Tensor, rng: torch.Generator) -> 
 
 def encoder_pixels(corpus: Corpus, numbers: Tensor) -> Tensor:
     """Pictures normalised for the image encoder: (n, 3, 32, 32)."""
-    mean, spread = (torch.tensor(values).view(3, 1, 1) for values in (CLIP_VIEW.mean, CLIP_VIEW.std))
-    return ((corpus.pictures(numbers) + 1) / 2 - mean) / spread
+    return corpus.normalised(numbers, CLIP_VIEW.mean, CLIP_VIEW.std)
 
 
 def sample_kept(count: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -110,7 +110,7 @@ class SegmenterTrainable:
         """Cross-entropy of the pixels, and one minus the soft overlap of the masks.
 
         Two more terms name the image and its patches, the latter by a layer that is not kept: without them
-        the image encoder learns colours and hardly any shapes, and the decoder does not heed the prompt.
+        the image encoder learns colours and hardly any shapes, and the decoder ignores the prompt.
         """
         numbers = self._corpus.sample(self._batch, rng)
         images = softened(seen(self._corpus, numbers), rng)
@@ -174,7 +174,7 @@ class SegmenterTrainable:
         return (module.decoder(states, conditions).logits > 0).float()
 
     def _naming_error(self, images: Tensor, texts: Tensor, categories: Tensor) -> Tensor:
-        """Cross-entropy of the category by CLIP's logits: else the decoder takes long to heed the prompt."""
+        """Cross-entropy of the category by CLIP's logits: else the decoder ignores the prompt for long."""
         segmenter: Any = self.module
         logits = F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T * segmenter.clip.logit_scale.exp()
         named = logits.view(len(images), len(CATEGORIES), PROMPTS).logsumexp(dim=2)
@@ -204,8 +204,7 @@ class SegmenterTrainable:
 
 def seen(corpus: Corpus, numbers: Tensor) -> Tensor:
     """Images as CLIPSeg's processor passes them on: (n, 3, 32, 32)."""
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return ((corpus.pictures(numbers).contiguous() + 1) / 2 - mean) / std
+    return corpus.normalised(numbers, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def _prompts_by_category() -> list[list[str]]:

@@ -24,8 +24,7 @@ from proxytune.drawn_world.render import SIZE
 TEXT_WIDTHS = (64, 64)
 # Share of pictures learnt without a caption, for guidance.
 DROPPED = 0.1
-# Original sizes of a user's photos, which SDXL's U-Net is given: an adapter is trained with them, pictures
-# are generated with the model's own size, so both must be known and mean little.
+# Original sizes that half of the pictures have for SDXL's U-Net, at random, so that they mean little.
 PHOTO_SIDES = (256, 1025)
 EVALUATED = 512
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -47,10 +46,6 @@ class Captions:
         nothing = torch.zeros(len(numbers), dtype=torch.long)
         columns = (_column(corpus.category, numbers), _column(corpus.context, numbers))
         return _number(nothing, nothing, *columns)
-
-    def tokens(self, encode: Callable[[list[str]], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        """Ids and mask of all captions: (captions, slots) each; `encode` is a tokenizer's call."""
-        return encode(list(self.texts))
 
 
 def all_captions(seed: int) -> Captions:

@@ -26,7 +26,7 @@ from proxytune.teacher.photos import is_image
 SETTINGS = "settings.txt"
 # Validation images of at most this many pixels in all are generated together. At 32 pixels these are all of a
 # checkpoint, as a step of one image is mostly the calls of its operations; from 256 on it is one image, as
-# a batch would need memory beside the training.
+# a batch would need memory that the training takes.
 PIXELS_AT_ONCE = 256**2
 
 

@@ -29,8 +29,8 @@ def layers_of(network: nn.Module, kinds: Collection[str]) -> list[nn.Module]:
 def compile_layers(layers: Iterable[nn.Module], *, backend: str = "inductor", fixed: bool = False) -> None:
     """Compile each layer in place; weights, names and hooks stay as they are.
 
-    Layers of the same code share the compiled code. Where compilation fails, torch runs them uncompiled, as
-    TORCHDYNAMO_SUPPRESS_ERRORS tells it (set in proxytune.__main__).
+    Layers of the same code share the compiled code. Where compilation fails, torch runs them uncompiled if
+    TORCHDYNAMO_SUPPRESS_ERRORS is set, as proxytune.__main__ does.
 
     Args:
         fixed: True when inputs have one shape only, which gives the fastest kernels; another shape is

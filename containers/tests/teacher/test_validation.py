@@ -95,7 +95,7 @@ def test_validation_images_and_an_interruption_do_not_change_the_training(tiny_m
 
 
 def strong(base, folder):
-    """A teacher whose adapter decides most of what it computes."""
+    """A teacher with an adapter that is strong enough to change every image."""
     teacher = prepared(base, photo_set(folder / "photos"), validation_prompts=("a ohwx dog",))
     with torch.no_grad():
         for _, value in teacher.named_parameters():

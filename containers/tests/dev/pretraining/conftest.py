@@ -4,7 +4,17 @@ import pytest
 import torch
 from beginning import begin
 
+from dev.pretraining.corpus import Corpus, draw_corpus, open_corpus
+from dev.pretraining.settings import trial
 from dev.pretraining.workers import Pretraining
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory) -> Corpus:
+    """The corpus of a trial. Do not write into it."""
+    folder = tmp_path_factory.mktemp("corpus")
+    draw_corpus(folder, trial())
+    return open_corpus(folder, trial())
 
 
 @pytest.fixture(scope="session")

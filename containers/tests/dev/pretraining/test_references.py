@@ -6,19 +6,11 @@ import torch
 from PIL import Image
 
 from dev.bench.references import reference_pipeline
-from dev.pretraining.corpus import VIEWS, draw_corpus, open_corpus
+from dev.pretraining.corpus import VIEWS
 from dev.pretraining.references import MOST, encoder_pixels, sample_kept, sample_references
-from dev.pretraining.settings import trial
 
 # float16 keeps eleven bits.
 HALF = 5e-3
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    draw_corpus(folder, trial())
-    return open_corpus(folder, trial())
 
 
 def test_references_are_the_other_views_of_the_same_appearance(corpus):

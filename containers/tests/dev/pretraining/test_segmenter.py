@@ -9,23 +9,14 @@ from PIL import Image
 from transformers import CLIPSegForImageSegmentation, CLIPSegProcessor
 
 from dev.pretraining import segmenter
-from dev.pretraining.corpus import draw_corpus, open_corpus
 from dev.pretraining.encoder_folders import write_segmenter
 from dev.pretraining.masks import masks_of, overlap, patch_shares
 from dev.pretraining.positions import sine_positions
 from dev.pretraining.segmenter import SegmenterTrainable, _mask_error, _prompts_by_category, seen
-from dev.pretraining.settings import trial
 from proxytune.drawn_world.appearance import CATEGORIES
 
 # Share of the logits' deviation that rounding to float16's eleven bits may change.
 HALF = 0.01
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    draw_corpus(folder, trial())
-    return open_corpus(folder, trial())
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,8 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoProcessor, AutoTokenizer, Siglip2Model, Siglip2Tokenizer
 
 from dev.pretraining import siglip
-from dev.pretraining.corpus import draw_corpus, open_corpus
 from dev.pretraining.descriptions import describe, true_descriptions, words
 from dev.pretraining.encoder_folders import write_siglip
-from dev.pretraining.settings import trial
 from dev.pretraining.siglip import BARE, CUT, SiglipTrainable, patch_tokens, pooled, subjects, text_vectors
 from dev.pretraining.tokenizers import domain_words
 from proxytune.drawn_world.scene import CONTEXTS
@@ -19,13 +17,6 @@ from proxytune.drawn_world.scene import CONTEXTS
 # float16 keeps eleven bits.
 HALF = 5e-3
 PROMPTS = ["a photo of a red mug with blue bands and cyan trim at night", "a fish", "at sunset"]
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("corpus")
-    draw_corpus(folder, trial())
-    return open_corpus(folder, trial())
 
 
 @pytest.fixture(scope="module")
