@@ -5,6 +5,7 @@ Run as `python failing_compiler.py MODEL`, with the folder of an SDXL; prints wh
 
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 BATCHES = (2, 1)
@@ -59,14 +60,12 @@ def main(base: Path) -> None:
 
 def generated(content: bytes):
     """The images of a shard, in order."""
-    import io
-    import tarfile
+    from proxytune.images import shard
 
-    from PIL import Image
-
-    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
-        names = sorted(name for name in tar.getnames() if name.endswith(".png"))
-        return [Image.open(io.BytesIO(tar.extractfile(name).read())) for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "chunk.out"
+        file.write_bytes(content)
+        return [picture.image() for picture in shard.read(file)]
 
 
 CHUNK = {

@@ -13,12 +13,11 @@ import pytest
 import torch
 from jobs import write_photos, write_teach_job
 from PIL import Image
-from teaching import MODELS, family_of, loaded
+from teaching import MODELS, chunk, family_of, loaded
 
 from proxytune.contract import hyperparameters
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
-from proxytune.images.chunk import parse
 from proxytune.teacher.conditioning import SizeAndCrop
 from proxytune.teacher.photos import CROP_POSITIONS, Crop, PhotoSet
 from proxytune.teacher.trainer import train
@@ -79,21 +78,6 @@ def teach_at(size, job, model, tiny_model):
     return folders
 
 
-def request_for(size, *, variant, prompt):
-    """A chunk of one image, as a plan asks for it."""
-    body = {
-        "version": 1,
-        "stage": "synthesize",
-        "chunk": 0,
-        "variant": variant,
-        "size": size,
-        "batch_size": 2,
-        "sampler": {"kind": "diffusion", "steps": 2, "guidance": 3.0},
-        "pictures": [{"index": 0, "prompt": prompt, "seed": 5}],
-    }
-    return parse(json.dumps(body).encode())
-
-
 @pytest.mark.parametrize(("model", "size"), list(cases()))
 def test_size_and_crop_are_the_same_in_training_validation_and_generation(
     tiny_model, tmp_path, calls, model, size
@@ -105,7 +89,7 @@ def test_size_and_crop_are_the_same_in_training_validation_and_generation(
         assert Image.open(file).size == (size, size)
     calls.clear()
     generator = loaded(tiny_model(model), folders.model)
-    (proxy,) = generator.generate(request_for(size, variant="tuned", prompt="a ohwx dog"))
+    (proxy,) = generator.generate(chunk(seeds=(5,), size=size, guidance=3.0, steps=2))
     assert calls == {(False, size, read)}
     assert proxy.size == (size, size)
 
@@ -124,18 +108,7 @@ def test_the_pipeline_is_given_the_numbers_and_not_left_to_its_defaults(tiny_mod
         return call(self, *args, **kwargs)
 
     monkeypatch.setattr(pipeline, "__call__", recorded)
-    request = {"steps": 1, "guidance": 3.0}
-    chunk = {
-        "version": 1,
-        "stage": "sample-teacher",
-        "chunk": 0,
-        "variant": "base",
-        "size": 96,
-        "batch_size": 1,
-    }
-    pictures = [{"index": 0, "prompt": "a dog", "seed": 5}]
-    body = {**chunk, "sampler": {"kind": "diffusion", **request}, "pictures": pictures}
-    generator.generate(parse(json.dumps(body).encode()))
+    generator.generate(chunk(seeds=(5,), variant="base", size=96, steps=1))
     assert given == [{"original_size": (96, 96), "crops_coords_top_left": (0, 0), "target_size": (96, 96)}]
 
 

@@ -110,14 +110,14 @@ def test_an_adapter_is_in_the_weights_on_the_cpu_and_out_of_them_again(tiny_mode
         for part in getattr(module, "lora_A", {}).values():
             part.register_forward_hook(lambda *_: used.update(adapter=1))
     before = {name: value.clone() for name, value in teacher.network.state_dict().items()}
-    beside = teacher._predict_fixed()
+    unmerged = teacher._predict_fixed()
     calls = used["adapter"]
     with merged_on_cpu(teacher.network):
         inside = teacher._predict_fixed()
     assert used["adapter"] == calls > 0
-    assert torch.equal(teacher._predict_fixed(), beside)
+    assert torch.equal(teacher._predict_fixed(), unmerged)
     assert used["adapter"] == 2 * calls
-    assert torch.allclose(inside, beside, atol=1e-5 * float(beside.abs().max()))
+    assert torch.allclose(inside, unmerged, atol=1e-5 * float(unmerged.abs().max()))
     after = teacher.network.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
 

@@ -69,7 +69,7 @@ def test_encoding_the_proxies_fits_on_the_smallest_card():
         images = torch.zeros(LlamaGenFamily.encode_batch_size, 3, 512, 512)
         with LivingTensors() as tensors, torch.no_grad():
             model.latents(images)
-    # Of 16 GiB, beside 1.5 of the transformer, 2.3 of T5 and what cuDNN works in.
+    # The smallest card has 16 GiB, for the transformer (1.5), T5 (2.3) and what cuDNN works in too.
     assert 1 < tensors.peak / 2**30 < 4
 
 
