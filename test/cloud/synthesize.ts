@@ -100,6 +100,12 @@ function rootWithImage(): string {
   return root;
 }
 
+/** Both templates as one; no logical id is in both. */
+export function resourcesOfBoth({ template, data }: Synthesis): Template {
+  const { Resources, Outputs } = template;
+  return { Outputs, Resources: { ...data.Resources, ...Resources } };
+}
+
 export function resourcesOf(template: Template, type: string): [string, Resource][] {
   return Object.entries(template.Resources).filter(([, resource]) => resource.Type === type);
 }

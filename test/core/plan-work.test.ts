@@ -2,131 +2,23 @@
  * The plan charges and allows time for what the jobs do: for each stage, work counted by the job's own loops
  * (`job-work.ts`, which real jobs are compared with) at the catalogue's rates. No formula of the plan is called.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { instance, SPOT_SAVING } from '../../lib/core/catalogue/instances.ts';
-import { type Model, model, recipeOf } from '../../lib/core/catalogue/models.ts';
-import type { Preset } from '../../lib/core/catalogue/recipes.ts';
+import { instance } from '../../lib/core/catalogue/instances.ts';
 import type { Chunk } from '../../lib/core/contract/pictures.ts';
-import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
+import { type Plan, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan/plan.ts';
+import type { TransformStage } from '../../lib/core/words.ts';
 import {
-  type Plan,
-  type StagePlan,
-  stageOf,
-  type TrainingPlan,
-  transformOf,
-} from '../../lib/core/plan/plan.ts';
-import type { JobStage, TransformStage } from '../../lib/core/words.ts';
+  type Billed,
+  drawnPicture,
+  eachVariant,
+  expectCharged,
+  FOUR_GPUS,
+  modelOf,
+  PHOTOS,
+  trainedPicture,
+} from './charging.ts';
 import { busiest, curateWork, evaluateWork, learnWork, teachWork } from './job-work.ts';
 import { plan } from './planning.ts';
-
-/** The cases that real jobs are counted against. */
-interface Counted {
-  readonly teach: {
-    hyperparameters: Parameters<typeof teachWork>[0];
-    gpus: number;
-    photos: number;
-    work: object;
-  }[];
-  readonly learn: { hyperparameters: Parameters<typeof learnWork>[0]; work: object }[];
-  readonly draw: Record<'pictures' | 'picturesPerChunk' | 'instances' | 'gpus' | 'busiest', number>[];
-  readonly curate: { ends: number[]; photos: number; work: object }[];
-  readonly evaluate: {
-    proxies: number;
-    prompts: number;
-    picturesPerPrompt: number;
-    photos: number;
-    work: object;
-  }[];
-}
-const counted: Counted = JSON.parse(
-  readFileSync(join(import.meta.dirname, '../../containers/tests/job_work.json'), 'utf8'),
-);
-/** The plan is made before the photos are counted, so it allows for the most. */
-const PHOTOS = PHOTO_LIMITS.maxPhotos;
-const FOUR_GPUS = 'ml.g5.12xlarge';
-
-describe('work counted here is what real jobs do', () => {
-  test.each(counted.teach)('teach, %#', ({ hyperparameters, gpus, photos, work }) => {
-    expect(teachWork(hyperparameters, gpus, photos)).toEqual(work);
-  });
-  test.each(counted.learn)('learn, %#', ({ hyperparameters, work }) => {
-    expect(learnWork(hyperparameters)).toEqual(work);
-  });
-  test.each(counted.draw)('drawing, %#', ({ pictures, picturesPerChunk, instances, gpus, busiest: most }) => {
-    const chunks = Array.from({ length: Math.ceil(pictures / picturesPerChunk) }, (_, at) => ({
-      pictures: Array(Math.min(picturesPerChunk, pictures - at * picturesPerChunk)).fill(null),
-    }));
-    // No more processes than an instance has chunks to choose from.
-    expect(busiest(chunks, instances * Math.min(gpus, chunks.length))).toBe(most);
-  });
-  test.each(counted.curate)('curate, %#', ({ ends, photos, work }) => {
-    expect(curateWork(ends, photos)).toEqual(work);
-  });
-  test.each(counted.evaluate)('evaluate, %#', ({ proxies, prompts, picturesPerPrompt, photos, work }) => {
-    expect(evaluateWork(proxies, prompts * picturesPerPrompt, photos)).toEqual(work);
-  });
-});
-
-/** A job as AWS bills it: every instance for as long as it lasts. */
-interface Billed {
-  readonly minutes: number;
-  readonly instances?: number;
-}
-
-/** That a stage costs its jobs, one after another, and allows each of them four times what the longest takes. */
-function expectCharged(stage: StagePlan, jobs: readonly Billed[], spot = false): void {
-  const total = (of: (job: Billed) => number) => jobs.reduce((sum, job) => sum + of(job), 0);
-  const { usdPerHour } = instance(stage.instanceType);
-  const usd = total(({ minutes, instances = 1 }) => (minutes / 60) * usdPerHour * instances);
-  const longest = Math.max(...jobs.map(({ minutes }) => minutes));
-  // Minutes of a plan have two decimals.
-  expect(Math.abs(stage.minutes - total(({ minutes }) => minutes))).toBeLessThanOrEqual(0.0051);
-  expect(stage.usd).toBeCloseTo(usd * (spot ? 1 - SPOT_SAVING : 1), 3);
-  const seconds = Math.min(72 * 3600, Math.max(3600, longest * 60 * 4));
-  expect(Math.abs(stage.maxRuntimeSeconds - seconds)).toBeLessThanOrEqual(1);
-}
-
-interface Variant {
-  /** Fields of the request. */
-  readonly request: object;
-  /** False when the fields change nothing about the job and its time. @default - true */
-  readonly same?: boolean;
-}
-
-/** Each variant, and that it takes another time than the request without it where it should. */
-function eachVariant(
-  stage: JobStage,
-  variants: Readonly<Record<string, Variant>>,
-  check: (made: Plan) => void,
-  common: object = {},
-) {
-  const made = (fields: object) => plan({ maxUsd: 10_000, ...common, ...fields });
-  test('as it stands', () => check(made({})));
-  test.each(Object.entries(variants))('%s', (_, { request, same = false }) => {
-    const own = made(request);
-    check(own);
-    const [before, after] = [made({}), own].map((one) => stageOf(one, stage).minutes);
-    expect(before === after).toBe(same);
-  });
-}
-
-const modelOf = (made: Plan, role: keyof Plan['models']): Model => model(made.models[role].id);
-
-/** Minutes of a picture that a teacher trains on: its rate is of a batch of the recipe, at a size. */
-function trainedPicture(made: Plan, role: 'teacher' | 'student', size: number): number {
-  const row = modelOf(made, role);
-  const { batchSize } = recipeOf(row, made.preset as Preset);
-  const area = row.draw === undefined ? 1 : (size / row.draw.trainingTimedAt) ** 2;
-  return (row.minutes.perStep / batchSize) * area;
-}
-
-/** Minutes of a picture that a model draws: a teacher's rate is of so many denoising steps at a size. */
-function drawnPicture(row: Model, size: number, steps: number | undefined): number {
-  if (row.draw === undefined) return row.minutes.perPicture;
-  return row.minutes.perPicture * (size / row.draw.timedAt) ** 2 * ((steps ?? 0) / row.draw.timedSteps);
-}
 
 function given<Stage extends 'teach' | 'learn'>(made: Plan, stage: Stage) {
   const { hyperparameters } = stageOf(made, stage) as TrainingPlan;

@@ -1,18 +1,15 @@
 /** Planning and refusing, against the emulator's S3, DynamoDB and SNS. */
-import { DescribeTrainingJobCommand } from '@aws-sdk/client-sagemaker';
 import { ListSubscriptionsByTopicCommand, SubscribeCommand } from '@aws-sdk/client-sns';
 import { handler } from '../../../lambdas/plan-run/handler.ts';
-import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
-import { ecr, sagemaker, sns } from '../../../lib/aws/clients.ts';
+import { sns } from '../../../lib/aws/clients.ts';
 import { listKeys } from '../../../lib/aws/s3.ts';
-import { finishRun, listJobs, readRun } from '../../../lib/aws/table.ts';
+import { finishRun, readRun } from '../../../lib/aws/table.ts';
 import { chunk as chunkSchema } from '../../../lib/core/contract/pictures.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { chunksOf } from '../../../lib/core/plan/chunks.ts';
 import { planSchema } from '../../../lib/core/plan/plan.ts';
-import { type JobStage, TRANSFORM_STAGES } from '../../../lib/core/words.ts';
-import { registerImage } from '../../../lib/local/deploy/image.ts';
-import { Bench, BUCKET, IMAGE, REQUEST } from '../bench.ts';
+import { TRANSFORM_STAGES } from '../../../lib/core/words.ts';
+import { Bench, BUCKET, REQUEST } from '../bench.ts';
 
 let bench: Bench;
 
@@ -148,64 +145,6 @@ test('an invalid address is nobody’s', async () => {
   expect(await addresses()).not.toContain('nobody');
 });
 
-describe('a model is checked before any GPU is paid for', () => {
-  const prefix = keys.model('dino-tiny');
-  const refused = async () => {
-    const input = await bench.upload('unready');
-    const error = await handler(input).then(
-      () => undefined,
-      (thrown: Error) => thrown,
-    );
-    expect(await readRun(bench.context, input.runId)).toMatchObject({ status: 'RUNNING' });
-    expect(await listKeys(bench.context, keys.run(input.runId))).toEqual([]);
-    return `${error?.name}: ${error?.message}`;
-  };
-  afterEach(async () => {
-    await bench.delete(`${prefix}stray.safetensors`);
-    await bench.putModel('dino-tiny');
-  });
-
-  test('an empty folder is named', async () => {
-    await bench.delete(`${prefix}config.json`);
-    await bench.delete(`${prefix}manifest.json`);
-    expect(await refused()).toContain(
-      'ModelMissing: The model dino-tiny is missing. Given: s3://lambdas-test/models/dino-tiny/ is empty.',
-    );
-  });
-
-  test('a partly imported model has no manifest', async () => {
-    await bench.delete(`${prefix}manifest.json`);
-    expect(await refused()).toContain('has 1 files but no manifest.json, which is written last');
-  });
-
-  test.each([
-    ['a missing file', () => bench.delete(`${prefix}config.json`), 'config.json is missing'],
-    ['another size', () => bench.put(`${prefix}config.json`, '{ }'), 'has 3 bytes instead of 2'],
-    [
-      'other content of the same size',
-      () => bench.put(`${prefix}config.json`, '[]'),
-      'has changed since its import',
-    ],
-    ['a new file', () => bench.put(`${prefix}stray.safetensors`, 'x'), 'stray.safetensors was not imported'],
-    [
-      'a corrupt manifest',
-      () => bench.put(`${prefix}manifest.json`, '{"version":1}'),
-      'manifest.json: it is of',
-    ],
-  ])('%s is a changed model', async (_, change, why) => {
-    await change();
-    const said = await refused();
-    expect(said).toMatch(/^ModelChanged: The model dino-tiny is not the one that was imported\./);
-    expect(said).toContain(why);
-  });
-
-  test('a folder of the console is not a file', async () => {
-    await bench.put(`${prefix}unet/`, '');
-    await expect(handler(await bench.upload('ready'))).resolves.toHaveProperty('planKey');
-    await bench.delete(`${prefix}unet/`);
-  });
-});
-
 test('a file of any size under the name of a request is refused, and its author is notified', async () => {
   const text = `{"notify": "author@example.com", "category": "${'d'.repeat(4_000_000)}"}`;
   const upload = await bench.upload('endless', text);
@@ -216,63 +155,6 @@ test('a file of any size under the name of a request is refused, and its author 
     ),
   });
   expect(await readRun(bench.context, upload.runId)).toMatchObject({ notify: 'author@example.com' });
-});
-
-describe('the container image is checked before any GPU is paid for', () => {
-  const withTag = (tag: string) => `${IMAGE.registry}/${IMAGE.repository}:${tag}`;
-  afterEach(() => {
-    process.env.IMAGE_URI = withTag(IMAGE.tag);
-  });
-  const refused = async (image: string) => {
-    process.env.IMAGE_URI = image;
-    const input = await bench.upload('no-image');
-    const error = await handler(input).then(
-      () => undefined,
-      (thrown: Error) => thrown,
-    );
-    expect(await listKeys(bench.context, keys.run(input.runId))).toEqual([]);
-    return `${error?.name}: ${error?.message}`;
-  };
-
-  test.each([
-    ['a tag that was never pushed', withTag('later'), 'ImageNotFoundException'],
-    [
-      'a repository that is gone',
-      `${IMAGE.registry}/other-stack:${IMAGE.tag}`,
-      'RepositoryNotFoundException',
-    ],
-  ])('%s is a missing image', async (_, image, cause) => {
-    const said = await refused(image);
-    expect(said).toContain('ImageMissing: The container image of the jobs is not in its repository.');
-    expect(said).toContain(`Given: ${image} (${cause}). What to do: run cdk deploy again`);
-  });
-
-  test.each([
-    'application/vnd.oci.image.manifest.v1+json',
-    'application/vnd.oci.image.index.v1+json',
-    'application/vnd.docker.distribution.manifest.list.v2+json',
-  ])('an image with a manifest of %s, which CreateModel refuses, is not supported', async (mediaType) => {
-    const tag = mediaType.replace(/\W+/g, '-');
-    await registerImage(ecr(), { repository: IMAGE.repository, tag }, mediaType);
-    const said = await refused(withTag(tag));
-    expect(said).toContain('ImageUnsupported: SageMaker cannot serve the container image');
-    expect(said).toContain(`Given: ${mediaType} of ${withTag(tag)}.`);
-  });
-
-  test('the plan has the image, and jobs use that one although another was deployed since', async () => {
-    const runId = await bench.plan('pictured');
-    const plan = planSchema.parse(JSON.parse((await bench.get(keys.plan(runId))).text));
-    expect(plan.image).toEqual({
-      uri: withTag(IMAGE.tag),
-      digest: expect.stringMatching(/^sha256:[0-9a-f]{64}$/),
-    });
-    process.env.IMAGE_URI = withTag('later');
-    const { jobName } = await startJob({ runId, stage: 'teach', taskToken: 'nobody waits' });
-    const { AlgorithmSpecification } = await sagemaker().send(
-      new DescribeTrainingJobCommand({ TrainingJobName: jobName }),
-    );
-    expect(AlgorithmSpecification?.TrainingImage).toBe(withTag(IMAGE.tag));
-  });
 });
 
 test('a resumed run runs again, and keeps the time of its first start', async () => {
@@ -290,39 +172,4 @@ test('a resumed run runs again, and keeps the time of its first start', async ()
   expect(again).toMatchObject({ status: 'RUNNING', startedAt: first?.startedAt });
   for (const ending of ['endedAt', 'error', 'message', 'reported']) expect(again).not.toHaveProperty(ending);
   expect(Date.parse(again?.begunAt ?? '')).toBeGreaterThan(Date.parse(first?.begunAt ?? ''));
-});
-
-describe('a model that has changed since the run was planned', () => {
-  afterEach(() => bench.putModel('sdxl-tiny'));
-  const start = (runId: string, stage: JobStage) => startJob({ runId, stage, taskToken: 'nobody waits' });
-
-  test('is found before the job is created, by the stages that read it', async () => {
-    const runId = await bench.plan('exchanged');
-    await bench.finish(runId, 'teach');
-    await bench.putModel('sdxl-tiny', '{"revision": 2}');
-    const created = bench.gate.called('CreateTransformJob').length;
-    for (const what of [/whose files have the digest \w{16} instead of \w{16}/, /without manifest\.json/]) {
-      await expect(start(runId, 'synthesize')).rejects.toMatchObject({
-        name: 'ModelChanged',
-        message: expect.stringMatching(what),
-      });
-      await bench.delete(keys.modelManifest('sdxl-tiny'));
-    }
-    expect(bench.gate.called('CreateTransformJob')).toHaveLength(created);
-    expect((await listJobs(bench.context, runId)).filter(({ stage }) => stage === 'synthesize')).toEqual([]);
-    await bench.put(`${keys.pictures(runId, 'synthesize')}a0/proxies`, 'what the student reads');
-    expect((await start(runId, 'learn')).jobName).toMatch(/-learn-a1$/);
-    // The same files again, from wherever: the run goes on.
-    await bench.putModel('sdxl-tiny');
-    expect((await start(runId, 'synthesize')).jobName).toMatch(/-synthesize-a1$/);
-  });
-
-  test('ends no job that runs already', async () => {
-    const runId = await bench.plan('under-way');
-    bench.control(`proxytune-${runId}-teach-a1`, { hang: true });
-    const first = await start(runId, 'teach');
-    await bench.putModel('sdxl-tiny', '{"revision": 2}');
-    expect(await start(runId, 'teach')).toEqual(first);
-    expect(await listJobs(bench.context, runId)).toMatchObject([{ stage: 'teach', state: 'WAITING' }]);
-  });
 });
