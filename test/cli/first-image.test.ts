@@ -2,11 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AwsContext, localContext } from '../../lib/aws/context.ts';
+import type { AwsContext } from '../../lib/aws/context.ts';
 import { findFirstImage } from '../../lib/cli/first-image.ts';
 import type { RunView, StageState } from '../../lib/cli/run-state.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { Bench, BUCKET } from '../lambdas/bench.ts';
+import { Bench } from '../lambdas/bench.ts';
+import { contextOf } from './context.ts';
 
 let bench: Bench;
 let aws: AwsContext;
@@ -14,15 +15,7 @@ const data = mkdtempSync(join(tmpdir(), 'first-image-'));
 
 beforeAll(async () => {
   bench = await Bench.start();
-  aws = localContext({
-    environment: {
-      AWS_ENDPOINT_URL: bench.endpoint,
-      AWS_ENDPOINT_URL_SFN: bench.states.endpoint,
-      AWS_ACCESS_KEY_ID: 'local',
-      AWS_SECRET_ACCESS_KEY: 'local',
-    },
-    outputs: { BucketName: BUCKET, TableName: 'ledger', StateMachineArn: 'none' },
-  });
+  aws = contextOf(bench);
 }, 120_000);
 afterAll(async () => {
   aws?.close();

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListModelsCommand, ListTransformJobsCommand } from '@aws-sdk/client-sagemaker';
 import { sagemaker } from '../../lib/aws/clients.ts';
-import { type AwsContext, localContext } from '../../lib/aws/context.ts';
+import type { AwsContext } from '../../lib/aws/context.ts';
 import { beginRun } from '../../lib/aws/table.ts';
 import { type GenerateOptions, generateAt, generateCommand } from '../../lib/cli/commands/generate.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
-import { JOB_PREFIX, jobRuns } from '../lambdas/jobs.ts';
+import { jobRuns } from '../lambdas/jobs.ts';
+import { contextOf } from './context.ts';
 
 let bench: Bench;
 let run: string;
@@ -26,23 +27,7 @@ beforeAll(async () => {
   for (const stage of ['teach', 'synthesize', 'learn'] as const) await bench.finish(run, stage);
   await bench.finish(half, 'teach');
   data = mkdtempSync(join(tmpdir(), 'proxytune-generate-'));
-  aws = localContext({
-    environment: {
-      AWS_ENDPOINT_URL: bench.endpoint,
-      AWS_ENDPOINT_URL_SFN: bench.states.endpoint,
-      AWS_ENDPOINT_URL_SAGEMAKER: process.env.AWS_ENDPOINT_URL_SAGEMAKER ?? '',
-      AWS_ACCESS_KEY_ID: 'local',
-      AWS_SECRET_ACCESS_KEY: 'local',
-    },
-    outputs: {
-      BucketName: BUCKET,
-      TableName: 'ledger',
-      StateMachineArn: 'none',
-      JobRoleArn: process.env.JOB_ROLE_ARN ?? '',
-      JobPrefix: JOB_PREFIX,
-      ImageUri: process.env.IMAGE_URI ?? '',
-    },
-  });
+  aws = contextOf(bench);
 }, 180_000);
 
 afterAll(async () => {

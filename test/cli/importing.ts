@@ -2,12 +2,13 @@
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AwsContext, localContext } from '../../lib/aws/context.ts';
+import type { AwsContext } from '../../lib/aws/context.ts';
 import { importFolder } from '../../lib/cli/import/from-folder.ts';
 import type { Output } from '../../lib/cli/output.ts';
 import { model } from '../../lib/core/catalogue/models.ts';
 import { sdxlFiles, write } from '../aws/model-folders.ts';
-import { Bench, BUCKET } from '../lambdas/bench.ts';
+import { Bench } from '../lambdas/bench.ts';
+import { contextOf } from './context.ts';
 
 export class Imports {
   readonly bench: Bench;
@@ -31,13 +32,7 @@ export class Imports {
 
   private constructor(bench: Bench) {
     this.bench = bench;
-    const environment = {
-      AWS_ENDPOINT_URL: bench.endpoint,
-      AWS_ACCESS_KEY_ID: 'local',
-      AWS_SECRET_ACCESS_KEY: 'local',
-    };
-    const outputs = { BucketName: BUCKET, TableName: 'ledger', StateMachineArn: 'none' };
-    this.aws = localContext({ environment, outputs });
+    this.aws = contextOf(bench);
     this.aws.s3.middlewareStack.add((next, { commandName }) => async (args) => {
       const { Key = '', PartNumber } = args.input as { Key?: string; PartNumber?: number };
       const name = `${commandName?.replace('Command', '')} ${Key.replace(/^models\/[^/]+\//, '')}`;

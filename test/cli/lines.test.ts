@@ -53,7 +53,7 @@ describe('the line of a stage', () => {
   });
 });
 
-test('on a terminal every picture has as many lines as the one that it is drawn over', () => {
+test('on a terminal every drawing has as many lines as the one that it overwrites', () => {
   const wrote: string[] = [];
   const show = redraw({ ...coloured, write: (text) => wrote.push(text) });
   const sampling = [stage({ stage: 'sample-teacher' }), stage({ stage: 'sample-student' })];
@@ -66,7 +66,7 @@ test('on a terminal every picture has as many lines as the one that it is drawn 
   expect(stripVTControlCharacters(second).split('\n')[2]).toBe('');
 });
 
-test('on a terminal news stay above the bars, which are drawn again below', () => {
+test('on a terminal news stays above the bars, which are drawn again below', () => {
   const wrote: string[] = [];
   const show = redraw({ ...coloured, write: (text) => wrote.push(text) });
   const view = { stages: [stage({})] } as unknown as RunView;

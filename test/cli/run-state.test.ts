@@ -1,26 +1,19 @@
 /** The view of a run in `status`, read from a real table and bucket as the lambdas leave them. */
 
-import { type AwsContext, localContext } from '../../lib/aws/context.ts';
+import type { AwsContext } from '../../lib/aws/context.ts';
 import { beginRun, finishJob, finishRun, updateRun } from '../../lib/aws/table.ts';
 import { readRunView } from '../../lib/cli/run-state.ts';
 import { chunkName, keys } from '../../lib/core/keys.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
 import { recordJob } from '../lambdas/jobs.ts';
+import { contextOf } from './context.ts';
 
 let bench: Bench;
 let aws: AwsContext;
 
 beforeAll(async () => {
   bench = await Bench.start();
-  aws = localContext({
-    environment: {
-      AWS_ENDPOINT_URL: bench.endpoint,
-      AWS_ENDPOINT_URL_SFN: bench.states.endpoint,
-      AWS_ACCESS_KEY_ID: 'local',
-      AWS_SECRET_ACCESS_KEY: 'local',
-    },
-    outputs: { BucketName: BUCKET, TableName: 'ledger', StateMachineArn: 'none' },
-  });
+  aws = contextOf(bench);
 }, 120_000);
 afterAll(async () => {
   aws?.close();

@@ -10,6 +10,7 @@ import { planSchema } from '../../../lib/core/plan/plan.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { registerImage } from '../../../lib/local/deploy/image.ts';
 import { Bench, IMAGE } from '../bench.ts';
+import { jobsOfStage } from '../jobs.ts';
 
 let bench: Bench;
 
@@ -146,7 +147,7 @@ describe('a model that has changed since the run was planned', () => {
       await bench.delete(keys.modelManifest('sdxl-tiny'));
     }
     expect(bench.gate.called('CreateTransformJob')).toHaveLength(created);
-    expect((await listJobs(bench.context, runId)).filter(({ stage }) => stage === 'synthesize')).toEqual([]);
+    expect(await jobsOfStage(bench.context, runId, 'synthesize')).toEqual([]);
     await bench.put(`${keys.pictures(runId, 'synthesize')}a0/proxies`, 'what the student reads');
     expect((await start(runId, 'learn')).jobName).toMatch(/-learn-a1$/);
     // The same files again, from wherever: the run goes on.

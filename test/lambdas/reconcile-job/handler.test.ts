@@ -4,12 +4,12 @@ import { handler as completeJob } from '../../../lambdas/complete-job/handler.ts
 import { handler } from '../../../lambdas/reconcile-job/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
 import { sagemaker } from '../../../lib/aws/clients.ts';
-import { finishJob, listJobs, markReported, putJob } from '../../../lib/aws/table.ts';
+import { finishJob, markReported, putJob } from '../../../lib/aws/table.ts';
 import type { JobRecord } from '../../../lib/core/jobs/records.ts';
 import { type JobIdentity, jobName as nameOf } from '../../../lib/core/names.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench } from '../bench.ts';
-import { JOB_PREFIX, jobEnd, jobRuns, jobStatus } from '../jobs.ts';
+import { JOB_PREFIX, jobEnd, jobRuns, jobStatus, jobsOfStage } from '../jobs.ts';
 
 let bench: Bench;
 
@@ -20,8 +20,7 @@ afterAll(() => bench?.close(), 30_000);
 beforeEach(() => bench.control('serve', {}));
 
 const start = (runId: string, stage: JobStage) => startJob({ runId, stage, taskToken: 'nobody waits' });
-const jobs = async (runId: string, stage: JobStage) =>
-  (await listJobs(bench.context, runId)).filter((job) => job.stage === stage);
+const jobs = (runId: string, stage: JobStage) => jobsOfStage(bench.context, runId, stage);
 const first = (run: string, stage: JobStage = 'teach'): JobIdentity => ({ run, stage, attempt: 1 });
 
 /** A run whose teacher's training has ended, without any news of it. */
