@@ -45,8 +45,9 @@ export async function workOf(
 }
 
 /**
- * Returns true if an earlier attempt of this round ended without all of its chunks. On spot, several hosts mirror their checkpoint folders
- * to one prefix, and no document says that a host never removes what another one wrote: one host alone loses nothing.
+ * Returns true if an earlier attempt of this round ended without all of its chunks. Spot hosts mirror their checkpoint
+ * folders to one prefix, and no document rules out that a host removes what another one wrote. Later attempts of a
+ * spot stage therefore run on a single host.
  */
 function lostChunks(jobs: readonly JobRecord[], { stage, round = 1 }: JobIdentity): boolean {
   return jobs.filter((job) => isOf(job, stage, round)).some(({ error }) => error === 'ChunksMissing');

@@ -24,12 +24,12 @@ const WHY: Readonly<Record<string, string>> = {
   publish: 'put the report in its place',
 };
 
-/** Shows a view of a run and, once, a line for people that has just become true. */
+/** Shows a view of a run, and any news: one line on what has just happened, which is given only once. */
 type Show = (view: RunView, news?: string) => void;
 
 /**
  * Polls until the run is over or the signal aborts.
- * @param newsOf - asked for such a line after each view
+ * @param newsOf - returns news to show with the view that was just read, if there is any
  * @returns the last view
  */
 export async function watchRun(
@@ -59,7 +59,10 @@ function asData(output: Output): (view: RunView) => void {
   };
 }
 
-/** Draws a bar for every stage over the previous ones, and below them what the running stages do; news stay above. */
+/**
+ * Draws a bar for every stage, and below the bars what the running stages do. Each call overwrites the previous
+ * drawing. News is printed above the bars and is not overwritten.
+ */
 export function redraw(output: Output): Show {
   let drawn = 0;
   return (view, news) => {
