@@ -15,19 +15,12 @@ import {
 import { fillPrompt, requireReadable, unknownWords } from '../../lib/core/jobs/generation-prompt.ts';
 import { drawingOf, modelRequest, transformJobRequest } from '../../lib/core/jobs/requests.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { generationJobName, jobPrefix, parseJobName } from '../../lib/core/names.ts';
+import { generationJobName, parseJobName } from '../../lib/core/names.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { type Plan, transformOf } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
-import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
-import { modelIsOneContainer, transformLimits } from '../../lib/local/sagemaker/rules/local-limits.ts';
-import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
-import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
-import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
+import { BUCKET, CONTEXT, checkTransform, PREFIX, RUN } from './requesting.ts';
 
-// The longest a run's id can be.
-const RUN = `${'a'.repeat(20)}-0a1b2c3d`;
-const PREFIX = jobPrefix('Proxytune');
 const JOB = `${PREFIX}${RUN}-learn-a1`;
 const ADAPTER = { job: JOB, uri: `s3://bucket/runs/${RUN}/jobs/${JOB}/output/model.tar.gz` };
 const PROMPT = 'a photo of a {token} dog at sunset';
@@ -35,7 +28,7 @@ const WORDS = ['a', 'at', 'car', 'of', 'photo', 'snow', 'sunset'];
 
 function plan(fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan {
   const request = parseRequest(JSON.stringify({ category: 'dog', consent: true, seed: 7, ...fields }));
-  return makePlan(request, { runId: RUN, subject: 'rex', bucket: 'b'.repeat(63), scale, version: '1' });
+  return makePlan(request, { runId: RUN, subject: 'rex', bucket: BUCKET, scale, version: '1' });
 }
 
 const ask = (asked: Partial<Asked> = {}): Asked => ({ prompt: PROMPT, count: 4, of: 'student', ...asked });
@@ -125,19 +118,12 @@ test.each(CHOICES)('$of after $teacher, $scale: requests that SageMaker takes', 
   const made = plan({ teacher, ...rest }, scale);
   const drawing = generationDrawing(made, generation({ of, count: 64 }, made), 999, PREFIX);
   const context = {
-    roleArn: 'arn:aws:iam::123456789012:role/Proxytune-JobRole-0123456789AB',
-    region: 'us-east-1',
-    jobPrefix: PREFIX,
-    imageUri: `123456789012.dkr.ecr.us-east-1.amazonaws.com/cdk-hnb659fds-container-assets:${'0'.repeat(64)}`,
+    ...CONTEXT,
     artifactUri: `s3://${made.bucket}/${keys.jobs(RUN)}${JOB}/output/model.tar.gz`,
   };
   const wanted = modelRequest(made, drawing, context);
-  checkRequest('CreateModel', wanted);
-  applyRules([...modelRules, modelIsPacked, modelIsOneContainer], wanted as never);
   const transform = transformJobRequest(made, drawing, drawing.how.instances);
-  checkRequest('CreateTransformJob', transform);
-  applyRules([...transformRules, ...transformLimits], transform as never);
-  expect(transform.ModelName).toBe(wanted.ModelName);
+  checkTransform(wanted, transform);
   expect(transform.Tags).toContainEqual({ Key: 'proxytune:stage', Value: 'generate' });
   // The same container and environment as the stage of the run, but for the places of its note and its chunks.
   const { Environment: own } = wanted.PrimaryContainer;

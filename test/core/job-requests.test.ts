@@ -21,18 +21,11 @@ import {
   type TransformStage,
 } from '../../lib/core/words.ts';
 import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
-import {
-  modelIsOneContainer,
-  trainingLimits,
-  transformLimits,
-} from '../../lib/local/sagemaker/rules/local-limits.ts';
-import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
 import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
 import { trainingRules } from '../../lib/local/sagemaker/rules/training.ts';
-import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
-import { BUCKET, CONTEXT, PREFIX, plan, RUN, SERVING } from './requesting.ts';
+import { BUCKET, CONTEXT, checkTraining, checkTransform, PREFIX, plan, RUN, SERVING } from './requesting.ts';
 
-/** As SageMaker would: the API model first, then its own rules, then what our service cannot do. */
+/** Checks what SageMaker is asked for to run a stage. */
 function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
   const identity: JobIdentity = { run: RUN, stage, attempt: 40 };
   const { kind } = stageOf(made, stage);
@@ -42,19 +35,12 @@ function check(made: Plan, stage: (typeof JOB_STAGES)[number]): void {
       kind === 'spot'
         ? spotDrawingRequest(made, identity, { ...CONTEXT, adapterFolder, instances: 8 })
         : trainingJobRequest(made, identity, CONTEXT);
-    checkRequest('CreateTrainingJob', request);
-    applyRules(trainingRules, request as never);
-    applyRules(trainingLimits, request as never);
+    checkTraining(request);
     return;
   }
   const artifactUri = `s3://${BUCKET}/${keys.jobs(RUN)}${jobName({ ...identity, stage: 'teach' }, PREFIX)}/output/model.tar.gz`;
   const model = modelRequest(made, drawingOf(made, identity, PREFIX), { ...CONTEXT, artifactUri });
-  checkRequest('CreateModel', model);
-  applyRules([...modelRules, modelIsPacked, modelIsOneContainer], model as never);
-  const transform = transformJobRequest(made, drawingOf(made, identity, PREFIX), 8);
-  checkRequest('CreateTransformJob', transform);
-  applyRules([...transformRules, ...transformLimits], transform as never);
-  expect(transform.ModelName).toBe(model.ModelName);
+  checkTransform(model, transformJobRequest(made, drawingOf(made, identity, PREFIX), 8));
 }
 
 /** Something that there is in a model's domain. */

@@ -1,8 +1,18 @@
-/** A plan and the context of its jobs, for the tests of the requests that SageMaker gets. */
+/** A plan, the context of its jobs, and SageMaker's checks, for the tests of requests. */
 import { jobPrefix } from '../../lib/core/names.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import type { Plan } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
+import { checkRequest } from '../../lib/local/sagemaker/model/validate.ts';
+import {
+  modelIsOneContainer,
+  trainingLimits,
+  transformLimits,
+} from '../../lib/local/sagemaker/rules/local-limits.ts';
+import { modelRules } from '../../lib/local/sagemaker/rules/model.ts';
+import { applyRules } from '../../lib/local/sagemaker/rules/rule.ts';
+import { trainingRules } from '../../lib/local/sagemaker/rules/training.ts';
+import { modelIsPacked, transformRules } from '../../lib/local/sagemaker/rules/transform.ts';
 
 export const PREFIX = jobPrefix('Proxytune');
 export const CONTEXT = {
@@ -25,3 +35,19 @@ export function plan(fields: object = {}, scale: 'full' | 'tiny' = 'full'): Plan
 
 /** The context of a transform's model, whose adapter is anywhere. */
 export const SERVING = { ...CONTEXT, artifactUri: 's3://b/m.tar.gz' };
+
+/** Checks a training as SageMaker would: by the API model, by SageMaker's own rules, then by our service's limits. */
+export function checkTraining(request: object): void {
+  checkRequest('CreateTrainingJob', request);
+  applyRules(trainingRules, request as never);
+  applyRules(trainingLimits, request as never);
+}
+
+/** Checks a transform and its model in the same way. */
+export function checkTransform(model: { ModelName: string }, transform: { ModelName: string }): void {
+  checkRequest('CreateModel', model);
+  applyRules([...modelRules, modelIsPacked, modelIsOneContainer], model as never);
+  checkRequest('CreateTransformJob', transform);
+  applyRules([...transformRules, ...transformLimits], transform as never);
+  expect(transform.ModelName).toBe(model.ModelName);
+}
