@@ -62,7 +62,7 @@ class Settings:
             "student": PartSettings(2_600, 48, 1.5e-3, weight_decay=0.03, betas=(0.9, 0.95), flat=0.3),
             "clip": PartSettings(900, 96, 1e-3),
             "dino": PartSettings(700, 64, 1e-3),
-            "segmenter": PartSettings(1_500, 64, 5e-4),
+            "segmenter": PartSettings(3_600, 64, 5e-4),
             "siglip": PartSettings(1_100, 96, 1.5e-3),
         }
     )
