@@ -88,7 +88,7 @@ test('jobs beyond maxConcurrentJobs wait, and can be stopped or time out while w
   await bench.client.send(hanging('second'));
   const spot = { MaxRuntimeInSeconds: 1, MaxWaitTimeInSeconds: 1 };
   await bench.client.send(hanging('third', { EnableManagedSpotTraining: true, StoppingCondition: spot }));
-  await bench.client.send(new CreateTrainingJobCommand(trainingRequest('fourth')));
+  await bench.createTraining('fourth');
   await pidsOf('first');
   expect((await bench.describeTraining('second')).SecondaryStatus).toBe('Starting');
   await bench.client.send(new StopTrainingJobCommand({ TrainingJobName: 'second' }));
@@ -114,8 +114,8 @@ test('another process can inject faults over HTTP', async () => {
       body: JSON.stringify(body),
     });
   expect((await faults({ DropEventsOf: 'silent', DuplicateEvents: 2 })).status).toBe(200);
-  await bench.client.send(new CreateTrainingJobCommand(trainingRequest('silent')));
-  await bench.client.send(new CreateTrainingJobCommand(trainingRequest('doubled')));
+  await bench.createTraining('silent');
+  await bench.createTraining('doubled');
   await bench.trainingEnd('silent');
   await bench.trainingEnd('doubled');
   const seen = bench.events.map(({ Detail }) => `${Detail.TrainingJobName} ${Detail.SecondaryStatus}`);

@@ -1,14 +1,12 @@
 /** Lists of jobs, and tags. */
 import {
   AddTagsCommand,
-  CreateTrainingJobCommand,
-  type CreateTrainingJobCommandInput,
   DeleteTagsCommand,
   DeleteTrainingJobCommand,
   ListTagsCommand,
   ListTrainingJobsCommand,
 } from '@aws-sdk/client-sagemaker';
-import { Bench, trainingRequest } from './support.ts';
+import { Bench } from './support.ts';
 
 let bench: Bench;
 
@@ -18,11 +16,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => bench.close(), 30_000);
 
-const create = (name: string, changes: Partial<CreateTrainingJobCommandInput> = {}) =>
-  bench.client.send(new CreateTrainingJobCommand(trainingRequest(name, changes)));
-
 test('no job is in a warm pool or a training plan, so these filters find none', async () => {
-  await create('any');
+  await bench.createTraining('any');
   await bench.trainingEnd('any');
   const list = (input: object) => bench.client.send(new ListTrainingJobsCommand(input));
   expect((await list({})).TrainingJobSummaries).not.toEqual([]);
@@ -32,7 +27,7 @@ test('no job is in a warm pool or a training plan, so these filters find none', 
 });
 
 test('tags are added, listed in pages and deleted', async () => {
-  await create('tagged', { Tags: [{ Key: 'run', Value: 'r1' }] });
+  await bench.createTraining('tagged', { Tags: [{ Key: 'run', Value: 'r1' }] });
   const { TrainingJobArn: ResourceArn } = await bench.trainingEnd('tagged');
   const added = ['a', 'b'].map((Key) => ({ Key, Value: 'v' }));
   await bench.client.send(new AddTagsCommand({ ResourceArn, Tags: added }));
@@ -50,8 +45,8 @@ test('jobs are listed by name and status, in pages; an ended one can be deleted 
   const list = (input: object) => bench.client.send(new ListTrainingJobsCommand(input));
   const names = (page: { TrainingJobSummaries?: { TrainingJobName?: string | undefined }[] | undefined }) =>
     page.TrainingJobSummaries?.map((job) => job.TrainingJobName);
-  await create('list-b');
-  await create('list-a');
+  await bench.createTraining('list-b');
+  await bench.createTraining('list-a');
   await bench.trainingEnd('list-b');
   await bench.trainingEnd('list-a');
   const query = { NameContains: 'list-', StatusEquals: 'Completed', SortBy: 'Name', SortOrder: 'Ascending' };
@@ -60,9 +55,9 @@ test('jobs are listed by name and status, in pages; an ended one can be deleted 
   const second = await list({ ...query, MaxResults: 1, NextToken: first.NextToken });
   expect(names(second)).toEqual(['list-b']);
   expect(second.NextToken).toBeUndefined();
-  await expect(create('list-a')).rejects.toMatchObject({ name: 'ResourceInUse' });
+  await expect(bench.createTraining('list-a')).rejects.toMatchObject({ name: 'ResourceInUse' });
   await bench.client.send(new DeleteTrainingJobCommand({ TrainingJobName: 'list-a' }));
   await expect(bench.describeTraining('list-a')).rejects.toMatchObject({ name: 'ValidationException' });
-  await create('list-a');
+  await bench.createTraining('list-a');
   expect((await bench.trainingEnd('list-a')).TrainingJobStatus).toBe('Completed');
 });

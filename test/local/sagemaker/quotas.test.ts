@@ -1,7 +1,6 @@
 /** Quotas: as Service Quotas lists them, and as they refuse jobs. */
 import {
   CreateModelCommand,
-  CreateTrainingJobCommand,
   type CreateTrainingJobCommandInput,
   CreateTransformJobCommand,
   StopTrainingJobCommand,
@@ -17,7 +16,7 @@ import {
 } from '@aws-sdk/client-service-quotas';
 import { instance, instanceTypes } from '../../../lib/core/catalogue/instances.ts';
 import { refusal } from '../../../lib/core/jobs/outcome.ts';
-import { Bench, BUCKET, ROLE, trainingRequest, until } from './support.ts';
+import { Bench, BUCKET, ROLE, until } from './support.ts';
 
 let bench: Bench;
 let quotas: ServiceQuotasClient;
@@ -101,9 +100,7 @@ test('requests that it cannot answer are refused', async () => {
 });
 
 const create = (name: string, changes: Partial<CreateTrainingJobCommandInput> = {}) =>
-  bench.client.send(
-    new CreateTrainingJobCommand(trainingRequest(name, { HyperParameters: { action: 'hang' }, ...changes })),
-  );
+  bench.createTraining(name, { HyperParameters: { action: 'hang' }, ...changes });
 
 const LIMIT =
   `The account-level service limit '${G5}' is 1 Instances, with current utilization of 1 Instances and a request ` +

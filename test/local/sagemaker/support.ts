@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import {
+  CreateTrainingJobCommand,
   type CreateTrainingJobCommandInput,
   DescribeTrainingJobCommand,
   DescribeTransformJobCommand,
@@ -30,6 +31,7 @@ import {
   startSageMakerService,
 } from '../../../lib/local/sagemaker/index.ts';
 import { freePort } from '../../../lib/local/sagemaker/jobs/server-client.ts';
+import { unpack } from '../../../lib/local/sagemaker/transfer/archive.ts';
 
 export const BUCKET = 'proxytune-test';
 export const ROLE = 'arn:aws:iam::000000000000:role/proxytune-jobs';
@@ -131,6 +133,29 @@ export class Bench {
   async keys(prefix: string): Promise<string[]> {
     const { Contents } = await this.s3.send(new ListObjectsV2Command({ Bucket: BUCKET, Prefix: prefix }));
     return (Contents ?? []).map((object) => object.Key ?? '').sort();
+  }
+
+  /** Reads what an archive of the bucket contains. @param read - gets the folder, which is deleted after it */
+  async unpacked<Result>(key: string, read: (folder: string) => Promise<Result>): Promise<Result> {
+    const folder = await mkdtemp(join(this.folder, 'artifact-'));
+    try {
+      await writeFile(join(folder, 'a.tar.gz'), await this.get(key));
+      await unpack(join(folder, 'a.tar.gz'), join(folder, 'content'));
+      return await read(join(folder, 'content'));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }
+
+  createTraining(name: string, changes: Partial<CreateTrainingJobCommandInput> = {}) {
+    return this.client.send(new CreateTrainingJobCommand(trainingRequest(name, changes)));
+  }
+
+  /** The secondary statuses of a training job, in the order of their events. */
+  trainingStatuses(name: string) {
+    return this.events
+      .filter((event) => event.Detail.TrainingJobName === name)
+      .map((event) => event.Detail.SecondaryStatus);
   }
 
   describeTraining(name: string) {

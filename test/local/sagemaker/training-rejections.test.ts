@@ -1,47 +1,13 @@
-/** Requests that SageMaker rejects are rejected here, under the same error name. None of them reaches S3. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type SageMakerService, startSageMakerService } from '../../../lib/local/sagemaker/index.ts';
-import { apiModel } from '../../../lib/local/sagemaker/model/shapes.ts';
-import { anchored, checkRequest } from '../../../lib/local/sagemaker/model/validate.ts';
-import { operations } from '../../../lib/local/sagemaker/operations/index.ts';
-import { ROLE, trainingRequest } from './support.ts';
+/** Training jobs that SageMaker rejects are rejected here, with the same error name. None of them reaches S3. */
+import { openRequests, type Requests, validation } from './requests.ts';
+import { trainingRequest } from './support.ts';
 
-let folder: string;
-let service: SageMakerService;
+let requests: Requests;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'proxytune-rejections-'));
-  service = await startSageMakerService({
-    dataDir: folder,
-    s3: {
-      endpoint: 'http://127.0.0.1:9',
-      region: 'us-east-1',
-      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
-    },
-    commands: { train: ['false'], serve: ['false'] },
-  });
+  requests = await openRequests();
 });
-afterAll(async () => {
-  await service.close();
-  await rm(folder, { recursive: true });
-});
-
-async function post(operation: string, body: unknown) {
-  const response = await fetch(service.endpoint, {
-    method: 'POST',
-    headers: { 'X-Amz-Target': `SageMaker.${operation}`, 'Content-Type': 'application/x-amz-json-1.1' },
-    body: typeof body === 'string' ? body : JSON.stringify(body),
-  });
-  return { status: response.status, ...((await response.json()) as { __type?: string; message?: string }) };
-}
-
-const validation = (message: RegExp) => ({
-  status: 400,
-  __type: 'ValidationException',
-  message: expect.stringMatching(message),
-});
+afterAll(() => requests.close());
 
 const resources = (changes: object) => ({
   ResourceConfig: { InstanceType: 'ml.g5.xlarge', InstanceCount: 1, VolumeSizeInGB: 30, ...changes },
@@ -209,145 +175,6 @@ test.each<[string, object, RegExp]>([
   const request = { ...trainingRequest('rejected'), ...changes };
   // Pipe mode is only relevant for a channel.
   const InputDataConfig = 'InputDataConfig' in changes ? {} : { InputDataConfig: [channel({})] };
-  const answer = await post('CreateTrainingJob', { ...request, ...InputDataConfig });
+  const answer = await requests.post('CreateTrainingJob', { ...request, ...InputDataConfig });
   expect(answer).toEqual(validation(message));
-});
-
-const transform = {
-  TransformJobName: 'rejected',
-  ModelName: 'nobody',
-  TransformInput: { DataSource: { S3DataSource: { S3DataType: 'S3Prefix', S3Uri: 's3://b/in/' } } },
-  TransformOutput: { S3OutputPath: 's3://b/out/' },
-  TransformResources: { InstanceType: 'ml.g5.xlarge', InstanceCount: 1 },
-};
-const transformOn = (changes: object) => ({
-  TransformResources: { ...transform.TransformResources, ...changes },
-});
-
-test.each<[string, object, RegExp]>([
-  [
-    'outputs that are assembled',
-    { TransformOutput: { ...transform.TransformOutput, AssembleWith: 'Line' } },
-    /does not support AssembleWith Line/,
-  ],
-  [
-    'a member that it would have to ignore',
-    { DataCaptureConfig: { DestinationS3Uri: 's3://b/c' } },
-    /does not support DataCaptureConfig: leave it out/,
-  ],
-  [
-    'a GPU family that transform does not support',
-    transformOn({ InstanceType: 'ml.p4d.24xlarge' }),
-    /'transformResources.instanceType'.*enum/,
-  ],
-  [
-    'AugmentedManifestFile',
-    {
-      TransformInput: {
-        DataSource: { S3DataSource: { S3DataType: 'AugmentedManifestFile', S3Uri: 's3://b/in/' } },
-      },
-    },
-    /AugmentedManifestFile is not supported for batch transform/,
-  ],
-  [
-    '17 environment variables',
-    { Environment: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`K${i}`, ''])) },
-    /'environment'.*16/,
-  ],
-  [
-    'four retries',
-    { ModelClientConfig: { InvocationsMaxRetries: 4 } },
-    /'modelClientConfig.invocationsMaxRetries'/,
-  ],
-  [
-    'a stopping condition',
-    { StoppingCondition: { MaxRuntimeInSeconds: 60 } },
-    /Member 'StoppingCondition' at '' is unknown/,
-  ],
-  ['too much in flight', { MaxConcurrentTransforms: 20, MaxPayloadInMB: 6 }, /20 \* 6 = 120/],
-  [
-    'a volume key on NVMe',
-    transformOn({ InstanceType: 'ml.g4dn.xlarge', VolumeKmsKeyId: 'key' }),
-    /not supported for instance type ml.g4dn.xlarge/,
-  ],
-  ['101 instances', transformOn({ InstanceCount: 101 }), /at most 100/],
-  [
-    'a model that does not exist',
-    {},
-    /Could not find model "arn:aws:sagemaker:us-east-1:000000000000:model\/nobody"/,
-  ],
-])('CreateTransformJob rejects %s', async (_, changes, message) => {
-  expect(await post('CreateTransformJob', { ...transform, ...changes })).toEqual(validation(message));
-});
-
-const model = { ModelName: 'rejected', ExecutionRoleArn: ROLE };
-
-test.each<[string, object, RegExp]>([
-  ['no container', {}, /either PrimaryContainer or Containers/],
-  ['no image', { PrimaryContainer: {} }, /needs Image/],
-  [
-    'no role',
-    { ExecutionRoleArn: undefined, PrimaryContainer: { Image: 'i' } },
-    /ExecutionRoleArn is required/,
-  ],
-  [
-    'model data that is not a tar.gz',
-    { PrimaryContainer: { Image: 'i', ModelDataUrl: 's3://b/model/' } },
-    /\.tar\.gz/,
-  ],
-  [
-    'an environment over 32 KB',
-    {
-      PrimaryContainer: {
-        Image: 'i',
-        Environment: Object.fromEntries(Array.from({ length: 33 }, (_, i) => [`K${i}`, 'x'.repeat(1024)])),
-      },
-    },
-    /at most 32768/,
-  ],
-])('CreateModel rejects %s', async (_, changes, message) => {
-  expect(await post('CreateModel', { ...model, ...changes })).toEqual(validation(message));
-});
-
-test('missing jobs give the error that SageMaker returns, not the one that its model declares', async () => {
-  for (const operation of ['DescribeTrainingJob', 'StopTrainingJob', 'DeleteTrainingJob']) {
-    expect(await post(operation, { TrainingJobName: 'x' })).toEqual(
-      validation(/^Requested resource not found\.$/),
-    );
-  }
-  for (const operation of ['DescribeTransformJob', 'StopTransformJob']) {
-    expect(await post(operation, { TransformJobName: 'x' })).toEqual(
-      validation(/^Could not find .* with name: x$/),
-    );
-  }
-  expect(await post('DescribeModel', { ModelName: 'x' })).toEqual(validation(/^Could not find model/));
-  const ResourceArn = 'arn:aws:sagemaker:us-east-1:000000000000:training-job/x';
-  expect(await post('ListTags', { ResourceArn })).toEqual(validation(/^Could not find resource/));
-});
-
-test('wrong types, invalid JSON and unknown operations have their own error names', async () => {
-  const hyperParameters = { ...trainingRequest('rejected'), HyperParameters: { steps: 3 } };
-  expect(await post('CreateTrainingJob', hyperParameters)).toMatchObject({
-    status: 400,
-    __type: 'SerializationException',
-  });
-  expect(await post('CreateTrainingJob', '{')).toMatchObject({
-    status: 400,
-    __type: 'SerializationException',
-  });
-  expect(await post('CreateEndpoint', {})).toMatchObject({
-    status: 400,
-    __type: 'UnknownOperationException',
-  });
-  expect((await fetch(service.endpoint)).status).toBe(400);
-});
-
-test('the extracted model is complete: every operation supported, every shape reachable, every pattern valid', () => {
-  expect(Object.keys(operations).sort()).toEqual(Object.keys(apiModel.operations).sort());
-  for (const shape of Object.values(apiModel.shapes)) {
-    const named = [...Object.values(shape.members ?? {}), shape.member, shape.key, shape.value];
-    for (const name of named) if (name) expect(apiModel.shapes[name]).toBeDefined();
-    if (shape.pattern) expect(() => anchored(shape.pattern ?? '')).not.toThrow();
-  }
-  expect(() => checkRequest('CreateTrainingJob', trainingRequest('valid'))).not.toThrow();
 });

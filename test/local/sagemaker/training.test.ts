@@ -1,17 +1,10 @@
+/** What a training job gets and leaves. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  CreateTrainingJobCommand,
-  type CreateTrainingJobCommandInput,
-  ListTagsCommand,
-  StopTrainingJobCommand,
-} from '@aws-sdk/client-sagemaker';
-import { outcomeOf } from '../../../lib/core/jobs/outcome.ts';
+import { ListTagsCommand } from '@aws-sdk/client-sagemaker';
 import { jobLogFile } from '../../../lib/local/sagemaker/index.ts';
-import { unpack } from '../../../lib/local/sagemaker/transfer/archive.ts';
-import { Bench, BUCKET, linkedModel, trainingRequest, until } from './support.ts';
+import { Bench, BUCKET, linkedModel } from './support.ts';
 
 let bench: Bench;
 
@@ -20,36 +13,6 @@ beforeAll(async () => {
   await bench.startService({ containerEnv: { OMP_NUM_THREADS: '1' }, maxConcurrentJobs: 4 });
 }, 60_000);
 afterAll(() => bench.close(), 30_000);
-
-const create = (name: string, changes: Partial<CreateTrainingJobCommandInput> = {}) =>
-  bench.client.send(new CreateTrainingJobCommand(trainingRequest(name, changes)));
-
-/** A request for an `action` of the fixture container, with checkpoints mirrored to the job's own prefix. */
-const act = (name: string, action: string, settings: Record<string, string> = {}) => ({
-  HyperParameters: { action, ...settings },
-  CheckpointConfig: { S3Uri: `s3://${BUCKET}/checkpoints/${name}` },
-});
-
-const SPOT = {
-  EnableManagedSpotTraining: true,
-  StoppingCondition: { MaxRuntimeInSeconds: 60, MaxWaitTimeInSeconds: 60 },
-};
-
-const statuses = (name: string) =>
-  bench.events
-    .filter((event) => event.Detail.TrainingJobName === name)
-    .map((event) => event.Detail.SecondaryStatus);
-
-async function unpacked<Result>(key: string, read: (folder: string) => Promise<Result>): Promise<Result> {
-  const folder = await mkdtemp(join(tmpdir(), 'proxytune-artifact-'));
-  try {
-    await writeFile(join(folder, 'a.tar.gz'), await bench.get(key));
-    await unpack(join(folder, 'a.tar.gz'), join(folder, 'content'));
-    return await read(join(folder, 'content'));
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 test('a job gets its channels and config; artifacts, status, events and log are as on SageMaker', async () => {
   await bench.put('in/photos/a.png', 'A');
@@ -63,7 +26,7 @@ test('a job gets its channels and config; artifacts, status, events and log are 
   const source = (S3DataType: 'S3Prefix' | 'ManifestFile', key: string) => ({
     S3DataSource: { S3DataType, S3Uri: `s3://${BUCKET}/${key}` },
   });
-  await create('report', {
+  await bench.createTraining('report', {
     HyperParameters: { action: 'report', learning_rate: '0.1' },
     Environment: { CHOSEN: 'yes', OMP_NUM_THREADS: '2' },
     InputDataConfig: [
@@ -86,9 +49,9 @@ test('a job gets its channels and config; artifacts, status, events and log are 
   expect(job.TrainingEndTime?.getTime()).toBeGreaterThanOrEqual(job.TrainingStartTime?.getTime() ?? Infinity);
   const walked = ['Starting', 'Downloading', 'Training', 'Uploading', 'Completed'];
   expect(job.SecondaryStatusTransitions?.map(({ Status }) => Status)).toEqual(walked);
-  expect(statuses('report')).toEqual(walked);
+  expect(bench.trainingStatuses('report')).toEqual(walked);
 
-  const seen = await unpacked('out/report/output/model.tar.gz', async (folder) =>
+  const seen = await bench.unpacked('out/report/output/model.tar.gz', async (folder) =>
     JSON.parse(await readFile(join(folder, 'weights/seen.json'), 'utf8')),
   );
   expect(seen.files).toEqual({
@@ -115,7 +78,7 @@ test('a job gets its channels and config; artifacts, status, events and log are 
   // A container that needs its region gets it from its request, as no document promises one.
   expect(Object.keys(seen.env).filter((name) => /REGION/.test(name))).toEqual([]);
   expect(Object.keys(seen.env)).not.toContain('JEST_WORKER_ID');
-  const metrics = await unpacked('out/report/output/output.tar.gz', (folder) =>
+  const metrics = await bench.unpacked('out/report/output/output.tar.gz', (folder) =>
     readFile(join(folder, 'metrics.json'), 'utf8'),
   );
   expect(metrics).toBe('{"loss": 0.5}');
@@ -127,7 +90,7 @@ test('a job gets its channels and config; artifacts, status, events and log are 
 test('a linked model whose files have changed since its import fails the job by name', async () => {
   const model = await linkedModel(bench, 'changed');
   writeFileSync(join(model, 'unet/weights'), 'other');
-  await create('changed', {
+  await bench.createTraining('changed', {
     HyperParameters: { action: 'report' },
     InputDataConfig: [
       {
@@ -144,7 +107,7 @@ test('a linked model whose files have changed since its import fails the job by 
 
 test('the channel of a linked model gets links', async () => {
   const model = await linkedModel(bench, 'linked');
-  await create('linked', {
+  await bench.createTraining('linked', {
     HyperParameters: { action: 'report' },
     InputDataConfig: [
       {
@@ -156,7 +119,7 @@ test('the channel of a linked model gets links', async () => {
     ],
   });
   expect((await bench.trainingEnd('linked')).FailureReason).toBeUndefined();
-  const seen = await unpacked('out/linked/output/model.tar.gz', async (folder) =>
+  const seen = await bench.unpacked('out/linked/output/model.tar.gz', async (folder) =>
     JSON.parse(await readFile(join(folder, 'weights/seen.json'), 'utf8')),
   );
   expect(seen.files).toEqual({
@@ -169,7 +132,7 @@ test('the channel of a linked model gets links', async () => {
 });
 
 test('CompressionType NONE stores plain files, and an isolated container has no access to AWS', async () => {
-  await create('plain', {
+  await bench.createTraining('plain', {
     HyperParameters: { action: 'report' },
     OutputDataConfig: { S3OutputPath: `s3://${BUCKET}/out/`, CompressionType: 'NONE' },
     EnableNetworkIsolation: true,
@@ -184,160 +147,14 @@ test('CompressionType NONE stores plain files, and an isolated container has no 
   expect(Object.keys(seen.env).filter((name) => name.startsWith('AWS_'))).toEqual([]);
 });
 
-test("a crash fails the job with the container's message and exit code", async () => {
-  await create('crash', act('crash', 'crash'));
-  const job = await bench.trainingEnd('crash');
-  const reason = 'AlgorithmError: TeacherDiverged: loss is NaN at step 7, exit code: 3';
-  expect(job).toMatchObject({
-    TrainingJobStatus: 'Failed',
-    SecondaryStatus: 'Failed',
-    FailureReason: reason,
-  });
-  const last = bench.events.filter((event) => event.Detail.TrainingJobName === 'crash').at(-1);
-  expect(last?.Detail).toMatchObject({ TrainingJobStatus: 'Failed', FailureReason: reason });
-  expect(await bench.keys('out/crash/')).toEqual([]);
-  expect(await bench.keys('checkpoints/crash')).toEqual([]);
-});
-
-test('a container that was killed is reported by its exit code, and is out of memory', async () => {
-  await create('killed', act('killed', 'killed'));
-  const job = await bench.trainingEnd('killed');
-  expect(job.FailureReason).toBe('AlgorithmError: See job logs for more information, exit code: 137');
-  expect(outcomeOf(job)).toMatchObject({ over: true, error: 'OutOfMemory' });
-});
-
-test('on spot fewer seconds are billed than trained, on demand all of them', async () => {
-  await create('saved', { ...act('saved', 'report'), ...SPOT });
-  const saved = await bench.trainingEnd('saved');
-  expect(saved.BillableTimeInSeconds).toBeGreaterThan(0);
-  expect(saved.BillableTimeInSeconds).toBeLessThan(saved.TrainingTimeInSeconds ?? 0);
-  const { BillableTimeInSeconds, TrainingTimeInSeconds } = await bench.describeTraining('killed');
-  expect(BillableTimeInSeconds).toBe(TrainingTimeInSeconds);
-});
-
-test('a stopped job keeps its model and checkpoints, even if it must be killed', async () => {
-  await create('stubborn', act('stubborn', 'hang', { stubborn: 'true' }));
-  await until('it is up', async () => (await bench.keys('checkpoints/stubborn/')).length > 0);
-  await bench.client.send(new StopTrainingJobCommand({ TrainingJobName: 'stubborn' }));
-  expect((await bench.describeTraining('stubborn')).TrainingJobStatus).toBe('Stopping');
-  const job = await bench.trainingEnd('stubborn');
-  expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'Stopped' });
-  expect(await bench.keys('out/stubborn/')).toEqual(['out/stubborn/output/model.tar.gz']);
-  expect(await bench.keys('checkpoints/stubborn/')).toEqual(['checkpoints/stubborn/pid.txt']);
-  await expect(
-    bench.client.send(new StopTrainingJobCommand({ TrainingJobName: 'stubborn' })),
-  ).rejects.toMatchObject({
-    name: 'ValidationException',
-    message: expect.stringContaining('in status Stopped'),
-  });
-});
-
-test('MaxRuntimeInSeconds ends a job as Stopped with MaxRuntimeExceeded', async () => {
-  await create('long', { ...act('long', 'hang'), StoppingCondition: { MaxRuntimeInSeconds: 1 } });
-  const job = await bench.trainingEnd('long');
-  expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' });
-  expect(job.ModelArtifacts?.S3ModelArtifacts).toBeDefined();
-});
-
-test('a test can make a job reach that limit; its checkpoints stay for the next one', async () => {
-  const request = act('late', 'steps', { steps: '14', pause: '0.25' });
-  await create('late', request);
-  await until('a step is mirrored', async () =>
-    (await bench.keys('checkpoints/late/')).includes('checkpoints/late/step.json'),
-  );
-  await bench.service.faults.exceedRuntime('late');
-  const job = await bench.trainingEnd('late');
-  expect(job).toMatchObject({ TrainingJobStatus: 'Stopped', SecondaryStatus: 'MaxRuntimeExceeded' });
-  await expect(bench.service.faults.exceedRuntime('late')).rejects.toThrow('only a job that is Training');
-  await expect(bench.service.faults.exceedRuntime('nobody')).rejects.toThrow(
-    'has not started a training job nobody',
-  );
-  await create('late-2', { ...request, HyperParameters: { action: 'steps', steps: '14', pause: '0' } });
-  expect(await bench.trainingEnd('late-2')).toMatchObject({ TrainingJobStatus: 'Completed' });
-  const { began } = await unpacked('out/late-2/output/model.tar.gz', async (folder) =>
-    JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')),
-  );
-  expect(began).toBeGreaterThanOrEqual(1);
-});
-
-test('an interrupted spot job restarts in a new folder from its mirrored checkpoint', async () => {
-  await create('spot', { ...act('spot', 'steps', { steps: '14', pause: '0.25' }), ...SPOT });
-  // Step 9 deletes a file that was mirrored and restored before; it must be deleted in S3 too.
-  const passing = 'checkpoints/spot/passing.txt';
-  await until('the passing file is mirrored', async () =>
-    (await bench.keys('checkpoints/spot/')).includes(passing),
-  );
-  const step = async () => JSON.parse((await bench.get('checkpoints/spot/step.json')).toString()).step;
-  await until('three steps are mirrored', () =>
-    step().then(
-      (at) => at >= 3,
-      () => false,
-    ),
-  );
-  await bench.service.faults.interrupt('spot', 0);
-  const job = await bench.trainingEnd('spot');
-  expect(job.FailureReason).toBeUndefined();
-  expect(job.TrainingJobStatus).toBe('Completed');
-  expect(statuses('spot')).toEqual([
-    ...['Starting', 'Downloading', 'Training', 'Interrupted', 'Restarting'],
-    ...['Downloading', 'Training', 'Uploading', 'Completed'],
-  ]);
-  const result = await unpacked('out/spot/output/model.tar.gz', async (folder) =>
-    JSON.parse(await readFile(join(folder, 'result.json'), 'utf8')),
-  );
-  expect(result.began).toBeGreaterThanOrEqual(3);
-  expect(await bench.keys('checkpoints/spot/')).toEqual(['checkpoints/spot/step.json']);
-});
-
-describe('a job of two instances', () => {
-  const TWO = {
-    ResourceConfig: { InstanceType: 'ml.g5.xlarge', InstanceCount: 2, VolumeSizeInGB: 30 },
-  } as const;
-
-  test('shares its checkpoints, and after an interruption each instance has those of all', async () => {
-    await create('pair', { ...act('pair', 'share'), ...SPOT, ...TWO });
-    const both = ['checkpoints/pair/algo-1.json', 'checkpoints/pair/algo-2.json'];
-    await until('both are mirrored', async () => (await bench.keys('checkpoints/pair/')).length === 2);
-    expect(await bench.keys('checkpoints/pair/')).toEqual(both);
-    await bench.service.faults.interrupt('pair', 0);
-    expect(await bench.trainingEnd('pair')).toMatchObject({ TrainingJobStatus: 'Completed' });
-    for (const key of both)
-      expect(JSON.parse((await bench.get(key)).toString())).toEqual({
-        hosts: ['algo-1', 'algo-2'],
-        found: ['algo-1.json', 'algo-2.json'],
-      });
-    const host = await unpacked('out/pair/output/model.tar.gz', (folder) =>
-      readFile(join(folder, 'host.txt'), 'utf8'),
-    );
-    expect(host).toBe('algo-1');
-  });
-
-  test('fails if one of them does, with its message, and the other ends', async () => {
-    await create('half', { ...act('half', 'share', { crashes: 'algo-2' }), ...TWO });
-    expect(await bench.trainingEnd('half')).toMatchObject({
-      TrainingJobStatus: 'Failed',
-      FailureReason: 'AlgorithmError: TeacherDiverged: loss is NaN at step 7, exit code: 3',
-    });
-  });
-});
-
-test('an on-demand job or an unknown job cannot be interrupted', async () => {
-  await create('on-demand');
-  await expect(bench.service.faults.interrupt('on-demand')).rejects.toThrow('not a managed spot job');
-  await expect(bench.service.faults.interrupt('nobody')).rejects.toThrow(
-    'has not started a training job nobody',
-  );
-  await bench.trainingEnd('on-demand');
-});
-
 test('events can be dropped and duplicated', async () => {
   const restore = bench.service.faults.dropEvents(({ Detail }) => Detail.TrainingJobStatus === 'Completed');
   bench.service.faults.duplicateEvents(3);
-  await create('noisy');
+  await bench.createTraining('noisy');
   await bench.trainingEnd('noisy');
   restore();
   bench.service.faults.duplicateEvents(1);
-  expect(statuses('noisy')).toEqual(
+  expect(bench.trainingStatuses('noisy')).toEqual(
     ['Starting', 'Downloading', 'Training', 'Uploading'].flatMap((status) => [status, status, status]),
   );
 });
@@ -345,7 +162,7 @@ test('events can be dropped and duplicated', async () => {
 test('a channel without objects is rejected when the job is created', async () => {
   const nothing = { S3DataSource: { S3DataType: 'S3Prefix' as const, S3Uri: `s3://${BUCKET}/nowhere/` } };
   await expect(
-    create('empty', { InputDataConfig: [{ ChannelName: 'photos', DataSource: nothing }] }),
+    bench.createTraining('empty', { InputDataConfig: [{ ChannelName: 'photos', DataSource: nothing }] }),
   ).rejects.toMatchObject({
     name: 'ValidationException',
     message: expect.stringContaining('No S3 objects found'),
