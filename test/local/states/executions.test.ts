@@ -6,7 +6,8 @@ import {
   StartExecutionCommand,
   StopExecutionCommand,
 } from '@aws-sdk/client-sfn';
-import { Harness, machine, ROLE } from './harness.ts';
+import { Harness, ROLE } from './harness.ts';
+import { PASSING, WAITING } from './shapes.ts';
 
 let cloud: Harness;
 
@@ -15,15 +16,12 @@ beforeEach(async () => {
 });
 afterEach(() => cloud.close());
 
-const pass = machine({ A: { Type: 'Pass', End: true } });
-const wait = machine({ W: { Type: 'Wait', Seconds: 100, End: true } });
-
 const start = (stateMachineArn: string, name?: string, input?: string) =>
   cloud.sfn.send(new StartExecutionCommand({ stateMachineArn, name, input }));
 
 describe('executions', () => {
   it('start once for the same name and input while running', async () => {
-    const arn = await cloud.create(wait);
+    const arn = await cloud.create(WAITING);
     const first = await start(arn, 'run-1', '{"a":1}');
     await cloud.clock.advance(1);
     const again = await start(arn, 'run-1', '{"a":1}');
@@ -36,7 +34,7 @@ describe('executions', () => {
   });
 
   it('have a generated name and an empty input by default', async () => {
-    const { executionArn } = await start(await cloud.create(pass, 'm'));
+    const { executionArn } = await start(await cloud.create(PASSING, 'm'));
     const execution = await cloud.ended(executionArn ?? '');
     expect(executionArn).toBe(`arn:aws:states:us-east-1:000000000000:execution:m:${execution.name}`);
     expect(execution).toMatchObject({
@@ -50,16 +48,16 @@ describe('executions', () => {
   it.each(['', 'a b', 'a/b', 'a:b', 'a*', 'a"b', 'a,b', 'a\u0007', 'x'.repeat(81), 'a$b', '{a}'])(
     'reject the name %j',
     async (name) => {
-      await expect(start(await cloud.create(pass), name)).rejects.toMatchObject({ name: 'InvalidName' });
+      await expect(start(await cloud.create(PASSING), name)).rejects.toMatchObject({ name: 'InvalidName' });
     },
   );
 
   it.each(['x'.repeat(80), 'a.b-c_d@e', '..', 'größe'])('accept the name %j', async (name) => {
-    expect((await start(await cloud.create(pass), name)).executionArn).toMatch(/:execution:/);
+    expect((await start(await cloud.create(PASSING), name)).executionArn).toMatch(/:execution:/);
   });
 
   it('reject an input that is not JSON or is too long, and resources that do not exist', async () => {
-    const arn = await cloud.create(pass);
+    const arn = await cloud.create(PASSING);
     await expect(start(arn, 'a', '{')).rejects.toMatchObject({ name: 'InvalidExecutionInput' });
     await expect(start(arn, 'a', JSON.stringify('é'.repeat(131_072)))).rejects.toMatchObject({
       name: 'ValidationException',
@@ -73,7 +71,7 @@ describe('executions', () => {
   });
 
   it('can be stopped once; an ended one does not change', async () => {
-    const { executionArn = '' } = await start(await cloud.create(wait), 'w');
+    const { executionArn = '' } = await start(await cloud.create(WAITING), 'w');
     const stopped = await cloud.sfn.send(new StopExecutionCommand({ executionArn, error: 'E', cause: 'C' }));
     expect(await cloud.describe(executionArn)).toMatchObject({
       status: 'ABORTED',
@@ -89,7 +87,7 @@ describe('executions', () => {
   });
 
   it('are listed newest first, by status and page by page', async () => {
-    const arn = await cloud.create(wait);
+    const arn = await cloud.create(WAITING);
     for (const name of ['a', 'b', 'c']) {
       await start(arn, name);
       await cloud.clock.advance(1);

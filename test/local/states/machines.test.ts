@@ -12,6 +12,7 @@ import {
   ValidateStateMachineDefinitionCommand,
 } from '@aws-sdk/client-sfn';
 import { Harness, machine, ROLE, until } from './harness.ts';
+import { PASSING, WAITING } from './shapes.ts';
 
 let cloud: Harness;
 
@@ -20,8 +21,6 @@ beforeEach(async () => {
 });
 afterEach(() => cloud.close());
 
-const pass = machine({ A: { Type: 'Pass', End: true } });
-const wait = machine({ W: { Type: 'Wait', Seconds: 100, End: true } });
 const logging = {
   level: 'ALL' as const,
   includeExecutionData: true,
@@ -36,7 +35,7 @@ describe('state machines', () => {
     const created = await sfn.send(
       new CreateStateMachineCommand({
         name: 'customize',
-        definition: wait,
+        definition: WAITING,
         roleArn: ROLE,
         type: 'STANDARD',
         loggingConfiguration: logging,
@@ -50,24 +49,24 @@ describe('state machines', () => {
       name: 'customize',
       status: 'ACTIVE',
       type: 'STANDARD',
-      definition: wait,
+      definition: WAITING,
       roleArn: ROLE,
       loggingConfiguration: logging,
     });
 
     const { executionArn } = await sfn.send(new StartExecutionCommand({ stateMachineArn }));
     await cloud.clock.advance(1);
-    const updated = await sfn.send(new UpdateStateMachineCommand({ stateMachineArn, definition: pass }));
+    const updated = await sfn.send(new UpdateStateMachineCommand({ stateMachineArn, definition: PASSING }));
     expect(updated.updateDate).toEqual(new Date(cloud.clock.now()));
     expect([before.revisionId, updated.revisionId]).toEqual([undefined, expect.any(String)]);
     expect(await sfn.send(new DescribeStateMachineCommand({ stateMachineArn }))).toMatchObject({
-      definition: pass,
+      definition: PASSING,
       loggingConfiguration: logging,
       creationDate: created.creationDate,
     });
     // A running execution keeps its definition.
     const original = await sfn.send(new DescribeStateMachineForExecutionCommand({ executionArn }));
-    expect(original).toMatchObject({ definition: wait, name: 'customize' });
+    expect(original).toMatchObject({ definition: WAITING, name: 'customize' });
     expect(original.revisionId).toBeUndefined();
 
     expect((await sfn.send(new ListStateMachinesCommand({}))).stateMachines).toEqual([
@@ -85,9 +84,9 @@ describe('state machines', () => {
   });
 
   it('can be created again if identical, but not differently', async () => {
-    const arn = await cloud.create(pass, 'twice');
-    expect(await cloud.create(pass, 'twice')).toBe(arn);
-    await expect(cloud.create(wait, 'twice')).rejects.toMatchObject({ name: 'StateMachineAlreadyExists' });
+    const arn = await cloud.create(PASSING, 'twice');
+    expect(await cloud.create(PASSING, 'twice')).toBe(arn);
+    await expect(cloud.create(WAITING, 'twice')).rejects.toMatchObject({ name: 'StateMachineAlreadyExists' });
   });
 
   it.each<[string, string, Record<string, unknown>]>([
@@ -104,14 +103,14 @@ describe('state machines', () => {
     ['no definition', 'ValidationException', { definition: '' }],
   ])('are rejected with %s', async (_, name, more) => {
     const creation = cloud.sfn.send(
-      new CreateStateMachineCommand({ name: 'm', definition: pass, roleArn: ROLE, ...more }),
+      new CreateStateMachineCommand({ name: 'm', definition: PASSING, roleArn: ROLE, ...more }),
     );
     await expect(creation).rejects.toMatchObject({ name });
     expect((await cloud.sfn.send(new ListStateMachinesCommand({}))).stateMachines).toEqual([]);
   });
 
   it('report where a definition is invalid and stay unchanged', async () => {
-    const stateMachineArn = await cloud.create(pass, 'm');
+    const stateMachineArn = await cloud.create(PASSING, 'm');
     const definition = machine({ A: { Type: 'Pass', Next: 'B' } });
     await expect(
       cloud.sfn.send(new UpdateStateMachineCommand({ stateMachineArn, definition })),
@@ -120,12 +119,12 @@ describe('state machines', () => {
       name: 'MissingRequiredParameter',
     });
     expect((await cloud.sfn.send(new DescribeStateMachineCommand({ stateMachineArn }))).definition).toBe(
-      pass,
+      PASSING,
     );
   });
 
   it('have tags', async () => {
-    const resourceArn = await cloud.create(pass);
+    const resourceArn = await cloud.create(PASSING);
     await cloud.sfn.send(
       new TagResourceCommand({
         resourceArn,
@@ -146,7 +145,7 @@ describe('state machines', () => {
 
   it('can be validated without being created', async () => {
     expect(
-      await cloud.sfn.send(new ValidateStateMachineDefinitionCommand({ definition: pass })),
+      await cloud.sfn.send(new ValidateStateMachineDefinitionCommand({ definition: PASSING })),
     ).toMatchObject({ result: 'OK', diagnostics: [] });
     const wrong = await cloud.sfn.send(
       new ValidateStateMachineDefinitionCommand({ definition: machine({ A: { Type: 'Pass', Next: 'B' } }) }),

@@ -128,6 +128,13 @@ describe('Map', () => {
     '4 3 MapStateFailed',
     '5 4 ExecutionFailed States.QueryEvaluationError with a cause',
   ];
+  async function expectFailure(arn: string, cause: string, location?: string): Promise<void> {
+    const error = 'States.QueryEvaluationError';
+    expect(await cloud.ended(arn)).toMatchObject({ error, cause });
+    expect(await cloud.lines(arn)).toEqual(failed);
+    const details = (await cloud.history(arn))[2]?.evaluationFailedEventDetails;
+    expect(details).toEqual({ state: 'MapIterateState', error, cause, location });
+  }
 
   it.each([
     ['1', 'number', '1'],
@@ -138,14 +145,7 @@ describe('Map', () => {
   ])('fails if Items are %s (test_map_state_items_eval_jsonata_fail)', async (items, type, value) => {
     const arn = await cloud.start({ MapIterateState: map({ Items: `{% ${items} %}` }) });
     const cause = `${AT_2}The JSONata expression '${items}' specified for the field 'Items' returned an unexpected result type. Expected 'array', but was '${type}' for value: ${value}`;
-    expect(await cloud.ended(arn)).toMatchObject({ error: 'States.QueryEvaluationError', cause });
-    expect(await cloud.lines(arn)).toEqual(failed);
-    expect((await cloud.history(arn))[2]?.evaluationFailedEventDetails).toEqual({
-      state: 'MapIterateState',
-      error: 'States.QueryEvaluationError',
-      cause,
-      location: 'Items',
-    });
+    await expectFailure(arn, cause, 'Items');
   });
 
   it('fails if Items are a function (test_map_state_items_eval_jsonata_fail)', async () => {
@@ -165,13 +165,7 @@ describe('Map', () => {
   ])('fails if its input is %s (test_map_state_items_input_types)', async (shown, input) => {
     const arn = await cloud.start({ MapIterateState: map() }, input);
     const cause = `${AT_2}Map state input must be an array but was: ${shown}`;
-    expect(await cloud.ended(arn)).toMatchObject({ error: 'States.QueryEvaluationError', cause });
-    expect(await cloud.lines(arn)).toEqual(failed);
-    expect((await cloud.history(arn))[2]?.evaluationFailedEventDetails).toEqual({
-      state: 'MapIterateState',
-      error: 'States.QueryEvaluationError',
-      cause,
-    });
+    await expectFailure(arn, cause);
   });
 
   it.each<[string, unknown]>([

@@ -1,5 +1,5 @@
-/** Minimal states of each type, as a basis for tests of definitions. */
-import { INVOKE, WAIT_FOR_TOKEN } from './harness.ts';
+/** Minimal states of each type, and definitions made of them. */
+import { INVOKE, machine, WAIT_FOR_TOKEN } from './harness.ts';
 
 export const done = { Type: 'Succeed' };
 export const task = (more: Record<string, unknown> = {}): Record<string, unknown> => ({
@@ -34,3 +34,7 @@ export const map = (
   End: true,
   ...more,
 });
+
+/** A definition that ends at once, and one that runs for 100 seconds. */
+export const PASSING = machine({ A: pass() });
+export const WAITING = machine({ W: { Type: 'Wait', Seconds: 100, End: true } });
