@@ -112,7 +112,8 @@ def session_arn(role: str, name: str) -> str:
 
 def open_session(role: str, name: str) -> dict[str, str]:
     """Return keys of a session of a role, the same for the same name until the emulator ends."""
-    account, role_name = role.split(":")[4], role.rsplit("/", 1)[-1]
+    arn = session_arn(role, name)
+    _, role_name, session_name = arn.split("/", 2)
     digest = hmac.new(_KEY, f"{role}:{name}".encode(), hashlib.sha256).hexdigest()
     keys = {
         "AccessKeyId": f"ASIA{digest[:16].upper()}",
@@ -120,9 +121,9 @@ def open_session(role: str, name: str) -> dict[str, str]:
         "SessionToken": hashlib.sha256(f"token:{digest}".encode()).hexdigest(),
     }
     session = {
-        "Arn": session_arn(role, name),
-        "UserId": f"{role_name}:{name[:64]}",
-        "AccountId": account,
+        "Arn": arn,
+        "UserId": f"{role_name}:{session_name}",
+        "AccountId": arn.split(":")[4],
         **{key: keys[key] for key in ("SecretAccessKey", "SessionToken")},
     }
     sts.register_session(keys["AccessKeyId"], session)
