@@ -24,7 +24,7 @@ import { finishTrace, rawTrace } from './iam/trace-file.ts';
 import { describeLoss } from './lost-state.ts';
 import { PYTHON } from './paths.ts';
 import type { Faults } from './sagemaker/index.ts';
-import { startServices } from './services.ts';
+import { type Closers, startServices } from './services.ts';
 
 const REGION = 'us-east-1';
 const STACK = 'Proxytune';
@@ -81,9 +81,6 @@ async function startOnce(options: LocalCloudOptions): Promise<LocalCloud> {
     throw error;
   }
 }
-
-/** Functions that end each part, to be called in reverse order. */
-type Closers = (() => Promise<void>)[];
 
 async function start(
   options: LocalCloudOptions & { readonly log: (line: string) => void },
@@ -164,7 +161,7 @@ async function start(
   return { environment, outputs, faults: services.faults, notices, dataDir };
 }
 
-/** Makes the image known that the stack's jobs are given, as the CDK's command line pushes it in an account. */
+/** Registers the image of the stack's jobs, which the CDK's command line pushes for an account. */
 async function registerJobImage(access: ClientSettings, uri: string): Promise<void> {
   const client = new ECRClient(access);
   try {

@@ -37,11 +37,11 @@ export interface Services {
   readonly faults: Faults;
 }
 
-/** Starts the services. @param closers - gets what ends each of them, to be called in reverse order */
-export async function startServices(
-  options: ServicesOptions,
-  closers: (() => Promise<void>)[],
-): Promise<Services> {
+/** Functions that end each part of the local cloud, to be called in reverse order. */
+export type Closers = (() => Promise<void>)[];
+
+/** Starts the services. @param closers - gets a function for each of them */
+export async function startServices(options: ServicesOptions, closers: Closers): Promise<Services> {
   const { dataDir, access, authorizer, bus, log } = options;
   const sagemaker = await startSageMakerService({
     dataDir: join(dataDir, 'sagemaker'),

@@ -1,4 +1,4 @@
-/** Synthesizes the app that deploys to an account for the local target, in a process of its own. */
+/** Synthesizes, for the local target, the same app that deploys to an account. */
 import { execFile } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
