@@ -86,7 +86,7 @@ describe('Map', () => {
     ]);
   });
 
-  it('leaves successes aside in the chain of events (test_map_state_items_eval_jsonata)', async () => {
+  it('leaves successes out of the chain of events (test_map_state_items_eval_jsonata)', async () => {
     const lines = await cloud.linesOf({ M: map({ Items: [1, 2], MaxConcurrency: 1 }) });
     expect(lines.slice(2)).toEqual([
       '3 2 MapStateStarted',

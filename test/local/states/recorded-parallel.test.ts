@@ -114,7 +114,7 @@ describe('Parallel', () => {
     ]);
   });
 
-  it('leaves its success aside in the chain of events (test_parallel_state)', async () => {
+  it('leaves its success out of the chain of events (test_parallel_state)', async () => {
     const lines = await cloud.linesOf({ P: parallel({ A: pass() }) });
     expect(lines.slice(4)).toEqual([
       '5 4 PassStateExited',

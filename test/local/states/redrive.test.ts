@@ -62,7 +62,7 @@ describe('a redrive', () => {
     expect(executions).toMatchObject([{ status: 'SUCCEEDED', redriveCount: 1, redriveDate }]);
   });
 
-  it('has all retries again, and says in the context how often it came', async () => {
+  it('has all retries again, and is counted in the context', async () => {
     cloud.broken.add('A');
     const arn = await cloud.start({
       ...work('A', {
