@@ -35,9 +35,10 @@ import { modelManifest } from '../../lib/core/models/manifest.ts';
 import { jobPrefix, tokenSecret } from '../../lib/core/names.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import { storeLinkedListings } from '../../lib/local/linked-models.ts';
+import { PYTHON } from '../../lib/local/paths.ts';
 import { jobLogFile, type SageMakerService, startSageMakerService } from '../../lib/local/sagemaker/index.ts';
 import { hubFiles, write } from '../aws/model-folders.ts';
-import { awsJson, clientConfig, emulatorOptions, PYTHON } from '../local/emulator/helpers.ts';
+import { awsJson, clientConfig, emulatorOptions } from '../local/emulator/helpers.ts';
 import { createStack } from './stacks.ts';
 
 const MINUTE = 60_000;

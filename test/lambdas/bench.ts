@@ -32,13 +32,14 @@ import { runId as runIdOf } from '../../lib/core/names.ts';
 import type { JobStage } from '../../lib/core/words.ts';
 import { registerImage } from '../../lib/local/deploy/image.ts';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
+import { PYTHON } from '../../lib/local/paths.ts';
 import {
   type SageMakerEvent,
   type SageMakerService,
   type SageMakerServiceOptions,
   startSageMakerService,
 } from '../../lib/local/sagemaker/index.ts';
-import { eventually, NODE, PYTHON } from '../local/emulator/helpers.ts';
+import { eventually, NODE } from '../local/emulator/helpers.ts';
 import { Harness, machine, ROLE, WAIT_FOR_TOKEN } from '../local/states/harness.ts';
 import { Gate } from './gate.ts';
 import { JOB_PREFIX, jobEnd } from './jobs.ts';

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { model } from '../../../lib/core/catalogue/models.ts';
 import { tokenSecret } from '../../../lib/core/names.ts';
+import { PYTHON } from '../../../lib/local/paths.ts';
 import { hubFiles, safetensors, write } from '../../aws/model-folders.ts';
-import { awsJson, PYTHON } from '../../local/emulator/helpers.ts';
+import { awsJson } from '../../local/emulator/helpers.ts';
 import { start } from '../commands.ts';
 import type { TestCloud } from '../pipeline.ts';
 

@@ -14,6 +14,7 @@ import sharp from 'sharp';
 import { handler } from '../../../lambdas/inspect-photos/handler.ts';
 import { s3 } from '../../../lib/aws/clients.ts';
 import { type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
+import { PYTHON } from '../../../lib/local/paths.ts';
 import { scene } from '../../inspection/pictures.ts';
 
 const Bucket = 'photos-test';
@@ -30,7 +31,7 @@ let emulator: Emulator;
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'proxytune-inspect-'));
-  emulator = await startEmulator({ dataDir, python: join(import.meta.dirname, '../../../.venv/bin/python') });
+  emulator = await startEmulator({ dataDir, python: PYTHON });
   process.env.AWS_ENDPOINT_URL = emulator.endpoint;
   process.env.AWS_REGION = 'us-east-1';
   process.env.AWS_ACCESS_KEY_ID = 'local';

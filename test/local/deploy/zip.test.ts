@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipFolder } from '../../../lib/local/deploy/zip.ts';
-import { PYTHON, temporaryFolder } from '../emulator/helpers.ts';
+import { PYTHON } from '../../../lib/local/paths.ts';
+import { temporaryFolder } from '../emulator/helpers.ts';
 
 const folder = temporaryFolder();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,14 +1,13 @@
 /** Helpers of the local cloud's tests: folders, emulator options, clients, polling. */
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EmulatorOptions } from '../../../lib/local/emulator/start.ts';
+import { PYTHON, ROOT } from '../../../lib/local/paths.ts';
 
-const REPO = resolve(import.meta.dirname, '../../..');
-export const PYTHON = join(REPO, '.venv/bin/python');
-export const NODE = join(REPO, 'node_modules/.bin/node');
-export const REPAIRS_PARENT = join(REPO, 'lib/local/emulator');
+export const NODE = join(ROOT, 'node_modules/.bin/node');
+export const REPAIRS_PARENT = join(ROOT, 'lib/local/emulator');
 
 export function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), 'proxytune-emulator-'));

@@ -8,16 +8,10 @@ import { SFNClient } from '@aws-sdk/client-sfn';
 import { choosePort, type Emulator, startEmulator } from '../../../lib/local/emulator/start.ts';
 import { type Call, EmulatorAuthorizer } from '../../../lib/local/iam/authorizer.ts';
 import { type AuthorizedCall, parseTrace } from '../../../lib/local/iam/trace.ts';
+import { PYTHON } from '../../../lib/local/paths.ts';
 import { type SageMakerService, startSageMakerService } from '../../../lib/local/sagemaker/index.ts';
 import { type StatesServiceHandle, startStatesService } from '../../../lib/local/states/service.ts';
-import {
-  clientConfig,
-  createRole,
-  emulatorOptions,
-  NODE,
-  PYTHON,
-  temporaryFolder,
-} from '../emulator/helpers.ts';
+import { clientConfig, createRole, emulatorOptions, NODE, temporaryFolder } from '../emulator/helpers.ts';
 
 const SECRET = 'secret-of-this-test';
 export const BUCKET = 'iam-test';

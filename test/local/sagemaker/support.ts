@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
@@ -24,6 +24,7 @@ import {
 import { describeFolder } from '../../../lib/aws/model-folder/files.ts';
 import { model } from '../../../lib/core/catalogue/models.ts';
 import { makeManifest } from '../../../lib/core/models/manifest.ts';
+import { PYTHON } from '../../../lib/local/paths.ts';
 import {
   type SageMakerEvent,
   type SageMakerService,
@@ -36,8 +37,6 @@ import { unpack } from '../../../lib/local/sagemaker/transfer/archive.ts';
 export const BUCKET = 'proxytune-test';
 export const ROLE = 'arn:aws:iam::000000000000:role/proxytune-jobs';
 const ACCESS = { region: 'us-east-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } };
-const repository = fileURLToPath(new URL('../../../', import.meta.url));
-const python = join(repository, '.venv/bin/python');
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));
 
 export class Bench {
@@ -59,7 +58,7 @@ export class Bench {
   }
 
   static async start(): Promise<Bench> {
-    const program = join(repository, '.venv/bin/ministack');
+    const program = join(dirname(PYTHON), 'ministack');
     if (!existsSync(program)) throw new Error(`${program} is missing: set up the virtual environment first.`);
     const folder = await mkdtemp(join(tmpdir(), 'proxytune-sagemaker-'));
     const port = await freePort();
@@ -96,7 +95,7 @@ export class Bench {
       putEvent: async (event) => {
         this.events.push(event);
       },
-      commands: { train: [python, fixture('train.py')], serve: [python, fixture('serve.py')] },
+      commands: { train: [PYTHON, fixture('train.py')], serve: [PYTHON, fixture('serve.py')] },
       stopGraceSeconds: 1,
       ...options,
     };
