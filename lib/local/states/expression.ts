@@ -1,8 +1,8 @@
-import { createContext, Script } from 'node:vm';
 import jsonata from 'jsonata';
 import { QueryError } from './errors.ts';
 import { stepFunctionsExtras } from './expression-functions.ts';
 import { isObject, type Json } from './json.ts';
+import { LimitedRegExp, LONGEST_MS } from './limited-reg-exp.ts';
 
 /** The bindings of an expression: variables by name, `$states`, and the time. */
 export interface Bindings {
@@ -14,7 +14,6 @@ export interface Bindings {
 }
 
 /** Limits that keep a runaway expression from blocking the service. */
-const LONGEST_MS = 5000;
 const DEEPEST = 500;
 /** A built-in function, which nothing can interrupt, takes about a second for as many. */
 const MOST_ITEMS = 1_000_000;
@@ -25,31 +24,6 @@ const MOST_ITEMS = 1_000_000;
  */
 const ENTRY = Symbol.for('jsonata.__evaluate_entry');
 const EXIT = Symbol.for('jsonata.__evaluate_exit');
-
-/** Runs an action that the limit of `node:vm` can interrupt, even inside one search of a regular expression. */
-const vmContext: { action?: () => void } = createContext({});
-const vmScript = new Script('action()');
-
-/** A regular expression whose searches end together after LONGEST_MS: some texts take one longer than a lifetime. */
-class LimitedRegExp extends RegExp {
-  #left = LONGEST_MS;
-
-  override exec(text: string): RegExpExecArray | null {
-    let found: RegExpExecArray | null = null;
-    vmContext.action = () => {
-      found = super.exec(text);
-    };
-    const start = performance.now();
-    try {
-      vmScript.runInContext(vmContext, { timeout: Math.max(1, Math.ceil(this.#left)) });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
-      throw new Error(`The regular expression ${this} took more than ${LONGEST_MS} ms`);
-    }
-    this.#left -= performance.now() - start;
-    return found;
-  }
-}
 
 const clockPicture = compile('$fromMillis(millis, picture, timezone)');
 

@@ -75,6 +75,7 @@ describe('evaluate', () => {
     ['$split("a1b22c", /[0-9]+/)', ['a', 'b', 'c']],
     ['$contains("Abc", /aB/i)', true],
     ['$length($replace($join([1..5000].("ab")), /a/, "xy"))', 15_000],
+    ['($r := /a+/; ["aab-a", "b", "aab-a"].$count($match($, $r)))', [2, 0, 2]],
   ])('searches with a regular expression: %s', async (expression, value) => {
     expect(await run(`{% ${expression} %}`)).toEqual(value);
   });
