@@ -1,4 +1,4 @@
-/** What a training job gets and leaves. */
+/** The data, variables and outputs of a training job. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
