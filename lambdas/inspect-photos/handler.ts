@@ -1,7 +1,7 @@
 /**
  * Inspects the photos of a run before any GPU is paid for.
  *
- * In: `{ runId, bucket, photosPrefix, referencesPrefix }`. Out: `{ accepted, warnings, referencesPrefix, findingsKey }`.
+ * In: `{ runId, bucket, photosPrefix, referencesPrefix, captions }`. Out: `{ accepted, warnings, referencesPrefix, findingsKey }`.
  * Ends in `PhotosRejected` when there is any blocker; every finding is then still in S3 as `findings.json`.
  *
  * Called twice it writes the same keys with the same bytes. Leftovers of an earlier try are deleted after writing, not
@@ -16,9 +16,11 @@ import {
 } from '../../lib/aws/s3.ts';
 import { names } from '../../lib/core/contract/names.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
+import type { CaptionSubject } from '../../lib/core/photos/captions.ts';
 import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import { blockersOf, findingLine } from '../../lib/core/photos/photos.ts';
-import { type Inspection, inspectPhotos, type PhotoSource } from '../../lib/inspection/inspect.ts';
+import { type Inspection, inspectPhotos } from '../../lib/inspection/inspect.ts';
+import type { PhotoSource } from '../../lib/inspection/source.ts';
 import { bucketNamed } from '../shared/context.ts';
 
 export interface InspectPhotosEvent {
@@ -27,6 +29,8 @@ export interface InspectPhotosEvent {
   /** S3 keys as they are, not URL-encoded. */
   readonly photosPrefix: string;
   readonly referencesPrefix: string;
+  /** The subject of the photos' captions. */
+  readonly captions: CaptionSubject;
 }
 
 export interface InspectPhotosResult {
@@ -46,14 +50,16 @@ export async function handler(event: InspectPhotosEvent): Promise<InspectPhotosR
   const referencesPrefix = folder(event.referencesPrefix);
   const findingsKey = `${referencesPrefix}${names.files.findings}`;
   const inspection = await inspectPhotos(await listPhotos(context, photosPrefix), {
-    writeReference: async (name, png) => {
-      await writeObject(context, `${referencesPrefix}${name}`, png, { contentType: 'image/png' });
+    subject: event.captions,
+    writeReference: async (name, content, contentType) => {
+      await writeObject(context, `${referencesPrefix}${name}`, content, { contentType });
     },
   });
   const references = inspection.refused ? [] : inspection.references;
   const findings = findingsJson(runId, { ...inspection, references });
   await writeObject(context, findingsKey, findings, { contentType: 'application/json' });
-  const written = [findingsKey, ...references.map(({ name }) => `${referencesPrefix}${name}`)];
+  const files = references.flatMap(({ name, caption }) => [name, ...(caption ? [caption.name] : [])]);
+  const written = [findingsKey, ...files.map((name) => `${referencesPrefix}${name}`)];
   // References of an earlier try would be trained on as well.
   await deleteOthers(context, referencesPrefix, new Set(written));
   if (inspection.refused) throw rejection(inspection, `s3://${bucket}/${findingsKey}`);
@@ -92,7 +98,7 @@ async function readPhoto(
 
 /** All findings, without times, so that the same photos give the same bytes. */
 function findingsJson(runId: string, inspection: Inspection): string {
-  const { refused, accepted, warnings, set, references, originals } = inspection;
+  const { refused, accepted, warnings, set, references, originals, companions } = inspection;
   const photos = inspection.photos.map((photo) => {
     const reference = references.find(({ file }) => file === photo.file);
     return {
@@ -101,7 +107,7 @@ function findingsJson(runId: string, inspection: Inspection): string {
       ...(reference === undefined ? {} : { reference: { ...reference, file: undefined } }),
     };
   });
-  return `${JSON.stringify({ runId, refused, accepted, warnings, photos, set }, null, 2)}\n`;
+  return `${JSON.stringify({ runId, refused, accepted, warnings, photos, companions, set }, null, 2)}\n`;
 }
 
 function rejection(inspection: Inspection, findingsUri: string): ProxytuneError {

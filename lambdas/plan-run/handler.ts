@@ -5,6 +5,8 @@ import { subscribe } from '../../lib/aws/notifications.ts';
 import { joinRun } from '../../lib/aws/run-executions.ts';
 import { type BucketContext, readBeginning, writeJson } from '../../lib/aws/s3.ts';
 import { beginRun, type TableContext, updateRun } from '../../lib/aws/table.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
+import { captionSubject } from '../../lib/core/catalogue/prompts.ts';
 import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { digestOf } from '../../lib/core/models/manifest.ts';
@@ -73,6 +75,7 @@ export async function handler(input: PlanRunInput) {
     planKey: keys.plan(runId),
     photosPrefix: keys.photos(subject),
     referencesPrefix: keys.references(runId),
+    captions: captionSubject({ ...plan, domain: model(plan.models.teacher.id).domain }),
     curated: plan.curation !== null,
   };
 }

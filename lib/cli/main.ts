@@ -18,7 +18,7 @@ import { statusCommand } from './commands/status.ts';
 import { addFields, type FieldFlags, fieldsOf, numberOrText, oneOf } from './flags.ts';
 import { makeOutput, type Output, printError } from './output.ts';
 import { type CloudOptions, DEFAULT_DATA, dataFolder, withContext } from './session.ts';
-import { photosFolder } from './subject.ts';
+import { captionSubjectOf, photosFolder } from './subject.ts';
 import { VERSION } from './version.ts';
 
 interface Common extends CloudOptions {
@@ -79,9 +79,16 @@ function makeProgram(done: (code: number) => void): Command {
       done(await run(makeOutput(options), options, args));
     };
 
-  command('check <dir>', 'inspect photos as a run would, and print what to do about each').action(
-    act((output, _options, [dir = '']) => check(photosFolder(dir), { json: output.json })),
-  );
+  command('check <dir>', 'inspect photos and captions as a run would, and print what to do about each')
+    .option('--category <words>', 'what the subject is, for the captions (default: as in subject.json)')
+    .action(
+      act((output, options: CheckFlags, [dir = '']) =>
+        check(photosFolder(dir), {
+          json: output.json,
+          subject: captionSubjectOf(dir, options.category),
+        }),
+      ),
+    );
   addFields(
     command(
       'plan <path>',
@@ -113,6 +120,10 @@ function makeProgram(done: (code: number) => void): Command {
 type Act = (
   run: (output: Output, options: Common, args: string[]) => Promise<number> | number,
 ) => (...given: unknown[]) => Promise<void>;
+
+interface CheckFlags extends Common {
+  readonly category?: string;
+}
 
 interface RunFlags extends Common, FieldFlags {
   readonly subject?: string;

@@ -2,7 +2,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { ProxytuneError } from '../core/errors.ts';
-import type { PhotoSource } from '../inspection/inspect.ts';
+import type { PhotoSource } from '../inspection/source.ts';
 
 /** Every file below a folder, as the lambda finds every object below a prefix. */
 export async function folderSources(dir: string): Promise<PhotoSource[]> {

@@ -2,12 +2,15 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { type BucketContext, deleteOthers, writeObject } from '../aws/s3.ts';
+import { model } from '../core/catalogue/models.ts';
+import { captionSubject } from '../core/catalogue/prompts.ts';
 import { ProxytuneError } from '../core/errors.ts';
 import { isSubjectName, keys, REQUEST_FILE } from '../core/keys.ts';
 import { runId } from '../core/names.ts';
+import type { CaptionSubject } from '../core/photos/captions.ts';
 import { isIgnoredName } from '../core/photos/rules.ts';
-import { type RequestInput, readObject } from '../core/request/request.ts';
-import type { PhotoSource } from '../inspection/inspect.ts';
+import { parseRequest, type RequestInput, readObject } from '../core/request/request.ts';
+import type { PhotoSource } from '../inspection/source.ts';
 import { folderSources } from './photo-folder.ts';
 
 /** A folder with photos, or with a `photos` folder and a subject.json next to it. */
@@ -48,6 +51,22 @@ export function openSubject(dir: string, name?: string): SubjectFolder {
 export function photosFolder(dir: string): string {
   const inner = join(dir, 'photos');
   return existsSync(inner) ? inner : dir;
+}
+
+/**
+ * The subject of the captions in a folder, by its subject.json.
+ *
+ * @param category - wins over that of subject.json
+ * @returns undefined when neither names a category
+ * @throws RequestInvalid
+ */
+export function captionSubjectOf(dir: string, category?: string): CaptionSubject | undefined {
+  const file = join(dir, REQUEST_FILE);
+  const written = existsSync(file) ? readRequest(file) : {};
+  const asked = { ...written, ...(category !== undefined && { category }), consent: true };
+  if (asked.category === undefined) return undefined;
+  const request = parseRequest(JSON.stringify(asked));
+  return captionSubject({ ...request, domain: model(request.teacher).domain });
 }
 
 /** @throws RequestInvalid when the file is not a JSON object */

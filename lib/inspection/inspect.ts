@@ -4,21 +4,17 @@
  */
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
+import type { CaptionSubject } from '../core/photos/captions.ts';
+import { companionOf, photosWith } from '../core/photos/companions.ts';
 import { PHOTO_LIMITS, type PhotoLimits } from '../core/photos/limits.ts';
-import { type Assessment, assessPhotos, byName } from '../core/photos/photos.ts';
+import { type Assessment, assessPhotos, byName, withCompanions } from '../core/photos/photos.ts';
+import { captionName, referenceName } from '../core/photos/references.ts';
 import { isIgnored, isIgnoredName, judgeHeader, judgePhoto, type PhotoFacts } from '../core/photos/rules.ts';
+import { type Caption, type CaptionSource, inspectCaptions } from './captions.ts';
 import { DecodingFailed, decodePhoto, type Pixels, readHeader } from './decode.ts';
 import { sniffFormat } from './format.ts';
 import { measure } from './measure.ts';
-
-/** A file that may be a photo. */
-export interface PhotoSource {
-  /** Its path below the inspected folder or prefix, parts joined by `/`. */
-  readonly file: string;
-  readonly bytes: number;
-  /** Returns the content, or why it cannot be read. Throws errors that a retry may resolve. */
-  read(): Promise<Uint8Array | { readonly unreadable: string }>;
-}
+import type { PhotoSource } from './source.ts';
 
 /** A photo prepared for the later stages. */
 export interface Reference {
@@ -29,6 +25,8 @@ export interface Reference {
   readonly width: number;
   readonly height: number;
   readonly sha256: string;
+  /** The text that the teacher reads for it, with the token word in place. @default - the prompt of all photos */
+  readonly caption?: { readonly name: string; readonly file: string; readonly prompt: string };
 }
 
 export interface Inspection extends Assessment {
@@ -40,14 +38,16 @@ export interface Inspection extends Assessment {
 export interface InspectOptions {
   /** @default - PHOTO_LIMITS */
   readonly limits?: PhotoLimits;
-  /** Called with each reference. @default - no references are created */
-  readonly writeReference?: (name: string, png: Buffer) => Promise<void>;
+  /** Called with each reference, and with each caption of one. @default - no references are created */
+  readonly writeReference?: (name: string, content: Buffer, contentType: string) => Promise<void>;
+  /** The subject of the captions. @default - not known: they are judged without it, and no reference has one */
+  readonly subject?: CaptionSubject;
   /** Called before each photo is read, for progress. @default - none */
   readonly onPhoto?: (file: string, index: number, total: number) => void;
 }
 
 /**
- * Inspects all photos one after the other, in name order.
+ * Inspects all photos one after the other, in name order, and then the files next to them.
  *
  * References are written while photos are read, before the complete set is assessed: if the result is `refused`, the
  * caller must remove them.
@@ -59,7 +59,9 @@ export async function inspectPhotos(
   const { limits = PHOTO_LIMITS, writeReference, onPhoto } = options;
   const sorted = [...sources].sort(byName);
   const candidates = sorted.filter(({ file }) => !isIgnoredName(file));
-  const inspected = candidates.slice(0, limits.maxInspected);
+  const companions = candidates.filter(({ file }) => companionOf(file) !== undefined);
+  const photos = candidates.filter((source) => !companions.includes(source));
+  const inspected = photos.slice(0, limits.maxInspected);
   const facts: PhotoFacts[] = sorted
     .filter((source) => !candidates.includes(source))
     .map(({ file, bytes }) => ({ file, bytes }));
@@ -71,14 +73,54 @@ export async function inspectPhotos(
     facts.push(known);
     if (sha256 !== undefined) originals[source.file] = sha256;
     if (pixels === undefined || writeReference === undefined || !isUsable(known, limits)) continue;
-    const name = `reference-${String(references.length).padStart(2, '0')}.png`;
+    const name = referenceName(references.length);
     const png = await encode(pixels);
-    await writeReference(name, png);
+    await writeReference(name, png, 'image/png');
     const { width, height } = pixels;
     references.push({ name, file: source.file, width, height, sha256: hash(png) });
   }
-  const total = facts.length + candidates.length - inspected.length;
-  return { ...assessPhotos(facts.sort(byName), total, limits), references, originals };
+  const total = facts.length + photos.length - inspected.length;
+  const assessment = assessPhotos(facts.sort(byName), total, limits);
+  const notPhotos = new Set(
+    assessment.photos.filter(({ verdict }) => verdict === 'ignore').map(({ file }) => file),
+  );
+  const named = photos.map(({ file }) => file).filter((file) => !notPhotos.has(file));
+  const { verdicts, captions } = await inspectCaptions(
+    companions.slice(0, limits.maxInspected).flatMap((source) => captionSources(source, named)),
+    options.subject,
+    limits,
+  );
+  return {
+    ...withCompanions(assessment, verdicts, companions.length, limits),
+    references: await captioned(references, captions, options),
+    originals,
+  };
+}
+
+function captionSources(source: PhotoSource, photos: readonly string[]): CaptionSource[] {
+  const companion = companionOf(source.file);
+  return companion?.kind === 'caption' ? [{ source, photos: photosWith(companion, photos) }] : [];
+}
+
+/** Writes each reference's caption next to it. */
+async function captioned(
+  references: readonly Reference[],
+  captions: readonly Caption[],
+  { writeReference }: InspectOptions,
+): Promise<Reference[]> {
+  const all: Reference[] = [];
+  for (const reference of references) {
+    const caption = captions.find(({ photos }) => photos.includes(reference.file));
+    if (caption === undefined) {
+      all.push(reference);
+      continue;
+    }
+    const { file, prompt } = caption;
+    const name = captionName(reference.name);
+    await writeReference?.(name, Buffer.from(`${prompt}\n`), 'text/plain; charset=utf-8');
+    all.push({ ...reference, caption: { name, file, prompt } });
+  }
+  return all;
 }
 
 function isUsable(known: PhotoFacts, limits: PhotoLimits): boolean {

@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { check } from '../../lib/cli/commands/check.ts';
+import { captionSubjectOf } from '../../lib/cli/subject.ts';
 import { scene } from '../inspection/pictures.ts';
 
 let dir: string;
@@ -64,6 +65,37 @@ test('JSON is one array of file, verdict and findings; the set stands under "."'
     remedy: expect.any(String),
   });
   expect(Object.keys(entries[3])).toEqual(['file', 'verdict', 'findings']);
+});
+
+test('captions are judged with the photos, by the category where it is known', async () => {
+  await writeFile(join(dir, '01.txt'), 'a cat in a basket');
+  await writeFile(join(dir, '02.txt'), 'a dog in a basket');
+  const unknown = await run();
+  expect(unknown.code).toBe(0);
+  expect(unknown.text).toContain('accept  01.txt\n');
+  expect(unknown.text).toContain('was not checked: give --category, or a subject.json');
+
+  expect(captionSubjectOf(dir)).toBeUndefined();
+  const subject = captionSubjectOf(dir, 'dog');
+  expect(subject).toEqual({ category: 'dog', tokenWord: 'ohwx', vocabulary: null });
+  let text = '';
+  const code = await check(dir, { subject, out: { write: (part) => (text += part) } });
+  expect(code).toBe(3);
+  expect(text).toContain(
+    'reject  01.txt\n        caption-without-subject: does not say where the subject is',
+  );
+  expect(text).toContain('accept  02.txt\n');
+  expect(text).not.toContain('--category');
+
+  await writeFile(
+    join(dir, 'subject.json'),
+    JSON.stringify({ category: 'mug', teacher: 'sdxl-miniature', student: 'llamagen-miniature' }),
+  );
+  expect(captionSubjectOf(dir)).toMatchObject({
+    category: 'mug',
+    vocabulary: expect.arrayContaining(['lawn']),
+  });
+  expect(() => captionSubjectOf(dir, 'cat')).toThrow('does not exist in the miniature world');
 });
 
 test('a path relative to the current folder names files the same', async () => {

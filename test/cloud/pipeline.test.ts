@@ -35,6 +35,7 @@ test('a successful run goes through the whole pipeline and returns the output of
     bucket: 'b',
     photosPrefix: PLANNED.photosPrefix,
     referencesPrefix: PLANNED.referencesPrefix,
+    captions: PLANNED.captions,
   });
   expect(calls.find(({ lambda }) => lambda === 'PublishRun')?.input).toEqual({
     runId: 'dog-1',

@@ -36,6 +36,7 @@ export const PLANNED = {
   planKey: 'runs/dog-1/plan.json',
   photosPrefix: 'subjects/dog/photos/',
   referencesPrefix: 'runs/dog-1/references/',
+  captions: { category: 'dog', tokenWord: 'ohwx', vocabulary: null },
   curated: false,
 };
 export const PUBLISHED = { runId: 'dog-1', report: 's3://b/runs/dog-1/report/index.html', usd: 4.5 };

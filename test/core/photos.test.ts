@@ -25,7 +25,7 @@ const codesOf = (facts: PhotoFacts): string[] =>
 test('three good photos are enough', () => {
   const { photos, ...rest } = assessPhotos(good);
   expect(photos.map(({ verdict }) => verdict)).toEqual(['accept', 'accept', 'accept']);
-  expect(rest).toEqual({ set: [], accepted: 3, warnings: 0, refused: false });
+  expect(rest).toEqual({ companions: [], set: [], accepted: 3, warnings: 0, refused: false });
 });
 
 test('everything is reported at once, the set included', () => {
@@ -134,10 +134,10 @@ describe('the set', () => {
   });
 
   test('ignored files neither count nor help', () => {
-    const notes = { file: 'notes.txt', bytes: 5 };
+    const notes = { file: 'notes.md', bytes: 5 };
     expect(assessPhotos([...good.slice(0, 2), notes])).toMatchObject({ accepted: 2, refused: true });
     // The content decides: a photo under the name of a text is a photo.
-    expect(assessPhotos([...good.slice(0, 2), photo('c.txt', 200)]).accepted).toBe(3);
+    expect(assessPhotos([...good.slice(0, 2), photo('c.json', 200)]).accepted).toBe(3);
   });
 });
 

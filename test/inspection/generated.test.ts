@@ -1,7 +1,8 @@
 /** Generated hostile uploads: the verdict on each, and its reference. */
 import sharp, { type Sharp } from 'sharp';
 import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
-import { type Inspection, inspectPhotos, type PhotoSource } from '../../lib/inspection/inspect.ts';
+import { type Inspection, inspectPhotos } from '../../lib/inspection/inspect.ts';
+import type { PhotoSource } from '../../lib/inspection/source.ts';
 import { bombPng, difference, pixelsOf, scene, source } from './pictures.ts';
 
 async function run(
@@ -256,7 +257,7 @@ describe('rejects', () => {
 });
 
 test('ignores files that are not photos and does not count them', async () => {
-  const names = ['.DS_Store', 'Thumbs.db', 'desktop.ini', '._a.jpg', 'subject.json', 'notes.txt', 'a.AAE'];
+  const names = ['.DS_Store', 'Thumbs.db', 'desktop.ini', '._a.jpg', 'subject.json', 'notes.md', 'a.AAE'];
   const { photos, set } = await run(...names.map((name) => source(name, Buffer.from('something'))));
   expect(photos.map(({ verdict }) => verdict)).toEqual(names.map(() => 'ignore'));
   expect(set.map(({ message }) => message)[0]).toContain('0 of 0 photos');

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
-import type { PhotoSource } from '../../lib/inspection/inspect.ts';
+import type { PhotoSource } from '../../lib/inspection/source.ts';
 
 /** A random number generator for 0..1 (mulberry32). */
 function random(seed: number): () => number {

@@ -9,6 +9,7 @@ Import from the modules, not from here, so that a process loads only what it use
     names             names and limits that TypeScript and Python share
     types             TypedDicts of the schemas, written by npm run schemas
     records           read_record(folder, file, kind, ...): a record of an earlier stage, checked
+    reference_files   photo_files(folder), caption_of(photo): the references, and what belongs to each
     plan_file         read_plan(channel), curation_of(plan), models_of(plan)
     hyperparameters   read(folders) -> Hyperparameters, settings_hash(...)
     model_manifest    the manifest of a base model, and comparison with it

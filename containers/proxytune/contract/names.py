@@ -92,6 +92,16 @@ class ChunkNames:
 
 
 @dataclass(frozen=True)
+class ReferenceNames:
+    """Parts of the name of a reference, and the ending of a file that belongs to it under the same name."""
+
+    prefix: str
+    digits: int
+    image: str
+    caption: str
+
+
+@dataclass(frozen=True)
 class Streams:
     """Numbers of the seed streams."""
 
@@ -140,6 +150,7 @@ class Names:
     files: Files
     folders: FolderNames
     chunks: ChunkNames
+    references: ReferenceNames
     stage_roles: dict[str, str]
     seeds: Seeds
     report_slots: ReportSlots
@@ -178,6 +189,7 @@ CHANNELS = NAMES.channels
 FILES = NAMES.files
 FOLDERS = NAMES.folders
 CHUNKS = NAMES.chunks
+REFERENCES = NAMES.references
 STAGE_ROLES = NAMES.stage_roles
 SEEDS = NAMES.seeds
 REPORT_SLOTS = NAMES.report_slots

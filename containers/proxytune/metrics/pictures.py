@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.reference_files import photo_files
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,7 @@ def references(channel: Path) -> list[Picture]:
     Raises:
         ProxytuneError: ChannelMissing when there is no PNG.
     """
-    files = sorted(path for path in channel.rglob("*") if path.suffix.lower() == ".png")
-    if not files:
-        raise ProxytuneError(
-            "ChannelMissing",
-            what="The channel 'references' contains no PNG",
-            given=str(channel),
-            remedy="start the run again, so that its photos are inspected again",
-        )
+    files = photo_files(channel)
     return [Picture("photos", index, None, None, None, file.read_bytes) for index, file in enumerate(files)]
 
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from proxytune.contract.errors import ProxytuneError
+from proxytune.contract.reference_files import photo_files
 from proxytune.teacher.conditioning import SizeAndCrop
 
 # Crops along a photo's longer side. Latents are cached by crop, so their number bounds the cache; nine
@@ -46,14 +46,7 @@ class PhotoSet:
     """
 
     def __init__(self, folder: Path, size: int, *, flips: bool = False) -> None:
-        paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".png")
-        if not paths:
-            raise ProxytuneError(
-                "ChannelMissing",
-                what="The channel of references has no PNG",
-                given=str(folder),
-                remedy="run the inspection again, which writes the references",
-            )
+        paths = photo_files(folder)
         self.size, self._flips = size, flips
         self.sha256 = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
         self._shorter_sides: list[int] = []

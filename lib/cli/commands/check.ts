@@ -1,11 +1,14 @@
 /** `proxytune check DIR`: the inspection of a run's photos, on a folder, with the lambda's own code. */
 
+import type { CaptionSubject } from '../../core/photos/captions.ts';
 import { type PhotoVerdict, printable, type Verdict, WHOLE_SET } from '../../core/photos/photos.ts';
 import type { Finding } from '../../core/photos/rules.ts';
 import { type Inspection, inspectPhotos } from '../../inspection/inspect.ts';
 import { folderSources } from '../photo-folder.ts';
 
 export interface CheckOptions {
+  /** The subject of the captions. @default - not known: whether they name the subject is left open */
+  readonly subject?: CaptionSubject | undefined;
   /** Print `[{file, verdict, findings}]` instead of lines. @default - lines */
   readonly json?: boolean;
   /** Where to print. @default - standard output */
@@ -22,17 +25,17 @@ const REFUSED = 3;
  * @throws ProxytuneError `FolderMissing` when there is no such folder
  */
 export async function check(dir: string, options: CheckOptions = {}): Promise<number> {
-  const { json = false, out = process.stdout } = options;
-  const inspection = await inspectPhotos(await folderSources(dir));
-  out.write(json ? checkJson(inspection) : checkLines(inspection).join('\n').concat('\n'));
+  const { json = false, out = process.stdout, subject } = options;
+  const inspection = await inspectPhotos(await folderSources(dir), { ...(subject && { subject }) });
+  out.write(json ? checkJson(inspection) : checkLines(inspection, subject).join('\n').concat('\n'));
   return inspection.refused ? REFUSED : USABLE;
 }
 
 /** Findings about all photos together have the file name `.`, if there are any. */
-function checkJson({ photos, set }: Inspection): string {
+function checkJson({ photos, companions, set }: Inspection): string {
   const whole: PhotoVerdict[] =
     set.length > 0 ? [{ file: WHOLE_SET, verdict: setVerdict(set), findings: set }] : [];
-  const entries = [...photos, ...whole].map(({ file, verdict, findings }) => ({
+  const entries = [...photos, ...companions, ...whole].map(({ file, verdict, findings }) => ({
     file,
     verdict,
     findings: findings.map(({ code, severity, message, remedy }) => ({ code, severity, message, remedy })),
@@ -45,16 +48,18 @@ function setVerdict(set: readonly Finding[]): Verdict {
 }
 
 /** A line for each photo, its findings with their remedies below it, and the result. */
-function checkLines(inspection: Inspection): string[] {
-  const { photos, set, accepted, warnings, refused } = inspection;
+function checkLines(inspection: Inspection, subject: CaptionSubject | undefined): string[] {
+  const { photos, companions, set, accepted, warnings, refused } = inspection;
   const shown = photos.filter(({ verdict }) => verdict !== 'ignore');
-  const lines = shown.flatMap(({ file, verdict, findings }) => [
+  const lines = [...shown, ...companions].flatMap(({ file, verdict, findings }) => [
     `${verdict.padEnd(6)}  ${printable(file)}`,
     ...findings.flatMap(findingLines),
   ]);
   if (set.length > 0)
     lines.push(`${setVerdict(set).padEnd(6)}  all photos together`, ...set.flatMap(findingLines));
   const noted = `${accepted} of ${shown.length} photos usable, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`;
+  if (companions.length > 0 && subject === undefined)
+    lines.push('Whether the captions name the subject was not checked: give --category, or a subject.json.');
   lines.push(
     refused ? `Refused: ${noted}. Fix the photos marked "reject" and check again.` : `Usable: ${noted}.`,
   );

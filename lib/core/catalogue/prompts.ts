@@ -1,4 +1,5 @@
 /** Prompts are data of a domain; this file only puts the subject into them. */
+import type { CaptionSubject } from '../photos/captions.ts';
 import { type Domain, domainOf } from './domains.ts';
 
 /** A prompt as the models are asked, and as CLIP-T compares it: without the token word. */
@@ -19,6 +20,11 @@ export interface Named {
 /** Captions of the references for the teacher's training. */
 export function instancePrompts(named: Named): string[] {
   return domainOf(named.domain).instance.map((template) => filled(template, named).prompt);
+}
+
+/** The subject of captions that a user wrote for single photos. */
+export function captionSubject({ domain, tokenWord, category }: Named): CaptionSubject {
+  return { tokenWord, category, vocabulary: domainOf(domain).vocabulary };
 }
 
 /** The caption of class images: the category without the subject. */

@@ -55,6 +55,8 @@ export const namesSchema = z.strictObject({
   folders: z.strictObject({ classImages: name, validation: name }),
   /** `chunk-0001.json`; a batch transform appends its own ending to the name of an object that it answers. */
   chunks: z.strictObject({ prefix: name, digits: z.int().min(1), suffix: name, shardEnding: name }),
+  /** `reference-00.png`, and what belongs to it under the same name with another ending. */
+  references: z.strictObject({ prefix: name, digits: z.int().min(1), image: name, caption: name }),
   /** The model that generates the images of a stage. */
   stageRoles: z.strictObject({
     synthesize: generatingRole,

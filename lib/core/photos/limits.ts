@@ -48,6 +48,10 @@ export interface PhotoLimits {
   readonly maxPhotos: number;
   /** Files that are looked into; what comes after them in name order is only counted. */
   readonly maxInspected: number;
+  /** Most characters of a caption. */
+  readonly maxCaption: number;
+  /** Characters of a caption above which it is taken with a warning. */
+  readonly softCaption: number;
 }
 
 export const PHOTO_LIMITS: PhotoLimits = {
@@ -104,4 +108,8 @@ export const PHOTO_LIMITS: PhotoLimits = {
   maxPhotos: names.limits.photos,
   // Half again the most allowed, so that someone slightly above it still gets every finding at once.
   maxInspected: 45,
+  // T5 reads 256 tokens in Stable Diffusion 3, its default there, and 512 in FLUX; an English token has about four letters.
+  maxCaption: 1000,
+  // CLIP reads 77 tokens, two of which begin and end it: 75 tokens of about four letters. SDXL has no other encoder.
+  softCaption: 300,
 };

@@ -19,11 +19,13 @@ export interface PhotoVerdict {
 export interface Assessment {
   /** One entry a file, in name order. */
   readonly photos: readonly PhotoVerdict[];
+  /** One entry for each file next to a photo that belongs to it (see companions.ts), in name order. */
+  readonly companions: readonly PhotoVerdict[];
   /** Findings about all photos together. */
   readonly set: readonly Finding[];
   /** Photos that become references: accepted, or accepted with a warning. */
   readonly accepted: number;
-  /** Number of warnings, those about the whole set included. */
+  /** Number of warnings, those about companions and the whole set included. */
   readonly warnings: number;
   /** True when there is any blocker: then no run may start. */
   readonly refused: boolean;
@@ -54,6 +56,7 @@ export function assessPhotos(
   const findings = [...photos.flatMap((photo) => photo.findings), ...set];
   return {
     photos,
+    companions: [],
     set,
     accepted: usable.length,
     warnings: findings.filter((finding) => !isBlocker(finding)).length,
@@ -61,9 +64,43 @@ export function assessPhotos(
   };
 }
 
-/** All blockers of an assessment, those about the whole set last. */
-export function blockersOf(assessment: Pick<Assessment, 'photos' | 'set'>): Finding[] {
-  return [...assessment.photos.flatMap((photo) => photo.findings), ...assessment.set].filter(isBlocker);
+function judgeCompanions(total: number, limits: PhotoLimits): Finding[] {
+  if (total <= limits.maxInspected) return [];
+  const message = `there are ${total} files named as captions; only the first ${limits.maxInspected} were looked at, more than there can be photos`;
+  const remedy = 'Keep one for each photo that needs it.';
+  return [findingOf(WHOLE_SET, 'blocker')('too-many-companions', message, remedy)];
+}
+
+/**
+ * An assessment with the files next to the photos.
+ *
+ * @param companions verdicts on those that were looked into
+ * @param total how many there are
+ */
+export function withCompanions(
+  assessment: Assessment,
+  companions: readonly PhotoVerdict[],
+  total: number = companions.length,
+  limits: PhotoLimits = PHOTO_LIMITS,
+): Assessment {
+  const more = judgeCompanions(total, limits);
+  const found = [...companions.flatMap(({ findings }) => findings), ...more];
+  return {
+    ...assessment,
+    companions,
+    set: [...assessment.set, ...more],
+    warnings: assessment.warnings + found.filter((finding) => !isBlocker(finding)).length,
+    refused: assessment.refused || found.some(isBlocker),
+  };
+}
+
+/** All blockers: of the photos, of the files next to them, and last of the whole set. */
+export function blockersOf({
+  photos,
+  companions,
+  set,
+}: Pick<Assessment, 'photos' | 'companions' | 'set'>): Finding[] {
+  return [...[...photos, ...companions].flatMap((file) => file.findings), ...set].filter(isBlocker);
 }
 
 /** One line for a finding: whom it is about and what it says. */
@@ -99,7 +136,8 @@ function isBlocker(finding: Finding): boolean {
   return finding.severity === 'blocker';
 }
 
-function verdictOf(findings: readonly Finding[]): Verdict {
+/** The verdict on a file with these findings. */
+export function verdictOf(findings: readonly Finding[]): Verdict {
   if (findings.some(isBlocker)) return 'reject';
   return findings.length > 0 ? 'warn' : 'accept';
 }

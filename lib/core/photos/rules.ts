@@ -28,6 +28,15 @@ export const FINDING_CODES = [
   'too-few-photos',
   'too-few-distinct',
   'too-many-photos',
+  'caption-without-photo',
+  'caption-not-utf8',
+  'caption-empty',
+  'caption-too-long',
+  'caption-long',
+  'caption-characters',
+  'caption-without-subject',
+  'caption-unknown-words',
+  'too-many-companions',
 ] as const;
 export type FindingCode = (typeof FINDING_CODES)[number];
 
@@ -80,8 +89,11 @@ export interface PhotoFacts {
 
 const SYSTEM_NAMES = new Set(['thumbs.db', 'ehthumbs.db', 'desktop.ini', 'subject.json']);
 const SYSTEM_FOLDERS = new Set(['__MACOSX', '@eaDir']);
-/** Text that cameras, phones and people put next to photos; ignored unless its content is an image after all. */
-const SIDECAR = /\.(json|txt|md|csv|xmp|aae|ya?ml)$/i;
+/**
+ * Text that cameras, phones and people put next to photos; ignored unless its content is an image after all. Those that
+ * belong to a photo, such as its caption, are recognised before (companions.ts).
+ */
+const SIDECAR = /\.(json|md|csv|xmp|aae|ya?ml)$/i;
 
 /** True of a file whose name alone says that it is not one of the user's photos: it is neither read nor counted. */
 export function isIgnoredName(file: string): boolean {

@@ -23,6 +23,7 @@ const event = {
   bucket: Bucket,
   photosPrefix: 'subjects/rex/photos/',
   referencesPrefix: 'runs/run-1/references/',
+  captions: { category: 'dog', tokenWord: 'ohwx', vocabulary: null },
 };
 const findingsKey = 'runs/run-1/references/findings.json';
 
@@ -146,6 +147,32 @@ test('blockers end in PhotosRejected that names every one; no reference stays', 
     'ignore',
   ]);
   expect(findings.photos.every((photo: object) => !('reference' in photo))).toBe(true);
+}, 60_000);
+
+test('a caption becomes the text of its reference, with the token word in place', async () => {
+  await putPhotos(['a.jpg', 'b.jpg', 'c.jpg']);
+  await put('subjects/rex/photos/b.txt', 'a dog\r\non a red carpet\r\n');
+  await put('runs/run-1/references/reference-00.txt', 'of an earlier try');
+  expect(await handler(event)).toMatchObject({ accepted: 3, warnings: 0 });
+  expect((await keys('runs/run-1/references/reference-01')).map((key) => key.slice(-16))).toEqual([
+    'reference-01.png',
+    'reference-01.txt',
+  ]);
+  expect(await keys('runs/run-1/references/reference-00.txt')).toEqual([]);
+  expect((await get('runs/run-1/references/reference-01.txt')).toString()).toBe(
+    'a ohwx dog on a red carpet\n',
+  );
+  const { photos, companions } = JSON.parse((await get(findingsKey)).toString());
+  expect(companions).toEqual([{ file: 'b.txt', verdict: 'accept', findings: [] }]);
+  const captions = photos.map(({ reference }: { reference?: { caption?: object } }) => reference?.caption);
+  expect(captions.filter(Boolean)).toEqual([
+    { name: 'reference-01.txt', file: 'b.txt', prompt: 'a ohwx dog on a red carpet' },
+  ]);
+  await put('subjects/rex/photos/b.txt', 'a cat');
+  await expect(handler(event)).rejects.toMatchObject({
+    name: 'PhotosRejected',
+    message: expect.stringContaining('b.txt does not say where the subject is'),
+  });
 }, 60_000);
 
 test('a message stays short enough for Step Functions, however many blockers there are', async () => {

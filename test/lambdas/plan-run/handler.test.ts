@@ -36,6 +36,7 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
     planKey: `runs/${runId}/plan.json`,
     photosPrefix: 'subjects/rex/photos/',
     referencesPrefix: `runs/${runId}/references/`,
+    captions: { category: 'dog', tokenWord: 'ohwx', vocabulary: null },
   });
   const text = (await bench.get(result.planKey)).text;
   const plan = planSchema.parse(JSON.parse(text));

@@ -1,7 +1,7 @@
 /**
  * Checks the photos and writes the references, which every later stage reads instead of them.
  *
- * Input: the plan stage's output, of which `bucket`, `photosPrefix` and `referencesPrefix` are used.
+ * Input: the plan stage's output, of which `bucket`, `photosPrefix`, `referencesPrefix` and `captions` are used.
  * Output: `{accepted, warnings, referencesPrefix, findingsKey}`.
  * Errors: `PhotosRejected`, which lists every finding.
  */
@@ -20,6 +20,7 @@ export class InspectStage extends LambdaStage {
         bucket: '{% $states.input.bucket %}',
         photosPrefix: '{% $states.input.photosPrefix %}',
         referencesPrefix: '{% $states.input.referencesPrefix %}',
+        captions: '{% $states.input.captions %}',
       },
     });
   }

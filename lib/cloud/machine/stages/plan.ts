@@ -2,7 +2,7 @@
  * Reads the request and plans the run; rejects an invalid request before any money is spent.
  *
  * Input: the execution's, `{runId, bucket, subject, key, version}`.
- * Output: `{runId, bucket, planKey, photosPrefix, referencesPrefix, curated}`; sets the variables `$curated`, `$round`.
+ * Output: `{runId, bucket, planKey, photosPrefix, referencesPrefix, captions, curated}`; sets the variables `$curated`, `$round`.
  * Errors: `RequestInvalid`, `TokenWordUnusable`, `ModelUnknown`, `ModelMissing`, `ModelChanged`, `OverBudget`.
  */
 import type { Construct } from 'constructs';
