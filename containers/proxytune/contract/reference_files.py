@@ -31,4 +31,4 @@ def photo_files(folder: Path) -> list[Path]:
 def caption_of(photo: Path) -> str | None:
     """Read the prompt that the inspection made of a photo's caption; None for a photo without a caption."""
     file = photo.with_suffix(REFERENCES.caption)
-    return file.read_text("utf-8").strip() if file.is_file() else None
+    return (file.read_text("utf-8").strip() or None) if file.is_file() else None

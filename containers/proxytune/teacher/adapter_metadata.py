@@ -18,6 +18,7 @@ def adapter_metadata(
     *,
     architecture: str,
     photos: Sequence[str],
+    captions: Sequence[str | None],
     base_sha256: str,
     step: int,
 ) -> dict[str, str]:
@@ -27,6 +28,7 @@ def adapter_metadata(
         hyperparameters: those of stage teach.
         architecture: the family's name in the model spec.
         photos: SHA-256 of every photo.
+        captions: SHA-256 of every photo's caption; None for a photo without one.
         base_sha256: `weights_sha256` of the base network.
         step: of the checkpoint.
     """
@@ -45,6 +47,7 @@ def adapter_metadata(
         "proxytune.step": str(step),
         "proxytune.settings": json.dumps(settings, sort_keys=True),
         "proxytune.photos": json.dumps(list(photos)),
+        "proxytune.captions": json.dumps(list(captions)),
         "proxytune.versions": json.dumps(package_versions(RECORDED_PACKAGES), sort_keys=True),
     }
 

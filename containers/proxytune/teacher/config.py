@@ -66,7 +66,7 @@ class TrainConfig:
     """The settings of a training, apart from the photos and the learning rate.
 
     Attributes:
-        prompts: instance prompts, used in turn.
+        prompts: instance prompts, used in turn for the photos without a caption of their own.
         token_word: the word of these prompts that stands for the subject.
         rank, alpha: the adapter's; it is scaled by alpha / rank.
         batch_size: images per step, those of all processes together.

@@ -99,10 +99,10 @@ class TeacherTrainer:
         config, count = self._config, self._config.batch_size
         positions = range(step * count, (step + 1) * count)
         samples = [self._sample(self._photos, position, rng) for position in positions]
-        prompts = [position % len(config.prompts) for position in positions]
+        prompts = [self._prompt_at(position) for position in positions]
         if config.class_images is not None:
             samples += [self._sample(config.class_images.images, position, rng) for position in positions]
-            prompts += [len(config.prompts)] * count
+            prompts += [len(self._embeddings) - 1] * count
         latents = torch.cat([latents for latents, _ in samples])
         noise = to_device(torch.randn(latents.shape, generator=rng), self._device)
         noisy = self._objective.add_noise(latents, noise, rng)
@@ -185,10 +185,12 @@ class TeacherTrainer:
         """Encode all prompts; the encoders are freed on return."""
         family, config = self.family, self._config
         encoders = family.load_text_encoders(self._base, dtype).to(self._device)
-        token_words.check(config.token_word, config.prompts, encoders.tokenizers)
-        # The prompts of class and validation images follow the instance prompts, only where they are used.
+        captions = dict.fromkeys(caption for caption in self._photos.captions if caption is not None)
+        self._prompts = list(dict.fromkeys([*config.prompts, *captions]))
+        token_words.check(config.token_word, self._prompts, encoders.tokenizers)
+        # The prompts of class and validation images follow those of the photos, only where they are used.
         classes = [] if config.class_images is None else [config.class_images.prompt]
-        self._embeddings = family.encode_prompts(encoders, [*config.prompts, *classes])
+        self._embeddings = family.encode_prompts(encoders, [*self._prompts, *classes])
         if config.validation_prompts:
             self._validation_embeddings = family.encode_prompts(encoders, [*config.validation_prompts, ""])
 
@@ -219,6 +221,12 @@ class TeacherTrainer:
         if compiled:
             self.compile()
         print(plan, flush=True)
+
+    def _prompt_at(self, position: int) -> int:
+        """Return the prompt of a training image: its photo's caption, else the instance prompts in turn."""
+        caption = self._photos.captions[self._photos.photo_at(position, self._config.seed)]
+        prompts = self._config.prompts
+        return self._prompts.index(prompts[position % len(prompts)] if caption is None else caption)
 
     def _sample(self, photos: PhotoSet, position: int, rng: torch.Generator) -> tuple[Tensor, SizeAndCrop]:
         """Sample the latents of one training image, and return its size and crop with them."""

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from proxytune.contract.reference_files import photo_files
+from proxytune.contract.reference_files import caption_of, photo_files
 from proxytune.teacher.conditioning import SizeAndCrop
 
 # Crops along a photo's longer side. Latents are cached by crop, so their number bounds the cache; nine
@@ -41,6 +41,11 @@ class PhotoSet:
         size: side of the square training image in pixels.
         flips: True when crops are mirrored, with a probability of one half.
 
+    Attributes:
+        sha256: of each photo's file.
+        captions: the prompt that each photo's caption became, with the token word in place; None for a photo
+            without a caption.
+
     Raises:
         ProxytuneError: ChannelMissing when the folder has no PNG.
     """
@@ -49,6 +54,7 @@ class PhotoSet:
         paths = photo_files(folder)
         self.size, self._flips = size, flips
         self.sha256 = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+        self.captions = [caption_of(path) for path in paths]
         self._shorter_sides: list[int] = []
         self._images: list[Image.Image] = []
         for path in paths:
@@ -59,6 +65,17 @@ class PhotoSet:
 
     def __len__(self) -> int:
         return len(self._images)
+
+    @property
+    def caption_sha256(self) -> list[str | None]:
+        """The SHA-256 of each caption, None where there is none."""
+        return [caption and hashlib.sha256(caption.encode()).hexdigest() for caption in self.captions]
+
+    @property
+    def identities(self) -> list[str]:
+        """Hashes that identify the training data: of the photos, then of the captions there are."""
+        captions = enumerate(self.caption_sha256)
+        return [*self.sha256, *(f"caption {photo}: {sha256}" for photo, sha256 in captions if sha256)]
 
     def photo_at(self, position: int, seed: int) -> int:
         """Return the photo of a training image: every epoch has all photos, in a new order.

@@ -60,7 +60,7 @@ class TeachJob:
         self._photos = PhotoSet(
             references, hyperparameters["size"], flips=hyperparameters.get("flips", False)
         )
-        self._settings = settings_hash(hyperparameters, self._photos.sha256)
+        self._settings = settings_hash(hyperparameters, self._photos.identities)
         store = CheckpointStore(self._folders.checkpoints, self._settings, clear=self._processes.first)
         family = registry.teacher_family(hyperparameters["family"])
         config = TrainConfig.from_hyperparameters(
@@ -90,11 +90,18 @@ class TeachJob:
             self._hyperparameters,
             architecture=trainer.family.architecture,
             photos=self._photos.sha256,
+            captions=self._photos.caption_sha256,
             base_sha256=base_sha256.result(),
             step=step,
         )
         trainer.save(self._folders.model, metadata)
-        write_facts(self._folders.model, self._hyperparameters, photos=self._photos.sha256, chosen_step=step)
+        write_facts(
+            self._folders.model,
+            self._hyperparameters,
+            photos=self._photos.sha256,
+            captions=self._photos.caption_sha256,
+            chosen_step=step,
+        )
         if validation is not None:
             validation.keep_only(step)
         self._report("done", self._steps)

@@ -37,7 +37,11 @@ def check_encoded(
     ids = tokenizer(text, truncation=True, max_length=max_length).input_ids
     if not any(ids[start : start + len(alone)] == alone for start in range(len(ids))):
         raise unusable(
-            role, f"it comes after the {max_length} tokens that the text encoder reads", word, prompt
+            role,
+            f"it comes after the {max_length} tokens that the text encoder reads",
+            word,
+            prompt,
+            remedy="name the subject earlier in this prompt or caption",
         )
 
 
@@ -58,14 +62,21 @@ def text_ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
 
 
-def unusable(role: str, reason: str, word: str, prompt: str) -> ProxytuneError:
+def unusable(
+    role: str,
+    reason: str,
+    word: str,
+    prompt: str,
+    *,
+    remedy: str = "set tokenWord in subject.json to such a word",
+) -> ProxytuneError:
     """Make the error of a word that does not reach a model."""
     return ProxytuneError(
         "TokenWordUnusable",
         what=f"The token word does not reach the {role}: {reason}",
         given=f"'{word}' in '{prompt}'",
         allowed="a rare word of lower-case letters a-z, such as 'ohwx' or 'sks'",
-        remedy="set tokenWord in subject.json to such a word",
+        remedy=remedy,
     )
 
 
