@@ -116,7 +116,7 @@ def _check_sampling(
     greedy, first = _GREEDY.fullmatch(name), _FIRST_STEP.fullmatch(name)
     if greedy:
         guidance, seeds = float(greedy["guidance"]), range(len(golden))
-        tokens = sample_tokens(model, *caption, seeds, guidance=guidance, temperature=0, trim=False)
+        tokens = sample_tokens(model, *caption, seeds, guidance=guidance, temperature=0, official=True)
         return equal(label, tokens, golden)
     if first:
         probabilities = first_step_probabilities(

@@ -141,8 +141,8 @@ def greedy_shortfall(model: Lumina, prompts: list[list[int]], blocks: Tensor, gu
         return float("inf")
     errors = []
 
-    def choose(logits: Tensor, code: int | Tensor) -> Tensor:
-        chosen = golden[:, code]
+    def choose(logits: Tensor, index: Tensor) -> Tensor:
+        chosen = golden.index_select(1, index)[:, 0]
         errors.append(logits.amax(dim=-1) - logits.gather(1, chosen[:, None])[:, 0])
         return chosen
 

@@ -7,8 +7,10 @@ lora_trainer      StudentTrainer(family, config): a LoRA on the tokens of the pr
 token_generator   TokenGenerator(family): images from tokens
 proxy_set         ProxySet: the proxies as training images of one size, in a seeded order
 adapters          add_adapter, save_adapter, load_adapter: peft files of any student with lora_targets
+merging           MergedAdapter: an adapter in the weights, while tuned images are generated
 sampling          SamplingSettings, guide, filtered_probabilities: a random stream per image
-decoding          Decoder: one batch of a transformer of transformers', with guidance and a static cache
+decoding          decode(decoder, choose): one step for every family, on a GPU recorded as CUDA graphs
+transformers_decoding  TransformersDecoder: one batch of a transformer of transformers', with a static cache
 model_files       read_weights, fill_strictly, mismatch: model folders, read strictly
 vq                ImageTokenizer, VQSizes; vq_layers: its layers; codebook: Codebook, nearest
 cross_entropy     linear_cross_entropy: loss and output layer in one, logits a portion at a time

@@ -8,7 +8,6 @@ adapter: `lora_targets`, endings of their names, or one regular expression for c
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -98,14 +97,6 @@ def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
         raise _refused("; ".join(wrong[:3]))
     set_peft_model_state_dict(wrapped, weights)
     return wrapped.eval()
-
-
-def with_adapter(model: nn.Module, *, on: bool) -> AbstractContextManager[None]:
-    """Compute with the adapter or without while inside; a model without an adapter stays as it is."""
-    disable = getattr(model, "disable_adapter", None)
-    if on or disable is None:
-        return nullcontext()
-    return cast("AbstractContextManager[None]", disable())
 
 
 def _targets(model: nn.Module) -> list[str] | str:

@@ -1,109 +1,164 @@
-"""Decoding of one batch by a transformer of transformers': cache, masks, positions, guidance.
+"""Decoding of a batch of images, token by token: one step for every family, on a GPU as recorded CUDA graphs.
 
-LlamaGen's own transformer has its own decoder (`llamagen.decoding`), with the official shapes.
+A GPU's kernels take a few microseconds each and would wait for Python between two of them. So a complete
+step, the choice of the tokens included, is recorded once and replayed. For that a step runs the same
+operations on the same memory every time: what changes from token to token lies in tensors, the index of the
+token too. Only the part of the key-value cache that is attended to grows, in steps of `WINDOW_STEP`
+positions, and each size has its recording: attending to all of it would read twice as much as is filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, StaticLayer
 
-from proxytune.student.sampling import guide
+from proxytune.student.sampling import Choose
 
-# Keys are read in steps of so many, so that shapes change rarely.
 WINDOW_STEP = 256
-# From inputs (rows, S, ...), mask (rows, 1, S, keys), positions (rows, S) and cache to (rows, S, width).
-Run = Callable[[Tensor, Tensor, Tensor, Cache], Tensor]
+# Steps computed before a recording, as CUDA's libraries allocate what they need in the first ones.
+WARM_UP = 2
 
 
-class _WindowLayer(StaticLayer):
-    """A static layer that returns its first `window` positions only."""
+@dataclass(frozen=True)
+class StepShape:
+    """Everything by which one step's operations may differ from another's.
+
+    Attributes:
+        window: positions of the key-value cache that are attended to, filled or not.
+        fed: ids of each row that the step feeds.
+    """
 
     window: int
-
-    def update(
-        self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Append keys and values; return those within the window."""
-        keys, values = super().update(key_states, value_states, *args, **kwargs)
-        return keys[:, :, : self.window], values[:, :, : self.window]
+    fed: int = 1
 
 
-class WindowCache(Cache):
-    """A static cache whose unfilled end is not read: half the work, on average, of attending to all of it.
+class Decoder(Protocol):
+    """The state of a batch while it is decoded: what is particular to a family.
+
+    Attributes:
+        images: in the batch.
+        tokens_per_image: that are sampled for each.
+    """
+
+    images: int
+    tokens_per_image: int
+
+    def first(self) -> Tensor:
+        """Feed the prompts; return the guided logits (images, V) of the first token."""
+
+    def shape(self, index: int) -> StepShape:
+        """Return the shape of the step that feeds token `index`."""
+
+    def feed(self, tokens: Tensor, index: Tensor, shape: StepShape) -> Tensor:
+        """Feed token `index` of each image; return the guided logits (images, V) of the one after it.
+
+        Args:
+            tokens: (images,) int64, as they were chosen.
+            index: (1,) int64 on the device.
+            shape: that of this index.
+        """
+
+
+def window(filled: int, length: int) -> int:
+    """Return how many positions of a cache to attend to when `filled` of its `length` are filled."""
+    return min(length, -(-filled // WINDOW_STEP) * WINDOW_STEP)
+
+
+def by_graphs(device: torch.device) -> bool:
+    """Return True where steps are recorded: on a GPU."""
+    return device.type == "cuda"
+
+
+def decode(decoder: Decoder, choose: Choose) -> Tensor:
+    """Sample all tokens: (images, tokens per image) int64, on the device of the logits."""
+    step = SamplingStep(decoder, choose)
+    run = Recordings(step).run if by_graphs(step.tokens.device) else step.run
+    for index in range(decoder.tokens_per_image - 1):
+        run(decoder.shape(index))
+    return step.tokens
+
+
+class SamplingStep:
+    """One step: it feeds the newest tokens and samples those after them.
+
+    Attributes:
+        tokens: (images, tokens per image) int64; the first of each is sampled when the step is made.
+    """
+
+    def __init__(self, decoder: Decoder, choose: Choose) -> None:
+        self._decoder, self._choose = decoder, choose
+        logits = decoder.first()
+        self._index = torch.zeros(1, dtype=torch.long, device=logits.device)
+        self._newest = choose(logits, self._index).clone()
+        self.tokens = torch.zeros(
+            decoder.images, decoder.tokens_per_image, dtype=torch.long, device=logits.device
+        )
+        self.tokens[:, 0] = self._newest
+
+    def run(self, shape: StepShape) -> None:
+        """Take the step, whose operations depend on its shape only."""
+        logits = self._decoder.feed(self._newest, self._index, shape)
+        self._index += 1
+        self._newest.copy_(self._choose(logits, self._index))
+        self.tokens.index_copy_(1, self._index, self._newest[:, None])
+
+    def rehearse(self, shape: StepShape, times: int) -> None:
+        """Take the step and go back, several times: the next real one computes and stores the same again."""
+        index, newest = self._index.clone(), self._newest.clone()
+        for _ in range(times):
+            self.run(shape)
+            self._index.copy_(index)
+            self._newest.copy_(newest)
+
+
+class Recordings:
+    """Steps of a batch as CUDA graphs, one for each shape, or step by step where CUDA refuses to record."""
+
+    def __init__(self, step: SamplingStep) -> None:
+        self._step = step
+        self._graphs: dict[StepShape, torch.cuda.CUDAGraph] = {}
+        self._refused = False
+
+    def run(self, shape: StepShape) -> None:
+        """Replay the step of this shape; the first one is recorded."""
+        graph = None if self._refused else self._graph(shape)
+        if graph is None:
+            self._step.run(shape)
+        else:
+            graph.replay()
+
+    def _graph(self, shape: StepShape) -> torch.cuda.CUDAGraph | None:
+        if shape not in self._graphs:
+            # Graphs share their memory: none is replayed while another one runs, and what a step leaves
+            # behind lies outside of it.
+            pool = next((graph.pool() for graph in self._graphs.values()), None)
+            graph = record(self._step, shape, pool)
+            if graph is None:
+                self._refused = True
+                return None
+            self._graphs[shape] = graph
+        return self._graphs[shape]
+
+
+def record(step: SamplingStep, shape: StepShape, pool: Any) -> torch.cuda.CUDAGraph | None:
+    """Record a step as a graph, without taking it; None where CUDA refuses.
 
     Args:
-        layers: of the transformer.
-        length: positions in all.
+        pool: the memory of another graph, to be shared; None takes memory of its own.
     """
-
-    def __init__(self, layers: int, length: int) -> None:
-        self.length = length
-        super().__init__(layers=[_WindowLayer(length) for _ in range(layers)])
-
-    def window(self, filled: int) -> int:
-        """Let the layers return at least `filled` positions; return how many."""
-        positions = min(self.length, -(-filled // WINDOW_STEP) * WINDOW_STEP)
-        for layer in self.layers:
-            layer.window = positions
-        return positions
-
-
-def pad_left(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pad rows of ids on the left.
-
-    Returns:
-        (rows, longest) int64, and (rows,) how many ids of each are filler: `Decoder`'s padding.
-    """
-    longest = max(len(row) for row in rows)
-    ids = [[filler] * (longest - len(row)) + list(row) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor([longest - len(row) for row in rows], device=device)
-
-
-class Decoder:
-    """The state of one batch while it is decoded.
-
-    With guidance there are two rows per image: first all with their prompt, then all without. Each row counts
-    its own positions from 0; shorter rows are padded on the left.
-
-    Args:
-        run: the transformer, up to and with its last norm.
-        layers: how many layers keep keys and values.
-        padding: (rows,) positions at the beginning of each row that hold nothing.
-        length: positions of a row in all, padding and everything that will be fed included.
-        guidance: 1 means that there are no rows without prompt.
-    """
-
-    def __init__(self, run: Run, *, layers: int, padding: Tensor, length: int, guidance: float) -> None:
-        self._run, self.guidance = run, guidance
-        self.rows = len(padding)
-        self.images = self.rows if guidance == 1.0 else self.rows // 2
-        self._cache = WindowCache(layers, length)
-        keys = torch.arange(length, device=padding.device)
-        # Keys that may be attended to, once they are filled.
-        self._key_mask = keys >= padding[:, None]
-        self._positions = (keys - padding[:, None]).clamp(min=0)
-        self._filled = 0
-
-    def feed(self, inputs: Tensor) -> Tensor:
-        """Run (rows, S, ...) inputs; return the hidden states of the last ones, (rows, width)."""
-        start, self._filled = self._filled, self._filled + inputs.shape[1]
-        window = self._cache.window(self._filled)
-        keys = torch.arange(window, device=inputs.device)
-        queries = torch.arange(start, self._filled, device=inputs.device)[:, None]
-        # A padded query attends to itself, since a row that attends to nothing is NaN.
-        mask = (self._key_mask[:, None, :window] & (keys <= queries)) | (keys == queries)
-        positions = self._positions[:, start : self._filled]
-        return self._run(inputs, mask[:, None], positions, self._cache)[:, -1]
-
-    def for_all_rows(self, chosen: Tensor) -> Tensor:
-        """Repeat the choice for each image (images, ...) for its row without prompt."""
-        return chosen.repeat(self.rows // self.images, *[1] * (chosen.dim() - 1))
-
-    def guided(self, logits: Tensor) -> Tensor:
-        """Combine (rows, V) logits to (images, V)."""
-        return guide(logits, self.images, self.guidance)
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        step.rehearse(shape, WARM_UP)
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    try:
+        with torch.cuda.graph(graph, pool=pool):
+            step.run(shape)
+    except RuntimeError as error:
+        print(f"sampled without a CUDA graph: {error}", flush=True)
+        return None
+    return graph

@@ -11,10 +11,9 @@ from torch import Tensor
 
 Value = TypeVar("Value")
 
-# From guided logits (images, V) and the index of the token (a tensor (1,) on the device where a CUDA graph is
-# recorded) to the tokens (images,) int64. Its caller does not wait for the device between two tokens, so it
-# should not either.
-Choose = Callable[[Tensor, int | Tensor], Tensor]
+# From guided logits (images, V) and the index of the token, a tensor (1,) on their device, to the tokens
+# (images,) int64. Its caller does not wait for the device between two tokens, so it should not either.
+Choose = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -163,12 +162,11 @@ def chooser(
     """Return the choice of each image's tokens; see `SamplingSettings.chooser`."""
     uniforms = None if temperature == 0 else streams(seeds, length).to(device)
 
-    def choose(logits: Tensor, index: int | Tensor) -> Tensor:
+    def choose(logits: Tensor, index: Tensor) -> Tensor:
         if uniforms is None:
             return logits.argmax(dim=-1)
         kept = filtered_probabilities(logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        uniform = uniforms[:, index] if isinstance(index, int) else uniforms.index_select(1, index)[:, 0]
-        return sample_rows(kept, uniform)
+        return sample_rows(kept, uniforms.index_select(1, index)[:, 0])
 
     return choose
 

@@ -1,9 +1,8 @@
-"""Generating images with any student family: batches of one shape, tokens, images decoded one by one."""
+"""Generating images with any student family: full batches of one shape, tokens, images decoded one by one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from proxytune.contract.finite import finite
 from proxytune.generation.batch_backoff import BatchBackoff
 from proxytune.generation.generator import ImageGenerator
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
-from proxytune.student.adapters import with_adapter
+from proxytune.student.adapters import load_adapter
 from proxytune.student.families.base import StudentFamily
 from proxytune.student.image_arrays import full_precision, to_image
+from proxytune.student.merging import MergedAdapter
 from proxytune.training.device import compute_dtype
 
 
@@ -41,16 +41,15 @@ class TokenGenerator(ImageGenerator):
         """
         self._device, self._backoff = device, BatchBackoff(device)
         model = self.family.load_model(base, dtype=compute_dtype(device), device=device)
-        self._models = {"base": model}
-        if adapter is not None:
-            self._models["tuned"] = self.family.load_adapter(model, adapter)
+        self._adapter = None if adapter is None else MergedAdapter(load_adapter(model, adapter))
+        self._model = model if self._adapter is None else self._adapter.model
 
     def encode_ahead(self, prompts: Iterable[str]) -> None:
         """Do nothing: prompts are part of the transformer's input."""
 
     @torch.no_grad()
     def stream(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Image.Image]]:
-        """Generate the chunk's images, those with prompts of the same length together.
+        """Generate the chunk's images, as many at once as the chunk says.
 
         Raises:
             ProxytuneError: HyperparameterInvalid for another size than the model's, for a prompt that the
@@ -58,18 +57,16 @@ class TokenGenerator(ImageGenerator):
             torch.OutOfMemoryError: the memory is not enough for a single image.
         """
         self._check(chunk)
-        with self.variant(chunk.variant) as model:
-            for request, tokens in self._sample(model, chunk):
-                yield request, self._decode(tokens, request.seed)
+        for request, tokens in self._sample(chunk):
+            yield request, self._decode(tokens, request.seed)
 
-    @contextmanager
-    def variant(self, name: str) -> Iterator[nn.Module]:
-        """Give the transformer with the adapter (`tuned`) or without (`base`), for as long as it is used."""
-        model = self._models[name]
-        with with_adapter(self._models.get("tuned", model), on=name == "tuned"):
-            yield model
+    def variant(self, name: str) -> nn.Module:
+        """Return the transformer, now with the adapter in its weights (`tuned`) or without it (`base`)."""
+        if self._adapter is not None:
+            self._adapter.switch(on=name == "tuned")
+        return self._model
 
-    def _sample(self, model: nn.Module, chunk: Chunk) -> Iterator[tuple[PictureRequest, Tensor]]:
+    def _sample(self, chunk: Chunk) -> Iterator[tuple[PictureRequest, Tensor]]:
         """Sample the tokens of images in batches of the chunk's size, smaller ones where memory runs out."""
         for group in self._groups(chunk):
             while group:
@@ -77,10 +74,10 @@ class TokenGenerator(ImageGenerator):
                 batch = group[:count]
                 # bfloat16 products round differently for other batch sizes, and a rounding can change a token
                 # and with it the image. On a GPU, which waits for memory at these sizes, full batches cost
-                # nothing.
+                # little more, and only the last batch of a chunk is not full anyway.
                 rows = count if self._device.type == "cuda" else None
                 tokens = self._backoff.attempt(
-                    len(batch), rows or len(batch), partial(self._sample_batch, model, batch, chunk, rows)
+                    len(batch), rows or len(batch), partial(self._sample_batch, batch, chunk, rows)
                 )
                 if tokens is None:
                     continue
@@ -88,17 +85,20 @@ class TokenGenerator(ImageGenerator):
                 group = group[count:]
 
     def _groups(self, chunk: Chunk) -> Iterable[list[PictureRequest]]:
-        """Group images by the length of their prompts: other prompts then change no image's shapes."""
+        """Group images by the padded length of their prompts: other prompts then change no image's shapes.
+
+        Padding is such that nearly always all of them are one group.
+        """
         groups: dict[int, list[PictureRequest]] = {}
         for request in chunk.pictures:
-            groups.setdefault(self.family.prompt_length(request.prompt), []).append(request)
+            groups.setdefault(self.family.padded_length(request.prompt), []).append(request)
         return groups.values()
 
-    def _sample_batch(
-        self, model: nn.Module, batch: list[PictureRequest], chunk: Chunk, rows: int | None
-    ) -> Tensor:
+    def _sample_batch(self, batch: list[PictureRequest], chunk: Chunk, rows: int | None) -> Tensor:
         settings = {name: value for name, value in chunk.sampler.items() if name != "kind"}
         prompts, seeds = [one.prompt for one in batch], [one.seed for one in batch]
+        # Here and not once for the chunk: another chunk may have been generated since its last batch.
+        model = self.variant(chunk.variant)
         return self.family.generate_tokens(model, prompts, seeds, {**settings, "rows": rows})
 
     def _decode(self, tokens: Tensor, seed: int) -> Image.Image:
@@ -114,5 +114,5 @@ class TokenGenerator(ImageGenerator):
             raise invalid(
                 "This student generates images of one size only", given=str(chunk.size), allowed=str(size)
             )
-        if chunk.variant not in self._models:
+        if chunk.variant == "tuned" and self._adapter is None:
             raise invalid("Tuned images were requested, but there is no adapter")

@@ -165,8 +165,8 @@ def test_one_image_is_learned_by_heart(family, base, tmp_path, monkeypatch):
     generator.load(base, tmp_path / "adapter", CPU)
     tokens = {}
     for name in ("base", "tuned"):
-        with generator.variant(name) as model:
-            tokens[name] = generator.family.generate_tokens(model, [CAPTION], [0], GREEDY)
+        model = generator.variant(name)
+        tokens[name] = generator.family.generate_tokens(model, [CAPTION], [0], GREEDY)
     assert torch.equal(tokens["tuned"], trainer.proxy_tokens)
     assert not torch.equal(tokens["base"], trainer.proxy_tokens)
 
@@ -212,9 +212,8 @@ def test_out_of_memory_halves_the_batch(family, base, learned, four, capsys, mon
     assert pixels(small.generate(chunk(batch_size=4))) == four
     # The smaller batch size is kept for the chunks that follow.
     assert pixels(small.generate(chunk(2, batch_size=4))) == four[:2]
-    # Three of the four prompts have the same length.
-    assert requested == [3, 2, 1, 1, 1, 1, 1, 1]
-    assert "Out of memory at batch size 3; retrying with 2." in capsys.readouterr().out
+    assert requested == [4, 2, 1, 1, 1, 1, 1, 1]
+    assert "Out of memory at batch size 4; retrying with 2." in capsys.readouterr().out
     capacity = 0
     with pytest.raises(torch.OutOfMemoryError):
         small.generate(chunk(1))

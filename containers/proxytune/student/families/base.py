@@ -11,8 +11,6 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from proxytune.student.adapters import load_adapter
-
 
 @dataclass(frozen=True)
 class Optimizer:
@@ -42,14 +40,16 @@ class StudentFamily(ABC):
     """Everything that is particular to a family of students, for one loaded model.
 
     A job calls `load_model` first. Training then calls `encode_captions` and `encode_images` once, and
-    `free_encoders` before the first `loss`; generation calls `load_adapter`, and the last three methods for
-    each batch. The transformer belongs to the caller, which passes it, perhaps wrapped by peft. Its class
-    has `lora_targets`: the layers that carry the adapter, as endings of names or one regular expression.
+    `free_encoders` before the first `loss`; generation calls the last methods for each batch. The transformer
+    belongs to the caller, which passes it, perhaps wrapped by peft. Its class has `lora_targets`: the layers
+    that carry the adapter, as endings of names or one regular expression.
 
     Attributes:
         optimizer: settings of the official training.
         encode_batch_size: images that are encoded at once; fixed, so that a resumed job rounds as its first
             attempt did.
+        prompt_step: prompts are padded to multiples of so many positions for generation. A family chooses it
+            such that ordinary prompts, of up to some 25 words, all have the same padded length.
         activation_share: share of the GPU's memory left by the weights that activations may take; the rest is
             for logits, gradients and what kernels allocate temporarily.
         image_size: side of the model's images in pixels, once it is loaded.
@@ -57,6 +57,7 @@ class StudentFamily(ABC):
 
     optimizer: ClassVar[Optimizer]
     encode_batch_size: ClassVar[int]
+    prompt_step: ClassVar[int]
     activation_share: ClassVar[float] = 0.7
     image_size: int
 
@@ -149,17 +150,13 @@ class StudentFamily(ABC):
 
     # Generation
 
-    def load_adapter(self, model: nn.Module, folder: Path) -> nn.Module:
-        """Return the transformer with an adapter.
-
-        Raises:
-            ProxytuneError: ModelMismatch.
-        """
-        return load_adapter(model, folder)
-
     @abstractmethod
     def prompt_length(self, prompt: str) -> int:
         """Count the positions that a prompt takes before its image."""
+
+    def padded_length(self, prompt: str) -> int:
+        """Count them with the padding; prompts of the same padded length share batches."""
+        return -(-self.prompt_length(prompt) // self.prompt_step) * self.prompt_step
 
     @abstractmethod
     def generate_tokens(
@@ -168,7 +165,7 @@ class StudentFamily(ABC):
         """Sample tokens (len(prompts), tokens per image), each row from its own seed alone.
 
         Args:
-            prompts: all of the same `prompt_length`.
+            prompts: all of the same `padded_length`, to which they are padded.
             settings: guidance, temperature, top_k, top_p; and rows: compute as many images at once, whatever
                 the number requested, None only those.
         """

@@ -23,6 +23,8 @@ class JanusFamily(StudentFamily):
     # decay is LlamaGen's.
     optimizer = Optimizer(betas=(0.9, 0.95), weight_decay=0.05, clip=1.0)
     encode_batch_size = 8
+    # The template takes some 10 ids, an ordinary prompt 20.
+    prompt_step = 64
 
     _student: Student
 
@@ -72,7 +74,8 @@ class JanusFamily(StudentFamily):
         encoder = self._student.prompts
         encoded = [encoder.encode(prompt) for prompt in prompts]
         dropped = [encoder.without_words(prompt) for prompt in encoded]
-        return sample_tokens(model, encoded, dropped, seeds, **settings)
+        slots = self.padded_length(prompts[0])
+        return sample_tokens(model, encoded, dropped, seeds, slots=slots, **settings)
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Decode by the VQ decoder."""

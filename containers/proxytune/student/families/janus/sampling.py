@@ -8,11 +8,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers.cache_utils import Cache
 
-from proxytune.student.decoding import Decoder, pad_left
+from proxytune.student import decoding
+from proxytune.student.decoding import StepShape
 from proxytune.student.families.janus.transformer import Janus
 from proxytune.student.modules import bare, evaluating
 from proxytune.student.sampling import SamplingSettings, fill
+from proxytune.student.transformers_decoding import TransformersDecoder, pad_left
 
 # Janus-Pro's own.
 DEFAULTS = SamplingSettings(guidance=5.0)
@@ -24,14 +27,18 @@ def sample_tokens(
     prompts: Sequence[Sequence[int]],
     dropped_prompts: Sequence[Sequence[int]],
     seeds: Sequence[int],
+    *,
+    slots: int | None = None,
     **settings: Any,
 ) -> Tensor:
     """Sample the tokens of one image per seed, all in one batch.
 
     Args:
         model: a Janus, also wrapped by peft. Its train or eval mode is as before afterwards.
-        prompts: the ids before each image, one prompt per seed; of one length where batches must not matter.
+        prompts: the ids before each image, one prompt per seed.
         dropped_prompts: the ids in their place in the rows without prompt.
+        slots: pad the prompts to so many ids, so that shapes do not depend on the batch; None pads to the
+            longest.
         settings: of `SamplingSettings`, where they differ from the defaults.
 
     Returns:
@@ -43,26 +50,35 @@ def sample_tokens(
     lm, how = bare(model, Janus), replace(DEFAULTS, **settings)
     rows = how.checked_rows(seeds=len(seeds), prompts=len(prompts))
     before = [*fill(prompts, rows), *([] if how.guidance == 1.0 else fill(dropped_prompts, rows))]
-    length, device = lm.tokens_per_image, lm.device
-    choose = how.chooser(fill(seeds, rows), length, device)
-    tokens = torch.empty(rows, length, dtype=torch.long, device=device)
+    choose = how.chooser(fill(seeds, rows), lm.tokens_per_image, lm.device)
     with evaluating(model):
-        decoder, hidden = _begin(lm, before, how.guidance)
-        for index in range(length):
-            tokens[:, index] = chosen = choose(decoder.guided(lm.logits(hidden).float()), index)
-            if index + 1 < length:
-                hidden = decoder.feed(lm.embed_image_tokens(decoder.for_all_rows(chosen)[:, None]))
+        ids, padding = pad_left(before, 0, lm.device, slots=slots)
+        tokens = decoding.decode(_JanusDecoder(lm, ids, padding, how.guidance), choose)
     return tokens[: len(seeds)]
 
 
-def _begin(lm: Janus, before: Sequence[Sequence[int]], guidance: float) -> tuple[Decoder, Tensor]:
-    """Feed the prompts; return the decoder, and the hidden states of their last ids."""
-    ids, padding = pad_left(before, 0, lm.device)
-    decoder = Decoder(
-        lambda fed, mask, positions, cache: lm.hidden(fed, mask=mask, positions=positions, cache=cache),
-        layers=lm.config.text_config.num_hidden_layers,
-        padding=padding,
-        length=ids.shape[1] + lm.tokens_per_image - 1,
-        guidance=guidance,
-    )
-    return decoder, decoder.feed(lm.embed_text(ids))
+class _JanusDecoder(TransformersDecoder):
+    """Images whose tokens are embedded by a table of their own.
+
+    Args:
+        ids: (rows, S) of the prompts. padding: see `TransformersDecoder`.
+    """
+
+    def __init__(self, model: Janus, ids: Tensor, padding: Tensor, guidance: float) -> None:
+        self._model = model
+        layers, length = model.config.text_config.num_hidden_layers, model.tokens_per_image
+        before = model.embed_text(ids)
+        super().__init__(before, padding, layers=layers, tokens_per_image=length, guidance=guidance)
+
+    def run(self, inputs: Tensor, mask: Tensor, positions: Tensor, cache: Cache) -> Tensor:
+        """Run the layers of the language model."""
+        return self._model.hidden(inputs, mask=mask, positions=positions, cache=cache)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Return the logits of the image tokens."""
+        return self._model.logits(hidden).float()
+
+    def inputs(self, tokens: Tensor, shape: StepShape) -> Tensor:
+        """Return their embeddings."""
+        del shape
+        return self._model.embed_image_tokens(tokens)

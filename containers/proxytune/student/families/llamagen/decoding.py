@@ -1,184 +1,94 @@
-"""Decoding of one batch of images: guidance rows, key-value cache, and the keys each token may attend to.
-
-`Decoder` suits any device. `decode_by_graph` is for GPUs, where kernels of a few microseconds would wait for
-Python: a complete step, sampling included, is recorded once as a CUDA graph and replayed.
-"""
+"""Decoding by LlamaGen: guidance rows, key-value cache, and the keys that each token may attend to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from proxytune.student.decoding import StepShape, window
 from proxytune.student.families.llamagen.layers import KVCache
 from proxytune.student.families.llamagen.transformer import LlamaGen, attention_mask
-from proxytune.student.sampling import Choose, guide
+from proxytune.student.sampling import guide
 
-# Steps computed before recording, as CUDA's libraries allocate what they need in the first ones.
-WARM_UP = 2
+# The part of the cache that a token attends to. `filled`: what is filled, the least work, but another shape
+# for every token. `steps`: so much more that shapes change rarely, as CUDA graphs need it. `whole`: all of
+# it, as the official code does; then sums are rounded as officially on a CPU.
+Attended = Literal["filled", "steps", "whole"]
 
 
-class Decoder:
-    """The state of one batch while it is decoded.
+class LlamaGenDecoder:
+    """The state of one batch while it is decoded; a `student.decoding.Decoder`.
 
     Args:
         caption: (images, n, caption_dim). mask: (images, n), None when all slots are valid.
         guidance: 1 leaves the null caption's rows out.
-        static: attend to the complete cache for every token, as the official code does. Then shapes never
-            change, as CUDA graphs need it, and on a CPU sums are rounded as officially. Otherwise only to
-            what is filled, about half of it.
+        attended: see `Attended`.
     """
 
     def __init__(
-        self, model: LlamaGen, caption: Tensor, mask: Tensor | None, guidance: float, *, static: bool
+        self, model: LlamaGen, caption: Tensor, mask: Tensor | None, guidance: float, *, attended: Attended
     ) -> None:
-        self.model = model
-        self.guidance = guidance
-        self.images = len(caption)
-        self.slots = caption.shape[1]
+        self.model, self.guidance, self.attended = model, guidance, attended
+        self.images, self.slots = caption.shape[:2]
+        self.tokens_per_image = model.config.block_size
         device = model.output.weight.device
-        if guidance != 1.0:
+        self._copies = 1 if guidance == 1.0 else 2
+        if self._copies == 2:
             # The null rows keep the caption's mask: so the official code trains and samples.
             caption, mask = caption.repeat(2, 1, 1), None if mask is None else mask.repeat(2, 1)
-        rows, length = len(caption), self.slots + model.config.block_size
-        self.prefix = model.embed_caption(caption, torch.arange(rows, device=device) >= self.images)
-        self.rotation = model.rotation(self.slots, device)
-        self.cache = KVCache(
-            model.config, rows, length, static=static, device=device, dtype=self.prefix.dtype
-        )
+        rows, length = len(caption), self.slots + self.tokens_per_image
+        self._prefix = model.embed_caption(caption, torch.arange(rows, device=device) >= self.images)
+        self._rotation = model.rotation(self.slots, device)
+        self._cache = KVCache(model.config, rows, length, device=device, dtype=self._prefix.dtype)
+        self._places = torch.arange(self._cache.length, device=device)
         self._caption_mask = mask
-        # The slots of the cache that may be attended to; None: all that are filled.
-        self._key_mask: Tensor | None = None
-        if static or mask is not None:
-            self._key_mask = torch.zeros(rows, self.cache.length, dtype=torch.bool, device=device)
-            self._key_mask[:, : self.slots] = True if mask is None else mask.bool()
+        # The slots of the cache that may be attended to once they are filled; None: all of them.
+        self._valid: Tensor | None = None
+        if attended != "filled" or mask is not None:
+            self._valid = torch.ones(rows, self._cache.length, dtype=torch.bool, device=device)
+            if mask is not None:
+                self._valid[:, : self.slots] = mask.bool()
 
     def first(self) -> Tensor:
-        """Feed the captions; return the guided (images, V) logits of the first token."""
-        mask = None
+        """Feed the captions; see `student.decoding.Decoder`."""
+        mask, attended = None, self._window(self.slots)
         if self._caption_mask is not None:
-            mask = attention_mask(self._caption_mask, self.slots)
-            mask = F.pad(mask, (0, self.cache.length - self.slots)) if self.cache.static else mask
-        return self._advance(self.prefix, self.rotation[: self.slots], mask, 0)
+            mask = F.pad(attention_mask(self._caption_mask, self.slots), (0, attended - self.slots))
+        self._cache.aim(self._places[: self.slots], attended)
+        return self._advance(self._prefix, self._rotation[: self.slots], mask)
 
-    def decode_step(self, tokens: Tensor, index: int) -> Tensor:
-        """Feed (images,) tokens, number `index` of each image; return the logits of those after them."""
-        start = self.slots + index
+    def shape(self, index: int) -> StepShape:
+        """Return the shape of the step that feeds token `index`."""
+        return StepShape(self._window(self.slots + index + 1))
+
+    def feed(self, tokens: Tensor, index: Tensor, shape: StepShape) -> Tensor:
+        """Feed token `index` of each image; see `student.decoding.Decoder`."""
+        place = index + self.slots
         mask = None
-        if self._key_mask is not None:
-            self._key_mask[:, start] = True
-            mask = (
-                self._key_mask[:, None, None]
-                if self.cache.static
-                else self._key_mask[:, None, None, : start + 1]
-            )
+        if self._valid is not None:
+            mask = self._valid[:, : shape.window]
+            if self.attended != "filled":
+                mask = mask & (self._places[: shape.window] <= place)
+            mask = mask[:, None, None]
+        self._cache.aim(place, shape.window)
+        embedded = self.model.tok_embeddings(tokens.repeat(self._copies))[:, None]
         # Plain matrix products, as in the official code: so where two tokens are equally likely up to
         # rounding, the same one wins. On a GPU they would copy the whole cache to float32.
-        plain = self.cache.static and tokens.device.type == "cpu"
+        plain = self.attended == "whole" and tokens.device.type == "cpu"
         with sdpa_kernel(SDPBackend.MATH) if plain else nullcontext():
-            return self._advance(self._embed(tokens), self.rotation[start : start + 1], mask, start)
+            return self._advance(embedded, self._rotation.index_select(0, place), mask)
 
-    def decode_step_static(self, tokens: Tensor, index: Tensor) -> Tensor:
-        """Do the same for an index (1,) on the device; for a static cache."""
-        assert self._key_mask is not None
-        start = index + self.slots
-        self._key_mask.index_fill_(1, start, value=True)
-        return self._advance(
-            self._embed(tokens), self.rotation.index_select(0, start), self._key_mask[:, None, None], start
-        )
+    def _window(self, filled: int) -> int:
+        if self.attended == "filled":
+            return filled
+        length = self._cache.length
+        return length if self.attended == "whole" else window(filled, length)
 
-    def reset(self) -> None:
-        """Go back to the end of the caption; the slots after it are filled before they are read."""
-        assert self._key_mask is not None
-        self._key_mask[:, self.slots :] = False
-
-    def _embed(self, tokens: Tensor) -> Tensor:
-        return self.model.tok_embeddings(tokens.repeat(len(self.prefix) // self.images))[:, None]
-
-    def _advance(
-        self, embedded: Tensor, rotation: Tensor, mask: Tensor | None, start: int | Tensor
-    ) -> Tensor:
-        hidden = self.model.run(embedded, rotation, mask, self.cache, start)[:, -1]
-        logits = self.model.logits(hidden)
-        return guide(logits, self.images, self.guidance)
-
-
-def decode(decoder: Decoder, choose: Choose) -> Tensor:
-    """Sample all tokens, step by step: (images, block_size) int64."""
-    count, device = decoder.model.config.block_size, decoder.prefix.device
-    sampled = torch.empty(decoder.images, count, dtype=torch.long, device=device)
-    # The indices are made on the device, so that no step sends one there.
-    indices = torch.arange(count, device=device)[:, None]
-    logits = decoder.first()
-    for step in range(count):
-        sampled[:, step] = tokens = choose(logits, indices[step])
-        if step + 1 < count:
-            logits = decoder.decode_step(tokens, step)
-    return sampled
-
-
-class StaticStep:
-    """One decoding step whose operations and memory are the same for every token.
-
-    Everything that changes lies in tensors that are changed in place, the index of the token too: so a
-    recording of one step, replayed, decodes an image.
-    """
-
-    def __init__(self, decoder: Decoder, choose: Choose) -> None:
-        self._decoder, self._choose = decoder, choose
-        count, device = decoder.model.config.block_size, decoder.prefix.device
-        self.tokens = torch.zeros(decoder.images, count, dtype=torch.long, device=device)
-        self._index = torch.zeros(1, dtype=torch.long, device=device)
-        self.tokens[:, 0] = self._newest = choose(decoder.first(), self._index)
-
-    def run(self) -> None:
-        """Feed the newest tokens and sample those after them."""
-        logits = self._decoder.decode_step_static(self._newest, self._index)
-        self._index += 1
-        self._newest.copy_(self._choose(logits, self._index))
-        self.tokens.index_copy_(1, self._index, self._newest[:, None])
-
-    def rewind(self, tokens: Tensor) -> None:
-        """Go back to the first tokens, (images,): those after them are sampled again."""
-        self._index.zero_()
-        self._newest.copy_(tokens)
-        self._decoder.reset()
-
-
-def decode_by_graph(decoder: Decoder, choose: Choose) -> Tensor:
-    """Do the same as `decode` by a CUDA graph, or step by step where it cannot be recorded.
-
-    Args:
-        decoder: with a static cache.
-    """
-    step = StaticStep(decoder, choose)
-    first = step.tokens[:, 0].clone()
-    replay = _record(step)
-    step.rewind(first)
-    for _ in range(1, step.tokens.shape[1]):
-        replay()
-    return step.tokens
-
-
-def _record(step: StaticStep) -> Callable[[], None]:
-    """Record one step as a graph; return `step.run` itself where there is no GPU, or CUDA refuses."""
-    if not step.tokens.is_cuda:
-        return step.run
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(min(WARM_UP, step.tokens.shape[1] - 1)):
-            step.run()
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    try:
-        with torch.cuda.graph(graph):
-            step.run()
-    except RuntimeError as error:
-        print(f"sampled without a CUDA graph: {error}", flush=True)
-        return step.run
-    return graph.replay
+    def _advance(self, embedded: Tensor, rotation: Tensor, mask: Tensor | None) -> Tensor:
+        hidden = self.model.run(embedded, rotation, mask, self._cache)[:, -1]
+        return guide(self.model.logits(hidden), self.images, self.guidance)

@@ -8,13 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from proxytune.student.adapters import load_adapter
 from proxytune.student.families.base import Batch, Optimizer, StudentFamily
 from proxytune.student.families.llamagen.captions import CaptionEncoder
 from proxytune.student.families.llamagen.checkpoint import Student, load_student
 from proxytune.student.families.llamagen.config import activation_bytes
-from proxytune.student.families.llamagen.merging import merge_adapter
 from proxytune.student.families.llamagen.proxy_captions import ProxyCaptions
 from proxytune.student.families.llamagen.sampling import sample_tokens
 from proxytune.student.families.llamagen.transformer import LlamaGen, trim_caption
@@ -30,6 +29,8 @@ class LlamaGenFamily(StudentFamily):
     optimizer = Optimizer(betas=(0.9, 0.95), weight_decay=0.05, clip=1.0)
     # At 512 pixels sixteen images would take 12 GiB of float32 activations in the VQ encoder, these take 3.
     encode_batch_size = 4
+    # Of 120 slots: T5 makes a token or two of a word.
+    prompt_step = 32
     activation_share = 0.5
 
     _student: Student
@@ -79,23 +80,25 @@ class LlamaGenFamily(StudentFamily):
         """Return all layers, which share what is compiled."""
         return list(bare(model, LlamaGen).layers)
 
-    def load_adapter(self, model: nn.Module, folder: Path) -> LlamaGen:
-        """Return a second transformer that has the adapter merged into its weights."""
-        wrapped = load_adapter(model, folder)
-        merged = merge_adapter(wrapped)
-        wrapped.unload()
-        return merged
-
     def prompt_length(self, prompt: str) -> int:
-        """Count the slots of the caption: a batch of one length needs neither padding nor a mask."""
+        """Count the slots of the caption."""
         return self._encode(prompt).shape[1]
+
+    def padded_length(self, prompt: str) -> int:
+        """Count them with the padding, at most the slots that the model knows."""
+        return min(super().padded_length(prompt), self._student.gpt.config.cls_token_num)
 
     def generate_tokens(
         self, model: nn.Module, prompts: Sequence[str], seeds: Sequence[int], settings: dict[str, Any]
     ) -> Tensor:
         """Sample by the transformer."""
-        captions = torch.cat([self._encode(prompt) for prompt in prompts])
-        return sample_tokens(model, captions, None, seeds, **settings)
+        captions, slots = [self._encode(prompt) for prompt in prompts], self.padded_length(prompts[0])
+        padding = [slots - caption.shape[1] for caption in captions]
+        features = torch.cat(
+            [F.pad(caption, (0, 0, empty, 0)) for caption, empty in zip(captions, padding, strict=True)]
+        )
+        mask = torch.arange(slots) >= torch.tensor(padding)[:, None]
+        return sample_tokens(model, features, mask, seeds, trim=False, **settings)
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Decode by the VQ decoder."""

@@ -62,28 +62,24 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LayerCache:
-    """One layer's keys and values, (rows, kv_heads, length, head_dim), for slots that begin at `start`.
+    """One layer's keys and values, (rows, kv_heads, length, head_dim), with the slots that are stored next.
 
-    `start` is a number, or a tensor (1,) on the device for a single slot: then the same operations serve
-    every position, as a CUDA graph needs it. `static` attends to all slots of the cache, filled or not,
-    and the mask must exclude those that are not; otherwise attention ends with the slots just stored.
+    Attributes:
+        places: (S,) int64 on the device, the slots of what is stored: the same operations serve every slot,
+            as a CUDA graph needs it.
+        window: attention is to this many slots; a mask excludes those among them that are not filled.
     """
 
     keys: Tensor
     values: Tensor
-    start: int | Tensor
-    static: bool
+    places: Tensor
+    window: int
 
     def store(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the keys and values of the given slots; return those to attend to."""
-        if isinstance(self.start, Tensor):
-            self.keys.index_copy_(2, self.start, keys)
-            self.values.index_copy_(2, self.start, values)
-            return self.keys, self.values
-        end = self.start + keys.shape[2]
-        self.keys[:, :, self.start : end] = keys
-        self.values[:, :, self.start : end] = values
-        return (self.keys, self.values) if self.static else (self.keys[:, :, :end], self.values[:, :, :end])
+        """Store keys and values of the given slots; return those to attend to."""
+        self.keys.index_copy_(2, self.places, keys)
+        self.values.index_copy_(2, self.places, values)
+        return self.keys[:, :, : self.window], self.values[:, :, : self.window]
 
 
 class KVCache:
@@ -92,27 +88,24 @@ class KVCache:
     Args:
         rows: sequences.
         length: slots a sequence, rounded up to a multiple of 8.
-        static: whether to attend to all slots always; see `LayerCache`.
     """
 
     def __init__(
-        self,
-        config: LlamaGenConfig,
-        rows: int,
-        length: int,
-        *,
-        static: bool,
-        device: torch.device,
-        dtype: torch.dtype,
+        self, config: LlamaGenConfig, rows: int, length: int, *, device: torch.device, dtype: torch.dtype
     ) -> None:
         self.length = -(-length // 8) * 8  # as the official cache: the length decides how sums are rounded
-        self.static = static
         shape = (config.n_layer, 2, rows, config.kv_heads, self.length, config.head_dim)
         self._store = torch.zeros(shape, device=device, dtype=dtype)
+        self._places = torch.zeros(0, dtype=torch.long, device=device)
+        self._window = 0
 
-    def layer(self, index: int, start: int | Tensor) -> LayerCache:
-        """Return layer `index`'s part for slots from `start` on."""
-        return LayerCache(self._store[index, 0], self._store[index, 1], start, self.static)
+    def aim(self, places: Tensor, window: int) -> None:
+        """Let the next keys and values go to the slots `places` (S,), and attention to the first `window`."""
+        self._places, self._window = places, window
+
+    def layer(self, index: int) -> LayerCache:
+        """Return layer `index`'s part."""
+        return LayerCache(self._store[index, 0], self._store[index, 1], self._places, self._window)
 
 
 class Attention(nn.Module):

@@ -1,4 +1,4 @@
-"""Sampling image tokens, with a random stream for each image; `decoding` has the steps."""
+"""Sampling image tokens, with a random stream for each image; `decoding` has the decoder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from proxytune.student.families.llamagen.decoding import Decoder, decode, decode_by_graph
+from proxytune.student import decoding
+from proxytune.student.families.llamagen.decoding import Attended, LlamaGenDecoder
 from proxytune.student.families.llamagen.transformer import LlamaGen, trim_caption
 from proxytune.student.modules import bare, evaluating
 from proxytune.student.packing import packed
@@ -27,7 +28,9 @@ def first_step_probabilities(
     """Return the (B, V) distribution of each image's first token; the arguments are `sample_tokens`'."""
     how = replace(DEFAULTS, **settings)
     with evaluating(model):
-        decoder = Decoder(bare(model, LlamaGen), caption_features, mask, how.guidance, static=True)
+        decoder = LlamaGenDecoder(
+            bare(model, LlamaGen), caption_features, mask, how.guidance, attended="whole"
+        )
         logits = decoder.first()
     return filtered_probabilities(logits, temperature=how.temperature, top_k=how.top_k, top_p=how.top_p)
 
@@ -40,6 +43,7 @@ def sample_tokens(
     seeds: Sequence[int],
     *,
     trim: bool = True,
+    official: bool = False,
     **settings: Any,
 ) -> Tensor:
     """Sample the tokens of one image per seed, all in one batch.
@@ -48,9 +52,10 @@ def sample_tokens(
         model: a LlamaGen, also wrapped by peft. Its train or eval mode is as before afterwards.
         caption_features: (1, n, caption_dim) for all images, or (len(seeds), n, caption_dim).
         mask: (1 or len(seeds), n), non-zero for a valid slot; None when all are valid.
-        trim: drop caption slots that are padding in every row, and attend to filled slots of the cache only
-            (exact). False computes in the official shapes, which decides between tokens that are equally
-            likely up to rounding.
+        trim: drop caption slots that are padding in every row (exact). False keeps them, so that shapes do
+            not depend on the batch.
+        official: compute in the official shapes, untrimmed and attending to the whole cache, which decides
+            between tokens that are equally likely up to rounding.
         settings: of `SamplingSettings`, where they differ from the defaults.
 
     Returns:
@@ -64,14 +69,15 @@ def sample_tokens(
     inner = bare(model, LlamaGen)
     device, length = inner.output.weight.device, inner.config.block_size
     features, mask = _repeat_last(caption_features, rows), None if mask is None else _repeat_last(mask, rows)
-    if trim:
+    if trim and not official:
         features, mask = trim_caption(features, mask)
     choose = how.chooser(fill(seeds, rows), length, device)
-    graph = inner.output.weight.is_cuda
     mask = None if mask is None else mask.to(device)
-    with evaluating(model), packed(inner) if trim else nullcontext():
-        decoder = Decoder(inner, features.to(device), mask, how.guidance, static=graph or not trim)
-        tokens = decode_by_graph(decoder, choose) if graph else decode(decoder, choose)
+    partly: Attended = "steps" if decoding.by_graphs(device) else "filled"
+    attended = "whole" if official else partly
+    with evaluating(model), nullcontext() if official else packed(inner):
+        decoder = LlamaGenDecoder(inner, features.to(device), mask, how.guidance, attended=attended)
+        tokens = decoding.decode(decoder, choose)
     return tokens[: len(seeds)]
 
 

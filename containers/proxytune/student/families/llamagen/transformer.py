@@ -141,24 +141,22 @@ class LlamaGen(nn.Module):
         rotation: Tensor,
         mask: Tensor | None,
         cache: KVCache | None = None,
-        start: int | Tensor = 0,
     ) -> Tensor:
         """Run the layers over embedded slots.
 
         Args:
-            embedded: (B, S, dim) slots at positions start .. start + S.
+            embedded: (B, S, dim) slots.
             rotation: (S, head_dim / 2, 2), the table's rows for these slots.
             mask: (B, 1, S, attended slots), True where a query attends to a key; without a cache the slots
-                are these, with one see `LayerCache`. None is plain causal attention.
-            cache: keys and values of the slots before `start`; receives those of these slots.
-            start: position of the first slot given; a tensor (1,) for a single slot of a static cache.
+                are these, with one those of its window. None is plain causal attention.
+            cache: keys and values of the slots before these; receives theirs, where `KVCache.aim` says.
 
         Returns:
             (B, S, dim), the input of `logits`.
         """
         hidden = self.tok_dropout(embedded)
         for index, layer in enumerate(self.layers):
-            given = (hidden, rotation, mask, None if cache is None else cache.layer(index, start))
+            given = (hidden, rotation, mask, None if cache is None else cache.layer(index))
             kept = not self.recompute or not torch.is_grad_enabled()
             hidden = layer(*given) if kept else checkpoint(layer, *given, use_reentrant=False)
         return hidden

@@ -23,6 +23,8 @@ class LuminaFamily(StudentFamily):
     # The official training's (xllmx finetune.py with exps/7B.sh).
     optimizer = Optimizer(betas=(0.9, 0.95), weight_decay=0.1, clip=4.0)
     encode_batch_size = 4
+    # The template takes some 20 ids, an ordinary prompt as many.
+    prompt_step = 64
 
     _student: Student
 
@@ -75,7 +77,8 @@ class LuminaFamily(StudentFamily):
     ) -> Tensor:
         """Sample by the transformer."""
         encoded = [self._encode(prompt) for prompt in prompts]
-        return sample_tokens(model, self._layout, encoded, self._grid, seeds, **settings)
+        slots = self.padded_length(prompts[0])
+        return sample_tokens(model, self._layout, encoded, self._grid, seeds, slots=slots, **settings)
 
     def decode(self, tokens: Tensor) -> Tensor:
         """Decode by the VQGAN's decoder."""

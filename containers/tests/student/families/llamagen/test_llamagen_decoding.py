@@ -1,16 +1,21 @@
-"""Decoding: step by step, with all or only the filled slots, and in the form that a GPU records."""
+"""Decoding: with all, the filled or a part of the slots, and what of the cache is attended to."""
+
+from collections import Counter
 
 import pytest
 import torch
+from llamagen_tiny import tiny_gpt
 
-from proxytune.student.families.llamagen import trim_caption
-from proxytune.student.families.llamagen.decoding import Decoder, StaticStep, decode, decode_by_graph
+from proxytune.student import decoding
+from proxytune.student.decoding import SamplingStep, StepShape, decode
+from proxytune.student.families.llamagen import layers, trim_caption
+from proxytune.student.families.llamagen.decoding import LlamaGenDecoder
 from proxytune.student.sampling import sample_rows
 
 
-def choosing(count: int, length: int):
+def choosing(count: int, length: int, device: str = "cpu"):
     """Choose by random numbers that depend on image and index alone."""
-    uniforms = torch.rand(count, length, generator=torch.Generator().manual_seed(6)).double()
+    uniforms = torch.rand(count, length, generator=torch.Generator().manual_seed(6)).double().to(device)
 
     def choose(logits, index):
         return sample_rows(logits.softmax(-1), uniforms.index_select(1, index)[:, 0])
@@ -25,50 +30,56 @@ def caption(request, padded):
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
+@pytest.mark.parametrize("step", [5, 8, 256])
 @torch.no_grad()
-def test_all_ways_to_decode_sample_the_same(gpt, caption, guidance):
+def test_all_ways_to_decode_sample_the_same(gpt, caption, guidance, step, monkeypatch):
+    monkeypatch.setattr(decoding, "WINDOW_STEP", step)
     choose = choosing(3, 16)
-    filled = decode(Decoder(gpt, *caption, guidance, static=False), choose)
-    assert torch.equal(filled, decode(Decoder(gpt, *caption, guidance, static=True), choose))
-    assert torch.equal(filled, decode_by_graph(Decoder(gpt, *caption, guidance, static=True), choose))
+    filled, steps, whole = (
+        decode(LlamaGenDecoder(gpt, *caption, guidance, attended=attended), choose)
+        for attended in ("filled", "steps", "whole")
+    )
+    assert torch.equal(filled, whole)
+    assert torch.equal(filled, steps)
     assert len(filled.unique()) > 8
 
 
 @torch.no_grad()
-def test_a_recorded_step_uses_the_same_memory_every_time(gpt, caption):
-    step = StaticStep(Decoder(gpt, *caption, 2.0, static=True), choosing(3, 16))
+def test_tokens_attend_to_the_filled_part_of_the_cache_in_steps_of_256(monkeypatch):
+    """32 caption slots and the 1,024 tokens of an image of 512 pixels, the last of which is not fed."""
+    gpt, lengths, real = tiny_gpt(dim=16, n_layer=1, n_head=1, block_size=1024), [], layers.F
+    attend = real.scaled_dot_product_attention
+
+    def counting(query, key, value, **given):
+        lengths.append((query.shape[2], key.shape[2]))
+        return attend(query, key, value, **given)
+
+    monkeypatch.setattr(layers.F, "scaled_dot_product_attention", counting)
+    caption = torch.randn(1, 20, 24, generator=torch.Generator().manual_seed(7))
+    decode(LlamaGenDecoder(gpt, caption, None, 1.0, attended="steps"), choosing(1, 1024))
+    assert lengths[0] == (20, 256)
+    steps = {(1, 256): 236, (1, 512): 256, (1, 768): 256, (1, 1024): 256, (1, 1048): 19}
+    assert Counter(lengths[1:]) == steps
+
+
+@torch.no_grad()
+def test_a_step_uses_the_same_memory_every_time(gpt, caption):
+    step = SamplingStep(LlamaGenDecoder(gpt, *caption, 2.0, attended="steps"), choosing(3, 16))
     addresses = {name: value.data_ptr() for name, value in vars(step).items() if torch.is_tensor(value)}
     assert len(addresses) >= 3
     for _ in range(15):
-        step.run()
+        step.run(StepShape(32))
     assert {name: vars(step)[name].data_ptr() for name in addresses} == addresses
 
 
-@torch.no_grad()
-def test_warm_up_steps_change_nothing(gpt, caption):
-    choose = choosing(3, 16)
-    undisturbed = decode(Decoder(gpt, *caption, 2.0, static=True), choose)
-    step = StaticStep(Decoder(gpt, *caption, 2.0, static=True), choose)
-    first = step.tokens[:, 0].clone()
-    for _ in range(5):
-        step.run()
-    step.rewind(first)
-    for _ in range(15):
-        step.run()
-    assert torch.equal(step.tokens, undisturbed)
-
-
-# CUDA graphs exist on a GPU only. Without one, the tests above check the same step without a graph.
+# CUDA graphs exist on a GPU only. Without one, test_recordings.py repeats the operations of a recorded step.
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU; there is none here")
 @torch.no_grad()
-def test_a_cuda_graph_samples_the_same(gpt, caption, capsys):
+def test_cuda_graphs_sample_the_same(gpt, caption, capsys, monkeypatch):
+    monkeypatch.setattr(decoding, "WINDOW_STEP", 8)
     model, (features, mask) = gpt.cuda(), caption
-    given = (features.cuda(), None if mask is None else mask.cuda())
-    uniforms = torch.rand(3, 16, generator=torch.Generator().manual_seed(6)).double().cuda()
-
-    def choose(logits, index):
-        return sample_rows(logits.softmax(-1), uniforms.index_select(1, index)[:, 0])
-
-    stepwise = decode(Decoder(model, *given, 2.0, static=True), choose)
-    assert torch.equal(decode_by_graph(Decoder(model, *given, 2.0, static=True), choose), stepwise)
+    given, choose = (features.cuda(), None if mask is None else mask.cuda()), choosing(3, 16, "cuda")
+    replayed = decode(LlamaGenDecoder(model, *given, 2.0, attended="steps"), choose)
     assert "without a CUDA graph" not in capsys.readouterr().out
+    monkeypatch.setattr(decoding, "by_graphs", lambda device: False)
+    assert torch.equal(decode(LlamaGenDecoder(model, *given, 2.0, attended="steps"), choose), replayed)

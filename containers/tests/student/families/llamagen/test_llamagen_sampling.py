@@ -24,11 +24,11 @@ def greedy_without_cache(model, features, mask, guidance):
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
-@pytest.mark.parametrize("trim", [False, True])
-def test_the_cache_changes_no_token(gpt, padded, guidance, trim):
+@pytest.mark.parametrize("shapes", [{"official": True}, {"trim": False}, {"trim": True}], ids=str)
+def test_the_cache_changes_no_token(gpt, padded, guidance, shapes):
     with torch.no_grad():
         expected = greedy_without_cache(gpt, *padded, guidance)
-    drawn = sample_tokens(gpt, *padded, [0, 1, 2], guidance=guidance, temperature=0, trim=trim)
+    drawn = sample_tokens(gpt, *padded, [0, 1, 2], guidance=guidance, temperature=0, **shapes)
     assert torch.equal(drawn, expected)
     assert len(torch.unique(drawn)) > 5
 
@@ -37,7 +37,7 @@ def test_one_caption_without_padding_serves_all_seeds(gpt, padded):
     features, mask = padded[0][:1, -3:], padded[1][:1, -3:]
     alone = sample_tokens(gpt, features, None, SEEDS, top_k=0)
     assert torch.equal(alone, sample_tokens(gpt, padded[0][:1], padded[1][:1], SEEDS, top_k=0))
-    assert torch.equal(alone, sample_tokens(gpt, features, mask, SEEDS, top_k=0, trim=False))
+    assert torch.equal(alone, sample_tokens(gpt, features, mask, SEEDS, top_k=0, official=True))
     assert len({tuple(row.tolist()) for row in alone}) == len(SEEDS)
 
 
