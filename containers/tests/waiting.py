@@ -36,6 +36,11 @@ class Watch:
     def __init__(self, simulated: Gpu | None) -> None:
         self._simulated = simulated
 
+    @property
+    def copies(self) -> int:
+        """Copies to the GPU so far, of the simulated one."""
+        return 0 if self._simulated is None else self._simulated.copies
+
     def strict(self, on: bool) -> None:
         """Make waiting an error from now on, or not."""
         if self._simulated is not None:

@@ -43,7 +43,7 @@ class MergedAdapter:
         if on == self._merged:
             return
         weights = [layer.get_base_layer().weight for layer in self._layers]
-        self._base = self._base or [weight.detach().to("cpu", copy=True) for weight in weights]
+        self._base = self._base or [weight.detach().cpu().clone() for weight in weights]
         for layer, weight, base in zip(self._layers, weights, self._base, strict=True):
             if on:
                 effect: Tensor = sum(layer.get_delta_weight(active) for active in layer.active_adapters)

@@ -60,7 +60,7 @@ def strictly(watch, asked, alter):
 
         def watching(logits, place):
             chosen = choose(logits, place)
-            asked.append(length)
+            asked.append(watch.copies)
             watch.strict(len(asked) < ENOUGH < length)
             if len(asked) == ENOUGH:
                 raise EnoughError
@@ -71,9 +71,18 @@ def strictly(watch, asked, alter):
     return chooser
 
 
-@pytest.mark.parametrize("family", sorted(registry.FAMILIES))
+@pytest.fixture(scope="module", params=sorted(registry.FAMILIES))
+def tuned(request, tiny_model, tmp_path_factory):
+    """A family, its tiny model's folder and that of an adapter."""
+    folder = tmp_path_factory.mktemp(request.param)
+    base = tiny_model(TINY[request.param])
+    prepared(request.param, base, proxy_set(folder / "proxies")).save(folder / "adapter")
+    return request.param, base, folder / "adapter"
+
+
 @pytest.mark.parametrize("waits", [False, True])
-def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, waits):
+@pytest.mark.parametrize("variant", ["base", "tuned"])
+def test_no_token_waits_for_the_gpu(tuned, monkeypatch, watch, variant, waits):
     # A real GPU replays the step as a CUDA graph, and the check below needs Python to run it.
     if watch.kind == "real":
         pytest.skip("on a real GPU a recorded step is replayed, which Python does not see")
@@ -81,12 +90,15 @@ def test_no_token_waits_for_the_gpu(tiny_model, monkeypatch, watch, family, wait
     def alter(chosen):
         return torch.full_like(chosen, int(chosen.max())) if waits else chosen
 
+    family, base, adapter = tuned
     asked = []
     monkeypatch.setattr(sampling, "chooser", strictly(watch, asked, alter))
     # There is nothing to record a graph of; the same step without one, as where CUDA refuses to.
     monkeypatch.setattr(decoding, "record", lambda *_: None)
     generator = registry.image_generator(family)
-    generator.load(tiny_model(TINY[family]), None, GPU)
+    generator.load(base, adapter, GPU)
     with pytest.raises(WaitingError if waits else EnoughError):
-        generator.generate(chunk(1, variant="base"))
+        generator.generate(chunk(3, variant=variant))
     assert len(asked) == (1 if waits else ENOUGH)
+    # Nothing is copied to the GPU either: a recording would copy the first step's values again and again.
+    assert len(set(asked)) == 1
