@@ -38,7 +38,7 @@ def write(folder: Path) -> None:
     """Write the model as transformers saves it."""
     from transformers import JanusForConditionalGeneration
 
-    tokenizer = _tokenizer()
+    tokenizer = make_tokenizer()
     torch.manual_seed(SEED)
     model = JanusForConditionalGeneration(_config(tokenizer))
     parts = model.model
@@ -102,7 +102,7 @@ def _config(tokenizer: Any) -> Any:
     )
 
 
-def _tokenizer() -> Any:
+def make_tokenizer() -> Any:
     """A byte-level tokenizer without merges: every byte is a token."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

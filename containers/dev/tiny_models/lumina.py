@@ -33,7 +33,7 @@ def write(folder: Path) -> None:
 
     torch.manual_seed(SEED)
     vocabulary = _vocabulary()
-    names = _names(vocabulary)
+    names = vocabulary_names(vocabulary)
     lm = Lumina(
         chameleon_config(
             {
@@ -63,7 +63,7 @@ def write(folder: Path) -> None:
     )
     torch.nn.init.normal_(vq.quantize.embedding.weight, std=CODEBOOK_DEVIATION)
     layout = Layout(vocabulary, vq.stride)
-    prompts = PromptEncoder(_tokenizer(names), layout)
+    prompts = PromptEncoder(tokenizer_of(names), layout)
     save_student(folder, Student(lm.eval(), vq.eval(), prompts, layout, PICTURE_SIZE))
 
 
@@ -84,7 +84,7 @@ def _vocabulary() -> Any:
     )
 
 
-def _names(vocabulary: Any) -> dict[str, int]:
+def vocabulary_names(vocabulary: Any) -> dict[str, int]:
     """The whole vocabulary, in order of the ids: special tokens, codes, and a letter for each byte."""
     named = {**vocabulary.names(), "<pad>": 1, "</s>": 2, "<unk>": 3}
     letters = sorted(byte_letters().values())
@@ -92,7 +92,7 @@ def _names(vocabulary: Any) -> dict[str, int]:
     return dict(sorted(named.items(), key=lambda pair: pair[1]))
 
 
-def _tokenizer(names: dict[str, int]) -> Any:
+def tokenizer_of(names: dict[str, int]) -> Any:
     """A byte-level tokenizer without merges: every byte is a token."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast

@@ -1,0 +1,8 @@
+"""The catalogue's large models at their real size, without their weights.
+
+catalogue   the rows of the models and of the cards
+networks    the sizes of their networks, and the networks on any device: `meta` to count, a GPU to measure
+tokens      the bytes that sampling a token reads
+teachers    a family of teachers whose network gets random weights instead of downloaded ones
+students    the same for students
+"""
