@@ -17,7 +17,7 @@ import { expectPair, flagsOf, PAIRS, type Pair } from './pairs.ts';
 
 const MINUTE = 60_000;
 /** Enough training steps to stop the run in the middle of them. */
-const small = ['--proxies', '12', '--set', 'advanced.sample.prompts=2', '--set', 'advanced.teach.steps=60'];
+const small = ['--proxies', '12', '--set', 'advanced.sample.prompts=2', '--set', 'advanced.teach.steps=120'];
 const data = mkdtempSync(join(tmpdir(), 'proxytune-cli-'));
 
 afterAll(() => {
