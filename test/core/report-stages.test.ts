@@ -1,4 +1,3 @@
-import type { Metrics } from '../../lib/core/contract/metrics.ts';
 import { metrics as metricsSchema, stageOutcome } from '../../lib/core/contract/metrics.ts';
 import type { JobRecord } from '../../lib/core/jobs/records.ts';
 import {
@@ -10,6 +9,7 @@ import {
   withStages,
 } from '../../lib/core/jobs/report-stages.ts';
 import { isOptionalStage, JOB_STAGES } from '../../lib/core/words.ts';
+import { METRICS } from './example-metrics.ts';
 
 /** Those of a run that asks for no more. */
 const STAGES = JOB_STAGES.filter((stage) => !isOptionalStage(stage));
@@ -98,20 +98,8 @@ test('the page gets the names of the jobs that made the adapters, not of those t
 });
 
 test('metrics with the stages still fit their schema, and the given ones stay as they are', () => {
-  const score = { mean: 0.5, low: 0.4, high: 0.6 };
-  const metrics: Metrics = {
-    version: 1,
-    run: 'r',
-    subject: 's',
-    category: 'dog',
-    rows: [{ name: 'photos', pictures: 1, clip_i: score, clip_t: null, dino: score }],
-    pictures: [],
-    verdict: 'Good.',
-    evaluator: { clip: 'c', dino: 'd', clip_sha256: '', dino_sha256: '', versions: {} },
-    stages: [],
-  };
-  const filled = withStages(metrics, stageOutcomes(JOBS));
+  const filled = withStages(METRICS, stageOutcomes(JOBS));
   expect(metricsSchema.parse(filled)).toEqual(filled);
   expect(filled.stages).toHaveLength(STAGES.length);
-  expect(metrics.stages).toEqual([]);
+  expect(METRICS.stages).toEqual([]);
 });

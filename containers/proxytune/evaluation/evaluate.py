@@ -28,7 +28,14 @@ from proxytune.evaluation.report.page import write_report
 from proxytune.evaluation.validation import read_validation
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 from proxytune.metrics.pictures import Picture, open_picture
-from proxytune.metrics.scores import among_themselves, to_prompts, to_references
+from proxytune.metrics.scores import (
+    among_themselves,
+    diversity,
+    nearest,
+    nearest_other,
+    to_prompts,
+    to_references,
+)
 from proxytune.training.device import default_device
 
 if TYPE_CHECKING:
@@ -98,12 +105,6 @@ class Encoded:
     exact: list[Exact | None]
     views: list[View]
 
-    def scored(
-        self, at: int, picture: Picture, clip_i: float, clip_t: float | None, dino: float
-    ) -> ScoredPicture:
-        """The image at a position with its scores."""
-        return ScoredPicture(picture, self.views[at], clip_i, clip_t, dino, self.exact[at])
-
 
 def encode(
     pictures: Sequence[Picture],
@@ -136,21 +137,35 @@ def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> l
     of_row: dict[str, list[int]] = {}
     for position, picture in enumerate(pictures):
         of_row.setdefault(picture.row, []).append(position)
-    photos = of_row.pop("photos")
-    scored = []
-    if len(photos) > 1:
-        clip_i, dino = among_themselves(encoded.clip[photos]), among_themselves(encoded.dino[photos])
-        scored += [
-            encoded.scored(at, pictures[at], clip_i[nth], None, dino[nth]) for nth, at in enumerate(photos)
-        ]
+    photos = of_row["photos"]
     texts = _text_vectors(pictures, clip)
-    for positions in of_row.values():
-        clip_i = to_references(encoded.clip[positions], encoded.clip[photos])
-        dino = to_references(encoded.dino[positions], encoded.dino[photos])
-        prompts = np.stack([texts[pictures[at].plain or ""] for at in positions])
-        clip_t = to_prompts(encoded.clip[positions], prompts)
+    scored: list[ScoredPicture] = []
+    for row, positions in of_row.items():
+        members = [pictures[position] for position in positions]
+        clip_vectors, dino_vectors = encoded.clip[positions], encoded.dino[positions]
+        clip_t: Sequence[float | None]
+        if row == "photos":
+            if len(photos) == 1:
+                continue
+            clip_i, dino = among_themselves(clip_vectors), among_themselves(dino_vectors)
+            clip_t, near = [None] * len(photos), nearest_other(dino_vectors)
+        else:
+            clip_i = to_references(clip_vectors, encoded.clip[photos])
+            dino = to_references(dino_vectors, encoded.dino[photos])
+            clip_t = to_prompts(clip_vectors, np.stack([texts[one.plain or ""] for one in members]))
+            near = nearest(dino_vectors, encoded.dino[photos])
+        apart = diversity(dino_vectors, [one.prompt for one in members])
         scored += [
-            encoded.scored(at, pictures[at], clip_i[nth], clip_t[nth], dino[nth])
+            ScoredPicture(
+                pictures[at],
+                encoded.views[at],
+                clip_i[nth],
+                clip_t[nth],
+                dino[nth],
+                near[nth],
+                apart[nth],
+                encoded.exact[at],
+            )
             for nth, at in enumerate(positions)
         ]
     return scored

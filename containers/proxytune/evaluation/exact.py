@@ -6,14 +6,14 @@ outline, category and context are then read from the pixels, without an encoder.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from PIL import Image
 
 from proxytune.contract.types.plan import Plan
-from proxytune.metrics.scores import summarize
+from proxytune.metrics.intervals import summarize
 
 if TYPE_CHECKING:
     # Only a run that needs the drawn domain loads it.
@@ -43,20 +43,28 @@ def exact_scorer(plan: Plan) -> ExactScorer:
     return GroundTruthScorer(plan["category"], truth)
 
 
-def exact_row(measures: Sequence[Exact], seed: int) -> dict[str, Any]:
+def exact_row(measures: Sequence[Exact], seed: int, groups: Sequence[Hashable]) -> dict[str, Any]:
     """Compute means over images; of yes-or-no measures, the share of images that are right.
 
     Args:
         measures: of at least one image.
         seed: of the bootstrap.
+        groups: of each image, its prompt.
 
     Returns:
         palette, shape, pattern, category and context, each {mean, low, high}; context is None where no
         prompt names one.
     """
 
-    def mean(name: str) -> dict[str, float] | None:
-        values = [getattr(one, name) for one in measures if getattr(one, name) is not None]
-        return asdict(summarize([float(value) for value in values], seed)) if values else None
+    def mean(name: str) -> dict[str, float | None] | None:
+        known = [
+            (float(getattr(one, name)), group)
+            for one, group in zip(measures, groups, strict=True)
+            if getattr(one, name) is not None
+        ]
+        if not known:
+            return None
+        values, of = zip(*known, strict=True)
+        return asdict(summarize(values, seed, of))
 
     return {name: mean(name) for name in EXACT}

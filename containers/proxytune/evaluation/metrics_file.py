@@ -10,7 +10,12 @@ metrics.csv has these columns:
     file      of an image: relative to the report's folder
     pictures  of a mean: the number of images
     clip_i, clip_t, dino                the score, or the mean of the scores
-    <score>_low, <score>_high           of a mean: ends of its 95 % bootstrap interval
+    <score>_low, <score>_high           of a mean: ends of its 95 % bootstrap interval; empty for one image
+    nearest                             of an image: the position of the nearest reference by DINO
+    nearest_dino                        the similarity to it, or the mean of these
+    diversity                           1 minus DINO to the other images of the prompt, or the mean of these
+    copies                              of a mean: the share of images that is nearer to a reference than any
+                                        two references are to each other
 
 and, where the request has the ground truth of its subject, after the others with their ends:
 
@@ -36,20 +41,23 @@ from proxytune.contract.plan_file import models_of
 from proxytune.contract.progress import replace_file
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
-from proxytune.evaluation.exact import EXACT, exact_row
+from proxytune.evaluation.exact import EXACT
 from proxytune.evaluation.pictures import ScoredPicture
+from proxytune.evaluation.rows import ROWS, SCORES, build_row, comparison
 from proxytune.evaluation.verdict import verdict
-from proxytune.metrics.scores import Score, summarize
 
-ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")
-SCORES = ("clip_i", "clip_t", "dino")
+LIKENESS = ("nearest_dino", "diversity")
 
 
 def _with_ends(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name}{end}" for name in names for end in ("", "_low", "_high"))
 
 
-COLUMNS = ("kind", "row", "index", "prompt", "seed", "file", "pictures", *_with_ends(SCORES))
+COLUMNS = (
+    *("kind", "row", "index", "prompt", "seed", "file", "pictures"),
+    *_with_ends((*SCORES, *LIKENESS)),
+    *("nearest", "copies"),
+)
 EXACT_COLUMNS = _with_ends(EXACT)
 
 
@@ -73,12 +81,14 @@ def build_metrics(
         ValueError: the result does not fit the schema, which would be a bug.
     """
     ordered = sorted(pictures, key=lambda scored: (ROWS.index(scored.picture.row), scored.picture.index))
+    members = {name: [scored for scored in ordered if scored.picture.row == name] for name in ROWS}
+    between = max((scored.nearest[1] for scored in members["photos"]), default=None)
     rows, dino = [], {}
     for name in ROWS:
-        members = [scored for scored in ordered if scored.picture.row == name]
-        if members:
-            row, dino[name] = _row(name, members, seed)
+        if members[name]:
+            row, dino[name] = build_row(name, members[name], seed, between)
             rows.append(row)
+    compared = comparison(members["teacher"], members["student"], seed)
     metrics: Any = {
         "version": 1,
         "run": plan["runId"],
@@ -86,7 +96,10 @@ def build_metrics(
         "category": plan["category"],
         "rows": rows,
         "pictures": [_picture(scored) for scored in ordered],
-        "verdict": verdict(dino, models_of(plan)),
+        "comparison": {
+            name: None if difference is None else asdict(difference) for name, difference in compared.items()
+        },
+        "verdict": verdict(dino, compared["dino"], models_of(plan)),
         "evaluator": dict(evaluator),
         **(extra or {}),
         "stages": [],
@@ -112,8 +125,9 @@ def as_csv(metrics: Metrics) -> str:
     table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     table.writeheader()
     for row in metrics["rows"]:
-        line = {"kind": "mean", "row": row["name"], "pictures": row["pictures"]}
-        table.writerow(line | _ends(row, SCORES) | _ends(row.get("exact", {}), EXACT))
+        line = {"kind": "mean", "row": row["name"], "pictures": row["pictures"], "copies": row["copies"]}
+        ends = _ends(row, (*SCORES, *LIKENESS)) | _ends(row.get("exact", {}), EXACT)
+        table.writerow(_without_none(line | ends))
     for picture in metrics["pictures"]:
         fields = {key: value for key, value in picture.items() if key != "exact"}
         right = {
@@ -134,18 +148,8 @@ def _ends(means: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _row(name: str, members: Sequence[ScoredPicture], seed: int) -> tuple[dict[str, Any], Score]:
-    clip_t = [scored.clip_t for scored in members if scored.clip_t is not None]
-    dino = summarize([scored.dino for scored in members], seed)
-    row = {
-        "name": name,
-        "pictures": len(members),
-        "clip_i": asdict(summarize([scored.clip_i for scored in members], seed)),
-        "clip_t": asdict(summarize(clip_t, seed)) if clip_t else None,
-        "dino": asdict(dino),
-    }
-    exact = [scored.exact for scored in members if scored.exact is not None]
-    return row | ({"exact": exact_row(exact, seed)} if exact else {}), dino
+def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
 
 
 def _picture(scored: ScoredPicture) -> dict[str, Any]:
@@ -160,5 +164,8 @@ def _picture(scored: ScoredPicture) -> dict[str, Any]:
         "clip_i": scored.clip_i,
         "clip_t": scored.clip_t,
         "dino": scored.dino,
+        "nearest": scored.nearest[0],
+        "nearest_dino": scored.nearest[1],
+        "diversity": scored.diversity,
         **exact,
     }

@@ -44,13 +44,25 @@ class View:
 
 @dataclass(frozen=True)
 class ScoredPicture:
-    """An image with its scores and its files; `exact` where the ground truth is known."""
+    """An image with its scores and its files.
+
+    Attributes:
+        picture, view: the image and its files.
+        clip_i, dino: similarity to the references.
+        clip_t: to its prompt; None for a photo.
+        nearest: the position of the reference nearest by DINO, and that similarity.
+        diversity: 1 minus the mean DINO similarity to the other images of its row and prompt; None where
+            it has no other.
+        exact: where the ground truth is known.
+    """
 
     picture: Picture
     view: View
     clip_i: float
     clip_t: float | None
     dino: float
+    nearest: tuple[int, float]
+    diversity: float | None
     exact: Exact | None = None
 
 

@@ -1,32 +1,19 @@
-"""Cosine similarities of images to the references and to their prompts, and confidence intervals.
+"""Cosine similarities of images to the references, to their prompts and to each other.
 
 CLIP-I and DINO of an image: the mean of its cosines to all references. CLIP-T of an image: its cosine to the
 prompt without the token word, without logit scale and without CLIPScore's factor 2.5. A photo is compared
-with the other photos only, as it would score 1 with itself. Means and intervals do not depend on the order of
-the images.
+with the other photos only, as it would score 1 with itself. Scores do not depend on the order of the
+images.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from proxytune.metrics.encoders import Vectors
-
-RESAMPLES = 2000
-"""Bootstrap resamples; the ends of a 95 % interval then vary by about 1 % of its width between seeds."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """A mean and the ends of its 95 % bootstrap interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 def to_references(pictures: Vectors, references: Vectors) -> list[float]:
@@ -46,21 +33,30 @@ def to_prompts(pictures: Vectors, prompts: Vectors) -> list[float]:
     return [_clean(float(picture @ prompt)) for picture, prompt in zip(pictures, prompts, strict=True)]
 
 
-def summarize(values: Sequence[float], seed: int) -> Score:
-    """Mean and 95 % percentile bootstrap interval over images.
+def nearest(pictures: Vectors, references: Vectors) -> list[tuple[int, float]]:
+    """The position and the cosine of the reference (R, D) that each image (N, D) is nearest to."""
+    cosines = pictures @ references.T
+    return [(int(row.argmax()), _clean(float(row.max()))) for row in cosines]
 
-    Images of one prompt are treated as independent; with few prompts the true interval is somewhat wider.
 
-    Args:
-        values: at least one.
-        seed: the same seed and the same values, in any order, give the same interval.
-    """
-    ordered = np.sort(np.asarray(values, dtype=np.float64))
-    mean = math.fsum(ordered) / len(ordered)
-    resamples = np.random.default_rng(seed).integers(0, len(ordered), size=(RESAMPLES, len(ordered)))
-    low, high = np.quantile(ordered[resamples].mean(axis=1), [0.025, 0.975])
-    # Rounding must not push the mean out of its own interval when all values are equal.
-    return Score(_rounded(mean), _rounded(min(low, mean)), _rounded(max(high, mean)))
+def nearest_other(references: Vectors) -> list[tuple[int, float]]:
+    """The same for each reference (R, D) among all the others, R at least 2."""
+    cosines = references @ references.T
+    np.fill_diagonal(cosines, -np.inf)
+    return [(int(row.argmax()), _clean(float(row.max()))) for row in cosines]
+
+
+def diversity(pictures: Vectors, groups: Sequence[Hashable]) -> list[float | None]:
+    """1 minus the mean cosine of each image (N, D) to the others of its group; None where it is alone."""
+    members: dict[Hashable, list[int]] = {}
+    for position, group in enumerate(groups):
+        members.setdefault(group, []).append(position)
+    result: list[float | None] = [None] * len(groups)
+    for positions in members.values():
+        if len(positions) > 1:
+            for position, mean in zip(positions, among_themselves(pictures[positions]), strict=True):
+                result[position] = _rounded(1 - mean)
+    return result
 
 
 def retained(student: float, teacher: float) -> float | None:

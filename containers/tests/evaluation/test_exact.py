@@ -160,7 +160,7 @@ def test_the_scorer_without_a_ground_truth_returns_none(plan: dict[str, Any]) ->
 
 def test_a_row_counts_contexts_only_where_prompts_name_them() -> None:
     measures = [Exact(40.0, 0.5, True, True, asked) for asked in (True, False, None)]
-    row = exact_row(measures, 1)
+    row = exact_row(measures, 1, ["a", "b", "b"])
     assert row["palette"] == {"mean": 40.0, "low": 40.0, "high": 40.0}
     assert row["context"] is not None
     assert row["context"]["mean"] == 0.5

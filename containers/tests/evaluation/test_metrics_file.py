@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
+import io
 import json
 import math
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
-from proxytune.evaluation.metrics_file import COLUMNS, build_metrics
+from proxytune.evaluation.metrics_file import COLUMNS, LIKENESS, as_csv, build_metrics
 from proxytune.evaluation.pictures import ScoredPicture, View
 from proxytune.metrics.pictures import Picture
 
@@ -31,7 +33,8 @@ def scored(row: str, index: int, value: float) -> ScoredPicture:
     prompt = None if row == "photos" else "a dog"
     picture = Picture(row, index, prompt, prompt, None if prompt is None else index, bytes)
     clip_t = None if prompt is None else value / 2
-    return ScoredPicture(picture, View(f"{row}/{index}.png", "", 1, 1, ""), value, clip_t, value)
+    view = View(f"{row}/{index}.png", "", 1, 1, "")
+    return ScoredPicture(picture, view, value, clip_t, value, (index % 2, value), 0.5)
 
 
 def some() -> list[ScoredPicture]:
@@ -87,12 +90,16 @@ def test_csv_and_json_contain_the_same_numbers(evaluated: Folders) -> None:
     assert len(means) + len(pictures) == len(lines)
     for line, row in zip(means, metrics["rows"], strict=True):
         assert (line["row"], int(line["pictures"])) == (row["name"], row["pictures"])
-        for name in ("clip_i", "clip_t", "dino"):
+        for name in ("clip_i", "clip_t", "dino", "nearest_dino", "diversity"):
             for end, key in (("", "mean"), ("_low", "low"), ("_high", "high")):
                 expected = "" if row[name] is None else row[name][key]
                 assert line[name + end] == str(expected)
     for line, picture in zip(pictures, metrics["pictures"], strict=True):
-        for key in ("row", "index", "prompt", "seed", "file", "clip_i", "clip_t", "dino"):
+        for key in (
+            *("row", "index", "prompt", "seed", "file", "clip_i", "clip_t", "dino"),
+            *LIKENESS,
+            "nearest",
+        ):
             assert line[key] == ("" if picture[key] is None else str(picture[key]))
 
 
@@ -106,6 +113,42 @@ def test_a_run_with_one_photo_has_no_row_of_photos(plan: dict[str, Any]) -> None
     metrics = build_metrics(plan, pictures, EVALUATOR, 3)
     assert "photos" not in [row["name"] for row in metrics["rows"]]
     assert "no ceiling" in metrics["verdict"]
+
+
+def test_an_image_nearer_to_a_photo_than_photos_to_each_other_is_a_copy(plan: dict[str, Any]) -> None:
+    rows = {row["name"]: row for row in build_metrics(plan, some(), EVALUATOR, 3)["rows"]}
+    # The photos' nearest are 0.00 to 0.04; a teacher of 0.42 and more is nearer in all of its images.
+    assert rows["photos"]["copies"] is None
+    assert rows["teacher"]["copies"] == 1
+    near = [
+        dataclasses.replace(one, nearest=(1, 0.9)) if one.picture.row == "photos" else one for one in some()
+    ]
+    rows = {row["name"]: row for row in build_metrics(plan, near, EVALUATOR, 3)["rows"]}
+    assert rows["teacher"]["copies"] == 0
+
+
+def test_the_photo_that_attracts_most_images_is_named(plan: dict[str, Any]) -> None:
+    rows = {row["name"]: row for row in build_metrics(plan, some(), EVALUATOR, 3)["rows"]}
+    # Images 0, 2 and 4 are nearest to the first photo, 1 and 3 to the second.
+    assert rows["student"]["attractor"] == {"reference": 0, "share": 0.6}
+
+
+def test_student_and_teacher_are_compared_over_the_same_prompts_and_seeds(plan: dict[str, Any]) -> None:
+    compared = build_metrics(plan, some(), EVALUATOR, 3)["comparison"]
+    assert compared["dino"] is not None
+    # Every image of the student scores 0.1 more than the teacher's; five pairs are too few for a small p.
+    assert compared["dino"] == {"mean": 0.1, "low": 0.1, "high": 0.1, "p": 2 / 2**5, "pairs": 5}
+    assert compared["clip_t"]["mean"] == 0.05
+
+
+def test_one_image_of_each_model_tells_nothing(plan: dict[str, Any]) -> None:
+    metrics = build_metrics(plan, [one for one in some() if one.picture.index == 0], EVALUATOR, 3)
+    student = next(row for row in metrics["rows"] if row["name"] == "student")
+    assert student["dino"] == {"mean": 0.5, "low": None, "high": None}
+    assert metrics["comparison"] == {"clip_i": None, "clip_t": None, "dino": None}
+    assert schema.check("metrics", metrics) is None
+    table = list(csv.DictReader(io.StringIO(as_csv(metrics))))
+    assert [line["dino_low"] for line in table if line["kind"] == "mean"] == [""] * 6
 
 
 def test_metrics_that_do_not_fit_the_schema_are_never_written(plan: dict[str, Any]) -> None:

@@ -7,9 +7,11 @@ from drawings import draw
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 from proxytune.metrics.scores import (
     among_themselves,
+    diversity,
     evenly,
+    nearest,
+    nearest_other,
     retained,
-    summarize,
     to_prompts,
     to_references,
 )
@@ -53,28 +55,26 @@ def test_scores_do_not_depend_on_the_order(clip: ClipEncoder) -> None:
     scores = to_references(pictures, references)
     assert to_references(pictures, references[shuffled]) == scores
     assert to_references(pictures[shuffled], references) == [scores[place] for place in shuffled]
-    assert summarize([scores[place] for place in shuffled], 5) == summarize(scores, 5)
 
 
-def test_the_interval_is_reproducible_and_contains_the_mean() -> None:
-    values = list(np.random.default_rng(1).normal(0.6, 0.1, 80))
-    first = summarize(values, 7)
-    assert summarize(values, 7) == first
-    assert summarize(values, 8) != first
-    assert first.low < first.mean < first.high
-    # The interval of normal theory; for 80 normally distributed values the bootstrap must be close to it.
-    half = 1.96 * np.std(values) / np.sqrt(len(values))
-    assert first.high - first.low == pytest.approx(2 * half, rel=0.1)
+def test_the_nearest_reference_is_found() -> None:
+    references = unit([1, 0], [0, 1], [1, 1])
+    near = nearest(unit([3, 1], [0, 2]), references)
+    assert near == [(0, pytest.approx(3 / np.sqrt(10), abs=1e-6)), (1, 1.0)]
 
 
-def test_the_interval_of_one_value_is_that_value() -> None:
-    score = summarize([0.3], 0)
-    assert (score.low, score.mean, score.high) == (0.3, 0.3, 0.3)
+def test_a_reference_is_not_its_own_nearest() -> None:
+    references = unit([1, 0], [0, 1], [2, 1])
+    root = np.sqrt(5)
+    expected = [(2, 2 / root), (2, 1 / root), (0, 2 / root)]
+    assert nearest_other(references) == [
+        (place, pytest.approx(cosine, abs=1e-6)) for place, cosine in expected
+    ]
 
 
-def test_the_interval_of_equal_values_has_no_width() -> None:
-    score = summarize([0.1] * 7, 0)
-    assert (score.low, score.mean, score.high) == (0.1, 0.1, 0.1)
+def test_diversity_is_within_a_prompt_and_needs_two_images() -> None:
+    vectors = unit([1, 0], [1, 0], [0, 1], [1, 0], [1, 1])
+    assert diversity(vectors, ["a", "a", "a", "b", "c"]) == [0.5, 0.5, 1.0, None, None]
 
 
 def test_positions_are_even_and_begin_with_the_first() -> None:

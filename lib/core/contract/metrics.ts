@@ -7,8 +7,11 @@ import { count, pictureSeed, usd } from './fields.ts';
 const score = z
   .strictObject({
     mean: z.number(),
-    low: z.number().describe('Lower end of the 95 % bootstrap interval'),
-    high: z.number().describe('Upper end of the 95 % bootstrap interval'),
+    low: z
+      .number()
+      .nullable()
+      .describe('Lower end of the 95 % bootstrap interval over prompts and images; null for one image'),
+    high: z.number().nullable().describe('Upper end of it'),
   })
   .meta({ title: 'Score' });
 
@@ -51,6 +54,23 @@ const metricsRow = z.strictObject({
   clip_i: score.describe('CLIP image similarity to the references: subject fidelity'),
   clip_t: score.nullable().describe('CLIP similarity of picture and prompt without the token word'),
   dino: score.describe('DINO ViT-S/16 CLS similarity to the references: subject fidelity'),
+  nearest_dino: score.describe('DINO similarity to the nearest reference alone'),
+  copies: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .describe(
+      'Share of images nearer to a reference than any two references are to each other; null with one',
+    ),
+  attractor: z
+    .strictObject({ reference: z.int().min(0), share: z.number().min(0).max(1) })
+    .describe('The reference that is the nearest of most images, and their share'),
+  diversity: score
+    .nullable()
+    .describe(
+      '1 minus DINO similarity to the other images of the prompt; null where each prompt has one image',
+    ),
   exact: exactRow.optional().describe('Only where the request tells the truth about its subject'),
 });
 
@@ -63,7 +83,27 @@ const pictureScore = z.strictObject({
   clip_i: z.number(),
   clip_t: z.number().nullable(),
   dino: z.number(),
+  nearest: z.int().min(0).describe('Position of the nearest reference by DINO'),
+  nearest_dino: z.number(),
+  diversity: z.number().nullable(),
   exact: exactPicture.optional(),
+});
+
+/** Student minus teacher, over the same prompts and seeds. */
+const difference = z
+  .strictObject({
+    mean: z.number(),
+    low: z.number().describe('Lower end of the 95 % bootstrap interval'),
+    high: z.number().describe('Upper end of it'),
+    p: z.number().min(0).max(1).describe('Of a two-sided sign-flip test; at least 2 / 2 ** pairs'),
+    pairs: z.int().min(2).describe('Prompts, or images where there is one prompt'),
+  })
+  .meta({ title: 'Difference' });
+
+const comparison = z.strictObject({
+  clip_i: difference.nullable().describe('null where each model has one image'),
+  clip_t: difference.nullable(),
+  dino: difference.nullable(),
 });
 
 export const stageOutcome = z.strictObject({
@@ -92,7 +132,10 @@ export const metrics = z.strictObject({
     })
     .optional()
     .describe('Only where the run asks for a curation or an adaptive count'),
-  verdict: z.string().describe('One sentence: teacher, student, floor, ceiling'),
+  comparison: comparison.describe('Student minus teacher, image by image'),
+  verdict: z
+    .string()
+    .describe('What was learnt, with teacher, student, floor and ceiling, and which of the two is better'),
   evaluator: z.strictObject({
     clip: z.string(),
     dino: z.string(),

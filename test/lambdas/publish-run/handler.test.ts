@@ -7,21 +7,10 @@ import { metrics as metricsSchema } from '../../../lib/core/contract/metrics.ts'
 import { STAGES_SLOT } from '../../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { isOptionalStage, JOB_STAGES } from '../../../lib/core/words.ts';
+import { METRICS } from '../../core/example-metrics.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
 import { recordJob } from '../jobs.ts';
 
-const score = { mean: 0.7, low: 0.6, high: 0.8 };
-const METRICS = {
-  version: 1,
-  run: 'x',
-  subject: 'rex',
-  category: 'dog',
-  rows: [{ name: 'student', pictures: 2, clip_i: score, clip_t: score, dino: score }],
-  pictures: [],
-  verdict: 'The student keeps 90 % of what the teacher learned.',
-  evaluator: { clip: 'clip-tiny', dino: 'dino-tiny', clip_sha256: 'a', dino_sha256: 'b', versions: {} },
-  stages: [],
-};
 const FILES = {
   'index.html': `<html><table>${STAGES_SLOT}</table><p>Costs $& and $1</p><code>jobs/<!-- proxytune:job:teach -->/output</code></html>`,
   'metrics.json': JSON.stringify(METRICS),

@@ -16,10 +16,17 @@ class Score(TypedDict):
     """Fields of score."""
 
     mean: float
-    # Lower end of the 95 % bootstrap interval.
-    low: float
-    # Upper end of the 95 % bootstrap interval.
-    high: float
+    # Lower end of the 95 % bootstrap interval over prompts and images; null for one image.
+    low: float | None
+    # Upper end of it.
+    high: float | None
+
+
+class MetricsRowAttractor(TypedDict):
+    """Fields of metrics row attractor."""
+
+    reference: int
+    share: float
 
 
 class MetricsRowExact(TypedDict):
@@ -44,6 +51,14 @@ class MetricsRow(TypedDict):
     clip_t: Score | None
     # DINO ViT-S/16 CLS similarity to the references: subject fidelity.
     dino: Score
+    # DINO similarity to the nearest reference alone.
+    nearest_dino: Score
+    # Share of images nearer to a reference than any two references are to each other; null with one.
+    copies: float | None
+    # The reference that is the nearest of most images, and their share.
+    attractor: MetricsRowAttractor
+    # 1 minus DINO similarity to the other images of the prompt; null where each prompt has one image.
+    diversity: Score | None
     # Only where the request tells the truth about its subject.
     exact: NotRequired[MetricsRowExact]
 
@@ -75,6 +90,10 @@ class MetricsPicture(TypedDict):
     clip_i: float
     clip_t: float | None
     dino: float
+    # Position of the nearest reference by DINO.
+    nearest: int
+    nearest_dino: float
+    diversity: float | None
     exact: NotRequired[MetricsPictureExact]
 
 
@@ -89,6 +108,29 @@ class MetricsCuration(TypedDict):
     rounds: int
     # Whether more would add nothing; null where nobody asked.
     satisfied: bool | None
+
+
+class Difference(TypedDict):
+    """Fields of difference."""
+
+    mean: float
+    # Lower end of the 95 % bootstrap interval.
+    low: float
+    # Upper end of it.
+    high: float
+    # Of a two-sided sign-flip test; at least 2 / 2 ** pairs.
+    p: float
+    # Prompts, or images where there is one prompt.
+    pairs: int
+
+
+class MetricsComparison(TypedDict):
+    """Fields of metrics comparison."""
+
+    # null where each model has one image.
+    clip_i: Difference | None
+    clip_t: Difference | None
+    dino: Difference | None
 
 
 class MetricsEvaluator(TypedDict):
@@ -124,7 +166,9 @@ class Metrics(TypedDict):
     pictures: list[MetricsPicture]
     # Only where the run asks for a curation or an adaptive count.
     curation: NotRequired[MetricsCuration]
-    # One sentence: teacher, student, floor, ceiling.
+    # Student minus teacher, image by image.
+    comparison: MetricsComparison
+    # What was learnt, with teacher, student, floor and ceiling, and which of the two is better.
     verdict: str
     evaluator: MetricsEvaluator
     # How the teacher developed; absent where its recipe asks for no samples along the way.

@@ -11,10 +11,12 @@ from proxytune.contract.names import FILES, LIMITS, REPORT_SLOTS
 from proxytune.contract.plan_file import models_of
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
-from proxytune.evaluation.verdict import learnt, stand_ins
-from proxytune.metrics.scores import Score
+from proxytune.evaluation.verdict import has_enough_images, learnt, stand_ins
+from proxytune.metrics.intervals import Score
 
 LONGER = {"draft": "standard", "standard": "best"}
+# That of preset standard.
+ENOUGH = 4
 HALF = 0.5
 """The share of proxies in a context that docs/reference/subject.md recommends for photos in few contexts."""
 
@@ -51,7 +53,15 @@ def next_steps(plan: Plan, metrics: Metrics, photos: int) -> dict[str, Any]:
 
 def _advice(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str]]:
     """Advice in the order in which to try it, without what the run did already."""
-    teacher, student = learnt({row["name"]: Score(**row["dino"]) for row in metrics["rows"] if row["dino"]})
+    dino: dict[str, Score] = {row["name"]: Score(**row["dino"]) for row in metrics["rows"]}
+    if not has_enough_images(dino):
+        yield {
+            "title": "More samples",
+            "text": "One image of each model shows nothing. Generate more of each prompt:",
+            "setting": f"--set advanced.sample.picturesPerPrompt={ENOUGH}",
+        }
+        return
+    teacher, student = learnt(dino)
     if not teacher and photos < LIMITS.photos:
         yield {
             "title": "More photos",

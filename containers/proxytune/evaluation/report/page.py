@@ -23,6 +23,7 @@ from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.pictures import ScoredPicture, View
 from proxytune.evaluation.report.curation import ShownCuration, new_curve, reasons_table
 from proxytune.evaluation.report.facts import licence_lines, planned_stages, settings
+from proxytune.evaluation.report.likeness import comparisons, likeness_table
 from proxytune.evaluation.report.next_steps import next_steps
 from proxytune.evaluation.report.scores import exact_table, score_table, shares_kept
 from proxytune.evaluation.validation import Validation, curves
@@ -91,6 +92,8 @@ def render(
         validation=validation,
         curves=[] if validation is None else curves(validation.record),
         kept=shares_kept(metrics["rows"]),
+        compared=comparisons(metrics["comparison"]),
+        likeness=likeness_table(metrics["rows"]),
         prompts=side_by_side(plan, rows),
         extremes=[
             {"row": name, "best": _best(rows[name]), "worst": _best(rows[name], worst=True)}

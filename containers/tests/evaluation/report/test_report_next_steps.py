@@ -18,13 +18,19 @@ LOW, HIGH = ({"mean": 0.3, "low": 0.25, "high": 0.35}, {"mean": 0.6, "low": 0.55
 def metrics(teacher: bool, student: bool) -> dict[str, Any]:
     """Scores of models that have learnt the subject, or have not."""
     scores = {
-        "photos": None,
         "teacher-base": LOW,
         "student-base": LOW,
         "teacher": HIGH if teacher else LOW,
         "student": HIGH if student else LOW,
     }
     return {"rows": [{"name": name, "dino": score} for name, score in scores.items()]}
+
+
+def test_one_image_of_each_model_needs_more_before_any_other_advice(real: dict[str, Any]) -> None:
+    alone = {"mean": 0.6, "low": None, "high": None}
+    rows = [row | {"dino": alone} for row in metrics(True, True)["rows"]]
+    (advice,) = next_steps(real, {"rows": rows}, 5)["advice"]
+    assert advice["setting"] == "--set advanced.sample.picturesPerPrompt=4"
 
 
 @pytest.fixture

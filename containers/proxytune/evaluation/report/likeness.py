@@ -1,0 +1,58 @@
+"""The report's table on copying and diversity, and its sentences on student against teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from proxytune.contract.types.metrics import MetricsRow
+from proxytune.evaluation.report.scores import LABELS, MEASURES
+from proxytune.evaluation.verdict import SIGNIFICANT, testable
+
+
+def likeness_table(rows: Sequence[MetricsRow]) -> list[dict[str, Any]]:
+    """Compute the rows of the template's table.
+
+    Returns:
+        Of each row: name, label, nearest, copies, reference (counted from 1), share and diversity.
+    """
+    by_name = {row["name"]: row for row in rows}
+    return [
+        {
+            "name": name,
+            "label": label,
+            "nearest": row["nearest_dino"]["mean"],
+            "copies": row["copies"],
+            "reference": row["attractor"]["reference"] + 1,
+            "share": row["attractor"]["share"],
+            "diversity": None if row["diversity"] is None else row["diversity"]["mean"],
+        }
+        for name, (label, _) in LABELS.items()
+        for row in [by_name.get(name)]  # type: ignore[call-overload]
+        if row is not None
+    ]
+
+
+def comparisons(compared: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Compute the template's lines, one for each measure that was compared.
+
+    Args:
+        compared: `comparison` of metrics.json.
+
+    Returns:
+        Of each measure: title, mean, low, high, p, pairs, `few` (pairs for a test), and `better` (student,
+        teacher, or None).
+    """
+    return [
+        {
+            "title": title,
+            **difference,
+            "few": not testable(difference["pairs"]),
+            "better": None
+            if difference["p"] >= SIGNIFICANT
+            else ("student" if difference["mean"] > 0 else "teacher"),
+        }
+        for key, (title, _) in MEASURES.items()
+        for difference in [compared[key]]
+        if difference is not None
+    ]

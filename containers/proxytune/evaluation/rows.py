@@ -1,0 +1,86 @@
+"""The rows of metrics.json: means of the images of a model, and the comparison of two models."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from proxytune.evaluation.exact import exact_row
+from proxytune.evaluation.pictures import ScoredPicture
+from proxytune.metrics.intervals import Difference, Score, compare, summarize
+
+ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")
+SCORES = ("clip_i", "clip_t", "dino")
+
+
+def comparison(
+    teacher: Sequence[ScoredPicture], student: Sequence[ScoredPicture], seed: int
+) -> dict[str, Difference | None]:
+    """Compare student and teacher by each score, over the images of the same prompts and seeds.
+
+    Args:
+        teacher, student: the scored images of their rows.
+        seed: of the bootstrap.
+
+    Returns:
+        By score, the difference student minus teacher; None where there are less than two pairs.
+    """
+    of_student = {_request(scored): scored for scored in student}
+    pairs = [(scored, of_student[_request(scored)]) for scored in teacher if _request(scored) in of_student]
+    prompts = [first.picture.prompt for first, _ in pairs]
+    return {
+        name: compare([(getattr(one, name), getattr(other, name)) for one, other in pairs], seed, prompts)
+        for name in SCORES
+    }
+
+
+def _request(scored: ScoredPicture) -> tuple[str | None, int | None]:
+    return scored.picture.prompt, scored.picture.seed
+
+
+def build_row(
+    name: str, members: Sequence[ScoredPicture], seed: int, between: float | None
+) -> tuple[dict[str, Any], Score]:
+    """Build a row of metrics.json.
+
+    Args:
+        name: of the row.
+        members: its images.
+        seed: of the bootstrap.
+        between: the greatest DINO similarity of two references; None where there is one only.
+
+    Returns:
+        The row, and its DINO score.
+    """
+    prompts = [scored.picture.prompt or str(scored.picture.index) for scored in members]
+
+    def mean(values: Sequence[float | None]) -> dict[str, Any] | None:
+        known = [(value, of) for value, of in zip(values, prompts, strict=True) if value is not None]
+        if not known:
+            return None
+        numbers, groups = zip(*known, strict=True)
+        return asdict(summarize(numbers, seed, groups))
+
+    near = [scored.nearest for scored in members]
+    attractor, count = Counter(position for position, _ in near).most_common(1)[0]
+    dino = summarize([scored.dino for scored in members], seed, prompts)
+    row = {
+        "name": name,
+        "pictures": len(members),
+        "clip_i": mean([scored.clip_i for scored in members]),
+        "clip_t": mean([scored.clip_t for scored in members]),
+        "dino": asdict(dino),
+        "nearest_dino": mean([similarity for _, similarity in near]),
+        "copies": None
+        if between is None or name == "photos"
+        else sum(similarity > between for _, similarity in near) / len(near),
+        "attractor": {"reference": attractor, "share": count / len(near)},
+        "diversity": mean([scored.diversity for scored in members]),
+    }
+    exact = [(scored.exact, of) for scored, of in zip(members, prompts, strict=True) if scored.exact]
+    if not exact:
+        return row, dino
+    measures, of_measures = zip(*exact, strict=True)
+    return row | {"exact": exact_row(measures, seed, of_measures)}, dino
