@@ -10,7 +10,9 @@ from students import CPU, SAMPLER, TINY, chunk
 from proxytune.student.families import registry
 
 DATA = Path(__file__).parents[3] / "lib" / "core" / "catalogue" / "data"
-PROMPTS = json.loads((DATA / "prompts.json").read_text("utf-8"))["photographs"]["evaluation"]
+PROMPTS = json.loads((DATA / "prompts.json").read_text("utf-8"))["photographs"]["evaluation"]["object"][
+    "prompts"
+]
 MODELS = json.loads((DATA / "models.json").read_text("utf-8"))
 REAL = {"llamagen": "llamagen-xl", "lumina": "lumina-mgpt-7b", "janus": "janus-pro-1b"}
 # Ids besides those of the words: T5's end; the templates of Lumina and Janus with their special ids.
@@ -67,7 +69,7 @@ def computed_rows(name, base, monkeypatch):
 
 
 # Of 100 images: with padded prompts, and when only prompts of one length share a batch.
-EXPECTED = {"llamagen": (112, 288), "lumina": (104, 176), "janus": (112, 288)}
+EXPECTED = {"llamagen": (112, 240), "lumina": (104, 160), "janus": (112, 240)}
 
 
 def test_a_gpu_computes_full_batches(name, base, monkeypatch):
