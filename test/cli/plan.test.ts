@@ -121,8 +121,9 @@ test('the lines of a plan say what proxies there will be, and in which world', (
   expect(lines[1]).toBe('200 proxies of "a ohwx dog", none in a context, as in the paper');
   const models = { teacher: 'sdxl-miniature', student: 'llamagen-miniature' };
   const small = plan(dir, { ...models, category: 'car', consent: true, proxies: 10, proxyContexts: 0.5 });
-  expect(planLines(small).slice(1, 3)).toEqual([
+  expect(planLines(small).slice(1, 4)).toEqual([
     '10 proxies of "a ohwx car", 5 of them in one of 5 contexts, such as "a ohwx car at sunset"',
+    'evaluated on 6 of the prompts of the miniature world, 4 images each',
     expect.stringContaining('small drawn world'),
   ]);
 });

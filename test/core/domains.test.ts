@@ -41,8 +41,15 @@ function refused(fields: object): string {
 describe.each(DOMAINS)('the domain %s', (name) => {
   const { proxyContexts, evaluation, categories, vocabulary } = domainOf(name);
 
+  const lists = Object.values(evaluation);
+
   test('says nothing twice', () => {
-    for (const list of [proxyContexts, evaluation, categories ?? [], vocabulary ?? []])
+    for (const list of [
+      proxyContexts,
+      ...lists.map(({ prompts }) => prompts),
+      categories ?? [],
+      vocabulary ?? [],
+    ])
       expect(new Set(list).size).toBe(list.length);
   });
 
@@ -52,7 +59,8 @@ describe.each(DOMAINS)('the domain %s', (name) => {
       const prompts = [
         ...instancePrompts(named),
         proxyPrompt(named),
-        ...[...proxyPromptsInContext(named), ...evaluationPrompts(named, 99)].map(({ prompt }) => prompt),
+        ...proxyPromptsInContext(named).map(({ prompt }) => prompt),
+        ...lists.flatMap((list) => evaluationPrompts(named, list, 99).map(({ prompt }) => prompt)),
       ];
       expect(prompts.length).toBeGreaterThan(8);
       const words = prompts.flatMap((prompt) => prompt.split(' ')).filter((word) => word !== 'ohwx');
@@ -61,8 +69,9 @@ describe.each(DOMAINS)('the domain %s', (name) => {
   });
 
   test('evaluates no prompt that proxies are drawn from', () => {
-    const evaluated = evaluationPrompts({ domain: name, tokenWord: 'ohwx', category: 'car' }, 99);
-    const drawn = proxyPromptsInContext({ domain: name, tokenWord: 'ohwx', category: 'car' });
+    const named = { domain: name, tokenWord: 'ohwx', category: 'car' };
+    const evaluated = lists.flatMap((list) => evaluationPrompts(named, list, 99));
+    const drawn = proxyPromptsInContext(named);
     const both = evaluated.filter(({ prompt }) => drawn.some((proxy) => proxy.prompt === prompt));
     expect(both).toEqual([]);
   });
@@ -105,6 +114,10 @@ describe('a request of the miniature world', () => {
       /category: "cat": does not exist in the miniature world, which has only mug, car, .*did you mean car\?/,
     ],
     [{ ...MINIATURE, advanced: { sample: { prompts: 7 } } }, /advanced.sample.prompts: 7: must be at most 6/],
+    [
+      { ...MINIATURE, subjectKind: 'live' },
+      /subjectKind: "live": has no meaning in the miniature world, which has the same evaluation prompts/,
+    ],
     [{ ...MINIATURE, tokenWord: 'robot' }, /already means something/],
     [{ ...PHOTOGRAPHS, truth: LOOK }, /truth: .*a subject of photographs cannot be known/],
     [{ ...MINIATURE, truth: { ...LOOK, body: [0, 0, 256] } }, /truth\.body\.2: 256: must be at most 255/],

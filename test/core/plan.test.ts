@@ -111,6 +111,8 @@ describe('the token word', () => {
     'ab',
     'dog',
     'photo',
+    'jungle',
+    'kitchen',
     '',
   ])('%j is refused', (tokenWord) => {
     expect(refusal(() => plan({ tokenWord })).name).toBe('TokenWordUnusable');

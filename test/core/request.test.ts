@@ -50,7 +50,7 @@ describe('a request', () => {
 
   test('with a key that is like no other hears which there are, not a wild guess', () => {
     const message = refused({ ...minimal, foo: 1, advanced: { learn: { what: 1 } } });
-    expect(message).toContain('foo is not known, known are category, teacher, ');
+    expect(message).toContain('foo is not known, known are category, subjectKind, teacher, ');
     expect(message).toContain('advanced.learn.what is not known, known are rank, learningRate, ');
     expect(message).not.toContain('did you mean');
   });

@@ -105,6 +105,7 @@ export function planLines(plan: Plan): string[] {
   return [
     `${plan.subject}: ${teacher.title} teaches ${student.title}`,
     proxiesLine(plan),
+    ...evaluationLine(plan),
     ...curationLines(plan),
     ...(plan.world.note === null ? [] : [plan.world.note]),
     '',
@@ -117,6 +118,19 @@ export function planLines(plan: Plan): string[] {
     ...modelLines(plan),
     ...mailLine(plan),
   ];
+}
+
+/** The evaluation prompts, and what chose them: a category may be taken for the wrong kind. */
+function evaluationLine({ prompts, samples, category }: Plan): string[] {
+  const { evaluation, evaluationList: list } = prompts;
+  if (list === null) return [];
+  const because = {
+    category: ` (by the category ${category}; subjectKind chooses another list)`,
+    request: ' (by subjectKind)',
+    domain: '',
+  }[list.chosenBy];
+  const each = samples.picturesPerPrompt === 1 ? 'one image' : `${samples.picturesPerPrompt} images`;
+  return [`evaluated on ${evaluation.length} of ${list.title}${because}, ${each} each`];
 }
 
 const ofCard = (gpu: string | undefined): string => (gpu === undefined ? '' : `, time of the ${gpu}`);

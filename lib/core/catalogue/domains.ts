@@ -12,6 +12,13 @@ const template = z
   .string()
   .regex(/^[^{}]*\{s\}[^{}]*$/, 'a prompt in which {s} stands once, for the subject');
 
+const promptList = z.strictObject({
+  title: z.string(),
+  source: z.string(),
+  prompts: z.array(template).min(1),
+});
+export type PromptList = z.infer<typeof promptList>;
+
 const domainRow = z.strictObject({
   title: z.string(),
   note: z.string().nullable().describe('What a reader of the report should know; null when there is nothing'),
@@ -19,7 +26,9 @@ const domainRow = z.strictObject({
   instance: z.array(template).min(1).describe('Captions of the references for the teacher’s training'),
   proxy: template.describe('Prompt of the proxies'),
   proxyContexts: z.array(template).min(1).describe('The same, in a context each'),
-  evaluation: z.array(template).min(1),
+  evaluation: z
+    .record(z.string(), promptList)
+    .describe('Lists of evaluation prompts by name: one for all subjects, or one for each kind'),
   categories: z
     .array(z.string())
     .nullable()

@@ -1,6 +1,6 @@
 /** Prompts are data of a domain; this file only puts the subject into them. */
 import type { CaptionSubject } from '../photos/captions.ts';
-import { type Domain, domainOf } from './domains.ts';
+import { type Domain, domainOf, type PromptList } from './domains.ts';
 
 /** A prompt as the models are asked, and as CLIP-T compares it: without the token word. */
 export interface Prompt {
@@ -53,11 +53,9 @@ export function proxyPromptsInContext(named: Named): Prompt[] {
   return domainOf(named.domain).proxyContexts.map((template) => filled(template, named));
 }
 
-/** The first `count` evaluation prompts. */
-export function evaluationPrompts(named: Named, count: number): Prompt[] {
-  return domainOf(named.domain)
-    .evaluation.slice(0, count)
-    .map((template) => filled(template, named));
+/** The first `count` prompts of an evaluation list. */
+export function evaluationPrompts(named: Named, { prompts }: PromptList, count: number): Prompt[] {
+  return prompts.slice(0, count).map((template) => filled(template, named));
 }
 
 function filled(template: string, named: Named): Prompt {

@@ -1,6 +1,7 @@
 /** From a request to a plan. Pure: the same request, run and catalogue always give the same plan. */
 
 import { domainOf } from '../catalogue/domains.ts';
+import { type EvaluationList, evaluationList } from '../catalogue/evaluation.ts';
 import { PRICES_AS_OF } from '../catalogue/instances.ts';
 import { atScale, type Model, measuring, model, recipeOf } from '../catalogue/models.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from '../catalogue/prompts.ts';
@@ -16,7 +17,7 @@ import type { Role } from '../words.ts';
 import { chosen, type Plan, type StagePlan } from './plan.ts';
 import { listUsd, round } from './pricing.ts';
 
-/** Every evaluation prompt of the domain. */
+/** Every evaluation prompt of the list. */
 const ALL = Number.POSITIVE_INFINITY;
 
 /** How many proxies and samples a preset asks for when the request does not say. */
@@ -32,15 +33,20 @@ const PRESET_COUNTS = {
 export function makePlan(request: Request, context: PlanContext): Plan {
   const parts = partsOf(request, context);
   const { teacher, student, clip, dino, counts, named } = parts;
-  const evaluation = evaluationPrompts(named, counts.prompts);
+  const evaluation = evaluationPrompts(named, parts.evaluation, counts.prompts);
   const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
   const domain = domainOf(named.domain);
   checkTokenWord(
     request.tokenWord,
     [...teacher.captionRules, ...student.captionRules],
     request.category,
-    // Words that the domain's models know have a meaning already, even where no prompt of this run uses them.
-    [...[...evaluation, ...inContext].map((entry) => entry.plain), ...(domain.vocabulary ?? [])],
+    // Training and validation have prompts too. Words that the domain's models know have a meaning already, even where
+    // no prompt of this run uses them.
+    [
+      ...[...evaluation, ...proxyPromptsInContext(named)].map((entry) => entry.plain),
+      ...domain.instance,
+      ...(domain.vocabulary ?? []),
+    ],
   );
   const stages = planStages(parts, request);
   const estimate = {
@@ -69,7 +75,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
       dino: looked(dino),
     },
     world: { name: domain.name, title: domain.title, note: domain.note },
-    prompts: { proxy: proxyPrompt(named), inContext, evaluation },
+    prompts: { proxy: proxyPrompt(named), inContext, evaluation, evaluationList: listOf(parts.evaluation) },
     samples: {
       picturesPerPrompt: counts.picturesPerPrompt,
       pictures: counts.prompts * counts.picturesPerPrompt,
@@ -113,6 +119,7 @@ function partsOf(request: Request, context: PlanContext): Parts {
   const { advanced } = request;
   const student = recipeOf(models.student, request.preset);
   const recipes = { teacher: forStudent(recipeOf(models.teacher, request.preset), student), student };
+  const evaluation = evaluationList(domain, request.category, request.subjectKind);
   const proxies = request.proxies ?? preset.proxies;
   const picturesPerChunk = proxiesPerChunk(recipes.teacher, advanced.synthesize);
   return {
@@ -122,11 +129,12 @@ function partsOf(request: Request, context: PlanContext): Parts {
     recipes,
     curation: curationOf(request, advanced.curate, models.clip.id, { proxies, picturesPerChunk }),
     named: { domain, tokenWord: request.tokenWord, category: request.category },
+    evaluation,
     counts: {
       proxies,
       proxiesPerChunk: picturesPerChunk,
       proxiesInContext: Math.round(proxies * request.proxyContexts),
-      prompts: advanced.sample?.prompts ?? Math.min(preset.prompts, domainOf(domain).evaluation.length),
+      prompts: advanced.sample?.prompts ?? Math.min(preset.prompts, evaluation.prompts.length),
       picturesPerPrompt: advanced.sample?.picturesPerPrompt ?? preset.picturesPerPrompt,
     },
   };
@@ -139,6 +147,11 @@ function partsOf(request: Request, context: PlanContext): Parts {
  */
 function forStudent(teacher: Recipe, { size }: Recipe): Recipe {
   return { ...teacher, size: Math.max(teacher.size, size) };
+}
+
+/** The evaluation list in a plan, without its prompts. */
+function listOf({ name, title, source, chosenBy }: EvaluationList): Plan['prompts']['evaluationList'] {
+  return { name, title, source, chosenBy };
 }
 
 function overBudget(usd: number, maxUsd: number): ProxytuneError {

@@ -69,6 +69,18 @@ export const planSchema = z.strictObject({
     proxy: z.string().describe('Prompt of the proxies without a context'),
     inContext: z.array(prompt).describe('Prompts of the others, in turn; empty when there are none'),
     evaluation: z.array(prompt),
+    evaluationList: z
+      .strictObject({
+        name: z.string(),
+        title: z.string(),
+        source: z.string(),
+        chosenBy: z.enum(['request', 'category', 'domain']),
+      })
+      .nullable()
+      .default(null)
+      .describe(
+        'The list that the evaluation prompts are from; null in plans from before there were several',
+      ),
   }),
   samples: z.strictObject({
     picturesPerPrompt: fields.picturesPerPrompt,

@@ -1,6 +1,7 @@
 /** Rules across the fields of a request: all are of one domain, and ask for what there is in it. */
 
 import { type Domain, type DomainRow, domainOf } from '../catalogue/domains.ts';
+import { evaluationList, type SubjectKind } from '../catalogue/evaluation.ts';
 import { model, requestable } from '../catalogue/models.ts';
 import { likely } from '../nearest.ts';
 
@@ -15,6 +16,7 @@ interface Asked {
   readonly category: string;
   readonly teacher: string;
   readonly student: string;
+  readonly subjectKind?: SubjectKind | undefined;
   readonly truth?: unknown;
   readonly advanced: { readonly sample?: { readonly prompts?: number | undefined } | undefined };
 }
@@ -25,6 +27,7 @@ export function domainFaults(request: Asked): Fault[] {
   const faults = [
     student(request, domain),
     category(request, domain),
+    subjectKind(request, domain),
     truth(request, domain),
     prompts(request, domain),
   ];
@@ -61,9 +64,16 @@ function truth({ truth }: Asked, domain: DomainRow): Fault | undefined {
   return { path: ['truth'], message };
 }
 
-function prompts({ advanced }: Asked, { title, evaluation }: DomainRow): Fault | undefined {
+function subjectKind({ subjectKind: asked }: Asked, { title, evaluation }: DomainRow): Fault | undefined {
+  if (asked === undefined || asked in evaluation) return undefined;
+  const message = `has no meaning in ${title}, which has the same evaluation prompts for all subjects; leave it out`;
+  return { path: ['subjectKind'], message };
+}
+
+function prompts({ advanced, category, subjectKind: asked }: Asked, domain: DomainRow): Fault | undefined {
   const wanted = advanced.sample?.prompts ?? 1;
-  if (wanted <= evaluation.length) return undefined;
-  const message = `must be at most ${evaluation.length}, the evaluation prompts of ${title}`;
+  const { length } = evaluationList(domain.name, category, asked).prompts;
+  if (wanted <= length) return undefined;
+  const message = `must be at most ${length}, the evaluation prompts of ${domain.title}`;
   return { path: ['advanced', 'sample', 'prompts'], message };
 }

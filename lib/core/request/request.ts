@@ -4,6 +4,7 @@
  * file of their stage.
  */
 import { z } from 'zod';
+import { SUBJECT_KINDS } from '../catalogue/evaluation.ts';
 import { requestable } from '../catalogue/models.ts';
 import { PRESETS } from '../catalogue/recipes.ts';
 import { DEFAULT_TOKEN_WORD } from '../catalogue/token-word.ts';
@@ -38,6 +39,12 @@ const request = z.strictObject({
     .max(40)
     .describe(
       'The subject in plain words, as it stands in every prompt: "dog", "stuffed animal". One to three words of small letters, at most 40 characters',
+    ),
+  subjectKind: z
+    .enum(SUBJECT_KINDS)
+    .optional()
+    .describe(
+      'Chooses the evaluation prompts, 25 of DreamBooth’s each: those for live subjects dress them, and those for objects let them float. Default: live where the category ends in the name of an animal or person, as "border collie" does and "toy dog" does not, else object',
     ),
   teacher: z
     .enum(requestable('teacher'))

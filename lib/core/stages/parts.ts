@@ -1,5 +1,6 @@
 /** The input of every stage's plan: a request with its models, recipes and counts looked up, once. */
 import { z } from 'zod';
+import type { EvaluationList } from '../catalogue/evaluation.ts';
 import type { Model } from '../catalogue/models.ts';
 import type { Named } from '../catalogue/prompts.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
@@ -41,6 +42,7 @@ export interface Parts {
   /** Of the request's preset, as the catalogue has them; the teacher's at no smaller size than the student's. */
   readonly recipes: { readonly teacher: Recipe; readonly student: Recipe };
   readonly named: Named;
+  readonly evaluation: EvaluationList;
   /** null: every proxy is generated and kept. */
   readonly curation: CurationPlan | null;
   readonly counts: {

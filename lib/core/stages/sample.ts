@@ -6,8 +6,10 @@ import { chooseInstance, imagePlan } from '../plan/pricing.ts';
 import type { GenerationPlan } from '../plan/stage-plan.ts';
 import { defined, guidance, instanceType, type Parts } from './parts.ts';
 
-/** Of the domain that has most; a rule of its own (request/domain-rules.ts) limits the others. */
-const MOST_EVALUATION_PROMPTS = Math.max(...DOMAINS.map((name) => domainOf(name).evaluation.length));
+/** Of the longest list; a rule of its own (request/domain-rules.ts) limits the others. */
+const MOST_EVALUATION_PROMPTS = Math.max(
+  ...DOMAINS.flatMap((name) => Object.values(domainOf(name).evaluation).map(({ prompts }) => prompts.length)),
+);
 
 export const sampleAdvanced = z
   .strictObject({

@@ -59,6 +59,15 @@ class PlannedPrompt(TypedDict):
     plain: str
 
 
+class PlanPromptsEvaluationList(TypedDict):
+    """Fields of plan prompts evaluation list."""
+
+    name: str
+    title: str
+    source: str
+    chosenBy: Literal["request", "category", "domain"]
+
+
 class PlanPrompts(TypedDict):
     """Fields of plan prompts."""
 
@@ -67,6 +76,8 @@ class PlanPrompts(TypedDict):
     # Prompts of the others, in turn; empty when there are none.
     inContext: list[PlannedPrompt]
     evaluation: list[PlannedPrompt]
+    # The list that the evaluation prompts are from; null in plans from before there were several.
+    evaluationList: NotRequired[PlanPromptsEvaluationList | None]
 
 
 class PlanSamples(TypedDict):

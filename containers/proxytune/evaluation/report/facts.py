@@ -29,8 +29,16 @@ def settings(plan: Plan) -> list[tuple[str, str]]:
         "samples.picturesPerPrompt": plan["samples"]["picturesPerPrompt"],
         "samples.prompts": len(plan["prompts"]["evaluation"]),
         "prompts.proxy": plan["prompts"]["proxy"],
+        **_evaluation_list(plan),
     }
     return list((dict(flat(request)) | dict(flat(derived))).items())
+
+
+def _evaluation_list(plan: Plan) -> dict[str, Any]:
+    chosen = plan["prompts"].get("evaluationList")
+    if chosen is None:
+        return {}
+    return {f"prompts.evaluation.{key}": chosen[key] for key in ("title", "source", "chosenBy")}
 
 
 def planned_stages(plan: Plan) -> list[dict[str, Any]]:

@@ -28,7 +28,8 @@ def test_its_prompts_are_captions_of_the_domain(domain):
     assert domain["instance"] == frames
     assert domain["proxy"] == frames[1]
     assert domain["proxyContexts"] == [caption("{s}", context, frame=FRAMES[1]) for context in CONTEXTS]
-    assert domain["evaluation"] == [caption("{s}", context) for context in CONTEXTS]
+    (evaluation,) = domain["evaluation"].values()
+    assert evaluation["prompts"] == [caption("{s}", context) for context in CONTEXTS]
 
 
 def test_a_request_may_name_every_pattern():
