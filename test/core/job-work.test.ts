@@ -11,7 +11,7 @@ interface Counted {
     photos: number;
     work: object;
   }[];
-  readonly learn: { hyperparameters: Parameters<typeof learnWork>[0]; work: object }[];
+  readonly learn: { hyperparameters: Parameters<typeof learnWork>[0]; gpus: number; work: object }[];
   readonly draw: Record<'pictures' | 'picturesPerChunk' | 'instances' | 'gpus' | 'busiest', number>[];
   readonly curate: { ends: number[]; photos: number; work: object }[];
   readonly evaluate: {
@@ -30,8 +30,8 @@ describe('work counted here is what real jobs do', () => {
   test.each(counted.teach)('teach, %#', ({ hyperparameters, gpus, photos, work }) => {
     expect(teachWork(hyperparameters, gpus, photos)).toEqual(work);
   });
-  test.each(counted.learn)('learn, %#', ({ hyperparameters, work }) => {
-    expect(learnWork(hyperparameters)).toEqual(work);
+  test.each(counted.learn)('learn, %#', ({ hyperparameters, gpus, work }) => {
+    expect(learnWork(hyperparameters, gpus)).toEqual(work);
   });
   test.each(counted.draw)('drawing, %#', ({ pictures, picturesPerChunk, instances, gpus, busiest: most }) => {
     const chunks = Array.from({ length: Math.ceil(pictures / picturesPerChunk) }, (_, at) => ({

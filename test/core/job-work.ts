@@ -22,8 +22,7 @@ export function teachWork(
   gpus: number,
   photos: number,
 ) {
-  let processes = 1;
-  for (let count = 1; count <= gpus; count += 1) if (given.batch_size % count === 0) processes = count;
+  const processes = sharing(given, gpus);
   const work = {
     trained: 0,
     classImages: given.class_images?.pictures ?? 0,
@@ -45,10 +44,17 @@ export function teachWork(
   return work;
 }
 
-/** One process trains a student, however many GPUs there are. */
-export function learnWork(given: Pick<Learn, 'steps' | 'batch_size'>) {
+/** The processes of a training: the most GPUs that share its batch evenly. */
+function sharing(given: { readonly batch_size: number }, gpus: number): number {
+  let processes = 1;
+  for (let count = 1; count <= gpus; count += 1) if (given.batch_size % count === 0) processes = count;
+  return processes;
+}
+
+/** Of one GPU, where several share the training. */
+export function learnWork(given: Pick<Learn, 'steps' | 'batch_size'>, gpus: number) {
   let trained = 0;
-  for (let step = 0; step < given.steps; step += 1) trained += given.batch_size;
+  for (let step = 0; step < given.steps; step += 1) trained += given.batch_size / sharing(given, gpus);
   return { trained };
 }
 

@@ -173,7 +173,7 @@ describe('curate reads the photos in every round, and every proxy once', () => {
   );
 });
 
-describe('learn takes its steps, each of a whole batch', () => {
+describe('learn takes its steps, each of a GPU’s share of the batch', () => {
   const learn = (fields: object) => ({ request: { advanced: { learn: fields } } });
   eachVariant(
     'learn',
@@ -182,11 +182,12 @@ describe('learn takes its steps, each of a whole batch', () => {
       'a larger batch': learn({ batchSize: 64 }),
       'a smaller batch': learn({ batchSize: 1 }),
       'more of both': learn({ batchSize: 64, steps: 20_000 }),
-      'an instance with four GPUs, one of which trains': {
-        ...learn({ instanceType: FOUR_GPUS }),
+      'four GPUs that share the batch': learn({ instanceType: FOUR_GPUS }),
+      'a batch that three of four GPUs share': learn({ batchSize: 6, instanceType: FOUR_GPUS }),
+      'four times the batch on four GPUs, which takes no longer': {
+        ...learn({ batchSize: 64, instanceType: FOUR_GPUS }),
         same: true,
       },
-      'a larger batch on four GPUs': learn({ batchSize: 64, instanceType: FOUR_GPUS }),
       'spot, which takes no longer': { ...learn({ spot: true }), same: true },
       draft: { request: { preset: 'draft' } },
       'another student': { request: { student: 'lumina-mgpt-7b' } },
@@ -194,7 +195,7 @@ describe('learn takes its steps, each of a whole batch', () => {
     (made) => {
       const stage = stageOf(made, 'learn') as TrainingPlan;
       const how = given(made, 'learn');
-      const { trained } = learnWork(how);
+      const { trained } = learnWork(how, Math.max(1, instance(stage.instanceType).gpus));
       const minutes =
         modelOf(made, 'student').minutes.load + trained * trainedPicture(made, 'student', how.size);
       expectCharged(stage, [{ minutes }], stage.spot);

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from proxytune.training.distributed import ALONE, Processes
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -15,8 +17,9 @@ class TrainConfig:
         token_word: the word of these prompts that stands for the subject.
         caption_dropout: share of images trained with the null caption, which guidance needs.
         rank, alpha: the adapter's; it is scaled by alpha / rank.
-        batch_size: images per step.
+        batch_size: images per step, those of all processes together.
         seed: of the order in which the proxies are used.
+        processes: that share each batch.
     """
 
     caption: str
@@ -26,3 +29,4 @@ class TrainConfig:
     alpha: int
     batch_size: int
     seed: int
+    processes: Processes = ALONE

@@ -20,6 +20,7 @@ from proxytune.training import compilation
 from proxytune.training.activation_checkpointing import enable_if_needed
 from proxytune.training.device import compute_dtype
 from proxytune.training.loop import LoopSettings
+from proxytune.training.states import seed_dropout
 from proxytune.training.step_precision import StepPrecision
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class StudentTrainer:
         )
         enable_if_needed(
             model,
-            family.activation_bytes(model, config.batch_size),
+            family.activation_bytes(model, config.batch_size // config.processes.count),
             device,
             lambda: family.recompute_activations(model),
             share=family.activation_share,
@@ -112,11 +113,26 @@ class StudentTrainer:
         )
 
     def loss(self, step: int, rng: torch.Generator) -> Tensor:
-        """Compute the loss of a step's proxies under their captions; some are dropped, as guidance needs."""
+        """Compute the loss of a step's proxies under their captions; some are dropped, as guidance needs.
+
+        Each of several processes chooses all proxies, and computes its own share of them. Only dropout is
+        then other than that of one process: each draws its own, by the seed, the step and its rank.
+        """
+        batch, processes = self._batch(step, rng), self._config.processes
+        if processes.count == 1:
+            with self._precision.step():
+                return self.family.loss(self._model, batch)
+        own = processes.share(len(batch.dropped))
+        share = Batch(batch.indices[own], batch.tokens[own], batch.dropped[own])
+        seed_dropout(self._config.seed, step, processes.rank)
         with self._precision.step():
-            return self.family.loss(self._model, self._batch(step, rng))
+            loss = self.family.loss(self._model, share)
+        # Each loss is a mean over its own positions; that of the entire batch weighs all positions alike.
+        learned = self.family.learned_positions(share.dropped) * processes.count
+        return loss * (learned / self.family.learned_positions(batch.dropped))
 
     def _batch(self, step: int, rng: torch.Generator) -> Batch:
+        """Choose a step's proxies, those of all processes."""
         count = self._config.batch_size
         positions = range(step * count, (step + 1) * count)
         indices = torch.tensor([self._proxies.index_at(place, self._config.seed) for place in positions])

@@ -18,12 +18,13 @@ from proxytune.student.lora_trainer import StudentTrainer
 from proxytune.student.proxy_set import ProxySet
 from proxytune.training import compilation, loop
 from proxytune.training.device import default_device
+from proxytune.training.distributed import Processes, join, leave
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
 
 
 def train(folders: Folders, hyperparameters: LearnHyperparameters, stop: StopRequest) -> None:
-    """Train the student and leave its adapter in the model folder.
+    """Train the student and leave its adapter in the model folder; of several processes, the first does.
 
     Args:
         hyperparameters: those of stage learn, checked.
@@ -32,27 +33,38 @@ def train(folders: Folders, hyperparameters: LearnHyperparameters, stop: StopReq
         ProxytuneError: by its name; see the modules called here.
         SystemExit: 143 after SIGTERM.
     """
+    processes = join()
     base = folders.channel(CHANNELS.base)
     progress = ProgressFile(folders.checkpoints, "learn", hyperparameters["steps"])
-    progress.write("reading the proxies", 0)
+
+    def report(phase: str, step: int = 0) -> None:
+        if processes.first:
+            progress.write(phase, step)
+
+    report("reading the proxies")
     proxies = ProxySet(_proxies(folders, hyperparameters), hyperparameters["size"])
-    store = CheckpointStore(folders.checkpoints, settings_hash(hyperparameters, proxies.data))
-    progress.write("loading the student", 0)
+    settings = settings_hash(hyperparameters, proxies.data)
+    store = CheckpointStore(folders.checkpoints, settings, clear=processes.first)
+    report("loading the student")
     seed_everything(hyperparameters["seed"])
     family = registry.student_family(hyperparameters["family"])
-    trainer = StudentTrainer(family, _config(hyperparameters)).prepare(base, proxies, default_device())
+    config = _config(hyperparameters, processes)
+    trainer = StudentTrainer(family, config).prepare(base, proxies, default_device())
     if hyperparameters["steps"] >= compilation.WORTHWHILE_STEPS:
         trainer.compile()
-    settings = trainer.loop_settings(
+    loop_settings = trainer.loop_settings(
         steps=hyperparameters["steps"],
         checkpoint_every=hyperparameters["checkpoint_every"],
         learning_rate=hyperparameters["learning_rate"],
     )
-    loop.run(trainer, settings, store, progress, stop)
-    progress.write("saving the adapter", hyperparameters["steps"])
+    loop.run(trainer, loop_settings, store, progress, stop, processes=processes)
+    leave(processes)
+    if not processes.first:
+        return
+    report("saving the adapter", hyperparameters["steps"])
     trainer.save(folders.model)
     write_facts(folders.model, hyperparameters, proxies_sha256=proxies.digest)
-    progress.write("done", hyperparameters["steps"])
+    report("done", hyperparameters["steps"])
 
 
 def _proxies(folders: Folders, hyperparameters: LearnHyperparameters) -> list[Picture]:
@@ -65,7 +77,7 @@ def _proxies(folders: Folders, hyperparameters: LearnHyperparameters) -> list[Pi
     return curated.kept
 
 
-def _config(hyperparameters: LearnHyperparameters) -> TrainConfig:
+def _config(hyperparameters: LearnHyperparameters, processes: Processes) -> TrainConfig:
     return TrainConfig(
         caption=hyperparameters["caption"],
         token_word=hyperparameters["token_word"],
@@ -74,4 +86,5 @@ def _config(hyperparameters: LearnHyperparameters) -> TrainConfig:
         alpha=hyperparameters["alpha"],
         batch_size=hyperparameters["batch_size"],
         seed=hyperparameters["seed"],
+        processes=processes,
     )

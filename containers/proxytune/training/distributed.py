@@ -1,8 +1,8 @@
 """One training on several GPUs of one instance: a process per GPU, gradients averaged after every step.
 
 Each process samples the random numbers of the entire batch and computes its own share of it. So the results
-are those of one process (but for the order of sums), a checkpoint can be resumed by any number of processes,
-and no setting depends on it.
+are those of one process (but for the order of sums, and for dropout, which each process draws for itself), a
+checkpoint can be resumed by any number of processes, and no setting depends on it.
 """
 
 from __future__ import annotations

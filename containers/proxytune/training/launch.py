@@ -20,7 +20,7 @@ def processes_for(hyperparameters: Hyperparameters) -> int:
     """
     if "RANK" in os.environ:
         return 1
-    if hyperparameters["stage"] == "teach":
+    if hyperparameters["stage"] in ("teach", "learn"):
         return _sharing_a_batch(hyperparameters["batch_size"], _gpus())
     if hyperparameters["stage"] == "synthesize":
         return max(1, min(_gpus(), hyperparameters["chunks"]))

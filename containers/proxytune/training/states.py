@@ -18,6 +18,16 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def seed_dropout(seed: int, step: int, rank: int) -> None:
+    """Seed torch's own generators, which dropout draws from, for one step of one of several processes.
+
+    A checkpoint has the states of one process only: with this, the others need none.
+    """
+    mixed = np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)
+    # torch takes seeds of 63 bits without a sign.
+    torch.manual_seed(int(mixed[0] >> np.uint64(1)))
+
+
 def save_states() -> dict[str, Any]:
     """Return the states of the global generators of Python, numpy and torch (all GPUs)."""
     numpy: Any = np.random.get_state(legacy=False)

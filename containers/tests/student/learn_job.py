@@ -86,9 +86,9 @@ def make_job(base: Path, student: Path, hyperparameters: dict) -> Folders:
     return folders
 
 
-def start(folders: Folders) -> subprocess.Popen:
+def start(folders: Folders, **variables: str) -> subprocess.Popen:
     """The container's entry as SageMaker starts it."""
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(folders.base), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(folders.base), "OMP_NUM_THREADS": "1", **variables}
     return subprocess.Popen(
         [sys.executable, "-m", "proxytune", "train"],
         env=environment,

@@ -49,10 +49,9 @@ function recipeWords(plan: Plan, role: TrainedRole): string {
   ].join('; ');
 }
 
-/** Only a teacher's training uses more than one GPU. */
 function shared(plan: Plan, role: TrainedRole): string {
   const { hyperparameters: how, instanceType } = trainingOf(plan, role);
-  const gpus = how.stage === 'teach' ? sharing(instance(instanceType), how.batch_size) : 1;
+  const gpus = 'batch_size' in how ? sharing(instance(instanceType), how.batch_size) : 1;
   return gpus === 1 ? '' : ` on ${gpus} GPUs`;
 }
 

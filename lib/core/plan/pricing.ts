@@ -20,7 +20,7 @@ const LEAST_RUNTIME_SECONDS = 3600;
 export const LONGEST_RUNTIME_SECONDS = 72 * 3600;
 
 /**
- * How many GPUs share a teacher's batch: as many as can do so evenly. The container decides by the same rule;
+ * How many GPUs share a training's batch: as many as can do so evenly. The container decides by the same rule;
  * containers/tests/contract/batch_sharing.json holds both to it.
  */
 export function sharing({ gpus }: Instance, batchSize: number): number {

@@ -4,7 +4,7 @@ import { proxyPrompt } from '../catalogue/prompts.ts';
 import * as fields from '../contract/fields.ts';
 import { names } from '../contract/names.ts';
 import { keys } from '../keys.ts';
-import { chooseInstance, trainingPlan } from '../plan/pricing.ts';
+import { chooseInstance, sharing, trainingPlan } from '../plan/pricing.ts';
 import type { TrainingJob } from '../plan/stage-plan.ts';
 import { trainingMinutes } from '../plan/work.ts';
 import { curationChannel, type Parts } from './parts.ts';
@@ -40,8 +40,9 @@ export function planLearn(
   const { context, student, named, counts, curation, seed } = parts;
   const recipe = tuned(parts.recipes.student, advanced);
   const on = chooseInstance(student, 'training', advanced.instanceType, context.instanceTypes);
-  // Whatever the instance has, one GPU trains the student.
-  const minutes = student.minutes.load + trainingMinutes(student, recipe, parts.recipes.student);
+  const minutes =
+    student.minutes.load +
+    trainingMinutes(student, recipe, parts.recipes.student, { gpus: sharing(on, recipe.batchSize) });
   return trainingPlan('learn', on, minutes, {
     spot: advanced.spot,
     hyperparameters: {

@@ -11,7 +11,7 @@ export const trainingAdvanced = {
   learningRate: fields.learningRate.describe('AdamW learning rate; above 0.01 LoRA diverges'),
   steps: fields.steps.describe('Optimizer steps; 20000 is ten times what any recipe needs'),
   batchSize: fields.batchSize.describe(
-    'Images per step; what fits depends on the instance. Of several GPUs as many train the teacher as can share its batch evenly',
+    'Images per step; what fits depends on the instance. Of several GPUs as many train as can share it evenly',
   ),
   instanceType: instanceType('training'),
   spot: z

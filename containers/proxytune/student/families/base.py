@@ -124,6 +124,17 @@ class StudentFamily(ABC):
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Compute the loss of some proxies, a scalar with gradient."""
 
+    def learned_positions(self, dropped: Tensor) -> int:
+        """Count the positions whose ids are learned; the default is for images that all have as many.
+
+        Args:
+            dropped: as a batch's.
+
+        Returns:
+            A number in proportion to them.
+        """
+        return len(dropped)
+
     @abstractmethod
     def probe(self, tokens: Tensor) -> Callable[[Any], Tensor]:
         """Return a function of the bare transformer whose result depends on the whole adapter.

@@ -57,6 +57,10 @@ class LuminaFamily(StudentFamily):
         ids, labels = training_batch(self._layout, self._grid, prompts, batch.tokens)
         return bare(model, Lumina).loss(to_device(ids, self._device), labels)
 
+    def learned_positions(self, dropped: Tensor) -> int:
+        """Count them; without a prompt nothing predicts an image's first id, which is then not learned."""
+        return len(dropped) * (self._grid.block + 1) - int(dropped.sum())
+
     def probe(self, tokens: Tensor) -> Callable[[Lumina], Tensor]:
         """Compute the hidden states of the first proxy."""
         ids, _ = training_batch(self._layout, self._grid, self._prompts[:1], tokens)
