@@ -28,6 +28,11 @@ def photo_files(folder: Path) -> list[Path]:
     return files
 
 
+def captions_of(folder: Path) -> list[str | None]:
+    """Read the captions of the photos in a folder, in their order; raises as `photo_files`."""
+    return [caption_of(photo) for photo in photo_files(folder)]
+
+
 def caption_of(photo: Path) -> str | None:
     """Read the prompt that the inspection made of a photo's caption; None for a photo without a caption."""
     file = photo.with_suffix(REFERENCES.caption)

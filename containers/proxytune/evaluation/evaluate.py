@@ -16,15 +16,17 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS
 from proxytune.contract.plan_file import read_plan
 from proxytune.contract.progress import ProgressFile
+from proxytune.contract.reference_files import captions_of
 from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import EvaluateHyperparameters
 from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.collect import collect, curated_proxies
 from proxytune.evaluation.exact import ExactScorer, exact_scorer
 from proxytune.evaluation.metrics_file import build_metrics, write_metrics
-from proxytune.evaluation.pictures import ScoredPicture, View, save_view
+from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto, View, save_view
 from proxytune.evaluation.report.curation import show_curation, summary
 from proxytune.evaluation.report.page import write_report
+from proxytune.evaluation.report.protocol import EncoderInputs
 from proxytune.evaluation.validation import read_validation
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 from proxytune.metrics.pictures import Picture, open_picture
@@ -88,10 +90,11 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
         },
     )
     write_metrics(metrics, report)
-    references = [
-        view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"
-    ]
-    write_report(plan, metrics, references, scored, report, validation, curation)
+    photos = [view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"]
+    captions = captions_of(folders.channel(CHANNELS.references))
+    references = [ShownPhoto(*one) for one in zip(photos, captions, strict=True)]
+    inputs = EncoderInputs(clip.preprocessing, dino.preprocessing)
+    write_report(plan, metrics, references, scored, report, inputs, validation, curation)
     progress.write("report written", len(pictures))
     print(metrics["verdict"], flush=True)
 

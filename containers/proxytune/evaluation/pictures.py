@@ -43,6 +43,19 @@ class View:
 
 
 @dataclass(frozen=True)
+class ShownPhoto:
+    """A reference in the report.
+
+    Attributes:
+        view: its files.
+        caption: the prompt that the teacher was trained on for it; None where it was that of all photos.
+    """
+
+    view: View
+    caption: str | None
+
+
+@dataclass(frozen=True)
 class ScoredPicture:
     """An image with its scores and its files.
 

@@ -20,11 +20,12 @@ from proxytune.contract.plan_file import curation_of, models_of
 from proxytune.contract.progress import replace_file
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
-from proxytune.evaluation.pictures import ScoredPicture, View
+from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto
 from proxytune.evaluation.report.curation import ShownCuration, new_curve, reasons_table
 from proxytune.evaluation.report.facts import licence_lines, planned_stages, settings
 from proxytune.evaluation.report.likeness import comparisons, likeness_table
 from proxytune.evaluation.report.next_steps import next_steps
+from proxytune.evaluation.report.protocol import EncoderInputs, protocol
 from proxytune.evaluation.report.scores import exact_table, score_table, shares_kept
 from proxytune.evaluation.validation import Validation, curves
 from proxytune.evaluation.verdict import stand_ins
@@ -37,9 +38,10 @@ EXTREMES = 4
 def write_report(
     plan: Plan,
     metrics: Metrics,
-    references: Sequence[View],
+    references: Sequence[ShownPhoto],
     pictures: Sequence[ScoredPicture],
     report: Path,
+    inputs: EncoderInputs,
     validation: Validation | None = None,
     curation: ShownCuration | None = None,
 ) -> Path:
@@ -51,6 +53,7 @@ def write_report(
         references: all of them; a single one has no score, but is shown.
         pictures: all scored images.
         report: the report's folder.
+        inputs: of the encoders.
         validation: of the teacher, if the run has one.
         curation: if the run has one.
 
@@ -58,15 +61,16 @@ def write_report(
         The page's file.
     """
     page = report / FILES.report_page
-    replace_file(page, render(plan, metrics, references, pictures, validation, curation).encode())
+    replace_file(page, render(plan, metrics, references, pictures, inputs, validation, curation).encode())
     return page
 
 
 def render(
     plan: Plan,
     metrics: Metrics,
-    references: Sequence[View],
+    references: Sequence[ShownPhoto],
     pictures: Sequence[ScoredPicture],
+    inputs: EncoderInputs,
     validation: Validation | None = None,
     curation: ShownCuration | None = None,
 ) -> str:
@@ -100,6 +104,8 @@ def render(
             for name in ("student", "teacher")
         ],
         proxies=rows["proxies"],
+        protocol=protocol(plan, inputs, len(references)),
+        evaluation_list=plan["prompts"].get("evaluationList"),
         **_curation(plan, curation),
         planned=planned_stages(plan),
         settings=settings(plan),

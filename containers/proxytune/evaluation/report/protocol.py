@@ -1,0 +1,150 @@
+"""How a run was evaluated, next to the two papers that its numbers invite a comparison with.
+
+The published facts, with their sources:
+
+    DreamBooth      Ruiz et al., CVPR 2023, arXiv 2208.12242, section 4.1; the dataset and its prompts:
+                    github.com/google/dreambooth. Its authors do not say which CLIP they used, nor whether the
+                    prompt of CLIP-T has the token word.
+    Proxy-Tuning    Wu et al., CVPR 2026, arXiv 2503.10125, as reviews of it report its experiments, without
+                    sizes and checkpoints.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from proxytune.contract.types.plan import Plan
+from proxytune.metrics.preprocessing import Preprocessing
+
+NOT_STATED = "not stated"
+# The catalogue's row of the encoder that both papers name.
+PUBLISHED_DINO = "dino-vits16"
+PUBLISHED_LISTS = ("live", "object")
+PUBLISHED_PROMPTS, PUBLISHED_IMAGES = 25, 4
+PUBLISHED_PHOTOS = range(4, 7)
+# Of Stable Diffusion and of Imagen.
+PUBLISHED_SIZES = frozenset({512, 1024})
+
+
+@dataclass(frozen=True)
+class EncoderInputs:
+    """The preprocessing of each encoder."""
+
+    clip: Preprocessing
+    dino: Preprocessing
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """One line of the comparison.
+
+    Attributes:
+        title: of the aspect.
+        here: in this run.
+        dreambooth: in DreamBooth's evaluation.
+        paper: in Proxy-Tuning's.
+        same: True when this run does as DreamBooth does; None when its authors do not say.
+    """
+
+    title: str
+    here: str
+    dreambooth: str
+    paper: str
+    same: bool | None
+
+
+def protocol(plan: Plan, inputs: EncoderInputs, photos: int) -> list[Aspect]:
+    """List the aspects of the evaluation.
+
+    Args:
+        plan: of the run.
+        inputs: of its encoders.
+        photos: number of references.
+    """
+    copies = plan["samples"]["picturesPerPrompt"]
+    sizes = {stage["stage"]: stage["size"] for stage in plan["stages"] if stage["kind"] != "training"}
+    teacher, student = sizes["sample-teacher"], sizes["sample-student"]
+    steps, selected = _checkpoint(plan)
+    return [
+        Aspect(
+            "Subjects",
+            f"one, a {plan['category']}",
+            "30: 21 objects, 9 cats and dogs",
+            "9 of DreamBooth’s: 5 objects, 4 live",
+            False,
+        ),
+        Aspect(
+            "Photos of a subject",
+            f"{photos}, all trained on and compared with",
+            "4 to 6, all trained on and compared with",
+            "DreamBooth’s",
+            photos in PUBLISHED_PHOTOS,
+        ),
+        _prompts(plan),
+        Aspect(
+            "Images of a prompt",
+            str(copies),
+            str(PUBLISHED_IMAGES),
+            str(PUBLISHED_IMAGES),
+            copies == PUBLISHED_IMAGES,
+        ),
+        Aspect(
+            "Size of the images",
+            f"teacher {teacher} px, student {student} px",
+            "Stable Diffusion 512 px, Imagen 1024 px",
+            NOT_STATED,
+            {teacher, student} <= PUBLISHED_SIZES,
+        ),
+        Aspect(
+            "DINO",
+            _encoder(plan, "dino", inputs.dino),
+            "ViT-S/16",
+            "ViT-S/16",
+            plan["models"]["dino"]["id"] == PUBLISHED_DINO,
+        ),
+        Aspect("CLIP", _encoder(plan, "clip", inputs.clip), NOT_STATED, NOT_STATED, None),
+        Aspect(
+            "Likeness to the photos",
+            "mean over all photos",
+            "mean over all photos",
+            NOT_STATED,
+            True,
+        ),
+        Aspect("Background", "scored with the subject", "scored with the subject", NOT_STATED, True),
+        Aspect("Text of CLIP-T", "the prompt without the token word", NOT_STATED, NOT_STATED, None),
+        Aspect(
+            "Teacher’s checkpoint",
+            "selected by its likeness to the photos" if selected else f"the last, of step {steps}",
+            "after a fixed number of steps",
+            NOT_STATED,
+            not selected,
+        ),
+    ]
+
+
+def _prompts(plan: Plan) -> Aspect:
+    count = len(plan["prompts"]["evaluation"])
+    chosen = plan["prompts"].get("evaluationList")
+    title = "prompts written for this project" if chosen is None else chosen["title"]
+    published = chosen is not None and chosen["name"] in PUBLISHED_LISTS
+    return Aspect(
+        "Evaluation prompts",
+        f"{count} of {title}",
+        "25 for objects, 25 for live subjects",
+        "25",
+        published and count == PUBLISHED_PROMPTS,
+    )
+
+
+def _encoder(plan: Plan, role: Literal["clip", "dino"], inputs: Preprocessing) -> str:
+    title = plan["models"][role]["title"]
+    return f"{title}; shorter side {inputs.resize} px, centre of {inputs.crop} px"
+
+
+def _checkpoint(plan: Plan) -> tuple[int, bool]:
+    """Return the steps of the teacher's training, and True when one of its checkpoints was selected."""
+    for stage in plan["stages"]:
+        if stage["kind"] == "training" and stage["hyperparameters"]["stage"] == "teach":
+            return stage["hyperparameters"]["steps"], "validation_images" in stage["hyperparameters"]
+    raise ValueError(f"the plan of {plan['runId']} has no stage teach")
