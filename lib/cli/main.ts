@@ -18,6 +18,7 @@ import { statusCommand } from './commands/status.ts';
 import { addFields, type FieldFlags, fieldsOf, numberOrText, oneOf } from './flags.ts';
 import { makeOutput, type Output, printError } from './output.ts';
 import { type CloudOptions, DEFAULT_DATA, dataFolder, withContext } from './session.ts';
+import { writeSingleFile } from './single-file.ts';
 import { captionSubjectOf, photosFolder } from './subject.ts';
 import { VERSION } from './version.ts';
 
@@ -104,8 +105,11 @@ function makeProgram(done: (code: number) => void): Command {
     act((output, options, [run]) => statusCommand(run, options, output)),
   );
   inAccount(
-    cloud('report [run]', 'fetch the report of a run to this disk (default: the newest that has one)'),
-  ).action(act((output, options, [run]) => reportCommand(run, options, output)));
+    cloud('report [run]', 'fetch the report of a run to this disk (default: the newest that has one)').option(
+      '--single-file',
+      'write it as one file with its images inside, for sending',
+    ),
+  ).action(act((output, options: ReportOptions, [run]) => reportCommand(run, options, output)));
   addGenerate(cloud, act);
   addImport(cloud, act);
   cloud('local', 'start the local cloud and print how to connect to it')
@@ -123,6 +127,10 @@ type Act = (
 
 interface CheckFlags extends Common {
   readonly category?: string;
+}
+
+interface ReportOptions extends Common {
+  readonly singleFile?: boolean;
 }
 
 interface RunFlags extends Common, FieldFlags {
@@ -196,10 +204,15 @@ function addImport(cloud: (usage: string, text: string) => Command, act: Act): v
     .action(act((output, options: ImportOptions, [id = '']) => importModelCommand(id, options, output)));
 }
 
-async function reportCommand(named: string | undefined, options: Common, output: Output): Promise<number> {
+async function reportCommand(
+  named: string | undefined,
+  options: ReportOptions,
+  output: Output,
+): Promise<number> {
   return withContext(options, output, async (aws) => {
     const runId = await chooseReported(aws, named);
-    const { page, metrics } = await fetchReport(aws, runId, dataFolder(options));
+    const { page: fetched, metrics } = await fetchReport(aws, runId, dataFolder(options));
+    const page = options.singleFile === true ? await writeSingleFile(fetched, runId) : fetched;
     output.say(metrics.verdict);
     output.data({ runId, report: page });
     output.say(page);

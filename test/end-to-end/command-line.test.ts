@@ -48,6 +48,9 @@ test(
 
     const report = await call('report', '--data', data, '--json');
     expect(JSON.parse(report.out)).toEqual({ runId: run, report: page });
+    const single = JSON.parse((await call('report', '--data', data, '--json', '--single-file')).out);
+    expect(single).toEqual({ runId: run, report: join(data, 'runs', run, `${run}.html`) });
+    expect(readFileSync(single.report, 'utf8')).toContain('src="data:image/png;base64,');
     const runs = JSON.parse((await call('status', '--data', data, '--json')).out);
     expect(runs).toMatchObject([{ runId: run, status: 'SUCCEEDED' }]);
   },

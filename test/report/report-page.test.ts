@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import chromium from '@sparticuz/chromium';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
+import { writeSingleFile } from '../../lib/cli/single-file.ts';
 import { curation as curationSchema } from '../../lib/core/contract/curation.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
@@ -113,6 +114,24 @@ test('every image loads and has an alternative text', async () => {
   // proxies, of which the dropped ones are in a separate strip.
   expect(images).toHaveLength(4 + 16 + 12 + 4 + 16);
   expect(images.filter(({ width, alt }) => width === 0 || alt === '')).toEqual([]);
+  await page.close();
+}, 60_000);
+
+test('as one file it requests nothing at all, shows every image, and has the numbers as downloads', async () => {
+  const file = await writeSingleFile(join(report, 'index.html'), 'rex-0a1b2c3d');
+  const { page, requests, errors } = await openPage(file);
+  expect(errors).toEqual([]);
+  expect(requests.filter((url) => !url.startsWith('data:'))).toEqual([pathToFileURL(file).href]);
+  const widths = await evaluate<number[]>(page, '[...document.images].map((image) => image.naturalWidth)');
+  expect(widths).toHaveLength(4 + 16 + 12 + 4 + 16);
+  expect(widths.filter((width) => width === 0)).toEqual([]);
+  const links = await evaluate<{ name: string; content: string }[]>(
+    page,
+    "[...document.querySelectorAll('a[download]')].map((link) => ({ name: link.download, content: link.href }))",
+  );
+  expect(links.map(({ name }) => name)).toEqual(['metrics.json', 'metrics.csv', 'curation.json']);
+  const [numbers] = links.map(({ content }) => Buffer.from(content.split(',')[1] ?? '', 'base64').toString());
+  expect(numbers).toBe(readFileSync(join(report, 'metrics.json'), 'utf8'));
   await page.close();
 }, 60_000);
 
