@@ -23,7 +23,7 @@ from proxytune.drawn_world.scene import CONTEXTS, Pose, sample_pose
 REFERENCES = 5
 """References of a subject; DreamBooth (Ruiz et al. 2023) uses 3 to 5."""
 HUES = (5, 10, 20, 30, 40)
-"""Degrees by which a hue is moved."""
+"""Degrees by which a hue is shifted."""
 BLURS = (0.5, 1.0, 1.5, 2.0)
 """Radii in pixels of an image of 32."""
 CLEAN = 8
@@ -75,7 +75,7 @@ def audit_subjects(count: int) -> Iterator[AuditSubject]:
 
 
 def _vivid_appearance(rng: Random) -> Appearance:
-    """An appearance with a pattern whose colour has a hue that can be moved."""
+    """An appearance with a pattern whose colour has a hue that can be shifted."""
     while True:
         appearance = sample_appearance(rng)
         if appearance.pattern != "plain" and max(appearance.mark) - min(appearance.mark) > 64:
@@ -84,8 +84,8 @@ def _vivid_appearance(rng: Random) -> Appearance:
 
 def _planted(appearance: Appearance, rng: Random) -> Iterator[Planted]:
     changes = [("none", 0.0, appearance)] * CLEAN
-    changes += [("hue", float(by), replace(appearance, body=moved(appearance.body, by))) for by in HUES]
-    changes += [("mark", float(by), replace(appearance, mark=moved(appearance.mark, by))) for by in HUES]
+    changes += [("hue", float(by), replace(appearance, body=shifted(appearance.body, by))) for by in HUES]
+    changes += [("mark", float(by), replace(appearance, mark=shifted(appearance.mark, by))) for by in HUES]
     others = [pattern for pattern in PATTERNS if pattern != appearance.pattern]
     changes += [("pattern", 1.0, replace(appearance, pattern=pattern)) for pattern in others]
     changes += [("trim", 1.0, replace(appearance, trim=appearance.body))] * 2
@@ -106,8 +106,8 @@ def _planted(appearance: Appearance, rng: Random) -> Iterator[Planted]:
         yield Planted("no-context", 1.0, _without_context(render(appearance, pose)), pose.context, 0.0)
 
 
-def moved(colour: Colour, degrees: float) -> Colour:
-    """The colour with its hue moved around the circle."""
+def shifted(colour: Colour, degrees: float) -> Colour:
+    """The colour with its hue shifted around the circle."""
     hue, saturation, value = colorsys.rgb_to_hsv(*(level / 255 for level in colour))
     red, green, blue = colorsys.hsv_to_rgb((hue + degrees / 360) % 1, saturation, value)
     return round(255 * red), round(255 * green), round(255 * blue)

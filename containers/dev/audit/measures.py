@@ -1,4 +1,4 @@
-"""What each measure says of each image of the audit."""
+"""Scores by each measure of each image of the audit."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Row:
-    """What a measure knows.
+    """Knowledge of one measure.
 
     Attributes:
         measure: its name.
