@@ -25,6 +25,7 @@ const codesOf = (given: CaptionFacts, subject: CaptionSubject = dog): string[] =
 test.each([
   ['a photo of {subject} on a sofa', 'a photo of ohwx dog on a sofa'],
   ['{subject}, and {subject} again, before a dog', 'ohwx dog, and ohwx dog again, before a dog'],
+  ['a photo of {token} dog asleep', 'a photo of ohwx dog asleep'],
   ['a dog on a red carpet', 'a ohwx dog on a red carpet'],
   ['A photo of a Dog, next to another dog', 'A photo of a ohwx dog, next to another dog'],
   ['a photo of a ohwx dog at night', 'a photo of a ohwx dog at night'],

@@ -35,6 +35,7 @@ import {
   until,
   untilOver,
   upload,
+  uploadCaption,
 } from './pipeline.ts';
 import { corruptWeights } from './weights.ts';
 
@@ -62,6 +63,7 @@ test(
   'one upload of photos gives one run and one report, even if events are duplicated',
   async () => {
     cloud.local.faults.duplicateEvents(3);
+    await uploadCaption(cloud, 'pet', 'a dog on a lawn\r\n');
     const version = await upload(cloud, 'pet', { ...SMALL, ...PAIRS.uploaded });
     // S3 delivers at least once: the same event is delivered three times in total.
     const event = {
@@ -113,6 +115,9 @@ async function expectReport(run: string): Promise<void> {
   expect(page).toContain('<!doctype html>');
   expect(page).not.toMatch(/proxytune:(stages|job)/);
   expectPair(page ?? '', PAIRS.uploaded);
+  // The caption went from the upload to the teacher's job and to the report, for its photo alone.
+  expect(await readText(cloud, `runs/${run}/references/reference-00.txt`)).toBe('a ohwx dog on a lawn\n');
+  expect(page?.match(/<figcaption>a ohwx dog on a lawn<\/figcaption>/g)).toHaveLength(1);
   // The adapter is where the page says.
   const archive = /s3:\/\/[^/]+\/(runs\/\S+-teach-a1\/output\/model\.tar\.gz)/.exec(page ?? '')?.[1];
   expect(await readText(cloud, archive ?? 'none')).toBeDefined();

@@ -90,6 +90,13 @@ export async function openCloud(heartbeatSeconds: number, options: CloudOptions 
   };
 }
 
+/** Uploads a caption of the first photo, as people write them; subject.json must come later. */
+export async function uploadCaption(cloud: TestCloud, subject: string, caption: string): Promise<void> {
+  const [first = ''] = readdirSync(PHOTOS).sort();
+  const Key = `subjects/${subject}/photos/${first.replace(/\.\w+$/, '.txt')}`;
+  await cloud.s3.send(new PutObjectCommand({ Bucket: cloud.bucket, Key, Body: caption }));
+}
+
 /** Uploads photos and then subject.json, like any S3 client. @returns the version of subject.json */
 export async function upload(cloud: TestCloud, subject: string, request: object): Promise<string> {
   for (const file of readdirSync(PHOTOS)) {

@@ -2,6 +2,7 @@
  * The caption of a photo: the teacher's prompt for this photo, in place of the one that all photos share.
  * The token word is put in here, so that the report and the teacher read the same text. Pure: no files.
  */
+import { TOKEN_PLACE } from '../jobs/generation-prompt.ts';
 import type { PhotoLimits } from './limits.ts';
 import { printable } from './photos.ts';
 import { type Finding, type FindingCode, findingOf } from './rules.ts';
@@ -46,8 +47,9 @@ export function captionLine(text: string): string {
 }
 
 /**
- * The prompt that a caption becomes. The subject is put in for every `{subject}`; without one, a caption that has the
- * token word as a word stays as it is; otherwise the subject takes the place of the category where it stands first.
+ * The prompt that a caption becomes. The subject is put in for every `{subject}`, and the token word for every
+ * `{token}`, as in prompts of `generate`; without these, a caption that has the token word as a word stays as it is;
+ * otherwise the subject takes the place of the category where it stands first.
  *
  * @returns undefined when the caption says nowhere where the subject is, or not as a word of its own
  */
@@ -59,11 +61,8 @@ export function captionPrompt(
   // Tokenizers split off a sign that follows, but the token word must begin a word to be one. A category is letters and
   // blanks, none of which means anything in an expression.
   const named = new RegExp(`(?<=^| )${category}(?![\\p{L}\\p{N}])`, 'iu');
-  const prompt = text.includes(SUBJECT_PLACEHOLDER)
-    ? text.replaceAll(SUBJECT_PLACEHOLDER, subject)
-    : hasWord(text, tokenWord)
-      ? text
-      : text.replace(named, subject);
+  const filled = text.replaceAll(SUBJECT_PLACEHOLDER, subject).replaceAll(TOKEN_PLACE, tokenWord);
+  const prompt = filled !== text || hasWord(text, tokenWord) ? filled : text.replace(named, subject);
   return hasWord(prompt, tokenWord) ? prompt : undefined;
 }
 
@@ -124,7 +123,10 @@ function textFault(text: string, limits: PhotoLimits): Fault | undefined {
   const length = [...text].length;
   if (length === 0) return ['caption-empty', 'is empty', 'Write what the photo shows, or remove the file.'];
   if (length > limits.maxCaption) return tooLong(`${length} characters`, limits);
-  const foreign = text.replaceAll(SUBJECT_PLACEHOLDER, '').match(NOT_IN_CAPTIONS)?.[0];
+  const foreign = text
+    .replaceAll(SUBJECT_PLACEHOLDER, '')
+    .replaceAll(TOKEN_PLACE, '')
+    .match(NOT_IN_CAPTIONS)?.[0];
   if (foreign === undefined) return undefined;
   return [
     'caption-characters',
