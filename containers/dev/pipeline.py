@@ -59,8 +59,9 @@ def plan_run(subject: Path) -> PlannedRun:
     if done.returncode != 0:
         raise ValueError(done.stderr.strip())
     planned = PlannedRun(**json.loads(done.stdout))
-    if planned.plan["curation"] is not None:
-        raise ValueError("the request has a curation, which lambdas decide; leave it out here")
+    curation = planned.plan["curation"]
+    if curation is not None and len(curation["rounds"]) > 1:
+        raise ValueError("the request generates proxies in rounds, which lambdas decide; leave them out here")
     return planned
 
 
@@ -109,6 +110,12 @@ class Pipeline:
         stage = stages[name]
         if stage["kind"] == "training":
             self._train(name)
+            if name == "curate":
+                # As the lambda does it that decides what follows; without rounds it is the next stage.
+                _link(
+                    self._bucket(f"{BUCKET}runs/{self._planned.plan['runId']}/curation"),
+                    self._job(name).model,
+                )
             return self._job(name).model
         self._generate(stage)
         return self._pictures / name

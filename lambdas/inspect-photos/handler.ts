@@ -58,7 +58,11 @@ export async function handler(event: InspectPhotosEvent): Promise<InspectPhotosR
   const references = inspection.refused ? [] : inspection.references;
   const findings = findingsJson(runId, { ...inspection, references });
   await writeObject(context, findingsKey, findings, { contentType: 'application/json' });
-  const files = references.flatMap(({ name, caption }) => [name, ...(caption ? [caption.name] : [])]);
+  const files = references.flatMap(({ name, caption, mask }) => [
+    name,
+    ...(caption ? [caption.name] : []),
+    ...(mask ? [mask.name] : []),
+  ]);
   const written = [findingsKey, ...files.map((name) => `${referencesPrefix}${name}`)];
   // References of an earlier try would be trained on as well.
   await deleteOthers(context, referencesPrefix, new Set(written));

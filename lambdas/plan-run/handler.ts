@@ -19,7 +19,7 @@ import {
   requestSchema,
   requireRequestSize,
 } from '../../lib/core/request/request.ts';
-import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import { eachModel, TRANSFORM_STAGES } from '../../lib/core/words.ts';
 import { bucketContext, imagesContext, notificationsContext } from '../shared/context.ts';
 import { setting } from '../shared/settings.ts';
 import { tableContext } from '../shared/table.ts';
@@ -82,7 +82,7 @@ export async function handler(input: PlanRunInput) {
 
 /** The digest of each model's files. @throws ModelMissing, ModelChanged */
 async function digestsOf(context: BucketContext, models: Plan['models']): Promise<Record<string, string>> {
-  const manifests = await Promise.all(Object.values(models).map(({ id }) => requireStoredModel(context, id)));
+  const manifests = await Promise.all(eachModel(models).map(({ id }) => requireStoredModel(context, id)));
   return Object.fromEntries(manifests.map((manifest) => [manifest.model, digestOf(manifest)]));
 }
 

@@ -67,6 +67,10 @@ export const keys = {
   checkpoints: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/`,
   /** Validation images of the teacher's checkpoints, and which of these was selected. */
   teachSamples: (run: string) => `runs/${run}/checkpoints/teach/${folders.validation}/`,
+  /** Masks of the photos as the teacher was trained with them, where some were found automatically. */
+  teachMasks: (run: string) => `runs/${run}/checkpoints/teach/${folders.masks}/`,
+  /** Masks of the proxies. */
+  proxyMasks: (run: string) => `runs/${run}/checkpoints/curate/${folders.masks}/`,
   /** Class images that the teacher generated in this run, as one archive; only where it generated all. */
   drawnClass: (run: string) => `runs/${run}/checkpoints/teach/${folders.classImages}/${files.classArchive}`,
   /** The same for every run that wants the same: everything that decides the pictures is in the key. */

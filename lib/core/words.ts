@@ -46,8 +46,21 @@ export const JOB_KINDS = { training: 'training', transform: 'transform', spot: '
 export type JobKind = (typeof JOB_KINDS)[keyof typeof JOB_KINDS];
 
 /** The uses of a model. */
-export const ROLES = ['teacher', 'student', 'clip', 'dino'] as const;
+export const ROLES = ['teacher', 'student', 'clip', 'dino', 'segmenter'] as const;
 export type Role = (typeof ROLES)[number];
+
+/** Something for each model of a run. Only those that mask images automatically have a segmenter. */
+export type OfModels<T> = Readonly<Record<Exclude<Role, 'segmenter'>, T>> & {
+  readonly segmenter?: T | undefined;
+};
+
+export function eachModel<T>(models: OfModels<T>): T[] {
+  return Object.values<T | undefined>(models).filter((entry) => entry !== undefined);
+}
+
+/** Where the masks of a run come from: files next to the photos only, or a segmenter too. */
+export const MASKINGS = ['given', 'auto'] as const;
+export type Masking = (typeof MASKINGS)[number];
 
 export function isJobStage(stage: string): stage is JobStage {
   return (JOB_STAGES as readonly string[]).includes(stage);

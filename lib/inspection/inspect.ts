@@ -2,18 +2,17 @@
  * Inspects the photos of a run: reads each one within the limits, measures it, and creates the references. The caller
  * supplies the photos and stores the references, so the lambda and `proxytune check` share the code.
  */
-import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import type { CaptionSubject } from '../core/photos/captions.ts';
-import { companionOf, photosWith } from '../core/photos/companions.ts';
+import { type CompanionKind, companionOf, photosWith } from '../core/photos/companions.ts';
 import { PHOTO_LIMITS, type PhotoLimits } from '../core/photos/limits.ts';
 import { type Assessment, assessPhotos, byName, withCompanions } from '../core/photos/photos.ts';
-import { captionName, referenceName } from '../core/photos/references.ts';
-import { isIgnored, isIgnoredName, judgeHeader, judgePhoto, type PhotoFacts } from '../core/photos/rules.ts';
+import { captionName, maskName, referenceName } from '../core/photos/references.ts';
+import { isIgnored, isIgnoredName, judgePhoto, type PhotoFacts } from '../core/photos/rules.ts';
 import { type Caption, type CaptionSource, inspectCaptions } from './captions.ts';
-import { DecodingFailed, decodePhoto, type Pixels, readHeader } from './decode.ts';
-import { sniffFormat } from './format.ts';
-import { measure } from './measure.ts';
+import type { Pixels } from './decode.ts';
+import { examine, hash } from './examine.ts';
+import { inspectMasks, type Mask, type MaskSource } from './masks.ts';
 import type { PhotoSource } from './source.ts';
 
 /** A photo prepared for the later stages. */
@@ -27,6 +26,8 @@ export interface Reference {
   readonly sha256: string;
   /** The text that the teacher reads for it, with the token word in place. @default - the prompt of all photos */
   readonly caption?: { readonly name: string; readonly file: string; readonly prompt: string };
+  /** Where it shows the subject, as the user says. @default - not given */
+  readonly mask?: { readonly name: string; readonly file: string };
 }
 
 export interface Inspection extends Assessment {
@@ -38,7 +39,7 @@ export interface Inspection extends Assessment {
 export interface InspectOptions {
   /** @default - PHOTO_LIMITS */
   readonly limits?: PhotoLimits;
-  /** Called with each reference, and with each caption of one. @default - no references are created */
+  /** Called with each reference, and with each caption and mask of one. @default - no references are created */
   readonly writeReference?: (name: string, content: Buffer, contentType: string) => Promise<void>;
   /** The subject of the captions. @default - not known: they are judged without it, and no reference has one */
   readonly subject?: CaptionSubject;
@@ -67,11 +68,13 @@ export async function inspectPhotos(
     .map(({ file, bytes }) => ({ file, bytes }));
   const references: Reference[] = [];
   const originals: Record<string, string> = {};
+  const sizes = new Map<string, Pixels['original']>();
   for (const [index, source] of inspected.entries()) {
     onPhoto?.(source.file, index, inspected.length);
     const { facts: known, pixels, sha256 } = await examine(source, limits);
     facts.push(known);
     if (sha256 !== undefined) originals[source.file] = sha256;
+    if (pixels !== undefined) sizes.set(source.file, pixels.original);
     if (pixels === undefined || writeReference === undefined || !isUsable(known, limits)) continue;
     const name = referenceName(references.length);
     const png = await encode(pixels);
@@ -85,16 +88,54 @@ export async function inspectPhotos(
     assessment.photos.filter(({ verdict }) => verdict === 'ignore').map(({ file }) => file),
   );
   const named = photos.map(({ file }) => file).filter((file) => !notPhotos.has(file));
+  const ofKind = (kind: CompanionKind) => companions.filter(({ file }) => companionOf(file)?.kind === kind);
+  const seen = (kind: CompanionKind) => ofKind(kind).slice(0, limits.maxInspected);
   const { verdicts, captions } = await inspectCaptions(
-    companions.slice(0, limits.maxInspected).flatMap((source) => captionSources(source, named)),
+    seen('caption').flatMap((source) => captionSources(source, named)),
     options.subject,
     limits,
   );
+  const masked = await inspectMasks(
+    seen('mask').flatMap((source) => maskSources(source, named, sizes)),
+    (source) => examine(source, limits),
+    limits,
+  );
+  const judged = [...verdicts, ...masked.verdicts].sort(byName);
   return {
-    ...withCompanions(assessment, verdicts, companions.length, limits),
-    references: await captioned(references, captions, options),
+    ...withCompanions(assessment, judged, Math.max(ofKind('caption').length, ofKind('mask').length), limits),
+    references: await withMasks(await captioned(references, captions, options), masked.masks, options),
     originals,
   };
+}
+
+function maskSources(
+  source: PhotoSource,
+  photos: readonly string[],
+  sizes: ReadonlyMap<string, Pixels['original']>,
+): MaskSource[] {
+  const companion = companionOf(source.file);
+  if (companion?.kind !== 'mask') return [];
+  return [{ source, photos: photosWith(companion, photos).map((file) => ({ file, size: sizes.get(file) })) }];
+}
+
+/** Writes each reference's mask next to it. */
+async function withMasks(
+  references: readonly Reference[],
+  masks: readonly Mask[],
+  { writeReference }: InspectOptions,
+): Promise<Reference[]> {
+  const all: Reference[] = [];
+  for (const reference of references) {
+    const mask = masks.find(({ photos }) => photos.includes(reference.file));
+    if (mask === undefined) {
+      all.push(reference);
+      continue;
+    }
+    const name = maskName(reference.name);
+    await writeReference?.(name, mask.png, 'image/png');
+    all.push({ ...reference, mask: { name, file: mask.file } });
+  }
+  return all;
 }
 
 function captionSources(source: PhotoSource, photos: readonly string[]): CaptionSource[] {
@@ -127,44 +168,9 @@ function isUsable(known: PhotoFacts, limits: PhotoLimits): boolean {
   return !isIgnored(known) && judgePhoto(known, limits).every(({ severity }) => severity === 'warning');
 }
 
-interface Examination {
-  readonly facts: PhotoFacts;
-  readonly pixels?: Pixels;
-  readonly sha256?: string;
-}
-
-/** Reads only as much of a file as is needed to assess it; the cheapest checks come first. */
-async function examine(source: PhotoSource, limits: PhotoLimits): Promise<Examination> {
-  let facts: PhotoFacts = { file: source.file, bytes: source.bytes };
-  if (source.bytes > limits.maxBytes) return { facts };
-  const content = await source.read();
-  if ('unreadable' in content) {
-    return { facts: { ...facts, failure: { kind: 'unreadable', detail: content.unreadable } } };
-  }
-  const sha256 = hash(content);
-  const format = sniffFormat(content);
-  facts = { ...facts, bytes: content.length, ...(format === undefined ? {} : { format }) };
-  if (format === undefined || judgeHeader(facts, limits).length > 0) return { facts, sha256 };
-  try {
-    const header = await readHeader(content, format);
-    const { width, height, frames } = header;
-    facts = { ...facts, format: header.format, header: { width, height, frames } };
-    if (judgeHeader(facts, limits).length > 0) return { facts, sha256 };
-    const pixels = await decodePhoto(content, header, limits);
-    return { facts: { ...facts, pixels: await measure(pixels) }, pixels, sha256 };
-  } catch (error) {
-    if (!(error instanceof DecodingFailed)) throw error;
-    return { facts: { ...facts, failure: { kind: error.kind, detail: error.message } }, sha256 };
-  }
-}
-
 /** Encodes raw pixels as a PNG, which therefore has no metadata such as location, camera or profile. */
 async function encode({ data, width, height }: Pixels): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels: 3 } })
     .png({ compressionLevel: 6 })
     .toBuffer();
-}
-
-function hash(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
 }

@@ -2,12 +2,13 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXAMPLE, introduction, nextStep } from '../../lib/cli/commands/demo.ts';
 import { planOf } from '../../lib/cli/commands/plan.ts';
+import { eachModel } from '../../lib/core/words.ts';
 
 const plan = planOf(EXAMPLE, { local: true });
 
 test('the demo runs on models that stand for themselves, so that its verdict is one', () => {
   expect(readdirSync(join(EXAMPLE, 'photos'))).toHaveLength(5);
-  for (const { id, standInFor } of Object.values(plan.models))
+  for (const { id, standInFor } of eachModel(plan.models))
     expect({ id, standInFor }).toEqual({ id: expect.stringMatching(/-miniature$/), standInFor: null });
 });
 

@@ -4,7 +4,7 @@ import { type Model, model, recipeOf } from '../../lib/core/catalogue/models.ts'
 import type { Preset } from '../../lib/core/catalogue/recipes.ts';
 import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan/plan.ts';
-import type { JobStage } from '../../lib/core/words.ts';
+import type { JobStage, Role } from '../../lib/core/words.ts';
 import { plan } from './planning.ts';
 
 /** The plan is made before the photos are counted, so it allows for the most. */
@@ -54,7 +54,7 @@ export function eachVariant(
   });
 }
 
-export const modelOf = (made: Plan, role: keyof Plan['models']): Model => model(made.models[role].id);
+export const modelOf = (made: Plan, role: Exclude<Role, 'segmenter'>): Model => model(made.models[role].id);
 
 /** Minutes of a picture that a teacher trains on: its rate is of a batch of the recipe, at a size. */
 export function trainedPicture(made: Plan, role: 'teacher' | 'student', size: number): number {

@@ -9,6 +9,7 @@ import { chunksOf } from '../../lib/core/plan/chunks.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { type Plan, stageOf } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
+import { eachModel } from '../../lib/core/words.ts';
 
 const MINIATURE = {
   category: 'car',
@@ -82,7 +83,7 @@ describe('a request of the miniature world', () => {
     'is planned with models that stand for themselves, at scale %s',
     (scale) => {
       const { models, world } = plan(MINIATURE, scale);
-      expect(Object.values(models).map(({ id, standInFor }) => [id, standInFor])).toEqual(
+      expect(eachModel(models).map(({ id, standInFor }) => [id, standInFor])).toEqual(
         ['sdxl', 'llamagen', 'clip', 'dino'].map((part) => [`${part}-miniature`, null]),
       );
       expect(world).toMatchObject({ name: 'miniature', note: expect.stringContaining('small drawn world') });

@@ -23,6 +23,7 @@ describe('a request', () => {
       proxyContexts: 0,
       curation: false,
       adaptiveProxies: false,
+      masks: 'given',
       synthesis: 'transform',
       seed: 0,
       maxUsd: 25,

@@ -26,6 +26,7 @@ MODELS = {
     "janus-pro-1b-tiny": "dev.tiny_models.janus:write",
     "clip-tiny": "dev.tiny_models.encoders:write_clip",
     "dino-tiny": "dev.tiny_models.encoders:write_dino",
+    "clipseg-tiny": "dev.tiny_models.encoders:write_clipseg",
 }
 
 

@@ -1,4 +1,4 @@
-"""A tiny CLIP and a tiny DINO, as the evaluation reads them."""
+"""A tiny CLIP and a tiny DINO, as the evaluation reads them, and a tiny CLIPSeg, which makes masks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from dev.tiny_models.tokenizers import CLIP_LENGTH, clip_tokenizer
 
-CLIP_SEED, DINO_SEED = 1003, 1004
+CLIP_SEED, DINO_SEED, CLIPSEG_SEED = 1003, 1004, 1006
 WIDTH = 32
 # Pixels of the picture that both see, and of its patches.
 SIZE, PATCH = 64, 16
@@ -76,6 +76,46 @@ def write_dino(folder: Path) -> None:
         "do_resize": True,
         "size": {"height": SIZE, "width": SIZE},
         "resample": 3,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": IMAGENET_MEAN,
+        "image_std": IMAGENET_STD,
+    }
+    _write_json(folder / "preprocessor_config.json", preprocessor)
+
+
+def write_clipseg(folder: Path) -> None:
+    """Write a CLIPSegForImageSegmentation with its tokenizer and preprocessor_config.json."""
+    from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
+
+    tokenizer = clip_tokenizer()
+    sizes = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_hidden_layers": 2}
+    config = CLIPSegConfig(
+        text_config={
+            **sizes,
+            "num_attention_heads": 4,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": CLIP_LENGTH,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        },
+        vision_config={**sizes, "num_attention_heads": 4, "image_size": SIZE, "patch_size": PATCH},
+        projection_dim=WIDTH,
+        extract_layers=[0, 1],
+        reduce_dim=WIDTH // 2,
+        decoder_num_attention_heads=4,
+        decoder_intermediate_size=WIDTH,
+    )
+    torch.manual_seed(CLIPSEG_SEED)
+    CLIPSegForImageSegmentation(config).eval().save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    preprocessor = {
+        "image_processor_type": "ViTImageProcessor",
+        "do_resize": True,
+        "size": {"height": SIZE, "width": SIZE},
+        "resample": 2,
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,

@@ -44,6 +44,9 @@ class Channels:
     curation: str
     clip: str
     dino: str
+    segmenter: str
+    masks: str
+    proxy_masks: str
     class_images: str
     validation: str
     samples_teacher: str
@@ -60,6 +63,8 @@ class Files:
     progress: str
     choice: str
     curation: str
+    masks: str
+    proxy_masks: str
     manifest: str
     import_request: str
     adapter_archive: str
@@ -70,10 +75,11 @@ class Files:
 
 @dataclass(frozen=True)
 class FolderNames:
-    """Folders below the checkpoint folder of the stage teach."""
+    """Folders below the checkpoint folder of the stage teach; `masks` also of the stage curate."""
 
     class_images: str
     validation: str
+    masks: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,7 @@ class ReferenceNames:
     digits: int
     image: str
     caption: str
+    mask: str
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,12 @@ def captions_of(folder: Path) -> list[str | None]:
     return [caption_of(photo) for photo in photo_files(folder)]
 
 
+def mask_file(photo: Path) -> Path | None:
+    """Return the file of the mask that the user gave for a photo, a PNG; None where there is none."""
+    file = photo.with_suffix(REFERENCES.mask)
+    return file if file.is_file() else None
+
+
 def caption_of(photo: Path) -> str | None:
     """Read the prompt that the inspection made of a photo's caption; None for a photo without a caption."""
     file = photo.with_suffix(REFERENCES.caption)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
-from proxytune.contract.names import CHANNELS, FILES
+from proxytune.contract.names import CHANNELS, FILES, FOLDERS
 from proxytune.contract.plan_file import curation_of, read_plan
 from proxytune.contract.progress import ProgressFile, replace_file
 from proxytune.contract.signals import StopRequest
@@ -21,6 +21,7 @@ from proxytune.curation.criteria import CRITERIA, Classification, Limits, Texts,
 from proxytune.curation.embeddings import Embeddings, compute_embeddings
 from proxytune.images.dataset import read_proxies
 from proxytune.images.shard import Picture
+from proxytune.masks.proxy_masks import compute_proxy_masks
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
 from proxytune.metrics.pictures import open_picture, references
 from proxytune.metrics.prompts import plain_prompts
@@ -53,6 +54,7 @@ def curate(folders: Folders, hyperparameters: CurateHyperparameters, stop: StopR
     progress.restart_rate(0)
     photos = _photos(folders, clip, dino)
     embeddings = compute_embeddings(proxies, clip, dino, folders.checkpoints, progress)
+    masked = _masked(proxies, folders, hyperparameters, progress)
     plain = plain_prompts(plan)
     texts = _texts(clip, sorted(set(plain.values())), settings["safety"])
     limits = limits_for(settings, photos, texts.plain[plain[plan["prompts"]["proxy"]]][None])
@@ -65,8 +67,37 @@ def curate(folders: Folders, hyperparameters: CurateHyperparameters, stop: StopR
         coverage = measure_coverage(embeddings.dino, usable, kept, ends, settings["adaptive"])
     record = _record(plan, number, proxies, results, limits, coverage)
     record["evaluator"] = {"clip_sha256": clip.sha256, "dino_sha256": dino.sha256}
+    if masked is not None:
+        record["masked"] = masked
     _write(record, folders)
     progress.write(f"kept {record['kept']} of {record['drawn']}", len(proxies))
+
+
+def _masked(
+    proxies: Sequence[Picture],
+    folders: Folders,
+    hyperparameters: CurateHyperparameters,
+    progress: ProgressFile,
+) -> int | None:
+    """Mask the proxies where the run wants it; returns how many have a mask that tells the subject."""
+    prompt = hyperparameters.get("mask_prompt")
+    if prompt is None:
+        return None
+    # Imported here only: transformers' CLIPSeg takes seconds, and most runs have no masks.
+    from proxytune.masks.segmenter import Segmenter
+
+    progress.write("loading the segmenter", 0)
+    segmenter = Segmenter(folders.channel(CHANNELS.segmenter), default_device())
+    progress.restart_rate(0)
+    masks = compute_proxy_masks(proxies, segmenter, prompt, folders.checkpoints / FOLDERS.masks, progress)
+    found = sum(mask is not None for mask in masks)
+    if found < len(masks):
+        print(
+            f"warning: no subject was found in {len(masks) - found} of {len(masks)} proxies; the student is "
+            "trained on all of each",
+            flush=True,
+        )
+    return found
 
 
 def _photos(folders: Folders, clip: ClipEncoder, dino: DinoEncoder) -> Embeddings:

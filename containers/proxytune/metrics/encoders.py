@@ -44,7 +44,7 @@ class ClipEncoder:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.sha256 = weights_sha256(folder)
-        self.model = _load_model(CLIPModel, folder).to(device)
+        self.model = load_model(CLIPModel, folder).to(device)
         self.tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
         self.device = device
         self.preprocessing = _clip_preprocessing(folder, self.model.config.vision_config.image_size)
@@ -99,7 +99,7 @@ class DinoEncoder:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         self.sha256 = weights_sha256(folder)
-        self.model = _load_model(ViTModel, folder, add_pooling_layer=False).to(device)
+        self.model = load_model(ViTModel, folder, add_pooling_layer=False).to(device)
         self.device = device
         crop = int(self.model.config.image_size)
         self.preprocessing = Preprocessing(
@@ -143,7 +143,7 @@ def weights_sha256(folder: Path) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _load_model(model_class: Any, folder: Path, **options: Any) -> Any:
+def load_model(model_class: Any, folder: Path, **options: Any) -> Any:
     """Load a model for inference; missing weights are refused, as transformers would randomize them."""
     if not (folder / "config.json").is_file():
         raise _missing(folder / "config.json")

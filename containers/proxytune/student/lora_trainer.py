@@ -68,6 +68,7 @@ class StudentTrainer:
         self.proxy_tokens = encode_proxies(
             family.encode_images, proxies, device, batch_size=family.encode_batch_size
         )
+        self._proxy_weights = proxies.weights(self.proxy_tokens.shape[1])
         family.free_encoders()
         if device.type == "cuda":
             torch.cuda.empty_cache()
@@ -123,7 +124,7 @@ class StudentTrainer:
             with self._precision.step():
                 return self.family.loss(self._model, batch)
         own = processes.share(len(batch.dropped))
-        share = Batch(batch.indices[own], batch.tokens[own], batch.dropped[own])
+        share = batch.part(own)
         seed_dropout(self._config.seed, step, processes.rank)
         with self._precision.step():
             loss = self.family.loss(self._model, share)
@@ -137,7 +138,8 @@ class StudentTrainer:
         positions = range(step * count, (step + 1) * count)
         indices = torch.tensor([self._proxies.index_at(place, self._config.seed) for place in positions])
         dropped = torch.rand(count, generator=rng) < self._config.caption_dropout
-        return Batch(indices, self.proxy_tokens[indices], dropped)
+        weights = None if self._proxy_weights is None else self._proxy_weights[indices]
+        return Batch(indices, self.proxy_tokens[indices], dropped, weights)
 
     def save(self, folder: Path) -> None:
         """Write the adapter and prove that reading it back gives the trained student.

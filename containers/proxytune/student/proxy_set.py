@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,6 +13,8 @@ from torch import Tensor
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.images.shard import Picture
+from proxytune.masks.proxy_masks import mask_sha256
+from proxytune.masks.weights import Mask, loss_weights, pooled, without_background
 
 
 class ProxySet:
@@ -19,14 +23,24 @@ class ProxySet:
     Args:
         pictures: as `images.dataset.read_proxies` returns them; read from disk when needed.
         size: side of the square training image in pixels.
+        masks: one per proxy, square, None for a proxy that counts as a whole; empty where no proxy has one.
+        background: weight of a masked proxy's background in the loss. With 0 the background is painted grey,
+            as it would otherwise reach the loss through the tokens that the subject's are predicted from.
 
     Attributes:
         sha256: of every image's PNG.
         prompts: the prompt that every image was synthesized from and is learned under.
     """
 
-    def __init__(self, pictures: list[Picture], size: int) -> None:
-        self.size = size
+    def __init__(
+        self,
+        pictures: list[Picture],
+        size: int,
+        *,
+        masks: Sequence[Mask | None] = (),
+        background: float = 0.0,
+    ) -> None:
+        self.size, self._masks, self._background = size, masks, background
         self._pictures = pictures
         self.sha256 = [picture.record.sha256 for picture in pictures]
         self.prompts = [picture.record.prompt for picture in pictures]
@@ -41,8 +55,9 @@ class ProxySet:
 
     @property
     def data(self) -> list[str]:
-        """All that a training learns from, as text: the hash of every picture, then its prompt."""
-        return [*self.sha256, *self.prompts]
+        """All that a training learns from, as text: the hash of every picture, its prompt, and its mask's."""
+        masks = [f"mask {None if mask is None else mask_sha256(mask)}" for mask in self._masks]
+        return [*self.sha256, *self.prompts, *masks]
 
     def index_at(self, position: int, seed: int) -> int:
         """Return the index of the `position`-th training image: every epoch has all, in a new order."""
@@ -50,16 +65,39 @@ class ProxySet:
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed + epoch))
         return int(order[place])
 
+    def weights(self, tokens: int) -> Tensor | None:
+        """Compute the weights of all proxies' tokens: (len(self), tokens), each proxy's of mean 1.
+
+        Args:
+            tokens: of an image, a square of them.
+
+        Returns:
+            None where no proxy has a mask.
+        """
+        side = math.isqrt(tokens)
+        if all(mask is None for mask in self._masks):
+            return None
+        rows = []
+        for mask in self._masks:
+            shares = torch.ones(side, side) if mask is None else pooled(torch.from_numpy(mask), side, side)
+            rows.append(loss_weights(shares, self._background).flatten())
+        return torch.stack(rows)
+
     def pixels(self, indices: range) -> Tensor:
         """Return images as (len(indices), 3, size, size), float32 in [-1, 1].
 
         Raises:
             ProxytuneError: ModelMismatch for an image smaller than the student's.
         """
-        return torch.stack([self._one(self._pictures[index]) for index in indices])
+        return torch.stack([self._one(index) for index in indices])
 
-    def _one(self, picture: Picture) -> Tensor:
+    def _one(self, index: int) -> Tensor:
+        picture = self._pictures[index]
         image = picture.image()
+        mask = self._masks[index] if self._masks else None
+        if mask is not None and self._background == 0:
+            # Before it is scaled, which mixes neighbouring pixels.
+            image = without_background(image, mask)
         if min(image.size) < self.size:
             raise ProxytuneError(
                 "ModelMismatch",

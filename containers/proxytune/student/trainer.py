@@ -12,6 +12,8 @@ from proxytune.contract.types.hyperparameters import LearnHyperparameters
 from proxytune.images.curated import read_curated_proxies
 from proxytune.images.dataset import read_proxies
 from proxytune.images.shard import Picture
+from proxytune.masks.proxy_masks import read_proxy_masks
+from proxytune.masks.weights import Mask
 from proxytune.student.config import TrainConfig
 from proxytune.student.families import registry
 from proxytune.student.lora_trainer import StudentTrainer
@@ -42,7 +44,13 @@ def train(folders: Folders, hyperparameters: LearnHyperparameters, stop: StopReq
             progress.write(phase, step)
 
     report("reading the proxies")
-    proxies = ProxySet(_proxies(folders, hyperparameters), hyperparameters["size"])
+    pictures = _proxies(folders, hyperparameters)
+    proxies = ProxySet(
+        pictures,
+        hyperparameters["size"],
+        masks=_masks(folders, hyperparameters, pictures),
+        background=hyperparameters.get("background_weight", 0.0),
+    )
     settings = settings_hash(hyperparameters, proxies.data)
     store = CheckpointStore(folders.checkpoints, settings, clear=processes.first)
     report("loading the student")
@@ -75,6 +83,21 @@ def _proxies(folders: Folders, hyperparameters: LearnHyperparameters) -> list[Pi
     curated = read_curated_proxies(channel, folders.channel(CHANNELS.curation))
     print(f"{len(curated.kept)} proxies are kept, {len(curated.dropped)} are dropped", flush=True)
     return curated.kept
+
+
+def _masks(
+    folders: Folders, hyperparameters: LearnHyperparameters, pictures: list[Picture]
+) -> list[Mask | None]:
+    if "background_weight" not in hyperparameters:
+        return []
+    masks = read_proxy_masks(folders.channel(CHANNELS.proxy_masks), pictures)
+    whole = sum(mask is None for mask in masks)
+    print(f"{len(masks) - whole} of {len(masks)} proxies are masked", flush=True)
+    if whole:
+        print(
+            f"warning: {whole} proxies have no mask that tells the subject; they count as a whole", flush=True
+        )
+    return masks
 
 
 def _config(hyperparameters: LearnHyperparameters, processes: Processes) -> TrainConfig:

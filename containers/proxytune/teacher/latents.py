@@ -25,6 +25,7 @@ class LatentSource:
     def __init__(self, vae: Any) -> None:
         self.vae = vae
         self._parameters: dict[tuple[int, Crop], Tensor] = {}
+        self._weights: dict[tuple[int, Crop], Tensor] = {}
 
     def encode(self, photos: PhotoSet) -> None:
         """Encode every crop that can be sampled, so that no step has to, which would wait for the result.
@@ -37,6 +38,7 @@ class LatentSource:
         for photo in range(len(photos)):
             for crop in photos.crops(photo):
                 self._distribution(photos, crop)
+                self.weights(photos, crop)
 
     def sample(self, photos: PhotoSet, crop: Crop, rng: torch.Generator) -> Tensor:
         """Sample latents of this crop, float32, normalised for the network: (1, C, h, w).
@@ -49,6 +51,14 @@ class LatentSource:
         spread = torch.exp(0.5 * log_variance.clamp(-30.0, 20.0))
         sample = mean + spread * to_device(torch.randn(mean.shape, generator=rng), mean.device)
         return normalise_latents(sample, self.vae.config)
+
+    def weights(self, photos: PhotoSet, crop: Crop) -> Tensor:
+        """Return `PhotoSet.weights` of this crop, (2, h, w), on the latents' device."""
+        key = (id(photos), crop)
+        if key not in self._weights:
+            side = photos.size // stride(self.vae)
+            self._weights[key] = photos.weights(crop, side).to(self.vae.device)
+        return self._weights[key]
 
     @torch.no_grad()
     def _distribution(self, photos: PhotoSet, crop: Crop) -> Tensor:

@@ -92,6 +92,8 @@ class TeacherTrainer:
     def loss(self, step: int, rng: torch.Generator) -> Tensor:
         """Compute the mean weighted squared error of the subject's images and, if any, of the class images.
 
+        Where photos have masks, an error counts by its latent's share of the subject. Outside of the subject
+        the network is held to what it predicted before it was tuned. Class images have no masks.
         Each of several processes samples all random numbers, and computes its own share of the images.
         Nothing here waits for the GPU: shapes and indices are known on the CPU, and what is sampled there is
         copied by `to_device`.
@@ -103,7 +105,7 @@ class TeacherTrainer:
         if config.class_images is not None:
             samples += [self._sample(config.class_images.images, position, rng) for position in positions]
             prompts += [len(self._embeddings) - 1] * count
-        latents = torch.cat([latents for latents, _ in samples])
+        latents = torch.cat([latents for latents, *_ in samples])
         noise = to_device(torch.randn(latents.shape, generator=rng), self._device)
         noisy = self._objective.add_noise(latents, noise, rng)
         own = list(range(count))[config.processes.share(count)]
@@ -111,11 +113,15 @@ class TeacherTrainer:
         embeddings = self._embeddings.select([prompts[row] for row in rows])
         crops = [samples[row][1] for row in rows]
         at = index_tensor(rows, self._device)
-        prediction = self.family.predict(
-            self.network, noisy.latents[at], noisy.timesteps[at], embeddings, crops
-        )
-        errors = (prediction.float() - noisy.target[at]).square().flatten(1).mean(1)
-        errors = errors * noisy.weights[at]
+        inputs = (noisy.latents[at], noisy.timesteps[at], embeddings, crops)
+        prediction = self.family.predict(self.network, *inputs).float()
+        squares = (prediction - noisy.target[at]).square()
+        if self._photos.masked:
+            own_weights, held_weights = torch.stack([samples[row][2] for row in rows], dim=1)[:, :, None]
+            # Errors of no weight alone would leave the background free, and the subject's colours fill it.
+            held = (prediction - self._untuned(*inputs)).square()
+            squares = own_weights * squares + held_weights * held
+        errors = squares.flatten(1).mean(1) * noisy.weights[at]
         if config.class_images is None:
             return errors.mean()
         return errors[: len(own)].mean() + config.class_images.weight * errors[len(own) :].mean()
@@ -222,17 +228,32 @@ class TeacherTrainer:
             self.compile()
         print(plan, flush=True)
 
+    @torch.no_grad()
+    def _untuned(self, *inputs: Any) -> Tensor:
+        """Compute the prediction of the network without its adapter, float32."""
+        self.network.disable_adapters()
+        try:
+            return self.family.predict(self.network, *inputs).float()
+        finally:
+            self.network.enable_adapters()
+
     def _prompt_at(self, position: int) -> int:
         """Return the prompt of a training image: its photo's caption, else the instance prompts in turn."""
         caption = self._photos.captions[self._photos.photo_at(position, self._config.seed)]
         prompts = self._config.prompts
         return self._prompts.index(prompts[position % len(prompts)] if caption is None else caption)
 
-    def _sample(self, photos: PhotoSet, position: int, rng: torch.Generator) -> tuple[Tensor, SizeAndCrop]:
-        """Sample the latents of one training image, and return its size and crop with them."""
+    def _sample(
+        self, photos: PhotoSet, position: int, rng: torch.Generator
+    ) -> tuple[Tensor, SizeAndCrop, Tensor]:
+        """Sample the latents of one training image; returned with its size and crop, and its weights."""
         photo = photos.photo_at(position, self._config.seed)
         crop = photos.random_crop(photo, rng)
-        return self.latents.sample(photos, crop, rng), photos.conditioning(crop)
+        return (
+            self.latents.sample(photos, crop, rng),
+            photos.conditioning(crop),
+            self.latents.weights(photos, crop),
+        )
 
     def _probe(self) -> Tensor:
         """Compute the network's prediction for one fixed noise, float32 on the CPU."""

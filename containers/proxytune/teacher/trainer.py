@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.folders import Folders
@@ -13,6 +15,13 @@ from proxytune.contract.names import CHANNELS, FOLDERS
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import TeachHyperparameters
+from proxytune.masks.photo_masks import (
+    PhotoMask,
+    describe,
+    has_given_masks,
+    prepare_photo_masks,
+    read_photo_masks,
+)
 from proxytune.teacher.adapter_metadata import adapter_metadata, weights_sha256
 from proxytune.teacher.class_images import prepare_class_images
 from proxytune.teacher.config import ClassImages, TrainConfig, validation_images
@@ -26,6 +35,9 @@ from proxytune.training.device import default_device
 from proxytune.training.distributed import join, leave
 from proxytune.training.lora import write_facts
 from proxytune.training.states import seed_everything
+
+if TYPE_CHECKING:
+    from proxytune.masks.segmenter import Segmenter
 
 
 def train(folders: Folders, hyperparameters: TeachHyperparameters, stop: StopRequest) -> None:
@@ -58,7 +70,10 @@ class TeachJob:
         references = self._folders.channel(CHANNELS.references)
         self._report("loading the teacher")
         self._photos = PhotoSet(
-            references, hyperparameters["size"], flips=hyperparameters.get("flips", False)
+            references,
+            hyperparameters["size"],
+            flips=hyperparameters.get("flips", False),
+            masks=self._masks(references),
         )
         self._settings = settings_hash(hyperparameters, self._photos.identities)
         store = CheckpointStore(self._folders.checkpoints, self._settings, clear=self._processes.first)
@@ -125,6 +140,27 @@ class TeachJob:
             at_checkpoint=at_checkpoint,
         )
         leave(self._processes)
+
+    def _masks(self, references: Path) -> list[PhotoMask]:
+        """Get the masks of the photos, which the first process finds; none where the run has none."""
+        prompt = self._hyperparameters.get("mask_prompt")
+        if prompt is None and not has_given_masks(references):
+            return []
+        stored = self._folders.checkpoints / FOLDERS.masks
+        if self._processes.first:
+            self._report("masking the photos")
+            prepare_photo_masks(references, prompt, self._segmenter, stored)
+        self._processes.wait()
+        masks = read_photo_masks(stored)
+        if self._processes.first:
+            print(*describe(masks), sep="\n", flush=True)
+        return masks
+
+    def _segmenter(self) -> Segmenter:
+        # Imported here only: transformers' CLIPSeg takes seconds, and most runs have no masks.
+        from proxytune.masks.segmenter import Segmenter
+
+        return Segmenter(self._folders.channel(CHANNELS.segmenter), self._device)
 
     def _class_images(self) -> ClassImages | None:
         """Get the class images, which the first process generates where there are none yet."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 LAYERS = (
     ("evaluation", "serving", "importing"),
     ("teacher", "student", "generation", "curation"),
+    ("masks",),
     ("training", "images", "metrics", "drawn_world"),
     ("contract",),
 )

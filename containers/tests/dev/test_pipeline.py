@@ -41,5 +41,5 @@ def test_a_refusal_of_the_planner_is_an_error_with_its_reason(tmp_path):
 
 
 def test_a_request_with_decisions_of_the_cloud_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="curation"):
-        plan_run(exported(tmp_path / "bear", curation=True))
+    with pytest.raises(ValueError, match="rounds"):
+        plan_run(exported(tmp_path / "bear", adaptiveProxies=True))

@@ -1,6 +1,7 @@
 /** `proxytune check DIR`: the inspection of a run's photos, on a folder, with the lambda's own code. */
 
 import type { CaptionSubject } from '../../core/photos/captions.ts';
+import { companionOf } from '../../core/photos/companions.ts';
 import { type PhotoVerdict, printable, type Verdict, WHOLE_SET } from '../../core/photos/photos.ts';
 import type { Finding } from '../../core/photos/rules.ts';
 import { type Inspection, inspectPhotos } from '../../inspection/inspect.ts';
@@ -58,7 +59,7 @@ function checkLines(inspection: Inspection, subject: CaptionSubject | undefined)
   if (set.length > 0)
     lines.push(`${setVerdict(set).padEnd(6)}  all photos together`, ...set.flatMap(findingLines));
   const noted = `${accepted} of ${shown.length} photos usable, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`;
-  if (companions.length > 0 && subject === undefined)
+  if (companions.some(({ file }) => companionOf(file)?.kind === 'caption') && subject === undefined)
     lines.push('Whether the captions name the subject was not checked: give --category, or a subject.json.');
   lines.push(
     refused ? `Refused: ${noted}. Fix the photos marked "reject" and check again.` : `Usable: ${noted}.`,

@@ -10,9 +10,9 @@ import { gpusThatGenerate } from '../../core/plan/pricing.ts';
 import { type GenerationPlan, generatesImages } from '../../core/plan/stage-plan.ts';
 import { parseRequest } from '../../core/request/request.ts';
 import type { Hyperparameters } from '../../core/stages/hyperparameters.ts';
-import { SYNTHESES } from '../../core/words.ts';
+import { eachModel, SYNTHESES } from '../../core/words.ts';
 import { dollars, duration, type Output, table } from '../output.ts';
-import { curationLines } from '../plan/curation.ts';
+import { curationLines, maskLines } from '../plan/curation.ts';
 import { foreignCard, foreignCardLines, modelLines } from '../plan/models.ts';
 import { openSubject, readRequest, type SubjectFolder } from '../subject.ts';
 import { VERSION } from '../version.ts';
@@ -107,6 +107,7 @@ export function planLines(plan: Plan): string[] {
     proxiesLine(plan),
     ...evaluationLine(plan),
     ...curationLines(plan),
+    ...maskLines(plan),
     ...(plan.world.note === null ? [] : [plan.world.note]),
     '',
     ...table([['stage', 'instance', 'time', 'price', ''], ...rows]),
@@ -161,7 +162,7 @@ function alternativesLine({ stage, kind, alternatives }: GenerationPlan): string
 /** The imports that full-size models need first. */
 function importLine({ models }: Plan): string[] {
   if (scaleOf(models) !== 'full') return [];
-  const ids = Object.values(models).map(({ id }) => id);
+  const ids = eachModel(models).map(({ id }) => id);
   return [
     `Before the first run in an account, import each model once with npx proxytune import-model MODEL --stack NAME: ${ids.join(', ')} (docs/models.md).`,
   ];

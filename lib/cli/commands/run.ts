@@ -11,6 +11,7 @@ import { keys } from '../../core/keys.ts';
 import { modelsFor, scaleOf } from '../../core/plan/make-plan.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { parseRequest } from '../../core/request/request.ts';
+import { eachModel } from '../../core/words.ts';
 import { requireSpace } from '../../local/data-folder.ts';
 import { ensureModels } from '../../local/models.ts';
 import { findFirstImage } from '../first-image.ts';
@@ -101,7 +102,7 @@ function prepare(dir: string | undefined, options: RunOptions): Upload {
   // No budget is spent here, so none refuses the price that is reported.
   const fields = { ...options.fields, maxUsd: LARGEST_BUDGET };
   const notice = scaleOf(models) === 'tiny' ? standInLines(planOf(dir, { fields })) : [];
-  return { folder, request, models: Object.values(models).map(({ id }) => id), notice };
+  return { folder, request, models: eachModel(models).map(({ id }) => id), notice };
 }
 
 /** A run that was asked for, and when an execution of it began before; null when none did. */
@@ -134,7 +135,7 @@ async function resume(
   }
   const { bucket, subject, models } = JSON.parse(plan) as Pick<Plan, 'bucket' | 'subject' | 'models'>;
   requireSameScale(runId, models, fullSize);
-  await ensureModels(cloud, { ids: Object.values(models).map(({ id }) => id), signal });
+  await ensureModels(cloud, { ids: eachModel(models).map(({ id }) => id), signal });
   signal.throwIfAborted();
   const input = { runId, bucket, subject, key: keys.request(subject), version: '' };
   const name = `${runId}-r${Date.now().toString(36)}`;

@@ -1,5 +1,14 @@
-/** How a plan curates its proxies, for people. */
+/** How a plan curates and masks its proxies, for people. */
 import type { Plan } from '../../core/plan/plan.ts';
+
+/** A line for automatic masks; none without them. */
+export function maskLines({ models: { segmenter }, request }: Plan): string[] {
+  if (segmenter === undefined) return [];
+  const kept = request.curation || request.adaptiveProxies ? '' : ', which drops none';
+  return [
+    `${segmenter.title} finds the subject in the photos (teach) and in the proxies (curate${kept}); only the subject counts in both trainings`,
+  ];
+}
 
 /** A line for curation and one for an adaptive count; none where neither was asked for. */
 export function curationLines({ curation, request }: Plan): string[] {

@@ -115,7 +115,7 @@ export function requestable(role: Role): string[] {
 }
 
 /** The encoder that measures the images of a domain. */
-export function measuring(domain: Domain, role: 'clip' | 'dino'): Model {
+export function measuring(domain: Domain, role: 'clip' | 'dino' | 'segmenter'): Model {
   const found = modelsOf(role).find((row) => row.domain === domain && row.standInFor === null);
   // A test holds every domain against the catalogue.
   if (found === undefined) throw new Error(`the catalogue holds no ${role} of the domain ${domain}`);

@@ -97,6 +97,11 @@ export const curation = z.strictObject({
     .strictObject({ fidelity: limit, prompt: limit, duplicates: limit, safety: limit })
     .describe('As they came out for these photos'),
   pictures: z.array(verdict).min(1),
+  masked: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Proxies in which the segmenter found the subject; missing where the run masks none'),
   adaptive: z
     .strictObject({
       reach: z.number().describe('DINO distance within which a picture is nothing new'),

@@ -27,6 +27,11 @@ export const namesSchema = z.strictObject({
     curation: name,
     clip: name,
     dino: name,
+    /** The model that finds the subject in photos and proxies. */
+    segmenter: name,
+    /** Masks of the photos, as the teacher was trained with them. */
+    masks: name,
+    proxyMasks: name,
     /** Class images that an earlier run generated; optional. */
     classImages: name,
     /** Images of the teacher's checkpoints, and which checkpoint was selected. */
@@ -42,6 +47,9 @@ export const namesSchema = z.strictObject({
     progress: name,
     choice: name,
     curation: name,
+    /** The last file of the photos' masks: their sources and shares. */
+    masks: name,
+    proxyMasks: name,
     /** The last file of a complete base model. */
     manifest: name,
     importRequest: name,
@@ -51,12 +59,18 @@ export const namesSchema = z.strictObject({
     metrics: name,
     reportPage: name,
   }),
-  /** Below the checkpoint folder of the stage teach. */
-  folders: z.strictObject({ classImages: name, validation: name }),
+  /** Below the checkpoint folder of the stage teach; `masks` below that of curate too. */
+  folders: z.strictObject({ classImages: name, validation: name, masks: name }),
   /** `chunk-0001.json`; a batch transform appends its own ending to the name of an object that it answers. */
   chunks: z.strictObject({ prefix: name, digits: z.int().min(1), suffix: name, shardEnding: name }),
   /** `reference-00.png`, and what belongs to it under the same name with another ending. */
-  references: z.strictObject({ prefix: name, digits: z.int().min(1), image: name, caption: name }),
+  references: z.strictObject({
+    prefix: name,
+    digits: z.int().min(1),
+    image: name,
+    caption: name,
+    mask: name,
+  }),
   /** The model that generates the images of a stage. */
   stageRoles: z.strictObject({
     synthesize: generatingRole,

@@ -1,10 +1,10 @@
 /**
- * Files next to a photo that belong to it: `x.txt` is the caption of `x.jpg`. This is the one place that knows their
+ * Files next to a photo that belong to it: `x.txt` is the caption of `x.jpg`, `x.mask.png` its mask. This is the one place that knows their
  * names; whatever it does not recognise may be a photo.
  */
 
 /** How the name of such a file ends, in small or capital letters. */
-const ENDINGS = { caption: '.txt' } as const;
+const ENDINGS = { caption: '.txt', mask: '.mask.png' } as const;
 
 export type CompanionKind = keyof typeof ENDINGS;
 

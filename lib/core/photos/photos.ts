@@ -66,8 +66,8 @@ export function assessPhotos(
 
 function judgeCompanions(total: number, limits: PhotoLimits): Finding[] {
   if (total <= limits.maxInspected) return [];
-  const message = `there are ${total} files named as captions; only the first ${limits.maxInspected} were looked at, more than there can be photos`;
-  const remedy = 'Keep one for each photo that needs it.';
+  const message = `there are ${total} files named as captions or masks; only the first ${limits.maxInspected} were looked at, more than there can be photos`;
+  const remedy = 'Keep one caption and one mask for each photo that needs it.';
   return [findingOf(WHOLE_SET, 'blocker')('too-many-companions', message, remedy)];
 }
 
@@ -75,7 +75,7 @@ function judgeCompanions(total: number, limits: PhotoLimits): Finding[] {
  * An assessment with the files next to the photos.
  *
  * @param companions verdicts on those that were looked into
- * @param total how many there are
+ * @param total how many there are of the most frequent kind
  */
 export function withCompanions(
   assessment: Assessment,

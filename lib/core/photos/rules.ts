@@ -36,6 +36,11 @@ export const FINDING_CODES = [
   'caption-characters',
   'caption-without-subject',
   'caption-unknown-words',
+  'mask-without-photo',
+  'mask-unusable',
+  'mask-wrong-size',
+  'mask-empty',
+  'mask-everything',
   'too-many-companions',
 ] as const;
 export type FindingCode = (typeof FINDING_CODES)[number];

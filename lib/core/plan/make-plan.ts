@@ -13,7 +13,7 @@ import { curationOf } from '../stages/curate.ts';
 import type { Parts, PlanContext } from '../stages/parts.ts';
 import { planStages } from '../stages/stages.ts';
 import { proxiesPerChunk } from '../stages/synthesize.ts';
-import type { Role } from '../words.ts';
+import { eachModel, type OfModels } from '../words.ts';
 import { chosen, type Plan, type StagePlan } from './plan.ts';
 import { listUsd, round } from './pricing.ts';
 
@@ -32,7 +32,7 @@ const PRESET_COUNTS = {
  */
 export function makePlan(request: Request, context: PlanContext): Plan {
   const parts = partsOf(request, context);
-  const { teacher, student, clip, dino, counts, named } = parts;
+  const { teacher, student, clip, dino, segmenter, counts, named } = parts;
   const evaluation = evaluationPrompts(named, parts.evaluation, counts.prompts);
   const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
   const domain = domainOf(named.domain);
@@ -73,6 +73,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
       student: looked(student),
       clip: looked(clip),
       dino: looked(dino),
+      ...(segmenter && { segmenter: looked(segmenter) }),
     },
     world: { name: domain.name, title: domain.title, note: domain.note },
     prompts: { proxy: proxyPrompt(named), inContext, evaluation, evaluationList: listOf(parts.evaluation) },
@@ -92,21 +93,22 @@ export function makePlan(request: Request, context: PlanContext): Plan {
 
 /** The models of a request at a scale; those that measure are of the teacher's domain. */
 export function modelsFor(
-  request: Pick<Request, 'teacher' | 'student'>,
+  request: Pick<Request, 'teacher' | 'student'> & Partial<Pick<Request, 'masks'>>,
   scale: PlanContext['scale'],
-): Record<Role, Model> {
+): OfModels<Model> {
   const { domain } = model(request.teacher);
   return {
     teacher: atScale(request.teacher, scale),
     student: atScale(request.student, scale),
     clip: atScale(measuring(domain, 'clip').id, scale),
     dino: atScale(measuring(domain, 'dino').id, scale),
+    ...(request.masks === 'auto' && { segmenter: atScale(measuring(domain, 'segmenter').id, scale) }),
   };
 }
 
 /** The scale that a plan was made at; undefined where its models are the same at both. */
-export function scaleOf(models: Readonly<Record<Role, Pick<Model, 'id'>>>): PlanContext['scale'] | undefined {
-  const rows = Object.values(models).map(({ id }) => model(id));
+export function scaleOf(models: OfModels<Pick<Model, 'id'>>): PlanContext['scale'] | undefined {
+  const rows = eachModel(models).map(({ id }) => model(id));
   if (rows.some(({ standInFor }) => standInFor !== null)) return 'tiny';
   return rows.some(({ tiny }) => tiny !== null) ? 'full' : undefined;
 }

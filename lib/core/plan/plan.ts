@@ -6,7 +6,7 @@ import * as fields from '../contract/fields.ts';
 import { licence } from '../contract/licence.ts';
 import { keys } from '../keys.ts';
 import { hyperparameters } from '../stages/hyperparameters.ts';
-import { JOB_STAGES, type JobStage, OPTIONAL_STAGES } from '../words.ts';
+import { eachModel, JOB_STAGES, type JobStage, OPTIONAL_STAGES } from '../words.ts';
 import { jobImage } from './image.ts';
 import { type GenerationPlan, generatesImages, generationPlan, trainingFields } from './stage-plan.ts';
 
@@ -57,6 +57,9 @@ export const planSchema = z.strictObject({
     student: chosenModel,
     clip: chosenModel,
     dino: chosenModel,
+    segmenter: chosenModel
+      .optional()
+      .describe('Finds the subject in photos and proxies; missing where nothing is masked automatically'),
   }),
   world: z
     .strictObject({
@@ -123,7 +126,7 @@ export function modelsOfStage(plan: Plan, stage: JobStage): ChosenModel[] {
   const how = stageOf(plan, stage);
   if (generatesImages(how)) return [models[how.role]];
   const prefixes = Object.values(how.channels);
-  return Object.values(models).filter(({ id }) => prefixes.includes(keys.model(id)));
+  return eachModel(models).filter(({ id }) => prefixes.includes(keys.model(id)));
 }
 
 export function chosen(row: Model, digest: string | null = null): ChosenModel {

@@ -2,6 +2,12 @@
 import type { Model } from '../catalogue/models.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
 
+/**
+ * A step has a forward pass, and a backward pass that takes about as long, as the frozen weights need no gradients. The
+ * untuned network is one forward pass more.
+ */
+const MASKED_STEP = 1.5;
+
 /** The properties of an image that its duration depends on. */
 export interface Drawn {
   readonly size: number;
@@ -26,17 +32,20 @@ export function trainingMinutes(
   standard: Recipe,
   {
     classImages = false,
+    masked = false,
     gpus = 1,
   }: {
     /** True when each step has as many class images as pictures of the subject. @default - false */
     readonly classImages?: boolean;
+    /** True when each step also computes what the untuned network predicts. @default - false */
+    readonly masked?: boolean;
     /** They share each batch. @default - 1 */
     readonly gpus?: number;
   } = {},
 ): number {
   const area = draw === undefined ? 1 : (recipe.size / draw.trainingTimedAt) ** 2;
   const batches = (recipe.batchSize / standard.batchSize) * (classImages ? 2 : 1);
-  return (recipe.steps * minutes.perStep * batches * area) / gpus;
+  return (recipe.steps * minutes.perStep * batches * area * (masked ? MASKED_STEP : 1)) / gpus;
 }
 
 /**

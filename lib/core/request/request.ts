@@ -16,7 +16,7 @@ import { learnAdvanced } from '../stages/learn.ts';
 import { sampleAdvanced } from '../stages/sample.ts';
 import { synthesizeAdvanced } from '../stages/synthesize.ts';
 import { teachAdvanced } from '../stages/teach/teach.ts';
-import { SYNTHESES } from '../words.ts';
+import { MASKINGS, SYNTHESES } from '../words.ts';
 import { curationFaults } from './curation-rules.ts';
 import { domainFaults } from './domain-rules.ts';
 import { faultWords } from './faults.ts';
@@ -85,6 +85,12 @@ const request = z.strictObject({
     .default(false)
     .describe(
       'Generate the proxies in rounds, and stop once more of them add nothing; proxies is then the most',
+    ),
+  masks: z
+    .enum(MASKINGS)
+    .default('given')
+    .describe(
+      'Train on the subject only, not on what is around it. given: photos with a mask next to them (x.mask.png of the photo’s size, the subject white, all else black). auto: a segmenter also finds the subject in the other photos and in the proxies, in a job curate of its own where the run has none',
     ),
   synthesis: z
     .enum(SYNTHESES)

@@ -10,7 +10,8 @@ import { PHOTO_LIMITS } from '../photos/limits.ts';
 import { chooseInstance, trainingPlan } from '../plan/pricing.ts';
 import type { TrainingJob } from '../plan/stage-plan.ts';
 import { encodingMinutes } from '../plan/work.ts';
-import { instanceType, jobFields, type Parts } from './parts.ts';
+import type { Masking } from '../words.ts';
+import { instanceType, jobFields, maskPrompt, type Parts, segmenting } from './parts.ts';
 
 const { channels } = names;
 
@@ -80,6 +81,7 @@ export const curateHyperparameters = z.strictObject({
   stage: z.literal('curate'),
   ...jobFields,
   round: z.int().min(1).describe('Which round of drawing is over; counts from 1'),
+  mask_prompt: maskPrompt,
 });
 
 /**
@@ -89,29 +91,43 @@ export const curateHyperparameters = z.strictObject({
  * @throws RequestInvalid
  */
 export function planCurate(
-  { context, clip, dino, counts, seed }: Parts,
+  parts: Parts,
   { rounds }: CurationPlan,
   advanced: CurateAdvanced = {},
 ): TrainingJob<z.infer<typeof curateHyperparameters>> {
+  const { context, clip, dino, segmenter, counts, seed } = parts;
   const run = context.runId;
+  const masks = segmenting(parts);
   const pictures = counts.proxies + rounds.length * PHOTO_LIMITS.maxPhotos;
-  const minutes = rounds.length * clip.minutes.load + encodingMinutes([clip, dino], pictures);
+  const minutes =
+    rounds.length * clip.minutes.load +
+    encodingMinutes([clip, dino], pictures) +
+    encodingMinutes(segmenter === undefined ? [] : [segmenter], counts.proxies);
   const on = chooseInstance(clip, 'training', advanced.instanceType, context.instanceTypes);
   return trainingPlan('curate', on, minutes, {
-    hyperparameters: { stage: 'curate', family: 'clip-dino', model: clip.id, seed, round: 1 },
+    hyperparameters: {
+      stage: 'curate',
+      family: 'clip-dino',
+      model: clip.id,
+      seed,
+      round: 1,
+      ...masks.hyperparameters,
+    },
     channels: {
       [channels.plan]: keys.plan(run),
       [channels.references]: keys.references(run),
       [channels.proxies]: keys.pictures(run, 'synthesize'),
       [channels.clip]: keys.model(clip.id),
       [channels.dino]: keys.model(dino.id),
+      ...masks.channels,
     },
     compressed: false,
   });
 }
 
 /**
- * The curation of a request; null when it asks for none.
+ * The curation of a request; null when it asks for none. Automatic masks alone are one without any threshold: their job
+ * masks the proxies, and all of them are kept.
  * @param advanced - of the request
  * @param clip - catalogue id of the CLIP that measures
  * @param proxies - the most that are drawn
@@ -119,12 +135,12 @@ export function planCurate(
  * @throws RequestInvalid when more are to be left than are drawn
  */
 export function curationOf(
-  request: { readonly curation: boolean; readonly adaptiveProxies: boolean },
+  request: { readonly curation: boolean; readonly adaptiveProxies: boolean; readonly masks: Masking },
   advanced: CurateAdvanced = {},
   clip: string,
   { proxies, picturesPerChunk }: { readonly proxies: number; readonly picturesPerChunk: number },
 ): CurationPlan | null {
-  if (!request.curation && !request.adaptiveProxies) return null;
+  if (!request.curation && !request.adaptiveProxies && request.masks === 'given') return null;
   const standard = curationBy(clip);
   const least = (name: 'fidelity' | 'prompt' | 'duplicates') =>
     request.curation ? (advanced[name] ?? standard[name]?.value ?? null) : null;

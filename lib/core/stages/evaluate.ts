@@ -32,7 +32,7 @@ export function planEvaluate(
   validated: boolean,
   advanced: z.infer<typeof evaluateAdvanced> = {},
 ): TrainingJob<z.infer<typeof evaluateHyperparameters>> {
-  const { context, clip, dino, counts, seed } = parts;
+  const { context, clip, dino, segmenter, counts, seed } = parts;
   const run = context.runId;
   const samples = SAMPLE_ROWS * counts.prompts * counts.picturesPerPrompt;
   const pictures = PHOTO_LIMITS.maxPhotos + Math.min(counts.proxies, limits.scoredProxies) + samples;
@@ -51,6 +51,8 @@ export function planEvaluate(
       [channels.clip]: keys.model(clip.id),
       [channels.dino]: keys.model(dino.id),
       ...curationChannel(parts),
+      // Masks that the user gave are next to the references.
+      ...(segmenter && { [channels.masks]: keys.teachMasks(run) }),
     },
     compressed: false,
   });

@@ -14,8 +14,18 @@ const { channels } = names;
 
 /** Where a recipe names none. */
 const USUAL_CAPTION_DROPOUT = 0.1;
+/** As little as still tells the student what is not the subject; see docs/miniature.md. */
+const USUAL_BACKGROUND_WEIGHT = 0.2;
 
-export const learnAdvanced = z.strictObject(trainingAdvanced).partial().describe('The student’s training');
+export const learnAdvanced = z
+  .strictObject({
+    ...trainingAdvanced,
+    backgroundWeight: fields.share.describe(
+      `Weight of the background of a masked proxy in the loss, relative to the subject. 0: it has none, and is painted grey. Without effect on proxies without a mask. Default: ${USUAL_BACKGROUND_WEIGHT}`,
+    ),
+  })
+  .partial()
+  .describe('The student’s training');
 
 export const learnHyperparameters = z.strictObject({
   stage: z.literal('learn'),
@@ -30,6 +40,9 @@ export const learnHyperparameters = z.strictObject({
     'Number of proxies that must be there; with `curated` the most there may be',
   ),
   curated: z.boolean().optional().describe('The channel `curation` says which proxies are there and kept'),
+  background_weight: fields.share
+    .optional()
+    .describe('Of the background in the loss; with it the channel `proxy-masks` holds a mask of each proxy'),
 });
 
 /** @throws RequestInvalid */
@@ -37,7 +50,8 @@ export function planLearn(
   parts: Parts,
   advanced: z.infer<typeof learnAdvanced> = {},
 ): TrainingJob<z.infer<typeof learnHyperparameters>> {
-  const { context, student, named, counts, curation, seed } = parts;
+  const { context, student, segmenter, named, counts, curation, seed } = parts;
+  const masked = segmenter !== undefined;
   const recipe = tuned(parts.recipes.student, advanced);
   const on = chooseInstance(student, 'training', advanced.instanceType, context.instanceTypes);
   const minutes =
@@ -53,11 +67,13 @@ export function planLearn(
       caption_dropout: recipe.captionDropout ?? USUAL_CAPTION_DROPOUT,
       proxies: counts.proxies,
       ...(curation === null ? {} : { curated: true }),
+      ...(masked && { background_weight: advanced.backgroundWeight ?? USUAL_BACKGROUND_WEIGHT }),
     },
     channels: {
       [channels.base]: keys.model(student.id),
       [channels.proxies]: keys.pictures(context.runId, 'synthesize'),
       ...curationChannel(parts),
+      ...(masked && { [channels.proxyMasks]: keys.proxyMasks(context.runId) }),
     },
   });
 }

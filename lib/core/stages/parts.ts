@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { EvaluationList } from '../catalogue/evaluation.ts';
 import type { Model } from '../catalogue/models.ts';
-import type { Named } from '../catalogue/prompts.ts';
+import { classPrompt, type Named } from '../catalogue/prompts.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
 import type { CurationPlan } from '../contract/curation.ts';
 import * as fields from '../contract/fields.ts';
@@ -39,6 +39,8 @@ export interface Parts {
   readonly student: Model;
   readonly clip: Model;
   readonly dino: Model;
+  /** Finds the subject in photos and proxies; undefined where the run asks for no automatic masks. */
+  readonly segmenter?: Model | undefined;
   /** Of the request's preset, as the catalogue has them; the teacher's at no smaller size than the student's. */
   readonly recipes: { readonly teacher: Recipe; readonly student: Recipe };
   readonly named: Named;
@@ -78,6 +80,22 @@ export const jobFields = {
   model: z.string().describe('Catalogue id of the base model, for records'),
   seed: fields.seed.describe('First random state of the job'),
 };
+
+/** The hyperparameter and the channel of a job that finds masks by itself. */
+export function segmenting({ segmenter, named }: Pick<Parts, 'segmenter' | 'named'>) {
+  return segmenter === undefined
+    ? { hyperparameters: {}, channels: {} }
+    : {
+        hyperparameters: { mask_prompt: classPrompt(named) },
+        channels: { [channels.segmenter]: keys.model(segmenter.id) },
+      };
+}
+
+export const maskPrompt = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('What the segmenter looks for; without it nothing is masked automatically');
 
 /** The channel that says which proxies the student learns from, where there is a curation. */
 export function curationChannel({ context, curation }: Parts): Record<string, string> {

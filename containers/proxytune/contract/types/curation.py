@@ -5,7 +5,7 @@ Written by `npm run schemas` from lib/core; do not edit.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 
 class CurationDropped(TypedDict):
@@ -124,6 +124,8 @@ class Curation(TypedDict):
     # As they came out for these photos.
     limits: CurationLimits
     pictures: list[CurationPicture]
+    # Proxies in which the segmenter found the subject; missing where the run masks none.
+    masked: NotRequired[int]
     # null: all proxies were drawn whatever they add.
     adaptive: CurationAdaptive | None
     evaluator: CurationEvaluator

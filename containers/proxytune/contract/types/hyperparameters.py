@@ -74,6 +74,8 @@ class TeachHyperparameters(TypedDict):
     bits: NotRequired[Literal[8] | Literal[4]]
     # Whether training pictures are mirrored, each as likely as not.
     flips: NotRequired[bool]
+    # What the segmenter looks for; without it nothing is masked automatically.
+    mask_prompt: NotRequired[str]
     # Images generated at every checkpoint to select one of them; without it the last is used.
     validation_images: NotRequired[Validation]
     # With validation_images: of the subject alone, then in a context each; JSON in the string.
@@ -112,6 +114,8 @@ class CurateHyperparameters(TypedDict):
     seed: int
     # Which round of drawing is over; counts from 1.
     round: int
+    # What the segmenter looks for; without it nothing is masked automatically.
+    mask_prompt: NotRequired[str]
 
 
 class LearnHyperparameters(TypedDict):
@@ -148,6 +152,8 @@ class LearnHyperparameters(TypedDict):
     proxies: int
     # The channel `curation` says which proxies are there and kept.
     curated: NotRequired[bool]
+    # Of the background in the loss; with it the channel `proxy-masks` holds a mask of each proxy.
+    background_weight: NotRequired[float]
 
 
 class EvaluateHyperparameters(TypedDict):

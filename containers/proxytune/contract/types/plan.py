@@ -39,6 +39,8 @@ class PlanModels(TypedDict):
     student: ChosenModel
     clip: ChosenModel
     dino: ChosenModel
+    # Finds the subject in photos and proxies; missing where nothing is masked automatically.
+    segmenter: NotRequired[ChosenModel]
 
 
 class PlanWorld(TypedDict):

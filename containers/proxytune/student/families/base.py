@@ -29,11 +29,19 @@ class Batch:
         indices: (B,) int64 on the CPU, which proxies.
         tokens: (B, tokens per image) int64 on the CPU, their images.
         dropped: (B,) bool on the CPU, true where the caption is dropped.
+        weights: (B, tokens per image) float32 on the CPU, of the tokens' errors, of mean 1 for each
+            image; None weighs all alike.
     """
 
     indices: Tensor
     tokens: Tensor
     dropped: Tensor
+    weights: Tensor | None = None
+
+    def part(self, rows: slice) -> Batch:
+        """Return some proxies of this batch."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Batch(self.indices[rows], self.tokens[rows], self.dropped[rows], weights)
 
 
 class StudentFamily(ABC):

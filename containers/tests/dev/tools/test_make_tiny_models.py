@@ -37,6 +37,7 @@ def test_every_call_writes_the_same_bytes_for_all_models(tmp_path):
         "janus-pro-1b-tiny",
         "clip-tiny",
         "dino-tiny",
+        "clipseg-tiny",
     }
 
 

@@ -7,10 +7,11 @@ import * as fields from '../../contract/fields.ts';
 import { names } from '../../contract/names.ts';
 import { ProxytuneError } from '../../errors.ts';
 import { keys } from '../../keys.ts';
+import { PHOTO_LIMITS } from '../../photos/limits.ts';
 import { chooseInstance, sharing, trainingPlan } from '../../plan/pricing.ts';
 import type { TrainingJob } from '../../plan/stage-plan.ts';
-import { minutesPerPicture, trainingMinutes } from '../../plan/work.ts';
-import { defined, type Parts } from '../parts.ts';
+import { encodingMinutes, minutesPerPicture, trainingMinutes } from '../../plan/work.ts';
+import { defined, maskPrompt, type Parts, segmenting } from '../parts.ts';
 import { trainingAdvanced, trainingHyperparameters, trainingSettings, tuned } from '../training.ts';
 import { classImages, classImagesHyperparameters, classImagesOf, sharedClass } from './class-images.ts';
 import { trainingFit } from './quantized.ts';
@@ -54,6 +55,7 @@ export const teachHyperparameters = z.strictObject({
     .optional()
     .describe('Of a weight of the frozen base; without it those of its type'),
   flips: z.boolean().optional().describe('Whether training pictures are mirrored, each as likely as not'),
+  mask_prompt: maskPrompt,
   ...validationHyperparameters,
   licence: z.string().max(256).optional().describe("The base model's, written into the adapter's files"),
   snr_gamma: fields.snrGamma
@@ -66,20 +68,23 @@ export function planTeach(
   parts: Parts,
   advanced: TeachAdvanced = {},
 ): TrainingJob<z.infer<typeof teachHyperparameters>> {
-  const { context, teacher, named, clip, dino, seed } = parts;
+  const { context, teacher, named, clip, dino, segmenter, seed } = parts;
   const recipe = recipeFor(parts.recipes.teacher, advanced);
   const validation = validationOf(recipe, named);
   const preserved = classImagesOf(recipe, named, advanced.priorPictures);
   const on = chooseInstance(teacher, 'training', advanced.instanceType, context.instanceTypes);
+  const masks = segmenting(parts);
   // Class images and those of the checkpoints are generated at the size of the training, one at a time by one GPU.
   const perPicture = minutesPerPicture(teacher, recipe);
   const minutes =
     teacher.minutes.load +
     trainingMinutes(teacher, recipe, parts.recipes.teacher, {
       classImages: preserved !== undefined,
+      masked: segmenter !== undefined,
       gpus: sharing(on, recipe.batchSize),
     }) +
     (preserved?.pictures ?? 0) * perPicture +
+    encodingMinutes(segmenter === undefined ? [] : [segmenter], PHOTO_LIMITS.maxPhotos) +
     (validation === undefined ? 0 : validationMinutes(parts, recipe, validation, perPicture));
   return trainingPlan('teach', on, minutes, {
     spot: advanced.spot,
@@ -96,12 +101,14 @@ export function planTeach(
         flips: advanced.flips,
         bits: trainingFit(teacher, on)?.bits,
       }),
+      ...masks.hyperparameters,
       ...validation,
     },
     channels: {
       [channels.base]: keys.model(teacher.id),
       [channels.references]: keys.references(context.runId),
       ...(validation && { [channels.clip]: keys.model(clip.id), [channels.dino]: keys.model(dino.id) }),
+      ...masks.channels,
     },
     ...(preserved && sharedClass(context, { ...preserved, model: teacher.id, size: recipe.size })),
   });

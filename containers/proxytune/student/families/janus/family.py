@@ -50,7 +50,8 @@ class JanusFamily(StudentFamily):
         """Compute the loss under the prompts, or under what stands in for those that are dropped."""
         pairs = zip(batch.indices.tolist(), batch.dropped.tolist(), strict=True)
         prompts = [(self._dropped_prompts if drop else self._prompts)[index] for index, drop in pairs]
-        return bare(model, Janus).loss(prompts, to_device(batch.tokens, self._device))
+        weights = None if batch.weights is None else to_device(batch.weights, self._device)
+        return bare(model, Janus).loss(prompts, to_device(batch.tokens, self._device), weights)
 
     def probe(self, tokens: Tensor) -> Callable[[Janus], Tensor]:
         """Compute the hidden states of the first proxy."""

@@ -103,16 +103,19 @@ class Janus(JanusForConditionalGeneration):
         pairs = zip(hidden, lengths, strict=True)
         return torch.stack([row[length - 1 : length - 1 + count] for row, length in pairs])
 
-    def loss(self, prompts: Sequence[Sequence[int]], tokens: Tensor) -> Tensor:
+    def loss(self, prompts: Sequence[Sequence[int]], tokens: Tensor, weights: Tensor | None = None) -> Tensor:
         """Mean cross-entropy of the tokens of some images, a scalar in nats per token.
 
         Args:
             prompts: the ids before each image.
             tokens: (B, tokens per image) on the model's device.
+            weights: as `Batch.weights`, on the model's device.
         """
         head = self.model.generation_head
         hidden = self.hidden_before(prompts, tokens).flatten(0, 1)
         share = torch.full((tokens.numel(),), 1 / tokens.numel(), device=tokens.device)
+        if weights is not None:
+            share = share * weights.flatten()
         return linear_cross_entropy(
             head.activation_fn(head.proj_out(hidden)),
             head.vision_head.weight,

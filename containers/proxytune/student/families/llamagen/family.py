@@ -57,6 +57,7 @@ class LlamaGenFamily(StudentFamily):
             to_device(batch.tokens, self._device),
             *self._captions.batch(batch.indices),
             drop_caption=to_device(batch.dropped, self._device),
+            weights=None if batch.weights is None else to_device(batch.weights, self._device),
         )
 
     def probe(self, tokens: Tensor) -> Callable[[LlamaGen], Tensor]:

@@ -216,6 +216,7 @@ class LlamaGen(nn.Module):
         caption_mask: Tensor | None = None,
         drop_caption: Tensor | None = None,
         valid: Tensor | None = None,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """Mean cross-entropy of complete images under their captions.
 
@@ -223,6 +224,7 @@ class LlamaGen(nn.Module):
             tokens: (B, block_size) int64 image tokens.
             caption: see `forward`. caption_mask, drop_caption: see `forward`.
             valid: (B,) weight of each image, 0 for those that only fill the batch; None counts all.
+            weights: (B, block_size) of the tokens' errors; None weighs all alike.
 
         Returns:
             A scalar, in nats per token.
@@ -233,5 +235,7 @@ class LlamaGen(nn.Module):
         else:
             weight = valid.float().repeat_interleave(tokens.shape[1])
             share = weight / weight.sum().clamp(min=1)
+        if weights is not None:
+            share = share * weights.flatten()
         hidden = self.norm(self._predicting(tokens[:, :-1], caption, caption_mask, drop_caption))
         return linear_cross_entropy(hidden.flatten(0, 1), self.output.weight, tokens.flatten().long(), share)

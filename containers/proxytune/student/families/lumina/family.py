@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from proxytune.student.families.base import Batch, Optimizer, StudentFamily
 from proxytune.student.families.lumina.checkpoint import Student, load_student
 from proxytune.student.families.lumina.sampling import sample_tokens
-from proxytune.student.families.lumina.training_batch import training_batch
+from proxytune.student.families.lumina.training_batch import position_weights, training_batch
 from proxytune.student.families.lumina.transformer import Lumina, activation_bytes
 from proxytune.student.modules import bare
 from proxytune.training.transfer import to_device
@@ -55,7 +55,10 @@ class LuminaFamily(StudentFamily):
         pairs = zip(batch.indices.tolist(), batch.dropped.tolist(), strict=True)
         prompts = [[] if drop else self._prompts[index] for index, drop in pairs]
         ids, labels = training_batch(self._layout, self._grid, prompts, batch.tokens)
-        return bare(model, Lumina).loss(to_device(ids, self._device), labels)
+        weights = None
+        if batch.weights is not None:
+            weights = position_weights(self._grid, [len(prompt) for prompt in prompts], batch.weights)
+        return bare(model, Lumina).loss(to_device(ids, self._device), labels, weights=weights)
 
     def learned_positions(self, dropped: Tensor) -> int:
         """Count them; without a prompt nothing predicts an image's first id, which is then not learned."""

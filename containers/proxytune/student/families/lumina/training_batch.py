@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -37,3 +38,20 @@ def training_batch(
         pad_sequence(rows, batch_first=True, padding_value=PAD),
         pad_sequence(labels, batch_first=True, padding_value=IGNORED),
     )
+
+
+def position_weights(grid: Grid, lengths: Sequence[int], weights: Tensor) -> Tensor:
+    """Put the weights of image tokens where `training_batch` puts the tokens: (B, S), 1 everywhere else.
+
+    Args:
+        lengths: of the prompts.
+        weights: (B, grid.tokens).
+    """
+    rows = weights.view(-1, grid.rows, grid.columns)
+    # Each row ends with its separator; the header is before them, the end and a separator after.
+    body = torch.nn.functional.pad(rows, (0, 1), value=1.0).flatten(1)
+    padded = [
+        torch.nn.functional.pad(row, (length + 3, 2), value=1.0)
+        for row, length in zip(body, lengths, strict=True)
+    ]
+    return pad_sequence(padded, batch_first=True, padding_value=1.0)

@@ -138,7 +138,14 @@ class Lumina(ChameleonForConditionalGeneration):
         logits = self.lm_head(hidden[:, kept])
         return CausalLMOutputWithPast(loss=loss, logits=logits, cache=outputs.get("cache"))
 
-    def loss(self, ids: Tensor, labels: Tensor, *, z_weight: float | None = None) -> Tensor:
+    def loss(
+        self,
+        ids: Tensor,
+        labels: Tensor,
+        *,
+        z_weight: float | None = None,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         """The official training's loss: cross-entropy and z-loss, means over the labelled positions.
 
         Args:
@@ -146,17 +153,27 @@ class Lumina(ChameleonForConditionalGeneration):
             labels: (B, S) int64, the id itself where it is to be learned, -100 elsewhere; shifted here. On
                 the CPU, where it is known without waiting which positions have one.
             z_weight: the z-loss's; None takes the config's.
+            weights: (B, S) of the labels' errors, on the CPU; None weighs all alike.
 
         Returns:
             A scalar, in nats per id.
         """
-        return self._loss(self.hidden(ids), labels, z_weight)
+        return self._loss(self.hidden(ids), labels, z_weight, weights)
 
-    def _loss(self, hidden: Tensor, labels: Tensor, z_weight: float | None = None) -> Tensor:
+    def _loss(
+        self,
+        hidden: Tensor,
+        labels: Tensor,
+        z_weight: float | None = None,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         wanted = labels[:, 1:]
         rows, columns = (wanted != IGNORED).nonzero(as_tuple=True)
-        wanted, rows, columns = (
-            to_device(each, hidden.device) for each in (wanted[rows, columns], rows, columns)
+        share = torch.full((len(rows),), 1 / max(1, len(rows)))
+        if weights is not None:
+            share = share * weights[:, 1:][rows, columns]
+        wanted, rows, columns, share = (
+            to_device(each, hidden.device) for each in (wanted[rows, columns], rows, columns, share)
         )
         hidden = hidden[rows, columns]
         # All logits at once would take 630 MB per image in float32, and as much for their gradient.
@@ -164,6 +181,6 @@ class Lumina(ChameleonForConditionalGeneration):
             hidden,
             self.lm_head.weight,
             wanted,
-            torch.full((len(wanted),), 1 / max(1, len(wanted)), device=hidden.device),
+            share,
             z_weight=float(self.config.z_loss_weight) if z_weight is None else z_weight,
         )
