@@ -35,7 +35,7 @@ test('automatic masks are those of photos in teach, of proxies in curate, and us
     expect(modelsOfStage(made, stage).map(({ id }) => id)).toContain(SEGMENTER);
   }
   expect(training(made, 'learn')).toMatchObject({
-    hyperparameters: { background_weight: 0.2, curated: true },
+    hyperparameters: { background_weight: 0.5, curated: true },
     channels: { 'proxy-masks': 'runs/dog-0a1b2c3d/checkpoints/curate/masks/' },
   });
   // Where the curate job, whose checkpoint folder is kept, leaves them.

@@ -24,7 +24,7 @@ class ProxySet:
         pictures: as `images.dataset.read_proxies` returns them; read from disk when needed.
         size: side of the square training image in pixels.
         masks: one per proxy, square, None for a proxy that counts as a whole; empty where no proxy has one.
-        background: weight of a masked proxy's background in the loss. With 0 the background is painted grey,
+        background: weight of a masked proxy's background in the loss. With 0 the background is painted over,
             as it would otherwise reach the loss through the tokens that the subject's are predicted from.
 
     Attributes:
@@ -97,7 +97,7 @@ class ProxySet:
         mask = self._masks[index] if self._masks else None
         if mask is not None and self._background == 0:
             # Before it is scaled, which mixes neighbouring pixels.
-            image = without_background(image, mask)
+            image = without_background(image, mask, index)
         if min(image.size) < self.size:
             raise ProxytuneError(
                 "ModelMismatch",

@@ -93,7 +93,7 @@ class TeacherTrainer:
         """Compute the mean weighted squared error of the subject's images and, if any, of the class images.
 
         Where photos have masks, an error counts by its latent's share of the subject. Outside of the subject
-        the network is held to what it predicted before it was tuned. Class images have no masks.
+        the target is what the network predicted before it was tuned. Class images have no masks.
         Each of several processes samples all random numbers, and computes its own share of the images.
         Nothing here waits for the GPU: shapes and indices are known on the CPU, and what is sampled there is
         copied by `to_device`.
@@ -117,10 +117,10 @@ class TeacherTrainer:
         prediction = self.family.predict(self.network, *inputs).float()
         squares = (prediction - noisy.target[at]).square()
         if self._photos.masked:
-            own_weights, held_weights = torch.stack([samples[row][2] for row in rows], dim=1)[:, :, None]
+            subject, background = torch.stack([samples[row][2] for row in rows], dim=1)[:, :, None]
             # Errors of no weight alone would leave the background free, and the subject's colours fill it.
-            held = (prediction - self._untuned(*inputs)).square()
-            squares = own_weights * squares + held_weights * held
+            kept = (prediction - self._untuned(*inputs)).square()
+            squares = subject * squares + background * kept
         errors = squares.flatten(1).mean(1) * noisy.weights[at]
         if config.class_images is None:
             return errors.mean()

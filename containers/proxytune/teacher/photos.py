@@ -46,8 +46,8 @@ class PhotoSet:
         folder: holds the PNGs that the inspection wrote (upright, sRGB, opaque).
         size: side of the square training image in pixels.
         flips: True when crops are mirrored, with a probability of one half.
-        masks: one per photo; empty where no photo has one. What is not subject is painted grey: through the
-            network, which attends to everything, it would still decide what is learned.
+        masks: one per photo; empty where no photo has one. What is not subject is painted over: through
+            the network, which attends to everything, it would still decide what is learned.
 
     Attributes:
         sha256: of each photo's file.
@@ -80,7 +80,7 @@ class PhotoSet:
             mask = masks[number].mask if masks else None
             if mask is not None:
                 # Before it is scaled, which mixes neighbouring pixels.
-                image = without_background(image, mask)
+                image = without_background(image, mask, number)
             self._shorter_sides.append(min(image.size))
             self._images.append(_cover(image, size))
             if mask is not None:

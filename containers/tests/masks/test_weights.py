@@ -30,15 +30,15 @@ def test_without_background_only_the_subject_is_left():
     random = np.random.default_rng(1)
     pixels = random.integers(0, 256, (12, 16, 3), dtype=np.uint8)
     mask = random.random((12, 16)) < 0.5
-    painted = np.asarray(without_background(Image.fromarray(pixels), mask))
+    painted = np.asarray(without_background(Image.fromarray(pixels), mask, 5))
     assert np.array_equal(painted[mask], pixels[mask])
     assert (painted[~mask] == 128).all()
     # A mask of fewer cells covers the same image.
     cells = np.array([[True, False], [False, False]])
-    painted = np.asarray(without_background(Image.fromarray(pixels), cells))
+    painted = np.asarray(without_background(Image.fromarray(pixels), cells, 1))
     assert np.array_equal(painted[:6, :8], pixels[:6, :8])
-    assert (painted[6:] == 128).all()
-    assert (painted[:6, 8:] == 128).all()
+    assert (painted[6:] == 0).all()
+    assert (painted[:6, 8:] == 0).all()
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ const { channels } = names;
 /** Where a recipe names none. */
 const USUAL_CAPTION_DROPOUT = 0.1;
 /** As little as still tells the student what is not the subject; see docs/miniature.md. */
-const USUAL_BACKGROUND_WEIGHT = 0.2;
+const USUAL_BACKGROUND_WEIGHT = 0.5;
 
 export const learnAdvanced = z
   .strictObject({
     ...trainingAdvanced,
     backgroundWeight: fields.share.describe(
-      `Weight of the background of a masked proxy in the loss, relative to the subject. 0: it has none, and is painted grey. Without effect on proxies without a mask. Default: ${USUAL_BACKGROUND_WEIGHT}`,
+      `Weight of the background of a masked proxy in the loss, relative to the subject. 0: it has none, and is painted over. Without effect on proxies without a mask. Default: ${USUAL_BACKGROUND_WEIGHT}`,
     ),
   })
   .partial()
