@@ -21,6 +21,7 @@ from proxytune.contract.progress import replace_file
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto
+from proxytune.evaluation.report.by_prompt import prompt_map
 from proxytune.evaluation.report.curation import ShownCuration, new_curve, reasons_table
 from proxytune.evaluation.report.facts import licence_lines, planned_stages, settings
 from proxytune.evaluation.report.likeness import comparisons, likeness_table
@@ -98,6 +99,7 @@ def render(
         kept=shares_kept(metrics["rows"]),
         compared=comparisons(metrics["comparison"]),
         likeness=likeness_table(metrics["rows"]),
+        by_prompt=prompt_map(plan, rows),
         prompts=side_by_side(plan, rows),
         extremes=[
             {"row": name, "best": _best(rows[name]), "worst": _best(rows[name], worst=True)}
