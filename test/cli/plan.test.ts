@@ -93,13 +93,13 @@ test('a run that lacks consent asks for it in words, by field and by flag', asyn
 test('what check judges is what run uploads, but for what check ignores', async () => {
   mkdirSync(join(dir, 'more'));
   mkdirSync(join(dir, '.hidden'));
-  for (const file of ['a.jpg', 'more/b.jpg', '.hidden/c.jpg', '.DS_Store', 'Thumbs.db'])
+  for (const file of ['a.jpg', 'a.txt', 'more/b.jpg', '.hidden/c.jpg', '.DS_Store', 'Thumbs.db'])
     writeFileSync(join(dir, file), 'x');
   writeFileSync(join(dir, 'subject.json'), JSON.stringify({ category: 'dog', consent: true }));
   const uploaded = (await photosOf(openSubject(dir))).map(({ file }) => file).sort();
-  expect(uploaded).toEqual(['a.jpg', 'more/b.jpg']);
+  expect(uploaded).toEqual(['a.jpg', 'a.txt', 'more/b.jpg']);
   const judged = (await folderSources(dir)).map(({ file }) => file).sort();
-  expect(judged).toEqual(['.DS_Store', 'Thumbs.db', 'a.jpg', 'more/b.jpg', 'subject.json']);
+  expect(judged).toEqual(['.DS_Store', 'Thumbs.db', 'a.jpg', 'a.txt', 'more/b.jpg', 'subject.json']);
 });
 
 test('the lines of a plan show both ways to generate the proxies, their prices, and the selected one', () => {

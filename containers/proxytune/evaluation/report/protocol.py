@@ -17,7 +17,8 @@ from typing import Literal
 from proxytune.contract.types.plan import Plan
 from proxytune.metrics.preprocessing import Preprocessing
 
-NOT_STATED = "not stated"
+# By the authors of DreamBooth, and by the reviews of Proxy-Tuning.
+NOT_STATED, NOT_KNOWN = "not stated", "not known"
 # The catalogue's row of the encoder that both papers name.
 PUBLISHED_DINO = "dino-vits16"
 PUBLISHED_LISTS = ("live", "object")
@@ -93,7 +94,7 @@ def protocol(plan: Plan, inputs: EncoderInputs, photos: int) -> list[Aspect]:
             "Size of the images",
             f"teacher {teacher} px, student {student} px",
             "Stable Diffusion 512 px, Imagen 1024 px",
-            NOT_STATED,
+            NOT_KNOWN,
             {teacher, student} <= PUBLISHED_SIZES,
         ),
         Aspect(
@@ -103,21 +104,21 @@ def protocol(plan: Plan, inputs: EncoderInputs, photos: int) -> list[Aspect]:
             "ViT-S/16",
             plan["models"]["dino"]["id"] == PUBLISHED_DINO,
         ),
-        Aspect("CLIP", _encoder(plan, "clip", inputs.clip), NOT_STATED, NOT_STATED, None),
+        Aspect("CLIP", _encoder(plan, "clip", inputs.clip), NOT_STATED, NOT_KNOWN, None),
         Aspect(
             "Likeness to the photos",
             "mean over all photos",
             "mean over all photos",
-            NOT_STATED,
+            NOT_KNOWN,
             True,
         ),
-        Aspect("Background", "scored with the subject", "scored with the subject", NOT_STATED, True),
-        Aspect("Text of CLIP-T", "the prompt without the token word", NOT_STATED, NOT_STATED, None),
+        Aspect("Background", "scored with the subject", "scored with the subject", NOT_KNOWN, True),
+        Aspect("Text of CLIP-T", "the prompt without the token word", NOT_STATED, NOT_KNOWN, None),
         Aspect(
             "Teacher’s checkpoint",
             "selected by its likeness to the photos" if selected else f"the last, of step {steps}",
             "after a fixed number of steps",
-            NOT_STATED,
+            NOT_KNOWN,
             not selected,
         ),
     ]

@@ -108,7 +108,7 @@ def test_the_report_shows_protocol_and_captions_and_escapes_them(
         assert wanted in page.text
     assert "<b>ball" not in source
     # Subjects, prompts, images of each, their size and DINO differ; of CLIP and its text nothing is known.
-    assert "4 of 11 aspects are as in DreamBooth, 5 differ" in page.text
+    assert "4 of 11 aspects are as in DreamBooth, 5 differ, and on the other 2 its" in page.text
 
 
 def test_without_captions_none_is_spoken_of(evaluated: Folders) -> None:
