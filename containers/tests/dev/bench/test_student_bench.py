@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from dev.bench import measuring, official_llamagen
+from dev.bench import measuring, official_llamagen, sampling
 from dev.golden.llamagen_gpt import golden_gpt
 from proxytune.student.families.llamagen import LlamaGenConfig, sample_tokens, trim_caption
 
@@ -119,3 +119,15 @@ def test_what_cannot_be_measured_is_refused_with_what_can(wrong):
     )
     assert done.returncode == 2
     assert "allowed" in done.stderr or "choose from" in done.stderr
+
+
+def test_the_bench_of_sampling_prints_ratios_before_and_after(capsys):
+    threads = torch.get_num_threads()
+    try:
+        assert sampling.main(["--family", "lumina", "--turns", "1", "--threads", "1", "--json"]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    result = json.loads(capsys.readouterr().out)
+    for activity in ("batches", "adapter"):
+        one = result[activity]
+        assert one["ratio"] == pytest.approx(one["before_seconds"] / one["seconds"], abs=0.05 * one["ratio"])
