@@ -23,7 +23,8 @@ class JanusFamily(StudentFamily):
     # decay is LlamaGen's.
     optimizer = Optimizer(betas=(0.9, 0.95), weight_decay=0.05, clip=1.0)
     encode_batch_size = 8
-    # The template takes some 10 ids, an ordinary prompt 20.
+    # An estimate, as the real tokenizer is not in this repository: the template takes some 10 ids, an
+    # ordinary prompt 20. Longer ones only have batches of their own.
     prompt_step = 64
 
     _student: Student

@@ -29,7 +29,7 @@ class LlamaGenFamily(StudentFamily):
     optimizer = Optimizer(betas=(0.9, 0.95), weight_decay=0.05, clip=1.0)
     # At 512 pixels sixteen images would take 12 GiB of float32 activations in the VQ encoder, these take 3.
     encode_batch_size = 4
-    # Of 120 slots: T5 makes a token or two of a word.
+    # Of 120 slots. An estimate: T5 makes a token or two of a word. Longer captions have batches of their own.
     prompt_step = 32
     activation_share = 0.5
 

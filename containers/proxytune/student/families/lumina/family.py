@@ -23,7 +23,8 @@ class LuminaFamily(StudentFamily):
     # The official training's (xllmx finetune.py with exps/7B.sh).
     optimizer = Optimizer(betas=(0.9, 0.95), weight_decay=0.1, clip=4.0)
     encode_batch_size = 4
-    # The template takes some 20 ids, an ordinary prompt as many.
+    # An estimate, as the real tokenizer is not in this repository: the template takes some 20 ids, an
+    # ordinary prompt as many. Longer ones only have batches of their own.
     prompt_step = 64
 
     _student: Student
