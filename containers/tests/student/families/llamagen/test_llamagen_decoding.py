@@ -13,9 +13,9 @@ from proxytune.student.families.llamagen.decoding import LlamaGenDecoder
 from proxytune.student.sampling import sample_rows
 
 
-def choosing(count: int, length: int, device: str = "cpu"):
+def choosing(count: int, length: int):
     """Choose by random numbers that depend on image and index alone."""
-    uniforms = torch.rand(count, length, generator=torch.Generator().manual_seed(6)).double().to(device)
+    uniforms = torch.rand(count, length, generator=torch.Generator().manual_seed(6)).double()
 
     def choose(logits, index):
         return sample_rows(logits.softmax(-1), uniforms.index_select(1, index)[:, 0])
@@ -70,16 +70,3 @@ def test_a_step_uses_the_same_memory_every_time(gpt, caption):
     for _ in range(15):
         step.run(StepShape(32))
     assert {name: vars(step)[name].data_ptr() for name in addresses} == addresses
-
-
-# CUDA graphs exist on a GPU only. Without one, test_recordings.py repeats the operations of a recorded step.
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU; there is none here")
-@torch.no_grad()
-def test_cuda_graphs_sample_the_same(gpt, caption, capsys, monkeypatch):
-    monkeypatch.setattr(decoding, "WINDOW_STEP", 8)
-    model, (features, mask) = gpt.cuda(), caption
-    given, choose = (features.cuda(), None if mask is None else mask.cuda()), choosing(3, 16, "cuda")
-    replayed = decode(LlamaGenDecoder(model, *given, 2.0, attended="steps"), choose)
-    assert "without a CUDA graph" not in capsys.readouterr().out
-    monkeypatch.setattr(decoding, "by_graphs", lambda device: False)
-    assert torch.equal(decode(LlamaGenDecoder(model, *given, 2.0, attended="steps"), choose), replayed)
