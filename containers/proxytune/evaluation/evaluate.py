@@ -28,6 +28,7 @@ from proxytune.evaluation.report.curation import show_curation, summary
 from proxytune.evaluation.report.page import write_report
 from proxytune.evaluation.report.protocol import EncoderInputs
 from proxytune.evaluation.validation import read_validation
+from proxytune.masks.photo_masks import mask_words, masks_of
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 from proxytune.metrics.pictures import Picture, open_picture
 from proxytune.metrics.scores import (
@@ -91,8 +92,11 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
     )
     write_metrics(metrics, report)
     photos = [view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"]
-    captions = captions_of(folders.channel(CHANNELS.references))
-    references = [ShownPhoto(*one) for one in zip(photos, captions, strict=True)]
+    channel = folders.channel(CHANNELS.references)
+    masks = masks_of(channel, folders.optional_channel(CHANNELS.masks))
+    words: list[str | None] = [mask_words(mask) for mask in masks]
+    words = words or [None] * len(photos)
+    references = [ShownPhoto(*one) for one in zip(photos, captions_of(channel), words, strict=True)]
     inputs = EncoderInputs(clip.preprocessing, dino.preprocessing)
     write_report(plan, metrics, references, scored, report, inputs, validation, curation)
     progress.write("report written", len(pictures))

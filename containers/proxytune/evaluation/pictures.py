@@ -49,10 +49,12 @@ class ShownPhoto:
     Attributes:
         view: its files.
         caption: the prompt that the teacher was trained on for it; None where it was that of all photos.
+        mask: its source and the share of the photo that is subject, in words; None in a run without masks.
     """
 
     view: View
     caption: str | None
+    mask: str | None = None
 
 
 @dataclass(frozen=True)

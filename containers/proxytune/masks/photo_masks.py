@@ -113,6 +113,20 @@ def read_photo_masks(stored: Path) -> list[PhotoMask]:
     return masks
 
 
+def masks_of(references: Path, stored: Path | None) -> list[PhotoMask]:
+    """Read the masks that the teacher was trained with, in the order of the photos; none where it had none.
+
+    Args:
+        references: the photos and given masks, as the inspection wrote them.
+        stored: those of the teach job; None in a run whose masks are all given.
+    """
+    if stored is not None:
+        return read_photo_masks(stored)
+    files = photo_files(references)
+    given = _given(files)
+    return [given.get(file.name, _whole()) for file in files] if given else []
+
+
 def read_record(stored: Path) -> Mapping[str, Any] | None:
     """Read the record; None where it is missing or was restored incomplete."""
     try:
@@ -127,18 +141,18 @@ def read_record(stored: Path) -> Mapping[str, Any] | None:
 
 
 def describe(masks: Sequence[PhotoMask]) -> list[str]:
-    """Lines for the log: the source of each mask, and the share of its photo."""
-    lines = []
-    for number, mask in enumerate(masks):
-        if mask.source == NONE:
-            lines.append(
-                f"warning: photo {number}: no mask tells the subject from its background; "
-                "the whole photo is trained on"
-            )
-        else:
-            source = "given" if mask.source == FILE else "found"
-            lines.append(f"photo {number}: its mask is {source}; the subject is {mask.share:.0%} of it")
-    return lines
+    """Lines for the log: what is known of each mask, and a warning where there is none."""
+    return [
+        f"{'warning: ' if mask.source == NONE else ''}photo {number}: {mask_words(mask)}"
+        for number, mask in enumerate(masks)
+    ]
+
+
+def mask_words(mask: PhotoMask) -> str:
+    """Say where a mask comes from and how much of the photo is subject."""
+    if mask.source == NONE:
+        return "no mask tells the subject from its background; all of the photo was learned"
+    return f"{'given' if mask.source == FILE else 'found'} mask, subject {mask.share:.0%}"
 
 
 def _given(photos: Sequence[Path]) -> dict[str, PhotoMask]:

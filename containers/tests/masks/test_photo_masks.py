@@ -57,7 +57,7 @@ def test_given_masks_come_first_and_the_others_are_found(photos, tmp_path, finde
     assert np.array_equal(masks[0].mask, finder.find(fishes()[:1], FISH)[0])
     assert np.array_equal(masks[1].mask, _left(SIZE, 0.5))
     assert [mask.share for mask in masks] == [pytest.approx(float(masks[0].mask.mean()), abs=1e-6), 0.5, 1.0]
-    assert describe(masks)[1] == "photo 1: its mask is given; the subject is 50% of it"
+    assert describe(masks)[1] == "photo 1: given mask, subject 50%"
 
 
 def test_without_a_segmenter_only_photos_with_a_file_are_masked(photos, tmp_path):

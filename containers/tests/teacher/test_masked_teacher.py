@@ -185,7 +185,7 @@ def test_a_job_finds_masks_by_itself(tiny_model, tmp_path, capsys):
     teach(folder, "sdxl-tiny", base)
     record = json.loads((folder / "checkpoints" / "masks" / "masks.json").read_text())
     assert [entry["source"] for entry in record["masks"]] == ["found"] * 3
-    assert capsys.readouterr().out.count("its mask is found") == 3
+    assert capsys.readouterr().out.count("found mask, subject") == 3
 
 
 def test_a_job_refuses_a_bad_mask(tiny_model, tmp_path):
