@@ -106,18 +106,18 @@ test('a student of larger images makes its teacher train at their size, and pay 
   const [small, large] = ['llamagen-xl', 'lumina-mgpt-7b'].map(of) as [Plan, Plan];
   const { load, perStep, perPicture } = model('flux-dev').minutes;
   const minutes = (size: number) =>
-    // 1000 steps of a photo and a class image, timed at 1024 px; 4 class images and 6 checkpoints of 8, at 768 px.
-    load + 1000 * 2 * perStep * (size / 1024) ** 2 + (4 + 6 * 8) * perPicture * (size / 768) ** 2;
+    // 1000 steps of a photo and a class image; 4 class images and 6 checkpoints of 8; minutes are those of 512 px.
+    load + (1000 * 2 * perStep + (4 + 6 * 8) * perPicture) * (size / 512) ** 2;
   const encoders = (6 * 8 + 45) * 0.002 + 6 * 4 * 0.002;
   expect(stageOf(small, 'teach').minutes).toBeCloseTo(minutes(512) + encoders, 1);
   expect(stageOf(large, 'teach').minutes).toBeCloseTo(minutes(768) + encoders, 1);
 });
 
-test('of all standard plans, the default limit of a request refuses that of SD3.5 Large for Lumina alone', () => {
-  const expensive = PAIRS.filter(({ teacher }) => model(teacher).domain === 'photographs').filter(
-    (pair) =>
-      plan({ ...pair, maxUsd: 10_000 }).estimate.usd >
-      parseRequest('{"category": "dog", "consent": true}').maxUsd,
+test('the default limit of a request allows every standard plan, the most expensive by less than twice', () => {
+  const prices = PAIRS.filter(({ teacher }) => model(teacher).domain === 'photographs').map(
+    (pair) => plan({ ...pair, maxUsd: 10_000 }).estimate.usd,
   );
-  expect(expensive).toEqual([{ teacher: 'sd3.5-large', student: 'lumina-mgpt-7b' }]);
+  const { maxUsd } = parseRequest('{"category": "dog", "consent": true}');
+  expect(Math.max(...prices)).toBeLessThan(maxUsd);
+  expect(Math.max(...prices)).toBeGreaterThan(maxUsd / 2);
 });

@@ -202,10 +202,10 @@ describe('learn takes its steps, each of a GPU’s share of the batch', () => {
     },
   );
 
-  test('64 instead of 16 pictures a step take 104 instead of 32 minutes', () => {
+  test('64 instead of 16 pictures a step take 82 instead of 27 minutes', () => {
     const minutes = (batchSize: number) =>
       stageOf(plan({ maxUsd: 100, advanced: { learn: { batchSize } } }), 'learn').minutes;
-    expect([16, 64].map(minutes)).toEqual([32, 104]);
+    expect([16, 64].map(minutes)).toEqual([26.6, 82.4]);
   });
 });
 

@@ -36,9 +36,9 @@ describe('a plan', () => {
 
   test('prices a stage by its minutes and the list price of its instance', () => {
     const teach = stageOf(plan(), 'teach');
-    // ml.g5.2xlarge lists at 1.515 USD an hour; the recipe takes 8 + 1000 x 0.013 minutes, and draws 8 pictures at 6 of
+    // ml.g5.2xlarge lists at 1.515 USD an hour; the recipe takes 8 + 1000 x 0.0106 minutes, and draws 8 pictures at 6 of
     // its steps. DINO reads these and up to 30 photos, CLIP the 4 in a context.
-    expect(teach.usd).toBeCloseTo(((21 + 48 * 0.1 + (48 + 30) * 0.002 + 24 * 0.002) / 60) * 1.515, 4);
+    expect(teach.usd).toBeCloseTo(((18.6 + 48 * 0.144 + (48 + 30) * 0.002 + 24 * 0.002) / 60) * 1.515, 4);
   });
 
   test('puts every stage on the instance type that the request names for it', () => {
@@ -266,7 +266,7 @@ describe('samples along the way', () => {
     expect(Object.keys(teach.hyperparameters).filter((key) => key.includes('validation'))).toEqual([]);
     expect(Object.keys(teach.channels)).toEqual(['base', 'references']);
     expect(evaluate.channels).not.toHaveProperty('validation');
-    expect(teach.minutes).toBeCloseTo(8 + 1000 * 0.013, 2);
+    expect(teach.minutes).toBeCloseTo(8 + 1000 * 0.0106, 2);
   });
 });
 

@@ -3,6 +3,7 @@
 catalogue   the rows of the models and of the cards
 networks    the sizes of their networks, and the networks on any device: `meta` to count, a GPU to measure
 tokens      the bytes that sampling a token reads
+work        the products and convolutions of a training step and of an image
 teachers    a family of teachers whose network gets random weights instead of downloaded ones
 students    the same for students
 """

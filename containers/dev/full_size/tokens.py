@@ -6,17 +6,19 @@ from typing import Any
 
 from torch import nn
 
+from proxytune.student.decoding import WINDOW_STEP
+
 # Ends of the names of layers that are not computed for a token: they read the caption, once an image.
 _CAPTION = ("cls_embedding",)
 
 
 def token_bytes(transformer: nn.Module, rows: int, tokens: int) -> int:
-    """Count the bytes that one token of all rows reads: the products' weights once, and half of a full cache.
+    """Count the bytes that one token of all rows reads: weights, and on average half of the cache.
 
     Args:
         transformer: of a student.
         rows: of the batch, guidance included.
-        tokens: of an image; the cache grows to so many positions.
+        tokens: of an image; the cache grows to so many positions, and is read in steps of several.
     """
     weights = 0
     width = 2
@@ -25,7 +27,7 @@ def token_bytes(transformer: nn.Module, rows: int, tokens: int) -> int:
             width = module.weight.element_size()
             weights += module.weight.numel() * width
     layers, heads_width = _cache_shape(transformer)
-    return weights + rows * layers * 2 * heads_width * (tokens // 2) * width
+    return weights + rows * layers * 2 * heads_width * ((tokens + WINDOW_STEP) // 2) * width
 
 
 def _cache_shape(transformer: Any) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import { licence } from '../contract/licence.ts';
 import { ProxytuneError } from '../errors.ts';
 import { likely } from '../nearest.ts';
 import { ROLES, type Role } from '../words.ts';
+import { countedRates, type Rates } from './counted.ts';
 import data from './data/models.json' with { type: 'json' };
 import { DOMAINS, type Domain } from './domains.ts';
 import { resolveExtends } from './inheritance.ts';
@@ -33,6 +34,12 @@ const identifyingFields = z
     'Fields of its settings that distinguish its folder from another model of the same classes: file, field (dots ' +
       'lead into objects), and value, or several accepted values; null: the field may be missing',
   );
+
+const rates = z.strictObject({
+  perStep: z.number(),
+  perPicture: z.number(),
+  source: z.string().min(1),
+});
 
 const modelRow = z.strictObject({
   role: z.enum(ROLES),
@@ -80,21 +87,31 @@ const modelRow = z.strictObject({
     ),
   minutes: z.strictObject({
     load: z.number(),
-    perStep: z.number(),
-    perPicture: z.number(),
     gpu: z.string().optional().describe('The card that they are of, where they are of one'),
-    source: z.string(),
+    measured: rates.optional().describe('What a run took; replaces what was counted or estimated'),
+    estimated: rates.optional().describe('Where nothing was counted or measured'),
   }),
   recipes: z.partialRecord(z.enum(PRESETS), recipe),
 });
-export interface Model extends z.infer<typeof modelRow> {
+type Row = z.infer<typeof modelRow>;
+export interface Model extends Omit<Row, 'minutes'> {
   readonly id: string;
+  /** Those that were measured, else counted, else estimated. */
+  readonly minutes: Row['minutes'] & Rates & { readonly counted?: Rates };
 }
 
 const rows = resolveExtends('models.json', data);
 const models: ReadonlyMap<string, Model> = new Map(
-  Object.entries(rows).map(([id, row]) => [id, { id, ...modelRow.parse(withRecipes(id, row)) }]),
+  Object.entries(rows).map(([id, row]) => [id, withRates(id, modelRow.parse(withRecipes(id, row)))]),
 );
+
+function withRates(id: string, row: Row): Model {
+  const { measured, estimated, gpu } = row.minutes;
+  const counted = gpu === undefined ? undefined : countedRates(id, gpu);
+  const rates = measured ?? counted ?? estimated;
+  if (rates === undefined) throw new Error(`models.json: ${id} has no minutes, and its work is not counted`);
+  return { id, ...row, minutes: { ...row.minutes, ...(counted && { counted }), ...rates } };
+}
 
 /** The row with what its recipes extend filled in. */
 function withRecipes(id: string, row: Readonly<Record<string, unknown>>) {
