@@ -16,8 +16,8 @@ from proxytune.teacher.photos import CROP_POSITIONS, Crop, PhotoSet
 
 MODEL = "sdxl-tiny"
 PRIOR = {"prompt": "a photo of dog", "pictures": 2, "weight": 0.5, "steps": 1, "guidance": 3.0}
-# Their own tests are in test_validation.py; the licence is only metadata.
-ELSEWHERE = {"validation_images", "validation_prompts", "licence"}
+# Their own tests are in test_validation.py and test_masked_teacher.py; the licence is only metadata.
+ELSEWHERE = {"validation_images", "validation_prompts", "mask_prompt", "licence"}
 
 
 def preserving(colour, **changes):

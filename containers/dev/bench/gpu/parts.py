@@ -29,28 +29,28 @@ class Part:
 
 
 def _part(name: str, function: str, seconds: int, **given: Any) -> Part:
-    return Part(name, f"dev.bench.gpu.{function}", seconds, given)
+    return Part(name, function, seconds, given)
 
 
 # The default pipeline first, then what must work whatever the model, then the other models; compiling last,
 # as it takes longest to give one number.
 PARTS = (
-    _part("sdxl step", "training:teacher_step", 50, model="sdxl"),
-    _part("llamagen-xl step", "training:student_step", 40, model="llamagen-xl"),
-    _part("sdxl images", "diffusion:images", 45, model="sdxl"),
-    _part("llamagen-xl images", "sampling:images", 60, model="llamagen-xl"),
-    _part("SIGTERM and resume", "interruption:resume", 45),
-    _part("out of memory", "out_of_memory:fallbacks", 35),
-    _part("waiting", "waiting:steps_and_tokens", 35),
-    _part("bfloat16 and float32", "precision:losses", 45),
-    _part("lumina-mgpt-7b step", "training:student_step", 45, model="lumina-mgpt-7b"),
-    _part("lumina-mgpt-7b images", "sampling:images", 50, model="lumina-mgpt-7b"),
-    _part("sd3-medium step", "training:teacher_step", 30, model="sd3-medium"),
-    _part("flux-dev step", "training:teacher_step", 40, model="flux-dev"),
-    _part("janus-pro-1b step", "training:student_step", 25, model="janus-pro-1b"),
-    _part("janus-pro-1b images", "sampling:images", 40, model="janus-pro-1b"),
-    _part("sd3.5-large step", "training:teacher_step", 35, model="sd3.5-large"),
-    _part("llamagen-xl compiled", "sampling:compiled", 75, model="llamagen-xl"),
+    _part("sdxl step", "dev.bench.gpu.training:teacher_step", 50, model="sdxl"),
+    _part("llamagen-xl step", "dev.bench.gpu.training:student_step", 40, model="llamagen-xl"),
+    _part("sdxl images", "dev.bench.gpu.diffusion:images", 45, model="sdxl"),
+    _part("llamagen-xl images", "dev.bench.gpu.sampling:images", 60, model="llamagen-xl"),
+    _part("SIGTERM and resume", "dev.bench.gpu.interruption:resume", 45),
+    _part("out of memory", "dev.bench.gpu.out_of_memory:fallbacks", 35),
+    _part("waiting", "dev.bench.gpu.waiting:steps_and_tokens", 35),
+    _part("bfloat16 and float32", "dev.bench.gpu.precision:losses", 45),
+    _part("lumina-mgpt-7b step", "dev.bench.gpu.training:student_step", 45, model="lumina-mgpt-7b"),
+    _part("lumina-mgpt-7b images", "dev.bench.gpu.sampling:images", 50, model="lumina-mgpt-7b"),
+    _part("sd3-medium step", "dev.bench.gpu.training:teacher_step", 30, model="sd3-medium"),
+    _part("flux-dev step", "dev.bench.gpu.training:teacher_step", 40, model="flux-dev"),
+    _part("janus-pro-1b step", "dev.bench.gpu.training:student_step", 25, model="janus-pro-1b"),
+    _part("janus-pro-1b images", "dev.bench.gpu.sampling:images", 40, model="janus-pro-1b"),
+    _part("sd3.5-large step", "dev.bench.gpu.training:teacher_step", 35, model="sd3.5-large"),
+    _part("llamagen-xl compiled", "dev.bench.gpu.sampling:compiled", 75, model="llamagen-xl"),
 )
 
 
