@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from jobs import write_photos
 from safetensors.torch import load_file
 from teaching import photo_set, prepared, teach
 from torch._dynamo.utils import counters
 
+from proxytune.masks.photo_masks import PhotoMask
 from proxytune.teacher.config import ValidationImage
 from proxytune.teacher.lora_file import WEIGHTS_FILE
+from proxytune.teacher.photos import PhotoSet
 from proxytune.training import compilation
 
 SAMPLER = {"steps": 1, "guidance": 3.0}
@@ -51,6 +54,24 @@ def test_compiled_blocks_change_no_gradient_and_generation_compiles_nothing(tiny
     assert counters["stats"]["unique_graphs"] == graphs
     compiled.save(tmp_path / "adapter")
     assert (tmp_path / "adapter" / WEIGHTS_FILE).is_file()
+
+
+def test_a_masked_training_is_compiled_once_with_and_once_without_the_adapter(tiny_model, tmp_path):
+    """The untuned network, which is the target outside of the subject, is the same blocks without it."""
+    sizes = ((96, 64), (70, 100), (64, 64))
+    write_photos(tmp_path, sizes)
+    masks = [np.arange(width)[None].repeat(height, 0) < width // 2 for width, height in sizes]
+    photos = PhotoSet(tmp_path, 64, masks=[PhotoMask(mask, "file", 0.5) for mask in masks])
+    plain, compiled = (prepared(tiny_model("sd3-medium-tiny"), photos) for _ in range(2))
+    for teacher in (plain, compiled):
+        random = torch.Generator().manual_seed(3)
+        for _, value in teacher.named_parameters():
+            value.data += 0.05 * torch.randn(value.shape, generator=random)
+    compiled.compile(backend="eager")
+    assert torch.allclose(gradients(compiled, 0), gradients(plain, 0), atol=1e-5)
+    graphs = counters["stats"]["unique_graphs"]
+    assert torch.allclose(gradients(compiled, 1), gradients(plain, 1), atol=1e-5)
+    assert counters["stats"]["unique_graphs"] == graphs > 0
 
 
 def test_a_long_training_is_compiled_and_gives_the_same_adapter(tiny_model, tmp_path, monkeypatch):
