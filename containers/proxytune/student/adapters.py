@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from proxytune.contract.errors import ProxytuneError
 from proxytune.student.modules import bare, differences, evaluating
 from proxytune.training.adapter_checks import Tolerance, save_and_check
+from proxytune.training.lora_products import compute_in_input_dtype
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -108,7 +109,9 @@ def _wrap(model: nn.Module, config: Any) -> PeftModel:
     from peft import get_peft_model
 
     config.inference_mode = False
-    return get_peft_model(model, config)
+    wrapped = get_peft_model(model, config)
+    compute_in_input_dtype(wrapped)
+    return wrapped
 
 
 def _write(model: PeftModel, folder: Path) -> None:

@@ -24,7 +24,8 @@ def packed(model: nn.Module) -> Iterator[None]:
     Does nothing on another device, in another number format, or where torch was built without oneDNN. Needs
     the weights' memory once more. Sums are rounded differently from outside.
     """
-    changed = [module for module in model.modules() if isinstance(module, nn.Linear) and _suits(module)]
+    # Only plain layers: those of an adapter compute in the format of their input.
+    changed = [module for module in model.modules() if type(module) is nn.Linear and _suits(module)]
     try:
         for module in changed:
             # mypy allows no method of one instance to be replaced; removing the attribute below restores it.

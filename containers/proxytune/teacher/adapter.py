@@ -13,6 +13,7 @@ from torch import Tensor
 
 from proxytune.teacher.lora_file import WEIGHTS_FILE, read_layers, refused
 from proxytune.training.adapter_checks import Tolerance, save_and_check
+from proxytune.training.lora_products import compute_in_input_dtype
 
 ADAPTER = "default"
 # A bfloat16 network rounds the adapter's weights: measured 0.03 of the effect.
@@ -21,6 +22,8 @@ TOLERANCES = {torch.float32: Tolerance(1e-3, 1e-6), torch.bfloat16: Tolerance(0.
 
 def add_adapter(network: Any, *, rank: int, alpha: int, targets: Sequence[str]) -> None:
     """Put a new adapter on a frozen network; its weights are float32, whatever the network's type.
+
+    Its products have the network's type.
 
     Args:
         targets: layers that carry it, by the ends of their names.
@@ -35,6 +38,7 @@ def add_adapter(network: Any, *, rank: int, alpha: int, targets: Sequence[str]) 
         if parameter.requires_grad:
             # In bfloat16 the small steps of training would be rounded away.
             parameter.data = parameter.data.float()
+    compute_in_input_dtype(network)
 
 
 def save_adapter(

@@ -7,6 +7,7 @@ device                    default_device(), compute_dtype(device)
 gpus                      require_gpus(): a job without the GPUs that it was planned with ends at once
 activation_checkpointing  enable_if_needed(model, kept, ...): activations that do not fit are recomputed
 compilation               torch.compile for a network's layers, where it saves time
+lora_products             compute_in_input_dtype(model): LoRA products in the network's number format
 adapter_checks            save_and_check(model, ...): a written adapter is read back and compared
 states                    random states as plain values that a checkpoint can hold
 lora                      write_facts(...), check_facts(...): adapter.json next to the weights
