@@ -1,54 +1,9 @@
-"""Memory in use: activations kept for the backward pass, and modules that were not freed."""
+"""Modules that were not freed."""
 
 import gc
-import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
-import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-
-
-class LivingTensors(TorchDispatchMode):
-    """Counts the bytes of all tensors that operations make while each lives; also on the meta device.
-
-    Attributes:
-        peak: the most that lived at once.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._living, self.peak = {}, 0
-
-    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
-        """Run the operation and count the storages that are new."""
-        result = operation(*args, **(kwargs or {}))
-        for value in tree_leaves(result):
-            if isinstance(value, torch.Tensor):
-                storage = value.untyped_storage()
-                if storage._cdata not in self._living:
-                    self._living[storage._cdata] = storage.nbytes()
-                    weakref.finalize(storage, self._living.pop, storage._cdata, None)
-        self.peak = max(self.peak, sum(self._living.values()))
-        return result
-
-
-def kept_bytes(model: nn.Module, loss: Callable[[], torch.Tensor]) -> int:
-    """Return the bytes that computing a loss keeps for the backward pass, without the model's parameters."""
-    own = {value.untyped_storage().data_ptr() for value in model.parameters()}
-    kept: dict[int, int] = {}
-
-    def keep(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        value = loss()
-    assert value.requires_grad
-    return sum(kept.values())
 
 
 def living(*, collect: bool = True) -> list[nn.Module]:

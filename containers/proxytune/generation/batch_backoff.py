@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from typing import TypeVar
 
 import torch
+
+from proxytune.training.device import free_memory
 
 Result = TypeVar("Result")
 
@@ -43,10 +44,3 @@ class BatchBackoff:
         # Outside of the handler: the error keeps the tensors of its frames alive.
         free_memory(self._device)
         return None
-
-
-def free_memory(device: torch.device) -> None:
-    """Free the memory of objects that are no longer referenced, at once and for all processes."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()

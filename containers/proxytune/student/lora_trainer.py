@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,20 +15,21 @@ from proxytune.student.adapters import add_adapter, evaluate_probe, save_adapter
 from proxytune.student.config import TrainConfig
 from proxytune.student.families.base import Batch, StudentFamily
 from proxytune.student.image_arrays import full_precision
+from proxytune.student.modules import bare
 from proxytune.student.proxy_set import ProxySet
-from proxytune.training import compilation
-from proxytune.training.activation_checkpointing import enable_if_needed
+from proxytune.training import compilation, memory
+from proxytune.training.activation_memory import kept_bytes
 from proxytune.training.device import compute_dtype
-from proxytune.training.loop import LoopSettings
-from proxytune.training.states import seed_dropout
+from proxytune.training.loop import LoopSettings, Trainable
+from proxytune.training.states import seed_dropout, untouched
 from proxytune.training.step_precision import StepPrecision
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 
-class StudentTrainer:
-    """A `training.loop.Trainable` after `prepare`.
+class StudentTrainer(Trainable):
+    """Ready for `training.loop.run` after `prepare`.
 
     Captions and images, which never change, are encoded once; everything but the transformer is freed before
     the first step.
@@ -38,9 +39,11 @@ class StudentTrainer:
 
     Attributes:
         proxy_tokens: (proxies, tokens per image) int64 on the CPU, after `prepare`.
+        memory: how steps are computed, after `prepare`.
     """
 
     proxy_tokens: Tensor
+    memory: memory.MemoryPlan
 
     def __init__(self, family: StudentFamily, config: TrainConfig) -> None:
         self.family, self._config = family, config
@@ -79,15 +82,9 @@ class StudentTrainer:
             f"student's transformer {type(model).__name__}",
             "its first proxy, before the first step",
         )
-        enable_if_needed(
-            model,
-            family.activation_bytes(model, config.batch_size // config.processes.count),
-            device,
-            lambda: family.recompute_activations(model),
-            share=family.activation_share,
-        )
         self._precision = StepPrecision(self._model, device)
         self._model.train()
+        self._plan_memory()
         return self
 
     def compile(self) -> None:
@@ -114,23 +111,59 @@ class StudentTrainer:
         )
 
     def loss(self, step: int, rng: torch.Generator) -> Tensor:
-        """Compute the loss of a step's proxies under their captions; some are dropped, as guidance needs.
+        """Compute the loss of a step's proxies under their captions; some are dropped, as guidance needs."""
+        return torch.stack(list(self.losses(step, rng))).sum()
+
+    def losses(self, step: int, rng: torch.Generator) -> Iterator[Tensor]:
+        """Compute the loss in the parts of the memory plan.
 
         Each of several processes chooses all proxies, and computes its own share of them. Only dropout is
         then other than that of one process: each draws its own, by the seed, the step and its rank.
         """
         batch, processes = self._batch(step, rng), self._config.processes
-        if processes.count == 1:
-            with self._precision.step():
-                return self.family.loss(self._model, batch)
-        own = processes.share(len(batch.dropped))
-        share = batch.part(own)
-        seed_dropout(self._config.seed, step, processes.rank)
-        with self._precision.step():
-            loss = self.family.loss(self._model, share)
+        if processes.count > 1:
+            seed_dropout(self._config.seed, step, processes.rank)
         # Each loss is a mean over its own positions; that of the entire batch weighs all positions alike.
-        learned = self.family.learned_positions(share.dropped) * processes.count
-        return loss * (learned / self.family.learned_positions(batch.dropped))
+        positions = self.family.learned_positions(batch.dropped)
+        for part in batch.part(processes.share(len(batch.dropped))).split(self.memory.parts):
+            learned = self.family.learned_positions(part.dropped) * processes.count
+            yield self._loss(part) * (learned / positions)
+
+    def save_memory(self) -> bool:
+        """Recompute activations, then compute smaller parts; returns False for parts of one image."""
+        plan = memory.tighter(self.memory, self._images)
+        if plan is None:
+            return False
+        if plan.checkpointing and not self.memory.checkpointing:
+            self.family.recompute_activations(bare(self._model, nn.Module))
+        self.memory = plan
+        return True
+
+    def _loss(self, batch: Batch) -> Tensor:
+        with self._precision.step():
+            return self.family.loss(self._model, batch)
+
+    @property
+    def _images(self) -> int:
+        """Images of a step that this process computes."""
+        return self._config.batch_size // self._config.processes.count
+
+    def _plan_memory(self) -> None:
+        """Decide in how many parts a batch is computed and whether activations are recomputed, and log it."""
+        gpu = memory.gpu_bytes(self._device)
+        self.memory = memory.plan(self._model, (), self._count_activations, gpu, images=self._images)
+        if self.memory.checkpointing:
+            self.family.recompute_activations(bare(self._model, nn.Module))
+        print(self.memory, flush=True)
+
+    def _count_activations(self) -> int:
+        """Count for the longest captions, and one that is padded to their length."""
+        lengths = self.family.caption_lengths()
+        longest, shortest = lengths.index(max(lengths)), lengths.index(min(lengths))
+        indices = torch.tensor([longest] * (self._images - 1) + [shortest])
+        batch = Batch(indices, self.proxy_tokens[indices], torch.zeros(len(indices), dtype=torch.bool))
+        with untouched():
+            return kept_bytes(self._model, lambda: self._loss(batch))
 
     def _batch(self, step: int, rng: torch.Generator) -> Batch:
         """Choose a step's proxies, those of all processes."""

@@ -19,7 +19,6 @@ adapter_metadata      the headers of an adapter's files
 kohya_export          a second file of the adapter, with kohya's and ComfyUI's keys
 merging               MergedAdapter: an adapter merged into a network's weights, for generation
 quantization          the frozen network in 8 or 4 bits
-memory                plan(...): the memory of a training, and whether activations are recomputed
 token_word            check(...): the word for the subject survives the tokenizers
 loading               parts of a diffusers model folder; weights that do not fit are refused
 """

@@ -19,11 +19,11 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, FILES, FOLDERS
 from proxytune.contract.progress import replace_file
 from proxytune.contract.types.hyperparameters import TeachHyperparameters
-from proxytune.generation.batch_backoff import free_memory
 from proxytune.images.chunk import Chunk, PictureRequest
 from proxytune.images.png import encode_png
 from proxytune.teacher.families import registry
 from proxytune.teacher.photos import is_image
+from proxytune.training.device import free_memory
 
 ARCHIVE = FILES.class_archive
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
-from proxytune.generation.batch_backoff import BatchBackoff, free_memory
+from proxytune.generation.batch_backoff import BatchBackoff
 from proxytune.generation.generator import ImageGenerator
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
 from proxytune.teacher.denoising import generate_batch, quiet_pipeline
@@ -22,7 +22,7 @@ from proxytune.teacher.loading import load_part
 from proxytune.teacher.merging import MergedAdapter
 from proxytune.teacher.text import PromptEmbeddings, TextEncoders, concatenate
 from proxytune.training import compilation
-from proxytune.training.device import compute_dtype
+from proxytune.training.device import compute_dtype, free_memory
 
 # The pipelines want multiples of this as well, whatever the VAE's stride.
 LEAST_STRIDE = 8

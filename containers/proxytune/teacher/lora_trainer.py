@@ -17,7 +17,6 @@ from torch.nn import Parameter
 
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.finite import finite
-from proxytune.teacher import memory
 from proxytune.teacher import token_word as token_words
 from proxytune.teacher.adapter import add_adapter, save_adapter
 from proxytune.teacher.conditioning import SizeAndCrop
@@ -31,18 +30,25 @@ from proxytune.teacher.lora_file import read_layers
 from proxytune.teacher.merging import merged_on_cpu
 from proxytune.teacher.photos import PhotoSet
 from proxytune.teacher.quantization import quantize_blocks
-from proxytune.training import activation_checkpointing, compilation
+from proxytune.training import compilation, memory
+from proxytune.training.activation_memory import kept_bytes
 from proxytune.training.device import compute_dtype
+from proxytune.training.loop import Trainable
 from proxytune.training.states import untouched
 from proxytune.training.transfer import index_tensor, to_device
 
 
-class TeacherTrainer:
-    """A `training.loop.Trainable` after `prepare`.
+class TeacherTrainer(Trainable):
+    """Ready for `training.loop.run` after `prepare`.
 
     Args:
         family: what is particular to the model.
+
+    Attributes:
+        memory: how steps are computed, after `prepare`.
     """
+
+    memory: memory.MemoryPlan
 
     def __init__(self, family: DiffusionFamily, config: TrainConfig) -> None:
         self.family, self._config = family, config
@@ -125,6 +131,15 @@ class TeacherTrainer:
         if config.class_images is None:
             return errors.mean()
         return errors[: len(own)].mean() + config.class_images.weight * errors[len(own) :].mean()
+
+    def save_memory(self) -> bool:
+        """Recompute activations; returns False where they are already."""
+        plan = memory.tighter(self.memory, 1)
+        if plan is None:
+            return False
+        self.memory = plan
+        self.network.enable_gradient_checkpointing()
+        return True
 
     @property
     def image_size(self) -> int:
@@ -214,19 +229,22 @@ class TeacherTrainer:
     def _plan_memory(self) -> None:
         """Decide by memory and steps on activation checkpointing and compilation, and log the plan."""
         network, config = self.network, self._config
-        count = config.batch_size // config.processes.count * (1 if config.class_images is None else 2)
-        one = self.family.activations(network.config, self._photos.size, self._embeddings.states.shape[1])
-        batch = memory.Activations(count * one.kept, count * one.recomputed)
-        gpu = activation_checkpointing.gpu_bytes(self._device)
-        compiled = compilation.possible(self._device) and config.steps >= compilation.WORTHWHILE_STEPS
-        others = self.latents.vae.parameters()
-        plan = memory.plan(network.parameters(), others, batch, gpu, compiled=compiled)
-        if plan.checkpointing and gpu is not None:
-            activation_checkpointing.log_enabled(batch.kept, gpu)
+        self.memory = memory.plan(
+            network,
+            self.latents.vae.parameters(),
+            self._count_activations,
+            memory.gpu_bytes(self._device),
+            compiled=compilation.possible(self._device) and config.steps >= compilation.WORTHWHILE_STEPS,
+        )
+        if self.memory.checkpointing:
             network.enable_gradient_checkpointing()
-        if compiled:
+        if self.memory.compiled:
             self.compile()
-        print(plan, flush=True)
+        print(self.memory, flush=True)
+
+    def _count_activations(self) -> int:
+        with untouched():
+            return kept_bytes(self.network, lambda: self.loss(0, torch.Generator()))
 
     @torch.no_grad()
     def _untuned(self, *inputs: Any) -> Tensor:

@@ -19,6 +19,7 @@ from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
+from proxytune.training.device import free_memory
 from proxytune.training.distributed import ALONE, Processes
 from proxytune.training.states import restore_states, save_states
 
@@ -37,6 +38,14 @@ class Trainable(Protocol):
         is copied by `transfer.to_device`, and nothing is copied back: a step must not wait for the GPU.
         """
         ...
+
+    def losses(self, step: int, rng: torch.Generator, /) -> Iterable[Tensor]:
+        """Compute the loss in parts, whose sum it is; the gradient of each is taken before the next."""
+        yield self.loss(step, rng)
+
+    def save_memory(self) -> bool:
+        """Compute steps with less memory from here on; returns False where that is not possible."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -226,8 +235,7 @@ def _regular(step: int, settings: LoopSettings) -> bool:
 
 def _step(trainable: Trainable, state: _TrainState, settings: LoopSettings, processes: Processes) -> Tensor:
     """Take one optimizer step; neither the loss nor the norm of the gradients is read here."""
-    loss = trainable.loss(state.step, state.rng)
-    loss.backward()
+    loss = _gradients(trainable, state, processes)
     loss = processes.average(state.parameters.values(), loss)
     torch.nn.utils.clip_grad_norm_(state.parameters.values(), settings.clip)
     state.optimizer.step()
@@ -235,3 +243,30 @@ def _step(trainable: Trainable, state: _TrainState, settings: LoopSettings, proc
     state.optimizer.zero_grad(set_to_none=True)
     state.step += 1
     return loss
+
+
+def _gradients(trainable: Trainable, state: _TrainState, processes: Processes) -> Tensor:
+    """Compute the gradients of a step, with less memory where it runs out, and return the loss.
+
+    Weights and moments change only afterwards, so the step is computed again from where it began: with the
+    same random numbers, in all processes that share the training.
+    """
+    before, own = save_states(), state.rng.get_state()
+    while True:
+        loss, error = None, "another process ran out of memory"
+        try:
+            for part in trainable.losses(state.step, state.rng):
+                part.backward()
+                loss = part.detach() if loss is None else loss + part.detach()
+        except torch.OutOfMemoryError as raised:
+            loss, error = None, str(raised)
+        if not processes.any(loss is None):
+            assert loss is not None
+            return loss
+        # Outside of the handler: the error keeps the tensors of its frames alive.
+        state.optimizer.zero_grad(set_to_none=True)
+        free_memory(next(iter(state.parameters.values())).device)
+        restore_states(before)
+        state.rng.set_state(own)
+        if not trainable.save_memory():
+            raise torch.OutOfMemoryError(error)

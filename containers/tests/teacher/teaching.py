@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from jobs import write_photos, write_teach_job
 
+from dev.full_size import networks
 from proxytune.contract import hyperparameters
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
@@ -29,36 +30,11 @@ def family_of(model: str):
     return registry.teacher_family(MODELS[model])
 
 
-# From the unet/config.json of stabilityai/stable-diffusion-xl-base-1.0.
-SDXL = {
-    "sample_size": 128,
-    "block_out_channels": (320, 640, 1280),
-    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "transformer_layers_per_block": (1, 2, 10),
-    "attention_head_dim": (5, 10, 20),
-    "cross_attention_dim": 2048,
-    "use_linear_projection": True,
-    "addition_embed_type": "text_time",
-    "addition_time_embed_dim": 256,
-    "projection_class_embeddings_input_dim": 2816,
-}
-
-
 @cache
 def full_size(model: str):
     """A teacher's network of official size in bfloat16, without weights."""
-    from diffusers import FluxTransformer2DModel, SD3Transformer2DModel, UNet2DConditionModel
-
-    with torch.device("meta"):
-        if model == "sdxl":
-            return UNet2DConditionModel(**SDXL).bfloat16()
-        if model == "flux-dev":
-            return FluxTransformer2DModel(guidance_embeds=True).bfloat16()
-        heads = {"sd3-medium": 24, "sd3.5-large": 38}[model]
-        sizes = {"num_layers": heads, "num_attention_heads": heads, "caption_projection_dim": 64 * heads}
-        # Tables of positions are made with numpy, and do not matter here.
-        return SD3Transformer2DModel(**sizes, pos_embed_max_size=4, sample_size=4).bfloat16()
+    kind = family_of(f"{model}-tiny").network_class()
+    return networks.teacher_network(kind, model, "meta", torch.bfloat16)
 
 
 def photo_set(folder: Path, size: int = 64) -> PhotoSet:

@@ -9,13 +9,13 @@ from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
-from proxytune.training.loop import LoopSettings, run
+from proxytune.training.loop import LoopSettings, Trainable, run
 from proxytune.training.states import seed_everything
 
 SETTINGS = LoopSettings(steps=12, checkpoint_every=4, learning_rate=0.05, seed=3, warmup=5)
 
 
-class Line(nn.Module):
+class Line(nn.Module, Trainable):
     """Two layers with dropout between them: uses the loop's generator and torch's global state."""
 
     def __init__(self) -> None:

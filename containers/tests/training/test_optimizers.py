@@ -10,7 +10,7 @@ from proxytune.contract.signals import StopRequest
 from proxytune.student.config import TrainConfig
 from proxytune.student.families import registry
 from proxytune.student.lora_trainer import StudentTrainer
-from proxytune.training.loop import LoopSettings, run
+from proxytune.training.loop import LoopSettings, Trainable, run
 
 # Family -> AdamW's betas, weight decay and epsilon, and the largest norm of a gradient.
 STUDENTS = {
@@ -44,7 +44,7 @@ def test_teachers_have_that_of_diffusers_scripts():
     assert numbers_of(LoopSettings(steps=1, checkpoint_every=1, learning_rate=1e-4, seed=1)) == TEACHERS
 
 
-class Point(nn.Module):
+class Point(nn.Module, Trainable):
     """A vector whose gradients are alternately long and short, so that clipping shows in AdamW's moments."""
 
     def __init__(self):

@@ -43,6 +43,11 @@ class Batch:
         weights = None if self.weights is None else self.weights[rows]
         return Batch(self.indices[rows], self.tokens[rows], self.dropped[rows], weights)
 
+    def split(self, parts: int) -> list[Batch]:
+        """Split the batch into parts of the same size, in order."""
+        size = len(self.indices) // parts
+        return [self.part(slice(start, start + size)) for start in range(0, len(self.indices), size)]
+
 
 class StudentFamily(ABC):
     """Everything that is particular to a family of students, for one loaded model.
@@ -58,15 +63,12 @@ class StudentFamily(ABC):
             attempt did.
         prompt_step: prompts are padded to multiples of so many positions for generation. A family chooses it
             such that ordinary prompts, of up to some 25 words, all have the same padded length.
-        activation_share: share of the GPU's memory left by the weights that activations may take; the rest is
-            for logits, gradients and what kernels allocate temporarily.
         image_size: side of the model's images in pixels, once it is loaded.
     """
 
     optimizer: ClassVar[Optimizer]
     encode_batch_size: ClassVar[int]
     prompt_step: ClassVar[int]
-    activation_share: ClassVar[float] = 0.7
     image_size: int
 
     # The loaded model's parts, of the family's own class, which has `image_size`.
@@ -152,8 +154,8 @@ class StudentFamily(ABC):
         """
 
     @abstractmethod
-    def activation_bytes(self, model: nn.Module, batch_size: int) -> int:
-        """Estimate the activations that a training step keeps for the backward pass, in bytes."""
+    def caption_lengths(self) -> list[int]:
+        """Return how many positions the caption of each proxy takes in training."""
 
     def recompute_activations(self, model: Any) -> None:
         """Let every layer keep its input only and compute the rest again in the backward pass.

@@ -15,12 +15,9 @@ from proxytune.contract.entry_points import load_entry_point
 from proxytune.teacher.conditioning import SizeAndCrop
 from proxytune.teacher.kohya_export import OriginalWeight
 from proxytune.teacher.loading import load_named
-from proxytune.teacher.memory import Activations, transformer_activations
 from proxytune.teacher.objectives import Objective
 from proxytune.teacher.text import PromptEmbeddings, TextEncoders, load_encoders, part_endings
 
-# Pixels along one side of a token of SD3 and FLUX: the VAE's eight, two by two latents.
-PIXELS_PER_TOKEN = 16
 # The layers that carry an adapter in transformer blocks over image and text: `attention` as in diffusers' SD3
 # DreamBooth-LoRA script, `all` as in its FLUX script.
 JOINT_ATTENTION = (
@@ -121,16 +118,6 @@ class DiffusionFamily(ABC):
             config: the network's.
         """
 
-    @abstractmethod
-    def activations(self, config: Any, size: int, text_length: int) -> Activations:
-        """Estimate the memory that the gradient of one image needs.
-
-        Args:
-            config: the network's.
-            size: side of the image in pixels.
-            text_length: tokens of a prompt.
-        """
-
     def latent_channels(self, network: Any) -> int:
         """Return the number of channels of the latents."""
         return int(network.config.in_channels)
@@ -216,17 +203,3 @@ class DiffusionFamily(ABC):
             **more,
         ).images
         return latents
-
-
-def joint_activations(config: Any, size: int, text_length: int, blocks: int) -> Activations:
-    """Estimate the activations of a transformer whose blocks read image and text together.
-
-    Args:
-        config: the network's.
-        size: side of the image in pixels.
-        text_length: tokens of a prompt.
-        blocks: number of blocks.
-    """
-    tokens = (size // PIXELS_PER_TOKEN) ** 2 + text_length
-    width = config.num_attention_heads * config.attention_head_dim
-    return transformer_activations(tokens, width, blocks)

@@ -14,10 +14,8 @@ from proxytune.teacher.families.base import (
     JOINT_TARGETS,
     DenoisingInputs,
     DiffusionFamily,
-    joint_activations,
 )
 from proxytune.teacher.kohya_export import OriginalWeight
-from proxytune.teacher.memory import Activations
 from proxytune.teacher.objectives import FlowMatching, refuse_snr
 from proxytune.teacher.text import PromptEmbeddings, TextEncoders, clip_pooled, t5_states
 
@@ -74,9 +72,6 @@ class Flux(DiffusionFamily):
             return OriginalWeight(f"single_blocks.{number}.linear1", SINGLE_PARTS[inner], SINGLE_TOTAL)
         name, start, total = ORIGINAL_NAMES[inner]
         return OriginalWeight(f"double_blocks.{number}.{name}", start, total)
-
-    def activations(self, config: Any, size: int, text_length: int) -> Activations:
-        return joint_activations(config, size, text_length, config.num_layers + config.num_single_layers)
 
     def latent_channels(self, network: Any) -> int:
         # A packed channel holds four.

@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from proxytune.teacher.conditioning import SizeAndCrop
-from proxytune.teacher.families.base import JOINT_TARGETS, DiffusionFamily, joint_activations
+from proxytune.teacher.families.base import JOINT_TARGETS, DiffusionFamily
 from proxytune.teacher.kohya_export import OriginalWeight
-from proxytune.teacher.memory import Activations
 from proxytune.teacher.objectives import FlowMatching, refuse_snr
 from proxytune.teacher.text import PromptEmbeddings, TextEncoders, clip_states, t5_states
 
@@ -74,9 +73,6 @@ class SD3(DiffusionFamily):
         _, number, inner = layer.split(".", 2)
         name, start, total = ORIGINAL_NAMES[inner]
         return OriginalWeight(f"joint_blocks.{number}.{name}", start, total)
-
-    def activations(self, config: Any, size: int, text_length: int) -> Activations:
-        return joint_activations(config, size, text_length, config.num_layers)
 
     def predict(
         self,

@@ -12,7 +12,6 @@ from proxytune.teacher.conditioning import SizeAndCrop
 from proxytune.teacher.families.base import DiffusionFamily
 from proxytune.teacher.kohya_export import OriginalWeight
 from proxytune.teacher.loading import model_index
-from proxytune.teacher.memory import Activations, unet_activations
 from proxytune.teacher.objectives import Denoising
 from proxytune.teacher.text import PromptEmbeddings, TextEncoders, clip_states
 from proxytune.training.transfer import to_device
@@ -60,9 +59,6 @@ class SDXL(DiffusionFamily):
 
     def original_weight(self, layer: str, config: Any) -> OriginalWeight:
         return OriginalWeight(original_name(layer, int(config.layers_per_block)))
-
-    def activations(self, config: Any, size: int, text_length: int) -> Activations:
-        return unet_activations(size**2, config.block_out_channels[0])
 
     def predict(
         self,

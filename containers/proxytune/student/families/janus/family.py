@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from proxytune.student.families.base import Batch, Optimizer, StudentFamily
 from proxytune.student.families.janus.checkpoint import Student, load_student
 from proxytune.student.families.janus.sampling import sample_tokens
-from proxytune.student.families.janus.transformer import Janus, activation_bytes
+from proxytune.student.families.janus.transformer import Janus
 from proxytune.student.modules import bare
 from proxytune.training.transfer import to_device
 
@@ -59,11 +59,9 @@ class JanusFamily(StudentFamily):
         prompts, tokens = self._prompts[:1], tokens.to(self._device)
         return lambda lm: lm.hidden_before(prompts, tokens)
 
-    def activation_bytes(self, model: nn.Module, batch_size: int) -> int:
-        """Estimate them for the longest prompt."""
-        lm = bare(model, Janus)
-        longest = max(len(prompt) for prompt in self._prompts) + lm.tokens_per_image - 1
-        return activation_bytes(lm.config, batch_size, longest)
+    def caption_lengths(self) -> list[int]:
+        """Count the ids before each image."""
+        return [len(prompt) for prompt in self._prompts]
 
     def prompt_length(self, prompt: str) -> int:
         """Count the ids before the image."""

@@ -18,10 +18,6 @@ from proxytune.student.attention import plainly_causal
 from proxytune.student.cross_entropy import linear_cross_entropy
 from proxytune.training.transfer import index_tensor
 
-# What a layer keeps for the backward pass in bfloat16 with its adapter, in bytes per position and unit of
-# width: counted with torch's saved-tensor hooks at width 512 in the proportions of 1B.
-BYTES_KEPT = 71
-
 
 class Janus(JanusForConditionalGeneration):
     """The transformer; the state dict has transformers' keys, without those of the unused parts."""
@@ -123,13 +119,3 @@ class Janus(JanusForConditionalGeneration):
             share,
             bias=head.vision_head.bias,
         )
-
-
-def activation_bytes(config: JanusConfig, batch_size: int, length: int) -> int:
-    """Estimate the activations that a training step keeps for the backward pass, in bytes.
-
-    Args:
-        length: positions of the longest sequence.
-    """
-    text = config.text_config
-    return batch_size * length * int(text.num_hidden_layers) * int(text.hidden_size) * BYTES_KEPT

@@ -141,15 +141,3 @@ class VQConfig(VQSizes):
             if tuple(given["ch_mult"]) != tuple(decoder or encoder):
                 raise ValueError(f"encoder_ch_mult {encoder}, decoder_ch_mult {decoder}; allowed: equal ones")
         return cls.from_fields(given)
-
-
-# What a layer keeps for the backward pass in bfloat16 with its adapter, in bytes per token and unit of width:
-# counted with torch's saved-tensor hooks at width 640 (69.4), whose feed-forward is 2.8 times as wide as the
-# layer, as in GPT-XL.
-BYTES_KEPT = 70
-
-
-def activation_bytes(config: LlamaGenConfig, batch_size: int, caption_slots: int) -> int:
-    """Estimate the activations that a training step keeps for the backward pass, in bytes."""
-    tokens = batch_size * (caption_slots + config.block_size - 1)
-    return tokens * config.n_layer * config.dim * BYTES_KEPT

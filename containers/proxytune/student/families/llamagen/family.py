@@ -13,7 +13,6 @@ from torch.nn import functional as F
 from proxytune.student.families.base import Batch, Optimizer, StudentFamily
 from proxytune.student.families.llamagen.captions import CaptionEncoder
 from proxytune.student.families.llamagen.checkpoint import Student, load_student
-from proxytune.student.families.llamagen.config import activation_bytes
 from proxytune.student.families.llamagen.proxy_captions import ProxyCaptions
 from proxytune.student.families.llamagen.sampling import sample_tokens
 from proxytune.student.families.llamagen.transformer import LlamaGen, trim_caption
@@ -31,7 +30,6 @@ class LlamaGenFamily(StudentFamily):
     encode_batch_size = 4
     # Of 120 slots. An estimate: T5 makes a token or two of a word. Longer captions have batches of their own.
     prompt_step = 32
-    activation_share = 0.5
 
     _student: Student
 
@@ -66,9 +64,9 @@ class LlamaGenFamily(StudentFamily):
         tokens = tokens[:, :-1].to(self._device)
         return lambda gpt: gpt(tokens, caption)
 
-    def activation_bytes(self, model: nn.Module, batch_size: int) -> int:
-        """Estimate them for the longest caption."""
-        return activation_bytes(bare(model, LlamaGen).config, batch_size, self._captions.longest)
+    def caption_lengths(self) -> list[int]:
+        """Count the slots of each caption."""
+        return self._captions.lengths
 
     def recompute_activations(self, model: nn.Module) -> None:
         """Let every layer keep its input only.

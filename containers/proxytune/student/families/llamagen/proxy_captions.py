@@ -32,6 +32,12 @@ class ProxyCaptions:
         self.longest = int(self._lengths.max())
         self._features = torch.cat([_padded(one, self.longest) for one in features])
 
+    @property
+    def lengths(self) -> list[int]:
+        """Slots of the caption of each image."""
+        lengths: list[int] = self._lengths[self._caption_of].tolist()
+        return lengths
+
     @classmethod
     def encode(cls, prompts: Sequence[str], captions: CaptionEncoder) -> ProxyCaptions:
         """Encode one prompt per image.

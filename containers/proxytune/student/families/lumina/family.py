@@ -12,7 +12,7 @@ from proxytune.student.families.base import Batch, Optimizer, StudentFamily
 from proxytune.student.families.lumina.checkpoint import Student, load_student
 from proxytune.student.families.lumina.sampling import sample_tokens
 from proxytune.student.families.lumina.training_batch import position_weights, training_batch
-from proxytune.student.families.lumina.transformer import Lumina, activation_bytes
+from proxytune.student.families.lumina.transformer import Lumina
 from proxytune.student.modules import bare
 from proxytune.training.transfer import to_device
 
@@ -71,10 +71,9 @@ class LuminaFamily(StudentFamily):
         ids = ids.to(self._device)
         return lambda lm: lm.hidden(ids)
 
-    def activation_bytes(self, model: nn.Module, batch_size: int) -> int:
-        """Estimate them for the longest prompt."""
-        longest = max(len(prompt) for prompt in self._prompts) + self._grid.block + 1
-        return activation_bytes(bare(model, Lumina).config, batch_size, longest)
+    def caption_lengths(self) -> list[int]:
+        """Count the ids before each image."""
+        return [len(prompt) for prompt in self._prompts]
 
     def prompt_length(self, prompt: str) -> int:
         """Count the ids before the header."""

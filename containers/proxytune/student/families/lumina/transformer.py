@@ -29,9 +29,6 @@ from proxytune.training.transfer import to_device
 # Of the official training (exps/7B.sh), where a config does not give them.
 DROPOUT, Z_LOSS_WEIGHT = 0.05, 1e-5
 IGNORED = -100
-# What a layer keeps for the backward pass in bfloat16 with its adapter, in bytes per id and unit of width:
-# counted with torch's saved-tensor hooks at width 512 in the proportions of 7B.
-BYTES_KEPT = 58
 
 
 def chameleon_config(values: Mapping[str, Any]) -> ChameleonConfig:
@@ -58,15 +55,6 @@ def chameleon_config(values: Mapping[str, Any]) -> ChameleonConfig:
     ):
         given.pop(name, None)
     return ChameleonConfig(**given)
-
-
-def activation_bytes(config: ChameleonConfig, batch_size: int, length: int) -> int:
-    """Estimate the activations that a training step keeps for the backward pass, in bytes.
-
-    Args:
-        length: ids of the longest sequence.
-    """
-    return batch_size * length * int(config.num_hidden_layers) * int(config.hidden_size) * BYTES_KEPT
 
 
 class LuminaLayer(ChameleonDecoderLayer):

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from memory_use import LivingTensors
 from torch.nn import functional as F
 
+from dev.full_size.peak import LivingTensors
 from proxytune.student.families.llamagen import VQConfig, VQTokenizer
 from proxytune.student.families.llamagen.family import LlamaGenFamily
 from proxytune.student.image_arrays import full_precision
