@@ -10,10 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from dev.full_size.networks import TEXTS, student_transformer, teacher_network
+from proxytune.student.adapters import add_adapter as student_adapter
+from proxytune.student.families.lumina.layout import Grid
+from proxytune.student.families.lumina.transformer import IGNORED
+from proxytune.student.families.registry import student_family
 from proxytune.student.modules import bare
+from proxytune.teacher.adapter import add_adapter as teacher_adapter
+from proxytune.teacher.conditioning import SizeAndCrop
+from proxytune.teacher.families.base import DiffusionFamily
+from proxytune.teacher.families.registry import teacher_family
+from proxytune.teacher.text import PromptEmbeddings
 
 # Positions of a caption: those of about ten words in the families' own templates.
 CAPTION = {"llamagen": 16, "lumina": 32, "janus": 24}
+# Pixels along one side of a latent of the teachers' VAEs, and of a token of the students' image tokenizers.
+VAE_STRIDE, TOKEN_STRIDE = 8, 16
 
 
 @dataclass(frozen=True)
@@ -31,89 +42,88 @@ class Step:
     recompute: Callable[[], None]
 
 
-def training_step(row: Mapping[str, Any], recipe: Mapping[str, Any], *, images: int | None = None) -> Step:
+def training_step(row: Mapping[str, Any], recipe: Mapping[str, Any]) -> Step:
     """Return a training step.
 
     Args:
         row: a model's, of the catalogue.
         recipe: one of its recipes.
-        images: how many are computed at once; None takes the recipe's batch.
     """
-    step = _teacher_step if row["role"] == "teacher" else _student_step
-    return step(row, recipe, images or recipe["batchSize"])
+    return (_teacher_step if row["role"] == "teacher" else _student_step)(row, recipe)
 
 
-def _teacher_step(row: Mapping[str, Any], recipe: Mapping[str, Any], images: int) -> Step:
-    from proxytune.teacher.adapter import add_adapter
-    from proxytune.teacher.conditioning import SizeAndCrop
-    from proxytune.teacher.families.registry import teacher_family
-    from proxytune.teacher.text import PromptEmbeddings
+def teacher_loss(
+    family: DiffusionFamily, network: Any, *, images: int, size: int, text: tuple[int, int, int]
+) -> Tensor:
+    """Compute the loss of a batch.
 
+    Args:
+        network: with its adapter, on the meta device.
+        size: side of the images in pixels.
+        text: tokens of a prompt, width of their states and of the pooled state.
+    """
+    length, width, pooled = text
+    with torch.device("meta"):
+        latents = torch.empty(images, family.latent_channels(network), *[size // VAE_STRIDE] * 2)
+        timesteps, weights = torch.empty(images), torch.empty(images)
+        states = torch.empty(images, length, width, dtype=network.dtype)
+        prompts = PromptEmbeddings(states, torch.empty(images, pooled, dtype=network.dtype))
+    prediction = family.predict(network, latents, timesteps, prompts, [SizeAndCrop.whole(size)] * images)
+    errors = (prediction.float() - latents).square().flatten(1).mean(1)
+    return (errors * weights).mean()
+
+
+def student_loss(family: str, model: Any, *, images: int, side: int, caption: int) -> Tensor:
+    """Compute the loss of a batch.
+
+    Args:
+        model: the transformer with its adapter, on the meta device.
+        side: tokens along one side of an image.
+        caption: positions that a caption takes.
+    """
+    with torch.device("meta"):
+        tokens = torch.empty(images, side**2, dtype=torch.long)
+        if family == "llamagen":
+            features = torch.empty(images, caption, model.config.caption_dim, dtype=model.output.weight.dtype)
+            dropped = torch.empty(images, dtype=torch.bool)
+    loss: Tensor
+    if family == "llamagen":
+        loss = model.loss(tokens, features, drop_caption=dropped)
+    elif family == "janus":
+        loss = model.loss([[0] * caption] * images, tokens)
+    else:
+        length = caption + Grid(side, side).block + 1
+        # Labels are on the CPU; a prompt has none.
+        labels = torch.zeros(images, length, dtype=torch.long)
+        labels[:, :caption] = IGNORED
+        loss = model.loss(torch.empty(images, length, dtype=torch.long, device="meta"), labels)
+    return loss
+
+
+def _teacher_step(row: Mapping[str, Any], recipe: Mapping[str, Any]) -> Step:
     family = teacher_family(row["family"])
     network = teacher_network(family.network_class(), row["id"], "meta", torch.bfloat16)
     targets = family.targets[recipe.get("adapted", "attention")]
-    add_adapter(network, rank=recipe["rank"], alpha=recipe["alpha"], targets=targets)
-    length, width, pooled = TEXTS[row["id"]]
-    # Every teacher's VAE has one latent for eight pixels.
-    side = recipe["size"] // 8
-
-    def loss() -> Tensor:
-        with torch.device("meta"):
-            latents = torch.empty(images, family.latent_channels(network), side, side)
-            timesteps, weights = torch.empty(images), torch.empty(images)
-            prompts = PromptEmbeddings(
-                torch.empty(images, length, width, dtype=network.dtype),
-                torch.empty(images, pooled, dtype=network.dtype),
-            )
-        crops = [SizeAndCrop.whole(recipe["size"])] * images
-        prediction = family.predict(network, latents, timesteps, prompts, crops)
-        errors = (prediction.float() - latents).square().flatten(1).mean(1)
-        return (errors * weights).mean()
-
-    return Step(network.train(), loss, network.enable_gradient_checkpointing)
+    teacher_adapter(network, rank=recipe["rank"], alpha=recipe["alpha"], targets=targets)
+    given = {"images": recipe["batchSize"], "size": recipe["size"], "text": TEXTS[row["id"]]}
+    return Step(
+        network.train(),
+        lambda: teacher_loss(family, network, **given),
+        network.enable_gradient_checkpointing,
+    )
 
 
-def _student_step(row: Mapping[str, Any], recipe: Mapping[str, Any], images: int) -> Step:
-    from proxytune.student.adapters import add_adapter
-    from proxytune.student.families.registry import student_family
-
+def _student_step(row: Mapping[str, Any], recipe: Mapping[str, Any]) -> Step:
     name = row["family"]
     network = student_transformer(row["id"], "meta", torch.bfloat16)
-    model = add_adapter(network, rank=recipe["rank"], alpha=recipe["alpha"])
-    make: dict[str, Callable[[nn.Module, int, int, int], Tensor]] = {
-        "llamagen": _llamagen_loss,
-        "lumina": _lumina_loss,
-        "janus": _janus_loss,
+    model = student_adapter(network, rank=recipe["rank"], alpha=recipe["alpha"])
+    given = {
+        "images": recipe["batchSize"],
+        "side": recipe["size"] // TOKEN_STRIDE,
+        "caption": CAPTION[name],
     }
-
-    def loss() -> Tensor:
-        return make[name](bare(model, nn.Module), images, recipe["size"], CAPTION[name])
-
-    return Step(model.train(), loss, lambda: student_family(name).recompute_activations(model))
-
-
-def _llamagen_loss(model: Any, images: int, size: int, slots: int) -> Tensor:
-    with torch.device("meta"):
-        tokens = torch.empty(images, (size // 16) ** 2, dtype=torch.long)
-        caption = torch.empty(images, slots, model.config.caption_dim, dtype=torch.bfloat16)
-        dropped = torch.empty(images, dtype=torch.bool)
-    loss: Tensor = model.loss(tokens, caption, drop_caption=dropped)
-    return loss
-
-
-def _lumina_loss(model: Any, images: int, size: int, slots: int) -> Tensor:
-    from proxytune.student.families.lumina.layout import Grid
-    from proxytune.student.families.lumina.transformer import IGNORED
-
-    length = slots + Grid(size // 16, size // 16).block + 1
-    # Labels are on the CPU; a prompt has none.
-    labels = torch.zeros(images, length, dtype=torch.long)
-    labels[:, :slots] = IGNORED
-    loss: Tensor = model.loss(torch.empty(images, length, dtype=torch.long, device="meta"), labels)
-    return loss
-
-
-def _janus_loss(model: Any, images: int, size: int, slots: int) -> Tensor:
-    tokens = torch.empty(images, (size // 16) ** 2, dtype=torch.long, device="meta")
-    loss: Tensor = model.loss([[0] * slots] * images, tokens)
-    return loss
+    return Step(
+        model.train(),
+        lambda: student_loss(name, bare(model, nn.Module), **given),
+        lambda: student_family(name).recompute_activations(bare(model, nn.Module)),
+    )
