@@ -47,6 +47,7 @@ def measure(sizes: dict[str, Any], turns: int) -> dict[str, Any]:
             "plain_step_ms": {
                 part: round(value, 1) for part, value in teacher_sides.parts(folder, sizes, turns).items()
             },
+            "recomputed": _recomputed(folder, sizes, turns),
             "generation": _compare(teacher_sides.generation, given, turns, sizes["pictures"]),
         }
 
@@ -54,6 +55,16 @@ def measure(sizes: dict[str, Any], turns: int) -> dict[str, Any]:
 def _compare(make: Any, given: tuple[Any, ...], turns: int, units: int) -> dict[str, Any]:
     # Memory from before the models are loaded: what is freed early counts as freed, what stays counts.
     return measuring.compare_sides(make, "plain", given, turns=turns, units=units, whole=True)
+
+
+def _recomputed(folder: Path, sizes: dict[str, Any], turns: int) -> dict[str, Any]:
+    """Measure how many times as long a step takes that recomputes its activations."""
+    kept, recomputed = (teacher_sides.training(side, folder, sizes) for side in ("ours", "recomputed"))
+    compared = measuring.in_turns(kept, recomputed, turns)
+    return {
+        "ratio": round(compared.ratio, 2),
+        "ratio_spread": [round(edge, 2) for edge in compared.spread],
+    }
 
 
 def table(result: dict[str, Any]) -> str:
@@ -65,10 +76,13 @@ def table(result: dict[str, Any]) -> str:
         f"guidance {result['guidance']}; steps and pictures a second"
     )
     step = 1000 / result["training"]["plain_per_second"]
+    again, (low, high) = result["recomputed"]["ratio"], result["recomputed"]["ratio_spread"]
     return (
         f"{measuring.table(result, title, 'plain', ('training', 'generation'))}\n"
         f"of a plain step's {step:.0f} ms the texts take {parts['texts']:.0f}, the pictures "
-        f"{parts['pictures']:.0f}"
+        f"{parts['pictures']:.0f}\n"
+        f"a step that recomputes its activations takes {again:.2f} times ({low:.2f}-{high:.2f}) "
+        "as long as one that keeps them"
     )
 
 

@@ -55,8 +55,15 @@ def write_model(family: str, scale: str, folder: Path) -> None:
 
 
 def training(side: str, folder: Path, sizes: dict[str, Any]) -> Run:
-    """`sizes["steps"]` optimizer steps; `side` is ours or plain. Weights and random numbers are the same."""
-    made: OurTraining | PlainTraining = (OurTraining if side == "ours" else PlainTraining)(folder, sizes)
+    """`sizes["steps"]` optimizer steps; weights and random numbers are the same on all sides.
+
+    Args:
+        side: ours; recomputed, which is ours with activation checkpointing; or plain.
+    """
+    kind = PlainTraining if side == "plain" else OurTraining
+    made: OurTraining | PlainTraining = kind(folder, sizes)
+    if side == "recomputed":
+        made.network.enable_gradient_checkpointing()
     parameters = [value for value in made.network.parameters() if value.requires_grad]
     rng = torch.Generator().manual_seed(5)
     numbers = itertools.count()

@@ -26,6 +26,10 @@ TABLE = Path(__file__).with_name("activations.json")
 # OutOfMemoryError in public issues (22.19 of an A10G, 44.40 of an L40S), rounded down.
 CARDS = {"sdxl": 22.0, "llamagen-xl": 22.0, "janus-pro-1b": 22.0}
 LARGER_CARD = 44.0
+COLUMNS = (
+    *("Model, recipe", "Images x px", "Weights + adapter", "Kept", "Before", "Peak"),
+    *("Recomputed, peak", "Card: plan"),
+)
 
 
 @dataclass(frozen=True)

@@ -151,13 +151,16 @@ class StudentTrainer(Trainable):
     def _plan_memory(self) -> None:
         """Decide in how many parts a batch is computed and whether activations are recomputed, and log it."""
         gpu = memory.gpu_bytes(self._device)
-        self.memory = memory.plan(self._model, (), self._count_activations, gpu, images=self._images)
+        self.memory = memory.plan(self._model, (), self.count_activations, gpu, images=self._images)
         if self.memory.checkpointing:
             self.family.recompute_activations(bare(self._model, nn.Module))
         print(self.memory, flush=True)
 
-    def _count_activations(self) -> int:
-        """Count for the longest captions, and one that is padded to their length."""
+    def count_activations(self) -> int:
+        """Count the bytes that a step of the entire batch keeps for its backward pass.
+
+        Its captions are the longest, and one that is padded to their length.
+        """
         lengths = self.family.caption_lengths()
         longest, shortest = lengths.index(max(lengths)), lengths.index(min(lengths))
         indices = torch.tensor([longest] * (self._images - 1) + [shortest])

@@ -232,7 +232,7 @@ class TeacherTrainer(Trainable):
         self.memory = memory.plan(
             network,
             self.latents.vae.parameters(),
-            self._count_activations,
+            self.count_activations,
             memory.gpu_bytes(self._device),
             compiled=compilation.possible(self._device) and config.steps >= compilation.WORTHWHILE_STEPS,
         )
@@ -242,7 +242,8 @@ class TeacherTrainer(Trainable):
             self.compile()
         print(self.memory, flush=True)
 
-    def _count_activations(self) -> int:
+    def count_activations(self) -> int:
+        """Count the bytes that a step keeps for its backward pass."""
         with untouched():
             return kept_bytes(self.network, lambda: self.loss(0, torch.Generator()))
 

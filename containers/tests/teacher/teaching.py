@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from jobs import write_photos, write_teach_job
 
-from dev.full_size import networks
 from proxytune.contract import hyperparameters
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
@@ -33,6 +32,9 @@ def family_of(model: str):
 @cache
 def full_size(model: str):
     """A teacher's network of official size in bfloat16, without weights."""
+    # Here, as processes that torchrun starts import this module without that package.
+    from dev.full_size import networks
+
     kind = family_of(f"{model}-tiny").network_class()
     return networks.teacher_network(kind, model, "meta", torch.bfloat16)
 

@@ -23,7 +23,7 @@ def test_every_storage_counts_once_and_those_of_the_model_do_not():
 
 
 def test_storages_that_follow_one_another_at_one_address_all_count():
-    # Dropped at once, each of them makes room for the next.
+    # Dropped at once, the next one takes its address.
     weights = [nn.Parameter(torch.ones(1, 1)) for _ in range(8)]
 
     def loss():

@@ -11,7 +11,7 @@ import torch
 
 from dev.bench.gpu.bench import Bench, gib
 from dev.bench.gpu.models import chunk, student_generator, teacher_generator
-from proxytune.generation.batch_backoff import free_memory
+from proxytune.training.device import free_memory
 
 TEACHER, STUDENT = "sdxl", "llamagen-xl"
 # Denoising steps of the teacher's images: the first needs as much memory as all of them.

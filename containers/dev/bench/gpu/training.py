@@ -21,9 +21,7 @@ def teacher_step(bench: Bench, model: str) -> None:
     """Measure a step of a teacher's standard recipe, with all activations kept and with them recomputed."""
     training = teacher_training(bench, model)
     _measure(bench, training, activations="as planned")
-    network = training.trainer.network  # type: ignore[union-attr]
-    if not network.is_gradient_checkpointing:
-        network.enable_gradient_checkpointing()
+    if training.trainer.save_memory():
         _measure(bench, training, activations="recomputed")
 
 
@@ -56,7 +54,8 @@ def _measure(bench: Bench, training: Training, **facts: Any) -> None:
 def _tflop(training: Training) -> float:
     """Count the work of one step, as torch does: products and convolutions, forward and backward."""
     with FlopCounterMode(display=False) as counter:
-        training.trainer.loss(0, torch.Generator().manual_seed(SEED)).backward()
+        for part in training.trainer.losses(0, torch.Generator().manual_seed(SEED)):
+            part.backward()
     for _, value in training.trainer.named_parameters():
         value.grad = None
     return float(counter.get_total_flops()) / 1e12

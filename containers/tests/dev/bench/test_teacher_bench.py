@@ -71,6 +71,8 @@ def test_the_bench_prints_both_sides_and_their_ratios():
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["family"], result["pictures"], result["machine"]["threads"]) == ("sd3", 2, 1)
+    assert result["recomputed"]["ratio_spread"] == [result["recomputed"]["ratio"]] * 2
+    assert result["recomputed"]["ratio"] > 0
     for activity in ("training", "generation"):
         one = result[activity]
         assert one["ratio"] == pytest.approx(one["per_second"] / one["plain_per_second"], rel=0.1)
