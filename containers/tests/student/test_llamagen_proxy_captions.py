@@ -50,7 +50,14 @@ def undropped(tmp_path_factory, tiny_student):
 
 
 def trainer_of(folder, channel, prompts, **changes) -> StudentTrainer:
-    given = {**{name: HYPERPARAMETERS[name] for name in TrainConfig.__dataclass_fields__}, **changes}
+    given = {
+        **{
+            name: HYPERPARAMETERS[name]
+            for name in TrainConfig.__dataclass_fields__
+            if name in HYPERPARAMETERS
+        },
+        **changes,
+    }
     proxies = ProxySet(write_prompts(channel, prompts), 64)
     torch.manual_seed(0)
     trainer = StudentTrainer(student_family("llamagen"), TrainConfig(**given))

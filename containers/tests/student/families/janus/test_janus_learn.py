@@ -13,8 +13,8 @@ def test_every_proxy_is_learned_under_its_own_prompt_and_some_under_padding(base
     trainer = prepared("janus", base, proxy_set(tmp_path, texts), caption_dropout=0.5, batch_size=3)
     seen, lm = [], bare(trainer._model, Janus)
     loss = lm.loss
-    lm.loss = lambda prompts, codes: (
-        seen.extend(zip(prompts, codes.tolist(), strict=True)) or loss(prompts, codes)
+    lm.loss = lambda prompts, codes, weights: (
+        seen.extend(zip(prompts, codes.tolist(), strict=True)) or loss(prompts, codes, weights)
     )
     draws = torch.Generator().manual_seed(2)
     for step in range(4):
