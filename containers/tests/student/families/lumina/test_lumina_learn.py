@@ -33,7 +33,9 @@ def test_every_proxy_is_learned_under_its_own_prompt_and_some_under_none(base, t
     student, seen = load_student(base), []
     lumina = bare(trainer._model, Lumina)
     loss = lumina.loss
-    lumina.loss = lambda ids, labels, weights: seen.append((ids, labels)) or loss(ids, labels, weights)
+    lumina.loss = lambda ids, labels, weights: (
+        seen.append((ids, labels)) or loss(ids, labels, weights=weights)
+    )
     draws = torch.Generator().manual_seed(2)
     for step in range(4):
         trainer.loss(step, draws)
