@@ -1,4 +1,4 @@
-"""The fallbacks where memory runs out: smaller batches of images."""
+"""The fallbacks where memory runs out: smaller batches of images, activations that are recomputed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from typing import Any
 import torch
 
 from dev.bench.gpu.bench import Bench, gib
-from dev.bench.gpu.models import chunk, student_generator, teacher_generator
+from dev.bench.gpu.models import Training, chunk, student_generator, teacher_generator, teacher_training
 from proxytune.training.device import free_memory
 
 TEACHER, STUDENT = "sdxl", "llamagen-xl"
 # Denoising steps of the teacher's images: the first needs as much memory as all of them.
 STEPS = 2
 BATCH = 4
+# Optimizer steps of the training.
+TRAINED = 3
 
 
 def fallbacks(bench: Bench) -> None:
-    """Generate with less memory than the batch needs."""
+    """Train and generate with less memory than needed."""
+    _train(bench)
+    free_memory(bench.device)
     generator = teacher_generator(bench, TEACHER)
     size = bench.recipe(TEACHER)["size"]
     network = getattr(generator.pipeline, generator.family.network)
@@ -32,6 +36,56 @@ def fallbacks(bench: Bench) -> None:
     student = student_generator(bench, STUDENT, image_size=256)
     request = chunk(bench.recipe(STUDENT), student.family.image_size, BATCH)
     _generate(bench, student, student.variant("base"), STUDENT, request, 4)
+
+
+def _train(bench: Bench) -> None:
+    """Train where the activations of a step do not fit, and record how the training continued."""
+    training = teacher_training(bench, TEACHER)
+    with _short_of_memory(bench, training) as limit:
+        training.run(bench.folder / "out-of-memory", TRAINED)
+    plan = training.trainer.memory
+    bench.record(
+        model=TEACHER, steps=TRAINED, recomputed=plan.checkpointing, parts=plan.parts, limit_gib=limit
+    )
+    if not plan.checkpointing:
+        raise RuntimeError("the training kept its activations, so memory did not run out")
+
+
+@contextmanager
+def _short_of_memory(bench: Bench, training: Training) -> Iterator[float | None]:
+    """Within this context memory suffices for half of the activations that a step keeps.
+
+    On a CPU, which has no such limit, the loss refuses a plan that keeps them.
+    """
+    if not bench.on_gpu:
+        loss = training.trainer.loss
+
+        def refusing(*given: Any) -> torch.Tensor:
+            if not training.trainer.memory.checkpointing:
+                raise torch.OutOfMemoryError("refused by the bench")
+            return loss(*given)
+
+        setattr(training.trainer, "loss", refusing)  # noqa: B010 - a method is replaced
+        yield None
+        return
+    with bench.peak_memory() as peak:
+        training.run(bench.folder / "in-memory", 1)
+        used = float(peak() or 0)
+    free_memory(bench.device)
+    limit = (used + torch.cuda.memory_allocated(bench.device) / 2**30) / 2
+    with _capped(bench, limit):
+        yield gib(limit * 2**30)
+
+
+@contextmanager
+def _capped(bench: Bench, limit: float) -> Iterator[None]:
+    """Within this context the process has no more than so many GiB."""
+    whole = torch.cuda.get_device_properties(bench.device).total_memory
+    torch.cuda.set_per_process_memory_fraction(limit * 2**30 / whole)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def _generate(
@@ -75,12 +129,8 @@ def _limited(
             peaks.append(float(peak() or 0))
     limit = sum(peaks) / 2
     free_memory(bench.device)
-    whole = torch.cuda.get_device_properties(bench.device).total_memory
-    torch.cuda.set_per_process_memory_fraction(limit * 2**30 / whole)
-    try:
+    with _capped(bench, limit):
         yield gib(limit * 2**30)
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0)
 
 
 def _refusing(rows: int) -> Any:

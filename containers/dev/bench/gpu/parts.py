@@ -40,7 +40,7 @@ PARTS = (
     _part("sdxl images", "dev.bench.gpu.diffusion:images", 45, model="sdxl"),
     _part("llamagen-xl images", "dev.bench.gpu.sampling:images", 60, model="llamagen-xl"),
     _part("SIGTERM and resume", "dev.bench.gpu.interruption:resume", 45),
-    _part("out of memory", "dev.bench.gpu.out_of_memory:fallbacks", 35),
+    _part("out of memory", "dev.bench.gpu.out_of_memory:fallbacks", 40),
     _part("waiting", "dev.bench.gpu.waiting:steps_and_tokens", 35),
     _part("bfloat16 and float32", "dev.bench.gpu.precision:losses", 45),
     _part("lumina-mgpt-7b step", "dev.bench.gpu.training:student_step", 45, model="lumina-mgpt-7b"),
