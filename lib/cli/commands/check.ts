@@ -62,7 +62,7 @@ function checkLines(inspection: Inspection, subject: CaptionSubject | undefined)
   if (companions.some(({ file }) => companionOf(file)?.kind === 'caption') && subject === undefined)
     lines.push('Whether the captions name the subject was not checked: give --category, or a subject.json.');
   lines.push(
-    refused ? `Refused: ${noted}. Fix the photos marked "reject" and check again.` : `Usable: ${noted}.`,
+    refused ? `Refused: ${noted}. Fix the files marked "reject" and check again.` : `Usable: ${noted}.`,
   );
   return lines;
 }
