@@ -3,24 +3,14 @@ import type { CaptionSubject } from '../../lib/core/photos/captions.ts';
 import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import { inspectPhotos } from '../../lib/inspection/inspect.ts';
 import type { PhotoSource } from '../../lib/inspection/source.ts';
-import { scene, source } from './pictures.ts';
+import { scene, source, threePhotos } from './pictures.ts';
 
 const subject: CaptionSubject = { category: 'dog', tokenWord: 'ohwx', vocabulary: null };
 const text = (file: string, content: string): PhotoSource => source(file, Buffer.from(content));
 
 let photos: PhotoSource[];
 beforeAll(async () => {
-  const names = ['a.jpg', 'b.jpg', 'c.png'];
-  photos = await Promise.all(
-    names.map(async (name, seed) =>
-      source(
-        name,
-        await scene(seed + 1, 520)
-          .jpeg()
-          .toBuffer(),
-      ),
-    ),
-  );
+  photos = await threePhotos(520);
 });
 
 async function run(...companions: PhotoSource[]) {

@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import { inspectPhotos } from '../../lib/inspection/inspect.ts';
 import type { PhotoSource } from '../../lib/inspection/source.ts';
-import { scene, source } from './pictures.ts';
+import { scene, source, threePhotos } from './pictures.ts';
 
 const SIDE = 520;
 
@@ -18,17 +18,7 @@ async function mask(columns: number, width = SIDE, height = SIDE): Promise<Buffe
 
 let photos: PhotoSource[];
 beforeAll(async () => {
-  const names = ['a.jpg', 'b.jpg', 'c.png'];
-  photos = await Promise.all(
-    names.map(async (name, seed) =>
-      source(
-        name,
-        await scene(seed + 1, SIDE)
-          .jpeg()
-          .toBuffer(),
-      ),
-    ),
-  );
+  photos = await threePhotos(SIDE);
 });
 
 async function run(...companions: PhotoSource[]) {

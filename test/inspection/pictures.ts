@@ -27,6 +27,20 @@ export function scene(seed: number, width = 640, height = width): Sharp {
     .png({ compressionLevel: 1 });
 }
 
+/** Three usable photos, a.jpg, b.jpg and c.png. */
+export function threePhotos(side: number): Promise<PhotoSource[]> {
+  return Promise.all(
+    ['a.jpg', 'b.jpg', 'c.png'].map(async (name, seed) =>
+      source(
+        name,
+        await scene(seed + 1, side)
+          .jpeg()
+          .toBuffer(),
+      ),
+    ),
+  );
+}
+
 /** Changes the exposure by a number of stops: factors of two in linear light, clipped at white. */
 export async function exposed(image: Buffer, stops: number): Promise<Buffer> {
   return withLevels(image, (level) => {

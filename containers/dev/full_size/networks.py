@@ -1,7 +1,7 @@
 """The sizes of the catalogue's large networks, as their published config files state them, and the networks.
 
 A network is built on the device where it is used, with random weights: on `meta` it takes no memory and
-computes nothing, which is enough to count what it would; on a GPU it takes what the real one takes.
+computes nothing, so its work can be counted without a GPU; on a GPU it needs as much as the real one.
 
 Sources: config.json of each model at the commit that models.json imports; Lumina's and LlamaGen's of the
 official repositories. The numbers of parameters are those that the authors publish; a test compares them.

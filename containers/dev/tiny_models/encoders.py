@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -23,20 +24,7 @@ def write_clip(folder: Path) -> None:
     from transformers import CLIPConfig, CLIPModel
 
     tokenizer = clip_tokenizer()
-    sizes = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_hidden_layers": 2}
-    config = CLIPConfig(
-        text_config={
-            **sizes,
-            "num_attention_heads": 4,
-            "vocab_size": len(tokenizer),
-            "max_position_embeddings": CLIP_LENGTH,
-            "bos_token_id": tokenizer.bos_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
-            "pad_token_id": tokenizer.pad_token_id,
-        },
-        vision_config={**sizes, "num_attention_heads": 4, "image_size": SIZE, "patch_size": PATCH},
-        projection_dim=WIDTH,
-    )
+    config = CLIPConfig(**_clip_sizes(tokenizer))
     torch.manual_seed(CLIP_SEED)
     CLIPModel(config).eval().save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
@@ -71,18 +59,7 @@ def write_dino(folder: Path) -> None:
     )
     torch.manual_seed(DINO_SEED)
     ViTModel(config, add_pooling_layer=False).eval().save_pretrained(folder, safe_serialization=True)
-    preprocessor = {
-        "image_processor_type": "ViTImageProcessor",
-        "do_resize": True,
-        "size": {"height": SIZE, "width": SIZE},
-        "resample": 3,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": IMAGENET_MEAN,
-        "image_std": IMAGENET_STD,
-    }
-    _write_json(folder / "preprocessor_config.json", preprocessor)
+    _write_vit_preprocessor(folder, resample=3)
 
 
 def write_clipseg(folder: Path) -> None:
@@ -90,19 +67,8 @@ def write_clipseg(folder: Path) -> None:
     from transformers import CLIPSegConfig, CLIPSegForImageSegmentation
 
     tokenizer = clip_tokenizer()
-    sizes = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_hidden_layers": 2}
     config = CLIPSegConfig(
-        text_config={
-            **sizes,
-            "num_attention_heads": 4,
-            "vocab_size": len(tokenizer),
-            "max_position_embeddings": CLIP_LENGTH,
-            "bos_token_id": tokenizer.bos_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
-            "pad_token_id": tokenizer.pad_token_id,
-        },
-        vision_config={**sizes, "num_attention_heads": 4, "image_size": SIZE, "patch_size": PATCH},
-        projection_dim=WIDTH,
+        **_clip_sizes(tokenizer),
         extract_layers=[0, 1],
         reduce_dim=WIDTH // 2,
         decoder_num_attention_heads=4,
@@ -111,11 +77,38 @@ def write_clipseg(folder: Path) -> None:
     torch.manual_seed(CLIPSEG_SEED)
     CLIPSegForImageSegmentation(config).eval().save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
+    _write_vit_preprocessor(folder, resample=2)
+
+
+def _clip_sizes(tokenizer: Any) -> dict[str, Any]:
+    """Settings of a CLIP of both sides, which CLIPSeg's is too."""
+    sizes = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 2 * WIDTH,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
+    return {
+        "text_config": {
+            **sizes,
+            "vocab_size": len(tokenizer),
+            "max_position_embeddings": CLIP_LENGTH,
+            "bos_token_id": tokenizer.bos_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "pad_token_id": tokenizer.pad_token_id,
+        },
+        "vision_config": {**sizes, "image_size": SIZE, "patch_size": PATCH},
+        "projection_dim": WIDTH,
+    }
+
+
+def _write_vit_preprocessor(folder: Path, *, resample: int) -> None:
+    """Write the preprocessing of a ViT; `resample` is Pillow's number: 2 is bilinear, 3 bicubic."""
     preprocessor = {
         "image_processor_type": "ViTImageProcessor",
         "do_resize": True,
         "size": {"height": SIZE, "width": SIZE},
-        "resample": 2,
+        "resample": resample,
         "do_rescale": True,
         "rescale_factor": 1 / 255,
         "do_normalize": True,

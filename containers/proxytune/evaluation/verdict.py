@@ -1,4 +1,4 @@
-"""The result of a run in two sentences: what was learnt, and which of the two models is better."""
+"""The verdict of a run in two sentences: whether the subject was learnt, and the better of the two models."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def has_enough_images(dino: Mapping[str, Score]) -> bool:
 
 
 def testable(pairs: int) -> bool:
-    """Decide whether a sign-flip test of so many pairs can be significant at all."""
+    """Decide whether a sign-flip test has enough pairs to be significant: at least six."""
     return 2 / 2**pairs < SIGNIFICANT
 
 

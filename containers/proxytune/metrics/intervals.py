@@ -71,9 +71,7 @@ def summarize(values: Sequence[float], seed: int, groups: Sequence[Hashable] | N
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return Score(_rounded(mean), None, None)
-    low, high = np.quantile(_resampled_means(_grouped(values, groups), seed), [0.025, 0.975])
-    # Rounding must not push the mean out of its own interval when all values are equal.
-    return Score(_rounded(mean), _rounded(min(low, mean)), _rounded(max(high, mean)))
+    return Score(_rounded(mean), *_interval(mean, _grouped(values, groups), seed))
 
 
 def compare(
@@ -92,11 +90,10 @@ def compare(
     differences = [second - first for first, second in pairs]
     if len(differences) < 2:
         return None
-    score = summarize(differences, seed, groups)
-    units = np.array([group.mean() for group in _grouped(differences, groups)])
-    if score.low is None or score.high is None:
-        raise AssertionError("two values have an interval")
-    return Difference(score.mean, score.low, score.high, round(_sign_flip_p(units, seed), 6), len(units))
+    mean, grouped = math.fsum(differences) / len(differences), _grouped(differences, groups)
+    low, high = _interval(mean, grouped, seed)
+    units = np.array([group.mean() for group in grouped])
+    return Difference(_rounded(mean), low, high, round(_sign_flip_p(units, seed), 6), len(units))
 
 
 def _grouped(values: Sequence[float], groups: Sequence[Hashable] | None) -> list[Floats]:
@@ -108,6 +105,13 @@ def _grouped(values: Sequence[float], groups: Sequence[Hashable] | None) -> list
     if len(lists) == 1:
         lists = [[value] for value in lists[0]]
     return [np.array(one) for one in sorted(sorted(one) for one in lists)]
+
+
+def _interval(mean: float, groups: Sequence[Floats], seed: int) -> tuple[float, float]:
+    """The ends of the 95 % percentile interval."""
+    low, high = np.quantile(_resampled_means(groups, seed), [0.025, 0.975])
+    # Rounding must not push the mean out of its own interval when all values are equal.
+    return _rounded(min(low, mean)), _rounded(max(high, mean))
 
 
 def _resampled_means(groups: Sequence[Floats], seed: int) -> Floats:

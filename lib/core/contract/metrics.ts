@@ -135,7 +135,9 @@ export const metrics = z.strictObject({
   comparison: comparison.describe('Student minus teacher, image by image'),
   verdict: z
     .string()
-    .describe('What was learnt, with teacher, student, floor and ceiling, and which of the two is better'),
+    .describe(
+      'Whether the subject was learnt, with the scores that show it, and the better of teacher and student',
+    ),
   evaluator: z.strictObject({
     clip: z.string(),
     dino: z.string(),

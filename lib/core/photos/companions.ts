@@ -1,6 +1,6 @@
 /**
- * Files next to a photo that belong to it: `x.txt` is the caption of `x.jpg`, `x.mask.png` its mask. This is the one place that knows their
- * names; whatever it does not recognise may be a photo.
+ * Files next to a photo that belong to it: `x.txt` is the caption of `x.jpg`, `x.mask.png` its mask. Only this file
+ * knows their names; any other file may be a photo.
  */
 
 /** How the name of such a file ends, in small or capital letters. */

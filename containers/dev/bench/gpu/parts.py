@@ -16,9 +16,9 @@ class Part:
     """A part.
 
     Attributes:
-        name: what it measures.
+        name: of the measurement, as `--only` takes it.
         function: `module:function` of this package.
-        seconds: it is killed then; what it has recorded is kept.
+        seconds: time limit, after which the part is killed; its recorded numbers stay.
         given: arguments of the function besides the bench.
     """
 

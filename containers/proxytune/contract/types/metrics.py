@@ -168,7 +168,7 @@ class Metrics(TypedDict):
     curation: NotRequired[MetricsCuration]
     # Student minus teacher, image by image.
     comparison: MetricsComparison
-    # What was learnt, with teacher, student, floor and ceiling, and which of the two is better.
+    # Whether the subject was learnt, with the scores that show it, and the better of teacher and student.
     verdict: str
     evaluator: MetricsEvaluator
     # How the teacher developed; absent where its recipe asks for no samples along the way.

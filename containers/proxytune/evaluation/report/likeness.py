@@ -16,20 +16,18 @@ def likeness_table(rows: Sequence[MetricsRow]) -> list[dict[str, Any]]:
     Returns:
         Of each row: name, label, nearest, copies, reference (counted from 1), share and diversity.
     """
-    by_name = {row["name"]: row for row in rows}
+    order = list(LABELS)
     return [
         {
-            "name": name,
-            "label": label,
+            "name": row["name"],
+            "label": LABELS[row["name"]][0],
             "nearest": row["nearest_dino"]["mean"],
             "copies": row["copies"],
             "reference": row["attractor"]["reference"] + 1,
             "share": row["attractor"]["share"],
             "diversity": None if row["diversity"] is None else row["diversity"]["mean"],
         }
-        for name, (label, _) in LABELS.items()
-        for row in [by_name.get(name)]  # type: ignore[call-overload]
-        if row is not None
+        for row in sorted(rows, key=lambda row: order.index(row["name"]))
     ]
 
 

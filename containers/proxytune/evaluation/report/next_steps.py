@@ -15,7 +15,7 @@ from proxytune.evaluation.verdict import has_enough_images, learnt, stand_ins
 from proxytune.metrics.intervals import Score
 
 LONGER = {"draft": "standard", "standard": "best"}
-# That of preset standard.
+# Images of a prompt that give an interval.
 ENOUGH = 4
 HALF = 0.5
 """The share of proxies in a context that docs/reference/subject.md recommends for photos in few contexts."""
