@@ -6,6 +6,7 @@
  * request, whether by flag, by --set or in subject.json, photos, models, licences, a price.
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { ProxytuneError } from '../core/errors.ts';
 import { check } from './commands/check.ts';
 import { demoCommand } from './commands/demo.ts';
 import { type GenerateOptions, generateCommand } from './commands/generate.ts';
@@ -14,7 +15,9 @@ import { localCommand } from './commands/local.ts';
 import { planCommand } from './commands/plan.ts';
 import { chooseReported, fetchReport } from './commands/report.ts';
 import { runCommand } from './commands/run.ts';
+import { runDreamBooth } from './commands/run-dreambooth.ts';
 import { statusCommand } from './commands/status.ts';
+import { chooseDreamBooth } from './dreambooth.ts';
 import { addFields, type FieldFlags, fieldsOf, numberOrText, oneOf } from './flags.ts';
 import { makeOutput, type Output, printError } from './output.ts';
 import { type CloudOptions, DEFAULT_DATA, dataFolder, withContext } from './session.ts';
@@ -90,16 +93,7 @@ function makeProgram(done: (code: number) => void): Command {
         }),
       ),
     );
-  addFields(
-    command(
-      'plan <path>',
-      'print what a run would do, how long it takes and what it costs; path is subject.json or its folder',
-    ).option('--local', 'plan for the tiny models that run on this machine'),
-  ).action(
-    act((output, options: RunFlags, [path = '']) =>
-      planCommand(path, { ...options, fields: fieldsOf(options) }, output),
-    ),
-  );
+  addPlan(command, act);
   addRun(cloud, act);
   inAccount(cloud('status [run]', 'list all runs, or show the stages of one')).action(
     act((output, options, [run]) => statusCommand(run, options, output)),
@@ -136,6 +130,44 @@ interface ReportOptions extends Common {
 interface RunFlags extends Common, FieldFlags {
   readonly subject?: string;
   readonly resume?: string;
+  readonly dreambooth?: string;
+}
+
+function addPlan(command: (usage: string, text: string) => Command, act: Act): void {
+  addFields(
+    command(
+      'plan [path]',
+      'print what a run would do, how long it takes and what it costs; path is subject.json or its folder',
+    ).option('--local', 'plan for the tiny models that run on this machine'),
+  )
+    .addOption(dreambooth())
+    .option('--subject <name>', 'the subject of the dataset')
+    .action(
+      act((output, options: RunFlags, [path]) => {
+        const fields = fieldsOf(options);
+        if (options.dreambooth === undefined)
+          return planCommand(requirePath(path), { ...options, fields }, output);
+        const chosen = chooseDreamBooth(options.dreambooth, options.subject);
+        return planCommand(chosen.folder, { ...options, fields: { ...chosen.fields, ...fields } }, output);
+      }),
+    );
+}
+
+/** @throws UsageInvalid */
+function requirePath(path: string | undefined): string {
+  if (path !== undefined) return path;
+  throw new ProxytuneError('UsageInvalid', {
+    what: 'The path of a request is needed',
+    allowed: 'npx proxytune plan DIR --category dog, or --dreambooth DIR --subject dog6',
+    remedy: 'name the folder of photos, or its subject.json',
+  });
+}
+
+function dreambooth(): Option {
+  return new Option(
+    '--dreambooth <dir>',
+    "take the photos, class and prompts of --subject from your copy of DreamBooth's dataset",
+  );
 }
 
 function addRun(cloud: (usage: string, text: string) => Command, act: Act): void {
@@ -146,12 +178,20 @@ function addRun(cloud: (usage: string, text: string) => Command, act: Act): void
     ),
   )
     .addOption(fullSize())
-    .option('--subject <name>', "name of the subject (the folder's by default)")
+    .addOption(dreambooth())
+    .option(
+      '--subject <name>',
+      "name of the subject (the folder's by default; with --dreambooth, one of it or all)",
+    )
     .option('--resume <run>', 'resume a stopped run')
     .action(
-      act((output, options: RunFlags, [dir]) =>
-        runCommand(dir, { ...options, fields: fieldsOf(options) }, output),
-      ),
+      act((output, options: RunFlags, [dir]) => {
+        const { dreambooth, ...rest } = options;
+        const asked = { ...rest, fields: fieldsOf(options) };
+        return dreambooth === undefined
+          ? runCommand(dir, asked, output)
+          : runDreamBooth(dir, { ...asked, dreambooth }, output);
+      }),
     );
 }
 
