@@ -140,7 +140,7 @@ function removeFile(path) {
 function ownerOfFile(file) {
   const [pid = '', started] = (readText(file) ?? '').split(' ');
   const owner = Number(pid);
-  if (!isAlive(owner)) return undefined;
+  if (!isAlive(owner) || isZombie(owner)) return undefined;
   return started === undefined || startOf(owner) === started ? owner : undefined;
 }
 
@@ -156,17 +156,48 @@ function isAlive(pid) {
 }
 
 /**
+ * Tells a process that has ended and still has its id, because its parent has not read its exit code. In a container
+ * whose first process reads none, a killed one stays like this.
+ *
+ * @param {number} pid
+ */
+function isZombie(pid) {
+  const state = statOf(pid)?.[0] ?? printed(pid, 'stat');
+  return state.startsWith('Z') || state.startsWith('X');
+}
+
+/**
  * The start time of a process in the system's format, because process ids are reused, in a restarted container soon.
  * Empty if unknown.
  *
  * @param {number} pid
  */
 function startOf(pid) {
+  const stat = statOf(pid);
+  return stat === undefined ? printed(pid, 'lstart').replaceAll(/\s+/g, '-') : (stat[19] ?? '');
+}
+
+/**
+ * The fields of a process in `/proc`, from its state on; the start time is the 20th of them. Undefined where there is
+ * no such file.
+ *
+ * @param {number} pid
+ */
+function statOf(pid) {
   const stat = readText(`/proc/${pid}/stat`);
-  // The program's name, in brackets, may contain spaces; the start time is the 20th field after it.
-  if (stat !== undefined) return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  const { stdout } = spawnSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' });
-  return (stdout ?? '').trim().replaceAll(/\s+/g, '-');
+  // The program's name, in brackets, may contain spaces.
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+/**
+ * A column of `ps`; empty if unknown.
+ *
+ * @param {number} pid
+ * @param {string} column
+ */
+function printed(pid, column) {
+  const { stdout } = spawnSync('ps', ['-o', `${column}=`, '-p', String(pid)], { encoding: 'utf8' });
+  return (stdout ?? '').trim();
 }
 
 /** @param {string} file */

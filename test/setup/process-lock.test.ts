@@ -133,3 +133,27 @@ test('the lock of a process ends when it is killed', async () => {
   expect(lockOwner(lock)).toBe(process.pid);
   release?.();
 });
+
+test('a killed process that nobody has waited for does not keep the lock', async () => {
+  const lock = join(folder, 'zombie');
+  const script = join(import.meta.dirname, 'fixtures/lock-taker.mjs');
+  // The shell becomes a program that never waits for the child that it started before.
+  const parent = spawn(
+    '/bin/sh',
+    ['-c', '"$0" "$1" <&3 & echo $!; exec sleep 60', process.execPath, script],
+    {
+      stdio: ['ignore', 'pipe', 'inherit', 'pipe'],
+    },
+  );
+  const lines = createInterface({ input: parent.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
+  const pid = Number((await lines.next()).value);
+  (parent.stdio[3] as NodeJS.WritableStream).write(`${lock}\n`);
+  while (lockOwner(lock) !== pid) await sleep(10);
+  process.kill(pid, 'SIGKILL');
+  while (lockOwner(lock) !== undefined) await sleep(10);
+  // It still exists.
+  expect(process.kill(pid, 0)).toBe(true);
+  tryLock(lock)?.();
+  expect(lockOwner(lock)).toBeUndefined();
+  parent.kill('SIGKILL');
+});
