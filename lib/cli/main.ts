@@ -8,6 +8,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ProxytuneError } from '../core/errors.ts';
 import { check } from './commands/check.ts';
+import { type CompareOptions, compareCommand } from './commands/compare.ts';
 import { demoCommand } from './commands/demo.ts';
 import { type GenerateOptions, generateCommand } from './commands/generate.ts';
 import { type ImportOptions, importModelCommand } from './commands/import-model.ts';
@@ -104,6 +105,15 @@ function makeProgram(done: (code: number) => void): Command {
       'write it as one file with its images inside, for sending',
     ),
   ).action(act((output, options: ReportOptions, [run]) => reportCommand(run, options, output)));
+  inAccount(
+    cloud('compare [runs...]', 'put finished runs in one table and on one page, with images by prompt'),
+  )
+    .option('--out <dir>', 'folder for the page (default: in the data folder)')
+    .action(
+      act((output, options: CompareOptions, [runs]) =>
+        compareCommand(runs as unknown as string[], options, output),
+      ),
+    );
   addGenerate(cloud, act);
   addImport(cloud, act);
   cloud('local', 'start the local cloud and print how to connect to it')

@@ -88,6 +88,13 @@ test(
     expect(killed).toMatchObject({ status: 'STOPPED', error: 'Interrupted' });
     expect(killed.message).toContain('--resume');
     await resume(killed.runId, PAIRS.killed);
+
+    const both = [killed.runId, JSON.parse(runs.out)[1].runId];
+    const compared = await call('compare', ...both, '--data', data, '--json');
+    const { page, models, obstacles } = JSON.parse(compared.out);
+    expect(models.map(({ runId }: { runId: string }) => runId)).toEqual(both.flatMap((run) => [run, run]));
+    expect(obstacles).toEqual([expect.stringContaining('random weights')]);
+    expect(readFileSync(page, 'utf8')).toContain(`src="${killed.runId}/pictures/student/`);
   },
   8 * MINUTE,
 );

@@ -21,12 +21,13 @@ import {
 import { keys } from '../../core/keys.ts';
 import { scaleOf } from '../../core/plan/make-plan.ts';
 import type { Plan } from '../../core/plan/plan.ts';
-import { requireOwnFolder, writePictures } from '../generation/image-folder.ts';
+import { RECORD, writePictures } from '../generation/image-folder.ts';
 import { picturePage } from '../generation/page.ts';
 import { type Picture, readShard } from '../generation/shard.ts';
 import { type Drawn, draw } from '../generation/transform.ts';
 import { logOf } from '../job-log.ts';
 import { dollars, duration, type Output } from '../output.ts';
+import { requireOwnFolder } from '../own-folder.ts';
 import { type CloudOptions, cloudFlags, dataFolder, withWork } from '../session.ts';
 import { chooseRun } from './report.ts';
 
@@ -77,7 +78,7 @@ export async function generateAt(
   const folder = resolve(
     options.out ?? join(dataFolder(options), keys.generation(plan.runId, generation.id)),
   );
-  requireOwnFolder(folder, generation.id);
+  requireOwnFolder(folder, RECORD, generation.id);
   for (const line of before(plan, generation, vocabulary, options)) output.say(line);
   const drawn = await generateWithLog(aws, plan, generation, options, output, signal);
   const pictures = await fetchPictures(aws, generation, drawn);

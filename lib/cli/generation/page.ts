@@ -1,16 +1,10 @@
 /** The page of a user's own prompt: the images, and everything needed to generate them again. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Generation } from '../../core/jobs/generation.ts';
 import type { Plan } from '../../core/plan/plan.ts';
+import { escaped, htmlPage } from '../html.ts';
 import { fileOf } from './image-folder.ts';
 import type { Picture } from './shard.ts';
 
-/** One look for both pages, from one file. */
-const STYLE = join(
-  import.meta.dirname,
-  '../../../containers/proxytune/evaluation/report/templates/report.css',
-);
 /** Small images are shown at least this large, pixel by pixel. */
 const LEAST_SHOWN = 160;
 /** Larger ones are opened by a click. */
@@ -28,24 +22,10 @@ export function picturePage(
 ): string {
   const { prompt, asked, how } = generation;
   const side = Math.min(MOST_SHOWN, Math.max(LEAST_SHOWN, how.size));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<title>${escaped(prompt)} · Proxytune</title>
-<link rel="icon" href="data:,">
-<style>
-${readFileSync(STYLE, 'utf8')}
-.drawn { grid-template-columns: repeat(auto-fill, minmax(min(100%, ${side}px), 1fr)); }
+  const style = `.drawn { grid-template-columns: repeat(auto-fill, minmax(min(100%, ${side}px), 1fr)); }
 h1.asked { font-size: clamp(1.6rem, 4vw, 2.4rem); }
-.drawn img { max-width: ${side}px; }
-</style>
-</head>
-<body>
-<header>
+.drawn img { max-width: ${side}px; }`;
+  const body = `<header>
 <p class="eyebrow">Proxytune pictures</p>
 <h1 class="asked">${escaped(prompt)}</h1>
 <p class="facts">Drawn by the ${asked.of} of run <code>${escaped(plan.runId)}</code>: ${escaped(plan.models[asked.of].title)}; tuned on the subject ${escaped(plan.subject)} (${escaped(plan.category)}).</p>
@@ -72,10 +52,8 @@ ${facts(plan, generation, pictures)
 <pre>npx proxytune report ${escaped(plan.runId + there)}</pre>
 </section>
 </main>
-<footer><p>Made by Proxytune ${escaped(plan.versions.proxytune ?? '')}. This page works offline and loads nothing from elsewhere.</p></footer>
-</body>
-</html>
-`;
+<footer><p>Made by Proxytune ${escaped(plan.versions.proxytune ?? '')}. This page works offline and loads nothing from elsewhere.</p></footer>`;
+  return htmlPage({ title: prompt, style, body });
 }
 
 function notices({ models, world }: Plan, of: Generation['asked']['of']): string {
@@ -127,8 +105,4 @@ function again({ runId }: Plan, { asked, seed }: Generation): string {
 /** As a shell takes it for one word, whatever is in it. */
 function quoted(text: string): string {
   return /^[\w {}.,:-]*$/.test(text) ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 }
