@@ -169,7 +169,7 @@ test('the page shows every model and image, on a phone too, and its numbers are 
 test("a folder of the user's own is not overwritten, and one run is not a comparison", async () => {
   const own = join(folder, 'own');
   mkdirSync(own);
-  writeFileSync(join(own, 'letter.txt'), 'dear');
+  writeFileSync(join(own, 'letter.txt'), 'hello');
   const options = { data: join(folder, 'data'), out: own };
   const refused = (names: string[]) => compareCommand(names, options, makeOutput({ json: true }));
   await expect(refused([RUNS[0], RUNS[0]])).rejects.toMatchObject({ name: 'UsageInvalid' });

@@ -16,7 +16,7 @@ export interface Comparison {
 const STYLE = `.wide { overflow-x: auto; }
 .wide table { min-width: 48rem; }
 .wide th, .wide td { padding: 0.5rem 1.1rem 0.5rem 0; border-top: 1px solid var(--line); vertical-align: top; text-align: left; }
-.wide th + th, .wide td { white-space: nowrap; }
+.wide td { white-space: nowrap; }
 .wide tr.teacher th { color: var(--teacher); }
 .wide tr.student th { color: var(--student); }
 .wide .best { font-weight: 700; }
