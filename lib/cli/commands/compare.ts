@@ -4,6 +4,7 @@ import { copyFile, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { AwsContext } from '../../aws/context.ts';
 import { readPlan } from '../../aws/runs.ts';
+import { names as contract } from '../../core/contract/names.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import {
   type ComparedImage,
@@ -48,7 +49,7 @@ export async function compareCommand(
     const comparison = compare(runs, `npx proxytune compare ${names.join(' ')}${cloudFlags(options)}`);
     await writeComparison(folder, digest(names), comparison, runs);
     for (const line of comparisonLines(comparison)) output.say(line);
-    const page = join(folder, 'index.html');
+    const page = join(folder, contract.files.reportPage);
     const { models, means } = comparison;
     output.data({ page, obstacles: comparison.obstacles, models, means });
     output.say(page);
@@ -89,7 +90,7 @@ export async function writeComparison(
   const data = JSON.stringify({ version: 1, id, obstacles: reasons, models, means }, null, 1);
   await writeFile(join(incoming, RECORD), `${data}\n`);
   await writeFile(join(incoming, 'comparison.csv'), comparisonCsv(models));
-  await writeFile(join(incoming, 'index.html'), comparisonPage(comparison, source));
+  await writeFile(join(incoming, contract.files.reportPage), comparisonPage(comparison, source));
   await rm(folder, { recursive: true, force: true });
   await rename(incoming, folder);
 }
