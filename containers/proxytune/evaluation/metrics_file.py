@@ -99,7 +99,7 @@ def build_metrics(
         "comparison": {
             name: None if difference is None else asdict(difference) for name, difference in compared.items()
         },
-        "verdict": verdict(dino, compared["dino"], models_of(plan)),
+        "verdict": verdict(dino, compared, models_of(plan), members),
         "evaluator": dict(evaluator),
         **(extra or {}),
         "stages": [],
