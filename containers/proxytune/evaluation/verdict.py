@@ -17,8 +17,8 @@ SIGNIFICANT = 0.05
 LEARNT = 2 / 3
 """Share of the way from the untuned model to the photos that a model must have covered.
 
-Chosen on the subjects that `dev/audit` names tuning-000 and on, none of which it audits: half of the images showing another
-subject reach 0.73 of the way at most and 0.5 on average, hues shifted by 5 degrees at least 0.85.
+Chosen on the subjects that `dev/audit` names tuning-000 and on, none of which it audits. Where half of the
+images show another subject, they reach half of the way, and 0.73 at most; hues shifted by 5 degrees keep 0.85.
 """
 # The rows that a conclusion needs.
 COMPARED = ("teacher", "student", "teacher-base", "student-base")

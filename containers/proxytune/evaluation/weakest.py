@@ -1,4 +1,4 @@
-"""The weakest point of a model: the prompt whose images are least like the photos, and the defect they have."""
+"""The weakest point of a model: the prompt with the most defects, and the defect."""
 
 from __future__ import annotations
 
