@@ -18,7 +18,7 @@ LEARNT = 2 / 3
 """Share of the way from the untuned model to the photos that a model must have covered.
 
 Chosen on the subjects that `dev/audit` names tuning-000 and on, none of which it audits. Where half of the
-images show another subject, they reach half of the way, and 0.73 at most; hues shifted by 5 degrees keep 0.85.
+images show another subject, they reach half of the way, and 0.73 at most; hues 5 degrees off keep 0.85.
 """
 # The rows that a conclusion needs.
 COMPARED = ("teacher", "student", "teacher-base", "student-base")
