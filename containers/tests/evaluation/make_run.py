@@ -51,6 +51,13 @@ def mixed(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.
     return Image.blend(other, draw(SUBJECT, (side, side)), share)
 
 
+def without_stand_ins(plan: dict[str, Any]) -> dict[str, Any]:
+    """Change the plan into that of a run whose models have their own weights, so that scores are shown."""
+    for model in plan["models"].values():
+        model["standInFor"] = None
+    return plan
+
+
 def with_validation(plan: dict[str, Any]) -> dict[str, Any]:
     """Change the plan into that of a run whose teacher generates validation images."""
     jobs = {stage["stage"]: stage for stage in plan["stages"]}

@@ -8,7 +8,7 @@ from proxytune.contract.folders import Folders
 
 
 class Page(html.parser.HTMLParser):
-    """Every element with its attributes, and all text outside of style."""
+    """Every element with its attributes, and all text outside of style and script."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -19,7 +19,7 @@ class Page(html.parser.HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        self._style = tag == "style"
+        self._style = tag in ("style", "script")
 
     def handle_data(self, data: str) -> None:
         if not self._style:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from make_run import make_run, with_validation
+from make_run import make_run, with_validation, without_stand_ins
 from report_page import page_of
 
 from proxytune.contract.errors import ProxytuneError
@@ -20,7 +20,7 @@ from proxytune.evaluation.validation import curves
 @pytest.fixture
 def validated(tmp_path: Path, plan: dict[str, Any], models: Path) -> Folders:
     """A run whose teacher generated validation images."""
-    return make_run(tmp_path, with_validation(plan), models)
+    return make_run(tmp_path, with_validation(without_stand_ins(plan)), models)
 
 
 def test_curves_selection_and_images_are_in_metrics_and_page(validated: Folders) -> None:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from make_run import PLAN, make_run
+from make_run import PLAN, make_run, without_stand_ins
 from PIL import Image
 
 from dev.drawn_subjects.export import ground_truth_of
@@ -53,7 +53,7 @@ def drawn(stage: str, variant: str, prompt: str, seed: int, side: int) -> Image.
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Folders:
     """An evaluated run of a subject of the drawn domain; only read it."""
-    plan = json.loads(PLAN.read_text().replace("dog", SUBJECT.category))
+    plan = without_stand_ins(json.loads(PLAN.read_text().replace("dog", SUBJECT.category)))
     plan["request"]["truth"] = json.loads(json.dumps(ground_truth_of(SUBJECT.appearance)))
     photos = [
         as_image(picture).resize((512, 512), Image.Resampling.NEAREST) for picture in SUBJECT.references()

@@ -1,6 +1,7 @@
 """The report: an HTML page that needs nothing but its own folder.
 
-The page has no script and loads nothing from outside; its content security policy enforces that. Time and
+The page loads nothing from outside and runs no script but its own, which copies commands and enlarges images;
+its content security policy enforces that, and everything is readable without script. Time and
 cost are known only after the evaluation, so the page has a slot for the stages, which the publish stage fills
 with a table row per stage (columns: stage, instance, attempts, time, cost). The publish stage also puts the
 names of the jobs that wrote the adapters into the slots of `next_steps`.
@@ -24,6 +25,7 @@ from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto
 from proxytune.evaluation.report.by_prompt import prompt_map
 from proxytune.evaluation.report.curation import ShownCuration, new_curve, reasons_table
 from proxytune.evaluation.report.facts import licence_lines, planned_stages, settings
+from proxytune.evaluation.report.first_screen import first_images, script_hash
 from proxytune.evaluation.report.likeness import comparisons, likeness_table
 from proxytune.evaluation.report.next_steps import next_steps
 from proxytune.evaluation.report.protocol import EncoderInputs, protocol
@@ -77,6 +79,7 @@ def render(
 ) -> str:
     """Render the page."""
     rows = _by_row(pictures)
+    script = (TEMPLATES / "report.js").read_text("utf-8")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         # Subjects, prompts and titles come from the user: everything is escaped.
@@ -87,6 +90,9 @@ def render(
     )
     return environment.get_template("report.html").render(
         style=Markup((TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=script_hash(script),
+        first=first_images(plan, rows, references),
         stages_slot=Markup(REPORT_SLOTS.stages),
         plan=plan,
         metrics=metrics,

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from make_run import make_run
+from make_run import make_run, without_stand_ins
 from report_page import page_of
 
 from proxytune.contract.folders import Folders
@@ -23,8 +26,8 @@ def evaluated_with(base: Path, plan: dict[str, Any], models: Path) -> Folders:
 
 def test_every_image_is_a_file_of_the_report_with_an_alternative_text(evaluated: Folders) -> None:
     images = page_of(evaluated).all("img")
-    # 4 photos, 12 pairs of tuned and untuned, 6 best and 6 worst, 24 proxies.
-    assert len(images) == 4 + 24 + 12 + 24
+    # The first screen, 12 pairs of tuned and untuned, 4 photos, 24 proxies; with stand-ins no best and worst.
+    assert len(images) == 4 + 24 + 4 + 24
     for image in images:
         assert (evaluated.model / image["src"]).is_file()
         assert image["alt"]
@@ -45,10 +48,15 @@ def test_every_link_except_those_to_licences_stays_in_the_report(evaluated: Fold
             assert (evaluated.model / target).is_file()
 
 
-def test_the_page_has_the_slot_of_the_stages_once_and_no_script(evaluated: Folders) -> None:
+def test_the_page_has_the_slot_of_the_stages_once_and_one_script_that_its_policy_names(
+    evaluated: Folders,
+) -> None:
     text = (evaluated.model / "index.html").read_text()
     assert text.count(REPORT_SLOTS.stages) == 1
-    assert "<script" not in text
+    assert text.count("<script") == 1
+    script = text[text.index("<script>") + len("<script>") : text.index("</script>")]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in text
 
 
 def test_the_page_shows_verdict_settings_versions_hashes_and_licences(
@@ -69,9 +77,10 @@ def test_the_page_shows_verdict_settings_versions_hashes_and_licences(
         assert wanted in text
 
 
-def test_the_page_ends_with_the_next_steps(evaluated: Folders) -> None:
+def test_the_page_begins_with_what_to_do_next(evaluated: Folders) -> None:
     text = page_of(evaluated).text
-    end = text[text.index("Next steps", text.index("Versions and hashes")) :]
+    first, then = (text.index(head, text.index("Licences")) for head in ("What next", "Scores"))
+    assert then > first
     for wanted in (
         'npx proxytune generate rex-0a1b2c3d "a photo of a {token} dog at sunset" -n 4 --of teacher',
         "aws s3 cp s3://proxytune-test/runs/rex-0a1b2c3d/jobs//output/model.tar.gz .",
@@ -80,7 +89,7 @@ def test_the_page_ends_with_the_next_steps(evaluated: Folders) -> None:
         # As stand-ins were used.
         "npm run demo",
     ):
-        assert wanted in end
+        assert wanted in text[first:then]
     page = (evaluated.model / "index.html").read_text()
     assert [page.count(REPORT_SLOTS.job.format(stage=stage)) for stage in ("teach", "learn")] == [2, 1]
 
@@ -96,13 +105,36 @@ def test_stand_ins_are_announced_at_the_top(evaluated: Folders) -> None:
     assert "random weights" in text
 
 
+def test_the_first_screen_has_the_subject_and_the_same_prompt_by_three_models(evaluated: Folders) -> None:
+    first = page_of(evaluated).all("img")[:4]
+    prompt = "a photo of a ohwx dog at sunset"
+    assert [image["alt"] for image in first] == [
+        "A photo of rex",
+        f"Untuned: {prompt}",
+        f"Teacher: {prompt}",
+        f"Student: {prompt}",
+    ]
+    # Of the student before it was tuned, and all of one seed.
+    pictures = json.loads((evaluated.model / "metrics.json").read_text())["pictures"]
+    by_file = {picture["file"]: picture for picture in pictures}
+    shown = [by_file[image["src"]] for image in first[1:]]
+    assert [picture["row"] for picture in shown] == ["student-base", "teacher", "student"]
+    assert len({picture["seed"] for picture in shown}) == 1
+
+
+def test_nothing_is_scored_where_stand_ins_took_part(evaluated: Folders) -> None:
+    page = page_of(evaluated)
+    classes = {attributes.get("class") for _, attributes in page.elements}
+    assert not classes & {"scores encoders", "plain heat", "plain likeness", "kept", "extremes student"}
+    assert not re.search(r"(DINO|CLIP-[IT]) [−0]", page.text)
+
+
 def test_full_size_models_have_no_such_notice(tmp_path: Path, plan: dict[str, Any], models: Path) -> None:
-    for model in plan["models"].values():
-        model["standInFor"] = None
-    text = page_of(evaluated_with(tmp_path, plan, models)).text
+    text = page_of(evaluated_with(tmp_path, without_stand_ins(plan), models)).text
     assert "not the method’s quality" not in text
     assert "npm run demo" not in text
     assert "--preset standard" in text
+    assert re.search(r"DINO 0\.\d\d ", text)
 
 
 def test_the_note_of_a_dataset_domain_and_proxies_in_contexts_are_shown(
@@ -128,7 +160,7 @@ def test_texts_of_the_user_are_escaped(tmp_path: Path, plan: dict[str, Any], mod
     plan["prompts"]["evaluation"][0]["prompt"] = evil
     folders = evaluated_with(tmp_path, plan, models)
     text = (folders.model / "index.html").read_text()
-    assert "<script" not in text
+    assert text.count("<script") == 1
     assert text.count(REPORT_SLOTS.stages) == 1
     assert evil in page_of(folders).text
 
