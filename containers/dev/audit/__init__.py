@@ -1,1 +1,1 @@
-"""The audit of the measures: images with planted defects of known size, and what each measure says."""
+"""The audit of measures and verdicts: images with planted defects, and what is said of them."""

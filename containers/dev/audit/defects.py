@@ -26,6 +26,8 @@ HUES = (5, 10, 20, 30, 40)
 """Degrees by which a hue is shifted."""
 BLURS = (0.5, 1.0, 1.5, 2.0)
 """Radii in pixels of an image of 32."""
+MOVES = (0.05, 0.1, 0.15)
+"""How far a pattern is moved right and down, as shares of the subject's side; stripes repeat after 0.34."""
 CLEAN = 8
 """Images of a subject without a defect."""
 CONTEXT_DEFECTS = 3
@@ -37,8 +39,8 @@ class Planted:
     """An image with a defect.
 
     Attributes:
-        kind: none, hue, mark, pattern, trim, blur, wrong-context or no-context.
-        size: of the defect: degrees, pixels, or 1.
+        kind: none, hue, mark, moved, pattern, trim, blur, wrong-context or no-context.
+        size: of the defect: degrees, pixels, a share of the subject's side, or 1.
         image: what the measures see.
         requested: the context of its prompt.
         damage: mean CIEDE2000 to the same image without the defect over the subject's pixels; 0 where only
@@ -94,6 +96,10 @@ def _planted(appearance: Appearance, rng: Random) -> Iterator[Planted]:
         clean = render(appearance, pose)
         damaged = _image(render(changed, pose))
         yield Planted(kind, size, damaged, pose.context, damage(damaged, clean))
+    for by in MOVES:
+        pose = sample_pose(rng)
+        moved = _image(render(appearance, pose, by))
+        yield Planted("moved", by, moved, pose.context, damage(moved, render(appearance, pose)))
     for radius in BLURS:
         pose = sample_pose(rng)
         clean = render(appearance, pose)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from proxytune.drawn_world.appearance import Appearance
 from proxytune.drawn_world.scene import Pose, draw_background
@@ -36,8 +36,13 @@ class Picture:
     pose: Pose
 
 
-def render(appearance: Appearance, pose: Pose) -> Picture:
-    """Draw an object in a pose."""
+def render(appearance: Appearance, pose: Pose, moved: float = 0.0) -> Picture:
+    """Draw an object in a pose.
+
+    Args:
+        appearance, pose: what to draw.
+        moved: how far the pattern is right of and below its place, as a share of the object's side.
+    """
     canvas = SIZE * FINENESS
     side = int(canvas * pose.scale)
     corner = (
@@ -46,7 +51,8 @@ def render(appearance: Appearance, pose: Pose) -> Picture:
     )
     picture, mask = draw_background(pose, canvas), Image.new("L", (canvas, canvas))
     layers = draw_layers(appearance, side)
-    parts = ((patterned(appearance, side), layers.body), (appearance.trim, layers.trim), (DARK, layers.dark))
+    cloth = ImageChops.offset(patterned(appearance, side), round(side * moved))
+    parts = ((cloth, layers.body), (appearance.trim, layers.trim), (DARK, layers.dark))
     for paint, part in parts:
         whole = paint if isinstance(paint, Image.Image) else Image.new("RGB", (side, side), paint)
         picture.paste(whole, corner, part)

@@ -22,7 +22,7 @@ def dino(**changes: Score) -> dict[str, Score]:
     rows = {
         "photos": Score(0.77, 0.7, 0.8),
         "teacher": HIGH,
-        "student": Score(0.62, 0.55, 0.68),
+        "student": Score(0.63, 0.55, 0.68),
         "teacher-base": LOW,
         "student-base": Score(0.28, 0.2, 0.31),
     }
@@ -37,7 +37,7 @@ def shown(prompt: str, dino: float, exact: Exact | None = None) -> ScoredPicture
 
 RIGHT = Exact(palette=3.0, shape=0.95, pattern=True, category=True, context=True)
 FLAT = dataclasses.replace(RIGHT, shape=0.5)
-# The student's limit is 0.28 + 2 / 3 * (0.77 - 0.28) = 0.607.
+# The student's limit is 0.28 + 0.7 * (0.77 - 0.28) = 0.623.
 IMAGES = [shown("at sunset", 0.7), shown("at night", 0.5), shown("at night", 0.65)]
 
 
@@ -55,8 +55,8 @@ def say(
 
 def test_the_complete_sentence() -> None:
     assert say(dino(), CLEAR) == (
-        "Teacher and student both learnt the subject: similarity to the photos (DINO) is 0.62 for the "
-        "student and 0.65 for its teacher (95 % kept), against a floor of 0.28 and 0.30 (the same models "
+        "Teacher and student both learnt the subject: similarity to the photos (DINO) is 0.63 for the "
+        "student and 0.65 for its teacher (97 % kept), against a floor of 0.28 and 0.30 (the same models "
         "untuned) and a ceiling of 0.77 (the photos compared with each other); with “a dog at night” the "
         "student is weakest (DINO 0.57): 1 of 2 images too unlike the photos. Use the student: it is closer "
         "to the photos than the teacher (difference 0.05 over 25 pairs, p < 0.01)."

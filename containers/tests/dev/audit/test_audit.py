@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from dev.audit.defects import BLURS, CLEAN, HUES, AuditSubject, audit_subjects
+from dev.audit.defects import BLURS, CLEAN, HUES, MOVES, AuditSubject, audit_subjects
 from dev.audit.measures import Measures
 from dev.audit.table import Images, Row, as_text, audit_rows, measured
 from dev.tools.audit import MODELS, SUBJECTS
@@ -31,8 +31,8 @@ def rows(images: Images) -> dict[str, Row]:
 
 
 def test_the_audit_has_at_least_three_thousand_images(subjects: list[AuditSubject]) -> None:
-    assert {len(one.planted) for one in subjects} == {34}
-    assert SUBJECTS * 34 >= 3000
+    assert {len(one.planted) for one in subjects} == {37}
+    assert SUBJECTS * 37 >= 3000
 
 
 def test_the_damage_is_that_of_the_planted_size(subjects: list[AuditSubject]) -> None:
@@ -41,11 +41,12 @@ def test_the_damage_is_that_of_the_planted_size(subjects: list[AuditSubject]) ->
         for one in subject.planted:
             by_size[one.kind, one.size].append(one.damage)
     assert by_size["none", 0] == [0] * CLEAN * len(subjects)
-    for kind, sizes in (("hue", HUES), ("mark", HUES), ("blur", BLURS)):
+    for kind, sizes in (("hue", HUES), ("mark", HUES), ("moved", MOVES), ("blur", BLURS)):
         means = [np.mean(by_size[kind, size]) for size in sizes]
         assert means[0] > 0
         assert all(small < large for small, large in pairwise(means)), (kind, means)
     assert min(by_size["pattern", 1]) > 1
+    assert min(by_size["moved", MOVES[-1]]) > 1
     assert by_size["wrong-context", 1] == by_size["no-context", 1] == [0] * 3 * len(subjects)
 
 
@@ -75,5 +76,5 @@ def test_the_shipped_encoders_see_planted_defects(rows: dict[str, Row]) -> None:
 
 def test_the_text_has_a_line_for_each_measure(rows: dict[str, Row], images: Images) -> None:
     text = as_text(list(rows.values()), images).splitlines()
-    assert text[0] == "136 images of 4 subjects"
+    assert text[0] == "148 images of 4 subjects"
     assert [line.split("|")[1].strip() for line in text[4:]] == ["dino", "clip_i", "palette", "clip_t"]

@@ -1,0 +1,166 @@
+"""The audit of verdicts: constructed runs with a known answer, and what the verdict says of them.
+
+Each run has a subject of its own, so runs are independent of each other; only the images of the untuned
+models come from a common pool. Thresholds were chosen on the subjects tuning-000 and on; those of the audit
+are unseen-000 and on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from dev.audit.constructed import (
+    LEARNT,
+    NOT_LEARNT,
+    PER_PROMPT,
+    constructed,
+    prompts,
+    untuned,
+    verdict_subject,
+)
+from dev.audit.defects import REFERENCES
+from dev.audit.proportion import exact_interval
+from proxytune.drawn_world.scene import CONTEXTS
+from proxytune.evaluation.verdict import learnt
+from proxytune.metrics.encoders import DinoEncoder, Vectors
+from proxytune.metrics.intervals import Score, summarize
+from proxytune.metrics.scores import among_themselves, to_references
+
+RUNS = 600
+"""By default; three of five are not learnt by the student."""
+POOL = 24
+"""Untuned images of each category and context."""
+AIM_RIGHT, AIM_FALSE = 0.95, 0.01
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A constructed run.
+
+    Attributes:
+        teacher, student: their kinds, of LEARNT or NOT_LEARNT.
+        said: what the verdict says of teacher and student: learnt or not.
+    """
+
+    teacher: str
+    student: str
+    said: tuple[bool, bool]
+
+    @property
+    def truth(self) -> tuple[bool, bool]:
+        """Right answers for teacher and student."""
+        return self.teacher in LEARNT, self.student in LEARNT
+
+    @property
+    def right(self) -> bool:
+        """True where both answers are right."""
+        return self.said == self.truth
+
+    @property
+    def falsely_learnt(self) -> bool:
+        """True where a model that did not learn the subject is said to have."""
+        return any(said and not true for said, true in zip(self.said, self.truth, strict=True))
+
+
+def judged_runs(dino: DinoEncoder, count: int = RUNS, named: str = "unseen") -> list[Judged]:
+    """Construct, score and judge runs; a larger count begins with the same ones.
+
+    Args:
+        dino: scores the images, each once.
+        count: of runs.
+        named: beginning of the subjects' names: unseen for the audit, tuning for choosing thresholds.
+    """
+    pools = {
+        category: dino.pictures(images)
+        for category, images in untuned(POOL, Random(f"{named} untuned")).items()
+    }
+    return [
+        _judged(Random(f"{named}-{number:03d}"), kinds, pools, dino)
+        for number, kinds in enumerate(kinds_of_runs(count))
+    ]
+
+
+def kinds_of_runs(count: int) -> Iterator[tuple[str, str]]:
+    """Kinds of teacher and student. Every second teacher of a student that did not learn the subject did."""
+    for number in range(count):
+        turn, place = divmod(number, 5)
+        if place < 2:
+            at = 2 * turn + place
+            yield LEARNT[at // len(LEARNT) % len(LEARNT)], LEARNT[at % len(LEARNT)]
+        else:
+            at = 3 * turn + place - 2
+            student = NOT_LEARNT[at % len(NOT_LEARNT)]
+            again = at // len(NOT_LEARNT)
+            yield (LEARNT[again // 2 % len(LEARNT)] if again % 2 else student), student
+
+
+def _judged(rng: Random, kinds: tuple[str, str], pools: dict[str, Vectors], dino: DinoEncoder) -> Judged:
+    subject = verdict_subject(rng, REFERENCES)
+    photos, pool = dino.pictures(subject.photos), pools[subject.appearance.category]
+
+    def score(vectors: Vectors) -> Score:
+        return summarize(to_references(vectors, photos), 0, prompts())
+
+    def model(kind: str) -> Score:
+        if kind == "untuned":
+            return score(_untuned(pool, rng))
+        return score(dino.pictures(constructed(subject, kind, rng)))
+
+    teacher, student = kinds
+    scores = {
+        "photos": summarize(among_themselves(photos), 0),
+        "teacher-base": score(_untuned(pool, rng)),
+        "student-base": score(_untuned(pool, rng)),
+        "teacher": model(teacher),
+        "student": model(student),
+    }
+    return Judged(teacher, student, learnt(scores))
+
+
+def _untuned(pool: Vectors, rng: Random) -> Vectors:
+    """Vectors of an untuned model: PER_PROMPT of the pool's images of each context."""
+    places = [
+        context * POOL + at for context in range(len(CONTEXTS)) for at in rng.sample(range(POOL), PER_PROMPT)
+    ]
+    return pool[np.array(places)]
+
+
+def verdicts_as_text(runs: Sequence[Judged]) -> str:
+    """Format the shares, and the answers by kind of model, in Markdown."""
+    wrong = [run for run in runs if not all(run.truth)]
+    false = sum(run.falsely_learnt for run in wrong)
+    lines = [
+        f"{len(runs)} runs of as many subjects, {len(wrong)} of them not learnt by both",
+        "",
+        "| Verdicts | Share (95 %) | Aim |",
+        "|---|---|---|",
+        _share("right", sum(run.right for run in runs), len(runs), f"{AIM_RIGHT:.0%} or more"),
+        _share("false “learnt”", false, len(wrong), f"{AIM_FALSE:.0%} or less"),
+        "",
+        "| Models | Number | Said to have learnt it (95 %) | Right answer |",
+        "|---|---|---|---|",
+    ]
+    for kind in (*LEARNT, *NOT_LEARNT):
+        said = [
+            answer
+            for run in runs
+            for of, answer in zip((run.teacher, run.student), run.said, strict=True)
+            if of == kind
+        ]
+        if said:
+            expected = "all" if kind in LEARNT else "none"
+            lines.append(f"| {kind} | {len(said)} | {_percent(sum(said), len(said))} | {expected} |")
+    return "\n".join(lines)
+
+
+def _share(name: str, hits: int, of: int, aim: str) -> str:
+    return f"| {name} | {'–' if of == 0 else _percent(hits, of)} | {aim} |"
+
+
+def _percent(hits: int, of: int) -> str:
+    low, high = exact_interval(hits, of)
+    return f"{hits / of:.1%} ({low:.1%} to {high:.1%})"
