@@ -35,6 +35,8 @@ RUNS = 600
 POOL = 24
 """Untuned images of each category and context."""
 AIM_RIGHT, AIM_FALSE = 0.95, 0.01
+BLIND = "another pattern"
+"""The kind that DINO hardly tells from the subject; shares are given without it too."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +134,14 @@ def _untuned(pool: Vectors, rng: Random) -> Vectors:
 def verdicts_as_text(runs: Sequence[Judged]) -> str:
     """Format the shares, and the answers by kind of model, in Markdown."""
     wrong = [run for run in runs if not all(run.truth)]
-    false = sum(run.falsely_learnt for run in wrong)
+    seen = [run for run in runs if BLIND not in (run.teacher, run.student)]
     lines = [
         f"{len(runs)} runs of as many subjects, {len(wrong)} of them not learnt by both",
         "",
         "| Verdicts | Share (95 %) | Aim |",
         "|---|---|---|",
-        _share("right", sum(run.right for run in runs), len(runs), f"{AIM_RIGHT:.0%} or more"),
-        _share("false “learnt”", false, len(wrong), f"{AIM_FALSE:.0%} or less"),
+        *_shares("", runs),
+        *_shares(f", without {BLIND}", seen),
         "",
         "| Models | Number | Said to have learnt it (95 %) | Right answer |",
         "|---|---|---|---|",
@@ -157,8 +159,13 @@ def verdicts_as_text(runs: Sequence[Judged]) -> str:
     return "\n".join(lines)
 
 
-def _share(name: str, hits: int, of: int, aim: str) -> str:
-    return f"| {name} | {'–' if of == 0 else _percent(hits, of)} | {aim} |"
+def _shares(of: str, runs: Sequence[Judged]) -> Iterator[str]:
+    wrong = [run for run in runs if not all(run.truth)]
+    for name, hits, count, aim in (
+        ("right", sum(run.right for run in runs), len(runs), f"{AIM_RIGHT:.0%} or more"),
+        ("false “learnt”", sum(run.falsely_learnt for run in wrong), len(wrong), f"{AIM_FALSE:.0%} or less"),
+    ):
+        yield f"| {name}{of} | {_percent(hits, count) if count else '–'} | {aim} |"
 
 
 def _percent(hits: int, of: int) -> str:

@@ -11,14 +11,11 @@ import torch
 
 from dev.audit.constructed import LEARNT, NOT_LEARNT, constructed, prompts, verdict_subject
 from dev.audit.proportion import exact_interval
-from dev.audit.verdicts import RUNS, Judged, judged_runs, kinds_of_runs, verdicts_as_text
+from dev.audit.verdicts import BLIND, RUNS, Judged, judged_runs, kinds_of_runs, verdicts_as_text
 from dev.tools.audit import MODELS
 from proxytune.drawn_world.appearance import CLEAR
 from proxytune.drawn_world.colour import ciede2000, to_lab
 from proxytune.metrics.encoders import DinoEncoder
-
-BLIND = "another pattern"
-"""The kind that DINO hardly sees."""
 
 
 @pytest.fixture(scope="module")
