@@ -27,7 +27,7 @@ HUES = (5, 10, 20, 30, 40)
 BLURS = (0.5, 1.0, 1.5, 2.0)
 """Radii in pixels of an image of 32."""
 MOVES = (0.05, 0.1, 0.15)
-"""How far a pattern is moved right and down, as shares of the subject's side; stripes repeat after 0.34."""
+"""How far a pattern is displaced right and down, as shares of the subject's side; stripes repeat after 0.34."""
 CLEAN = 8
 """Images of a subject without a defect."""
 CONTEXT_DEFECTS = 3
@@ -39,7 +39,7 @@ class Planted:
     """An image with a defect.
 
     Attributes:
-        kind: none, hue, mark, moved, pattern, trim, blur, wrong-context or no-context.
+        kind: none, hue, mark, displaced, pattern, trim, blur, wrong-context or no-context.
         size: of the defect: degrees, pixels, a share of the subject's side, or 1.
         image: what the measures see.
         requested: the context of its prompt.
@@ -98,8 +98,8 @@ def _planted(appearance: Appearance, rng: Random) -> Iterator[Planted]:
         yield Planted(kind, size, damaged, pose.context, damage(damaged, clean))
     for by in MOVES:
         pose = sample_pose(rng)
-        moved = _image(render(appearance, pose, by))
-        yield Planted("moved", by, moved, pose.context, damage(moved, render(appearance, pose)))
+        displaced = _image(render(appearance, pose, by))
+        yield Planted("displaced", by, displaced, pose.context, damage(displaced, render(appearance, pose)))
     for radius in BLURS:
         pose = sample_pose(rng)
         clean = render(appearance, pose)

@@ -30,7 +30,7 @@ NOISE = 2
 
 @dataclass(frozen=True)
 class SetRow:
-    """What a measure of sets shows about one kind.
+    """Knowledge of a measure of sets about one kind.
 
     Attributes:
         kind: copied or collapsed.

@@ -13,7 +13,7 @@ from dev.audit.defects import AuditSubject
 from dev.audit.measures import IDENTITY, PROMPT, Floats, Measures
 from dev.audit.ranks import detection, interval_over_subjects, rank_correlation
 
-GRADED = ("hue", "mark", "moved", "blur")
+GRADED = ("hue", "mark", "displaced", "blur")
 """Defects of several sizes."""
 WHOLE = ("pattern", "trim", "wrong-context", "no-context")
 """Defects that are there or not."""

@@ -36,12 +36,12 @@ class Picture:
     pose: Pose
 
 
-def render(appearance: Appearance, pose: Pose, moved: float = 0.0) -> Picture:
+def render(appearance: Appearance, pose: Pose, displaced: float = 0.0) -> Picture:
     """Draw an object in a pose.
 
     Args:
         appearance, pose: what to draw.
-        moved: how far the pattern is right of and below its place, as a share of the object's side.
+        displaced: how far the pattern is right of and below its place, as a share of the object's side.
     """
     canvas = SIZE * FINENESS
     side = int(canvas * pose.scale)
@@ -51,7 +51,7 @@ def render(appearance: Appearance, pose: Pose, moved: float = 0.0) -> Picture:
     )
     picture, mask = draw_background(pose, canvas), Image.new("L", (canvas, canvas))
     layers = draw_layers(appearance, side)
-    cloth = ImageChops.offset(patterned(appearance, side), round(side * moved))
+    cloth = ImageChops.offset(patterned(appearance, side), round(side * displaced))
     parts = ((cloth, layers.body), (appearance.trim, layers.trim), (DARK, layers.dark))
     for paint, part in parts:
         whole = paint if isinstance(paint, Image.Image) else Image.new("RGB", (side, side), paint)

@@ -41,12 +41,12 @@ def test_the_damage_is_that_of_the_planted_size(subjects: list[AuditSubject]) ->
         for one in subject.planted:
             by_size[one.kind, one.size].append(one.damage)
     assert by_size["none", 0] == [0] * CLEAN * len(subjects)
-    for kind, sizes in (("hue", HUES), ("mark", HUES), ("moved", MOVES), ("blur", BLURS)):
+    for kind, sizes in (("hue", HUES), ("mark", HUES), ("displaced", MOVES), ("blur", BLURS)):
         means = [np.mean(by_size[kind, size]) for size in sizes]
         assert means[0] > 0
         assert all(small < large for small, large in pairwise(means)), (kind, means)
     assert min(by_size["pattern", 1]) > 1
-    assert min(by_size["moved", MOVES[-1]]) > 1
+    assert min(by_size["displaced", MOVES[-1]]) > 1
     assert by_size["wrong-context", 1] == by_size["no-context", 1] == [0] * 3 * len(subjects)
 
 
