@@ -27,7 +27,7 @@ HUES = (5, 10, 20, 30, 40)
 BLURS = (0.5, 1.0, 1.5, 2.0)
 """Radii in pixels of an image of 32."""
 MOVES = (0.05, 0.1, 0.15)
-"""How far a pattern is displaced right and down, as shares of the subject's side; stripes repeat after 0.34."""
+"""How far a pattern is displaced right and down: shares of the subject's side. Stripes repeat after 0.34."""
 CLEAN = 8
 """Images of a subject without a defect."""
 CONTEXT_DEFECTS = 3
