@@ -77,4 +77,7 @@ def test_the_shipped_encoders_see_planted_defects(rows: dict[str, Row]) -> None:
 def test_the_text_has_a_line_for_each_measure(rows: dict[str, Row], images: Images) -> None:
     text = as_text(list(rows.values()), images).splitlines()
     assert text[0] == "148 images of 4 subjects"
-    assert [line.split("|")[1].strip() for line in text[4:]] == ["dino", "clip_i", "palette", "clip_t"]
+    assert [line.split("|")[1].strip() for line in text[4:]] == [
+        *("masc_identity", "dino", "clip_i", "palette"),
+        *("masc_prompt", "clip_t"),
+    ]
