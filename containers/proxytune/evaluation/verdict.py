@@ -50,8 +50,7 @@ def verdict(
     """
     concludes = not stand_ins(models) and has_enough_images(dino)
     kept = retained(dino["student"].mean, dino["teacher"].mean)
-    # A share of noise would look like a success.
-    share = "" if kept is None or stand_ins(models) else f" ({kept * 100:.0f} % kept)"
+    share = "" if kept is None else f" ({kept * 100:.0f} % kept)"
     floor = f"a floor of {_two(dino['student-base'].mean)} and {_two(dino['teacher-base'].mean)}"
     ceiling = (
         f"a ceiling of {_two(dino['photos'].mean)} (the photos compared with each other)"
@@ -63,6 +62,9 @@ def verdict(
         f"similarity to the photos (DINO) is {student} for the student and {teacher} for its teacher{share}, "
         f"against {floor} (the same models untuned) and {ceiling}"
     )
+    if stand_ins(models):
+        # Scores of noise would be read as a result.
+        return f"{_conclusion(dino, models)}."
     if not concludes:
         return f"{_conclusion(dino, models)}: {reason}."
     chosen, advice = _use(dino, differences)

@@ -132,12 +132,8 @@ def test_a_model_without_a_weak_point_has_a_weakest_prompt() -> None:
 def test_there_is_no_conclusion_with_a_stand_in() -> None:
     models: dict[str, Any] = TRAINED | {"clip": {"standInFor": "clip-vit-b32"}}
     assert stand_ins(models) == [models["clip"]]
-    text = say(dino(), CLEAR, models)
-    assert text.startswith(
-        "No conclusion, as stand-ins with random weights were used: similarity to the photos"
-    )
-    for word in ("kept", "closer", "Use", "weakest"):
-        assert word not in text
+    # Scores of noise would be read as a result, so there are none.
+    assert say(dino(), CLEAR, models) == "No conclusion, as stand-ins with random weights were used."
 
 
 @pytest.mark.parametrize("row", ["teacher", "student", "teacher-base", "student-base"])
