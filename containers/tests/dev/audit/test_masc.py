@@ -11,8 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from proxytune.contract.errors import ProxytuneError
-from proxytune.metrics.masc import (
+from dev.audit.masc import (
     Encoded,
     SiglipEncoder,
     identity,
@@ -21,12 +20,13 @@ from proxytune.metrics.masc import (
     scene_of,
     score,
 )
+from proxytune.contract.errors import ProxytuneError
 
 FIXTURES = Path(__file__).parent / "fixtures"
 sys.path.append(str(FIXTURES))
 from masc_inputs import CASES, PROMPTS, SIZES, picture, subject_mask  # noqa: E402
 
-MODEL = Path(__file__).parents[2] / "models" / "miniature" / "siglip-miniature"
+MODEL = Path(__file__).parents[3] / "models" / "miniature" / "siglip-miniature"
 OFFICIAL = json.loads((FIXTURES / "masc.json").read_text())
 
 
