@@ -26,6 +26,7 @@ from proxytune.evaluation.metrics_file import build_metrics, write_metrics
 from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto, View, save_view
 from proxytune.evaluation.report.curation import show_curation, summary
 from proxytune.evaluation.report.page import write_report
+from proxytune.evaluation.report.photo_warnings import photo_warnings
 from proxytune.evaluation.report.protocol import EncoderInputs
 from proxytune.evaluation.validation import read_validation
 from proxytune.masks.photo_masks import mask_words, masks_of
@@ -98,7 +99,9 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
     words = words or [None] * len(photos)
     references = [ShownPhoto(*one) for one in zip(photos, captions_of(channel), words, strict=True)]
     inputs = EncoderInputs(clip.preprocessing, dino.preprocessing)
-    write_report(plan, metrics, references, scored, report, inputs, validation, curation)
+    write_report(
+        plan, metrics, references, scored, report, inputs, validation, curation, photo_warnings(channel)
+    )
     progress.write("report written", len(pictures))
     print(metrics["verdict"], flush=True)
 

@@ -75,7 +75,7 @@ def test_curves_rise_within_the_edges_and_omit_missing_measures() -> None:
         "points": [point(0, 0.2), point(10, 0.5), point(20, 0.7)],
     }
     fidelity, diversity = curves(record)
-    assert [at["x"] for at in fidelity["points"]] == [8, 160, 312]
+    assert [at["x"] for at in fidelity["points"]] == [38, 175, 312]
     heights = [at["y"] for at in fidelity["points"]]
     assert heights == sorted(heights, reverse=True)
     assert all(8 <= height <= 88 for height in heights)

@@ -1,4 +1,4 @@
-"""A curve of the report as numbers for its SVG: points in units of the view box, scale, guard line."""
+"""A curve of the report as numbers for its SVG: points in units of the view box, axes, guard line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 # Of the view box in templates/curve.html; points keep this distance from the edges.
 WIDTH, HEIGHT, EDGE = 320, 96, 8
+LEFT = 38
+"""Width of the labels of the vertical axis."""
 
 
 def curve(
@@ -30,7 +32,7 @@ def curve(
     low, high = _scale([value for _, value, _ in points] + ([] if guard is None else [guard[1]]))
     places = [
         {
-            "x": round(EDGE + (WIDTH - 2 * EDGE) * at / max(1, points[-1][0]), 1),
+            "x": round(LEFT + (WIDTH - LEFT - EDGE) * at / max(1, points[-1][0]), 1),
             "y": _up(value, low, high),
             "at": at,
             "value": value,

@@ -74,7 +74,20 @@ def flat(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
         if isinstance(inner, Mapping):
             yield from flat(inner, f"{path}{key}.")
         else:
-            yield f"{path}{key}", inner if isinstance(inner, str) else json.dumps(inner, ensure_ascii=False)
+            yield f"{path}{key}", _text(inner)
+
+
+def _text(value: Any) -> str:
+    """A value as a person would write it: a number with four digits, as more are noise of its computation."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return json.dumps(
+            [float(_text(one)) if isinstance(one, float) else one for one in value], ensure_ascii=False
+        )
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _settings_of(stage: StagePlan) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from proxytune.evaluation.report.facts import licence_lines, planned_stages, set
 from proxytune.evaluation.report.first_screen import first_images, script_hash
 from proxytune.evaluation.report.likeness import comparisons, likeness_table
 from proxytune.evaluation.report.next_steps import next_steps
+from proxytune.evaluation.report.photo_warnings import PhotoWarning
 from proxytune.evaluation.report.protocol import EncoderInputs, protocol
 from proxytune.evaluation.report.scores import exact_table, score_table, shares_kept
 from proxytune.evaluation.validation import Validation, curves
@@ -47,6 +48,7 @@ def write_report(
     inputs: EncoderInputs,
     validation: Validation | None = None,
     curation: ShownCuration | None = None,
+    warnings: Sequence[PhotoWarning] = (),
 ) -> Path:
     """Write index.html; the files of the images and the metrics are in the folder already.
 
@@ -59,12 +61,15 @@ def write_report(
         inputs: of the encoders.
         validation: of the teacher, if the run has one.
         curation: if the run has one.
+        warnings: of the inspection.
 
     Returns:
         The page's file.
     """
     page = report / FILES.report_page
-    replace_file(page, render(plan, metrics, references, pictures, inputs, validation, curation).encode())
+    replace_file(
+        page, render(plan, metrics, references, pictures, inputs, validation, curation, warnings).encode()
+    )
     return page
 
 
@@ -76,6 +81,7 @@ def render(
     inputs: EncoderInputs,
     validation: Validation | None = None,
     curation: ShownCuration | None = None,
+    warnings: Sequence[PhotoWarning] = (),
 ) -> str:
     """Render the page."""
     rows = _by_row(pictures)
@@ -98,6 +104,7 @@ def render(
         metrics=metrics,
         stand_ins=stand_ins(models_of(plan)),
         references=references,
+        warnings=warnings,
         table=score_table(metrics["rows"]),
         exact=exact_table(metrics["rows"]),
         validation=validation,

@@ -126,7 +126,7 @@ def test_a_run_without_a_curation_has_no_such_section(evaluated: Folders) -> Non
 def test_a_curve_spans_its_scale_and_rises_with_its_values() -> None:
     result = curve("New", "share", [(10, 0.5, "passed"), (20, 0.1, "chosen")], ("below", 0.1))
     first, last = result["points"]
-    assert (first["x"], last["x"]) == (160, 312)
+    assert (first["x"], last["x"]) == (175, 312)
     assert first["y"] < last["y"] == result["guard"]["y"]
     assert result["low"] < 0.1 < 0.5 < result["high"]
-    assert result["line"] == f"160.0,{first['y']} 312.0,{last['y']}"
+    assert result["line"] == f"175.0,{first['y']} 312.0,{last['y']}"
