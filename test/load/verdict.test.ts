@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { measureTree } from './process-tree.ts';
 import { judge } from './verdict.ts';
 
@@ -25,21 +26,37 @@ test('lost, doubled and wrong runs are named', () => {
   ]);
 });
 
+/** A process that takes 100 MB, in a process group of its own, and says its id. */
+const LARGE =
+  '/* lambda-runtime.ts */ globalThis.all = Buffer.alloc(100e6, 1); console.log(process.pid); setInterval(() => {}, 1000)';
+
 test('the memory of a tree includes children in process groups of their own', async () => {
-  const before = measureTree(process.pid);
-  const script = 'globalThis.all = Buffer.alloc(100e6, 1); console.log("ready"); setInterval(() => {}, 1000)';
-  const child = spawn(process.execPath, ['-e', `/* lambda-runtime.ts */ ${script}`], {
-    detached: true,
+  // Under a small process: the memory of this one may shrink meanwhile by more than the child takes.
+  const start =
+    "require('node:child_process').spawn(process.execPath, ['-e', process.env.LARGE], { detached: true, stdio: ['ignore', 'inherit', 'ignore'] })";
+  const root = spawn(process.execPath, ['-e', start], {
     stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, LARGE },
   });
+  const child = Number((await once(root.stdout, 'data'))[0]);
   try {
-    await once(child.stdout, 'data');
-    const after = measureTree(process.pid);
-    expect(after.rss - before.rss).toBeGreaterThan(90e6);
-    expect(after.processes).toBe(before.processes + 1);
-    expect(after.lambdas).toBe(before.lambdas + 1);
-    if (after.pss !== undefined) expect(after.pss).toBeLessThanOrEqual(after.rss);
+    const tree = measureTree(root.pid ?? 0);
+    expect(tree).toMatchObject({ processes: 2, lambdas: 1 });
+    expect(tree.rss).toBeGreaterThan(120e6);
+    if (tree.pss !== undefined) expect(tree.pss).toBeLessThanOrEqual(tree.rss);
+    // The root alone is far below that.
+    process.kill(child, 'SIGKILL');
+    while (measureTree(root.pid ?? 0).processes > 1) await sleep(20);
+    expect(measureTree(root.pid ?? 0).rss).toBeLessThan(100e6);
   } finally {
-    child.kill('SIGKILL');
+    for (const pid of [child, root.pid ?? 0]) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
   }
-});
+}, 30_000);
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
