@@ -9,17 +9,12 @@ import { ProxytuneError } from '../core/errors.ts';
 import { likely } from '../core/nearest.ts';
 
 const INDEX = 'prompts_and_classes.txt';
-/** The live subjects: 9 cats and dogs of 30 subjects (Ruiz et al., CVPR 2023, section 4.1). The file has no such column. */
-const LIVE = new Set(['cat', 'dog']);
-
-type Kind = 'object' | 'live';
-
 export interface DreamBoothSubject {
   readonly name: string;
   /** The folder of its photos. */
   readonly folder: string;
-  /** The fields of the request that the dataset sets. */
-  readonly fields: { readonly category: string; readonly subjectKind: Kind };
+  /** Its class. */
+  readonly category: string;
 }
 
 /**
@@ -38,7 +33,7 @@ export function readDreamBooth(dir: string): DreamBoothSubject[] {
   const subjects = classesOf(text).map(([name, category]) => ({
     name,
     folder: join(root, name),
-    fields: { category, subjectKind: LIVE.has(category) ? 'live' : 'object' } as const,
+    category,
   }));
   if (subjects.length === 0)
     throw unusable('The copy of DreamBooth’s dataset lists no subject', join(root, INDEX));

@@ -158,7 +158,11 @@ function addPlan(command: (usage: string, text: string) => Command, act: Act): v
         if (options.dreambooth === undefined)
           return planCommand(requirePath(path), { ...options, fields }, output);
         const chosen = chooseDreamBooth(options.dreambooth, options.subject);
-        return planCommand(chosen.folder, { ...options, fields: { ...chosen.fields, ...fields } }, output);
+        return planCommand(
+          chosen.folder,
+          { ...options, fields: { category: chosen.category, ...fields } },
+          output,
+        );
       }),
     );
 }

@@ -20,7 +20,7 @@ export function requireOwnFolder(folder: string, record: string, id: string): vo
   });
 }
 
-/** The id in the record of a folder, else a description of what it holds, or undefined for an empty one. */
+/** Reads the id in a folder's record. Without a record, describes the content; undefined for an empty folder. */
 function ownerOf(folder: string, record: string): string | undefined {
   try {
     if (readdirSync(folder).length === 0) return undefined;

@@ -10,26 +10,21 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import chromium from '@sparticuz/chromium';
-import puppeteer, { type Browser } from 'puppeteer-core';
+import type { Browser } from 'puppeteer-core';
 import { compare, compareCommand, comparisonLines, writeComparison } from '../../lib/cli/commands/compare.ts';
 import type { ComparedRun } from '../../lib/cli/comparison/compared.ts';
 import { makeOutput } from '../../lib/cli/output.ts';
 import type { Metrics } from '../../lib/core/contract/metrics.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
+import { launchBrowser, openPage } from '../browser.ts';
 import { scene } from '../inspection/pictures.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'proxytune-compare-'));
 let browser: Browser;
 
 beforeAll(async () => {
-  browser = await puppeteer.launch({
-    executablePath: await chromium.executablePath(),
-    args: [...chromium.args, '--no-sandbox'],
-    headless: 'shell',
-  });
+  browser = await launchBrowser();
 }, 120_000);
 
 afterAll(async () => {
@@ -117,7 +112,11 @@ test('the table prints each score with its interval', async () => {
 });
 
 test.each([
-  ['tiny stand-ins', { scale: 'tiny' as const }, 'random weights took part in rex-11111111'],
+  [
+    'tiny stand-ins',
+    { scale: 'tiny' as const },
+    'tiny stand-ins with random weights, which rex-11111111 used',
+  ],
   ['another encoder', { encoder: 'b' }, 'measured by different encoders'],
 ])('scores are not compared with those of %s', async (_, other, words) => {
   const first = await run(RUNS[0], { dino: [0.6, 0.7] });
@@ -134,13 +133,11 @@ test('the page shows every model and image, on a phone too, and its numbers are 
   const runs = await threeRuns();
   const target = join(folder, 'page');
   await writeComparison(target, 'page', compare(runs, 'npx proxytune compare a b'), runs);
-  const page = await browser.newPage();
-  const complaints: string[] = [];
-  page.on('requestfailed', (request) => complaints.push(request.url()));
-  page.on('console', (message) => complaints.push(message.text()));
-  await page.setViewport({ width: 390, height: 900 });
-  await page.goto(pathToFileURL(join(target, 'index.html')).href, { waitUntil: 'networkidle0' });
-  expect(complaints).toEqual([]);
+  const { page, errors } = await openPage(browser, join(target, 'index.html'), {
+    width: 390,
+    waitUntil: 'networkidle0',
+  });
+  expect(errors).toEqual([]);
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
   await page.evaluate("for (const image of document.images) image.loading = 'eager'");
   await page.waitForFunction('[...document.images].every((image) => image.complete)');

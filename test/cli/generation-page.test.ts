@@ -4,15 +4,14 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import chromium from '@sparticuz/chromium';
-import puppeteer, { type Browser } from 'puppeteer-core';
+import type { Browser } from 'puppeteer-core';
 import { fileOf, writePictures } from '../../lib/cli/generation/image-folder.ts';
 import { picturePage } from '../../lib/cli/generation/page.ts';
 import type { Picture } from '../../lib/cli/generation/shard.ts';
 import { planGeneration } from '../../lib/core/jobs/generation.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
+import { launchBrowser, openPage } from '../browser.ts';
 import { scene } from '../inspection/pictures.ts';
 
 const plan = makePlan(parseRequest(JSON.stringify({ category: 'dog', consent: true, seed: 5 })), {
@@ -46,11 +45,7 @@ beforeAll(async () => {
   );
   expect(pictures.map(fileOf)).toEqual(['seed-40.png', 'seed-41.png', 'seed-42.png']);
   await writePictures(folder, { id: generation.id }, pictures, picturePage(plan, generation, pictures, ''));
-  browser = await puppeteer.launch({
-    executablePath: await chromium.executablePath(),
-    args: [...chromium.args, '--no-sandbox'],
-    headless: 'shell',
-  });
+  browser = await launchBrowser();
 }, 120_000);
 
 afterAll(async () => {
@@ -59,13 +54,11 @@ afterAll(async () => {
 });
 
 test('it shows every image and its settings, without a browser error, on a phone too', async () => {
-  const page = await browser.newPage();
-  const complaints: string[] = [];
-  page.on('requestfailed', (request) => complaints.push(request.url()));
-  page.on('console', (message) => complaints.push(message.text()));
-  await page.setViewport({ width: 390, height: 900 });
-  await page.goto(pathToFileURL(join(folder, 'index.html')).href, { waitUntil: 'networkidle0' });
-  expect(complaints).toEqual([]);
+  const { page, errors } = await openPage(browser, join(folder, 'index.html'), {
+    width: 390,
+    waitUntil: 'networkidle0',
+  });
+  expect(errors).toEqual([]);
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
   const widths = await page.evaluate('[...document.images].map((image) => image.naturalWidth)');
   expect(widths).toEqual(Array(3).fill(generation.how.size));

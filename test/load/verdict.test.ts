@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { alive } from '../local/emulator/helpers.ts';
 import { measureTree } from './process-tree.ts';
 import { judge } from './verdict.ts';
 
@@ -49,14 +50,6 @@ test('the memory of a tree includes children in process groups of their own', as
     while (measureTree(root.pid ?? 0).processes > 1) await sleep(20);
     expect(measureTree(root.pid ?? 0).rss).toBeLessThan(100e6);
   } finally {
-    for (const pid of [child, root.pid ?? 0]) if (isAlive(pid)) process.kill(pid, 'SIGKILL');
+    for (const pid of [child, root.pid ?? 0]) if (alive(pid)) process.kill(pid, 'SIGKILL');
   }
 }, 30_000);
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}

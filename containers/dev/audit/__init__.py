@@ -1,1 +1,1 @@
-"""The audit of measures and verdicts: images with planted defects, and what is said of them."""
+"""The audit of measures and verdicts: images with planted defects, and how they are scored and judged."""

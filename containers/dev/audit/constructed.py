@@ -1,8 +1,9 @@
 """Constructed models: what a teacher or student with a known defect would generate of a subject.
 
 Learnt are images without a defect, or with one that hardly shows. Not learnt are those that show something
-else. What lies between is in no set, since people would not agree on it either: hues 10 to 30 degrees off,
-parts of the subject lost (its trim, its proportions), and up to half of the images showing something else.
+else. Cases between the two are left out, since people would not agree on them either: hues 10 to 30 degrees
+off, parts of the subject lost (its trim, its proportions), and up to half of the images showing something
+else.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from random import Random
 
 from PIL import Image, ImageFilter
 
-from dev.audit.defects import shifted
+from dev.audit.defects import as_image, shifted
 from proxytune.drawn_world.appearance import CATEGORIES, CLEAR, PATTERNS, Appearance, sample_appearance
 from proxytune.drawn_world.colour import ciede2000, to_lab
 from proxytune.drawn_world.render import render
@@ -110,4 +111,4 @@ def _all_shifted(appearance: Appearance, degrees: float) -> Appearance:
 
 
 def _drawn(appearance: Appearance, context: str, rng: Random) -> Image.Image:
-    return Image.fromarray(render(appearance, sample_pose(rng, context)).pixels)
+    return as_image(render(appearance, sample_pose(rng, context)))

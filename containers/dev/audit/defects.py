@@ -73,7 +73,7 @@ def audit_subjects(count: int) -> Iterator[AuditSubject]:
         contexts = rng.sample(CONTEXTS, 2)
         references = [render(appearance, sample_pose(rng, contexts[at % 2])) for at in range(REFERENCES)]
         planted = list(_planted(appearance, rng))
-        yield AuditSubject(name, appearance, [_image(one) for one in references], planted)
+        yield AuditSubject(name, appearance, [as_image(one) for one in references], planted)
 
 
 def _vivid_appearance(rng: Random) -> Appearance:
@@ -94,21 +94,21 @@ def _planted(appearance: Appearance, rng: Random) -> Iterator[Planted]:
     for kind, size, changed in changes:
         pose = sample_pose(rng)
         clean = render(appearance, pose)
-        damaged = _image(render(changed, pose))
+        damaged = as_image(render(changed, pose))
         yield Planted(kind, size, damaged, pose.context, damage(damaged, clean))
     for by in MOVES:
         pose = sample_pose(rng)
-        displaced = _image(render(appearance, pose, by))
+        displaced = as_image(render(appearance, pose, by))
         yield Planted("displaced", by, displaced, pose.context, damage(displaced, render(appearance, pose)))
     for radius in BLURS:
         pose = sample_pose(rng)
         clean = render(appearance, pose)
-        blurred = _image(clean).filter(ImageFilter.GaussianBlur(radius))
+        blurred = as_image(clean).filter(ImageFilter.GaussianBlur(radius))
         yield Planted("blur", radius, blurred, pose.context, damage(blurred, clean))
     for _ in range(CONTEXT_DEFECTS):
         pose = sample_pose(rng)
         wrong = rng.choice([context for context in CONTEXTS if context != pose.context])
-        yield Planted("wrong-context", 1.0, _image(render(appearance, _in(pose, wrong))), pose.context, 0.0)
+        yield Planted("wrong-context", 1.0, as_image(render(appearance, _in(pose, wrong))), pose.context, 0.0)
         yield Planted("no-context", 1.0, _without_context(render(appearance, pose)), pose.context, 0.0)
 
 
@@ -138,5 +138,6 @@ def _without_context(picture: Picture) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def _image(picture: Picture) -> Image.Image:
+def as_image(picture: Picture) -> Image.Image:
+    """The pixels of a drawn picture."""
     return Image.fromarray(picture.pixels)

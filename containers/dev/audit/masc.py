@@ -24,9 +24,8 @@ from PIL import Image
 from torch.nn import functional
 from transformers import AutoImageProcessor, AutoTokenizer, Siglip2Model
 
-from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.finite import finite
-from proxytune.metrics.encoders import load_model, weights_sha256
+from proxytune.metrics.encoders import load_model, require_file, weights_sha256
 
 Mask = npt.NDArray[np.float32] | npt.NDArray[np.bool_]
 """Shape (height, width) of any size; 1 is the subject, 0 is not."""
@@ -76,7 +75,7 @@ class SiglipEncoder:
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         self.device = device
         # Not Siglip2Processor, whose default of 16 pixels a patch would win over the folder's.
-        _require_preprocessor(folder)
+        require_file(folder / "preprocessor_config.json")
         self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
 
     def images(self, images: Sequence[Image.Image], masks: Sequence[Mask]) -> list[Encoded]:
@@ -95,10 +94,10 @@ class SiglipEncoder:
                 spatial_shapes=shapes.to(self.device),
             ).last_hidden_state
         finite(hidden[attention > 0], "encoder SigLIP", f"an image among {len(images)}")
-        encoded = []
-        for state, (rows, columns), mask in zip(hidden, shapes.tolist(), masks, strict=True):
-            encoded.append(Encoded(state[: rows * columns], on_grid(mask, (rows, columns)).to(self.device)))
-        return encoded
+        return [
+            Encoded(state[: rows * columns], on_grid(mask, (rows, columns)).to(self.device))
+            for state, (rows, columns), mask in zip(hidden, shapes.tolist(), masks, strict=True)
+        ]
 
     def texts(self, texts: Sequence[str]) -> torch.Tensor:
         """Encode texts: shape (texts, dimensions), unit vectors.
@@ -178,18 +177,6 @@ def on_grid(mask: Mask, grid: tuple[int, int]) -> torch.Tensor:
     """The share of each patch that a mask covers: shape (rows x columns,), row by row."""
     values = torch.from_numpy(np.asarray(mask, np.float32))[None, None]
     return functional.interpolate(values, size=grid, mode="bilinear").clamp(0, 1).flatten()
-
-
-def _require_preprocessor(folder: Path) -> None:
-    if (folder / "preprocessor_config.json").is_file():
-        return
-    raise ProxytuneError(
-        "ChannelMissing",
-        what="The model folder lacks preprocessor_config.json",
-        given=str(folder),
-        allowed="a complete folder in transformers' layout",
-        remedy="import the model again",
-    )
 
 
 def _rounded(value: torch.Tensor) -> float:

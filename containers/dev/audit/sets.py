@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from dev.audit.defects import AuditSubject
+from dev.audit.defects import AuditSubject, as_image
 from dev.audit.ranks import detection, interval_over_subjects, rank_correlation
 from proxytune.drawn_world.render import render
 from proxytune.drawn_world.scene import BRIGHTNESS, CONTEXTS, Pose, sample_pose
@@ -47,7 +47,7 @@ class SetRow:
 
 @dataclass(frozen=True)
 class Sets:
-    """All sets: the subject, kind and share of each, and by measure what it says; more is worse."""
+    """All sets: subject, kind and share of each, and the values of each measure, where more is worse."""
 
     subject: list[int]
     kind: list[str]
@@ -115,7 +115,7 @@ def _sets(subject: AuditSubject, dino: DinoEncoder) -> Iterator[tuple[str, float
     prompts = [context for context in contexts for _ in range(PER_PROMPT)]
 
     def drawn(poses: Sequence[Pose]) -> Vectors:
-        return dino.pictures([Image.fromarray(render(subject.appearance, pose).pixels) for pose in poses])
+        return dino.pictures([as_image(render(subject.appearance, pose)) for pose in poses])
 
     poses = [sample_pose(rng, context) for context in prompts]
     brightness = [round(rng.uniform(-BRIGHTNESS, BRIGHTNESS)) for _ in prompts]

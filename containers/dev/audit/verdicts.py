@@ -1,4 +1,4 @@
-"""The audit of verdicts: constructed runs with a known answer, and what the verdict says of them.
+"""The audit of verdicts: constructed runs with a known answer, and whether the verdict on them is right.
 
 Each run has a subject of its own, so runs are independent of each other; only the images of the untuned
 models come from a common pool. Thresholds were chosen on the subjects tuning-000 and on; those of the audit

@@ -1,4 +1,4 @@
-"""The verdict of a run: whether the subject was learnt, why, where it is weakest, and the model to use."""
+"""The verdict of a run: was the subject learnt, why, what is the weakest point, and which model to use."""
 
 from __future__ import annotations
 

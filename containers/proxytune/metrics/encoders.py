@@ -145,8 +145,7 @@ def weights_sha256(folder: Path) -> str:
 
 def load_model(model_class: Any, folder: Path, **options: Any) -> Any:
     """Load a model for inference; missing weights are refused, as transformers would randomize them."""
-    if not (folder / "config.json").is_file():
-        raise _missing(folder / "config.json")
+    require_file(folder / "config.json")
     try:
         model, info = model_class.from_pretrained(
             folder, dtype=torch.float32, local_files_only=True, output_loading_info=True, **options
@@ -172,8 +171,7 @@ def load_model(model_class: Any, folder: Path, **options: Any) -> Any:
 
 def _clip_preprocessing(folder: Path, image_size: int) -> Preprocessing:
     file = folder / "preprocessor_config.json"
-    if not file.is_file():
-        raise _missing(file)
+    require_file(file)
     settings = json.loads(file.read_text("utf-8"))
     resize, crop = _side(settings["size"]), _side(settings["crop_size"])
     if crop != image_size or resize < crop:
@@ -196,8 +194,15 @@ def _side(size: int | dict[str, int]) -> int:
     return int(size.get("shortest_edge") or size["height"])
 
 
-def _missing(file: Path) -> ProxytuneError:
-    return ProxytuneError(
+def require_file(file: Path) -> None:
+    """Check that a model folder has a file.
+
+    Raises:
+        ProxytuneError: ChannelMissing when it is missing.
+    """
+    if file.is_file():
+        return
+    raise ProxytuneError(
         "ChannelMissing",
         what=f"The model folder lacks {file.name}",
         given=str(file.parent),

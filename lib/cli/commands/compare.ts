@@ -41,13 +41,14 @@ export async function compareCommand(
 ): Promise<number> {
   const names = [...new Set(named)];
   if (names.length < 2) throw tooFew(names);
-  const folder = resolve(options.out ?? join(dataFolder(options), 'comparisons', digest(names)));
-  requireOwnFolder(folder, RECORD, digest(names));
+  const id = createHash('sha256').update(names.join(' ')).digest('hex').slice(0, 8);
+  const folder = resolve(options.out ?? join(dataFolder(options), 'comparisons', id));
+  requireOwnFolder(folder, RECORD, id);
   return withContext(options, output, async (aws) => {
     const runs: ComparedRun[] = [];
     for (const name of names) runs.push(await openRun(aws, name, dataFolder(options)));
     const comparison = compare(runs, `npx proxytune compare ${names.join(' ')}${cloudFlags(options)}`);
-    await writeComparison(folder, digest(names), comparison, runs);
+    await writeComparison(folder, id, comparison, runs);
     for (const line of comparisonLines(comparison)) output.say(line);
     const page = join(folder, contract.files.reportPage);
     const { models, means } = comparison;
@@ -109,10 +110,6 @@ export function comparisonLines({ models, obstacles: reasons }: Comparison): str
       ...measures.map((measure) => printedScore(measure, scores[measure.key])),
     ]),
   ]);
-}
-
-function digest(names: readonly string[]): string {
-  return createHash('sha256').update(names.join(' ')).digest('hex').slice(0, 8);
 }
 
 function tooFew(names: readonly string[]): ProxytuneError {

@@ -27,7 +27,7 @@ export async function runDreamBooth(
 }
 
 function runSubject(subject: DreamBoothSubject, options: RunOptions, output: Output): Promise<number> {
-  const fields = { ...subject.fields, ...options.fields };
+  const fields = { category: subject.category, ...options.fields };
   return runCommand(subject.folder, { ...options, subject: subject.name, fields }, output);
 }
 

@@ -1,7 +1,7 @@
 /** Finished runs side by side: their rows, means over subjects, and images by prompt. */
 import type { Metrics } from '../../core/contract/metrics.ts';
+import { scaleOf } from '../../core/plan/make-plan.ts';
 import type { Plan } from '../../core/plan/plan.ts';
-import { eachModel } from '../../core/words.ts';
 import { MEASURES, type MetricsRow, type Score } from './measures.ts';
 
 /** A run with its report on this disk. */
@@ -127,16 +127,16 @@ export function obstacles(runs: readonly ComparedRun[]): string[] {
   const encoders = new Set(
     runs.map(({ metrics: { evaluator } }) => evaluator.clip_sha256 + evaluator.dino_sha256),
   );
-  const standIns = runs.filter(({ plan }) =>
-    eachModel(plan.models).some(({ standInFor }) => standInFor !== null),
-  );
+  const standIns = runs.filter(({ plan }) => scaleOf(plan.models) === 'tiny');
   const named = standIns.map(({ metrics }) => metrics.run).join(', ');
   return [
     ...(encoders.size > 1
       ? ['The runs were measured by different encoders, so their scores cannot be compared.']
       : []),
     ...(standIns.length > 0
-      ? [`Tiny stand-ins with random weights took part in ${named}, so scores mean nothing and are left out.`]
+      ? [
+          `Scores are left out: they mean nothing for tiny stand-ins with random weights, which ${named} used.`,
+        ]
       : []),
   ];
 }

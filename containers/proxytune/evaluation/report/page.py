@@ -9,6 +9,8 @@ names of the jobs that wrote the adapters into the slots of `next_steps`.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,6 @@ from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto
 from proxytune.evaluation.report.by_prompt import prompt_map
 from proxytune.evaluation.report.curation import ShownCuration, new_curve, reasons_table
 from proxytune.evaluation.report.facts import licence_lines, planned_stages, settings
-from proxytune.evaluation.report.first_screen import first_images, script_hash
 from proxytune.evaluation.report.likeness import comparisons, likeness_table
 from proxytune.evaluation.report.next_steps import next_steps
 from proxytune.evaluation.report.photo_warnings import PhotoWarning
@@ -85,6 +86,7 @@ def render(
 ) -> str:
     """Render the page."""
     rows = _by_row(pictures)
+    prompts = side_by_side(plan, rows)
     script = (TEMPLATES / "report.js").read_text("utf-8")
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -97,8 +99,7 @@ def render(
     return environment.get_template("report.html").render(
         style=Markup((TEMPLATES / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
         script=Markup(script),  # noqa: S704 - our own file
-        script_hash=script_hash(script),
-        first=first_images(plan, rows, references),
+        script_hash=_policy_hash(script),
         stages_slot=Markup(REPORT_SLOTS.stages),
         plan=plan,
         metrics=metrics,
@@ -113,7 +114,9 @@ def render(
         compared=comparisons(metrics["comparison"]),
         likeness=likeness_table(metrics["rows"]),
         by_prompt=prompt_map(plan, rows),
-        prompts=side_by_side(plan, rows),
+        prompts=prompts,
+        # Of the first prompt and seed, so that nobody can have picked them.
+        first=next((entry for entry in prompts if entry["pairs"]), None),
         extremes=[
             {"row": name, "best": _best(rows[name]), "worst": _best(rows[name], worst=True)}
             for name in ("student", "teacher")
@@ -177,6 +180,11 @@ def _best(pictures: Sequence[ScoredPicture], worst: bool = False) -> list[Scored
     )
     # No image is among both the best and the worst.
     return ranked[: min(EXTREMES, len(ranked) // 2 or 1)]
+
+
+def _policy_hash(script: str) -> str:
+    """The hash by which a content security policy allows this script and no other."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _by_row(pictures: Sequence[ScoredPicture]) -> dict[str, list[ScoredPicture]]:

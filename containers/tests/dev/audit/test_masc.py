@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from masc_inputs import CASES, PROMPTS, SIZES, picture, subject_mask
 from PIL import Image
 
 from dev.audit.masc import (
@@ -22,12 +22,8 @@ from dev.audit.masc import (
 )
 from proxytune.contract.errors import ProxytuneError
 
-FIXTURES = Path(__file__).parent / "fixtures"
-sys.path.append(str(FIXTURES))
-from masc_inputs import CASES, PROMPTS, SIZES, picture, subject_mask  # noqa: E402
-
 MODEL = Path(__file__).parents[3] / "models" / "miniature" / "siglip-miniature"
-OFFICIAL = json.loads((FIXTURES / "masc.json").read_text())
+OFFICIAL = json.loads((Path(__file__).parent / "fixtures" / "masc.json").read_text())
 
 
 @pytest.fixture(scope="module")
