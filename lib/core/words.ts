@@ -46,13 +46,15 @@ export const JOB_KINDS = { training: 'training', transform: 'transform', spot: '
 export type JobKind = (typeof JOB_KINDS)[keyof typeof JOB_KINDS];
 
 /** The uses of a model. */
-export const ROLES = ['teacher', 'student', 'clip', 'dino', 'segmenter'] as const;
+export const ROLES = ['teacher', 'student', 'clip', 'dino', 'segmenter', 'siglip'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Something for each model of a run. Only those that mask images automatically have a segmenter. */
-export type OfModels<T> = Readonly<Record<Exclude<Role, 'segmenter'>, T>> & {
-  readonly segmenter?: T | undefined;
-};
+/** Models that only some runs have: those that mask images automatically, or that are measured by MaSC. */
+type OptionalRole = 'segmenter' | 'siglip';
+
+/** Something for each model of a run. */
+export type OfModels<T> = Readonly<Record<Exclude<Role, OptionalRole>, T>> &
+  Readonly<Partial<Record<OptionalRole, T | undefined>>>;
 
 export function eachModel<T>(models: OfModels<T>): T[] {
   return Object.values<T | undefined>(models).filter((entry) => entry !== undefined);

@@ -54,7 +54,8 @@ export function eachVariant(
   });
 }
 
-export const modelOf = (made: Plan, role: Exclude<Role, 'segmenter'>): Model => model(made.models[role].id);
+export const modelOf = (made: Plan, role: Exclude<Role, 'segmenter' | 'siglip'>): Model =>
+  model(made.models[role].id);
 
 /** Minutes of a picture that a teacher trains on: its rate is of a batch of the recipe, at a size. */
 export function trainedPicture(made: Plan, role: 'teacher' | 'student', size: number): number {

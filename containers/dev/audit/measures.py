@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from dev.audit.defects import AuditSubject
-from dev.audit.masc import Encoded, SiglipEncoder, scene_of, score
 from proxytune.drawn_world.ground_truth.measures import measure
 from proxytune.masks.segmenter import Segmenter
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder
+from proxytune.metrics.masc import Encoded, SiglipEncoder, scene_of, score
 from proxytune.metrics.scores import to_prompts, to_references
 
 Floats = npt.NDArray[np.float64]

@@ -45,6 +45,7 @@ class Channels:
     clip: str
     dino: str
     segmenter: str
+    siglip: str
     masks: str
     proxy_masks: str
     class_images: str

@@ -22,6 +22,7 @@ from proxytune.contract.types.hyperparameters import EvaluateHyperparameters
 from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.collect import collect, curated_proxies
 from proxytune.evaluation.exact import ExactScorer, exact_scorer
+from proxytune.evaluation.masc import MascScorer, masc_scorer
 from proxytune.evaluation.metrics_file import build_metrics, write_metrics
 from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto, View, save_view
 from proxytune.evaluation.report.curation import show_curation, summary
@@ -31,6 +32,7 @@ from proxytune.evaluation.report.protocol import EncoderInputs
 from proxytune.evaluation.validation import read_validation
 from proxytune.masks.photo_masks import mask_words, masks_of
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
+from proxytune.metrics.masc import MascScore
 from proxytune.metrics.pictures import Picture, open_picture
 from proxytune.metrics.scores import (
     among_themselves,
@@ -58,8 +60,10 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
 
     Args:
         folders: channels plan, references, proxies, samples-teacher, samples-student, clip, dino, and
-            curation and validation where the plan asks for them; outputs go to its model folder.
-        hyperparameters: of stage evaluate; `seed` is that of the bootstrap.
+            curation, validation, siglip and segmenter where the plan asks for them; outputs go to its model
+            folder.
+        hyperparameters: of stage evaluate; `seed` is that of the bootstrap, and `mask_prompt` is what the
+            segmenter looks for.
         stop: unused, see above.
 
     Raises:
@@ -76,15 +80,17 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
     device = default_device()
     clip = ClipEncoder(folders.channel(CHANNELS.clip), device)
     dino = DinoEncoder(folders.channel(CHANNELS.dino), device)
+    photos = [open_picture(one, one.read()) for one in pictures if one.row == "photos"]
+    masc = masc_scorer(folders, hyperparameters, plan["category"], photos)
     progress.restart_rate(0)
-    encoded = encode(pictures, clip, dino, score_exactly, report, progress)
+    encoded = encode(pictures, clip, dino, score_exactly, masc, report, progress)
     scored = score(pictures, encoded, clip)
     validation = read_validation(folders, plan, report)
     curation = None if proxies is None else show_curation(proxies, report)
     metrics = build_metrics(
         plan,
         scored,
-        _evaluator(plan, clip, dino, device),
+        _evaluator(plan, clip, dino, masc, device),
         hyperparameters["seed"],
         {
             **({} if validation is None else {"choice": validation.record}),
@@ -92,12 +98,12 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
         },
     )
     write_metrics(metrics, report)
-    photos = [view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"]
+    views = [view for picture, view in zip(pictures, encoded.views, strict=True) if picture.row == "photos"]
     channel = folders.channel(CHANNELS.references)
     masks = masks_of(channel, folders.optional_channel(CHANNELS.masks))
     words: list[str | None] = [mask_words(mask) for mask in masks]
-    words = words or [None] * len(photos)
-    references = [ShownPhoto(*one) for one in zip(photos, captions_of(channel), words, strict=True)]
+    words = words or [None] * len(views)
+    references = [ShownPhoto(*one) for one in zip(views, captions_of(channel), words, strict=True)]
     inputs = EncoderInputs(clip.preprocessing, dino.preprocessing)
     write_report(
         plan, metrics, references, scored, report, inputs, validation, curation, photo_warnings(channel)
@@ -108,11 +114,12 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
 
 @dataclass(frozen=True)
 class Encoded:
-    """Per image, in order: its two unit vectors, its exact measures if there are any, and its files."""
+    """Per image, in order: two unit vectors, exact measures and MaSC if there are any, and its files."""
 
     clip: Vectors
     dino: Vectors
     exact: list[Exact | None]
+    masc: list[MascScore | None]
     views: list[View]
 
 
@@ -121,12 +128,14 @@ def encode(
     clip: ClipEncoder,
     dino: DinoEncoder,
     score_exactly: ExactScorer,
+    masc: MascScorer | None,
     report: Path,
     progress: ProgressFile,
 ) -> Encoded:
     """Open every image once: for both encoders, the exact measures, and the files of the report."""
     clip_parts, dino_parts = [], []
     exact: list[Exact | None] = []
+    of_masc: list[MascScore | None] = []
     views: list[View] = []
     for start in range(0, len(pictures), BATCH):
         batch = pictures[start : start + BATCH]
@@ -135,11 +144,12 @@ def encode(
         clip_parts.append(clip.pictures(opened, BATCH))
         dino_parts.append(dino.pictures(opened, BATCH))
         exact += score_exactly(opened, [picture.prompt for picture in batch])
+        of_masc += [None] * len(batch) if masc is None else masc(batch, opened)
         for picture, content, image in zip(batch, contents, opened, strict=True):
             views.append(save_view(picture, content, image, report))
         if progress.due():
             progress.write("scoring images", start + len(batch))
-    return Encoded(np.concatenate(clip_parts), np.concatenate(dino_parts), exact, views)
+    return Encoded(np.concatenate(clip_parts), np.concatenate(dino_parts), exact, of_masc, views)
 
 
 def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> list[ScoredPicture]:
@@ -175,6 +185,7 @@ def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> l
                 near[nth],
                 apart[nth],
                 encoded.exact[at],
+                encoded.masc[at],
             )
             for nth, at in enumerate(positions)
         ]
@@ -186,16 +197,29 @@ def _text_vectors(pictures: Sequence[Picture], clip: ClipEncoder) -> dict[str, V
     return dict(zip(plain, clip.texts(plain), strict=True))
 
 
-def _evaluator(plan: Plan, clip: ClipEncoder, dino: DinoEncoder, device: torch.device) -> dict[str, Any]:
+def _evaluator(
+    plan: Plan, clip: ClipEncoder, dino: DinoEncoder, masc: MascScorer | None, device: torch.device
+) -> dict[str, Any]:
     hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     return {
         "clip": plan["models"]["clip"]["id"],
         "dino": plan["models"]["dino"]["id"],
         "clip_sha256": clip.sha256,
         "dino_sha256": dino.sha256,
+        **({} if masc is None else _of_masc(plan, masc)),
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
             "device": hardware,
         },
+    }
+
+
+def _of_masc(plan: Plan, masc: MascScorer) -> dict[str, str]:
+    models = plan["models"]
+    return {
+        "siglip": models["siglip"]["id"],
+        "siglip_sha256": masc.siglip.sha256,
+        "segmenter": models["segmenter"]["id"],
+        "segmenter_sha256": masc.segmenter.sha256,
     }

@@ -17,6 +17,10 @@ metrics.csv has these columns:
     copies                              of a mean: the share of images that is nearer to a reference than any
                                         two references are to each other
 
+in a run that is measured by MaSC, after these with their ends:
+
+    masc_identity, masc_prompt          the scores, or their means; empty where there is none
+
 and, where the request has the ground truth of its subject, after the others with their ends:
 
     palette, shape                      the exact measures of `exact`, or their means
@@ -43,7 +47,7 @@ from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.exact import EXACT
 from proxytune.evaluation.pictures import ScoredPicture
-from proxytune.evaluation.rows import ROWS, SCORES, build_row, comparison
+from proxytune.evaluation.rows import MASC, ROWS, SCORES, build_row, comparison
 from proxytune.evaluation.verdict import verdict
 
 LIKENESS = ("nearest_dino", "diversity")
@@ -59,6 +63,7 @@ COLUMNS = (
     *("nearest", "copies"),
 )
 EXACT_COLUMNS = _with_ends(EXACT)
+MASC_COLUMNS = _with_ends(MASC)
 
 
 def build_metrics(
@@ -121,12 +126,13 @@ def as_csv(metrics: Metrics) -> str:
     """Format the numbers of metrics.json as a table; the columns are described at the top of this file."""
     text = io.StringIO()
     has_exact = any("exact" in row for row in metrics["rows"])
-    columns = COLUMNS + EXACT_COLUMNS if has_exact else COLUMNS
+    has_masc = any("masc_identity" in row for row in metrics["rows"])
+    columns = COLUMNS + (MASC_COLUMNS if has_masc else ()) + (EXACT_COLUMNS if has_exact else ())
     table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     table.writeheader()
     for row in metrics["rows"]:
         line = {"kind": "mean", "row": row["name"], "pictures": row["pictures"], "copies": row["copies"]}
-        ends = _ends(row, (*SCORES, *LIKENESS)) | _ends(row.get("exact", {}), EXACT)
+        ends = _ends(row, (*SCORES, *LIKENESS, *MASC)) | _ends(row.get("exact", {}), EXACT)
         table.writerow(_without_none(line | ends))
     for picture in metrics["pictures"]:
         fields = {key: value for key, value in picture.items() if key != "exact"}
@@ -155,6 +161,7 @@ def _without_none(fields: Mapping[str, Any]) -> dict[str, Any]:
 def _picture(scored: ScoredPicture) -> dict[str, Any]:
     picture = scored.picture
     exact = {} if scored.exact is None else {"exact": asdict(scored.exact)}
+    masc = {} if scored.masc is None else {name: getattr(scored, name) for name in MASC}
     return {
         "row": picture.row,
         "index": picture.index,
@@ -164,6 +171,7 @@ def _picture(scored: ScoredPicture) -> dict[str, Any]:
         "clip_i": scored.clip_i,
         "clip_t": scored.clip_t,
         "dino": scored.dino,
+        **masc,
         "nearest": scored.nearest[0],
         "nearest_dino": scored.nearest[1],
         "diversity": scored.diversity,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from proxytune.contract.progress import replace_file
+from proxytune.metrics.masc import MascScore
 from proxytune.metrics.pictures import Picture
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class ScoredPicture:
         diversity: 1 minus the mean DINO similarity to the other images of its row and prompt; None where
             it has no other.
         exact: where the ground truth is known.
+        masc: of a run that is measured by it.
     """
 
     picture: Picture
@@ -79,6 +81,17 @@ class ScoredPicture:
     nearest: tuple[int, float]
     diversity: float | None
     exact: Exact | None = None
+    masc: MascScore | None = None
+
+    @property
+    def masc_identity(self) -> float | None:
+        """MaSC of the subject's region; None also in a run without MaSC."""
+        return None if self.masc is None else self.masc.identity
+
+    @property
+    def masc_prompt(self) -> float | None:
+        """MaSC of the rest and the prompt; None also in a run without MaSC."""
+        return None if self.masc is None else self.masc.prompt
 
 
 def save_view(picture: Picture, content: bytes, opened: Image.Image, report: Path) -> View:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,8 @@ from proxytune.metrics.intervals import Difference, Score, compare, summarize
 
 ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")
 SCORES = ("clip_i", "clip_t", "dino")
+MASC = ("masc_identity", "masc_prompt")
+"""Scores of runs that are measured by MaSC."""
 
 
 def comparison(
@@ -29,11 +31,20 @@ def comparison(
     """
     of_student = {_request(scored): scored for scored in student}
     pairs = [(scored, of_student[_request(scored)]) for scored in teacher if _request(scored) in of_student]
-    prompts = [first.picture.prompt for first, _ in pairs]
-    return {
-        name: compare([(getattr(one, name), getattr(other, name)) for one, other in pairs], seed, prompts)
-        for name in SCORES
-    }
+    measured = all(scored.masc is not None for scored in (*teacher, *student))
+    return {name: _compared(pairs, name, seed) for name in (*SCORES, *(MASC if measured else ()))}
+
+
+def _compared(
+    pairs: Sequence[tuple[ScoredPicture, ScoredPicture]], name: str, seed: int
+) -> Difference | None:
+    """Compare two models by a score, over the pairs in which both images have one."""
+    known = [
+        (first.picture.prompt, getattr(first, name), getattr(second, name))
+        for first, second in pairs
+        if getattr(first, name) is not None and getattr(second, name) is not None
+    ]
+    return compare([(one, other) for _, one, other in known], seed, [prompt for prompt, _, _ in known])
 
 
 def _request(scored: ScoredPicture) -> tuple[str | None, int | None]:
@@ -72,6 +83,7 @@ def build_row(
         "clip_i": mean([scored.clip_i for scored in members]),
         "clip_t": mean([scored.clip_t for scored in members]),
         "dino": asdict(dino),
+        **_masc(members, mean),
         "nearest_dino": mean([similarity for _, similarity in near]),
         "copies": None
         if between is None or name == "photos"
@@ -84,3 +96,11 @@ def build_row(
         return row, dino
     measures, of_measures = zip(*exact, strict=True)
     return row | {"exact": exact_row(measures, seed, of_measures)}, dino
+
+
+def _masc(
+    members: Sequence[ScoredPicture], mean: Callable[[Sequence[float | None]], dict[str, Any] | None]
+) -> dict[str, Any]:
+    if any(scored.masc is None for scored in members):
+        return {}
+    return {name: mean([getattr(scored, name) for scored in members]) for name in MASC}

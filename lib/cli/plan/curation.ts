@@ -3,7 +3,8 @@ import type { Plan } from '../../core/plan/plan.ts';
 
 /** A line for automatic masks; none without them. */
 export function maskLines({ models: { segmenter }, request }: Plan): string[] {
-  if (segmenter === undefined) return [];
+  // A run that measures by MaSC has a segmenter too.
+  if (segmenter === undefined || request.masks !== 'auto') return [];
   const kept = request.curation || request.adaptiveProxies ? '' : ', which drops none';
   return [
     `${segmenter.title} finds the subject in the photos (teach) and in the proxies (curate${kept}); only the subject counts in both trainings`,

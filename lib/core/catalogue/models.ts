@@ -133,10 +133,15 @@ export function requestable(role: Role): string[] {
 
 /** The encoder that measures the images of a domain. */
 export function measuring(domain: Domain, role: 'clip' | 'dino' | 'segmenter'): Model {
-  const found = modelsOf(role).find((row) => row.domain === domain && row.standInFor === null);
+  const found = measuringIfAny(domain, role);
   // A test holds every domain against the catalogue.
   if (found === undefined) throw new Error(`the catalogue holds no ${role} of the domain ${domain}`);
   return found;
+}
+
+/** The same, for an encoder that only some domains have. */
+export function measuringIfAny(domain: Domain, role: Role): Model | undefined {
+  return modelsOf(role).find((row) => row.domain === domain && row.standInFor === null);
 }
 
 /** The row of a model. @throws ModelUnknown, naming the nearest known one */

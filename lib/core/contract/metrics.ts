@@ -54,6 +54,14 @@ const metricsRow = z.strictObject({
   clip_i: score.describe('CLIP image similarity to the references: subject fidelity'),
   clip_t: score.nullable().describe('CLIP similarity of picture and prompt without the token word'),
   dino: score.describe('DINO ViT-S/16 CLS similarity to the references: subject fidelity'),
+  masc_identity: score
+    .nullable()
+    .optional()
+    .describe('MaSC of the subject’s region; absent where it is not measured, null without a subject'),
+  masc_prompt: score
+    .nullable()
+    .optional()
+    .describe('MaSC of the rest and the prompt; null where no image has a rest, or no prompt'),
   nearest_dino: score.describe('DINO similarity to the nearest reference alone'),
   copies: z
     .number()
@@ -83,6 +91,8 @@ const pictureScore = z.strictObject({
   clip_i: z.number(),
   clip_t: z.number().nullable(),
   dino: z.number(),
+  masc_identity: z.number().nullable().optional(),
+  masc_prompt: z.number().nullable().optional(),
   nearest: z.int().min(0).describe('Position of the nearest reference by DINO'),
   nearest_dino: z.number(),
   diversity: z.number().nullable(),
@@ -104,6 +114,8 @@ const comparison = z.strictObject({
   clip_i: difference.nullable().describe('null where each model has one image'),
   clip_t: difference.nullable(),
   dino: difference.nullable(),
+  masc_identity: difference.nullable().optional(),
+  masc_prompt: difference.nullable().optional(),
 });
 
 export const stageOutcome = z.strictObject({
@@ -143,6 +155,10 @@ export const metrics = z.strictObject({
     dino: z.string(),
     clip_sha256: z.string(),
     dino_sha256: z.string(),
+    siglip: z.string().optional(),
+    siglip_sha256: z.string().optional(),
+    segmenter: z.string().optional().describe('Found the subject for MaSC'),
+    segmenter_sha256: z.string().optional(),
     versions: z.record(z.string(), z.string()),
   }),
   choice: choice

@@ -29,6 +29,8 @@ export const namesSchema = z.strictObject({
     dino: name,
     /** The model that finds the subject in photos and proxies. */
     segmenter: name,
+    /** The encoder of MaSC; optional. */
+    siglip: name,
     /** Masks of the photos, as the teacher was trained with them. */
     masks: name,
     proxyMasks: name,

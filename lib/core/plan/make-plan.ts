@@ -3,7 +3,7 @@
 import { domainOf } from '../catalogue/domains.ts';
 import { type EvaluationList, evaluationList } from '../catalogue/evaluation.ts';
 import { PRICES_AS_OF } from '../catalogue/instances.ts';
-import { atScale, type Model, measuring, model, recipeOf } from '../catalogue/models.ts';
+import { atScale, type Model, measuring, measuringIfAny, model, recipeOf } from '../catalogue/models.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from '../catalogue/prompts.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
 import { checkTokenWord } from '../catalogue/token-word.ts';
@@ -32,7 +32,8 @@ const PRESET_COUNTS = {
  */
 export function makePlan(request: Request, context: PlanContext): Plan {
   const parts = partsOf(request, context);
-  const { teacher, student, clip, dino, segmenter, counts, named } = parts;
+  const { teacher, student, clip, dino, masc, counts, named } = parts;
+  const segmenter = parts.segmenter ?? masc?.segmenter;
   const evaluation = evaluationPrompts(named, parts.evaluation, counts.prompts);
   const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
   const domain = domainOf(named.domain);
@@ -74,6 +75,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
       clip: looked(clip),
       dino: looked(dino),
       ...(segmenter && { segmenter: looked(segmenter) }),
+      ...(masc && { siglip: looked(masc.siglip) }),
     },
     world: { name: domain.name, title: domain.title, note: domain.note },
     prompts: { proxy: proxyPrompt(named), inContext, evaluation, evaluationList: listOf(parts.evaluation) },
@@ -97,12 +99,16 @@ export function modelsFor(
   scale: PlanContext['scale'],
 ): OfModels<Model> {
   const { domain } = model(request.teacher);
+  const siglip = measuringIfAny(domain, 'siglip');
   return {
     teacher: atScale(request.teacher, scale),
     student: atScale(request.student, scale),
     clip: atScale(measuring(domain, 'clip').id, scale),
     dino: atScale(measuring(domain, 'dino').id, scale),
-    ...(request.masks === 'auto' && { segmenter: atScale(measuring(domain, 'segmenter').id, scale) }),
+    ...((request.masks === 'auto' || siglip !== undefined) && {
+      segmenter: atScale(measuring(domain, 'segmenter').id, scale),
+    }),
+    ...(siglip && { siglip: atScale(siglip.id, scale) }),
   };
 }
 
@@ -116,7 +122,7 @@ export function scaleOf(models: OfModels<Pick<Model, 'id'>>): PlanContext['scale
 /** Everything that the stages are planned from, looked up once. */
 function partsOf(request: Request, context: PlanContext): Parts {
   const preset = PRESET_COUNTS[request.preset];
-  const models = modelsFor(request, context.scale);
+  const { segmenter, siglip, ...models } = modelsFor(request, context.scale);
   const { domain } = models.teacher;
   const { advanced } = request;
   const student = recipeOf(models.student, request.preset);
@@ -128,6 +134,8 @@ function partsOf(request: Request, context: PlanContext): Parts {
     context,
     seed: request.seed,
     ...models,
+    segmenter: request.masks === 'auto' ? segmenter : undefined,
+    masc: segmenter && siglip && { siglip, segmenter },
     recipes,
     curation: curationOf(request, advanced.curate, models.clip.id, { proxies, picturesPerChunk }),
     named: { domain, tokenWord: request.tokenWord, category: request.category },

@@ -59,7 +59,10 @@ export const planSchema = z.strictObject({
     dino: chosenModel,
     segmenter: chosenModel
       .optional()
-      .describe('Finds the subject in photos and proxies; missing where nothing is masked automatically'),
+      .describe(
+        'Finds the subject in images; missing where nothing is masked automatically, nor measured by MaSC',
+      ),
+    siglip: chosenModel.optional().describe('The encoder of MaSC; missing where it is not measured'),
   }),
   world: z
     .strictObject({

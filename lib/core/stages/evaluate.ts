@@ -1,12 +1,13 @@
 /** The stage evaluate: CLIP and DINO score the photos, the proxies and the samples. */
 import { z } from 'zod';
+import { classPrompt } from '../catalogue/prompts.ts';
 import { names } from '../contract/names.ts';
 import { keys } from '../keys.ts';
 import { PHOTO_LIMITS } from '../photos/limits.ts';
 import { chooseInstance, trainingPlan } from '../plan/pricing.ts';
 import type { TrainingJob } from '../plan/stage-plan.ts';
 import { encodingMinutes } from '../plan/work.ts';
-import { curationChannel, instanceType, jobFields, type Parts } from './parts.ts';
+import { curationChannel, instanceType, jobFields, maskPrompt, type Parts } from './parts.ts';
 
 const { channels, limits } = names;
 
@@ -18,7 +19,11 @@ export const evaluateAdvanced = z
   .partial()
   .describe('Scoring the images');
 
-export const evaluateHyperparameters = z.strictObject({ stage: z.literal('evaluate'), ...jobFields });
+export const evaluateHyperparameters = z.strictObject({
+  stage: z.literal('evaluate'),
+  ...jobFields,
+  mask_prompt: maskPrompt,
+});
 
 /**
  * Scores the photos, so many of the proxies, and all samples. How many photos there are is known after the plan only; it
@@ -32,14 +37,22 @@ export function planEvaluate(
   validated: boolean,
   advanced: z.infer<typeof evaluateAdvanced> = {},
 ): TrainingJob<z.infer<typeof evaluateHyperparameters>> {
-  const { context, clip, dino, segmenter, counts, seed } = parts;
+  const { context, clip, dino, segmenter, masc, named, counts, seed } = parts;
   const run = context.runId;
   const samples = SAMPLE_ROWS * counts.prompts * counts.picturesPerPrompt;
   const pictures = PHOTO_LIMITS.maxPhotos + Math.min(counts.proxies, limits.scoredProxies) + samples;
-  const minutes = clip.minutes.load + encodingMinutes([clip, dino], pictures);
+  const minutes =
+    clip.minutes.load +
+    encodingMinutes([clip, dino, ...(masc ? [masc.siglip, masc.segmenter] : [])], pictures);
   const on = chooseInstance(clip, 'training', advanced.instanceType, context.instanceTypes);
   return trainingPlan('evaluate', on, minutes, {
-    hyperparameters: { stage: 'evaluate', family: 'clip-dino', model: clip.id, seed },
+    hyperparameters: {
+      stage: 'evaluate',
+      family: 'clip-dino',
+      model: clip.id,
+      seed,
+      ...(masc && { mask_prompt: classPrompt(named) }),
+    },
     channels: {
       // The channel is one object. SageMaker takes all keys that begin with this one, so no other key may.
       [channels.plan]: keys.plan(run),
@@ -50,6 +63,10 @@ export function planEvaluate(
       ...(validated && { [channels.validation]: keys.teachSamples(run) }),
       [channels.clip]: keys.model(clip.id),
       [channels.dino]: keys.model(dino.id),
+      ...(masc && {
+        [channels.siglip]: keys.model(masc.siglip.id),
+        [channels.segmenter]: keys.model(masc.segmenter.id),
+      }),
       ...curationChannel(parts),
       // Masks that the user gave are next to the references.
       ...(segmenter && { [channels.masks]: keys.teachMasks(run) }),

@@ -41,6 +41,8 @@ export interface Parts {
   readonly dino: Model;
   /** Finds the subject in photos and proxies; undefined where the run asks for no automatic masks. */
   readonly segmenter?: Model | undefined;
+  /** Measure the subject's region and the rest by MaSC; undefined where the domain has no such encoder. */
+  readonly masc?: { readonly siglip: Model; readonly segmenter: Model } | undefined;
   /** Of the request's preset, as the catalogue has them; the teacher's at no smaller size than the student's. */
   readonly recipes: { readonly teacher: Recipe; readonly student: Recipe };
   readonly named: Named;

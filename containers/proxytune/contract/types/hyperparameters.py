@@ -166,6 +166,8 @@ class EvaluateHyperparameters(TypedDict):
     model: str
     # First random state of the job.
     seed: int
+    # What the segmenter looks for; without it nothing is masked automatically.
+    mask_prompt: NotRequired[str]
 
 
 class ImportModelHyperparameters(TypedDict):

@@ -51,6 +51,10 @@ class MetricsRow(TypedDict):
     clip_t: Score | None
     # DINO ViT-S/16 CLS similarity to the references: subject fidelity.
     dino: Score
+    # MaSC of the subject’s region; absent where it is not measured, null without a subject.
+    masc_identity: NotRequired[Score | None]
+    # MaSC of the rest and the prompt; null where no image has a rest, or no prompt.
+    masc_prompt: NotRequired[Score | None]
     # DINO similarity to the nearest reference alone.
     nearest_dino: Score
     # Share of images nearer to a reference than any two references are to each other; null with one.
@@ -90,6 +94,8 @@ class MetricsPicture(TypedDict):
     clip_i: float
     clip_t: float | None
     dino: float
+    masc_identity: NotRequired[float | None]
+    masc_prompt: NotRequired[float | None]
     # Position of the nearest reference by DINO.
     nearest: int
     nearest_dino: float
@@ -131,6 +137,8 @@ class MetricsComparison(TypedDict):
     clip_i: Difference | None
     clip_t: Difference | None
     dino: Difference | None
+    masc_identity: NotRequired[Difference | None]
+    masc_prompt: NotRequired[Difference | None]
 
 
 class MetricsEvaluator(TypedDict):
@@ -140,6 +148,11 @@ class MetricsEvaluator(TypedDict):
     dino: str
     clip_sha256: str
     dino_sha256: str
+    siglip: NotRequired[str]
+    siglip_sha256: NotRequired[str]
+    # Found the subject for MaSC.
+    segmenter: NotRequired[str]
+    segmenter_sha256: NotRequired[str]
     versions: dict[str, str]
 
 

@@ -39,8 +39,10 @@ class PlanModels(TypedDict):
     student: ChosenModel
     clip: ChosenModel
     dino: ChosenModel
-    # Finds the subject in photos and proxies; missing where nothing is masked automatically.
+    # Finds the subject in images; missing where nothing is masked automatically, nor measured by MaSC.
     segmenter: NotRequired[ChosenModel]
+    # The encoder of MaSC; missing where it is not measured.
+    siglip: NotRequired[ChosenModel]
 
 
 class PlanWorld(TypedDict):

@@ -11,7 +11,8 @@ import torch
 from masc_inputs import CASES, PROMPTS, SIZES, picture, subject_mask
 from PIL import Image
 
-from dev.audit.masc import (
+from proxytune.contract.errors import ProxytuneError
+from proxytune.metrics.masc import (
     Encoded,
     SiglipEncoder,
     identity,
@@ -20,9 +21,8 @@ from dev.audit.masc import (
     scene_of,
     score,
 )
-from proxytune.contract.errors import ProxytuneError
 
-MODEL = Path(__file__).parents[3] / "models" / "miniature" / "siglip-miniature"
+MODEL = Path(__file__).parents[2] / "models" / "miniature" / "siglip-miniature"
 OFFICIAL = json.loads((Path(__file__).parent / "fixtures" / "masc.json").read_text())
 
 
