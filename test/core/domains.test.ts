@@ -84,7 +84,7 @@ describe('a request of the miniature world', () => {
     (scale) => {
       const { models, world } = plan(MINIATURE, scale);
       expect(eachModel(models).map(({ id, standInFor }) => [id, standInFor])).toEqual(
-        ['sdxl', 'llamagen', 'clip', 'dino'].map((part) => [`${part}-miniature`, null]),
+        ['sdxl', 'llamagen', 'clip', 'dino', 'clipseg', 'siglip'].map((part) => [`${part}-miniature`, null]),
       );
       expect(world).toMatchObject({ name: 'miniature', note: expect.stringContaining('small drawn world') });
     },

@@ -46,7 +46,8 @@ describe('the catalogue', () => {
     (domain) => {
       for (const role of ROLES) {
         const own = requestable(role).filter((id) => model(id).domain === domain);
-        expect([role, own.length > 0]).toEqual([role, true]);
+        // MaSC is measured in the miniature world only, so far.
+        expect([role, own.length > 0]).toEqual([role, role !== 'siglip' || domain === 'miniature']);
       }
       for (const role of ['clip', 'dino'] as const) {
         expect(requestable(role).filter((id) => model(id).domain === domain)).toEqual([

@@ -6,8 +6,7 @@ remaining patches, with the prompt without its subject. So a right background ca
 subject, nor the reverse. Both are in [-1, 1]; higher is better.
 
 The encoder is SigLIP 2 with variable resolution (`google/siglip2-so400m-patch16-naflex` with 1024 patches in
-the paper). Equal to the package masc-metric 0.3.0 within 1e-5 (tests/dev/audit/test_masc.py). The audit
-measures it; runs do not yet.
+the paper). Equal to the package masc-metric 0.3.0 within 1e-5 (tests/metrics/test_masc.py).
 """
 
 from __future__ import annotations
