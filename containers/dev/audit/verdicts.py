@@ -8,10 +8,9 @@ are unseen-000 and on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from random import Random
-
-import numpy as np
+from typing import Any
 
 from dev.audit.constructed import (
     LEARNT,
@@ -23,12 +22,12 @@ from dev.audit.constructed import (
     verdict_subject,
 )
 from dev.audit.defects import REFERENCES
+from dev.audit.judges import Judge
 from dev.audit.proportion import exact_interval
 from proxytune.drawn_world.scene import CONTEXTS
-from proxytune.evaluation.verdict import learnt
-from proxytune.metrics.encoders import DinoEncoder, Vectors
-from proxytune.metrics.intervals import Score, summarize
-from proxytune.metrics.scores import among_themselves, to_references
+from proxytune.evaluation.likeness import likeness_of
+from proxytune.evaluation.rows import quartiles
+from proxytune.metrics.intervals import summarize
 
 RUNS = 600
 """By default; three of five are not learnt by the student."""
@@ -36,7 +35,7 @@ POOL = 24
 """Untuned images of each category and context."""
 AIM_RIGHT, AIM_FALSE = 0.95, 0.01
 BLIND = "another pattern"
-"""The kind that DINO hardly tells from the subject; shares are given without it too."""
+"""The kind that is the hardest to tell from the subject; shares are given without it too."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +67,20 @@ class Judged:
         return any(said and not true for said, true in zip(self.said, self.truth, strict=True))
 
 
-def judged_runs(dino: DinoEncoder, count: int = RUNS, named: str = "unseen") -> list[Judged]:
+def judged_runs(judge: Judge, count: int = RUNS, named: str = "unseen") -> list[Judged]:
     """Construct, score and judge runs; a larger count begins with the same ones.
 
     Args:
-        dino: scores the images, each once.
+        judge: scores the images, each once.
         count: of runs.
         named: beginning of the subjects' names: unseen for the audit, tuning for choosing thresholds.
     """
     pools = {
-        category: dino.pictures(images)
+        category: judge.encode(images, category)
         for category, images in untuned(POOL, Random(f"{named} untuned")).items()
     }
     return [
-        _judged(Random(f"{named}-{number:03d}"), kinds, pools, dino)
+        _judged(Random(f"{named}-{number:03d}"), kinds, pools, judge)
         for number, kinds in enumerate(kinds_of_runs(count))
     ]
 
@@ -100,35 +99,39 @@ def kinds_of_runs(count: int) -> Iterator[tuple[str, str]]:
             yield (LEARNT[again // 2 % len(LEARNT)] if again % 2 else student), student
 
 
-def _judged(rng: Random, kinds: tuple[str, str], pools: dict[str, Vectors], dino: DinoEncoder) -> Judged:
+def _judged(rng: Random, kinds: tuple[str, str], pools: dict[str, Any], judge: Judge) -> Judged:
     subject = verdict_subject(rng, REFERENCES)
-    photos, pool = dino.pictures(subject.photos), pools[subject.appearance.category]
+    category = subject.appearance.category
+    photos, pool = judge.encode(subject.photos, category), pools[category]
 
-    def score(vectors: Vectors) -> Score:
-        return summarize(to_references(vectors, photos), 0, prompts())
-
-    def model(kind: str) -> Score:
+    def model(kind: str) -> list[float]:
         if kind == "untuned":
-            return score(_untuned(pool, rng))
-        return score(dino.pictures(constructed(subject, kind, rng)))
+            return judge.to_photos(judge.picked(pool, _untuned(rng)), photos)
+        return judge.to_photos(judge.encode(constructed(subject, kind, rng), category), photos)
 
     teacher, student = kinds
     scores = {
-        "photos": summarize(among_themselves(photos), 0),
-        "teacher-base": score(_untuned(pool, rng)),
-        "student-base": score(_untuned(pool, rng)),
+        "teacher-base": model("untuned"),
+        "student-base": model("untuned"),
         "teacher": model(teacher),
         "student": model(student),
     }
-    return Judged(teacher, student, learnt(scores))
+    rows = [_row("photos", judge, judge.among_photos(photos), None)]
+    rows += [_row(name, judge, values, prompts()) for name, values in scores.items()]
+    return Judged(teacher, student, likeness_of(rows).learnt())
 
 
-def _untuned(pool: Vectors, rng: Random) -> Vectors:
-    """Vectors of an untuned model: PER_PROMPT of the pool's images of each context."""
-    places = [
+def _row(name: str, judge: Judge, values: list[float], groups: list[str] | None) -> dict[str, Any]:
+    """The part of a row of metrics.json that a verdict reads."""
+    row = {"name": name, judge.key: asdict(summarize(values, 0, groups))}
+    return row | quartiles(values) if judge.key == "masc_identity" else row
+
+
+def _untuned(rng: Random) -> list[int]:
+    """Places of an untuned model's images in a pool: PER_PROMPT of each context."""
+    return [
         context * POOL + at for context in range(len(CONTEXTS)) for at in rng.sample(range(POOL), PER_PROMPT)
     ]
-    return pool[np.array(places)]
 
 
 def verdicts_as_text(runs: Sequence[Judged]) -> str:

@@ -17,6 +17,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 
 from dev.audit.defects import audit_subjects
+from dev.audit.judges import JUDGES
 from dev.audit.measures import Measures
 from dev.audit.sets import measured_sets, set_rows, sets_as_text
 from dev.audit.table import as_text, audit_rows, measured
@@ -41,7 +42,9 @@ def main(arguments: list[str]) -> int:
     dino = DinoEncoder(options.models / "dino-miniature", torch.device("cpu"))
     sets = measured_sets(subjects, dino)
     print(sets_as_text(set_rows(sets), sets), end="\n\n", flush=True)
-    print(verdicts_as_text(judged_runs(dino, options.runs)))
+    for title, judge in JUDGES.items():
+        judged = judged_runs(judge(options.models), options.runs)
+        print(f"Verdicts by {title}: {verdicts_as_text(judged)}", end="\n\n", flush=True)
     return 0
 
 

@@ -46,6 +46,7 @@ from proxytune.contract.progress import replace_file
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.exact import EXACT
+from proxytune.evaluation.likeness import likeness_of
 from proxytune.evaluation.pictures import ScoredPicture
 from proxytune.evaluation.rows import MASC, ROWS, SCORES, build_row, comparison
 from proxytune.evaluation.verdict import verdict
@@ -88,11 +89,7 @@ def build_metrics(
     ordered = sorted(pictures, key=lambda scored: (ROWS.index(scored.picture.row), scored.picture.index))
     members = {name: [scored for scored in ordered if scored.picture.row == name] for name in ROWS}
     between = max((scored.nearest[1] for scored in members["photos"]), default=None)
-    rows, dino = [], {}
-    for name in ROWS:
-        if members[name]:
-            row, dino[name] = build_row(name, members[name], seed, between)
-            rows.append(row)
+    rows = [build_row(name, members[name], seed, between) for name in ROWS if members[name]]
     compared = comparison(members["teacher"], members["student"], seed)
     metrics: Any = {
         "version": 1,
@@ -104,7 +101,7 @@ def build_metrics(
         "comparison": {
             name: None if difference is None else asdict(difference) for name, difference in compared.items()
         },
-        "verdict": verdict(dino, compared, models_of(plan), members),
+        "verdict": verdict(likeness_of(rows), compared, models_of(plan), members),
         "evaluator": dict(evaluator),
         **(extra or {}),
         "stages": [],

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from proxytune.evaluation.exact import exact_row
 from proxytune.evaluation.pictures import ScoredPicture
-from proxytune.metrics.intervals import Difference, Score, compare, summarize
+from proxytune.metrics.intervals import Difference, compare, summarize
 
 ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student")
 SCORES = ("clip_i", "clip_t", "dino")
@@ -53,7 +55,7 @@ def _request(scored: ScoredPicture) -> tuple[str | None, int | None]:
 
 def build_row(
     name: str, members: Sequence[ScoredPicture], seed: int, between: float | None
-) -> tuple[dict[str, Any], Score]:
+) -> dict[str, Any]:
     """Build a row of metrics.json.
 
     Args:
@@ -62,8 +64,6 @@ def build_row(
         seed: of the bootstrap.
         between: the greatest DINO similarity of two references; None where there is one only.
 
-    Returns:
-        The row, and its DINO score.
     """
     prompts = [scored.picture.prompt or str(scored.picture.index) for scored in members]
 
@@ -76,13 +76,12 @@ def build_row(
 
     near = [scored.nearest for scored in members]
     attractor, count = Counter(position for position, _ in near).most_common(1)[0]
-    dino = summarize([scored.dino for scored in members], seed, prompts)
     row = {
         "name": name,
         "pictures": len(members),
         "clip_i": mean([scored.clip_i for scored in members]),
         "clip_t": mean([scored.clip_t for scored in members]),
-        "dino": asdict(dino),
+        "dino": mean([scored.dino for scored in members]),
         **_masc(members, mean),
         "nearest_dino": mean([similarity for _, similarity in near]),
         "copies": None
@@ -93,9 +92,9 @@ def build_row(
     }
     exact = [(scored.exact, of) for scored, of in zip(members, prompts, strict=True) if scored.exact]
     if not exact:
-        return row, dino
+        return row
     measures, of_measures = zip(*exact, strict=True)
-    return row | {"exact": exact_row(measures, seed, of_measures)}, dino
+    return row | {"exact": exact_row(measures, seed, of_measures)}
 
 
 def _masc(
@@ -103,4 +102,16 @@ def _masc(
 ) -> dict[str, Any]:
     if any(scored.masc is None for scored in members):
         return {}
-    return {name: mean([getattr(scored, name) for scored in members]) for name in MASC}
+    means = {name: mean([getattr(scored, name) for scored in members]) for name in MASC}
+    identities = [scored.masc_identity for scored in members if scored.masc_identity is not None]
+    return means | (quartiles(identities) if identities else {})
+
+
+def quartiles(identities: Sequence[float]) -> dict[str, float]:
+    """Compute the two numbers of a row that the verdict needs beside the mean.
+
+    Args:
+        identities: MaSC of the subject's region, at least one.
+    """
+    lower, median = np.percentile(identities, (25, 50))
+    return {"masc_quartile": round(float(lower), 6), "masc_median": round(float(median), 6)}

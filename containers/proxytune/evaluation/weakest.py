@@ -33,25 +33,28 @@ class WeakPoint:
 
     Attributes:
         prompt: without the token word.
-        dino: mean similarity of its images to the photos.
+        likeness: mean similarity of its images to the photos.
         images: their number.
         lost: outline, colours, pattern or place, where the ground truth shows one of them lost; else None.
-        count: images that lost it; where `lost` is None, images whose DINO is below the limit.
+        count: images that lost it; where `lost` is None, images below the limit.
     """
 
     prompt: str
-    dino: float
+    likeness: float
     images: int
     lost: str | None
     count: int
 
 
-def weakest_point(images: Sequence[ScoredPicture], limit: float) -> WeakPoint | None:
-    """Find the weakest prompt of a model: the most losses, then the lowest DINO.
+def weakest_point(
+    images: Sequence[ScoredPicture], likeness: Callable[[ScoredPicture], float], limit: float
+) -> WeakPoint | None:
+    """Find the weakest prompt of a model: the most losses, then the least similarity to the photos.
 
     Args:
         images: of one model; in any order.
-        limit: DINO from which on an image resembles the photos.
+        likeness: similarity of an image to the photos.
+        limit: similarity from which on an image resembles the photos.
 
     Returns:
         None without images.
@@ -59,16 +62,19 @@ def weakest_point(images: Sequence[ScoredPicture], limit: float) -> WeakPoint | 
     by_prompt: dict[str, list[ScoredPicture]] = {}
     for scored in images:
         by_prompt.setdefault(scored.picture.plain or scored.picture.prompt or "", []).append(scored)
-    points = [_point(prompt, by_prompt[prompt], limit) for prompt in sorted(by_prompt)]
-    return min(points, key=lambda point: (-point.count / point.images, point.dino), default=None)
+    points = [_point(prompt, by_prompt[prompt], likeness, limit) for prompt in sorted(by_prompt)]
+    return min(points, key=lambda point: (-point.count / point.images, point.likeness), default=None)
 
 
-def _point(prompt: str, images: Sequence[ScoredPicture], limit: float) -> WeakPoint:
-    dino = math.fsum(scored.dino for scored in images) / len(images)
+def _point(
+    prompt: str, images: Sequence[ScoredPicture], likeness: Callable[[ScoredPicture], float], limit: float
+) -> WeakPoint:
+    values = [likeness(scored) for scored in images]
+    mean = math.fsum(values) / len(values)
     exact = [scored.exact for scored in images if scored.exact is not None]
     if not exact:
-        return WeakPoint(prompt, dino, len(images), None, sum(scored.dino < limit for scored in images))
+        return WeakPoint(prompt, mean, len(images), None, sum(value < limit for value in values))
     counts = {name: sum(lost(one) for one in exact) for name, lost in _LOSSES.items()}
     # The first of equal ones is the most telling.
     most = max(counts, key=lambda name: counts[name])
-    return WeakPoint(prompt, dino, len(images), most if counts[most] else None, counts[most])
+    return WeakPoint(prompt, mean, len(images), most if counts[most] else None, counts[most])

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from proxytune.drawn_world.ground_truth.measures import Exact
+from proxytune.evaluation.likeness import LEARNT, MEDIAN, Likeness, likeness_of
 from proxytune.evaluation.pictures import ScoredPicture, View
-from proxytune.evaluation.verdict import LEARNT, Models, learnt, limit, stand_ins, verdict
+from proxytune.evaluation.verdict import Models, stand_ins, verdict
 from proxytune.evaluation.weakest import WeakPoint, weakest_point
 from proxytune.metrics.intervals import Difference, Score
+from proxytune.metrics.masc import MascScore
 from proxytune.metrics.pictures import Picture
 
 TRAINED = {"teacher": {"standInFor": None}, "clip": {"standInFor": None}}
@@ -29,6 +31,25 @@ def dino(**changes: Score) -> dict[str, Score]:
     return rows | {name.replace("_", "-"): score for name, score in changes.items()}
 
 
+def likeness(rows: dict[str, Score]) -> Likeness:
+    return likeness_of([{"name": name, "dino": dataclasses.asdict(score)} for name, score in rows.items()])
+
+
+def by_masc(quarters: tuple[float, float], **changes: Score) -> Likeness:
+    """The likeness of a run with MaSC: its scores are `dino`'s, and DINO itself says nothing.
+
+    Args:
+        quarters: lower quartile and median of the student's images; the teacher's are the photos'.
+    """
+    ends = {"student": quarters, "teacher": (0.77, 0.77)}
+    rows = []
+    for name, score in dino(**changes).items():
+        lower, median = ends.get(name, (score.mean, score.mean))
+        masc = {"masc_identity": dataclasses.asdict(score), "masc_quartile": lower, "masc_median": median}
+        rows.append({"name": name, "dino": dataclasses.asdict(LOW), **masc})
+    return likeness_of(rows)
+
+
 def shown(prompt: str, dino: float, exact: Exact | None = None) -> ScoredPicture:
     view = View("1.png", "1.png", 1, 1, "")
     picture = Picture("student", 0, f"a ohwx dog {prompt}", f"a dog {prompt}", 1, bytes)
@@ -43,14 +64,14 @@ IMAGES = [shown("at sunset", 0.7), shown("at night", 0.5), shown("at night", 0.6
 
 def say(
     rows: dict[str, Score],
-    likeness: Difference | None = None,
+    difference: Difference | None = None,
     models: Any = TRAINED,
     prompt: Difference | None = None,
     images: list[ScoredPicture] = IMAGES,
 ) -> str:
     checked: Models = models
-    compared = {"dino": likeness, "clip_t": prompt}
-    return verdict(rows, compared, checked, {"teacher": images, "student": images})
+    compared = {"dino": difference, "clip_t": prompt}
+    return verdict(likeness(rows), compared, checked, {"teacher": images, "student": images})
 
 
 def test_the_complete_sentence() -> None:
@@ -81,21 +102,54 @@ def test_a_model_that_did_not_learn_is_not_the_one_to_use(
 
 def test_part_of_the_way_from_untuned_to_the_photos_is_not_enough() -> None:
     line = 0.28 + LEARNT * (0.77 - 0.28)
-    assert limit(dino(), "student") == pytest.approx(line)
+    assert likeness(dino()).limit("student") == pytest.approx(line)
     above, below = (Score(line + by, 0.5, 0.7) for by in (0.001, -0.001))
     # Both intervals are far above the untuned model's, which ends at 0.31.
-    assert learnt(dino(student=above)) == (True, True)
-    assert learnt(dino(student=below)) == (True, False)
+    assert likeness(dino(student=above)).learnt() == (True, True)
+    assert likeness(dino(student=below)).learnt() == (True, False)
     # On the line, with an interval that reaches down to the untuned model's: by chance, perhaps.
-    assert learnt(dino(student=Score(0.7, 0.3, 0.9))) == (True, False)
+    assert likeness(dino(student=Score(0.7, 0.3, 0.9))).learnt() == (True, False)
+
+
+def test_masc_decides_where_it_is_measured() -> None:
+    # From 0.28 to 0.77: the quartile must reach 0.7 of the way, the median 0.92 of it.
+    quartile, median = (0.28 + share * (0.77 - 0.28) + 1e-6 for share in (LEARNT, MEDIAN))
+    assert by_masc((quartile, median)).learnt() == (True, True)
+    assert by_masc((quartile - 1e-5, median)).learnt() == (True, False)
+    assert by_masc((quartile, median - 1e-5)).learnt() == (True, False)
+    # Not by chance: the interval must be above the untuned model's.
+    assert by_masc((quartile, median), student=Score(0.7, 0.3, 0.9)).learnt() == (True, False)
+    assert by_masc((quartile, median)).title == "MaSC identity"
+    assert likeness(dino()).title == "DINO"
+
+
+def test_a_sentence_on_masc_names_it() -> None:
+    images = [dataclasses.replace(one, masc=MascScore(one.dino / 2, 0.3)) for one in IMAGES]
+    run = by_masc((0.7, 0.75))
+    text = verdict(
+        run, {"masc_identity": CLEAR, "clip_t": None}, TRAINED, {"student": images, "teacher": images}
+    )
+    assert "similarity to the photos (MaSC identity) is 0.63 for the student and 0.65" in text
+    # (0.5 + 0.65) / 4; both images are below 0.623.
+    assert (
+        "with “a dog at night” the student is weakest (MaSC identity 0.29): 2 of 2 images too unlike" in text
+    )
+
+
+def test_dino_decides_where_a_row_has_no_masc() -> None:
+    rows = [
+        {"name": name, "dino": dataclasses.asdict(score), "masc_identity": None}
+        for name, score in dino().items()
+    ]
+    assert likeness_of(rows).key == "dino"
 
 
 def test_with_one_photo_the_interval_alone_decides() -> None:
     rows = dino(student=Score(0.4, 0.32, 0.5))
-    assert learnt(rows) == (True, False)
+    assert likeness(rows).learnt() == (True, False)
     del rows["photos"]
-    assert learnt(rows) == (True, True)
-    assert limit(rows, "student") == 0.31
+    assert likeness(rows).learnt() == (True, True)
+    assert likeness(rows).limit("student") == 0.31
 
 
 def test_the_defect_of_the_weakest_prompt_is_named_where_the_truth_is_known() -> None:
@@ -116,17 +170,19 @@ def test_the_defect_of_the_weakest_prompt_is_named_where_the_truth_is_known() ->
     ],
 )
 def test_each_loss_is_recognized(exact: Exact, lost: str) -> None:
-    point = weakest_point([shown("at night", 0.9, exact), shown("at night", 0.9, RIGHT)], 0.5)
+    point = weakest_point(
+        [shown("at night", 0.9, exact), shown("at night", 0.9, RIGHT)], likeness(dino()).of, 0.5
+    )
     assert point == WeakPoint("a dog at night", 0.9, 2, lost, 1)
 
 
 def test_a_model_without_a_weak_point_has_a_weakest_prompt() -> None:
     images = [shown("at night", 0.8), shown("at sunset", 0.7)]
-    assert weakest_point(images, 0.6) == WeakPoint("a dog at sunset", 0.7, 1, None, 0)
+    assert weakest_point(images, likeness(dino()).of, 0.6) == WeakPoint("a dog at sunset", 0.7, 1, None, 0)
     assert "even with “a dog at sunset” the student loses nothing that is measured (its weakest" in say(
         dino(), CLEAR, images=images
     )
-    assert weakest_point([], 0.6) is None
+    assert weakest_point([], likeness(dino()).of, 0.6) is None
 
 
 def test_there_is_no_conclusion_with_a_stand_in() -> None:
@@ -150,7 +206,7 @@ WORSE = Difference(-0.05, -0.08, -0.02, 0.03, 25)
 
 
 @pytest.mark.parametrize(
-    ("likeness", "prompt", "sentence"),
+    ("difference", "prompt", "sentence"),
     [
         (
             WORSE,
@@ -178,9 +234,9 @@ WORSE = Difference(-0.05, -0.08, -0.02, 0.03, 25)
     ],
 )
 def test_the_model_to_use_is_the_measurably_better_one(
-    likeness: Difference, prompt: Difference | None, sentence: str
+    difference: Difference, prompt: Difference | None, sentence: str
 ) -> None:
-    assert say(dino(), likeness, prompt=prompt).endswith(f". {sentence}")
+    assert say(dino(), difference, prompt=prompt).endswith(f". {sentence}")
 
 
 def test_one_photo_gives_no_ceiling() -> None:

@@ -58,6 +58,8 @@ const metricsRow = z.strictObject({
     .nullable()
     .optional()
     .describe('MaSC of the subject’s region; absent where it is not measured, null without a subject'),
+  masc_quartile: z.number().optional().describe('Lower quartile of MaSC identity over the images'),
+  masc_median: z.number().optional().describe('Median of it'),
   masc_prompt: score
     .nullable()
     .optional()

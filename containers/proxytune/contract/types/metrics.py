@@ -53,6 +53,10 @@ class MetricsRow(TypedDict):
     dino: Score
     # MaSC of the subject’s region; absent where it is not measured, null without a subject.
     masc_identity: NotRequired[Score | None]
+    # Lower quartile of MaSC identity over the images.
+    masc_quartile: NotRequired[float]
+    # Median of it.
+    masc_median: NotRequired[float]
     # MaSC of the rest and the prompt; null where no image has a rest, or no prompt.
     masc_prompt: NotRequired[Score | None]
     # DINO similarity to the nearest reference alone.

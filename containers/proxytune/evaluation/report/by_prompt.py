@@ -7,14 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from proxytune.contract.types.plan import Plan
+from proxytune.evaluation.likeness import Likeness
 from proxytune.evaluation.pictures import ScoredPicture
-
-COLUMNS = (
-    ("student", "dino", "Student, DINO"),
-    ("teacher", "dino", "Teacher, DINO"),
-    ("student", "clip_t", "Student, CLIP-T"),
-    ("teacher", "clip_t", "Teacher, CLIP-T"),
-)
 
 
 @dataclass(frozen=True)
@@ -33,32 +27,39 @@ class PromptMap:
     Attributes:
         titles: of the columns.
         rows: each prompt with its cells, in the order of the plan.
-        weakest: the prompt with the student's lowest DINO, and that mean.
+        weakest: the prompt whose images of the student are the least similar to the photos, and their mean.
+        measure: the title of that similarity.
     """
 
     titles: tuple[str, ...]
     rows: list[tuple[str, list[HeatCell]]]
     weakest: tuple[str, float]
+    measure: str
 
 
-def prompt_map(plan: Plan, rows: Mapping[str, Sequence[ScoredPicture]]) -> PromptMap | None:
+def prompt_map(
+    plan: Plan, rows: Mapping[str, Sequence[ScoredPicture]], likeness: Likeness
+) -> PromptMap | None:
     """Compute the map; None for a single prompt, which there is nothing to compare with.
 
     Args:
         plan: of the run.
         rows: the scored images of the rows teacher and student.
+        likeness: the measure of the similarity to the photos.
     """
     prompts = [entry["prompt"] for entry in plan["prompts"]["evaluation"]]
     if len(prompts) < 2:
         return None
+    measures = {likeness.key: likeness.title, "clip_t": "CLIP-T"}
+    columns = [(row, measure) for measure in measures for row in ("student", "teacher")]
     means = {
         (prompt, row, measure): _mean(rows[row], prompt, measure)
         for prompt in prompts
-        for row, measure, _ in COLUMNS
+        for row, measure in columns
     }
     ends = {
         measure: (min(values), max(values))
-        for measure in ("dino", "clip_t")
+        for measure in measures
         for values in [[mean for (_, _, of), mean in means.items() if of == measure]]
     }
     shown = [
@@ -66,15 +67,18 @@ def prompt_map(plan: Plan, rows: Mapping[str, Sequence[ScoredPicture]]) -> Promp
             prompt,
             [
                 HeatCell(row, means[prompt, row, measure], _place(means[prompt, row, measure], ends[measure]))
-                for row, measure, _ in COLUMNS
+                for row, measure in columns
             ],
         )
         for prompt in prompts
     ]
     # The first of equal ones, so that the same run gives the same page.
-    weakest = min(prompts, key=lambda prompt: means[prompt, "student", "dino"])
+    weakest = min(prompts, key=lambda prompt: means[prompt, "student", likeness.key])
     return PromptMap(
-        tuple(title for _, _, title in COLUMNS), shown, (weakest, means[weakest, "student", "dino"])
+        tuple(f"{row.capitalize()}, {measures[measure]}" for row, measure in columns),
+        shown,
+        (weakest, means[weakest, "student", likeness.key]),
+        likeness.title,
     )
 
 

@@ -11,8 +11,8 @@ from proxytune.contract.names import FILES, LIMITS, REPORT_SLOTS
 from proxytune.contract.plan_file import models_of
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
-from proxytune.evaluation.verdict import has_enough_images, learnt, stand_ins
-from proxytune.metrics.intervals import Score
+from proxytune.evaluation.likeness import likeness_of
+from proxytune.evaluation.verdict import stand_ins
 
 LONGER = {"draft": "standard", "standard": "best"}
 # Images of a prompt that give an interval.
@@ -53,15 +53,15 @@ def next_steps(plan: Plan, metrics: Metrics, photos: int) -> dict[str, Any]:
 
 def _advice(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str]]:
     """Advice in the order in which to try it, without what the run did already."""
-    dino: dict[str, Score] = {row["name"]: Score(**row["dino"]) for row in metrics["rows"]}
-    if not has_enough_images(dino):
+    likeness = likeness_of(metrics["rows"])
+    if not likeness.has_enough_images():
         yield {
             "title": "More samples",
             "text": "One image of each model shows nothing. Generate more of each prompt:",
             "setting": f"--set advanced.sample.picturesPerPrompt={ENOUGH}",
         }
         return
-    teacher, student = learnt(dino)
+    teacher, student = likeness.learnt()
     if not teacher and photos < LIMITS.photos:
         yield {
             "title": "More photos",

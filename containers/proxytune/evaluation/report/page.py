@@ -23,6 +23,7 @@ from proxytune.contract.plan_file import curation_of, models_of
 from proxytune.contract.progress import replace_file
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
+from proxytune.evaluation.likeness import likeness_of
 from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto
 from proxytune.evaluation.report.by_prompt import prompt_map
 from proxytune.evaluation.report.curation import ShownCuration, new_curve, reasons_table
@@ -113,7 +114,7 @@ def render(
         kept=shares_kept(metrics["rows"]),
         compared=comparisons(metrics["comparison"]),
         likeness=likeness_table(metrics["rows"]),
-        by_prompt=prompt_map(plan, rows),
+        by_prompt=prompt_map(plan, rows, likeness_of(metrics["rows"])),
         prompts=prompts,
         # Of the first prompt and seed, so that nobody can have picked them.
         first=next((entry for entry in prompts if entry["pairs"]), None),

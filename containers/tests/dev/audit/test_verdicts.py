@@ -7,20 +7,19 @@ from random import Random
 
 import numpy as np
 import pytest
-import torch
 
 from dev.audit.constructed import LEARNT, NOT_LEARNT, constructed, prompts, verdict_subject
+from dev.audit.judges import DinoJudge, MascJudge
 from dev.audit.proportion import exact_interval
 from dev.audit.verdicts import BLIND, RUNS, Judged, judged_runs, kinds_of_runs, verdicts_as_text
 from dev.tools.audit import MODELS
 from proxytune.drawn_world.appearance import CLEAR
 from proxytune.drawn_world.colour import ciede2000, to_lab
-from proxytune.metrics.encoders import DinoEncoder
 
 
 @pytest.fixture(scope="module")
 def runs() -> list[Judged]:
-    return judged_runs(DinoEncoder(MODELS / "dino-miniature", torch.device("cpu")), 25)
+    return judged_runs(DinoJudge(MODELS), 25)
 
 
 def test_the_audit_has_enough_runs_and_enough_of_each_kind() -> None:
@@ -40,6 +39,12 @@ def test_the_verdict_is_right_where_dino_sees_the_difference(runs: list[Judged])
     seen = [run for run in runs if BLIND not in (run.teacher, run.student)]
     assert len(seen) == 22
     assert all(run.right for run in seen), [run for run in seen if not run.right]
+
+
+def test_masc_sees_another_pattern_too() -> None:
+    judged = judged_runs(MascJudge(MODELS), 25)
+    assert sum(BLIND in (run.teacher, run.student) for run in judged) == 3
+    assert all(run.right for run in judged), [run for run in judged if not run.right]
 
 
 def test_another_subject_is_another_one_in_its_colours() -> None:
