@@ -1,4 +1,4 @@
-"""Whether a subject was learnt, by the similarity to its photos: MaSC where it is measured, else DINO."""
+"""The decision that a subject was learnt, by similarity to its photos: MaSC where it is measured, else DINO."""
 
 from __future__ import annotations
 
