@@ -1,4 +1,4 @@
-"""The decision that a subject was learnt, by similarity to its photos: MaSC where it is measured, else DINO."""
+"""The decision that a subject was learnt: by MaSC where a run is measured by it, else by DINO."""
 
 from __future__ import annotations
 
