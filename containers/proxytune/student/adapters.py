@@ -2,7 +2,8 @@
 
 The files are peft's (adapter_model.safetensors, adapter_config.json) over the model's own module names, so
 that peft's own `PeftModel.from_pretrained` reads them too. The model says which of its modules carry the
-adapter: `lora_targets`, endings of their names, or one regular expression for complete names.
+adapter: `lora_targets`, endings of their names, or one regular expression for complete names; and, under
+the names of `lora_choices`, which others a training may ask for.
 """
 
 from __future__ import annotations
@@ -11,34 +12,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from proxytune.contract.errors import ProxytuneError
-from proxytune.student.modules import bare, differences, evaluating
-from proxytune.training.adapter_checks import Tolerance, save_and_check
+from proxytune.student.modules import bare, differences
+from proxytune.student.tuning.files import refused
+from proxytune.student.tuning.proof import save_checked
 from proxytune.training.lora_products import compute_in_input_dtype
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 WEIGHTS_FILE, CONFIG_FILE = "adapter_model.safetensors", "adapter_config.json"
-# The same numbers go through the same operations, so this only allows for kernels that sum in another order.
-# The share of the output is a floor: with a vanishing learning rate the effect itself is of the size of
-# rounding errors.
-TOLERANCE = Tolerance(of_effect=1e-3, of_output=1e-6)
 
 
-def add_adapter(model: nn.Module, *, rank: int, alpha: int) -> PeftModel:
+def add_adapter(model: nn.Module, *, rank: int, alpha: int, targets: str | None = None) -> PeftModel:
     """Put a new adapter on a model and freeze everything else; it is float32 whatever the model's type.
 
     Its initial values come from torch's global random state; it changes nothing until it is trained.
+
+    Args:
+        targets: a name of the model's `lora_choices`; None takes its `lora_targets`.
     """
     from peft import LoraConfig
 
-    return _wrap(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=_targets(model)))
+    return _wrap(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=_targets(model, targets)))
 
 
 def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor]) -> PeftModel:
@@ -54,25 +54,14 @@ def save_adapter(model: PeftModel, folder: Path, probe: Callable[[Any], Tensor])
         ProxytuneError: ModelMismatch when the file does not give the trained model back; ModelNotFinite
             when the last step corrupted it, which no loss shows any more.
     """
-    reread = save_and_check(
-        cast("nn.Module", model),
-        write=lambda trained: _write(cast("PeftModel", trained), folder),
-        remove=lambda trained: cast("PeftModel", trained).unload(),
+    reread = save_checked(
+        model,
+        write=lambda trained: write_adapter(trained, folder),
+        remove=lambda trained: trained.unload(),
         load=lambda base: load_adapter(base, folder),
-        probe=lambda probed: evaluate_probe(probed, probe).float().cpu(),
-        probed="its first proxy",
-        tolerance=TOLERANCE,
-        role="student",
-        stage="learn",
+        probe=probe,
     )
     return cast("PeftModel", reread)
-
-
-@torch.no_grad()
-def evaluate_probe(model: nn.Module, probe: Callable[[Any], Tensor]) -> Tensor:
-    """Compute a probe of the bare model, in eval mode and without gradient."""
-    with evaluating(model):
-        return probe(bare(model, nn.Module))
 
 
 def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
@@ -100,8 +89,9 @@ def load_adapter(model: nn.Module, folder: Path) -> PeftModel:
     return wrapped.eval()
 
 
-def _targets(model: nn.Module) -> list[str] | str:
-    targets = cast("tuple[str, ...] | str", bare(model, nn.Module).lora_targets)
+def _targets(model: nn.Module, choice: str | None) -> list[str] | str:
+    inner: Any = bare(model, nn.Module)
+    targets = inner.lora_targets if choice is None else inner.lora_choices[choice]
     return targets if isinstance(targets, str) else sorted(targets)
 
 
@@ -114,7 +104,8 @@ def _wrap(model: nn.Module, config: Any) -> PeftModel:
     return wrapped
 
 
-def _write(model: PeftModel, folder: Path) -> None:
+def write_adapter(model: PeftModel, folder: Path) -> None:
+    """Write peft's files."""
     from peft import LoraConfig
     from peft.utils import get_peft_model_state_dict
 
@@ -128,14 +119,11 @@ def _write(model: PeftModel, folder: Path) -> None:
     used: Any = model.peft_config["default"]
     config = LoraConfig(r=used.r, lora_alpha=used.lora_alpha, inference_mode=True)
     # peft would keep names as a set, whose order changes from process to process; the file should not.
-    config.target_modules = _targets(model)
+    config.target_modules = used.target_modules
+    if not isinstance(used.target_modules, str):
+        config.target_modules = sorted(used.target_modules)
     config.save_pretrained(str(folder))
 
 
 def _refused(why: str) -> ProxytuneError:
-    return ProxytuneError(
-        "ModelMismatch",
-        what=f"The adapter does not fit the student: {why}",
-        allowed=f"the {WEIGHTS_FILE} and {CONFIG_FILE} that the stage learn wrote for this model",
-        remedy="give the job the adapter of the same run",
-    )
+    return refused(why, f"{WEIGHTS_FILE} and {CONFIG_FILE}")

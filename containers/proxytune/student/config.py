@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from proxytune.student.tuning.config import TuningConfig
 from proxytune.training.distributed import ALONE, Processes
 
 
@@ -20,6 +21,7 @@ class TrainConfig:
         batch_size: images per step, those of all processes together.
         seed: of the order in which the proxies are used.
         processes: that share each batch.
+        tuning: what of the student is trained.
     """
 
     caption: str
@@ -30,3 +32,4 @@ class TrainConfig:
     batch_size: int
     seed: int
     processes: Processes = ALONE
+    tuning: TuningConfig = field(default_factory=TuningConfig)

@@ -1,31 +1,29 @@
-"""Training a LoRA on the transformer of any student family, on the tokens of the proxies."""
+"""Training the transformer of any student family, by any method, on the tokens of images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import Parameter
 
 from proxytune.contract.finite import finite
-from proxytune.student.adapters import add_adapter, evaluate_probe, save_adapter
 from proxytune.student.config import TrainConfig
 from proxytune.student.families.base import Batch, StudentFamily
 from proxytune.student.image_arrays import full_precision
 from proxytune.student.modules import bare
-from proxytune.student.proxy_set import ProxySet
+from proxytune.student.training_images import TrainingImages
+from proxytune.student.tuning.proof import evaluate_probe
+from proxytune.student.tuning.registry import new_tuning
 from proxytune.training import compilation, memory
 from proxytune.training.activation_memory import kept_bytes
 from proxytune.training.device import compute_dtype
 from proxytune.training.loop import LoopSettings, Trainable
 from proxytune.training.states import seed_dropout, untouched
 from proxytune.training.step_precision import StepPrecision
-
-if TYPE_CHECKING:
-    from peft import PeftModel
 
 
 class StudentTrainer(Trainable):
@@ -47,12 +45,13 @@ class StudentTrainer(Trainable):
 
     def __init__(self, family: StudentFamily, config: TrainConfig) -> None:
         self.family, self._config = family, config
+        self._tuning = new_tuning(config)
         self._compiled: list[nn.Module] = []
 
-    def prepare(self, base: Path, proxies: ProxySet, device: torch.device) -> Self:
-        """Load the model, encode captions and proxies, put a new adapter on the transformer.
+    def prepare(self, base: Path, proxies: TrainingImages, device: torch.device) -> Self:
+        """Load the model, encode captions and proxies, make the method's parameters trainable.
 
-        The adapter's initial values come from torch's global random state: seed it first.
+        Their initial values come from torch's global random state: seed it first.
 
         Args:
             base: the model folder, of a model for images of the proxies' size.
@@ -66,6 +65,7 @@ class StudentTrainer(Trainable):
         family, config = self.family, self._config
         dtype = compute_dtype(device)
         model = family.load_model(base, image_size=proxies.size, dtype=dtype, device=device)
+        self._tuning.prepare(family, model)
         captions = list(dict.fromkeys([config.caption, *proxies.prompts]))
         family.encode_captions(captions, proxies.prompts, config.token_word)
         self.proxy_tokens = encode_proxies(
@@ -75,14 +75,14 @@ class StudentTrainer(Trainable):
         family.free_encoders()
         if device.type == "cuda":
             torch.cuda.empty_cache()
-        self._model: PeftModel = add_adapter(model, rank=config.rank, alpha=config.alpha)
-        # A new adapter changes nothing: an invalid number here comes from the base model, not from training.
+        self._model = self._tuning.attach(model)
+        # Nothing is changed yet: an invalid number here comes from the base model, not from training.
         finite(
             evaluate_probe(self._model, self.probe()),
             f"student's transformer {type(model).__name__}",
             "its first proxy, before the first step",
         )
-        self._precision = StepPrecision(self._model, device)
+        self._precision = StepPrecision(self._model, device, weights=self._tuning.full_precision)
         self._model.train()
         self._plan_memory()
         return self
@@ -94,8 +94,12 @@ class StudentTrainer(Trainable):
             compilation.compile_layers(self._compiled)
 
     def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
-        """Return the adapter's parameters."""
-        return [(name, value) for name, value in self._model.named_parameters() if value.requires_grad]
+        """Return the method's parameters."""
+        return self._tuning.parameters.items()
+
+    def optimizer_options(self, name: str) -> Mapping[str, float]:
+        """Return what the method says of a parameter."""
+        return self._tuning.optimizer_options(name)
 
     def loop_settings(self, *, steps: int, checkpoint_every: int, learning_rate: float) -> LoopSettings:
         """Return the official training's optimizer settings, with a constant learning rate."""
@@ -120,6 +124,7 @@ class StudentTrainer(Trainable):
         Each of several processes chooses all proxies, and computes its own share of them. Only dropout is
         then other than that of one process: each draws its own, by the seed, the step and its rank.
         """
+        self._tuning.begin_step(step)
         batch, processes = self._batch(step, rng), self._config.processes
         if processes.count > 1:
             seed_dropout(self._config.seed, step, processes.rank)
@@ -178,13 +183,13 @@ class StudentTrainer(Trainable):
         return Batch(indices, self.proxy_tokens[indices], dropped, weights)
 
     def save(self, folder: Path) -> None:
-        """Write the adapter and prove that reading it back gives the trained student.
+        """Write what was trained and prove that reading it back gives the trained student.
 
         Raises:
             ProxytuneError: ModelMismatch when it does not.
         """
         compilation.undo(self._compiled)
-        self._model = save_adapter(self._model, folder, self.probe())
+        self._model = self._tuning.save(self._model, folder, self.probe())
 
     def probe(self) -> Callable[[nn.Module], Tensor]:
         """Return the family's probe on the first proxy."""
@@ -192,7 +197,7 @@ class StudentTrainer(Trainable):
 
 
 def encode_proxies(
-    encode: Callable[[Tensor], Tensor], proxies: ProxySet, device: torch.device, *, batch_size: int
+    encode: Callable[[Tensor], Tensor], proxies: TrainingImages, device: torch.device, *, batch_size: int
 ) -> Tensor:
     """Encode all proxies to (len(proxies), tokens per image) int64 on the CPU.
 

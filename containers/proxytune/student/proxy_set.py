@@ -15,6 +15,7 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.images.shard import Picture
 from proxytune.masks.proxy_masks import mask_sha256
 from proxytune.masks.weights import Mask, loss_weights, pooled, without_background
+from proxytune.student.training_images import in_epochs
 
 
 class ProxySet:
@@ -54,6 +55,11 @@ class ProxySet:
         return hashlib.sha256("\n".join(self.sha256).encode("ascii")).hexdigest()
 
     @property
+    def facts(self) -> dict[str, object]:
+        """The hash of all proxies."""
+        return {"proxies_sha256": self.digest}
+
+    @property
     def data(self) -> list[str]:
         """All that a training learns from, as text: the hash of every picture, its prompt, and its mask's."""
         masks = [f"mask {None if mask is None else mask_sha256(mask)}" for mask in self._masks]
@@ -61,9 +67,7 @@ class ProxySet:
 
     def index_at(self, position: int, seed: int) -> int:
         """Return the index of the `position`-th training image: every epoch has all, in a new order."""
-        epoch, place = divmod(position, len(self))
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed + epoch))
-        return int(order[place])
+        return in_epochs(position, len(self), seed)
 
     def weights(self, tokens: int) -> Tensor | None:
         """Compute the weights of all proxies' tokens: (len(self), tokens), each proxy's of mean 1.

@@ -14,10 +14,9 @@ from proxytune.contract.finite import finite
 from proxytune.generation.batch_backoff import BatchBackoff
 from proxytune.generation.generator import ImageGenerator
 from proxytune.images.chunk import Chunk, PictureRequest, invalid
-from proxytune.student.adapters import load_adapter
 from proxytune.student.families.base import StudentFamily
 from proxytune.student.image_arrays import full_precision, to_image
-from proxytune.student.merging import MergedAdapter
+from proxytune.student.tuning.registry import load_tuned
 from proxytune.training.device import compute_dtype
 
 
@@ -34,14 +33,14 @@ class TokenGenerator(ImageGenerator):
         self.family = family
 
     def load(self, base: Path, adapter: Path | None, device: torch.device) -> None:
-        """Load the student and the adapter; bfloat16 on a GPU, float32 elsewhere.
+        """Load the student and what was trained of it; bfloat16 on a GPU, float32 elsewhere.
 
         Raises:
             ProxytuneError: ModelMismatch.
         """
         self._device, self._backoff = device, BatchBackoff(device)
         model = self.family.load_model(base, dtype=compute_dtype(device), device=device)
-        self._adapter = None if adapter is None else MergedAdapter(load_adapter(model, adapter))
+        self._adapter = None if adapter is None else load_tuned(self.family, model, adapter)
         self._model = model if self._adapter is None else self._adapter.model
 
     def encode_ahead(self, prompts: Iterable[str]) -> None:
@@ -61,7 +60,7 @@ class TokenGenerator(ImageGenerator):
             yield request, self._decode(tokens, request.seed)
 
     def variant(self, name: str) -> nn.Module:
-        """Return the transformer, now with the adapter in its weights (`tuned`) or without it (`base`)."""
+        """Return the transformer, now with what was trained (`tuned`) or without it (`base`)."""
         if self._adapter is not None:
             self._adapter.switch(on=name == "tuned")
         return self._model

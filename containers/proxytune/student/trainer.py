@@ -1,4 +1,4 @@
-"""The stage learn: proxies in, adapter out. The same for every family."""
+"""The stage learn: images in, adapter out. The same for every family."""
 
 from __future__ import annotations
 
@@ -9,15 +9,11 @@ from proxytune.contract.names import CHANNELS
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import LearnHyperparameters
-from proxytune.images.curated import read_curated_proxies
-from proxytune.images.dataset import read_proxies
-from proxytune.images.shard import Picture
-from proxytune.masks.proxy_masks import read_proxy_masks
-from proxytune.masks.weights import Mask
 from proxytune.student.config import TrainConfig
 from proxytune.student.families import registry
 from proxytune.student.lora_trainer import StudentTrainer
-from proxytune.student.proxy_set import ProxySet
+from proxytune.student.training_data import training_images
+from proxytune.student.tuning.config import TuningConfig
 from proxytune.training import compilation, loop
 from proxytune.training.device import default_device
 from proxytune.training.distributed import Processes, join, leave
@@ -43,21 +39,15 @@ def train(folders: Folders, hyperparameters: LearnHyperparameters, stop: StopReq
         if processes.first:
             progress.write(phase, step)
 
-    report("reading the proxies")
-    pictures = _proxies(folders, hyperparameters)
-    proxies = ProxySet(
-        pictures,
-        hyperparameters["size"],
-        masks=_masks(folders, hyperparameters, pictures),
-        background=hyperparameters.get("background_weight", 0.0),
-    )
-    settings = settings_hash(hyperparameters, proxies.data)
+    report("reading the images")
+    images = training_images(folders, hyperparameters)
+    settings = settings_hash(hyperparameters, images.data)
     store = CheckpointStore(folders.checkpoints, settings, clear=processes.first)
     report("loading the student")
     seed_everything(hyperparameters["seed"])
     family = registry.student_family(hyperparameters["family"])
     config = _config(hyperparameters, processes)
-    trainer = StudentTrainer(family, config).prepare(base, proxies, default_device())
+    trainer = StudentTrainer(family, config).prepare(base, images, default_device())
     if hyperparameters["steps"] >= compilation.WORTHWHILE_STEPS:
         trainer.compile()
     loop_settings = trainer.loop_settings(
@@ -71,33 +61,8 @@ def train(folders: Folders, hyperparameters: LearnHyperparameters, stop: StopReq
         return
     report("saving the adapter", hyperparameters["steps"])
     trainer.save(folders.model)
-    write_facts(folders.model, hyperparameters, proxies_sha256=proxies.digest)
+    write_facts(folders.model, hyperparameters, **images.facts)
     report("done", hyperparameters["steps"])
-
-
-def _proxies(folders: Folders, hyperparameters: LearnHyperparameters) -> list[Picture]:
-    """Read all that were planned, or those that the curation keeps."""
-    channel = folders.channel(CHANNELS.proxies)
-    if not hyperparameters.get("curated", False):
-        return read_proxies(channel, hyperparameters["proxies"])
-    curated = read_curated_proxies(channel, folders.channel(CHANNELS.curation))
-    print(f"{len(curated.kept)} proxies are kept, {len(curated.dropped)} are dropped", flush=True)
-    return curated.kept
-
-
-def _masks(
-    folders: Folders, hyperparameters: LearnHyperparameters, pictures: list[Picture]
-) -> list[Mask | None]:
-    if "background_weight" not in hyperparameters:
-        return []
-    masks = read_proxy_masks(folders.channel(CHANNELS.proxy_masks), pictures)
-    whole = sum(mask is None for mask in masks)
-    print(f"{len(masks) - whole} of {len(masks)} proxies are masked", flush=True)
-    if whole:
-        print(
-            f"warning: {whole} proxies have no mask that tells the subject; they count as a whole", flush=True
-        )
-    return masks
 
 
 def _config(hyperparameters: LearnHyperparameters, processes: Processes) -> TrainConfig:
@@ -110,4 +75,5 @@ def _config(hyperparameters: LearnHyperparameters, processes: Processes) -> Trai
         batch_size=hyperparameters["batch_size"],
         seed=hyperparameters["seed"],
         processes=processes,
+        tuning=TuningConfig.from_hyperparameters(hyperparameters),
     )

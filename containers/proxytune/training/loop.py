@@ -7,7 +7,7 @@ dropout, from torch's global state), and both are in the checkpoint with the opt
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +30,11 @@ class Trainable(Protocol):
     def named_parameters(self) -> Iterable[tuple[str, Parameter]]:
         """Return the parameters to train, float32, in an order that never changes."""
         ...
+
+    def optimizer_options(self, name: str) -> Mapping[str, float]:
+        """Return AdamW's `lr` and `weight_decay` of a parameter where they are not those of the settings."""
+        del name
+        return {}
 
     def loss(self, step: int, rng: torch.Generator, /) -> Tensor:
         """Compute the loss of step `step` (0 is the first) as a scalar with gradient.
@@ -81,7 +86,7 @@ class _TrainState:
         if not self.parameters:
             raise ValueError("there are no parameters to train")
         self.optimizer = torch.optim.AdamW(
-            self.parameters.values(),
+            _groups(trainable, self.parameters),
             lr=settings.learning_rate,
             betas=settings.betas,
             eps=settings.eps,
@@ -128,6 +133,14 @@ class _TrainState:
                 allowed=f"the {len(expected)} tensors of this job",
                 remedy="start a new run, or give the job an empty checkpoint folder",
             )
+
+
+def _groups(trainable: Trainable, parameters: Mapping[str, Parameter]) -> list[dict[str, Any]]:
+    """Group parameters by their options, in their order; one group where none has any."""
+    groups: dict[tuple[tuple[str, float], ...], list[Parameter]] = {}
+    for name, value in parameters.items():
+        groups.setdefault(tuple(sorted(trainable.optimizer_options(name).items())), []).append(value)
+    return [{"params": values, **dict(options)} for options, values in groups.items()]
 
 
 class _LossMeter:

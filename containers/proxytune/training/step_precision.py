@@ -2,7 +2,7 @@
 
 On such a processor a product of large matrices takes less than half of its time in bfloat16. Weights, adapter
 and optimizer stay float32; autocast rounds what goes into products, as the bfloat16 of a GPU does. A GPU
-needs nothing of this: its frozen weights are bfloat16 already.
+needs this only where the weights are trained: frozen ones are bfloat16 already.
 """
 
 from __future__ import annotations
@@ -31,11 +31,14 @@ class StepPrecision:
     """Computes the steps of one training; decides once whether that is in bfloat16.
 
     Args:
-        model: carries peft's adapter, on linear layers alone.
+        model: may carry peft's adapter, on linear layers alone.
         device: that trains it.
+        weights: True where the model's own weights are trained. They are float32 then on a GPU too, which
+            computes their products in bfloat16.
     """
 
-    def __init__(self, model: nn.Module, device: torch.device) -> None:
+    def __init__(self, model: nn.Module, device: torch.device, *, weights: bool = False) -> None:
+        self._on_gpu = weights and device.type == "cuda"
         self._layers: list[Any] | None = None
         if native_bfloat16(device):
             self._layers = _adapted_layers(model)
@@ -44,6 +47,10 @@ class StepPrecision:
     @contextmanager
     def step(self) -> Iterator[None]:
         """Compute a loss while inside; its backward pass may follow outside."""
+        if self._on_gpu:
+            with torch.autocast("cuda", torch.bfloat16):
+                yield
+            return
         if self._layers is None:
             yield
             return

@@ -15,6 +15,7 @@ LEVEL = {package: at for at, layer in enumerate(LAYERS) for package in layer}
 SIDEWAYS = {
     ("teacher", "generation"): "its generator implements the interface, and shares the batch backoff",
     ("student", "generation"): "its generator implements the interface, and shares the batch backoff",
+    ("student.reference_set", "teacher.photos"): "a student of the references learns the teacher's squares",
     ("generation.loading", "teacher.families.registry"): "by name in a table, imported only when used",
     ("generation.loading", "student.families.registry"): "by name in a table, imported only when used",
 }

@@ -20,9 +20,10 @@ from proxytune.generation.rendering import render_shard
 from proxytune.images import shard
 from proxytune.serving.server import load_generator
 from proxytune.serving.settings import Settings
-from proxytune.student.adapters import evaluate_probe, load_adapter
+from proxytune.student.adapters import load_adapter
 from proxytune.student.families import registry
 from proxytune.student.trainer import train
+from proxytune.student.tuning.proof import evaluate_probe
 from proxytune.training import loop, step_precision
 from proxytune.training.states import seed_everything
 

@@ -5,9 +5,10 @@ import torch
 from peft.tuners.lora import LoraLayer
 from students import CPU, TINY, prepared, proxy_set
 
-from proxytune.student.adapters import add_adapter, evaluate_probe
+from proxytune.student.adapters import add_adapter
 from proxytune.student.families import registry
 from proxytune.student.merging import MergedAdapter
+from proxytune.student.tuning.proof import evaluate_probe
 
 
 @pytest.fixture(scope="module", params=sorted(registry.FAMILIES))

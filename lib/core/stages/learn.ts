@@ -9,6 +9,7 @@ import type { TrainingJob } from '../plan/stage-plan.ts';
 import { trainingMinutes } from '../plan/work.ts';
 import { curationChannel, type Parts } from './parts.ts';
 import { trainingAdvanced, trainingHyperparameters, trainingSettings, tuned } from './training.ts';
+import { tuningHyperparameters } from './tuning.ts';
 
 const { channels } = names;
 
@@ -43,6 +44,7 @@ export const learnHyperparameters = z.strictObject({
   background_weight: fields.share
     .optional()
     .describe('Of the background in the loss; with it the channel `proxy-masks` holds a mask of each proxy'),
+  ...tuningHyperparameters,
 });
 
 /** @throws RequestInvalid */

@@ -154,6 +154,28 @@ class LearnHyperparameters(TypedDict):
     curated: NotRequired[bool]
     # Of the background in the loss; with it the channel `proxy-masks` holds a mask of each proxy.
     background_weight: NotRequired[float]
+    # How the student is tuned: LoRA (default), all weights, a new token’s embedding and then either, or
+    # tokens injected into a frozen model; docs/methods.md.
+    tuning: NotRequired[Literal["lora", "full", "embedding-lora", "embedding-full", "inject"]]
+    # Layers that carry LoRA: queries, keys and values, or the attention; default: the family’s.
+    lora_targets: NotRequired[Literal["qkv", "attention"]]
+    # First steps, which train the new token’s embedding alone; embedding-* only.
+    embedding_steps: NotRequired[int]
+    # Learning rate of these steps.
+    embedding_learning_rate: NotRequired[float]
+    # First layers that get a text and an image token each; inject only.
+    inject_layers: NotRequired[int]
+    # Class images that the frozen student generates for prior preservation; inject only.
+    prior_images: NotRequired[int]
+    # Of the class images’ loss; alpha in CoAR.
+    prior_weight: NotRequired[float]
+    # Of the distance of the tokens from their start; beta in CoAR.
+    anchor_weight: NotRequired[float]
+    # Images: the proxies (default), the references, or `proxies` many variations of the references; with the
+    # last two there is no channel of proxies but one of references.
+    trains_on: NotRequired[Literal["proxies", "references", "augmented"]]
+    # Whether references are mirrored, each as likely as not; default: only where they are augmented.
+    mirror: NotRequired[bool]
 
 
 class EvaluateHyperparameters(TypedDict):

@@ -25,6 +25,10 @@ class Janus(JanusForConditionalGeneration):
     # All products of the language model, as for LlamaGen. The complete name: in transformers' full model the
     # tower that reads images has layers of the same last names.
     lora_targets = r".*language_model\..*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+    lora_choices = {
+        "qkv": r".*language_model\..*\.(q_proj|k_proj|v_proj)",
+        "attention": r".*language_model\..*\.(q_proj|k_proj|v_proj|o_proj)",
+    }
 
     def __init__(self, config: JanusConfig) -> None:
         super().__init__(config)

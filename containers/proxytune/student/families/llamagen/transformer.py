@@ -73,6 +73,8 @@ class LlamaGen(nn.Module):
     """A decoder-only transformer over caption slots and image tokens (LlamaGen commit ce98ec41)."""
 
     lora_targets = ("wqkv", "wo", "w1", "w2", "w3")
+    # Queries, keys and values are one product here, so that one pair of matrices adapts all three.
+    lora_choices = {"qkv": ("wqkv",), "attention": ("wqkv", "wo")}
 
     def __init__(self, config: LlamaGenConfig) -> None:
         super().__init__()

@@ -77,6 +77,7 @@ class Lumina(ChameleonForConditionalGeneration):
 
     # Attention only: so the paper's trainable parameters count (142.6 M, about rank 128 on these four).
     lora_targets = ("q_proj", "k_proj", "v_proj", "o_proj")
+    lora_choices = {"qkv": lora_targets[:3], "attention": lora_targets}
 
     def __init__(self, config: ChameleonConfig) -> None:
         super().__init__(config)
