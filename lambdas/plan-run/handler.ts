@@ -3,10 +3,11 @@ import { requireImage } from '../../lib/aws/images.ts';
 import { requireStoredModel } from '../../lib/aws/models.ts';
 import { subscribe } from '../../lib/aws/notifications.ts';
 import { joinRun } from '../../lib/aws/run-executions.ts';
-import { type BucketContext, readBeginning, writeJson } from '../../lib/aws/s3.ts';
+import { type BucketContext, exists, readBeginning, writeJson } from '../../lib/aws/s3.ts';
 import { beginRun, type TableContext, updateRun } from '../../lib/aws/table.ts';
 import { model } from '../../lib/core/catalogue/models.ts';
 import { captionSubject } from '../../lib/core/catalogue/prompts.ts';
+import { ProxytuneError } from '../../lib/core/errors.ts';
 import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { digestOf } from '../../lib/core/models/manifest.ts';
@@ -46,6 +47,7 @@ export async function handler(input: PlanRunInput) {
   const address = addressIn(text);
   // Recorded at once, so that an address that is subscribed already hears of a refusal.
   if (address !== undefined) await updateRun(context, runId, { notify: address });
+  await requireStillThere(context, input.key);
   requireSubjectName(subject);
   requireRequestSize(size);
   const request = parseRequest(text);
@@ -78,6 +80,19 @@ export async function handler(input: PlanRunInput) {
     captions: captionSubject({ ...plan, domain: model(plan.models.teacher.id).domain }),
     curated: plan.curation !== null,
   };
+}
+
+/**
+ * Refuses a request that was deleted before its run had started, when there was no execution to stop yet.
+ * @throws Interrupted
+ */
+async function requireStillThere(context: BucketContext, key: string): Promise<void> {
+  if (await exists(context, key)) return;
+  throw new ProxytuneError('Interrupted', {
+    what: 'The request was deleted before its run had started',
+    given: key,
+    remedy: 'nothing if you no longer want the run; otherwise upload it again',
+  });
 }
 
 /** The digest of each model's files. @throws ModelMissing, ModelChanged */

@@ -2,6 +2,7 @@
  * AWS clients. Those for lambdas are made on first use and kept for the next invocation of a warm one: endpoint, region
  * and credentials come from the environment alone, so the same bundle speaks to AWS and to the local cloud.
  */
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ECRClient } from '@aws-sdk/client-ecr';
@@ -26,6 +27,7 @@ export interface ClientSettings {
 }
 
 export const s3 = /* @__PURE__ */ once(() => makeS3(RETRY));
+export const cloudformation = /* @__PURE__ */ once(() => new CloudFormationClient(RETRY));
 export const logs = /* @__PURE__ */ once(() => new CloudWatchLogsClient(RETRY));
 export const dynamo = /* @__PURE__ */ once(() => new DynamoDBClient(RETRY));
 export const ecr = /* @__PURE__ */ once(() => new ECRClient(RETRY));

@@ -1,5 +1,6 @@
 /** Executions of the state machine: start, list, stop, and answer the task that waits under a token. */
 import {
+  DescribeExecutionCommand,
   ExecutionAlreadyExists,
   InvalidToken,
   paginateListExecutions,
@@ -38,6 +39,7 @@ export async function startExecution(
 export interface RunningExecution {
   readonly name: string;
   readonly arn: string;
+  readonly startedAt: Date | undefined;
 }
 
 export async function listRunningExecutions(
@@ -47,8 +49,20 @@ export async function listRunningExecutions(
   const found: RunningExecution[] = [];
   const request = { stateMachineArn: stateMachine, statusFilter: 'RUNNING' as const };
   for await (const { executions = [] } of paginateListExecutions({ client: sfn }, request))
-    found.push(...executions.map(({ name = '', executionArn = '' }) => ({ name, arn: executionArn })));
+    found.push(
+      ...executions.map(({ name = '', executionArn = '', startDate }) => ({
+        name,
+        arn: executionArn,
+        startedAt: startDate,
+      })),
+    );
   return found;
+}
+
+/** The input of an execution, as text. */
+export async function inputOf({ sfn }: ExecutionsContext, executionArn: string): Promise<string> {
+  const { input = '{}' } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+  return input;
 }
 
 /** Aborts an execution; its record keeps the error and the cause. */

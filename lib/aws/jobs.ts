@@ -157,6 +157,31 @@ export async function listJobsNamed(
   return found;
 }
 
+/** A job that has not ended. */
+export interface UnfinishedJob extends Job {
+  /** True once it was asked to stop: it saves what it has, for a few minutes at most. */
+  readonly stopping: boolean;
+}
+
+/** Jobs of both kinds whose names begin so and that have not ended. */
+export async function listUnfinishedJobs(
+  { sagemaker: client }: JobsContext,
+  stem: string,
+): Promise<UnfinishedJob[]> {
+  const found: UnfinishedJob[] = [];
+  for (const StatusEquals of ['InProgress', 'Stopping'] as const) {
+    const request = { NameContains: stem, MaxResults: 100, StatusEquals };
+    const add = (kind: JobKind, jobName = '') => {
+      if (jobName.startsWith(stem)) found.push({ kind, jobName, stopping: StatusEquals === 'Stopping' });
+    };
+    for await (const { TrainingJobSummaries = [] } of paginateListTrainingJobs({ client }, request))
+      for (const job of TrainingJobSummaries) add('training', job.TrainingJobName);
+    for await (const { TransformJobSummaries = [] } of paginateListTransformJobs({ client }, request))
+      for (const job of TransformJobSummaries) add('transform', job.TransformJobName);
+  }
+  return found;
+}
+
 /** The first check comes soon, as on one machine a job takes seconds; SageMaker must not be asked often. */
 const FIRST_CHECK_MS = 300;
 const SLOWDOWN = 1.3;

@@ -13,15 +13,16 @@ import {
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { acknowledge } from './acknowledge.ts';
+import { EmptiedBucket } from './emptied-bucket.ts';
+import type { HandlerDefaults } from './handler-function.ts';
 
 export interface DataBucketProps {
   /**
-   * Delete the bucket with the stack. CloudFormation refuses while the bucket has objects, old versions included, so
-   * it must be emptied by hand first: deleting a stack never deletes photos.
+   * Delete the bucket with the stack, and everything in it, with a lambda of these properties.
    *
    * @default - the bucket stays when the stack is deleted
    */
-  readonly removable?: boolean;
+  readonly emptied?: HandlerDefaults | undefined;
   /**
    * The name of an existing bucket, which is used instead of a new one. CloudFormation can only add a policy to it;
    * `AdoptionCheck` requires the rest. @default - a new bucket
@@ -32,12 +33,12 @@ export interface DataBucketProps {
 export class DataBucket extends Construct {
   readonly bucketName: string;
 
-  constructor(scope: Construct, id: string, { removable = false, adopt }: DataBucketProps = {}) {
+  constructor(scope: Construct, id: string, { emptied, adopt }: DataBucketProps = {}) {
     super(scope, id);
-    this.bucketName = (adopt === undefined ? this.#create(removable) : this.#adopt(adopt)).bucketName;
+    this.bucketName = (adopt === undefined ? this.#create(emptied) : this.#adopt(adopt)).bucketName;
   }
 
-  #create(removable: boolean): Bucket {
+  #create(emptied: HandlerDefaults | undefined): Bucket {
     const bucket = new Bucket(this, 'Resource', {
       // A run reads the version of subject.json that started it, even if another upload follows immediately.
       versioned: true,
@@ -58,7 +59,7 @@ export class DataBucket extends Construct {
           expiredObjectDeleteMarker: true,
         },
       ],
-      removalPolicy: removable ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN,
+      removalPolicy: emptied === undefined ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
     });
     // The L2's `eventBridgeEnabled` would add a custom resource lambda only to set this property.
     (bucket.node.defaultChild as CfnBucket).addPropertyOverride(
@@ -71,6 +72,7 @@ export class DataBucket extends Construct {
       'Access logs need a bucket that grows forever and outlives the stack. CloudTrail data events record who read ' +
         'which photo, for all buckets of an account at once.',
     );
+    if (emptied !== undefined) new EmptiedBucket(this, 'Emptied', { ...emptied, bucket });
     return bucket;
   }
 

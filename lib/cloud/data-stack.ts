@@ -46,14 +46,14 @@ export class DataStack extends Stack {
       analyticsReporting: false,
     });
     const { bucketName, tableName } = settings;
+    const logs = logSettings(settings);
     const data = new DataBucket(this, 'Data', {
-      removable: settings.removeData && !production,
+      emptied: settings.removeData && !production ? { ...logs, folders } : undefined,
       adopt: bucketName,
     });
     const runs = new RunTable(this, 'Runs', { retain: production, adopt: tableName });
     this.#adopted = { bucketName, tableName };
     if (bucketName !== undefined || tableName !== undefined) {
-      const logs = logSettings(settings);
       new AdoptionCheck(this, 'Adoption', { ...logs, folders, bucketName, tableName, version });
     }
     const { topic } = new Notifications(this, 'Notifications', { retain: production });

@@ -6,11 +6,14 @@ import { type HandlerDefaults, HandlerFunction, type HandlerFunctionProps } from
 
 export interface DeploymentLambdaProps
   extends HandlerDefaults,
-    Pick<HandlerFunctionProps, 'name' | 'description'> {}
+    Pick<HandlerFunctionProps, 'name' | 'description'> {
+  /** The time after which an invocation is ended. @default - a minute */
+  readonly timeout?: Duration;
+}
 
 export class DeploymentLambda extends HandlerFunction {
   constructor(scope: Construct, id: string, props: DeploymentLambdaProps) {
-    super(scope, id, { ...props, timeout: Duration.minutes(1), memoryMiB: 256, environment: {} });
+    super(scope, id, { timeout: Duration.minutes(1), ...props, memoryMiB: 256, environment: {} });
   }
 
   /**
@@ -19,15 +22,22 @@ export class DeploymentLambda extends HandlerFunction {
    * @param scope - gets a construct with the id `Result`
    * @param resourceType - of the custom resource, which begins with `Custom::`
    * @param properties - the input of the lambda
+   * @returns the custom resource, with whose deletion the lambda is called again
    */
-  call(scope: Construct, resourceType: string, properties: Readonly<Record<string, unknown>>): void {
+  call(
+    scope: Construct,
+    resourceType: string,
+    properties: Readonly<Record<string, unknown>>,
+  ): CustomResource {
     const result = new CustomResource(scope, 'Result', {
       resourceType,
       serviceToken: this.lambda.functionArn,
-      serviceTimeout: Duration.minutes(2),
+      // Without an answer, such as after a fault in the lambda, CloudFormation gives up soon after the lambda has.
+      serviceTimeout: this.timeout.plus(Duration.minutes(1)),
       properties: { ...properties },
     });
     // Also the policy of its role.
     result.node.addDependency(this);
+    return result;
   }
 }

@@ -5,11 +5,12 @@
  */
 
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
-import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
+import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Duration, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { jobPrefix } from '../core/names.ts';
 import type { BucketAccess, TableAccess } from './data-access.ts';
+import { Executions } from './executions.ts';
 import { type HandlerDefaults, HandlerFunction } from './handler-function.ts';
 import { OwnJobs } from './own-jobs.ts';
 import { FILES_OF_A_RUN } from './wildcards.ts';
@@ -17,13 +18,14 @@ import { FILES_OF_A_RUN } from './wildcards.ts';
 export interface EventLambdasProps extends HandlerDefaults {
   readonly bucket: BucketAccess;
   readonly table: TableAccess;
-  readonly machine: IStateMachine;
+  readonly machine: StateMachine;
   /** The queue for events that a lambda failed to process. */
   readonly failures: IQueue;
 }
 
 export class EventLambdas extends Construct {
   readonly startRun: HandlerFunction;
+  readonly withdrawRun: HandlerFunction;
   readonly completeJob: HandlerFunction;
 
   constructor(scope: Construct, id: string, props: EventLambdasProps) {
@@ -39,6 +41,17 @@ export class EventLambdas extends Construct {
       environment: { STATE_MACHINE_ARN: machine.stateMachineArn },
     });
     machine.grantStartExecution(this.startRun);
+    this.withdrawRun = new HandlerFunction(this, 'WithdrawRun', {
+      ...defaults,
+      name: 'withdraw-run',
+      description: 'stops the run whose subject.json was deleted',
+      timeout: Duration.minutes(1),
+      memoryMiB: 256,
+      environment: { STATE_MACHINE_ARN: machine.stateMachineArn },
+    });
+    const executions = new Executions(machine);
+    executions.grantList(this.withdrawRun);
+    executions.grant(this.withdrawRun, 'DescribeExecution', 'StopExecution');
     this.completeJob = new HandlerFunction(this, 'CompleteJob', {
       ...defaults,
       name: 'complete-job',

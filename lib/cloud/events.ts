@@ -53,40 +53,52 @@ export interface EventsProps {
   readonly bucket: BucketAccess;
   readonly machine: IStateMachine;
   readonly startRun: IFunction;
+  readonly withdrawRun: IFunction;
   readonly completeJob: IFunction;
   readonly endRun: IFunction;
   readonly deadLetterQueue: IQueue;
 }
 
 export class Events extends Construct {
+  /** The rule that starts runs. */
+  readonly starting: Rule;
+  /** The rules that record how jobs and runs end. */
+  readonly ending: readonly Rule[];
   readonly #deadLetterQueue: IQueue;
 
   constructor(scope: Construct, id: string, props: EventsProps) {
     super(scope, id);
     this.#deadLetterQueue = props.deadLetterQueue;
-    this.#rule('PhotosReady', 'subject.json was uploaded', props.startRun, photosReady(props.bucket));
+    const { bucket, machine, startRun, withdrawRun, completeJob, endRun } = props;
+    this.starting = this.#rule('PhotosReady', 'subject.json was uploaded', startRun, {
+      ...requestEvents(bucket),
+      detailType: ['Object Created'],
+    });
+    this.#rule('RequestDeleted', 'subject.json was deleted', withdrawRun, {
+      ...requestEvents(bucket),
+      detailType: ['Object Deleted'],
+    });
     const ownJobs = Match.prefix(jobPrefix(Stack.of(this).stackName));
-    this.#rule('TrainingChanged', 'a Proxytune training job changed state', props.completeJob, {
-      source: ['aws.sagemaker'],
-      detailType: ['SageMaker Training Job State Change'],
-      detail: { TrainingJobName: ownJobs },
-    });
-    this.#rule('TransformChanged', 'a Proxytune transform job changed state', props.completeJob, {
-      source: ['aws.sagemaker'],
-      detailType: ['SageMaker Transform Job State Change'],
-      detail: { TransformJobName: ownJobs },
-    });
-    this.#rule('RunFailed', 'a run failed, possibly without going through its failure path', props.endRun, {
-      source: ['aws.states'],
-      detailType: ['Step Functions Execution Status Change'],
-      detail: {
-        stateMachineArn: [props.machine.stateMachineArn],
-        status: ['FAILED', 'TIMED_OUT', 'ABORTED'],
-      },
-    });
+    this.ending = [
+      this.#rule('TrainingChanged', 'a Proxytune training job changed state', completeJob, {
+        source: ['aws.sagemaker'],
+        detailType: ['SageMaker Training Job State Change'],
+        detail: { TrainingJobName: ownJobs },
+      }),
+      this.#rule('TransformChanged', 'a Proxytune transform job changed state', completeJob, {
+        source: ['aws.sagemaker'],
+        detailType: ['SageMaker Transform Job State Change'],
+        detail: { TransformJobName: ownJobs },
+      }),
+      this.#rule('RunFailed', 'a run failed, possibly without going through its failure path', endRun, {
+        source: ['aws.states'],
+        detailType: ['Step Functions Execution Status Change'],
+        detail: { stateMachineArn: [machine.stateMachineArn], status: ['FAILED', 'TIMED_OUT', 'ABORTED'] },
+      }),
+    ];
   }
 
-  #rule(id: string, when: string, lambda: IFunction, eventPattern: EventPattern): void {
+  #rule(id: string, when: string, lambda: IFunction, eventPattern: EventPattern): Rule {
     const rule = new Rule(this, id, { description: `Proxytune: ${when}`, eventPattern });
     rule.addTarget(
       new LambdaFunction(lambda, {
@@ -96,14 +108,15 @@ export class Events extends Construct {
         retryAttempts: 20,
       }),
     );
+    return rule;
   }
 }
 
-function photosReady(bucket: BucketAccess): EventPattern {
+/** Events of the requests in the bucket. */
+function requestEvents(bucket: BucketAccess): EventPattern {
   return {
     source: ['aws.s3'],
-    detailType: ['Object Created'],
-    // The `*` also matches a `/`; start-run checks the key again.
+    // The `*` also matches a `/`; the lambdas check the key again.
     detail: {
       bucket: { name: [bucket.name] },
       object: { key: Match.wildcard('subjects/*/subject.json') },

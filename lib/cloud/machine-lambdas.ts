@@ -73,7 +73,7 @@ export class MachineLambdas extends Construct {
     });
     const request = ['subjects/*/subject.json'];
     bucket.grantObjects(lambda, ['GetObject', 'GetObjectVersion'], request, OF_EVERY_RUN);
-    bucket.grantList(lambda, ['models/*']);
+    bucket.grantList(lambda, ['models/*', ...request]);
     const manifest = [keys.modelManifest('*')];
     bucket.grantObjects(lambda, ['GetObject'], manifest, 'The `*` is the model that the request names.');
     bucket.grantObjects(lambda, ['PutObject'], [keys.plan('*')], OF_EVERY_RUN);

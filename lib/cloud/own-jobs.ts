@@ -72,6 +72,15 @@ export class OwnJobs {
     this.grantStopTransforms(grantee);
   }
 
+  /** Allows listing the jobs of the account: only their names tell which are the stack's. */
+  grantList(grantee: IGrantable): void {
+    allow(grantee, {
+      actions: ['sagemaker:ListTrainingJobs', 'sagemaker:ListTransformJobs'],
+      resources: ['*'],
+      wildcards: 'The jobs of an account are listed as a whole; these actions have no resource types.',
+    });
+  }
+
   grantStopTransforms(grantee: IGrantable): void {
     this.#allow(grantee, ['StopTransformJob'], [this.#transform]);
   }

@@ -103,7 +103,7 @@ const fields = z.strictObject({
   removeData: flag
     .default(false)
     .describe(
-      'Delete the bucket with its stack, which fails until the bucket is empty, old versions included. Ignored in production',
+      'Delete the bucket with its stack, and with it all photos, models and reports, old versions included. Ignored in production',
     ),
 });
 

@@ -19,6 +19,7 @@ import { RunMachine } from './machine/run-machine.ts';
 import { MachineLambdas } from './machine-lambdas.ts';
 import { addOutputs } from './outputs.ts';
 import type { Settings } from './settings.ts';
+import { StopJobs } from './stop-jobs.ts';
 
 export interface ProxytuneStackProps {
   readonly settings: Settings;
@@ -53,8 +54,8 @@ export class ProxytuneStack extends Stack {
       settings.target === 'local'
         ? localImage(this, 'Image', imageRepository(settings.name))
         : imageFrom(this, 'Image', join(root, 'containers'));
-    const { role: jobRole } = new JobRole(this, 'JobRole', { bucket, image });
-    const { role: importRole } = new ImportRole(this, 'ImportRole', { bucket, image });
+    const jobs = new JobRole(this, 'JobRole', { bucket, image });
+    const imports = new ImportRole(this, 'ImportRole', { bucket, image });
 
     const lambdas = new MachineLambdas(this, 'MachineLambdas', {
       ...logs,
@@ -62,7 +63,7 @@ export class ProxytuneStack extends Stack {
       bucket,
       table,
       topic,
-      jobRole,
+      jobRole: jobs.role,
       image,
       instanceTypes: settings.instanceTypes,
       models: settings.models,
@@ -93,14 +94,23 @@ export class ProxytuneStack extends Stack {
       machine,
       failures: deadLetterQueue,
     });
-    new Events(this, 'Events', {
+    const { starting, ending } = new Events(this, 'Events', {
       bucket,
       machine,
       startRun: eventLambdas.startRun.lambda,
+      withdrawRun: eventLambdas.withdrawRun.lambda,
       completeJob: eventLambdas.completeJob.lambda,
       endRun: lambdas.endRun.lambda,
       deadLetterQueue,
     });
-    addOutputs(this, { bucket, table, topic, machine, jobRole, importRole, imageUri: image.uri });
+    new StopJobs(this, 'Stopping', {
+      ...logs,
+      folders,
+      machine,
+      needed: [jobs, imports, this.machine, lambdas, eventLambdas.completeJob, ...ending],
+      starting: [starting],
+    });
+    const roles = { jobRole: jobs.role, importRole: imports.role };
+    addOutputs(this, { bucket, table, topic, machine, ...roles, imageUri: image.uri });
   }
 }

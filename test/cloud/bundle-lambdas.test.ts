@@ -90,6 +90,7 @@ test.each(ALL_LAMBDA_NAMES)('%s reads no files and knows no linked models of its
 /** The AWS clients that each lambda uses; any other one would only make its bundle larger and its start slower. */
 const CLIENTS: Readonly<Record<(typeof ALL_LAMBDA_NAMES)[number], readonly string[]>> = {
   'start-run': ['sfn'],
+  'withdraw-run': ['sfn'],
   'plan-run': ['dynamodb', 'ecr', 's3', 'sns'],
   'inspect-photos': ['s3'],
   'start-job': ['dynamodb', 's3', 'sagemaker'],
@@ -98,7 +99,9 @@ const CLIENTS: Readonly<Record<(typeof ALL_LAMBDA_NAMES)[number], readonly strin
   'decide-round': ['dynamodb', 's3'],
   'end-run': ['dynamodb', 'sagemaker', 'sns'],
   'publish-run': ['dynamodb', 's3', 'sagemaker', 'sns'],
+  'stop-jobs': ['sagemaker', 'sfn'],
   'check-data': ['dynamodb', 's3'],
+  'empty-bucket': ['cloudformation', 's3'],
   'retain-job-logs': ['cloudwatch-logs'],
 };
 

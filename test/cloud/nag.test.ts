@@ -29,6 +29,7 @@ afterAll(removeTemporary);
 /** Settings that together have every construct of the app. */
 const SETTINGS = [
   {},
+  { removeData: 'true' },
   {
     bucketName: 'left-behind',
     tableName: 'Runs-of-before',

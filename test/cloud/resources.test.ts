@@ -109,14 +109,14 @@ test('every rule has a dead-letter queue', () => {
     SqsManagedSseEnabled: true,
   });
   const rules = resourcesOf(account, 'AWS::Events::Rule');
-  expect(rules).toHaveLength(4);
+  expect(rules).toHaveLength(5);
   for (const [, { Properties }] of rules) {
     expect(Properties.Targets).toHaveLength(1);
     expect(plain(Properties.Targets[0].DeadLetterConfig.Arn)).toBe(`<${queueId}.Arn>`);
   }
   // For events that were delivered but failed three times in the lambda.
   const invokes = resourcesOf(account, 'AWS::Lambda::EventInvokeConfig');
-  expect(invokes).toHaveLength(3);
+  expect(invokes).toHaveLength(4);
   for (const [, { Properties }] of invokes) {
     expect(plain(Properties.DestinationConfig.OnFailure.Destination)).toBe(`<${queueId}.Arn>`);
   }
@@ -129,15 +129,16 @@ test('rules match exactly the events of Proxytune', () => {
   const byType = Object.fromEntries(patterns.map((pattern) => [pattern['detail-type'][0], pattern]));
   const [bucketId] = resourcesOf(account, 'AWS::S3::Bucket')[0] ?? [];
   const [machineId] = resourcesOf(account, 'AWS::StepFunctions::StateMachine')[0] ?? [];
-  expect(byType).toEqual({
-    'Object Created': {
-      source: ['aws.s3'],
-      'detail-type': ['Object Created'],
-      detail: {
-        bucket: { name: [{ Ref: bucketId }] },
-        object: { key: [{ wildcard: 'subjects/*/subject.json' }] },
-      },
+  const request = {
+    source: ['aws.s3'],
+    detail: {
+      bucket: { name: [{ Ref: bucketId }] },
+      object: { key: [{ wildcard: 'subjects/*/subject.json' }] },
     },
+  };
+  expect(byType).toEqual({
+    'Object Deleted': { ...request, 'detail-type': ['Object Deleted'] },
+    'Object Created': { ...request, 'detail-type': ['Object Created'] },
     'SageMaker Training Job State Change': {
       source: ['aws.sagemaker'],
       'detail-type': ['SageMaker Training Job State Change'],

@@ -20,7 +20,7 @@ const production = resourcesOfBoth(synthesize({ environment: 'production' }));
 
 afterAll(removeTemporary);
 
-/** The only types that a local emulator has to support: no custom resource, no nested stack. */
+/** The only types that a local emulator has to support: no nested stack. */
 const TYPES = [
   'AWS::CloudWatch::Alarm',
   'AWS::DynamoDB::Table',
@@ -40,6 +40,7 @@ const TYPES = [
   'AWS::SQS::Queue',
   'AWS::SQS::QueuePolicy',
   'AWS::StepFunctions::StateMachine',
+  'Custom::ProxytuneJobs',
 ];
 
 const typesOf = (template: Template) =>
@@ -106,7 +107,7 @@ const STATEFUL = [
   'AWS::SQS::Queue',
 ];
 const STATELESS =
-  /::(Alarm|Rule|Policy|Role|EventInvokeConfig|Function|Version|Permission|\w+Policy|StateMachine|Repository)$/;
+  /::(Alarm|Rule|Policy|Role|EventInvokeConfig|Function|Version|Permission|\w+Policy|StateMachine|Repository|ProxytuneJobs)$/;
 
 test('in production nothing with a state is deleted with its stack or replaced, whatever the other settings', () => {
   const synthesis = synthesize({ environment: 'production', removeData: 'true' });

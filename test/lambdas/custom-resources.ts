@@ -2,11 +2,18 @@
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { CloudFormationCustomResourceEvent, CloudFormationCustomResourceResponse } from 'aws-lambda';
+import type {
+  CloudFormationCustomResourceEvent,
+  CloudFormationCustomResourceResponse,
+  Context,
+} from 'aws-lambda';
 import { type Emulator, startEmulator } from '../../lib/local/emulator/start.ts';
 import { emulatorOptions, temporaryFolder } from '../local/emulator/helpers.ts';
 
-type Handler = (event: CloudFormationCustomResourceEvent) => Promise<void>;
+type Handler = (
+  event: CloudFormationCustomResourceEvent,
+  lambda: Pick<Context, 'getRemainingTimeInMillis'>,
+) => Promise<void>;
 
 /** Starts an emulator for the tests of a file, whose clients read its endpoint and keys from the environment. */
 export function useEmulator(): void {
@@ -31,12 +38,14 @@ export function useEmulator(): void {
  * Invokes a handler as CloudFormation does, and waits for its answer at a URL.
  *
  * @param old - the properties before an update. @default - the resource is created
+ * @param remaining - milliseconds until Lambda ends the invocation. @default - a quarter of an hour
  */
 export async function invoke(
   handler: Handler,
   RequestType: 'Create' | 'Update' | 'Delete',
   properties: Record<string, unknown>,
   old: Record<string, unknown> = {},
+  remaining = 900_000,
 ): Promise<CloudFormationCustomResourceResponse> {
   const { promise: answered, resolve } = Promise.withResolvers<string>();
   const server = createServer(async (request, response) => {
@@ -48,7 +57,7 @@ export async function invoke(
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const { port } = server.address() as AddressInfo;
   try {
-    await handler({
+    const event = {
       RequestType,
       ServiceToken: 'arn:aws:lambda:us-east-1:000000000000:function:f',
       ResponseURL: `http://127.0.0.1:${port}/answer`,
@@ -59,7 +68,8 @@ export async function invoke(
       ResourceType: 'Custom::Test',
       ResourceProperties: { ServiceToken: 'f', ...properties },
       OldResourceProperties: old,
-    } as CloudFormationCustomResourceEvent);
+    } as CloudFormationCustomResourceEvent;
+    await handler(event, { getRemainingTimeInMillis: () => remaining });
     return JSON.parse(await answered);
   } finally {
     server.close();

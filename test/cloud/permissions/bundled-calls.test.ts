@@ -28,8 +28,8 @@ const DYNAMO_ACTIONS: Record<string, string[]> = {
   Query: ['dynamodb:Query'],
 };
 const SERVICES: readonly (readonly [RegExp, string])[] = [
-  [/TrainingJob$|TransformJob$|Model$/, 'sagemaker'],
-  [/^SendTask|Execution$/, 'states'],
+  [/TrainingJobs?$|TransformJobs?$|Model$/, 'sagemaker'],
+  [/^SendTask|Executions?$/, 'states'],
   [/Images$/, 'ecr'],
   [/^(Publish|Subscribe)$/, 'sns'],
 ];
@@ -62,7 +62,7 @@ const ADDITIONAL: Partial<Record<LambdaName, string[]>> = {
   'start-job': ['iam:PassRole', 'sagemaker:AddTags'],
 };
 const EVERY_LAMBDA = ['logs:CreateLogStream', 'logs:PutLogEvents'];
-const CALLED_BY_EVENTS: readonly LambdaName[] = ['start-run', 'complete-job', 'end-run'];
+const CALLED_BY_EVENTS: readonly LambdaName[] = ['start-run', 'withdraw-run', 'complete-job', 'end-run'];
 const SENDS_FAILURES = ['sqs:SendMessage'];
 
 test.each(LAMBDA_NAMES)('%s has the permissions that it uses, and no others', (name) => {

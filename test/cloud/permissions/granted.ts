@@ -9,12 +9,12 @@ export const templates: readonly Template[] = [data, template];
 const ADOPTED = { bucketName: 'left-behind', tableName: 'Runs-of-before' };
 
 /**
- * The templates of a deployment that adopts its data and sets the retention of the logs of jobs, which adds lambdas.
- * A reference takes the place of a name of adopted data, so that one table describes both deployments.
+ * The templates of a deployment that adopts its data and sets the retention of the logs of jobs, which adds lambdas,
+ * and the lambda of one that deletes its data, which excludes the former. A reference takes the place of a name of adopted data, so that one table describes both deployments.
  */
 export function templatesWithAllSettings(): readonly Template[] {
   const synthesis = synthesize({ ...ADOPTED, jobLogRetentionDays: '30' });
-  return [synthesis.data, synthesis.template].map((one) =>
+  return [synthesis.data, synthesis.template, emptying()].map((one) =>
     JSON.parse(
       JSON.stringify(one)
         // biome-ignore lint/suspicious/noTemplateCurlyInString: references, as text
@@ -23,6 +23,13 @@ export function templatesWithAllSettings(): readonly Template[] {
         .replaceAll(ADOPTED.tableName, '${Runs}'),
     ),
   );
+}
+
+/** The lambda that empties the bucket, without the rest of its template. */
+function emptying(): Template {
+  const { data } = synthesize({ removeData: 'true' });
+  const own = Object.entries(data.Resources).filter(([id]) => id.startsWith('DataEmptied'));
+  return { Outputs: {}, Resources: Object.fromEntries(own) };
 }
 
 export const GRANTS: readonly Grant[] = templates.flatMap(policiesOf).flatMap(grantsOf);

@@ -48,6 +48,7 @@ test.each(TOUCHED)('%s may %s %s', (name, action, key) => {
 
 test.each([
   ['plan-run', keys.model('sdxl')],
+  ['plan-run', keys.request('my-dog')],
   ['inspect-photos', keys.photos('my-dog')],
   ['inspect-photos', keys.references(RUN)],
   ['start-job', keys.pictures(RUN, 'synthesize')],

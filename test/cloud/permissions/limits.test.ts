@@ -79,6 +79,8 @@ const ON_EVERYTHING: Record<string, string> = {
   'logs:ListLogDeliveries': 'vended logs of Step Functions have no resource types',
   'logs:PutResourcePolicy': 'vended logs of Step Functions have no resource types',
   'logs:UpdateLogDelivery': 'vended logs of Step Functions have no resource types',
+  'sagemaker:ListTrainingJobs': 'has no resource types; names tell which jobs are the stack’s',
+  'sagemaker:ListTransformJobs': 'has no resource types; names tell which jobs are the stack’s',
 };
 
 test('only actions without resource types are allowed on all resources', () => {

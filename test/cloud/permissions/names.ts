@@ -20,19 +20,22 @@ const REFERENCES: readonly (readonly [RegExp, (match: RegExpExecArray) => string
   [/^Notifications$/, () => 'topic'],
   [/^Images$/, () => 'repository'],
   [/^EventQueue(\.Arn)?$/, () => 'queue'],
-  [/^Machine$/, () => 'machine'],
+  [/^Machine(\.Name)?$/, () => 'machine'],
   [/^MachineRole(\.Arn)?$/, () => 'role of the machine'],
   [/^JobRole(\.Arn)?$/, () => 'role of jobs'],
   [/^ImportRole(\.Arn)?$/, () => 'role of the import'],
   [
-    /^(?:MachineLambdas|EventLambdas|Adoption|JobLogs)(\w+)Role(\.Arn)?$/,
+    /^(?:MachineLambdas|EventLambdas|Adoption|JobLogs|Stopping|DataEmptied)(\w+)Role(\.Arn)?$/,
     ([, name = '']) => `role of ${kebab(name)}`,
   ],
   [
-    /^(?:MachineLambdas|EventLambdas|Adoption|JobLogs)(\w+)Logs\.Arn$/,
+    /^(?:MachineLambdas|EventLambdas|Adoption|JobLogs|Stopping|DataEmptied)(\w+)Logs\.Arn$/,
     ([, name = '']) => `log of ${kebab(name)}`,
   ],
-  [/^(?:Machine|Event)Lambdas(\w+)\.Arn$/, ([, name = '']) => `lambda ${kebab(name)}`],
+  [
+    /^(?:MachineLambdas|EventLambdas|Stopping|DataEmptied)(?!Result)(\w+)\.Arn$/,
+    ([, name = '']) => `lambda ${kebab(name)}`,
+  ],
   [/^Events(\w+)\.Arn$/, ([, name = '']) => `rule ${name}`],
   [/^AWS::AccountId$/, () => 'this account'],
 ];

@@ -45,6 +45,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         *("GetBucketLocation", "GetBucketPublicAccessBlock", "GetBucketVersioning"),
         *("GetEncryptionConfiguration", "GetLifecycleConfiguration"),
         "ListBucket",
+        "ListBucketMultipartUploads",
         "ListBucketVersions",
         "PutObject",
     ),

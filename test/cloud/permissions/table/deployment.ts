@@ -39,6 +39,24 @@ export const DEPLOYMENT: readonly Row[] = [
     why: 'sees that an adopted table exists and has the keys that runs need',
   },
   {
+    who: 'empty-bucket',
+    may: ['s3:ListBucketVersions', 's3:ListBucketMultipartUploads'],
+    on: 'bucket',
+    why: 'finds everything that keeps the bucket from being deleted, or would be lost with it',
+  },
+  {
+    who: 'empty-bucket',
+    may: ['s3:DeleteObjectVersion', 's3:AbortMultipartUpload'],
+    on: 'bucket/*',
+    why: 'empties the bucket of a stack that is deleted with its data',
+  },
+  {
+    who: 'empty-bucket',
+    may: 'cloudformation:DescribeStacks',
+    on: 'cloudformation:stack/Proxytune-Data/*',
+    why: 'sees that the whole stack is deleted, and not only this lambda',
+  },
+  {
     who: 'retain-job-logs',
     may: ['logs:CreateLogGroup', 'logs:PutRetentionPolicy'],
     on: ['TrainingJobs', 'TransformJobs'].map((kind) => `logs:log-group:/aws/sagemaker/${kind}:*`),

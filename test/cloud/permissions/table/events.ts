@@ -38,6 +38,7 @@ const MACHINE: readonly Row[] = [
 
 const RULES = [
   ['PhotosReady', 'start-run'],
+  ['RequestDeleted', 'withdraw-run'],
   ['TrainingChanged', 'complete-job'],
   ['TransformChanged', 'complete-job'],
   ['RunFailed', 'end-run'],

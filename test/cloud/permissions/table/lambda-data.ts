@@ -13,8 +13,8 @@ export const LAMBDA_DATA: readonly Row[] = [
     who: 'plan-run',
     may: 's3:ListBucket',
     on: 'bucket',
-    if: below('models/*'),
-    why: 'compares the files of a model with its manifest',
+    if: below('models/*', 'subjects/*/subject.json'),
+    why: 'compares the files of a model with its manifest, and sees that the request was not deleted',
   },
   {
     who: ['plan-run', 'start-job'],

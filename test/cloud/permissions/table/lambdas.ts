@@ -113,16 +113,22 @@ const SAGEMAKER: readonly Row[] = [
     why: 'looks up whether there is a model to reuse, from an attempt that was refused',
   },
   {
-    who: ['start-job', 'end-run'],
+    who: ['start-job', 'end-run', 'stop-jobs'],
     may: 'sagemaker:StopTrainingJob',
     on: TRAINING_JOBS,
-    why: 'stops a job whose run has ended',
+    why: 'stops a job whose run has ended, or whose stack is deleted',
   },
   {
-    who: ['start-job', 'reconcile-job', 'end-run'],
+    who: ['start-job', 'reconcile-job', 'end-run', 'stop-jobs'],
     may: 'sagemaker:StopTransformJob',
     on: TRANSFORM_JOBS,
-    why: 'stops a job whose run has ended, or that is overdue, as no limit of SageMaker ends a transform',
+    why: 'stops a job whose run has ended, whose stack is deleted, or that is overdue, as no limit of SageMaker ends a transform',
+  },
+  {
+    who: 'stop-jobs',
+    may: ['sagemaker:ListTrainingJobs', 'sagemaker:ListTransformJobs'],
+    on: '*',
+    why: 'finds the jobs of the stack, also those that no run has started; the actions have no resource types',
   },
   {
     who: ['start-job', 'complete-job', 'reconcile-job', 'end-run', 'publish-run'],
@@ -149,6 +155,24 @@ const MESSAGES: readonly Row[] = [
     why: 'starts the run of an upload',
   },
   {
+    who: ['withdraw-run', 'stop-jobs'],
+    may: 'states:ListExecutions',
+    on: 'machine',
+    why: 'finds the runs that are going on',
+  },
+  {
+    who: 'withdraw-run',
+    may: 'states:DescribeExecution',
+    on: 'states:execution:machine:*',
+    why: 'sees which request started a run',
+  },
+  {
+    who: ['withdraw-run', 'stop-jobs'],
+    may: 'states:StopExecution',
+    on: 'states:execution:machine:*',
+    why: 'stops a run whose request or stack is deleted',
+  },
+  {
     who: 'complete-job',
     may: ['states:SendTaskSuccess', 'states:SendTaskFailure', 'states:SendTaskHeartbeat'],
     on: 'machine',
@@ -163,7 +187,7 @@ const MESSAGES: readonly Row[] = [
   },
   { who: ['end-run', 'publish-run'], may: 'sns:Publish', on: 'topic', why: 'notifies the user' },
   {
-    who: ['start-run', 'complete-job', 'end-run'],
+    who: ['start-run', 'withdraw-run', 'complete-job', 'end-run'],
     may: 'sqs:SendMessage',
     on: 'queue',
     why: 'Lambda sends events that failed three times, in the name of the role',
