@@ -11,6 +11,7 @@ import { expectSurvivesFaults } from './faults.ts';
 import { expectGenerated, expectStopped } from './generate.ts';
 import { abortPass } from './passes/abort.ts';
 import { deploymentPass } from './passes/deployment.ts';
+import { endingPass } from './passes/ending.ts';
 import { failurePass } from './passes/failure.ts';
 import { importPass } from './passes/import.ts';
 import { normalPass } from './passes/normal.ts';
@@ -45,6 +46,7 @@ const PASSES: Readonly<Record<string, (cloud: TestCloud) => Promise<void>>> = {
   },
   abort: abortPass,
   import: importPass,
+  ending: endingPass,
 };
 /** Passes with the data of the first one. */
 const CONTINUED = ['normal', 'generate'];

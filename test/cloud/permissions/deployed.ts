@@ -50,7 +50,7 @@ export function deployedPolicies(templates: readonly Template[]): DeployedPolicy
   const resolve = (value: unknown): string =>
     text(value).replace(/\$\{([\w:]+)(?:\.(\w+))?\}/g, (_, id: string, attribute?: string) => {
       const type = types.get(id) ?? '';
-      const isArn = attribute === 'Arn' || REF_IS_ARN.includes(type);
+      const isArn = attribute === 'Arn' || (attribute === undefined && REF_IS_ARN.includes(type));
       const name = isArn ? ARNS[type]?.(id) : (PSEUDO[id] ?? id);
       if (name === undefined) throw new Error(`add the ARN of ${type} (${id}) to this file`);
       return name;

@@ -25,10 +25,12 @@ export function templatesWithAllSettings(): readonly Template[] {
   );
 }
 
-/** The lambda that empties the bucket, without the rest of its template. */
+/** The lambda that empties the bucket, and the bucket, without the rest of their template. */
 function emptying(): Template {
   const { data } = synthesize({ removeData: 'true' });
-  const own = Object.entries(data.Resources).filter(([id]) => id.startsWith('DataEmptied'));
+  const own = Object.entries(data.Resources).filter(
+    ([id, { Type }]) => id.startsWith('DataEmptied') || Type === 'AWS::S3::Bucket',
+  );
   return { Outputs: {}, Resources: Object.fromEntries(own) };
 }
 

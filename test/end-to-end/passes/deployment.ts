@@ -1,53 +1,42 @@
-/** A deployment with the settings that add lambdas: it adopts data and sets the retention of the logs of jobs. */
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/**
+ * Deployments with the settings that add lambdas: one adopts data and sets the retention of the logs of jobs, and one
+ * deletes its data with its stack.
+ */
 import { CloudWatchLogsClient, CreateLogGroupCommand } from '@aws-sdk/client-cloudwatch-logs';
-import { deployStacks } from '../../../lib/local/deploy/deploy.ts';
+import { CreateMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { logicalIds } from '../../../lib/local/deploy/logical-ids.ts';
-import { startEmulator } from '../../../lib/local/emulator/start.ts';
 import { finishTrace, rawTrace } from '../../../lib/local/iam/trace-file.ts';
-import { startStatesService } from '../../../lib/local/states/service.ts';
-import { clientConfig, emulatorOptions, NODE } from '../../local/emulator/helpers.ts';
+import { type AppCloud, openAppCloud } from '../../local/deploy/app-cloud.ts';
+import { clientConfig } from '../../local/emulator/helpers.ts';
+
+const STACKS = ['Proxytune-Data', 'Proxytune'];
+const BEFORE = ['Before-Data', 'Before'];
 
 /** Does without a local cloud, whose own settings are fixed. @param trace - the file for the trace of authorization */
 export async function deploymentPass(trace: string): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'proxytune-deployment-'));
-  const invokeLambda = () => Promise.reject(new Error('nothing runs'));
-  const states = await startStatesService({ dataDir: join(folder, 'states'), invokeLambda });
-  const env = { AWS_ENDPOINT_URL_SFN: states.endpoint, AWS_ENDPOINT_URL_SAGEMAKER: 'http://127.0.0.1:9' };
-  const options = { ...emulatorOptions(join(folder, 'cloud'), env), trace: rawTrace(trace) };
-  const emulator = await startEmulator(options);
+  const cloud = await openAppCloud(rawTrace(trace));
   try {
-    const deploy = (settings: Readonly<Record<string, string>>) =>
-      deployWith(settings, join(folder, settings.name ?? ''), emulator.endpoint);
-    const { BucketName: bucketName = '', TableName: tableName = '' } = await deploy({ name: 'Before' });
-    await createLogGroup(emulator.endpoint, '/aws/sagemaker/TrainingJobs');
-    await deploy({ name: 'Proxytune', bucketName, tableName, jobLogRetentionDays: '30' });
-    const ids = await logicalIds(clientConfig(emulator.endpoint), ['Proxytune-Data', 'Proxytune']);
-    await emulator.close();
-    finishTrace(trace, { ...ids, [bucketName]: 'Data', [tableName]: 'Runs' });
+    const removed = await deployAndRemove(cloud);
+    const { BucketName: bucketName = '', TableName: tableName = '' } = await cloud.deploy({ name: 'Before' });
+    await createLogGroup(cloud.endpoint, '/aws/sagemaker/TrainingJobs');
+    await cloud.deploy({ name: 'Proxytune', bucketName, tableName, jobLogRetentionDays: '30' });
+    const ids = await logicalIds(clientConfig(cloud.endpoint), [...BEFORE, ...STACKS]);
+    await cloud.close();
+    finishTrace(trace, { ...removed, ...ids, [bucketName]: 'Data', [tableName]: 'Runs' });
   } finally {
-    await emulator.close();
-    await states.close();
-    rmSync(folder, { recursive: true, force: true });
+    await cloud.close();
   }
 }
 
-async function deployWith(
-  settings: Readonly<Record<string, string>>,
-  assemblyDir: string,
-  endpoint: string,
-): Promise<Record<string, string>> {
-  const env = {
-    PATH: process.env.PATH,
-    CDK_OUTDIR: assemblyDir,
-    CDK_CONTEXT_JSON: JSON.stringify({ proxytune: { target: 'local', ...settings } }),
-    CDK_VALIDATION: 'false',
-  };
-  execFileSync(NODE, ['bin/app.ts'], { env });
-  return (await deployStacks({ assemblyDir, stackName: settings.name ?? '', endpoint })).outputs;
+/** @returns the logical ids of what was deployed */
+async function deployAndRemove(cloud: AppCloud): Promise<Record<string, string>> {
+  const { BucketName: Bucket = '' } = await cloud.deploy({ removeData: 'true' });
+  for (const Key of ['runs/a/plan.json', 'runs/a/report/index.html'])
+    await cloud.s3.send(new PutObjectCommand({ Bucket, Key, Body: '{}' }));
+  await cloud.s3.send(new CreateMultipartUploadCommand({ Bucket, Key: 'models/half' }));
+  const ids = await logicalIds(clientConfig(cloud.endpoint), STACKS);
+  await cloud.destroy(...STACKS.toReversed());
+  return ids;
 }
 
 /** Creates a group without a retention, as SageMaker does. */

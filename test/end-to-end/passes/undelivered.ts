@@ -1,12 +1,12 @@
 /** Events that no lambda can process, or that have no lambda any more: they end in the queue, and its alarm notifies. */
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
 import { DeleteFunctionCommand, InvokeCommand } from '@aws-sdk/client-lambda';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { GetQueueAttributesCommand, ListQueuesCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { awsJson } from '../../local/emulator/helpers.ts';
 import { JOB_PREFIX, lambdaName, type TestCloud, until } from '../pipeline.ts';
 
-const CALLED_BY_EVENTS = ['StartRun', 'CompleteJob', 'EndRun'];
+const CALLED_BY_EVENTS = ['StartRun', 'WithdrawRun', 'CompleteJob', 'EndRun'];
 
 /** Leaves a cloud without these lambdas, so it comes last. */
 export async function undeliveredPass(cloud: TestCloud): Promise<void> {
@@ -20,6 +20,7 @@ export async function undeliveredPass(cloud: TestCloud): Promise<void> {
   for (const FunctionName of names) await cloud.lambda.send(new DeleteFunctionCommand({ FunctionName }));
   const lost = { Bucket: cloud.bucket, Key: 'subjects/lost/subject.json', Body: '{}' };
   await cloud.s3.send(new PutObjectCommand(lost));
+  await cloud.s3.send(new DeleteObjectCommand({ Bucket: lost.Bucket, Key: lost.Key }));
   const events = new EventBridgeClient({ ...cloud.config, endpoint });
   const Entries = eventsOf(cloud).map(([Source, DetailType, detail]) => ({
     Source,
@@ -29,10 +30,10 @@ export async function undeliveredPass(cloud: TestCloud): Promise<void> {
   // Refused entries do not fail the request.
   expect(await events.send(new PutEventsCommand({ Entries }))).toMatchObject({ FailedEntryCount: 0 });
   events.destroy();
-  await untilQueued(cloud, names.length + 1 + Entries.length);
+  await untilQueued(cloud, names.length + 2 + Entries.length);
 }
 
-/** An event for each rule but that of uploads: only S3 itself sends its events. */
+/** An event for each rule but those of requests: only S3 itself sends its events. */
 const eventsOf = ({ machine }: TestCloud): [string, string, object][] => [
   ['aws.sagemaker', 'SageMaker Training Job State Change', { TrainingJobName: `${JOB_PREFIX}lost` }],
   ['aws.sagemaker', 'SageMaker Transform Job State Change', { TransformJobName: `${JOB_PREFIX}lost` }],

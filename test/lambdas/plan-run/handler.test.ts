@@ -69,6 +69,18 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
   expect(await addresses()).toEqual(['owner@example.com']);
 });
 
+test('a request that was deleted before its run began is not planned', async () => {
+  const input = await bench.upload('unwanted');
+  await bench.delete(input.key);
+  await expect(handler(input)).rejects.toMatchObject({
+    name: 'Interrupted',
+    message: expect.stringMatching(
+      /deleted before its run had started.*What to do: nothing if you no longer want/s,
+    ),
+  });
+  expect(await listKeys(bench.context, keys.run(input.runId))).toEqual([]);
+});
+
 test('the plan is made from the version that gave the signal, not from a later one', async () => {
   const first = await bench.upload('bello', { ...REQUEST, category: 'cat' });
   await bench.upload('bello', { ...REQUEST, category: 'fox' });

@@ -18,6 +18,7 @@ import { clientConfig, emulatorOptions, NODE, temporaryFolder } from '../emulato
 
 export interface AppCloud {
   readonly s3: S3Client;
+  readonly endpoint: string;
   /** The endpoint of Step Functions. */
   readonly states: string;
   /** Synthesizes the app as the local cloud does, and deploys it. @returns the outputs of the stack that computes */
@@ -27,7 +28,8 @@ export interface AppCloud {
   close(): Promise<void>;
 }
 
-export async function openAppCloud(): Promise<AppCloud> {
+/** @param trace - the file to which the emulator writes the raw trace of authorization. @default - no trace */
+export async function openAppCloud(trace?: string): Promise<AppCloud> {
   const folder = temporaryFolder();
   const access = () => clientConfig(emulator.endpoint);
   const states = await startStatesService({
@@ -42,9 +44,11 @@ export async function openAppCloud(): Promise<AppCloud> {
     commands: { train: ['false'], serve: ['false'] },
   });
   const env = { AWS_ENDPOINT_URL_SFN: states.endpoint, AWS_ENDPOINT_URL_SAGEMAKER: sagemaker.endpoint };
-  const emulator = await startEmulator(emulatorOptions(join(folder, 'cloud'), env));
+  const options = emulatorOptions(join(folder, 'cloud'), env);
+  const emulator = await startEmulator({ ...options, ...(trace === undefined ? {} : { trace }) });
   return {
     s3: new S3Client({ ...access(), forcePathStyle: true }),
+    endpoint: emulator.endpoint,
     states: states.endpoint,
     deploy: (settings) => deploy(settings, join(folder, 'assembly'), emulator.endpoint),
     destroy: (...stacks) => destroy(stacks, emulator.endpoint),
