@@ -14,9 +14,9 @@ import { OwnJobs } from './own-jobs.ts';
 
 export interface StopJobsProps extends HandlerDefaults {
   readonly machine: StateMachine;
-  /** What stopping runs and jobs still need to save and record their results; it is deleted afterwards. */
+  /** The parts that stopping runs and jobs still need to save and record their results; they are deleted afterwards. */
   readonly needed: readonly IDependable[];
-  /** What starts runs; it is deleted before. */
+  /** The parts that start runs; they are deleted before. */
   readonly starting: readonly Construct[];
 }
 
