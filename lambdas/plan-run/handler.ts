@@ -20,7 +20,7 @@ import {
   requestSchema,
   requireRequestSize,
 } from '../../lib/core/request/request.ts';
-import { eachModel, TRANSFORM_STAGES } from '../../lib/core/words.ts';
+import { eachModel, isTransformStage } from '../../lib/core/words.ts';
 import { bucketContext, imagesContext, notificationsContext } from '../shared/context.ts';
 import { setting } from '../shared/settings.ts';
 import { tableContext } from '../shared/table.ts';
@@ -69,7 +69,7 @@ export async function handler(input: PlanRunInput) {
   const plan = makePlan(request, { ...settings, digests, image });
   await writeChunks(context, plan);
   await writeJson(context, keys.plan(runId), plan);
-  await updateRun(context, runId, { curated: plan.curation !== null });
+  await updateRun(context, runId, { stages: plan.stages.map(({ stage }) => stage) });
   await subscribeTo(context, runId, request.notify);
   return {
     runId,
@@ -77,8 +77,8 @@ export async function handler(input: PlanRunInput) {
     planKey: keys.plan(runId),
     photosPrefix: keys.photos(subject),
     referencesPrefix: keys.references(runId),
-    captions: captionSubject({ ...plan, domain: model(plan.models.teacher.id).domain }),
-    curated: plan.curation !== null,
+    captions: captionSubject({ ...plan, domain: model(plan.models.student.id).domain }),
+    stages: plan.stages.map(({ stage }) => stage),
   };
 }
 
@@ -115,7 +115,8 @@ function addressIn(text: string): string | undefined {
 }
 
 async function writeChunks(context: BucketContext, plan: Plan): Promise<void> {
-  for (const stage of TRANSFORM_STAGES) {
+  for (const { stage } of plan.stages) {
+    if (!isTransformStage(stage)) continue;
     const chunks = chunksOf(plan, stage);
     // A few at a time: S3 takes thousands a second, but a lambda has only so many sockets.
     for (let at = 0; at < chunks.length; at += 16) {

@@ -25,7 +25,7 @@ import {
   withStages,
 } from '../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../lib/core/keys.ts';
-import { stageOf } from '../../lib/core/plan/plan.ts';
+import type { Plan } from '../../lib/core/plan/plan.ts';
 import { bucketContext, jobsContext, notificationsContext } from '../shared/context.ts';
 import { tableContext } from '../shared/table.ts';
 
@@ -58,7 +58,11 @@ export async function handler({
   const evaluation = jobs.filter((job) => job.stage === 'evaluate' && job.state === 'SUCCEEDED').at(-1);
   if (evaluation === undefined) throw new Error(`run ${runId} is published before it was evaluated`);
   const from = artifactFolderOf(evaluation, context.bucket);
-  const outcomes = stageOutcomes(jobs);
+  const plan = await readPlan(context, runId);
+  const outcomes = stageOutcomes(
+    jobs,
+    plan.stages.map(({ stage }) => stage),
+  );
   const metrics = withStages(
     metricsSchema.parse(JSON.parse(await readText(context, `${from}${names.files.metrics}`))),
     outcomes,
@@ -74,7 +78,7 @@ export async function handler({
   );
   await writeObject(context, keys.reportPage(runId), page, { contentType: contentType('.html') });
 
-  await shareClassImages(context, runId);
+  await shareClassImages(context, plan);
   const report = `s3://${context.bucket}/${keys.reportPage(runId)}`;
   const usd = totalUsd(outcomes);
   const endedAt = new Date().toISOString();
@@ -90,9 +94,10 @@ export async function handler({
  * runs that share at once write the same images, each as one object, so that nobody reads a part. An archive that was
  * there before this run generated its own was of no use to it: a corrupt one is replaced.
  */
-async function shareClassImages(context: BucketContext, runId: string): Promise<void> {
-  const teach = stageOf(await readPlan(context, runId), 'teach');
-  const prefix = teach.kind === 'training' ? teach.optionalChannels?.[names.channels.classImages] : undefined;
+async function shareClassImages(context: BucketContext, { runId, stages }: Plan): Promise<void> {
+  const teach = stages.find(({ stage }) => stage === 'teach');
+  const prefix =
+    teach?.kind === 'training' ? teach.optionalChannels?.[names.channels.classImages] : undefined;
   if (prefix === undefined) return;
   const [own] = await listObjects(context, keys.drawnClass(runId), 1);
   const [shared] = await listObjects(context, keys.classArchive(prefix), 1);

@@ -3,6 +3,7 @@
  * with the file's fields, so that a fault is reported in the same words wherever it is, and all faults at once.
  */
 import { type Command, Option } from 'commander';
+import { METHODS } from '../core/catalogue/methods.ts';
 import { requestable } from '../core/catalogue/models.ts';
 import { PRESETS } from '../core/catalogue/recipes.ts';
 import { ProxytuneError } from '../core/errors.ts';
@@ -13,6 +14,7 @@ export const FIELDS = [
   'category',
   'teacher',
   'student',
+  'method',
   'preset',
   'tokenWord',
   'proxies',
@@ -35,6 +37,13 @@ export function addFields(command: Command): Command {
     .option('--category <words>', 'what the subject is, such as dog')
     .addOption(oneOf('--teacher <model>', 'the model that learns the photos', requestable('teacher')))
     .addOption(oneOf('--student <model>', 'the model that learns the proxies', requestable('student')))
+    .addOption(
+      oneOf(
+        '--method <name>',
+        'proxy (default), or for comparison a method without a teacher (docs/methods.md)',
+        METHODS,
+      ),
+    )
     .addOption(
       oneOf(
         '--preset <name>',

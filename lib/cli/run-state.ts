@@ -5,7 +5,14 @@ import { type BucketContext, exists } from '../aws/s3.ts';
 import { readRecords, type TableContext } from '../aws/table.ts';
 import type { JobRecord, RunRecord } from '../core/jobs/records.ts';
 import { keys } from '../core/keys.ts';
-import { isOptionalStage, isTransformStage, type JobStage, STAGES, type Stage } from '../core/words.ts';
+import {
+  isJobStage,
+  isTransformStage,
+  type JobStage,
+  STAGES,
+  STANDARD_STAGES,
+  type Stage,
+} from '../core/words.ts';
 
 export type StageState = 'waiting' | 'running' | 'done' | 'failed';
 
@@ -54,7 +61,8 @@ export async function readRunView(
   const { run, jobs } = records;
   const stages: StageView[] = [];
   for (const stage of STAGES)
-    if (run.curated || !isOptionalStage(stage)) stages.push(await viewOf(context, run, jobs, stage));
+    if (!isJobStage(stage) || (run.stages ?? STANDARD_STAGES).includes(stage))
+      stages.push(await viewOf(context, run, jobs, stage));
   return {
     runId,
     subject: run.subject,

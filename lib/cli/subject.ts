@@ -66,7 +66,7 @@ export function captionSubjectOf(dir: string, category?: string): CaptionSubject
   const asked = { ...written, ...(category !== undefined && { category }), consent: true };
   if (asked.category === undefined) return undefined;
   const request = parseRequest(JSON.stringify(asked));
-  return captionSubject({ ...request, domain: model(request.teacher).domain });
+  return captionSubject({ ...request, domain: model(request.student).domain });
 }
 
 /** @throws RequestInvalid when the file is not a JSON object */

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BucketContext } from '../aws/s3.ts';
 import type { TableContext } from '../aws/table.ts';
+import type { Stage } from '../core/words.ts';
 import { dollars, duration, type Output, paint } from './output.ts';
 import { type RunView, readRunView, type StageView } from './run-state.ts';
 
@@ -11,18 +12,25 @@ const PLAIN_EVERY_MS = 10_000;
 const BAR = 24;
 
 /** A line on what each stage does and why, for people who watch a run for the first time. */
-const WHY: Readonly<Record<string, string>> = {
+const WHY: Readonly<Record<Stage, string>> = {
   plan: 'read the request, choose settings, price the run, before anything is paid for',
   inspect: 'inspect every photo, as a bad one would ruin the rest of the run',
   teach: 'a diffusion teacher learns the subject from the photos, too few for an autoregressive model',
   synthesize: 'the teacher generates the proxies: many images of the subject instead of a few photos',
   curate: 'score every proxy: which to keep, and whether more of them would add something',
-  learn: 'the autoregressive student learns the subject from the proxies',
+  learn: 'the autoregressive student learns the subject',
   'sample-teacher': 'the teacher, tuned and untuned, draws the evaluation prompts, for comparison',
   'sample-student': 'the student, tuned and untuned, draws the same prompts',
   evaluate: 'score how well the images match the photos and follow their prompts',
   publish: 'put the report in its place',
 };
+
+/** The line on a stage; what the student learns from depends on the method, which the run's stages show. */
+function whyOf(stage: Stage, stages: readonly StageView[]): string {
+  if (stage !== 'learn') return WHY[stage];
+  const proxies = stages.some((other) => other.stage === 'synthesize');
+  return `${WHY[stage]} from ${proxies ? 'the proxies' : 'the photos'}`;
+}
 
 /** Shows a view of a run, and any news: one line on what has just happened, which is given only once. */
 type Show = (view: RunView, news?: string) => void;
@@ -68,7 +76,10 @@ export function redraw(output: Output): Show {
   return (view, news) => {
     // A line that wraps would be two, and the cursor would go back too few.
     const width = (process.stdout.columns || 80) - 1;
-    const lines = [...view.stages.map((stage) => stageLine(stage, output, width)), nowLine(view, width)];
+    const lines = [
+      ...view.stages.map((stage) => stageLine(stage, output, width, whyOf(stage.stage, view.stages))),
+      nowLine(view, width),
+    ];
     // Whole, even if it wraps: nothing is drawn over it.
     const above = news === undefined ? '' : `\u001b[2K${news}\n`;
     output.write(
@@ -82,7 +93,7 @@ export function redraw(output: Output): Show {
 function nowLine({ stages }: RunView, width: number): string {
   const running = stages
     .filter(({ state }) => state === 'running')
-    .map(({ stage }) => `${stage}: ${WHY[stage]}`);
+    .map(({ stage }) => `${stage}: ${whyOf(stage, stages)}`);
   return running.join('; ').slice(0, width);
 }
 
@@ -98,7 +109,7 @@ export function plainly(output: Pick<Output, 'say'>): Show {
       const due = text !== before?.text && Date.now() - (before?.at ?? 0) >= PLAIN_EVERY_MS;
       if (before?.state === key && !(stage.state === 'running' && due)) continue;
       said.set(stage.stage, { state: key, at: Date.now(), text });
-      if (before === undefined) output.say(`${stage.stage}: ${WHY[stage.stage]}`);
+      if (before === undefined) output.say(`${stage.stage}: ${whyOf(stage.stage, view.stages)}`);
       if (before !== undefined || stage.state !== 'running') output.say(`${stage.stage}: ${text}`);
     }
     if (news !== undefined) output.say(news);
@@ -106,12 +117,17 @@ export function plainly(output: Pick<Output, 'say'>): Show {
 }
 
 /** `teach           [========                ] 14/40, training, 3.2 steps/s, 8 s left`, cut to `width`. */
-export function stageLine(stage: StageView, output: Output, width = Number.POSITIVE_INFINITY): string {
+export function stageLine(
+  stage: StageView,
+  output: Output,
+  width = Number.POSITIVE_INFINITY,
+  why: string = WHY[stage.stage],
+): string {
   const share = stage.state === 'done' ? 1 : stage.total > 0 ? Math.min(1, stage.step / stage.total) : 0;
   const filled = Math.round(share * BAR);
   const bar = `[${'='.repeat(filled)}${' '.repeat(BAR - filled)}]`;
   const style = { waiting: 'dim', running: 'cyan', done: 'green', failed: 'red' } as const;
-  const text = stage.state === 'waiting' ? (WHY[stage.stage] ?? '') : facts(stage);
+  const text = stage.state === 'waiting' ? why : facts(stage);
   return paint(output, style[stage.state], `${stage.stage.padEnd(15)} ${bar} ${text}`.slice(0, width));
 }
 

@@ -27,8 +27,16 @@ export const JOB_STAGES = [
 ] as const;
 export type JobStage = (typeof JOB_STAGES)[number];
 
-/** The job stages that only some runs have. */
-export const OPTIONAL_STAGES = ['curate'] as const satisfies readonly JobStage[];
+/** The job stages that only some runs have: what a method, or its request, has no use for is not planned. */
+export const OPTIONAL_STAGES = [
+  'teach',
+  'synthesize',
+  'curate',
+  'sample-teacher',
+] as const satisfies readonly JobStage[];
+
+/** The job stages of a run with every field at its default. */
+export const STANDARD_STAGES: readonly JobStage[] = JOB_STAGES.filter((stage) => stage !== 'curate');
 
 export const TRAINING_STAGES = ['teach', 'curate', 'learn', 'evaluate'] as const;
 export type TrainingStage = (typeof TRAINING_STAGES)[number];
@@ -49,8 +57,8 @@ export type JobKind = (typeof JOB_KINDS)[keyof typeof JOB_KINDS];
 export const ROLES = ['teacher', 'student', 'clip', 'dino', 'segmenter', 'siglip'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Models that only some runs have: those that mask images automatically, or that are measured by MaSC. */
-type OptionalRole = 'segmenter' | 'siglip';
+/** Models that only some runs have: methods without a teacher, automatic masks, measuring by MaSC. */
+type OptionalRole = 'teacher' | 'segmenter' | 'siglip';
 
 /** Something for each model of a run. */
 export type OfModels<T> = Readonly<Record<Exclude<Role, OptionalRole>, T>> &

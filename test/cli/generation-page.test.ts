@@ -1,4 +1,5 @@
 /** The page of a prompt of one's own as a reader meets it, opened in a headless Chromium. */
+
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { picturePage } from '../../lib/cli/generation/page.ts';
 import type { Picture } from '../../lib/cli/generation/shard.ts';
 import { planGeneration } from '../../lib/core/jobs/generation.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import { modelOfRole } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
 import { launchBrowser, openPage } from '../browser.ts';
 import { scene } from '../inspection/pictures.ts';
@@ -67,7 +69,7 @@ test('it shows every image and its settings, without a browser error, on a phone
   const prompt = PROMPT.replace('{token}', 'ohwx');
   for (const wanted of [
     prompt,
-    plan.models.teacher.title,
+    modelOfRole(plan, 'teacher').title,
     'rex-0a1b2c3d',
     '40 to 42',
     'proxytune-rex-0a1b2c3d-teach-a1',

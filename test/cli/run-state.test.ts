@@ -4,6 +4,7 @@ import type { AwsContext } from '../../lib/aws/context.ts';
 import { beginRun, finishJob, finishRun, updateRun } from '../../lib/aws/table.ts';
 import { readRunView } from '../../lib/cli/run-state.ts';
 import { chunkName, keys } from '../../lib/core/keys.ts';
+import { JOB_STAGES } from '../../lib/core/words.ts';
 import { Bench, BUCKET } from '../lambdas/bench.ts';
 import { recordJob } from '../lambdas/jobs.ts';
 import { contextOf } from './context.ts';
@@ -105,7 +106,7 @@ test('proxies in rounds: the newest round is shown, and learning waits until the
   const run = 'rex-00000005';
   await begin(run);
   expect(Object.keys(await states(run))).not.toContain('curate');
-  await updateRun(bench.context, run, { curated: true });
+  await updateRun(bench.context, run, { stages: JOB_STAGES });
   const done = { state: 'SUCCEEDED', reported: true, seconds: 5 } as const;
   const round = async (number: number, chunks: number) => {
     const which = number === 1 ? {} : { round: number };
@@ -132,7 +133,7 @@ test('proxies in rounds: the newest round is shown, and learning waits until the
 test('a run that too few proxies ended failed in its curation', async () => {
   const run = 'rex-00000006';
   await begin(run);
-  await updateRun(bench.context, run, { curated: true });
+  await updateRun(bench.context, run, { stages: JOB_STAGES });
   await recordJob(bench.context, { run, stage: 'curate', attempt: 1 });
   await finishJob(
     bench.context,

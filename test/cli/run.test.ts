@@ -41,7 +41,7 @@ test.each([
   const student = teacher === 'sdxl' ? 'llamagen-xl' : 'llamagen-miniature';
   const rows = modelsFor({ teacher, student }, scale);
   const models = {
-    teacher: chosen(rows.teacher),
+    ...(rows.teacher && { teacher: chosen(rows.teacher) }),
     student: chosen(rows.student),
     clip: chosen(rows.clip),
     dino: chosen(rows.dino),

@@ -41,6 +41,7 @@ const WRONG = {
   category: ['Dog!', 'small letters'],
   teacher: ['dalle', '"sdxl" or "sd3-medium"'],
   student: ['gpt', '"llamagen-xl"'],
+  method: ['magic', '"proxy" or "direct-lora"'],
   preset: ['quick', '"draft" or "standard" or "best"'],
   tokenWord: [' ', 'TokenWordUnusable'],
   proxies: ['many', 'proxies: "many": must be a whole number'],

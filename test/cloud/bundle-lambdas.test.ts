@@ -133,6 +133,6 @@ test('names a missing handler', () => {
   const root = temporary('proxytune-empty-');
   mkdirSync(join(root, 'lambdas'));
   expect(() => bundleLambdas({ target: 'local', root })).toThrow(
-    'handlers are missing: lambdas/start-run/handler.ts, lambdas/plan-run/handler.ts',
+    'handlers are missing: lambdas/start-run/handler.ts, lambdas/withdraw-run/handler.ts, lambdas/plan-run/handler.ts',
   );
 });

@@ -1,5 +1,7 @@
 /** The synthesized machine: its expressions, retries and failures. */
+
 import { EVENTS_PER_HEARTBEAT, PARALLEL_JOBS } from '../../lib/cloud/limits.ts';
+import { JOB_STAGES } from '../../lib/core/words.ts';
 import { named, until } from '../local/states/harness.ts';
 import {
   arn,
@@ -47,7 +49,7 @@ test('a successful run goes through the whole pipeline and returns the output of
   expect(calls.filter(({ lambda }) => lambda === 'EndRun' || lambda === 'ReconcileJob')).toEqual([]);
 });
 
-const CURATED = { PlanRun: () => ({ ...PLANNED, curated: true }) };
+const CURATED = { PlanRun: () => ({ ...PLANNED, stages: JOB_STAGES }) };
 
 test('measures the proxies before the student trains, if the run requests it', async () => {
   await run(CURATED);
@@ -55,6 +57,13 @@ test('measures the proxies before the student trains, if the run requests it', a
   const decisions = calls.filter(({ lambda }) => lambda === 'DecideRound').map(({ input }) => input);
   expect(decisions).toEqual([{ runId: 'dog-1', round: 1 }]);
   expect([...starts('synthesize'), ...starts('curate')].map(({ round }) => round)).toEqual([1, 1]);
+});
+
+test('a method without a teacher skips its stages', async () => {
+  await run({ PlanRun: () => ({ ...PLANNED, stages: ['learn', 'sample-student', 'evaluate'] }) });
+  expect(await finish('learn', 'sample-student', 'evaluate')).toEqual(PUBLISHED);
+  const started = calls.filter(({ lambda }) => lambda === 'StartJob').map(({ input }) => input.stage);
+  expect(started).toEqual(['learn', 'sample-student', 'evaluate']);
 });
 
 test('generates and measures proxies in rounds until there are enough', async () => {

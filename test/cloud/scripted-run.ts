@@ -2,12 +2,14 @@
  * A run of the synthesized machine on a clock that the test controls. The lambdas are scripted; the real ones have their
  * own tests and the end-to-end tests. One run at a time: the test ends it by `cloud.close()`.
  */
+
 import {
   CreateStateMachineCommand,
   SendTaskFailureCommand,
   SendTaskSuccessCommand,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
+import { STANDARD_STAGES } from '../../lib/core/words.ts';
 import { type Functions, Harness, named, ROLE, until } from '../local/states/harness.ts';
 import { definitionOf, synthesize } from './synthesize.ts';
 
@@ -37,7 +39,7 @@ export const PLANNED = {
   photosPrefix: 'subjects/dog/photos/',
   referencesPrefix: 'runs/dog-1/references/',
   captions: { category: 'dog', tokenWord: 'ohwx', vocabulary: null },
-  curated: false,
+  stages: STANDARD_STAGES,
 };
 export const PUBLISHED = { runId: 'dog-1', report: 's3://b/runs/dog-1/report/index.html', usd: 4.5 };
 

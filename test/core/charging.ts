@@ -3,7 +3,7 @@ import { instance, SPOT_SAVING } from '../../lib/core/catalogue/instances.ts';
 import { type Model, model, recipeOf } from '../../lib/core/catalogue/models.ts';
 import type { Preset } from '../../lib/core/catalogue/recipes.ts';
 import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
-import { type Plan, type StagePlan, stageOf } from '../../lib/core/plan/plan.ts';
+import { modelOfRole, type Plan, type StagePlan, stageOf } from '../../lib/core/plan/plan.ts';
 import type { JobStage, Role } from '../../lib/core/words.ts';
 import { plan } from './planning.ts';
 
@@ -55,7 +55,7 @@ export function eachVariant(
 }
 
 export const modelOf = (made: Plan, role: Exclude<Role, 'segmenter' | 'siglip'>): Model =>
-  model(made.models[role].id);
+  role === 'teacher' || role === 'student' ? model(modelOfRole(made, role).id) : model(made.models[role].id);
 
 /** Minutes of a picture that a teacher trains on: its rate is of a batch of the recipe, at a size. */
 export function trainedPicture(made: Plan, role: 'teacher' | 'student', size: number): number {

@@ -44,6 +44,6 @@ describe('work counted here is what real jobs do', () => {
     expect(curateWork(ends, photos)).toEqual(work);
   });
   test.each(counted.evaluate)('evaluate, %#', ({ proxies, prompts, picturesPerPrompt, photos, work }) => {
-    expect(evaluateWork(proxies, prompts * picturesPerPrompt, photos)).toEqual(work);
+    expect(evaluateWork(proxies, 2, prompts * picturesPerPrompt, photos)).toEqual(work);
   });
 });

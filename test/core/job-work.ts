@@ -79,8 +79,8 @@ export function curateWork(ends: readonly number[], photos: number) {
   return work;
 }
 
-/** Photos, some of the proxies, and the samples of two models, tuned and untuned. */
-export function evaluateWork(proxies: number, samples: number, photos: number) {
-  const read = photos + Math.min(200, proxies) + 4 * samples;
+/** Photos, some of the proxies, and the samples of each model, tuned and untuned. */
+export function evaluateWork(proxies: number, models: number, samples: number, photos: number) {
+  const read = photos + Math.min(200, proxies) + 2 * models * samples;
   return { clip: read, dino: read };
 }

@@ -9,7 +9,7 @@ import { domainOf } from '../../lib/core/catalogue/domains.ts';
 import { model, recipeOf, requestable } from '../../lib/core/catalogue/models.ts';
 import { PRESETS, type Preset } from '../../lib/core/catalogue/recipes.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
-import { type Plan, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan/plan.ts';
+import { modelOfRole, type Plan, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
 import type { TransformStage } from '../../lib/core/words.ts';
 import { plan } from './planning.ts';
@@ -85,7 +85,7 @@ test.each(CASES)('$teacher for $student, $preset', (fields) => {
 
 test.each(CASES)('tiny models for $teacher and $student, $preset', (fields) => {
   const made = planned(fields, 'tiny');
-  expect(teacherSizes(made)).toEqual(same(model(made.models.teacher.id).size));
+  expect(teacherSizes(made)).toEqual(same(model(modelOfRole(made, 'teacher').id).size));
 });
 
 test.each(CASES)(

@@ -118,7 +118,7 @@ describe('synthesize takes what its busiest GPU draws, in every round', () => {
       const stage = transformOf(made, 'synthesize');
       const chunks = chunksOf(made, 'synthesize');
       // A round draws the chunks up to its end that no earlier one has drawn.
-      const ends = (made.curation?.rounds ?? [made.proxies]).map((end) =>
+      const ends = (made.curation?.rounds ?? [made.proxies ?? 0]).map((end) =>
         chunks.filter(({ pictures }) => pictures.every(({ index }) => index < end)),
       );
       const rounds = ends.map((until, round) => until.slice(ends[round - 1]?.length ?? 0));
@@ -191,13 +191,17 @@ describe('learn takes its steps, each of a GPU’s share of the batch', () => {
       'spot, which takes no longer': { ...learn({ spot: true }), same: true },
       draft: { request: { preset: 'draft' } },
       'another student': { request: { student: 'lumina-mgpt-7b' } },
+      'the photos themselves, in as many steps': { request: { method: 'direct-lora' }, same: true },
+      'variations of the photos, in as many steps': { request: { method: 'augmentation' }, same: true },
+      'all weights, whose gradients are a third pass': { request: { method: 'direct-full' } },
     },
     (made) => {
       const stage = stageOf(made, 'learn') as TrainingPlan;
       const how = given(made, 'learn');
       const { trained } = learnWork(how, Math.max(1, instance(stage.instanceType).gpus));
       const minutes =
-        modelOf(made, 'student').minutes.load + trained * trainedPicture(made, 'student', how.size);
+        modelOf(made, 'student').minutes.load +
+        trained * trainedPicture(made, 'student', how.size) * (how.tuning === 'full' ? 3 / 2 : 1);
       expectCharged(stage, [{ minutes }], stage.spot);
     },
   );
@@ -228,10 +232,12 @@ describe('evaluate reads the photos, 200 proxies at most, and all samples', () =
         same: true,
       },
       draft: { request: { preset: 'draft' } },
+      'a method without a teacher': { request: { method: 'direct-lora' } },
     },
     (made) => {
       const own = made.prompts.evaluation.length * made.samples.picturesPerPrompt;
-      const work = evaluateWork(made.proxies, own, PHOTOS);
+      const models = made.models.teacher === undefined ? 1 : 2;
+      const work = evaluateWork(made.proxies ?? 0, models, own, PHOTOS);
       const [clip, dino] = [modelOf(made, 'clip').minutes, modelOf(made, 'dino').minutes];
       const minutes = clip.load + dino.load + work.clip * clip.perPicture + work.dino * dino.perPicture;
       expectCharged(stageOf(made, 'evaluate'), [{ minutes }]);

@@ -8,11 +8,11 @@ import {
   totalUsd,
   withStages,
 } from '../../lib/core/jobs/report-stages.ts';
-import { isOptionalStage, JOB_STAGES } from '../../lib/core/words.ts';
+import { JOB_STAGES, STANDARD_STAGES } from '../../lib/core/words.ts';
 import { METRICS } from './example-metrics.ts';
 
 /** Those of a run that asks for no more. */
-const STAGES = JOB_STAGES.filter((stage) => !isOptionalStage(stage));
+const STAGES = STANDARD_STAGES;
 
 const job = (facts: Pick<JobRecord, 'stage' | 'attempt'> & Partial<JobRecord>): JobRecord => ({
   pk: 'run#r',

@@ -18,6 +18,7 @@ describe('a request', () => {
       consent: true,
       teacher: 'sdxl',
       student: 'llamagen-xl',
+      method: 'proxy',
       preset: 'standard',
       tokenWord: 'ohwx',
       proxyContexts: 0,

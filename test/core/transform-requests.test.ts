@@ -3,7 +3,7 @@ import { instance } from '../../lib/core/catalogue/instances.ts';
 import { drawingOf, manifest, modelRequest, transformJobRequest } from '../../lib/core/jobs/requests.ts';
 import { keys } from '../../lib/core/keys.ts';
 import { jobName } from '../../lib/core/names.ts';
-import { stageOf } from '../../lib/core/plan/plan.ts';
+import { modelOfRole, stageOf } from '../../lib/core/plan/plan.ts';
 import { TRANSFORM_STAGES } from '../../lib/core/words.ts';
 import { BUCKET, PREFIX, plan, RUN, SERVING } from './requesting.ts';
 
@@ -73,9 +73,9 @@ describe('a transform job', () => {
       AWS_REGION: 'eu-central-1',
       PROXYTUNE_GPUS: '1',
       PROXYTUNE_ROLE: role,
-      PROXYTUNE_FAMILY: made.models[role].family,
-      PROXYTUNE_MODEL: made.models[role].id,
-      PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/${made.models[role].id}/`,
+      PROXYTUNE_FAMILY: modelOfRole(made, role).family,
+      PROXYTUNE_MODEL: modelOfRole(made, role).id,
+      PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/${modelOfRole(made, role).id}/`,
       PROXYTUNE_CHUNKS: `s3://${BUCKET}/runs/${RUN}/chunks/${stage}/`,
       PROXYTUNE_FAILURE_NOTE: `s3://${made.bucket}/${keys.failureNote(made.runId, jobName(identity(stage), PREFIX))}`,
     });

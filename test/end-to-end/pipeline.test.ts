@@ -20,6 +20,7 @@ import { receivesFrom } from '../local/emulator/helpers.ts';
 import { call, endAll } from './commands.ts';
 import { expectSurvivesFaults } from './faults.ts';
 import { expectGenerated, expectStopped, expectUnknown } from './generate.ts';
+import { expectMethods } from './methods.ts';
 import { expectPair, PAIRS } from './pairs.ts';
 import { stackDeletedDuringRun } from './passes/ending.ts';
 import {
@@ -163,6 +164,8 @@ async function expectPhotosShown(run: string, page: string): Promise<void> {
 function small(bytes: Buffer): Promise<Buffer> {
   return sharp(bytes).resize(16, 16, { fit: 'cover' }).removeAlpha().raw().toBuffer();
 }
+
+test('methods without a teacher run their student alone', () => expectMethods(cloud), 8 * MINUTE);
 
 test(
   'a run survives dropped events, spot interruptions and a time limit; its proxies are generated on spot and curated, in rounds',

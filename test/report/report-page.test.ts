@@ -1,4 +1,5 @@
 /** The report page: created by the container's code, opened in a headless Chromium. */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import type { Browser } from 'puppeteer-core';
 import { writeSingleFile } from '../../lib/cli/single-file.ts';
 import { curation as curationSchema } from '../../lib/core/contract/curation.ts';
 import { metrics as metricsSchema } from '../../lib/core/contract/metrics.ts';
+import { modelOfRole } from '../../lib/core/plan/plan.ts';
 import { evaluate, type HowToOpen, launchBrowser, openPage } from '../browser.ts';
 import { createReport } from './create-report.ts';
 import { PLAN_WITH_STAND_INS, PLAN as plan } from './plans.ts';
@@ -81,7 +83,7 @@ test('the page shows the results', async () => {
     metrics.verdict,
     metrics.evaluator.dino_sha256,
     plan.prompts.evaluation[0]?.prompt,
-    plan.models.teacher.title,
+    modelOfRole(plan, 'teacher').title,
     'Teacher, untuned',
   ]) {
     expect(text).toContain(wanted);

@@ -118,7 +118,8 @@ def _judged(rng: Random, kinds: tuple[str, str], pools: dict[str, Any], judge: J
     }
     rows = [_row("photos", judge, judge.among_photos(photos), None)]
     rows += [_row(name, judge, values, prompts()) for name, values in scores.items()]
-    return Judged(teacher, student, likeness_of(rows).learnt())
+    likeness = likeness_of(rows)
+    return Judged(teacher, student, (likeness.learnt("teacher"), likeness.learnt("student")))
 
 
 def _row(name: str, judge: Judge, values: list[float], groups: list[str] | None) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 from proxytune.contract.names import CHANNELS, FILES
 from proxytune.contract.records import START_AGAIN, read_record
@@ -40,10 +42,20 @@ def curation_of(plan: Plan) -> CurationPlan:
 
 def models_of(plan: Plan) -> dict[str, ChosenModel]:
     """Return the models of a plan by their roles."""
-    models = plan["models"]
-    return {
-        "teacher": models["teacher"],
-        "student": models["student"],
-        "clip": models["clip"],
-        "dino": models["dino"],
-    }
+    models: Mapping[str, Any] = plan["models"]
+    return dict(models)
+
+
+def has_teacher(plan: Plan) -> bool:
+    """Decide whether the run trains a teacher: not every method does."""
+    return "teacher" in plan["models"]
+
+
+def proxies_of(plan: Plan) -> int:
+    """Return the number of proxies that a plan asks for; 0 with a method that has none."""
+    return plan["proxies"] or 0
+
+
+def trains_on(plan: Plan) -> Literal["proxies", "references", "augmented"]:
+    """Return what the student is trained on; plans without a method are from before there were several."""
+    return plan["method"]["trainsOn"] if "method" in plan else "proxies"

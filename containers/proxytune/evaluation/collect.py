@@ -9,6 +9,7 @@ from pathlib import Path
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.folders import Folders
 from proxytune.contract.names import CHANNELS, LIMITS
+from proxytune.contract.plan_file import has_teacher, proxies_of
 from proxytune.contract.types.plan import Plan
 from proxytune.images import dataset
 from proxytune.images import shard as shards
@@ -21,6 +22,8 @@ from proxytune.metrics.scores import evenly
 def collect(folders: Folders, plan: Plan, curated: CuratedProxies | None = None) -> list[Picture]:
     """Collect the images to score: all references, all samples, and up to `LIMITS.scored_proxies` proxies.
 
+    A run without a teacher has its student's samples only, and no proxies.
+
     Args:
         curated: the proxies of a run with a curation, of which only the kept ones are scored; otherwise None.
 
@@ -28,10 +31,17 @@ def collect(folders: Folders, plan: Plan, curated: CuratedProxies | None = None)
         ProxytuneError: ChannelMissing, ShardInvalid (samples that are incomplete or not of this plan),
             ProxiesIncomplete.
     """
+    taught = (
+        [
+            *proxies(folders.channel(CHANNELS.proxies), plan, curated),
+            *samples(folders.channel(CHANNELS.samples_teacher), plan, "teacher"),
+        ]
+        if has_teacher(plan)
+        else []
+    )
     return [
         *references(folders.channel(CHANNELS.references)),
-        *proxies(folders.channel(CHANNELS.proxies), plan, curated),
-        *samples(folders.channel(CHANNELS.samples_teacher), plan, "teacher"),
+        *taught,
         *samples(folders.channel(CHANNELS.samples_student), plan, "student"),
     ]
 
@@ -54,7 +64,7 @@ def proxies(channel: Path, plan: Plan, curated: CuratedProxies | None) -> list[P
         ProxytuneError: ProxiesIncomplete, ShardInvalid.
     """
     plain = plain_prompts(plan)
-    available = dataset.read_proxies(channel, plan["proxies"]) if curated is None else curated.kept
+    available = dataset.read_proxies(channel, proxies_of(plan)) if curated is None else curated.kept
     selected = [available[position] for position in evenly(len(available), LIMITS.scored_proxies)]
     return [_with_prompt("proxies", picture, plain) for picture in selected]
 

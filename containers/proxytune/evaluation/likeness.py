@@ -23,8 +23,6 @@ MEDIAN = 0.92
 Models that learnt the subject cover 0.89 to 1.06, those that show another pattern 0.17 to 0.96. With 0.92,
 2 % of the first fail and 6 % of the second pass.
 """
-# The rows that a conclusion needs.
-COMPARED = ("teacher", "student", "teacher-base", "student-base")
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,8 @@ class Likeness:
     Attributes:
         key: its name in metrics.json and of the property of an image.
         title: for sentences.
-        scores: by row: teacher, student, teacher-base, student-base, and photos where there are several.
+        scores: by row: student and student-base, teacher and teacher-base where the run has one, and photos
+            where there are several.
         quartiles: by row, the lower quartile and the median of its images; empty for DINO, where the mean
             decides.
     """
@@ -49,18 +48,22 @@ class Likeness:
         value: float = getattr(scored, self.key)
         return value
 
-    def learnt(self) -> tuple[bool, bool]:
-        """Decide whether teacher and student learnt the subject.
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Those of teacher and student that the run has."""
+        return tuple(model for model in ("teacher", "student") if model in self.scores)
+
+    def learnt(self, model: str) -> bool:
+        """Decide whether a model of the run learnt the subject.
 
         A model has learnt it when its interval is entirely above that of the untuned model, and its images
         have covered enough of the way to the photos. A score without an interval shows nothing. With one
         photo there is no ceiling, and the interval alone decides.
+
+        Args:
+            model: teacher or student.
         """
-        teacher, student = (
-            _above(self.scores[model], self.scores[f"{model}-base"]) and self._close(model)
-            for model in ("teacher", "student")
-        )
-        return teacher, student
+        return _above(self.scores[model], self.scores[f"{model}-base"]) and self._close(model)
 
     def limit(self, model: str) -> float:
         """The similarity from which on an image resembles the photos: LEARNT of the way to them.
@@ -77,7 +80,8 @@ class Likeness:
 
     def has_enough_images(self) -> bool:
         """Decide whether there are enough images for a conclusion."""
-        return all(self.scores[row].has_interval for row in COMPARED)
+        rows = [row for model in self.models for row in (model, f"{model}-base")]
+        return all(self.scores[row].has_interval for row in rows)
 
     def _close(self, model: str) -> bool:
         if "photos" not in self.scores:

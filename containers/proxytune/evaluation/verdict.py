@@ -37,7 +37,7 @@ def verdict(
         differences: of student minus teacher by the likeness's key and `clip_t`; None where there are less
             than two pairs of images.
         models: of the plan, by their roles.
-        images: of the rows teacher and student, for the weakest point.
+        images: of the rows teacher, if the run has one, and student, for the weakest point.
     """
     conclusion = _conclusion(likeness, models)
     if stand_ins(models):
@@ -54,18 +54,20 @@ def verdict(
 
 def _reason(likeness: Likeness) -> str:
     scores = likeness.scores
-    kept = retained(scores["student"].mean, scores["teacher"].mean)
-    share = "" if kept is None else f" ({kept * 100:.0f} % kept)"
-    floor = f"a floor of {_two(scores['student-base'].mean)} and {_two(scores['teacher-base'].mean)}"
+    student, floor = _two(scores["student"].mean), _two(scores["student-base"].mean)
     ceiling = (
         f"a ceiling of {_two(scores['photos'].mean)} (the photos compared with each other)"
         if "photos" in scores
         else "no ceiling, as there is only one photo"
     )
-    student, teacher = _two(scores["student"].mean), _two(scores["teacher"].mean)
+    begin = f"similarity to the photos ({likeness.title}) is {student} for the student"
+    if "teacher" not in scores:
+        return f"{begin}, against a floor of {floor} (the same model untuned) and {ceiling}"
+    kept = retained(scores["student"].mean, scores["teacher"].mean)
+    share = "" if kept is None else f" ({kept * 100:.0f} % kept)"
     return (
-        f"similarity to the photos ({likeness.title}) is {student} for the student and {teacher} for its "
-        f"teacher{share}, against {floor} (the same models untuned) and {ceiling}"
+        f"{begin} and {_two(scores['teacher'].mean)} for its teacher{share}, against a floor of {floor} and "
+        f"{_two(scores['teacher-base'].mean)} (the same models untuned) and {ceiling}"
     )
 
 
@@ -89,7 +91,9 @@ def _of(weak: WeakPoint) -> str:
 
 def _use(likeness: Likeness, differences: Mapping[str, Difference | None]) -> tuple[str, str]:
     """The model to use, or to look at where neither is of use, and the sentence that says so and why."""
-    teacher, student = likeness.learnt()
+    if "teacher" not in likeness.models:
+        return "student", "Use the student." if likeness.learnt("student") else "Do not use it yet."
+    teacher, student = likeness.learnt("teacher"), likeness.learnt("student")
     if not (teacher or student):
         return "student", "Use neither of the two yet."
     if not student:
@@ -133,7 +137,10 @@ def _conclusion(likeness: Likeness, models: Models) -> str:
         return "No conclusion, as stand-ins with random weights were used"
     if not likeness.has_enough_images():
         return "It cannot be said whether the subject was learnt, as one image of a model is not enough"
-    teacher, student = likeness.learnt()
+    if "teacher" not in likeness.models:
+        learnt = likeness.learnt("student")
+        return f"The student {'learnt' if learnt else 'did not measurably learn'} the subject"
+    teacher, student = likeness.learnt("teacher"), likeness.learnt("student")
     if teacher and student:
         return "Teacher and student both learnt the subject"
     if teacher:

@@ -76,6 +76,24 @@ def with_validation(plan: dict[str, Any]) -> dict[str, Any]:
     return plan
 
 
+def without_teacher(plan: dict[str, Any], trains_on: str = "references") -> dict[str, Any]:
+    """Change the plan into that of a run whose student is tuned without a teacher."""
+    plan["method"] |= {"id": "direct-lora", "title": "direct tuning, LoRA", "trainsOn": trains_on}
+    plan["proxies"] = None
+    del plan["models"]["teacher"]
+    plan["stages"] = [
+        stage for stage in plan["stages"] if stage["stage"] not in ("teach", "synthesize", "sample-teacher")
+    ]
+    jobs = {stage["stage"]: stage for stage in plan["stages"]}
+    learn = jobs["learn"]["hyperparameters"]
+    learn["trains_on"] = trains_on
+    if trains_on == "references":
+        del learn["proxies"]
+    for channel in ("proxies", "samples-teacher", "validation"):
+        jobs["evaluate"]["channels"].pop(channel, None)
+    return plan
+
+
 def make_run(
     base: Path,
     plan: Mapping[str, Any],
@@ -98,11 +116,14 @@ def make_run(
         shutil.copytree(models, data, dirs_exist_ok=True)
     proxies = [
         _picture(plan, drawn, "synthesize", "tuned", index, plan["prompts"]["proxy"], plan["seed"] + index)
-        for index in range(plan["proxies"])
+        for index in range(plan["proxies"] or 0)
     ]
-    _write(data / "proxies" / "a1", proxies)
+    if proxies:
+        _write(data / "proxies" / "a1", proxies)
     _write_checkpoints(folders, plan)
     for role in ("teacher", "student"):
+        if role not in plan["models"]:
+            continue
         _write(data / f"samples-{role}" / "a1", _samples(plan, drawn, role))
     return folders
 

@@ -56,6 +56,10 @@ def shown(prompt: str, dino: float, exact: Exact | None = None) -> ScoredPicture
     return ScoredPicture(picture, view, dino, 0.3, dino, (0, dino), None, exact)
 
 
+def learnt(run: Likeness) -> tuple[bool, bool]:
+    return run.learnt("teacher"), run.learnt("student")
+
+
 RIGHT = Exact(palette=3.0, shape=0.95, pattern=True, category=True, context=True)
 FLAT = dataclasses.replace(RIGHT, shape=0.5)
 # The student's limit is 0.28 + 0.7 * (0.77 - 0.28) = 0.623.
@@ -84,6 +88,19 @@ def test_the_complete_sentence() -> None:
     )
 
 
+def test_a_run_without_a_teacher_is_judged_by_its_student() -> None:
+    rows = {name: score for name, score in dino().items() if not name.startswith("teacher")}
+    assert say(rows).startswith(
+        "The student learnt the subject: similarity to the photos (DINO) is 0.63 for the student, against a "
+        "floor of 0.28 (the same model untuned) and a ceiling of 0.77"
+    )
+    assert say(rows).endswith("Use the student.")
+    failed = say(rows | {"student": LOW})
+    assert failed.startswith("The student did not measurably learn the subject: ")
+    assert failed.endswith("Do not use it yet.")
+    assert say(rows | {"student": Score(0.9, None, None)}).startswith("It cannot be said")
+
+
 @pytest.mark.parametrize(
     ("changes", "beginning", "end"),
     [
@@ -105,20 +122,20 @@ def test_part_of_the_way_from_untuned_to_the_photos_is_not_enough() -> None:
     assert likeness(dino()).limit("student") == pytest.approx(line)
     above, below = (Score(line + by, 0.5, 0.7) for by in (0.001, -0.001))
     # Both intervals are far above the untuned model's, which ends at 0.31.
-    assert likeness(dino(student=above)).learnt() == (True, True)
-    assert likeness(dino(student=below)).learnt() == (True, False)
+    assert learnt(likeness(dino(student=above))) == (True, True)
+    assert learnt(likeness(dino(student=below))) == (True, False)
     # On the line, with an interval that reaches down to the untuned model's: by chance, perhaps.
-    assert likeness(dino(student=Score(0.7, 0.3, 0.9))).learnt() == (True, False)
+    assert learnt(likeness(dino(student=Score(0.7, 0.3, 0.9)))) == (True, False)
 
 
 def test_masc_decides_where_it_is_measured() -> None:
     # From 0.28 to 0.77: the quartile must reach 0.7 of the way, the median 0.92 of it.
     quartile, median = (0.28 + share * (0.77 - 0.28) + 1e-6 for share in (LEARNT, MEDIAN))
-    assert by_masc((quartile, median)).learnt() == (True, True)
-    assert by_masc((quartile - 1e-5, median)).learnt() == (True, False)
-    assert by_masc((quartile, median - 1e-5)).learnt() == (True, False)
+    assert learnt(by_masc((quartile, median))) == (True, True)
+    assert learnt(by_masc((quartile - 1e-5, median))) == (True, False)
+    assert learnt(by_masc((quartile, median - 1e-5))) == (True, False)
     # Not by chance: the interval must be above the untuned model's.
-    assert by_masc((quartile, median), student=Score(0.7, 0.3, 0.9)).learnt() == (True, False)
+    assert learnt(by_masc((quartile, median), student=Score(0.7, 0.3, 0.9))) == (True, False)
     assert by_masc((quartile, median)).title == "MaSC identity"
     assert likeness(dino()).title == "DINO"
 
@@ -146,9 +163,9 @@ def test_dino_decides_where_a_row_has_no_masc() -> None:
 
 def test_with_one_photo_the_interval_alone_decides() -> None:
     rows = dino(student=Score(0.4, 0.32, 0.5))
-    assert likeness(rows).learnt() == (True, False)
+    assert learnt(likeness(rows)) == (True, False)
     del rows["photos"]
-    assert likeness(rows).learnt() == (True, True)
+    assert learnt(likeness(rows)) == (True, True)
     assert likeness(rows).limit("student") == 0.31
 
 

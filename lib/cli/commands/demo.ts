@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Plan } from '../../core/plan/plan.ts';
 import type { Output } from '../output.ts';
 import { type CloudOptions, cloudFlags, DEFAULT_DATA } from '../session.ts';
-import { planOf, proxiesLine } from './plan.ts';
+import { planOf, proxiesLines } from './plan.ts';
 import { runCommand } from './run.ts';
 
 export const EXAMPLE = join(import.meta.dirname, '../../../examples/miniature');
@@ -21,7 +21,7 @@ export function introduction(plan: Plan): string[] {
     `Five photos of a ${plan.category} go in; a report comes out. Everything runs on this machine: the same state`,
     'machine, lambdas and job code as in an AWS account.',
     ...(plan.world.note === null ? [] : [plan.world.note]),
-    `${proxiesLine(plan)}.`,
+    ...proxiesLines(plan).map((line) => `${line}.`),
     'Those teach the student to put the subject where no photo shows it: the photos show two contexts only.',
     // 5.5 to 6.5 measured, set-up not counted.
     'It takes about three and a half minutes on two cores.',

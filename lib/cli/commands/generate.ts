@@ -16,11 +16,12 @@ import {
   generationNotes,
   generationRecord,
   planGeneration,
+  requireTrained,
   type Unchecked,
 } from '../../core/jobs/generation.ts';
 import { keys } from '../../core/keys.ts';
 import { scaleOf } from '../../core/plan/make-plan.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { modelOfRole, type Plan } from '../../core/plan/plan.ts';
 import { RECORD, writePictures } from '../generation/image-folder.ts';
 import { picturePage } from '../generation/page.ts';
 import { type Picture, readShard } from '../generation/shard.ts';
@@ -111,6 +112,7 @@ function bothPlaces(): ProxytuneError {
 async function findAdapter(context: TableContext, plan: Plan, of: Asked['of']): Promise<Adapter> {
   const records = await readRecords(context, plan.runId);
   const { runId, bucket } = plan;
+  requireTrained(plan, of);
   return adapterOf({ runId, bucket, status: records?.run.status ?? 'unknown' }, records?.jobs ?? [], of);
 }
 
@@ -134,7 +136,7 @@ function before(
   const price = `${dollars(how.usd)} at list prices of ${PRICES_AS_OF}`;
   const where = `${how.instanceType}, about ${duration(how.minutes * 60)}`;
   return [
-    `the ${asked.of} of ${plan.runId} (${plan.models[asked.of].title}) draws "${prompt}", ${how.pictures} ${how.pictures === 1 ? 'picture' : 'pictures'}`,
+    `the ${asked.of} of ${plan.runId} (${modelOfRole(plan, asked.of).title}) draws "${prompt}", ${how.pictures} ${how.pictures === 1 ? 'picture' : 'pictures'}`,
     ...generationNotes(plan, generation, vocabulary),
     stack === undefined
       ? `on AWS${asStandIn(plan)}: ${where}, ${price}; here it costs nothing`

@@ -101,10 +101,10 @@ export function planLines(plan: Plan): string[] {
     dollars(stage.usd),
     `${generatesImages(stage) ? drawn(stage) : steps(stage.hyperparameters)}${ofCard(foreignCard(plan, stage))}`,
   ]);
-  const { teacher, student } = plan.models;
   return [
-    `${plan.subject}: ${teacher.title} teaches ${student.title}`,
-    proxiesLine(plan),
+    `${plan.subject}: ${whoTeaches(plan)}`,
+    ...proxiesLines(plan),
+    ...unusedLine(plan),
     ...evaluationLine(plan),
     ...curationLines(plan),
     ...maskLines(plan),
@@ -176,8 +176,35 @@ function mailLine({ models, request: { notify } }: Plan): string[] {
   ];
 }
 
-/** How many proxies there will be of which prompt, and how many of them name a context. */
-export function proxiesLine({ proxies, proxiesInContext, prompts }: Plan): string {
+function whoTeaches({ method, models: { teacher, student } }: Plan): string {
+  if (teacher !== undefined) return `${teacher.title} teaches ${student.title}`;
+  return `${student.title} without a teacher (${method.title})`;
+}
+
+/** The fields of the request that the method has no use for. */
+function unusedLine({ method, unused }: Plan): string[] {
+  return unused.length === 0 ? [] : [`without effect with method ${method.id}: ${unused.join(', ')}`];
+}
+
+/** How many proxies there will be of which prompt, and how many of them name a context; or what there is instead. */
+export function proxiesLines({ method, stages, proxies, proxiesInContext, prompts }: Plan): string[] {
+  if (proxies === null) {
+    const how = stages.flatMap((stage) => ('hyperparameters' in stage ? [stage.hyperparameters] : []));
+    const count = how.find((one) => one.stage === 'learn')?.proxies;
+    return [
+      method.trainsOn === 'augmented'
+        ? `no proxies: ${count} variations of the photos`
+        : 'no proxies: the student trains on the photos',
+    ];
+  }
+  return [proxiesOfTeacher({ proxies, proxiesInContext, prompts })];
+}
+
+function proxiesOfTeacher({
+  proxies,
+  proxiesInContext,
+  prompts,
+}: Pick<Plan, 'proxies' | 'proxiesInContext' | 'prompts'>): string {
   const all = `${proxies} proxies of "${prompts.proxy}"`;
   if (proxiesInContext === 0) return `${all}, none in a context, as in the paper`;
   const contexts = Math.min(proxiesInContext, prompts.inContext.length);

@@ -1,7 +1,7 @@
 /** Finished runs side by side: their rows, means over subjects, and images by prompt. */
 import type { Metrics } from '../../core/contract/metrics.ts';
 import { scaleOf } from '../../core/plan/make-plan.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { modelOfRole, type Plan } from '../../core/plan/plan.ts';
 import { MEASURES, type MetricsRow, type Score } from './measures.ts';
 
 /** A run with its report on this disk. */
@@ -22,6 +22,7 @@ export interface ComparedModel {
   readonly subject: string;
   readonly category: string;
   readonly row: ComparedRow;
+  readonly method: string;
   /** Catalogue id. */
   readonly model: string;
   readonly preset: string;
@@ -45,7 +46,8 @@ function modelOf(plan: Plan, metrics: Metrics, name: ComparedRow, row: MetricsRo
     subject: metrics.subject,
     category: metrics.category,
     row: name,
-    model: plan.models[name].id,
+    method: plan.method.id,
+    model: modelOfRole(plan, name).id,
     preset: plan.preset,
     images: row.pictures,
     scores: Object.fromEntries(MEASURES.map(({ key, of }) => [key, of(row)])),
@@ -55,6 +57,7 @@ function modelOf(plan: Plan, metrics: Metrics, name: ComparedRow, row: MetricsRo
 /** The mean over subjects of one kind of model, as papers print it. */
 export interface SubjectMean {
   readonly row: ComparedRow;
+  readonly method: string;
   readonly model: string;
   readonly preset: string;
   readonly subjects: number;
@@ -67,7 +70,7 @@ export interface SubjectMean {
  */
 export function meansOverSubjects(models: readonly ComparedModel[]): SubjectMean[] {
   const kinds = Object.values(
-    Object.groupBy(models, ({ row, model, preset }) => [row, model, preset].join(' ')),
+    Object.groupBy(models, ({ row, method, model, preset }) => [row, method, model, preset].join(' ')),
   ).filter((kind) => kind !== undefined);
   return kinds.flatMap((kind) => {
     const [first] = kind;
@@ -75,12 +78,12 @@ export function meansOverSubjects(models: readonly ComparedModel[]): SubjectMean
       (of) => of !== undefined,
     );
     if (first === undefined || subjects.length < 2) return [];
-    const { row, model, preset } = first;
+    const { row, method, model, preset } = first;
     const means = MEASURES.map(({ key }) => {
       const each = subjects.map((of) => mean(of.map(({ scores }) => scores[key]?.mean ?? null)));
       return [key, mean(each)] as const;
     });
-    return [{ row, model, preset, subjects: subjects.length, means: Object.fromEntries(means) }];
+    return [{ row, method, model, preset, subjects: subjects.length, means: Object.fromEntries(means) }];
   });
 }
 

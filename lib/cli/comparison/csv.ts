@@ -4,10 +4,10 @@ import { MEASURES } from './measures.ts';
 
 /** Lines of RFC 4180 with a head; a missing number is empty. No text of a run needs quotes. */
 export function comparisonCsv(models: readonly ComparedModel[]): string {
-  const head = ['run', 'subject', 'row', 'model', 'preset', 'images'];
+  const head = ['run', 'subject', 'row', 'method', 'model', 'preset', 'images'];
   const measures = MEASURES.flatMap(({ key }) => [key, `${key}_low`, `${key}_high`]);
-  const lines = models.map(({ runId, subject, row, model, preset, images, scores }) => [
-    ...[runId, subject, row, model, preset, images],
+  const lines = models.map(({ runId, subject, row, method, model, preset, images, scores }) => [
+    ...[runId, subject, row, method, model, preset, images],
     ...MEASURES.flatMap(({ key }) => {
       const score = scores[key];
       return [score?.mean, score?.low, score?.high].map((value) => value ?? '');

@@ -15,6 +15,20 @@ export interface Measure {
 }
 
 export const MEASURES: readonly Measure[] = [
+  {
+    key: 'masc_identity',
+    title: 'MaSC identity',
+    better: 'higher',
+    digits: 2,
+    of: (row) => row.masc_identity ?? null,
+  },
+  {
+    key: 'masc_prompt',
+    title: 'MaSC prompt',
+    better: 'higher',
+    digits: 2,
+    of: (row) => row.masc_prompt ?? null,
+  },
   { key: 'dino', title: 'DINO', better: 'higher', digits: 2, of: (row) => row.dino },
   { key: 'clip_i', title: 'CLIP-I', better: 'higher', digits: 2, of: (row) => row.clip_i },
   { key: 'clip_t', title: 'CLIP-T', better: 'higher', digits: 2, of: (row) => row.clip_t },

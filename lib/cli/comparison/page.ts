@@ -55,14 +55,17 @@ ${promptTable(models, prompts, source)}
 }
 
 function scores(models: readonly ComparedModel[], measures: readonly Measure[]): string {
-  const rows = models.map(({ runId, row, model, preset, images, scores: own }) => {
+  const rows = models.map(({ runId, row, method, model, preset, images, scores: own }) => {
     const cells = measures.map((measure) => {
       const best = own[measure.key]?.mean === bestOf(models, measure);
       return `<td${best ? ' class="best"' : ''}>${printedScore(measure, own[measure.key])}</td>`;
     });
-    return `<tr class="${row}"><th scope="row">${row}</th><td><code>${escaped(runId)}</code></td><td>${escaped(model)}</td><td>${preset}</td><td>${images}</td>${cells.join('')}</tr>`;
+    return `<tr class="${row}"><th scope="row">${row}</th><td><code>${escaped(runId)}</code></td><td>${method}</td><td>${escaped(model)}</td><td>${preset}</td><td>${images}</td>${cells.join('')}</tr>`;
   });
-  return wideTable(['', 'run', 'model', 'preset', 'images', ...measures.map(({ title }) => title)], rows);
+  return wideTable(
+    ['', 'run', 'method', 'model', 'preset', 'images', ...measures.map(({ title }) => title)],
+    rows,
+  );
 }
 
 function bestOf(models: readonly ComparedModel[], { key, better }: Measure): number | undefined {
@@ -72,14 +75,14 @@ function bestOf(models: readonly ComparedModel[], { key, better }: Measure): num
 }
 
 function meansSection(means: readonly SubjectMean[], measures: readonly Measure[]): string {
-  const rows = means.map(({ row, model, preset, subjects, means: own }) => {
+  const rows = means.map(({ row, method, model, preset, subjects, means: own }) => {
     const cells = measures.map(({ key, digits }) => `<td>${own[key]?.toFixed(digits) ?? '–'}</td>`);
-    return `<tr class="${row}"><th scope="row">${row}</th><td>${escaped(model)}</td><td>${preset}</td><td>${subjects}</td>${cells.join('')}</tr>`;
+    return `<tr class="${row}"><th scope="row">${row}</th><td>${method}</td><td>${escaped(model)}</td><td>${preset}</td><td>${subjects}</td>${cells.join('')}</tr>`;
   });
   return `<section id="means">
 <h2>Means over subjects</h2>
 <p class="intro">Each subject counts once, as in the tables of papers.</p>
-${wideTable(['', 'model', 'preset', 'subjects', ...measures.map(({ title }) => title)], rows)}
+${wideTable(['', 'method', 'model', 'preset', 'subjects', ...measures.map(({ title }) => title)], rows)}
 </section>`;
 }
 

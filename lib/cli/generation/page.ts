@@ -1,6 +1,6 @@
 /** The page of a user's own prompt: the images, and everything needed to generate them again. */
 import type { Generation } from '../../core/jobs/generation.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { modelOfRole, type Plan } from '../../core/plan/plan.ts';
 import { escaped, htmlPage } from '../html.ts';
 import { fileOf } from './image-folder.ts';
 import type { Picture } from './shard.ts';
@@ -28,7 +28,7 @@ h1.asked { font-size: clamp(1.6rem, 4vw, 2.4rem); }
   const body = `<header>
 <p class="eyebrow">Proxytune pictures</p>
 <h1 class="asked">${escaped(prompt)}</h1>
-<p class="facts">Drawn by the ${asked.of} of run <code>${escaped(plan.runId)}</code>: ${escaped(plan.models[asked.of].title)}; tuned on the subject ${escaped(plan.subject)} (${escaped(plan.category)}).</p>
+<p class="facts">Drawn by the ${asked.of} of run <code>${escaped(plan.runId)}</code>: ${escaped(modelOfRole(plan, asked.of).title)}; tuned on the subject ${escaped(plan.subject)} (${escaped(plan.category)}).</p>
 ${notices(plan, asked.of)}</header>
 <main>
 <section id="pictures">
@@ -56,8 +56,9 @@ ${facts(plan, generation, pictures)
   return htmlPage({ title: prompt, style, body });
 }
 
-function notices({ models, world }: Plan, of: Generation['asked']['of']): string {
-  const { id, standInFor } = models[of];
+function notices(plan: Plan, of: Generation['asked']['of']): string {
+  const { world } = plan;
+  const { id, standInFor } = modelOfRole(plan, of);
   const stand =
     standInFor === null
       ? []
@@ -85,7 +86,7 @@ function facts(
     ['token word', plan.tokenWord],
     ['run', plan.runId],
     ['drawn by', `the ${asked.of}`],
-    ['model', plan.models[asked.of].id],
+    ['model', modelOfRole(plan, asked.of).id],
     ['adapter of the job', adapterJob],
     ['seeds', `${pictures[0]?.record.seed} to ${pictures.at(-1)?.record.seed}`],
     ['size', `${how.size} px`],

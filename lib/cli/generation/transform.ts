@@ -19,7 +19,7 @@ import { jobError, jobMessage } from '../../core/jobs/messages.ts';
 import { type Drawing, manifest, modelRequest, transformJobRequest } from '../../core/jobs/requests.ts';
 import { chunkName, keys } from '../../core/keys.ts';
 import { generationJobStem } from '../../core/names.ts';
-import type { Plan } from '../../core/plan/plan.ts';
+import { modelOfRole, type Plan } from '../../core/plan/plan.ts';
 import { instancesFor } from '../../core/plan/pricing.ts';
 import { duration, type Output } from '../output.ts';
 
@@ -89,7 +89,7 @@ async function begin(
   missing: readonly number[],
   signal: AbortSignal,
 ): Promise<void> {
-  await requirePlannedModel(aws, plan.models[drawing.how.role]);
+  await requirePlannedModel(aws, modelOfRole(plan, drawing.how.role));
   await putInputs(aws, plan, generation, drawing.name, missing);
   signal.throwIfAborted();
   const context = {

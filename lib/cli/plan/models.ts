@@ -2,7 +2,14 @@
 import { type Instance, instance } from '../../core/catalogue/instances.ts';
 import { type Model, model } from '../../core/catalogue/models.ts';
 import { licenceWords } from '../../core/models/licences.ts';
-import { type Plan, type StagePlan, stageOf, transformOf } from '../../core/plan/plan.ts';
+import {
+  type ChosenModel,
+  modelOfRole,
+  type Plan,
+  type StagePlan,
+  stageOf,
+  transformOf,
+} from '../../core/plan/plan.ts';
 import { sharing } from '../../core/plan/pricing.ts';
 import type { Hyperparameters } from '../../core/stages/hyperparameters.ts';
 import { trainingFit } from '../../core/stages/teach/quantized.ts';
@@ -14,13 +21,16 @@ const ROLES = {
 } as const;
 type TrainedRole = keyof typeof ROLES;
 
-/** A block of lines for each of the two models: recipe, memory, instances, minutes, licence. */
+/** A block of lines for each model that is trained: recipe, memory, instances, minutes, licence. */
 export function modelLines(plan: Plan): string[] {
-  return (['teacher', 'student'] as const).flatMap((role) => ['', ...linesOf(plan, role)]);
+  return (['teacher', 'student'] as const).flatMap((role) => {
+    const chosen = plan.models[role];
+    return chosen === undefined ? [] : ['', ...linesOf(plan, role, chosen)];
+  });
 }
 
-function linesOf(plan: Plan, role: TrainedRole): string[] {
-  const row = model(plan.models[role].id);
+function linesOf(plan: Plan, role: TrainedRole, chosen: ChosenModel): string[] {
+  const row = model(chosen.id);
   return [
     `${row.title}, the ${role}:`,
     ...table([
@@ -43,10 +53,15 @@ function recipeWords(plan: Plan, role: TrainedRole): string {
     .map(([name, value]) => `${name.replace('_', ' ')} ${value}`);
   return [
     `${plan.preset}: ${how.steps} steps of batch ${how.batch_size}${shared(plan, role)} at ${how.size} px`,
-    `LoRA rank ${how.rank}, alpha ${how.alpha}, learning rate ${how.learning_rate}`,
+    `${adapterWords(how)}, learning rate ${how.learning_rate}`,
     selectedWords(how),
     `drawing at ${draws.size} px with ${settings.join(', ')}`,
   ].join('; ');
+}
+
+function adapterWords(how: Extract<Hyperparameters, { rank: number }>): string {
+  const all = how.stage === 'learn' && how.tuning === 'full';
+  return all ? 'all weights' : `LoRA rank ${how.rank}, alpha ${how.alpha}`;
 }
 
 function shared(plan: Plan, role: TrainedRole): string {
@@ -70,7 +85,9 @@ function memoryWords(row: Model, plan: Plan, role: TrainedRole): string {
   if (memory === undefined) {
     return `small enough for a machine without GPU (${training.type}: ${training.memoryGiB} GiB)`;
   }
-  const fit = trainingFit(row, training) ?? { needs: memory.training };
+  const { hyperparameters: how } = trainingOf(plan, role);
+  const all = how.stage === 'learn' && how.tuning === 'full' ? memory.trainingAllWeights : undefined;
+  const fit = all === undefined ? (trainingFit(row, training) ?? { needs: memory.training }) : { needs: all };
   const parts = [
     cardWords(
       fit.bits === undefined ? 'training' : `training on ${fit.bits}-bit weights`,
@@ -105,7 +122,7 @@ export function foreignCard(plan: Plan, { stage, instanceType }: StagePlan): str
   const role = (['teacher', 'student'] as const).find(
     (name) => stage === ROLES[name].trains || ROLES[name].draws.some((drawn) => drawn === stage),
   );
-  const known = role === undefined ? undefined : model(plan.models[role].id).minutes.gpu;
+  const known = role === undefined ? undefined : model(modelOfRole(plan, role).id).minutes.gpu;
   return known === instance(instanceType).gpu ? undefined : known;
 }
 

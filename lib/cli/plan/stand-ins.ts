@@ -3,12 +3,16 @@ import { scaleOf } from '../../core/plan/make-plan.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { dollars, duration } from '../output.ts';
 
+/** The models that the plan trains: teacher, if it has one, and student. */
+function trainedTitles({ models: { teacher, student } }: Plan): string[] {
+  return [teacher, student].flatMap((row) => (row === undefined ? [] : [row.title]));
+}
+
 /** Before anything starts: what the images will be, and what the full-size models would take. */
 export function standInLines(full: Plan): string[] {
-  const { teacher, student } = full.models;
   const { minutes, usd } = full.estimate;
   return [
-    `Tiny stand-ins with random weights replace ${teacher.title} and ${student.title} here:`,
+    `Tiny stand-ins with random weights replace ${trainedTitles(full).join(' and ')} here:`,
     'the images will be noise: they show the pipeline, not the method. The full-size models take about',
     `${duration(minutes * 60)} and ${dollars(usd)} in an AWS account (npx proxytune plan), or a GPU here (--full-size).`,
   ];

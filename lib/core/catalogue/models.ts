@@ -67,6 +67,10 @@ const modelRow = z.strictObject({
         .array(z.strictObject({ bits: z.union([z.literal(8), z.literal(4)]), training: z.number() }))
         .optional()
         .describe('What training needs with the frozen base in so many bits, from the most bits on'),
+      trainingAllWeights: z
+        .number()
+        .optional()
+        .describe('What training all weights of a student needs, in float32 with AdamW: 16 bytes a weight'),
       transform: z.number(),
       source: z.string(),
     })

@@ -11,7 +11,7 @@ import { ProxytuneError } from '../errors.ts';
 import { keys } from '../keys.ts';
 import { generationJobName, NAME_DIGITS, sha256Hex } from '../names.ts';
 import { pictureSeed, toChunks } from '../plan/chunks.ts';
-import { type Plan, transformOf } from '../plan/plan.ts';
+import { modelOfRole, type Plan, transformOf } from '../plan/plan.ts';
 import { drawingTime } from '../plan/pricing.ts';
 import type { GenerationPlan } from '../plan/stage-plan.ts';
 import { artifactOf } from './artifacts.ts';
@@ -121,7 +121,7 @@ export function planGeneration(
 ): Generation {
   checkAsked(asked);
   const { count, of, seed = plan.seed } = asked;
-  const painter = model(plan.models[of].id);
+  const painter = model(modelOfRole(plan, of).id);
   const prompt = fillPrompt(asked.prompt, plan.tokenWord);
   requireReadable(prompt, painter.captionRules, vocabulary);
   const sample = transformOf(plan, `sample-${of}`);
@@ -190,6 +190,17 @@ export function adapterOf(
   });
 }
 
+/** @throws UsageInvalid for the teacher of a run whose method trains none */
+export function requireTrained({ runId, method, models }: Plan, of: Painter): void {
+  if (models[of] !== undefined) return;
+  throw new ProxytuneError('UsageInvalid', {
+    what: `The run has no ${of}: its method trains none`,
+    given: `--of ${of} of ${runId}, method ${method.id}`,
+    allowed: '--of student',
+    remedy: 'let the student draw: leave --of out',
+  });
+}
+
 /** One attempt at the pictures, for the requests. */
 export function generationDrawing(
   plan: Plan,
@@ -237,7 +248,7 @@ export function generationRecord(plan: Plan, { id, asked, prompt, seed, how, ada
     run: plan.runId,
     id,
     of: asked.of,
-    model: plan.models[asked.of].id,
+    model: modelOfRole(plan, asked.of).id,
     adapterJob,
     prompt,
     seed,

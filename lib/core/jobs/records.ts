@@ -26,8 +26,8 @@ export interface RunRecord {
   readonly report?: string;
   readonly notify?: string;
   readonly usd?: number;
-  /** True for a run with the stage curate. @default - false */
-  readonly curated?: boolean;
+  /** The job stages of its plan. @default - it is not planned yet */
+  readonly stages?: readonly JobStage[];
   /** A fault that did not affect the run, such as one of its mail. @default - none */
   readonly warning?: string;
   /** True once the user was notified of its end; a crash between ending and notifying is then repaired. */

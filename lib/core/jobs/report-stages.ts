@@ -2,16 +2,22 @@
  * jobs made the adapters. */
 import type { Metrics, StageOutcome } from '../contract/metrics.ts';
 import { names } from '../contract/names.ts';
-import { isOptionalStage, JOB_STAGES, type JobStage } from '../words.ts';
+import { JOB_STAGES, type JobStage, STANDARD_STAGES } from '../words.ts';
 import type { JobRecord } from './records.ts';
 
 /** The place in the page that the evaluation leaves for the table's rows. */
 export const STAGES_SLOT = names.reportSlots.stages;
 
-/** One outcome a stage, all its attempts and rounds added up; a stage that the run does not have has none. */
-export function stageOutcomes(jobs: readonly JobRecord[]): StageOutcome[] {
+/**
+ * One outcome a stage, all its attempts and rounds added up.
+ * @param planned - the stages of the run. @default - those of a run with every field at its default
+ */
+export function stageOutcomes(
+  jobs: readonly JobRecord[],
+  planned: readonly JobStage[] = STANDARD_STAGES,
+): StageOutcome[] {
   const stages = JOB_STAGES.filter(
-    (stage) => !isOptionalStage(stage) || jobs.some((job) => job.stage === stage),
+    (stage) => planned.includes(stage) || jobs.some((job) => job.stage === stage),
   );
   return stages.map((stage) => {
     const own = jobs.filter((job) => job.stage === stage);

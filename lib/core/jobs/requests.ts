@@ -6,7 +6,7 @@ import { instance } from '../catalogue/instances.ts';
 import { names } from '../contract/names.ts';
 import { attemptFolder, keys } from '../keys.ts';
 import { type JobIdentity, jobName } from '../names.ts';
-import { type Plan, stageOf, type TrainingPlan, transformOf } from '../plan/plan.ts';
+import { modelOfRole, type Plan, stageOf, type TrainingPlan, transformOf } from '../plan/plan.ts';
 import type { GenerationPlan } from '../plan/stage-plan.ts';
 import { type Hyperparameters, toStrings } from '../stages/hyperparameters.ts';
 import { chunksUntil } from '../stages/rounds.ts';
@@ -99,7 +99,7 @@ export function spotDrawingRequest(
   context: JobContext & { adapterFolder: string; instances: number },
 ) {
   const { stage, role, ...how } = transformOf(plan, identity.stage);
-  const { family, id: model } = plan.models[role];
+  const { family, id: model } = modelOfRole(plan, role);
   const run = plan.runId;
   return trainingRequest(plan, identity, context, {
     ...how,
@@ -200,7 +200,7 @@ export function modelRequest(
   context: JobContext & { artifactUri: string; region: string },
 ) {
   const { name, stage, how, chunks } = drawing;
-  const model = plan.models[how.role];
+  const model = modelOfRole(plan, how.role);
   return {
     ModelName: name,
     ExecutionRoleArn: context.roleArn,

@@ -47,7 +47,7 @@ export function toChunks(
 
 function picturesOf(plan: Plan, stage: TransformStage, variantNumber: number): PictureRequest[] {
   if (stage === 'synthesize') {
-    return Array.from({ length: plan.proxies }, (_, index) => ({
+    return Array.from({ length: plan.proxies ?? 0 }, (_, index) => ({
       index,
       prompt: proxyPromptAt(plan, index),
       seed: pictureSeed(plan.seed, STREAMS[stage], index),
@@ -72,6 +72,7 @@ function picturesOf(plan: Plan, stage: TransformStage, variantNumber: number): P
  * any stretch of it, such as what was drawn before a stop, has its share of each.
  */
 function proxyPromptAt({ prompts, proxies, proxiesInContext }: Plan, index: number): string {
+  if (proxies === null) return prompts.proxy;
   // Whole numbers throughout: the last proxy falls where it should at any share.
   const before = Math.floor((index * proxiesInContext) / proxies);
   const after = Math.floor(((index + 1) * proxiesInContext) / proxies);

@@ -3,18 +3,20 @@
 import { domainOf } from '../catalogue/domains.ts';
 import { type EvaluationList, evaluationList } from '../catalogue/evaluation.ts';
 import { PRICES_AS_OF } from '../catalogue/instances.ts';
+import { countsImages, method } from '../catalogue/methods.ts';
 import { atScale, type Model, measuring, measuringIfAny, model, recipeOf } from '../catalogue/models.ts';
 import { evaluationPrompts, proxyPrompt, proxyPromptsInContext } from '../catalogue/prompts.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
 import { checkTokenWord } from '../catalogue/token-word.ts';
 import { ProxytuneError } from '../errors.ts';
+import { unusedFields } from '../request/method-rules.ts';
 import type { Request } from '../request/request.ts';
 import { curationOf } from '../stages/curate.ts';
 import type { Parts, PlanContext } from '../stages/parts.ts';
 import { planStages } from '../stages/stages.ts';
 import { proxiesPerChunk } from '../stages/synthesize.ts';
 import { eachModel, type OfModels } from '../words.ts';
-import { chosen, type Plan, type StagePlan } from './plan.ts';
+import { chosen, methodOf, type Plan, type StagePlan } from './plan.ts';
 import { listUsd, round } from './pricing.ts';
 
 /** Every evaluation prompt of the list. */
@@ -32,14 +34,14 @@ const PRESET_COUNTS = {
  */
 export function makePlan(request: Request, context: PlanContext): Plan {
   const parts = partsOf(request, context);
-  const { teacher, student, clip, dino, masc, counts, named } = parts;
+  const { method, teacher, student, clip, dino, masc, counts, named } = parts;
   const segmenter = parts.segmenter ?? masc?.segmenter;
   const evaluation = evaluationPrompts(named, parts.evaluation, counts.prompts);
   const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
   const domain = domainOf(named.domain);
   checkTokenWord(
     request.tokenWord,
-    [...teacher.captionRules, ...student.captionRules],
+    [...(teacher?.captionRules ?? []), ...student.captionRules],
     request.category,
     // Training and validation have prompts too. Words that the domain's models know have a meaning already, even where
     // no prompt of this run uses them.
@@ -69,8 +71,10 @@ export function makePlan(request: Request, context: PlanContext): Plan {
     preset: request.preset,
     seed: request.seed,
     request: { ...request },
+    method: methodOf(method),
+    unused: unusedFields(request),
     models: {
-      teacher: looked(teacher),
+      ...(teacher && { teacher: looked(teacher) }),
       student: looked(student),
       clip: looked(clip),
       dino: looked(dino),
@@ -83,7 +87,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
       picturesPerPrompt: counts.picturesPerPrompt,
       pictures: counts.prompts * counts.picturesPerPrompt,
     },
-    proxies: counts.proxies,
+    proxies: method.trainsOn === 'proxies' ? counts.proxies : null,
     proxiesInContext: counts.proxiesInContext,
     curation: parts.curation,
     stages,
@@ -93,19 +97,20 @@ export function makePlan(request: Request, context: PlanContext): Plan {
   };
 }
 
-/** The models of a request at a scale; those that measure are of the teacher's domain. */
+/** The models of a request at a scale; those that measure are of the student's domain, which is its teacher's too. */
 export function modelsFor(
-  request: Pick<Request, 'teacher' | 'student'> & Partial<Pick<Request, 'masks'>>,
+  request: Pick<Request, 'student'> & Partial<Pick<Request, 'teacher' | 'masks' | 'method'>>,
   scale: PlanContext['scale'],
 ): OfModels<Model> {
-  const { domain } = model(request.teacher);
+  const { domain } = model(request.student);
   const siglip = measuringIfAny(domain, 'siglip');
+  const teacher = method(request.method ?? 'proxy').teacher ? request.teacher : undefined;
   return {
-    teacher: atScale(request.teacher, scale),
+    ...(teacher !== undefined && { teacher: atScale(teacher, scale) }),
     student: atScale(request.student, scale),
     clip: atScale(measuring(domain, 'clip').id, scale),
     dino: atScale(measuring(domain, 'dino').id, scale),
-    ...((request.masks === 'auto' || siglip !== undefined) && {
+    ...(((request.masks === 'auto' && teacher !== undefined) || siglip !== undefined) && {
       segmenter: atScale(measuring(domain, 'segmenter').id, scale),
     }),
     ...(siglip && { siglip: atScale(siglip.id, scale) }),
@@ -123,25 +128,31 @@ export function scaleOf(models: OfModels<Pick<Model, 'id'>>): PlanContext['scale
 function partsOf(request: Request, context: PlanContext): Parts {
   const preset = PRESET_COUNTS[request.preset];
   const { segmenter, siglip, ...models } = modelsFor(request, context.scale);
-  const { domain } = models.teacher;
+  const { domain } = models.student;
   const { advanced } = request;
   const student = recipeOf(models.student, request.preset);
-  const recipes = { teacher: forStudent(recipeOf(models.teacher, request.preset), student), student };
+  const teacher = models.teacher && forStudent(recipeOf(models.teacher, request.preset), student);
   const evaluation = evaluationList(domain, request.category, request.subjectKind);
-  const proxies = request.proxies ?? preset.proxies;
-  const picturesPerChunk = proxiesPerChunk(recipes.teacher, advanced.synthesize);
+  const how = method(request.method);
+  const images = countsImages(how) ? (request.proxies ?? preset.proxies) : undefined;
+  const proxies = how.teacher ? (images ?? 0) : 0;
+  const picturesPerChunk = teacher === undefined ? 1 : proxiesPerChunk(teacher, advanced.synthesize);
   return {
     context,
     seed: request.seed,
+    method: how,
     ...models,
-    segmenter: request.masks === 'auto' ? segmenter : undefined,
+    segmenter: how.teacher && request.masks === 'auto' ? segmenter : undefined,
     masc: segmenter && siglip && { siglip, segmenter },
-    recipes,
-    curation: curationOf(request, advanced.curate, models.clip.id, { proxies, picturesPerChunk }),
+    recipes: { teacher, student },
+    curation: how.teacher
+      ? curationOf(request, advanced.curate, models.clip.id, { proxies, picturesPerChunk })
+      : null,
     named: { domain, tokenWord: request.tokenWord, category: request.category },
     evaluation,
     counts: {
       proxies,
+      images,
       proxiesPerChunk: picturesPerChunk,
       proxiesInContext: Math.round(proxies * request.proxyContexts),
       prompts: advanced.sample?.prompts ?? Math.min(preset.prompts, evaluation.prompts.length),

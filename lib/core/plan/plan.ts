@@ -1,11 +1,13 @@
 /** The plan of a run: everything that will be done, where, for how long and for how much, before it is done. */
 import { z } from 'zod';
+import { METHODS, type Method, method } from '../catalogue/methods.ts';
 import type { Model } from '../catalogue/models.ts';
 import { curationPlan } from '../contract/curation.ts';
 import * as fields from '../contract/fields.ts';
 import { licence } from '../contract/licence.ts';
 import { keys } from '../keys.ts';
 import { hyperparameters } from '../stages/hyperparameters.ts';
+import { trainsOn } from '../stages/tuning.ts';
 import { eachModel, JOB_STAGES, type JobStage, OPTIONAL_STAGES } from '../words.ts';
 import { jobImage } from './image.ts';
 import { type GenerationPlan, generatesImages, generationPlan, trainingFields } from './stage-plan.ts';
@@ -52,8 +54,22 @@ export const planSchema = z.strictObject({
   preset: z.string(),
   seed: fields.seed,
   request: z.record(z.string(), z.unknown()).describe('The request with every default filled in'),
+  method: z
+    .strictObject({
+      id: z.enum(METHODS),
+      title: z.string(),
+      trainsOn,
+      source: z.string(),
+    })
+    .meta({ title: 'PlannedMethod' })
+    .default(() => methodOf(method('proxy')))
+    .describe('How the student is tuned; plans from before there were several are of proxy'),
+  unused: z
+    .array(z.string())
+    .default([])
+    .describe('Fields of the request that have no effect with this method'),
   models: z.strictObject({
-    teacher: chosenModel,
+    teacher: chosenModel.optional().describe('Missing with a method that trains none'),
     student: chosenModel,
     clip: chosenModel,
     dino: chosenModel,
@@ -92,7 +108,7 @@ export const planSchema = z.strictObject({
     picturesPerPrompt: fields.picturesPerPrompt,
     pictures: fields.count.describe('Of one variant'),
   }),
-  proxies: fields.proxies,
+  proxies: fields.proxies.nullable().describe('null with a method that has none'),
   proxiesInContext: z.int().min(0).describe('Those whose prompt names a context, spread evenly over all'),
   curation: curationPlan.nullable().default(null).describe('null: every proxy is drawn and kept'),
   stages: z
@@ -107,6 +123,18 @@ export const planSchema = z.strictObject({
   versions: z.record(z.string(), z.string()),
 });
 export type Plan = z.infer<typeof planSchema>;
+
+export function methodOf({ id, title, trainsOn, source }: Method): Plan['method'] {
+  return { id, title, trainsOn, source };
+}
+
+/** The model of a role that trains. */
+export function modelOfRole({ models, runId }: Plan, role: 'teacher' | 'student'): ChosenModel {
+  const found = models[role];
+  // Only stages that a run has ask for it.
+  if (found === undefined) throw new Error(`the plan of ${runId} has no ${role}`);
+  return found;
+}
 
 /** The plan of one stage. */
 export function stageOf(plan: Plan, stage: JobStage): StagePlan {
@@ -127,7 +155,7 @@ export function transformOf(plan: Plan, stage: JobStage): GenerationPlan {
 export function modelsOfStage(plan: Plan, stage: JobStage): ChosenModel[] {
   const { models } = plan;
   const how = stageOf(plan, stage);
-  if (generatesImages(how)) return [models[how.role]];
+  if (generatesImages(how)) return [modelOfRole(plan, how.role)];
   const prefixes = Object.values(how.channels);
   return eachModel(models).filter(({ id }) => prefixes.includes(keys.model(id)));
 }

@@ -7,6 +7,8 @@ import type { Recipe } from '../catalogue/recipes.ts';
  * untuned network is one forward pass more.
  */
 const MASKED_STEP = 1.5;
+/** Gradients of all weights take as long as the forward pass too; LoRA needs next to none of them. */
+const ALL_WEIGHTS_STEP = 1.5;
 
 /** The properties of an image that its duration depends on. */
 export interface Drawn {
@@ -33,19 +35,23 @@ export function trainingMinutes(
   {
     classImages = false,
     masked = false,
+    allWeights = false,
     gpus = 1,
   }: {
     /** True when each step has as many class images as pictures of the subject. @default - false */
     readonly classImages?: boolean;
     /** True when each step also computes what the untuned network predicts. @default - false */
     readonly masked?: boolean;
+    /** True when all weights train, whose minutes are LoRA's otherwise. @default - false */
+    readonly allWeights?: boolean;
     /** They share each batch. @default - 1 */
     readonly gpus?: number;
   } = {},
 ): number {
   const area = draw === undefined ? 1 : (recipe.size / draw.trainingTimedAt) ** 2;
   const batches = (recipe.batchSize / standard.batchSize) * (classImages ? 2 : 1);
-  return (recipe.steps * minutes.perStep * batches * area * (masked ? MASKED_STEP : 1)) / gpus;
+  const passes = (masked ? MASKED_STEP : 1) * (allWeights ? ALL_WEIGHTS_STEP : 1);
+  return (recipe.steps * minutes.perStep * batches * area * passes) / gpus;
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { type Domain, type DomainRow, domainOf } from '../catalogue/domains.ts';
 import { evaluationList, type SubjectKind } from '../catalogue/evaluation.ts';
+import { type MethodId, method } from '../catalogue/methods.ts';
 import { model, requestable } from '../catalogue/models.ts';
 import { likely } from '../nearest.ts';
 
@@ -14,6 +15,7 @@ interface Fault {
 /** The fields that decide it; those of a request that fits its schema otherwise. */
 interface Asked {
   readonly category: string;
+  readonly method: MethodId;
   readonly teacher: string;
   readonly student: string;
   readonly subjectKind?: SubjectKind | undefined;
@@ -23,7 +25,8 @@ interface Asked {
 
 /** Faults of fields that do not belong together. */
 export function domainFaults(request: Asked): Fault[] {
-  const domain = domainOf(model(request.teacher).domain);
+  const taught = method(request.method).teacher;
+  const domain = domainOf(model(taught ? request.teacher : request.student).domain);
   const faults = [
     student(request, domain),
     category(request, domain),
@@ -34,6 +37,7 @@ export function domainFaults(request: Asked): Fault[] {
   return faults.filter((fault) => fault !== undefined);
 }
 
+/** Without a teacher the domain is the student's own. */
 function student({ teacher, student }: Asked, domain: DomainRow): Fault | undefined {
   const own = domainOf(model(student).domain);
   if (own.name === domain.name) return undefined;

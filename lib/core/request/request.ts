@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { SUBJECT_KINDS } from '../catalogue/evaluation.ts';
+import { METHODS } from '../catalogue/methods.ts';
 import { requestable } from '../catalogue/models.ts';
 import { PRESETS } from '../catalogue/recipes.ts';
 import { DEFAULT_TOKEN_WORD } from '../catalogue/token-word.ts';
@@ -54,6 +55,12 @@ const request = z.strictObject({
     .enum(requestable('student'))
     .default('llamagen-xl')
     .describe('The autoregressive model that learns the proxies; of the teacher’s domain'),
+  method: z
+    .enum(METHODS)
+    .default('proxy')
+    .describe(
+      'How the student is tuned (docs/methods.md). proxy: on a teacher’s proxies. Without a teacher, for comparison: direct-lora and direct-full, on the photos by LoRA or in all weights; augmentation, on as many variations of the photos as there would be proxies. Fields that a method does not use have no effect, and plan names them',
+    ),
   preset: z
     .enum(PRESETS)
     .default('standard')
@@ -67,7 +74,7 @@ const request = z.strictObject({
   proxies: fields.proxies
     .optional()
     .describe(
-      'Number of proxies. Fewer than 8 teach nothing, and more than 5000 cost more than they can teach. Default: 200 for draft, else the paper’s 1000',
+      'Number of proxies, or with method augmentation of variations. Fewer than 8 teach nothing, and more than 5000 cost more than they can teach. Default: 200 for draft, else the paper’s 1000',
     ),
   proxyContexts: fields.share
     .default(0)

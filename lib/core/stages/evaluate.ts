@@ -7,12 +7,12 @@ import { PHOTO_LIMITS } from '../photos/limits.ts';
 import { chooseInstance, trainingPlan } from '../plan/pricing.ts';
 import type { TrainingJob } from '../plan/stage-plan.ts';
 import { encodingMinutes } from '../plan/work.ts';
-import { curationChannel, instanceType, jobFields, maskPrompt, type Parts } from './parts.ts';
+import { curationChannel, hasTeacher, instanceType, jobFields, maskPrompt, type Parts } from './parts.ts';
 
 const { channels, limits } = names;
 
-/** Teacher and student, each tuned and untuned. */
-const SAMPLE_ROWS = 4;
+/** Of a model: tuned and untuned. */
+const SAMPLE_ROWS = 2;
 
 export const evaluateAdvanced = z
   .strictObject({ instanceType: instanceType('training') })
@@ -39,7 +39,8 @@ export function planEvaluate(
 ): TrainingJob<z.infer<typeof evaluateHyperparameters>> {
   const { context, clip, dino, segmenter, masc, named, counts, seed } = parts;
   const run = context.runId;
-  const samples = SAMPLE_ROWS * counts.prompts * counts.picturesPerPrompt;
+  const taught = hasTeacher(parts);
+  const samples = SAMPLE_ROWS * (taught ? 2 : 1) * counts.prompts * counts.picturesPerPrompt;
   const pictures = PHOTO_LIMITS.maxPhotos + Math.min(counts.proxies, limits.scoredProxies) + samples;
   const minutes =
     clip.minutes.load +
@@ -57,8 +58,10 @@ export function planEvaluate(
       // The channel is one object. SageMaker takes all keys that begin with this one, so no other key may.
       [channels.plan]: keys.plan(run),
       [channels.references]: keys.references(run),
-      [channels.proxies]: keys.pictures(run, 'synthesize'),
-      [channels.samplesTeacher]: keys.pictures(run, 'sample-teacher'),
+      ...(taught && {
+        [channels.proxies]: keys.pictures(run, 'synthesize'),
+        [channels.samplesTeacher]: keys.pictures(run, 'sample-teacher'),
+      }),
       [channels.samplesStudent]: keys.pictures(run, 'sample-student'),
       ...(validated && { [channels.validation]: keys.teachSamples(run) }),
       [channels.clip]: keys.model(clip.id),

@@ -1,6 +1,7 @@
 /** The input of every stage's plan: a request with its models, recipes and counts looked up, once. */
 import { z } from 'zod';
 import type { EvaluationList } from '../catalogue/evaluation.ts';
+import type { Method } from '../catalogue/methods.ts';
 import type { Model } from '../catalogue/models.ts';
 import { classPrompt, type Named } from '../catalogue/prompts.ts';
 import type { Recipe } from '../catalogue/recipes.ts';
@@ -35,7 +36,9 @@ export interface PlanContext {
 export interface Parts {
   readonly context: PlanContext;
   readonly seed: number;
-  readonly teacher: Model;
+  readonly method: Method;
+  /** undefined where the method trains none. */
+  readonly teacher?: Model | undefined;
   readonly student: Model;
   readonly clip: Model;
   readonly dino: Model;
@@ -44,19 +47,32 @@ export interface Parts {
   /** Measure the subject's region and the rest by MaSC; undefined where the domain has no such encoder. */
   readonly masc?: { readonly siglip: Model; readonly segmenter: Model } | undefined;
   /** Of the request's preset, as the catalogue has them; the teacher's at no smaller size than the student's. */
-  readonly recipes: { readonly teacher: Recipe; readonly student: Recipe };
+  readonly recipes: { readonly teacher?: Recipe | undefined; readonly student: Recipe };
   readonly named: Named;
   readonly evaluation: EvaluationList;
   /** null: every proxy is generated and kept. */
   readonly curation: CurationPlan | null;
   readonly counts: {
+    /** 0 where the method has none. */
     readonly proxies: number;
+    /** Images that the student trains on, where the request chooses their number: proxies, or variations. */
+    readonly images?: number | undefined;
     readonly proxiesPerChunk: number;
     /** Those of the proxies whose prompt names a context. */
     readonly proxiesInContext: number;
     readonly prompts: number;
     readonly picturesPerPrompt: number;
   };
+}
+
+/** The same for a method that trains a teacher. */
+export type PartsWithTeacher = Parts & {
+  readonly teacher: Model;
+  readonly recipes: { readonly teacher: Recipe };
+};
+
+export function hasTeacher(parts: Parts): parts is PartsWithTeacher {
+  return parts.teacher !== undefined && parts.recipes.teacher !== undefined;
 }
 
 /**

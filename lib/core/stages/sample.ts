@@ -1,6 +1,8 @@
 /** The stages sample-teacher and sample-student: both models generate the evaluation prompts, tuned and untuned. */
 import { z } from 'zod';
 import { DOMAINS, domainOf } from '../catalogue/domains.ts';
+import type { Model } from '../catalogue/models.ts';
+import type { Recipe } from '../catalogue/recipes.ts';
 import * as fields from '../contract/fields.ts';
 import { chooseInstance, imagePlan } from '../plan/pricing.ts';
 import type { GenerationPlan } from '../plan/stage-plan.ts';
@@ -31,13 +33,13 @@ export const sampleAdvanced = z
 
 /** @throws RequestInvalid */
 export function planSample(
-  { context, teacher, student, recipes, counts }: Parts,
-  role: 'teacher' | 'student',
+  { context, counts }: Parts,
+  model: Model,
+  recipe: Recipe,
+  stage: 'sample-teacher' | 'sample-student',
   advanced: z.infer<typeof sampleAdvanced> = {},
 ): GenerationPlan {
-  const model = role === 'teacher' ? teacher : student;
-  const recipe = recipes[role];
-  return imagePlan(`sample-${role}`, model, recipe, counts.prompts * counts.picturesPerPrompt, {
+  return imagePlan(stage, model, recipe, counts.prompts * counts.picturesPerPrompt, {
     kind: 'transform',
     size: recipe.size,
     on: chooseInstance(model, 'transform', advanced.instanceType, context.instanceTypes),

@@ -6,7 +6,7 @@ import { ProxytuneError } from '../errors.ts';
 import { chooseInstance, imagePlan } from '../plan/pricing.ts';
 import type { GenerationPlan } from '../plan/stage-plan.ts';
 import { JOB_KINDS, type Synthesis } from '../words.ts';
-import { defined, guidance, instanceType, jobFields, type Parts } from './parts.ts';
+import { defined, guidance, instanceType, jobFields, type PartsWithTeacher } from './parts.ts';
 
 export const synthesizeAdvanced = z
   .strictObject({
@@ -42,7 +42,7 @@ export function proxiesPerChunk(recipe: Recipe, advanced: SynthesizeAdvanced = {
 
 /** @throws RequestInvalid */
 export function planSynthesize(
-  parts: Parts,
+  parts: PartsWithTeacher,
   synthesis: Synthesis,
   advanced: SynthesizeAdvanced = {},
 ): GenerationPlan {

@@ -1,4 +1,5 @@
 /** Proxies in rounds, in a real SageMaker service of ours: what is drawn, measured, weighed and kept. */
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeTrainingJobCommand } from '@aws-sdk/client-sagemaker';
@@ -9,6 +10,7 @@ import { listKeys } from '../../../lib/aws/s3.ts';
 import { listJobs, readRun } from '../../../lib/aws/table.ts';
 import type { Curation } from '../../../lib/core/contract/curation.ts';
 import { keys } from '../../../lib/core/keys.ts';
+import { JOB_STAGES } from '../../../lib/core/words.ts';
 import { Bench, REQUEST } from '../bench.ts';
 
 const FIXTURE: Curation = JSON.parse(
@@ -48,7 +50,7 @@ const drawn = async (runId: string) =>
 
 test('the second round generates the other chunks, and is the last', async () => {
   const runId = await bench.plan('rounds', ASKED);
-  expect(await readRun(bench.context, runId)).toMatchObject({ curated: true });
+  expect(await readRun(bench.context, runId)).toMatchObject({ stages: JOB_STAGES });
   await bench.finish(runId, 'teach');
   await round(runId, 1, { drawn: 4, kept: 2 });
   expect(await drawn(runId)).toEqual(['a1/chunk-0000.json.out', 'a1/chunk-0001.json.out']);

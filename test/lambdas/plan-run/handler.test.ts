@@ -8,7 +8,7 @@ import { chunk as chunkSchema } from '../../../lib/core/contract/pictures.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { chunksOf } from '../../../lib/core/plan/chunks.ts';
 import { planSchema } from '../../../lib/core/plan/plan.ts';
-import { TRANSFORM_STAGES } from '../../../lib/core/words.ts';
+import { STANDARD_STAGES, TRANSFORM_STAGES } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
 
 let bench: Bench;
@@ -32,7 +32,7 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
   expect(result).toEqual({
     runId,
     bucket: BUCKET,
-    curated: false,
+    stages: STANDARD_STAGES,
     planKey: `runs/${runId}/plan.json`,
     photosPrefix: 'subjects/rex/photos/',
     referencesPrefix: `runs/${runId}/references/`,

@@ -6,7 +6,7 @@ import { finishJob, finishRun, listJobs, readRun } from '../../../lib/aws/table.
 import { metrics as metricsSchema } from '../../../lib/core/contract/metrics.ts';
 import { STAGES_SLOT } from '../../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../../lib/core/keys.ts';
-import { isOptionalStage, JOB_STAGES } from '../../../lib/core/words.ts';
+import { STANDARD_STAGES } from '../../../lib/core/words.ts';
 import { METRICS } from '../../core/example-metrics.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
 import { recordJob } from '../jobs.ts';
@@ -22,7 +22,7 @@ const FILES = {
 };
 
 /** Those of a run that asks for no more. */
-const STAGES = JOB_STAGES.filter((stage) => !isOptionalStage(stage));
+const STAGES = STANDARD_STAGES;
 
 let bench: Bench;
 let runId: string;

@@ -142,14 +142,15 @@ class LearnHyperparameters(TypedDict):
     size: int
     # Steps between two checkpoints.
     checkpoint_every: int
-    # Caption of every proxy: the prompt it was synthesised from.
+    # Caption of every image without one of its own: the prompt that a proxy was synthesised from.
     caption: str
     # The word that stands for the subject; must survive the caption cleaner.
     token_word: str
     # Share of steps trained without caption, for guidance.
     caption_dropout: float
-    # Number of proxies that must be there; with `curated` the most there may be.
-    proxies: int
+    # Number of proxies that must be there, with `curated` the most there may be; or of variations of the
+    # references. None with the references as they are.
+    proxies: NotRequired[int]
     # The channel `curation` says which proxies are there and kept.
     curated: NotRequired[bool]
     # Of the background in the loss; with it the channel `proxy-masks` holds a mask of each proxy.

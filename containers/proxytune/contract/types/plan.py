@@ -18,6 +18,15 @@ from proxytune.contract.types.hyperparameters import (
 from proxytune.contract.types.model_manifest import Licence
 
 
+class PlannedMethod(TypedDict):
+    """Fields of planned method."""
+
+    id: Literal["proxy", "direct-lora", "direct-full", "augmentation"]
+    title: str
+    trainsOn: Literal["proxies", "references", "augmented"]
+    source: str
+
+
 class ChosenModel(TypedDict):
     """Fields of chosen model."""
 
@@ -35,7 +44,8 @@ class ChosenModel(TypedDict):
 class PlanModels(TypedDict):
     """Fields of plan models."""
 
-    teacher: ChosenModel
+    # Missing with a method that trains none.
+    teacher: NotRequired[ChosenModel]
     student: ChosenModel
     clip: ChosenModel
     dino: ChosenModel
@@ -242,12 +252,17 @@ class Plan(TypedDict):
     seed: int
     # The request with every default filled in.
     request: dict[str, Any]
+    # How the student is tuned; plans from before there were several are of proxy.
+    method: NotRequired[PlannedMethod]
+    # Fields of the request that have no effect with this method.
+    unused: NotRequired[list[str]]
     models: PlanModels
     # What the pictures are of.
     world: PlanWorld
     prompts: PlanPrompts
     samples: PlanSamples
-    proxies: int
+    # null with a method that has none.
+    proxies: int | None
     # Those whose prompt names a context, spread evenly over all.
     proxiesInContext: int
     # null: every proxy is drawn and kept.

@@ -44,14 +44,15 @@ def prompt_map(
 
     Args:
         plan: of the run.
-        rows: the scored images of the rows teacher and student.
+        rows: the scored images of the rows student and, if the run has one, teacher.
         likeness: the measure of the similarity to the photos.
     """
     prompts = [entry["prompt"] for entry in plan["prompts"]["evaluation"]]
     if len(prompts) < 2:
         return None
     measures = {likeness.key: likeness.title, "clip_t": "CLIP-T"}
-    columns = [(row, measure) for measure in measures for row in ("student", "teacher")]
+    models = [row for row in ("student", "teacher") if row in rows]
+    columns = [(row, measure) for measure in measures for row in models]
     means = {
         (prompt, row, measure): _mean(rows[row], prompt, measure)
         for prompt in prompts

@@ -9,7 +9,14 @@ from typing import Any
 from proxytune.contract.plan_file import models_of
 from proxytune.contract.types.plan import Plan, StagePlan
 
-ROLES = {"teacher": "Teacher", "student": "Student", "clip": "Encoder", "dino": "Encoder"}
+ROLES = {
+    "teacher": "Teacher",
+    "student": "Student",
+    "clip": "Encoder",
+    "dino": "Encoder",
+    "siglip": "Encoder",
+    "segmenter": "Segmenter",
+}
 # An e-mail address is private, and a report is meant to be shown.
 PRIVATE = frozenset({"notify", "$schema"})
 COMMERCIAL = {
@@ -25,7 +32,7 @@ def settings(plan: Plan) -> list[tuple[str, str]]:
     derived = {
         "tokenWord": plan["tokenWord"],
         "seed": plan["seed"],
-        "proxies": plan["proxies"],
+        **({} if plan["proxies"] is None else {"proxies": plan["proxies"]}),
         "samples.picturesPerPrompt": plan["samples"]["picturesPerPrompt"],
         "samples.prompts": len(plan["prompts"]["evaluation"]),
         "prompts.proxy": plan["prompts"]["proxy"],

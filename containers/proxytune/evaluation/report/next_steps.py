@@ -8,7 +8,7 @@ from typing import Any, Literal
 from markupsafe import Markup
 
 from proxytune.contract.names import FILES, LIMITS, REPORT_SLOTS
-from proxytune.contract.plan_file import models_of
+from proxytune.contract.plan_file import has_teacher, models_of, proxies_of
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.likeness import likeness_of
@@ -45,6 +45,7 @@ def next_steps(plan: Plan, metrics: Metrics, photos: int) -> dict[str, Any]:
                 FILES.adapter_archive,
             )
             for role, stage in (("teacher", "teach"), ("student", "learn"))
+            if role in plan["models"]
         },
         "stand_ins": bool(stand_ins(models_of(plan))),
         "advice": list(_advice(plan, metrics, photos)),
@@ -61,7 +62,10 @@ def _advice(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str
             "setting": f"--set advanced.sample.picturesPerPrompt={ENOUGH}",
         }
         return
-    teacher, student = likeness.learnt()
+    if not has_teacher(plan):
+        yield from _without_teacher(plan, likeness.learnt("student"))
+        return
+    teacher, student = likeness.learnt("teacher"), likeness.learnt("student")
     if not teacher and photos < LIMITS.photos:
         yield {
             "title": "More photos",
@@ -79,11 +83,11 @@ def _advice(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str
         }
     elif not (teacher and student):
         yield _more_steps(plan, "learn" if teacher else "teach")
-    if teacher and not student and plan["proxies"] < LIMITS.proxies:
+    if teacher and not student and proxies_of(plan) < LIMITS.proxies:
         yield {
             "title": "More proxies",
-            "text": f"The student was trained on {plan['proxies']}:",
-            "setting": f"--proxies {min(LIMITS.proxies, 2 * plan['proxies'])}",
+            "text": f"The student was trained on {proxies_of(plan)}:",
+            "setting": f"--proxies {min(LIMITS.proxies, 2 * proxies_of(plan))}",
         }
     if teacher and not plan["request"].get("curation", False):
         yield {
@@ -97,6 +101,24 @@ def _advice(plan: Plan, metrics: Metrics, photos: int) -> Iterator[dict[str, str
             "text": "If images show the subject but not the place, generate half of the proxies in contexts:",
             "setting": f"--set proxyContexts={HALF}",
         }
+
+
+def _without_teacher(plan: Plan, learnt: bool) -> Iterator[dict[str, str]]:
+    yield {
+        "title": "Proxies" if learnt else "Proxies instead of photos",
+        "text": "Compare with a student that is tuned on a teacher’s proxies:"
+        if learnt
+        else "So few images often break an autoregressive model. A teacher’s proxies are many:",
+        "setting": "--method proxy",
+    }
+    if plan["preset"] in LONGER:
+        yield {
+            "title": "Longer training",
+            "text": "The next preset trains longer:",
+            "setting": f"--preset {LONGER[plan['preset']]}",
+        }
+    elif not learnt:
+        yield _more_steps(plan, "learn")
 
 
 def _more_steps(plan: Plan, stage: Literal["teach", "learn"]) -> dict[str, str]:

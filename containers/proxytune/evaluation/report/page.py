@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from proxytune.contract.names import FILES, REPORT_SLOTS
-from proxytune.contract.plan_file import curation_of, models_of
+from proxytune.contract.plan_file import curation_of, has_teacher, models_of, proxies_of, trains_on
 from proxytune.contract.progress import replace_file
 from proxytune.contract.types.metrics import Metrics
 from proxytune.contract.types.plan import Plan
@@ -32,7 +32,7 @@ from proxytune.evaluation.report.likeness import comparisons, likeness_table
 from proxytune.evaluation.report.next_steps import next_steps
 from proxytune.evaluation.report.photo_warnings import PhotoWarning
 from proxytune.evaluation.report.protocol import EncoderInputs, protocol
-from proxytune.evaluation.report.scores import exact_table, score_table, shares_kept
+from proxytune.evaluation.report.scores import TRAINED_ON, exact_table, score_table, shares_kept
 from proxytune.evaluation.validation import Validation, curves
 from proxytune.evaluation.verdict import stand_ins
 
@@ -107,8 +107,8 @@ def render(
         stand_ins=stand_ins(models_of(plan)),
         references=references,
         warnings=warnings,
-        table=score_table(metrics["rows"]),
-        exact=exact_table(metrics["rows"]),
+        table=score_table(metrics["rows"], trains_on(plan)),
+        exact=exact_table(metrics["rows"], trains_on(plan)),
         validation=validation,
         curves=[] if validation is None else curves(validation.record),
         kept=shares_kept(metrics["rows"]),
@@ -121,8 +121,13 @@ def render(
         extremes=[
             {"row": name, "best": _best(rows[name]), "worst": _best(rows[name], worst=True)}
             for name in ("student", "teacher")
+            if name in rows
         ],
-        proxies=rows["proxies"],
+        taught=has_teacher(plan),
+        method_title=plan["method"]["title"] if "method" in plan else "",
+        student_tuned=TRAINED_ON[trains_on(plan)],
+        **_variations(plan),
+        proxies=rows.get("proxies", []),
         protocol=protocol(plan, inputs, len(references)),
         evaluation_list=plan["prompts"].get("evaluationList"),
         **_curation(plan, curation),
@@ -133,10 +138,19 @@ def render(
     )
 
 
+def _variations(plan: Plan) -> dict[str, Any]:
+    """The template's input about the variations of the photos that a student was trained on, if it was."""
+    for stage in plan["stages"]:
+        if stage["kind"] == "training" and stage["hyperparameters"]["stage"] == "learn":
+            count = stage["hyperparameters"].get("proxies") if trains_on(plan) == "augmented" else None
+            return {"variations": count, "mirrored": stage["hyperparameters"].get("mirror", True)}
+    raise ValueError(f"the plan of {plan['runId']} has no stage learn")
+
+
 def _curation(plan: Plan, curation: ShownCuration | None) -> dict[str, Any]:
     """The template's input about the curation, and the number of proxies that the student was trained on."""
     if curation is None:
-        return {"curation": None, "trained_on": plan["proxies"]}
+        return {"curation": None, "trained_on": proxies_of(plan)}
     asked = curation_of(plan)["adaptive"]
     return {
         "curation": curation,
@@ -147,7 +161,7 @@ def _curation(plan: Plan, curation: ShownCuration | None) -> dict[str, Any]:
 
 
 def side_by_side(plan: Plan, rows: Mapping[str, Sequence[ScoredPicture]]) -> list[dict[str, Any]]:
-    """For every evaluation prompt its seeds, and for every seed the images of all four rows.
+    """For every evaluation prompt its seeds, and for every seed the images of all rows.
 
     A missing image (a prompt with fewer seeds in one row) is None.
     """

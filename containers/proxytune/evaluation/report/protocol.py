@@ -11,6 +11,7 @@ The published facts, with their sources:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -64,9 +65,10 @@ def protocol(plan: Plan, inputs: EncoderInputs, photos: int) -> list[Aspect]:
         photos: number of references.
     """
     copies = plan["samples"]["picturesPerPrompt"]
-    sizes = {stage["stage"]: stage["size"] for stage in plan["stages"] if stage["kind"] != "training"}
-    teacher, student = sizes["sample-teacher"], sizes["sample-student"]
-    steps, selected = _checkpoint(plan)
+    sizes: dict[str, int] = {
+        stage["stage"]: stage["size"] for stage in plan["stages"] if stage["kind"] != "training"
+    }
+    of_models = {name: sizes[f"sample-{name}"] for name in ("teacher", "student") if name in plan["models"]}
     return [
         Aspect(
             "Subjects",
@@ -92,10 +94,10 @@ def protocol(plan: Plan, inputs: EncoderInputs, photos: int) -> list[Aspect]:
         ),
         Aspect(
             "Size of the images",
-            f"teacher {teacher} px, student {student} px",
+            ", ".join(f"{name} {size} px" for name, size in of_models.items()),
             "Stable Diffusion 512 px, Imagen 1024 px",
             NOT_KNOWN,
-            {teacher, student} <= PUBLISHED_SIZES,
+            set(of_models.values()) <= PUBLISHED_SIZES,
         ),
         Aspect(
             "DINO",
@@ -114,13 +116,7 @@ def protocol(plan: Plan, inputs: EncoderInputs, photos: int) -> list[Aspect]:
         ),
         Aspect("Background", "scored with the subject", "scored with the subject", NOT_KNOWN, True),
         Aspect("Text of CLIP-T", "the prompt without the token word", NOT_STATED, NOT_KNOWN, None),
-        Aspect(
-            "Teacher’s checkpoint",
-            "selected by its likeness to the photos" if selected else f"the last, of step {steps}",
-            "after a fixed number of steps",
-            NOT_KNOWN,
-            not selected,
-        ),
+        *_checkpoint(plan),
     ]
 
 
@@ -143,9 +139,18 @@ def _encoder(plan: Plan, role: Literal["clip", "dino"], inputs: Preprocessing) -
     return f"{title}; shorter side {inputs.resize} px, centre of {inputs.crop} px"
 
 
-def _checkpoint(plan: Plan) -> tuple[int, bool]:
-    """Return the steps of the teacher's training, and True when one of its checkpoints was selected."""
+def _checkpoint(plan: Plan) -> Iterator[Aspect]:
+    """Say which checkpoint of the teacher was used, if the run has a teacher."""
     for stage in plan["stages"]:
-        if stage["kind"] == "training" and stage["hyperparameters"]["stage"] == "teach":
-            return stage["hyperparameters"]["steps"], "validation_images" in stage["hyperparameters"]
-    raise ValueError(f"the plan of {plan['runId']} has no stage teach")
+        if stage["kind"] != "training" or stage["hyperparameters"]["stage"] != "teach":
+            continue
+        selected = "validation_images" in stage["hyperparameters"]
+        yield Aspect(
+            "Teacher’s checkpoint",
+            "selected by its likeness to the photos"
+            if selected
+            else f"the last, of step {stage['hyperparameters']['steps']}",
+            "after a fixed number of steps",
+            NOT_KNOWN,
+            not selected,
+        )

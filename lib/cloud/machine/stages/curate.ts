@@ -1,14 +1,14 @@
 /**
- * Measures the proxies, if the request asks for it: one training job that decides for each proxy if the student
+ * Measures the proxies, if the plan has the stage: one training job that decides for each proxy if the student
  * should train on it. If their number is adaptive, another round is generated as long as more proxies add something.
  *
- *     requested? ── no ───────────────────────────────────────────┐
+ *     planned? ── no ─ ───────────────────────────────────────────┐
  *        │ yes                                                    v
  *        └──> curate (a job) ──> decide-round ──> more? ── no ──> next
  *                                                    │ yes
  *     synthesize <── the next round ─────────────────┘
  *
- * Reads: proxies, references, the encoders. Input: ignored; the variables `$curated` and `$round` are used.
+ * Reads: proxies, references, the encoders. Input: ignored; the variables `$stages` and `$round` are used.
  * Output: ignored; the selection is `runs/<run>/curation/curation.json`.
  * Errors: those of a job stage; its own are `ProxiesTooFew`, `ProxiesIncomplete`, `ShardInvalid`.
  */
@@ -25,6 +25,7 @@ import type { Construct } from 'constructs';
 import type { HandlerFunction } from '../../handler-function.ts';
 import { JobStage, type JobStageDefaults } from '../job-stage.ts';
 import { lambdaTask } from '../lambda-task.ts';
+import { isPlanned } from '../planned.ts';
 
 export interface CurateStageProps extends JobStageDefaults {
   readonly decideRound: HandlerFunction;
@@ -58,9 +59,7 @@ export class CurateStage extends StateMachineFragment {
           .when(Condition.jsonata('{% $states.input.more %}'), again.next(synthesize))
           .otherwise(ready),
       );
-    this.startState = Choice.jsonata(this, 'Curate?')
-      .when(Condition.jsonata('{% $curated %}'), job)
-      .otherwise(ready);
+    this.startState = Choice.jsonata(this, 'Curate?').when(isPlanned('curate'), job).otherwise(ready);
     this.endStates = [ready];
   }
 }

@@ -2,7 +2,7 @@
  * Reads the request and plans the run; rejects an invalid request before any money is spent.
  *
  * Input: the execution's, `{runId, bucket, subject, key, version}`.
- * Output: `{runId, bucket, planKey, photosPrefix, referencesPrefix, captions, curated}`; sets the variables `$curated`, `$round`.
+ * Output: `{runId, bucket, planKey, photosPrefix, referencesPrefix, captions, stages}`; sets the variables `$stages`, `$round`.
  * Errors: `RequestInvalid`, `TokenWordUnusable`, `ModelUnknown`, `ModelMissing`, `ModelChanged`, `OverBudget`.
  */
 import type { Construct } from 'constructs';
@@ -24,7 +24,7 @@ export class PlanStage extends LambdaStage {
         execution: EXECUTION_IDENTITY,
       },
       // The parts of the plan that later states need; rounds of proxies are counted from 1.
-      assign: { curated: '{% $states.result.Payload.curated %}', round: 1 },
+      assign: { stages: '{% $states.result.Payload.stages %}', round: 1 },
     });
   }
 }

@@ -1,15 +1,16 @@
 /**
- * Generates the evaluation images with teacher and student at the same time: two batch transforms, each with the
+ * Generates the evaluation images with teacher, if there is one, and student at the same time: two batch transforms, each with the
  * tuned model and, for comparison, with the base model.
  *
  * Reads: `runs/<run>/chunks/sample-…/`, both adapters, both base weights. Input: ignored.
- * Output: `{teacher: {jobName, seconds}, student: {jobName, seconds}}`; the shards are below
+ * Output: `{teacher: {jobName, seconds}, student: {jobName, seconds}}`, of the teacher's the input where it is skipped; the shards are below
  * `runs/<run>/pictures/sample-teacher/` and `…/sample-student/`.
  * Errors: those of a job stage. An error of either ends both; the failure path stops the other job.
  */
 import { type INextable, Parallel, type State, StateMachineFragment } from 'aws-cdk-lib/aws-stepfunctions';
 import type { Construct } from 'constructs';
 import { JobStage, type JobStageDefaults } from '../job-stage.ts';
+import { PlannedJobStage } from '../planned.ts';
 
 export class SampleStage extends StateMachineFragment {
   readonly startState: State;
@@ -17,7 +18,7 @@ export class SampleStage extends StateMachineFragment {
 
   constructor(scope: Construct, id: string, defaults: JobStageDefaults) {
     super(scope, id);
-    const teacher = new JobStage(this, 'Teacher', {
+    const teacher = new PlannedJobStage(this, 'Teacher', {
       ...defaults,
       stage: 'sample-teacher',
       comment: 'Generate the evaluation images with the teacher',

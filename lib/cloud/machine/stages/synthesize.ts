@@ -6,9 +6,10 @@
  * Errors: those of a job stage; its own is `ChunksMissing`, which is retried for the missing chunks only.
  */
 import type { Construct } from 'constructs';
-import { JobStage, type JobStageDefaults } from '../job-stage.ts';
+import type { JobStageDefaults } from '../job-stage.ts';
+import { PlannedJobStage } from '../planned.ts';
 
-export class SynthesizeStage extends JobStage {
+export class SynthesizeStage extends PlannedJobStage {
   constructor(scope: Construct, id: string, defaults: JobStageDefaults) {
     super(scope, id, {
       ...defaults,

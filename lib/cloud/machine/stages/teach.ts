@@ -6,9 +6,10 @@
  * Errors: those of a job stage; its own are `TrainingDiverged`, `OutOfMemory`, `CheckpointUnusable`, `ModelMismatch`.
  */
 import type { Construct } from 'constructs';
-import { JobStage, type JobStageDefaults } from '../job-stage.ts';
+import type { JobStageDefaults } from '../job-stage.ts';
+import { PlannedJobStage } from '../planned.ts';
 
-export class TeachStage extends JobStage {
+export class TeachStage extends PlannedJobStage {
   constructor(scope: Construct, id: string, defaults: JobStageDefaults) {
     super(scope, id, { ...defaults, stage: 'teach', comment: 'Tune the teacher on the references' });
   }

@@ -11,7 +11,7 @@ import { PHOTO_LIMITS } from '../../photos/limits.ts';
 import { chooseInstance, sharing, trainingPlan } from '../../plan/pricing.ts';
 import type { TrainingJob } from '../../plan/stage-plan.ts';
 import { encodingMinutes, minutesPerPicture, trainingMinutes } from '../../plan/work.ts';
-import { defined, maskPrompt, type Parts, segmenting } from '../parts.ts';
+import { defined, maskPrompt, type PartsWithTeacher, segmenting } from '../parts.ts';
 import { trainingAdvanced, trainingHyperparameters, trainingSettings, tuned } from '../training.ts';
 import { classImages, classImagesHyperparameters, classImagesOf, sharedClass } from './class-images.ts';
 import { trainingFit } from './quantized.ts';
@@ -65,7 +65,7 @@ export const teachHyperparameters = z.strictObject({
 
 /** @throws RequestInvalid */
 export function planTeach(
-  parts: Parts,
+  parts: PartsWithTeacher,
   advanced: TeachAdvanced = {},
 ): TrainingJob<z.infer<typeof teachHyperparameters>> {
   const { context, teacher, named, clip, dino, segmenter, seed } = parts;
