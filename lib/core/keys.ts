@@ -77,6 +77,8 @@ export const keys = {
   classImages: ({ model, digest, prompt, size, steps, guidance, pictures }: ClassImagesOf) =>
     `class-images/${model}/${digest}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
   classArchive: (prefix: string) => `${prefix}${files.classArchive}`,
+  /** The losses of a training. */
+  losses: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${folders.losses}/`,
   progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${files.progress}`,
   /** SageMaker adds the rest; the complete path is in the job's record. */
   jobs: (run: string) => `runs/${run}/jobs/`,

@@ -8,6 +8,7 @@ import { choice } from './contract/choice.ts';
 import { curation } from './contract/curation.ts';
 import errors from './contract/errors.json' with { type: 'json' };
 import { importRequest } from './contract/import-request.ts';
+import { losses } from './contract/losses.ts';
 import { metrics } from './contract/metrics.ts';
 import names from './contract/names.json' with { type: 'json' };
 import { chunk, pictureRecord } from './contract/pictures.ts';
@@ -37,6 +38,7 @@ export function exportedFiles(): Record<string, unknown> {
     ),
     [`${CONTAINER}/progress.schema.json`]: jsonSchema('progress.json of a training job', progress),
     [`${CONTAINER}/choice.schema.json`]: jsonSchema('choice.json of the stage teach', choice),
+    [`${CONTAINER}/losses.schema.json`]: jsonSchema('losses.json of a training', losses),
     [`${CONTAINER}/metrics.schema.json`]: jsonSchema('metrics.json of a report', metrics),
     [`${CONTAINER}/import-request.schema.json`]: jsonSchema(
       'what import-model orders from the hub',
@@ -57,6 +59,7 @@ const PYTHON_TYPES = [
   ['picture-record', 'PictureRecord'],
   ['progress', 'Progress'],
   ['choice', 'Choice'],
+  ['losses', 'Losses'],
   ['curation', 'Curation'],
   ['model-manifest', 'ModelManifest'],
   ['import-request', 'ImportRequest'],

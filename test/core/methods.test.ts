@@ -30,7 +30,14 @@ test.each(WITHOUT_TEACHER)('%s plans its student alone', (id) => {
   expect(made.models.teacher).toBeUndefined();
   expect(made).toMatchObject({ method: { id }, proxies: null, proxiesInContext: 0, curation: null });
   const { channels } = stageOf(made, 'evaluate') as TrainingPlan;
-  expect(Object.keys(channels)).toEqual(['plan', 'references', 'samples-student', 'clip', 'dino']);
+  expect(Object.keys(channels)).toEqual([
+    'plan',
+    'references',
+    'losses-student',
+    'samples-student',
+    'clip',
+    'dino',
+  ]);
   const whole = plan();
   for (const stage of ['sample-student'] as const)
     expect(stageOf(made, stage)).toEqual(stageOf(whole, stage));

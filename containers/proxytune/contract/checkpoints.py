@@ -17,7 +17,7 @@ from typing import Any
 from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import replace_file
 
-FORMAT = "proxytune-checkpoint-1"
+FORMAT = "proxytune-checkpoint-2"
 # The newest, and one before it in case the mirror restored the newest only in part.
 KEPT = 2
 

@@ -50,6 +50,8 @@ class Channels:
     proxy_masks: str
     class_images: str
     validation: str
+    losses_teacher: str
+    losses_student: str
     samples_teacher: str
     samples_student: str
     import_request: str
@@ -63,6 +65,7 @@ class Files:
     findings: str
     progress: str
     choice: str
+    losses: str
     curation: str
     masks: str
     proxy_masks: str
@@ -76,11 +79,15 @@ class Files:
 
 @dataclass(frozen=True)
 class FolderNames:
-    """Folders below the checkpoint folder of the stage teach; `masks` also of the stage curate."""
+    """Folders below the checkpoint folder of the stage teach.
+
+    `masks` is also below that of the stage curate, `losses` below that of the stage learn.
+    """
 
     class_images: str
     validation: str
     masks: str
+    losses: str
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from proxytune.contract.types.hyperparameters import EvaluateHyperparameters
 from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.collect import collect, curated_proxies
 from proxytune.evaluation.exact import ExactScorer, exact_scorer
+from proxytune.evaluation.losses import loss_curves, read_losses
 from proxytune.evaluation.masc import MascScorer, masc_scorer
 from proxytune.evaluation.metrics_file import build_metrics, write_metrics
 from proxytune.evaluation.pictures import ScoredPicture, ShownPhoto, View, save_view
@@ -29,6 +30,7 @@ from proxytune.evaluation.report.curation import show_curation, summary
 from proxytune.evaluation.report.page import write_report
 from proxytune.evaluation.report.photo_warnings import photo_warnings
 from proxytune.evaluation.report.protocol import EncoderInputs
+from proxytune.evaluation.report.tensorboard import write_events
 from proxytune.evaluation.validation import read_validation
 from proxytune.masks.photo_masks import mask_words, masks_of
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
@@ -60,8 +62,8 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
 
     Args:
         folders: channels plan, references, proxies, samples-teacher, samples-student, clip, dino, and
-            curation, validation, siglip and segmenter where the plan asks for them; outputs go to its model
-            folder.
+            curation, validation, the losses, siglip and segmenter where the plan asks for them; outputs go to
+            its model folder.
         hyperparameters: of stage evaluate; `seed` is that of the bootstrap, and `mask_prompt` is what the
             segmenter looks for.
         stop: unused, see above.
@@ -105,8 +107,19 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
     words = words or [None] * len(views)
     references = [ShownPhoto(*one) for one in zip(views, captions_of(channel), words, strict=True)]
     inputs = EncoderInputs(clip.preprocessing, dino.preprocessing)
+    losses = read_losses(folders)
+    write_events(report, losses, None if validation is None else validation.record)
     write_report(
-        plan, metrics, references, scored, report, inputs, validation, curation, photo_warnings(channel)
+        plan,
+        metrics,
+        references,
+        scored,
+        report,
+        inputs,
+        validation,
+        curation,
+        photo_warnings(channel),
+        loss_curves(losses),
     )
     progress.write("report written", len(pictures))
     print(metrics["verdict"], flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxytune.contract.checkpoints import CheckpointStore
 from proxytune.contract.folders import Folders
 from proxytune.contract.hyperparameters import settings_hash
-from proxytune.contract.names import CHANNELS
+from proxytune.contract.names import CHANNELS, FOLDERS
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.contract.types.hyperparameters import LearnHyperparameters
@@ -18,6 +18,7 @@ from proxytune.training import compilation, loop
 from proxytune.training.device import default_device
 from proxytune.training.distributed import Processes, join, leave
 from proxytune.training.lora import write_facts
+from proxytune.training.loss_history import LossHistory
 from proxytune.training.states import seed_everything
 
 
@@ -55,13 +56,15 @@ def train(folders: Folders, hyperparameters: LearnHyperparameters, stop: StopReq
         checkpoint_every=hyperparameters["checkpoint_every"],
         learning_rate=hyperparameters["learning_rate"],
     )
-    loop.run(trainer, loop_settings, store, progress, stop, processes=processes)
+    losses = LossHistory(hyperparameters["steps"])
+    loop.run(trainer, loop_settings, store, progress, stop, processes=processes, losses=losses)
     leave(processes)
     if not processes.first:
         return
     report("saving the adapter", hyperparameters["steps"])
     trainer.save(folders.model)
     write_facts(folders.model, hyperparameters, **images.facts)
+    losses.write(folders.model, folders.checkpoints / FOLDERS.losses)
     report("done", hyperparameters["steps"])
 
 

@@ -34,6 +34,7 @@ from proxytune.training import loop
 from proxytune.training.device import default_device
 from proxytune.training.distributed import join, leave
 from proxytune.training.lora import write_facts
+from proxytune.training.loss_history import LossHistory
 from proxytune.training.states import seed_everything
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class TeachJob:
         self._device = default_device()
         self._base = folders.channel(CHANNELS.base)
         self._progress = ProgressFile(folders.checkpoints, "teach", self._steps)
+        self._losses = LossHistory(self._steps)
 
     def run(self) -> None:
         """Train and, in the first process, select a checkpoint and save its adapter."""
@@ -117,6 +119,7 @@ class TeachJob:
             captions=self._photos.caption_sha256,
             chosen_step=step,
         )
+        self._losses.write(self._folders.model, self._folders.checkpoints / FOLDERS.losses)
         if validation is not None:
             validation.keep_only(step)
         self._report("done", self._steps)
@@ -138,6 +141,7 @@ class TeachJob:
             self._stop,
             processes=self._processes,
             at_checkpoint=at_checkpoint,
+            losses=self._losses,
         )
         leave(self._processes)
 

@@ -21,6 +21,7 @@ from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.training.device import free_memory
 from proxytune.training.distributed import ALONE, Processes
+from proxytune.training.loss_history import LossHistory
 from proxytune.training.states import restore_states, save_states
 
 
@@ -81,7 +82,8 @@ class LoopSettings:
 class _TrainState:
     """Everything that changes while training, and its form in a checkpoint."""
 
-    def __init__(self, trainable: Trainable, settings: LoopSettings) -> None:
+    def __init__(self, trainable: Trainable, settings: LoopSettings, losses: LossHistory) -> None:
+        self.losses = losses
         self.parameters = dict(trainable.named_parameters())
         if not self.parameters:
             raise ValueError("there are no parameters to train")
@@ -108,6 +110,7 @@ class _TrainState:
             "schedule": self.schedule.state_dict(),
             "rng": self.rng.get_state(),
             "random": save_states(),
+            "losses": self.losses.as_state(),
         }
 
     def restore(self, step: int, state: dict[str, Any]) -> None:
@@ -119,6 +122,7 @@ class _TrainState:
         self.schedule.load_state_dict(state["schedule"])
         self.rng.set_state(state["rng"])
         restore_states(state["random"])
+        self.losses.restore(state["losses"])
         self.step = step
 
     def _check_names(self, adapter: dict[str, Tensor]) -> None:
@@ -144,14 +148,17 @@ def _groups(trainable: Trainable, parameters: Mapping[str, Parameter]) -> list[d
 
 
 class _LossMeter:
-    """Mean loss since it was last read. Losses stay on the GPU until then, so that no step waits.
+    """Mean loss since it was last read; what is read joins the history.
+
+    Losses stay on the GPU until then, so that no step waits.
 
     Reading waits for all steps so far: at a checkpoint, which has to wait for the weights anyway, and for the
     progress file, at most once a second.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, history: LossHistory) -> None:
         self._losses: list[Tensor] = []
+        self._history = history
 
     def add(self, loss: Tensor) -> None:
         self._losses.append(loss.detach())
@@ -164,7 +171,8 @@ class _LossMeter:
         """
         if not self._losses:
             return None
-        mean = float(torch.stack(self._losses).double().mean())
+        losses = torch.stack(self._losses).double().cpu()
+        mean = float(losses.mean())
         self._losses.clear()
         if not math.isfinite(mean):
             raise ProxytuneError(
@@ -173,6 +181,7 @@ class _LossMeter:
                 given=str(mean),
                 remedy="lower the stage's learning rate in `advanced`",
             )
+        self._history.add(losses.tolist())
         return mean
 
 
@@ -186,6 +195,7 @@ def run(
     processes: Processes = ALONE,
     at_checkpoint: Callable[[int], None] | None = None,
     after_step: Callable[[int], None] | None = None,
+    losses: LossHistory | None = None,
 ) -> int:
     """Train for `settings.steps` steps, from the newest checkpoint where there is one.
 
@@ -197,6 +207,7 @@ def run(
             written, and again where an attempt begins with one, as the previous call may have been
             interrupted. It must leave the training as it was.
         after_step: called with the number of steps done after each; for tests and measurements.
+        losses: gets the loss of every step, those of earlier attempts too.
 
     Returns:
         The step of the checkpoint that this attempt resumed from, 0 for a new start.
@@ -205,7 +216,7 @@ def run(
         SystemExit: 143 after SIGTERM, once a checkpoint of the last complete step is written.
         ProxytuneError: TrainingDiverged, CheckpointUnusable.
     """
-    state = _TrainState(trainable, settings)
+    state = _TrainState(trainable, settings, losses or LossHistory(settings.steps))
     with stop.deferred():
         checkpoint = store.newest()
         if checkpoint is not None:
@@ -215,7 +226,7 @@ def run(
         began_at = written_at = state.step
         if at_checkpoint is not None and _regular(state.step, settings):
             at_checkpoint(state.step)
-        meter = _LossMeter()
+        meter = _LossMeter(state.losses)
         progress.restart_rate(state.step)
         while state.step < settings.steps and not processes.any(stop.requested):
             meter.add(_step(trainable, state, settings, processes))

@@ -10,6 +10,7 @@ from proxytune.contract.errors import ProxytuneError
 from proxytune.contract.progress import ProgressFile
 from proxytune.contract.signals import StopRequest
 from proxytune.training.loop import LoopSettings, Trainable, run
+from proxytune.training.loss_history import LossHistory
 from proxytune.training.states import seed_everything
 
 SETTINGS = LoopSettings(steps=12, checkpoint_every=4, learning_rate=0.05, seed=3, warmup=5)
@@ -30,7 +31,7 @@ class Line(nn.Module, Trainable):
         return loss
 
 
-def train(folder, settings=SETTINGS, *, end_after=None, hash_="settings", loss=None):
+def train(folder, settings=SETTINGS, *, end_after=None, hash_="settings", loss=None, losses=None):
     seed_everything(settings.seed)
     line = Line()
     if loss is not None:
@@ -51,6 +52,7 @@ def train(folder, settings=SETTINGS, *, end_after=None, hash_="settings", loss=N
             ProgressFile(folder, "teach", settings.steps),
             stop,
             after_step=after_step,
+            losses=losses,
         )
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -73,6 +75,17 @@ def test_interrupted_and_resumed_equals_undisturbed_bit_for_bit(tmp_path, end_af
     assert resumed.seen == undisturbed.seen[end_after:]
     for left, right in zip(weights(undisturbed), weights(resumed), strict=True):
         assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize("end_after", [1, 6, 8])
+def test_the_losses_of_all_attempts_are_kept_once(tmp_path, end_after):
+    whole, resumed = LossHistory(SETTINGS.steps), LossHistory(SETTINGS.steps)
+    undisturbed = train(tmp_path / "a", losses=whole)
+    assert [point["loss"] for point in whole.record()["points"]] == pytest.approx(undisturbed.seen, abs=1e-6)
+    with pytest.raises(SystemExit):
+        train(tmp_path / "b", end_after=end_after)
+    train(tmp_path / "b", losses=resumed)
+    assert resumed.record() == whole.record()
 
 
 def test_a_killed_one_resumes_from_its_last_checkpoint(tmp_path):

@@ -38,6 +38,9 @@ export const namesSchema = z.strictObject({
     classImages: name,
     /** Images of the teacher's checkpoints, and which checkpoint was selected. */
     validation: name,
+    /** The losses of the two trainings. */
+    lossesTeacher: name,
+    lossesStudent: name,
     samplesTeacher: name,
     samplesStudent: name,
     importRequest: name,
@@ -48,6 +51,7 @@ export const namesSchema = z.strictObject({
     findings: name,
     progress: name,
     choice: name,
+    losses: name,
     curation: name,
     /** The last file of the photos' masks: their sources and shares. */
     masks: name,
@@ -62,7 +66,7 @@ export const namesSchema = z.strictObject({
     reportPage: name,
   }),
   /** Below the checkpoint folder of the stage teach; `masks` below that of curate too. */
-  folders: z.strictObject({ classImages: name, validation: name, masks: name }),
+  folders: z.strictObject({ classImages: name, validation: name, losses: name, masks: name }),
   /** `chunk-0001.json`; a batch transform appends its own ending to the name of an object that it answers. */
   chunks: z.strictObject({ prefix: name, digits: z.int().min(1), suffix: name, shardEnding: name }),
   /** `reference-00.png`, and what belongs to it under the same name with another ending. */

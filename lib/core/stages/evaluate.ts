@@ -58,7 +58,9 @@ export function planEvaluate(
       // The channel is one object. SageMaker takes all keys that begin with this one, so no other key may.
       [channels.plan]: keys.plan(run),
       [channels.references]: keys.references(run),
+      [channels.lossesStudent]: keys.losses(run, 'learn'),
       ...(taught && {
+        [channels.lossesTeacher]: keys.losses(run, 'teach'),
         [channels.proxies]: keys.pictures(run, 'synthesize'),
         [channels.samplesTeacher]: keys.pictures(run, 'sample-teacher'),
       }),

@@ -16,6 +16,8 @@ def curve(
     what: str,
     points: Sequence[tuple[int, float, str]],
     guard: tuple[str, float] | None = None,
+    *,
+    dense: bool = False,
 ) -> dict[str, Any]:
     """Compute the input of the macro `figure` in templates/curve.html.
 
@@ -24,10 +26,11 @@ def curve(
         what: the measure, in a few words.
         points: at least one (x, value, mark), sorted by x; a mark is `chosen`, `passed` or `failed`.
         guard: a limit of the values: its word (`at least`) and its value.
+        dense: True for points that are too many to see apart: the line alone is shown.
 
     Returns:
         `title`, `what`, `low` and `high` (ends of the scale), `line` (points of an SVG polyline), `points`
-        (x, y, at, value, mark), `guard` (y, word, value; or None).
+        (x, y, at, value, mark), `guard` (y, word, value; or None), `dense`.
     """
     low, high = _scale([value for _, value, _ in points] + ([] if guard is None else [guard[1]]))
     places = [
@@ -47,6 +50,7 @@ def curve(
         "high": high,
         "line": " ".join(f"{place['x']},{place['y']}" for place in places),
         "points": places,
+        "dense": dense,
         "guard": None
         if guard is None
         else {"y": _up(guard[1], low, high), "word": guard[0], "value": guard[1]},

@@ -51,6 +51,7 @@ def write_report(
     validation: Validation | None = None,
     curation: ShownCuration | None = None,
     warnings: Sequence[PhotoWarning] = (),
+    losses: Sequence[dict[str, Any]] = (),
 ) -> Path:
     """Write index.html; the files of the images and the metrics are in the folder already.
 
@@ -64,13 +65,15 @@ def write_report(
         validation: of the teacher, if the run has one.
         curation: if the run has one.
         warnings: of the inspection.
+        losses: curves of the trainings.
 
     Returns:
         The page's file.
     """
     page = report / FILES.report_page
     replace_file(
-        page, render(plan, metrics, references, pictures, inputs, validation, curation, warnings).encode()
+        page,
+        render(plan, metrics, references, pictures, inputs, validation, curation, warnings, losses).encode(),
     )
     return page
 
@@ -84,6 +87,7 @@ def render(
     validation: Validation | None = None,
     curation: ShownCuration | None = None,
     warnings: Sequence[PhotoWarning] = (),
+    losses: Sequence[dict[str, Any]] = (),
 ) -> str:
     """Render the page."""
     rows = _by_row(pictures)
@@ -107,6 +111,7 @@ def render(
         stand_ins=stand_ins(models_of(plan)),
         references=references,
         warnings=warnings,
+        losses=losses,
         table=score_table(metrics["rows"], trains_on(plan)),
         exact=exact_table(metrics["rows"], trains_on(plan)),
         validation=validation,
