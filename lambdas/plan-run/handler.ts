@@ -12,7 +12,7 @@ import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
 import { keys, requireSubjectName } from '../../lib/core/keys.ts';
 import { digestOf } from '../../lib/core/models/manifest.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
-import { makePlan } from '../../lib/core/plan/make-plan.ts';
+import { makePlan, optionalModels } from '../../lib/core/plan/make-plan.ts';
 import type { Plan } from '../../lib/core/plan/plan.ts';
 import {
   LARGEST_REQUEST,
@@ -52,11 +52,13 @@ export async function handler(input: PlanRunInput) {
   requireRequestSize(size);
   const request = parseRequest(text);
   const scale = setting('MODEL_SCALE') === 'tiny' ? 'tiny' : 'full';
+  const absent = await absentOf(context, optionalModels(request, scale));
   const settings = {
     runId,
     subject,
     bucket,
     scale,
+    absent,
     version: setting('VERSION'),
     instanceTypes: setting('INSTANCE_TYPES').split(','),
   } as const;
@@ -93,6 +95,22 @@ async function requireStillThere(context: BucketContext, key: string): Promise<v
     given: key,
     remedy: 'nothing if you no longer want the run; otherwise upload it again',
   });
+}
+
+/** Those of the models that the bucket does not hold. @throws ModelChanged */
+async function absentOf(context: BucketContext, ids: readonly string[]): Promise<string[]> {
+  const stored = await Promise.all(ids.map((id) => isStored(context, id)));
+  return ids.filter((_, at) => !stored[at]);
+}
+
+async function isStored(context: BucketContext, id: string): Promise<boolean> {
+  try {
+    await requireStoredModel(context, id);
+    return true;
+  } catch (error) {
+    if (error instanceof ProxytuneError && error.name === 'ModelMissing') return false;
+    throw error;
+  }
 }
 
 /** The digest of each model's files. @throws ModelMissing, ModelChanged */

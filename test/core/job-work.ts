@@ -84,3 +84,8 @@ export function evaluateWork(proxies: number, models: number, samples: number, p
   const read = photos + Math.min(200, proxies) + 2 * models * samples;
   return { clip: read, dino: read };
 }
+
+/** Images that MaSC's two models read: the photos first, to compare with, then all images. */
+export function mascWork({ clip }: { readonly clip: number }, photos: number) {
+  return { siglip: clip + photos, segmenter: clip + photos };
+}

@@ -14,7 +14,9 @@ const names = (made: Plan) => made.stages.map(({ stage }) => stage);
 test('by default no job masks anything by itself', () => {
   const made = plan();
   expect(names(made)).not.toContain('curate');
-  expect(made.models.segmenter).toBeUndefined();
+  // The plan's segmenter is for MaSC alone.
+  const withoutMasc = plan({}, 'full', { absent: ['siglip2-so400m-naflex'] });
+  expect([made, withoutMasc].map(({ models }) => models.segmenter?.id)).toEqual([SEGMENTER, undefined]);
   for (const stage of ['teach', 'learn'] as const) {
     const { hyperparameters, channels } = training(made, stage);
     expect(

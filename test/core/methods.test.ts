@@ -37,6 +37,8 @@ test.each(WITHOUT_TEACHER)('%s plans its student alone', (id) => {
     'samples-student',
     'clip',
     'dino',
+    'siglip',
+    'segmenter',
   ]);
   const whole = plan();
   for (const stage of ['sample-student'] as const)

@@ -3,6 +3,7 @@
  * (`job-work.ts`, which real jobs are compared with) at the catalogue's rates. No formula of the plan is called.
  */
 import { instance } from '../../lib/core/catalogue/instances.ts';
+import { model } from '../../lib/core/catalogue/models.ts';
 import type { Chunk } from '../../lib/core/contract/pictures.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
 import { type Plan, stageOf, type TrainingPlan, transformOf } from '../../lib/core/plan/plan.ts';
@@ -17,7 +18,7 @@ import {
   PHOTOS,
   trainedPicture,
 } from './charging.ts';
-import { busiest, curateWork, evaluateWork, learnWork, teachWork } from './job-work.ts';
+import { busiest, curateWork, evaluateWork, learnWork, mascWork, teachWork } from './job-work.ts';
 import { plan } from './planning.ts';
 
 function given<Stage extends 'teach' | 'learn'>(made: Plan, stage: Stage) {
@@ -237,9 +238,14 @@ describe('evaluate reads the photos, 200 proxies at most, and all samples', () =
     (made) => {
       const own = made.prompts.evaluation.length * made.samples.picturesPerPrompt;
       const models = made.models.teacher === undefined ? 1 : 2;
-      const work = evaluateWork(made.proxies ?? 0, models, own, PHOTOS);
-      const [clip, dino] = [modelOf(made, 'clip').minutes, modelOf(made, 'dino').minutes];
-      const minutes = clip.load + dino.load + work.clip * clip.perPicture + work.dino * dino.perPicture;
+      const encoded = evaluateWork(made.proxies ?? 0, models, own, PHOTOS);
+      const work = { ...encoded, ...mascWork(encoded, PHOTOS) };
+      const roles = ['clip', 'dino', 'siglip', 'segmenter'] as const;
+      const encoders = roles.flatMap((role) => {
+        const chosen = made.models[role];
+        return chosen === undefined ? [] : [{ ...model(chosen.id).minutes, read: work[role] }];
+      });
+      const minutes = encoders.reduce((sum, { load, perPicture, read }) => sum + load + read * perPicture, 0);
       expectCharged(stageOf(made, 'evaluate'), [{ minutes }]);
     },
   );

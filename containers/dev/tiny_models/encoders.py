@@ -1,4 +1,4 @@
-"""A tiny CLIP and a tiny DINO, as the evaluation reads them, and a tiny CLIPSeg, which makes masks."""
+"""A tiny CLIP, DINO and SigLIP 2, as the evaluation reads them, and a tiny CLIPSeg, which makes masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from dev.tiny_models.tokenizers import CLIP_LENGTH, clip_tokenizer
 
-CLIP_SEED, DINO_SEED, CLIPSEG_SEED = 1003, 1004, 1006
+CLIP_SEED, DINO_SEED, CLIPSEG_SEED, SIGLIP_SEED = 1003, 1004, 1006, 1007
 WIDTH = 32
 # Pixels of the picture that both see, and of its patches.
 SIZE, PATCH = 64, 16
@@ -78,6 +78,36 @@ def write_clipseg(folder: Path) -> None:
     CLIPSegForImageSegmentation(config).eval().save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     _write_vit_preprocessor(folder, resample=2)
+
+
+def write_siglip(folder: Path) -> None:
+    """Write a Siglip2Model of variable resolution with a tokenizer and preprocessor_config.json."""
+    from transformers import Siglip2Config, Siglip2Model
+
+    tokenizer = clip_tokenizer()
+    sizes = _clip_sizes(tokenizer)
+    side = SIZE // PATCH
+    vision = {key: value for key, value in sizes["vision_config"].items() if key != "image_size"}
+    config = Siglip2Config(
+        text_config={**sizes["text_config"], "projection_size": WIDTH},
+        vision_config={**vision, "num_patches": side * side},
+    )
+    torch.manual_seed(SIGLIP_SEED)
+    Siglip2Model(config).eval().save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+    preprocessor = {
+        "image_processor_type": "Siglip2ImageProcessor",
+        "patch_size": PATCH,
+        "max_num_patches": side * side,
+        "do_resize": True,
+        "resample": 2,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": [0.5] * 3,
+        "image_std": [0.5] * 3,
+    }
+    _write_json(folder / "preprocessor_config.json", preprocessor)
 
 
 def _clip_sizes(tokenizer: Any) -> dict[str, Any]:

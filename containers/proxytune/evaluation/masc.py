@@ -76,4 +76,5 @@ def masc_scorer(
         return None
     device = default_device()
     segmenter = Segmenter(folders.channel(CHANNELS.segmenter), device)
-    return MascScorer(SiglipEncoder(folder, device), segmenter, prompt, category, references)
+    siglip = SiglipEncoder(folder, device, hyperparameters.get("masc_patches"))
+    return MascScorer(siglip, segmenter, prompt, category, references)

@@ -63,12 +63,13 @@ class SiglipEncoder:
     Args:
         folder: config.json, *.safetensors, tokenizer files, preprocessor_config.json.
         device: computes the patches.
+        patches: most that an image is read in; None reads as many as the folder says.
 
     Raises:
         ProxytuneError: ChannelMissing when a file is missing, ModelMismatch when the weights are incomplete.
     """
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device, patches: int | None = None) -> None:
         self.sha256 = weights_sha256(folder)
         self.model: Any = load_model(Siglip2Model, folder).to(device)
         self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
@@ -76,6 +77,8 @@ class SiglipEncoder:
         # Not Siglip2Processor, whose default of 16 pixels a patch would win over the folder's.
         require_file(folder / "preprocessor_config.json")
         self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        if patches is not None:
+            self.processor.max_num_patches = patches
 
     def images(self, images: Sequence[Image.Image], masks: Sequence[Mask]) -> list[Encoded]:
         """Encode images as one batch, each with its mask.

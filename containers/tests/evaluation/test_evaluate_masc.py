@@ -9,8 +9,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from make_run import make_run, without_stand_ins
+from PIL import Image
 from report_page import page_of
 
 from proxytune.contract import schema
@@ -18,6 +21,8 @@ from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
 from proxytune.evaluation import evaluate as module
 from proxytune.evaluation.evaluate import evaluate
+from proxytune.masks.segmenter import Segmenter
+from proxytune.metrics.masc import SiglipEncoder
 
 MINIATURE = Path(__file__).parents[2] / "models" / "miniature"
 JOB: Any = {"stage": "evaluate", "seed": 7, "mask_prompt": "a dog"}
@@ -71,6 +76,39 @@ def test_a_run_without_the_encoder_has_neither(evaluated: Folders) -> None:
     metrics = metrics_of(evaluated)
     assert not [one for one in (*metrics["rows"], *metrics["pictures"]) if "masc_identity" in one]
     assert "masc_identity" not in (evaluated.model / "metrics.csv").read_text()
+
+
+def test_photos_and_images_are_read_as_often_as_the_plan_charges(
+    tmp_path: Path, plan: dict[str, Any], models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """test/core/job-work.ts counts the same: the photos first, to compare with, then all images."""
+    read = {"siglip": 0, "segmenter": 0}
+    encode, find = SiglipEncoder.images, Segmenter.find
+
+    def images(self: SiglipEncoder, images: Any, masks: Any) -> Any:
+        read["siglip"] += len(images)
+        return encode(self, images, masks)
+
+    def found(self: Segmenter, images: Any, prompt: str) -> Any:
+        read["segmenter"] += len(images)
+        return find(self, images, prompt)
+
+    monkeypatch.setattr(SiglipEncoder, "images", images)
+    monkeypatch.setattr(Segmenter, "find", found)
+    metrics = metrics_of(measured_run(tmp_path, plan, models))
+    photos = sum(picture["row"] == "photos" for picture in metrics["pictures"])
+    assert read == dict.fromkeys(read, len(metrics["pictures"]) + photos)
+
+
+def test_an_encoder_reads_as_many_patches_as_it_is_asked_for() -> None:
+    image, whole = Image.new("RGB", (64, 64), "red"), np.ones((64, 64), np.float32)
+    counts = {}
+    for patches in (None, 16, 100):
+        encoder = SiglipEncoder(MINIATURE / "siglip-miniature", torch.device("cpu"), patches)
+        (encoded,) = encoder.images([image], [whole])
+        counts[patches] = len(encoded.hidden)
+    # The folder says 64; a square image is cut into a square of patches.
+    assert counts == {None: 64, 16: 16, 100: 100}
 
 
 def test_scores_do_not_depend_on_the_batch(

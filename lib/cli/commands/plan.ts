@@ -4,7 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { instance, SPOT_SAVING } from '../../core/catalogue/instances.ts';
 import { ProxytuneError } from '../../core/errors.ts';
 import { REQUEST_FILE } from '../../core/keys.ts';
-import { makePlan, scaleOf } from '../../core/plan/make-plan.ts';
+import { makePlan, optionalModels, scaleOf } from '../../core/plan/make-plan.ts';
 import type { Plan } from '../../core/plan/plan.ts';
 import { gpusThatGenerate } from '../../core/plan/pricing.ts';
 import { type GenerationPlan, generatesImages } from '../../core/plan/stage-plan.ts';
@@ -160,11 +160,19 @@ function alternativesLine({ stage, kind, alternatives }: GenerationPlan): string
 }
 
 /** The imports that full-size models need first. */
-function importLine({ models }: Plan): string[] {
+function importLine({ models, request }: Plan): string[] {
   if (scaleOf(models) !== 'full') return [];
-  const ids = eachModel(models).map(({ id }) => id);
+  const extra = optionalModels(parseRequest(JSON.stringify(request)), 'full');
+  const ids = eachModel(models)
+    .map(({ id }) => id)
+    .filter((id) => !extra.includes(id));
   return [
     `Before the first run in an account, import each model once with npx proxytune import-model MODEL --stack NAME: ${ids.join(', ')} (docs/models.md).`,
+    ...(extra.length === 0
+      ? []
+      : [
+          `Not needed, but with ${extra.join(' and ')} imported too, MaSC measures the run and decides the verdict: it agrees with people better than DINO.`,
+        ]),
   ];
 }
 

@@ -54,6 +54,12 @@ const modelRow = z.strictObject({
   identifyingFields: identifyingFields.default({}),
   licence,
   size: z.int(),
+  patches: z
+    .int()
+    .optional()
+    .describe(
+      'Of an encoder of variable resolution: how many patches an image is read in; without it as many as its folder says',
+    ),
   objective: z
     .enum(['noise', 'flow'])
     .optional()

@@ -1,6 +1,6 @@
 /** From a request to a plan. Pure: the same request, run and catalogue always give the same plan. */
 
-import { domainOf } from '../catalogue/domains.ts';
+import { type Domain, domainOf } from '../catalogue/domains.ts';
 import { type EvaluationList, evaluationList } from '../catalogue/evaluation.ts';
 import { PRICES_AS_OF } from '../catalogue/instances.ts';
 import { countsImages, method } from '../catalogue/methods.ts';
@@ -101,9 +101,10 @@ export function makePlan(request: Request, context: PlanContext): Plan {
 export function modelsFor(
   request: Pick<Request, 'student'> & Partial<Pick<Request, 'teacher' | 'masks' | 'method'>>,
   scale: PlanContext['scale'],
+  absent: readonly string[] = [],
 ): OfModels<Model> {
   const { domain } = model(request.student);
-  const siglip = measuringIfAny(domain, 'siglip');
+  const siglip = mascOf(domain, scale, absent);
   const teacher = method(request.method ?? 'proxy').teacher ? request.teacher : undefined;
   return {
     ...(teacher !== undefined && { teacher: atScale(teacher, scale) }),
@@ -117,6 +118,27 @@ export function modelsFor(
   };
 }
 
+/** The encoder of MaSC, where the domain has one that is there, at this scale, with the segmenter that MaSC needs. */
+function mascOf(domain: Domain, scale: PlanContext['scale'], absent: readonly string[]): Model | undefined {
+  const siglip = measuringIfAny(domain, 'siglip');
+  if (siglip === undefined) return undefined;
+  const needed = [siglip, measuring(domain, 'segmenter')].map(({ id }) => atScale(id, scale).id);
+  return needed.some((id) => absent.includes(id)) ? undefined : siglip;
+}
+
+/** The ids of a request's models that only add a measure: a run does without them where they are not imported. */
+export function optionalModels(
+  request: Parameters<typeof modelsFor>[0],
+  scale: PlanContext['scale'],
+): string[] {
+  const all = eachModel(modelsFor(request, scale)).map(({ id }) => id);
+  const siglip = modelsFor(request, scale).siglip?.id;
+  const needed = eachModel(modelsFor(request, scale, siglip === undefined ? [] : [siglip])).map(
+    ({ id }) => id,
+  );
+  return all.filter((id) => !needed.includes(id));
+}
+
 /** The scale that a plan was made at; undefined where its models are the same at both. */
 export function scaleOf(models: OfModels<Pick<Model, 'id'>>): PlanContext['scale'] | undefined {
   const rows = eachModel(models).map(({ id }) => model(id));
@@ -127,7 +149,7 @@ export function scaleOf(models: OfModels<Pick<Model, 'id'>>): PlanContext['scale
 /** Everything that the stages are planned from, looked up once. */
 function partsOf(request: Request, context: PlanContext): Parts {
   const preset = PRESET_COUNTS[request.preset];
-  const { segmenter, siglip, ...models } = modelsFor(request, context.scale);
+  const { segmenter, siglip, ...models } = modelsFor(request, context.scale, context.absent);
   const { domain } = models.student;
   const { advanced } = request;
   const student = recipeOf(models.student, request.preset);

@@ -7,7 +7,15 @@ import { PHOTO_LIMITS } from '../photos/limits.ts';
 import { chooseInstance, trainingPlan } from '../plan/pricing.ts';
 import type { TrainingJob } from '../plan/stage-plan.ts';
 import { encodingMinutes } from '../plan/work.ts';
-import { curationChannel, hasTeacher, instanceType, jobFields, maskPrompt, type Parts } from './parts.ts';
+import {
+  curationChannel,
+  defined,
+  hasTeacher,
+  instanceType,
+  jobFields,
+  maskPrompt,
+  type Parts,
+} from './parts.ts';
 
 const { channels, limits } = names;
 
@@ -23,6 +31,12 @@ export const evaluateHyperparameters = z.strictObject({
   stage: z.literal('evaluate'),
   ...jobFields,
   mask_prompt: maskPrompt,
+  masc_patches: z
+    .int()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe('Patches of an image for MaSC; without it as many as the encoder’s folder says'),
 });
 
 /**
@@ -44,7 +58,10 @@ export function planEvaluate(
   const pictures = PHOTO_LIMITS.maxPhotos + Math.min(counts.proxies, limits.scoredProxies) + samples;
   const minutes =
     clip.minutes.load +
-    encodingMinutes([clip, dino, ...(masc ? [masc.siglip, masc.segmenter] : [])], pictures);
+    (masc?.siglip.minutes.load ?? 0) +
+    encodingMinutes([clip, dino], pictures) +
+    // MaSC reads the photos first, to compare with.
+    encodingMinutes(masc ? [masc.siglip, masc.segmenter] : [], PHOTO_LIMITS.maxPhotos + pictures);
   const on = chooseInstance(clip, 'training', advanced.instanceType, context.instanceTypes);
   return trainingPlan('evaluate', on, minutes, {
     hyperparameters: {
@@ -52,7 +69,7 @@ export function planEvaluate(
       family: 'clip-dino',
       model: clip.id,
       seed,
-      ...(masc && { mask_prompt: classPrompt(named) }),
+      ...(masc && { mask_prompt: classPrompt(named), ...defined({ masc_patches: masc.siglip.patches }) }),
     },
     channels: {
       // The channel is one object. SageMaker takes all keys that begin with this one, so no other key may.

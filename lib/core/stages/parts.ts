@@ -28,6 +28,11 @@ export interface PlanContext {
    * @default - not known, as before anything is imported; runs then share nothing that such a model has generated
    */
   readonly digests?: Readonly<Record<string, string>>;
+  /**
+   * Ids of models that would only add a measure and that the bucket does not hold.
+   * @default - none, so that a plan charges for every measure
+   */
+  readonly absent?: readonly string[];
   /** The container image of the jobs. @default - none, as for a plan that is not carried out */
   readonly image?: JobImage;
 }

@@ -69,6 +69,31 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
   expect(await addresses()).toEqual(['owner@example.com']);
 });
 
+test('MaSC is planned where both of its models are imported, and not missed where they are not', async () => {
+  const planned = async (subject: string) => {
+    const { planKey } = await handler(await bench.upload(subject));
+    return planSchema.parse(JSON.parse((await bench.get(planKey)).text));
+  };
+  expect((await planned('without')).models).not.toHaveProperty('siglip');
+  await bench.putModel('siglip2-tiny');
+  expect((await planned('half')).models).not.toHaveProperty('siglip');
+  const digest = await bench.putModel('clipseg-tiny');
+  try {
+    const { models, stages } = await planned('both');
+    expect(models).toMatchObject({
+      siglip: { id: 'siglip2-tiny' },
+      segmenter: { id: 'clipseg-tiny', digest },
+    });
+    expect(stages.at(-1)).toMatchObject({
+      hyperparameters: { mask_prompt: 'a dog' },
+      channels: { siglip: 'models/siglip2-tiny/', segmenter: 'models/clipseg-tiny/' },
+    });
+  } finally {
+    for (const id of ['siglip2-tiny', 'clipseg-tiny'])
+      for (const key of await listKeys(bench.context, keys.model(id))) await bench.delete(key);
+  }
+});
+
 test('a request that was deleted before its run began is not planned', async () => {
   const input = await bench.upload('unwanted');
   await bench.delete(input.key);

@@ -4,6 +4,7 @@ import { handler } from '../../../lambdas/publish-run/handler.ts';
 import { listKeys } from '../../../lib/aws/s3.ts';
 import { finishJob, finishRun, listJobs, readRun } from '../../../lib/aws/table.ts';
 import { metrics as metricsSchema } from '../../../lib/core/contract/metrics.ts';
+import { names } from '../../../lib/core/contract/names.ts';
 import { STAGES_SLOT } from '../../../lib/core/jobs/report-stages.ts';
 import { keys } from '../../../lib/core/keys.ts';
 import { STANDARD_STAGES } from '../../../lib/core/words.ts';
@@ -32,6 +33,8 @@ beforeAll(async () => {
   const advanced = { ...REQUEST.advanced, teach: { priorPictures: 3 } };
   runId = await bench.plan('rex', { ...REQUEST, advanced, notify: 'owner@example.com' });
   await bench.put(keys.drawnClass(runId), 'drawn by this run');
+  for (const stage of ['teach', 'learn'] as const)
+    await bench.put(`${keys.losses(runId, stage)}${names.files.losses}`, '{}');
   bench.control(`proxytune-${runId}-evaluate-a1`, { files: FILES });
   await recordFailedAttempt();
   for (const stage of STAGES) await bench.finish(runId, stage);

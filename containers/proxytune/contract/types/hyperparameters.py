@@ -191,6 +191,8 @@ class EvaluateHyperparameters(TypedDict):
     seed: int
     # What the segmenter looks for; without it nothing is masked automatically.
     mask_prompt: NotRequired[str]
+    # Patches of an image for MaSC; without it as many as the encoder’s folder says.
+    masc_patches: NotRequired[int]
 
 
 class ImportModelHyperparameters(TypedDict):
