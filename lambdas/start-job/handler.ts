@@ -38,6 +38,7 @@ import { bucketContext, jobsContext } from '../shared/context.ts';
 import { setting } from '../shared/settings.ts';
 import { tableContext } from '../shared/table.ts';
 import { createJob, type Work, workOf } from './create.ts';
+import { requireInputs } from './inputs.ts';
 
 type Context = BucketContext & TableContext & JobsContext;
 
@@ -129,6 +130,7 @@ async function start(
 ): Promise<void> {
   const models = modelsOfStage(plan, identity.stage);
   await Promise.all(models.map((model) => requirePlannedModel(context, model)));
+  await requireInputs(context, plan, identity.stage);
   const work = await workOf(context, plan, identity, jobs);
   await putJob(context, identity, record(plan, identity, token, work));
   const again = jobs.some((job) => job.jobName === nameOf(identity));

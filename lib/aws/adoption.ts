@@ -8,6 +8,7 @@ import {
   GetPublicAccessBlockCommand,
   HeadBucketCommand,
 } from '@aws-sdk/client-s3';
+import { INTERMEDIATES } from '../core/keys.ts';
 import type { BucketContext } from './s3.ts';
 
 interface Requirement {
@@ -17,6 +18,23 @@ interface Requirement {
   readonly command: string;
   holds(context: BucketContext): Promise<boolean | undefined>;
 }
+
+/** Those that a new bucket gets too. */
+const RULES = [
+  {
+    ID: 'unfinished-uploads',
+    Status: 'Enabled',
+    Filter: {},
+    AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3 },
+  },
+  {
+    ID: 'intermediates',
+    Status: 'Enabled',
+    Filter: { Prefix: INTERMEDIATES },
+    Expiration: { Days: 30 },
+    NoncurrentVersionExpiration: { NoncurrentDays: 1 },
+  },
+];
 
 const REQUIREMENTS: readonly Requirement[] = [
   {
@@ -63,15 +81,19 @@ const REQUIREMENTS: readonly Requirement[] = [
     },
   },
   {
-    fault: 'no lifecycle rule aborts unfinished uploads, which stay invisible and billed',
-    command:
-      'put-bucket-lifecycle-configuration --lifecycle-configuration \'{"Rules": [{"ID": "unfinished-uploads", ' +
-      '"Status": "Enabled", "Filter": {}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 3}}]}\'',
+    fault:
+      'a lifecycle rule is missing: one aborts unfinished uploads, which stay invisible and billed, and one expires ' +
+      `the intermediates of runs, below ${INTERMEDIATES}, and the command replaces all rules of the bucket`,
+    command: `put-bucket-lifecycle-configuration --lifecycle-configuration '${JSON.stringify({ Rules: RULES })}'`,
     holds: async ({ s3, bucket: Bucket }) => {
       const answer = await absent('NoSuchLifecycleConfiguration', () =>
         s3.send(new GetBucketLifecycleConfigurationCommand({ Bucket })),
       );
-      return answer?.Rules?.some((rule) => rule.AbortIncompleteMultipartUpload !== undefined);
+      const rules = answer?.Rules?.filter(({ Status }) => Status === 'Enabled') ?? [];
+      return (
+        rules.some((rule) => rule.AbortIncompleteMultipartUpload !== undefined) &&
+        rules.some((rule) => rule.Filter?.Prefix === INTERMEDIATES && rule.Expiration?.Days !== undefined)
+      );
     },
   },
 ];

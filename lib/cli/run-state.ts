@@ -101,7 +101,8 @@ async function viewOf(
   if (stage === 'inspect') {
     // The findings are there then too, and would pass for a stage that is done.
     if (run.error === 'PhotosRejected') return { stage, ...idle, state: 'failed' };
-    return lambda(stage, await exists(context, keys.findings(run.runId)));
+    // The findings expire; there are jobs only after an inspection.
+    return lambda(stage, jobs.length > 0 || (await exists(context, keys.findings(run.runId))));
   }
   if (stage === 'publish') return lambda(stage, run.status === 'SUCCEEDED');
   const own = jobs.filter((job) => job.stage === stage);
@@ -140,8 +141,10 @@ async function viewJob(
     job.state === 'WAITING' ? 'running' : job.state === 'SUCCEEDED' ? 'done' : 'failed';
   const base = { stage, ...idle, state, attempt: job.attempt, seconds: job.seconds ?? null };
   if (isTransformStage(stage)) {
-    const step = (await outputsBelow(context, keys.pictures(job.runId, stage))).size;
     const total = job.chunks ?? 0;
+    // Proxies expire, and a stage that is done has them all.
+    if (state === 'done') return { ...base, step: total, total, phase: 'drawing', unit: 'chunks' };
+    const step = (await outputsBelow(context, keys.pictures(job.runId, stage))).size;
     const attempt = keys.picturesOfAttempt(job.runId, stage, job.attempt, job.round);
     const own =
       job.attempt === 1 && job.round === undefined ? step : (await outputsBelow(context, attempt)).size;

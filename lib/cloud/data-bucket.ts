@@ -12,6 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { INTERMEDIATES } from '../core/keys.ts';
 import { acknowledge } from './acknowledge.ts';
 import { EmptiedBucket } from './emptied-bucket.ts';
 import type { HandlerDefaults } from './handler-function.ts';
@@ -28,17 +29,21 @@ export interface DataBucketProps {
    * `AdoptionCheck` requires the rest. @default - a new bucket
    */
   readonly adopt?: string | undefined;
+  /** Days after which the intermediates of runs expire. An adopted bucket has a rule of its own. */
+  readonly intermediatesDays: number;
 }
 
 export class DataBucket extends Construct {
   readonly bucketName: string;
 
-  constructor(scope: Construct, id: string, { emptied, adopt }: DataBucketProps = {}) {
+  constructor(scope: Construct, id: string, { emptied, adopt, intermediatesDays }: DataBucketProps) {
     super(scope, id);
-    this.bucketName = (adopt === undefined ? this.#create(emptied) : this.#adopt(adopt)).bucketName;
+    this.bucketName = (
+      adopt === undefined ? this.#create(emptied, intermediatesDays) : this.#adopt(adopt)
+    ).bucketName;
   }
 
-  #create(emptied: HandlerDefaults | undefined): Bucket {
+  #create(emptied: HandlerDefaults | undefined, intermediatesDays: number): Bucket {
     const bucket = new Bucket(this, 'Resource', {
       // A run reads the version of subject.json that started it, even if another upload follows immediately.
       versioned: true,
@@ -52,11 +57,18 @@ export class DataBucket extends Construct {
       lifecycleRules: [
         // SageMaker uploads in parts; the unfinished uploads of an ended job are invisible but billed.
         { id: 'unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(3) },
-        // Checkpoints are overwritten all the time; a month leaves time to notice a mistake.
+        // A month leaves time to notice a mistake.
         {
           id: 'old-versions',
           noncurrentVersionExpiration: Duration.days(30),
           expiredObjectDeleteMarker: true,
+        },
+        // Of overlapping rules S3 applies the one that deletes earlier, so a replaced checkpoint is billed for a day.
+        {
+          id: 'intermediates',
+          prefix: INTERMEDIATES,
+          expiration: Duration.days(intermediatesDays),
+          noncurrentVersionExpiration: Duration.days(1),
         },
       ],
       removalPolicy: emptied === undefined ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,

@@ -50,6 +50,7 @@ export class DataStack extends Stack {
     const data = new DataBucket(this, 'Data', {
       emptied: settings.removeData && !production ? { ...logs, folders } : undefined,
       adopt: bucketName,
+      intermediatesDays: settings.intermediatesDays,
     });
     const runs = new RunTable(this, 'Runs', { retain: production, adopt: tableName });
     this.#adopted = { bucketName, tableName };

@@ -66,7 +66,7 @@ export class EventLambdas extends Construct {
     });
     const { completeJob } = this;
     const jobs = new OwnJobs(this);
-    bucket.grantList(completeJob, ['runs/*/pictures/*', 'runs/*/failures/*']);
+    bucket.grantList(completeJob, ['intermediates/*/pictures/*', 'runs/*/pictures/*', 'runs/*/failures/*']);
     bucket.grantObjects(completeJob, ['GetObject'], ['runs/*/failures/*'], FILES_OF_A_RUN);
     table.grant(completeJob, 'GetItem', 'Query', 'UpdateItem');
     jobs.grantDescribe(completeJob);

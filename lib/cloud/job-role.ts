@@ -26,7 +26,7 @@ export class JobRole extends Construct {
       image,
       kinds: ['TrainingJobs', 'TransformJobs'],
     });
-    bucket.grantList(this.role, ['models/*', 'runs/*', 'class-images/*']);
+    bucket.grantList(this.role, ['models/*', 'runs/*', 'intermediates/*', 'class-images/*']);
     const reads = (pattern: string, what: string) =>
       bucket.grantObjects(this.role, ['GetObject'], [pattern], what);
     reads('models/*', 'A job reads the files of a base model; all runs share the models.');
@@ -34,14 +34,18 @@ export class JobRole extends Construct {
       'runs/*',
       'A job reads the results of earlier stages of its run; all SageMaker jobs share one role.',
     );
+    reads(
+      'intermediates/*',
+      'A job reads what earlier stages of its run wrote for it; all jobs share one role.',
+    );
     reads('class-images/*', SHARED_BY_RUNS);
     // The pictures of a run are also `runs/*/generated/*/pictures/*`, because a `*` matches any text: images that were
     // requested after the run. The request next to them must not be overwritten by the job.
-    const written = ['runs/*/jobs/*', 'runs/*/checkpoints/*', 'runs/*/pictures/*', 'runs/*/failures/*'];
-    bucket.grantObjects(this.role, ['PutObject'], written, FILES_OF_A_RUN);
+    const written = ['runs/*/jobs/*', 'runs/*/pictures/*', 'runs/*/failures/*'];
     // SageMaker mirrors the checkpoint folder including deletions; a synthesis job on spot instances uses the prefix
     // of the pictures as its checkpoint folder.
-    const mirrored = ['runs/*/checkpoints/*', 'runs/*/pictures/synthesize/*'];
+    const mirrored = ['intermediates/*/checkpoints/*', 'intermediates/*/pictures/*'];
+    bucket.grantObjects(this.role, ['PutObject'], [...written, ...mirrored], FILES_OF_A_RUN);
     bucket.grantObjects(this.role, ['DeleteObject'], mirrored, FILES_OF_A_RUN);
   }
 }

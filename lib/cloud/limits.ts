@@ -11,6 +11,9 @@ export const STAGE_TIMEOUT = Duration.seconds(LONGEST_RUNTIME_SECONDS);
 /** The longest a run may take. */
 export const RUN_TIMEOUT = Duration.days(7);
 
+/** The shortest life of intermediates, in days: no run loses its own, whenever S3 applies its rules on a day. */
+export const LEAST_INTERMEDIATES_DAYS = RUN_TIMEOUT.toDays() + 1;
+
 /** Step Functions ends an execution whose history reaches this; no Catch sees it ("Step Functions service quotas"). */
 export const MOST_EVENTS = 25_000;
 /** The events that a silent job adds to the history each time it is looked up; the test of the pipeline counts them. */

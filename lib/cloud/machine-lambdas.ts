@@ -77,7 +77,7 @@ export class MachineLambdas extends Construct {
     const manifest = [keys.modelManifest('*')];
     bucket.grantObjects(lambda, ['GetObject'], manifest, 'The `*` is the model that the request names.');
     bucket.grantObjects(lambda, ['PutObject'], [keys.plan('*')], OF_EVERY_RUN);
-    bucket.grantObjects(lambda, ['PutObject'], ['runs/*/chunks/*'], FILES_OF_A_RUN);
+    bucket.grantObjects(lambda, ['PutObject'], ['intermediates/*/chunks/*'], FILES_OF_A_RUN);
     table.grant(lambda, 'GetItem', 'UpdateItem');
     image.repository.grant(lambda, 'ecr:DescribeImages');
     topic.grantSubscribeEmail(lambda);
@@ -95,8 +95,13 @@ export class MachineLambdas extends Construct {
       environment: {},
     });
     bucket.grantObjects(lambda, ['GetObject'], ['subjects/*/photos/*'], OF_EVERY_RUN);
-    bucket.grantList(lambda, ['subjects/*/photos/*', 'runs/*/references/*']);
-    bucket.grantObjects(lambda, ['PutObject', 'DeleteObject'], ['runs/*/references/*'], FILES_OF_A_RUN);
+    bucket.grantList(lambda, ['subjects/*/photos/*', 'intermediates/*/references/*']);
+    bucket.grantObjects(
+      lambda,
+      ['PutObject', 'DeleteObject'],
+      ['intermediates/*/references/*'],
+      FILES_OF_A_RUN,
+    );
     return lambda;
   }
 
@@ -117,7 +122,7 @@ export class MachineLambdas extends Construct {
     bucket.grantObjects(lambda, ['GetObject'], [keys.plan('*')], OF_EVERY_RUN);
     const manifest = [keys.modelManifest('*')];
     bucket.grantObjects(lambda, ['GetObject'], manifest, 'The `*` is the model that the plan names.');
-    bucket.grantList(lambda, ['runs/*/pictures/*', 'class-images/*', 'models/*']);
+    bucket.grantList(lambda, ['intermediates/*', 'runs/*/pictures/*', 'class-images/*', 'models/*']);
     bucket.grantObjects(lambda, ['PutObject'], ['runs/*/manifests/*'], FILES_OF_A_RUN);
     table.grant(lambda, 'GetItem', 'Query', 'PutItem', 'UpdateItem');
     this.#jobs.grantCreate(lambda, { role: jobRole, instanceTypes });
@@ -139,7 +144,7 @@ export class MachineLambdas extends Construct {
       memoryMiB: 512,
       environment: storage(props),
     });
-    bucket.grantList(lambda, ['runs/*/pictures/*', 'runs/*/failures/*']);
+    bucket.grantList(lambda, ['intermediates/*/pictures/*', 'runs/*/pictures/*', 'runs/*/failures/*']);
     bucket.grantObjects(lambda, ['GetObject'], ['runs/*/failures/*'], FILES_OF_A_RUN);
     table.grant(lambda, 'Query', 'UpdateItem');
     this.#jobs.grantDescribe(lambda);

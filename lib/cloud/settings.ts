@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { instanceTypes } from '../core/catalogue/instances.ts';
 import { distance, nearest } from '../core/nearest.ts';
 import { BUCKET_RULES, isBucketName, isTableName, TABLE_RULES } from './data-names.ts';
-import { EVENTS_PER_HEARTBEAT, MOST_EVENTS, SHORTEST_HEARTBEAT } from './limits.ts';
+import { EVENTS_PER_HEARTBEAT, LEAST_INTERMEDIATES_DAYS, MOST_EVENTS, SHORTEST_HEARTBEAT } from './limits.ts';
 
 /** The namespace of the app's settings in the context. */
 const NAMESPACE = 'proxytune';
@@ -99,6 +99,12 @@ const fields = z.strictObject({
     .describe(
       'Retention in days of the logs of all SageMaker jobs of the account and region, where none is set. ' +
         'Default: unchanged, and SageMaker sets none',
+    ),
+  intermediatesDays: integer(LEAST_INTERMEDIATES_DAYS, 3650)
+    .default(30)
+    .describe(
+      'Days after which what only the stages of a run read is deleted: references, chunks, checkpoints and proxies. ' +
+        'The default leaves time for a run of 7 days and a redrive within 14. Adapters, samples and reports stay',
     ),
   removeData: flag
     .default(false)

@@ -7,6 +7,12 @@ export const REQUEST_FILE = 'subject.json';
 
 const { chunks, files, folders } = names;
 
+/**
+ * The prefix of what only the stages of a run read: it expires by a lifecycle rule of the bucket. Such a rule matches a
+ * prefix and no pattern, so the run comes second here. Adapters, samples and reports are below `runs/` and stay.
+ */
+export const INTERMEDIATES = 'intermediates/';
+
 /** Letters, digits, `-` and `_`: what survives keys, names and URLs alike. */
 const SUBJECT = /^[a-zA-Z0-9][a-zA-Z0-9_-]{0,39}$/;
 const REQUEST_KEY = /^subjects\/([^/]+)\/subject\.json$/;
@@ -47,39 +53,42 @@ export interface ClassImagesOf {
 export const keys = {
   request: (subject: string) => `subjects/${subject}/${REQUEST_FILE}`,
   photos: (subject: string) => `subjects/${subject}/photos/`,
+  /** What stays of a run. */
   run: (run: string) => `runs/${run}/`,
+  intermediates: (run: string) => `${INTERMEDIATES}${run}/`,
   plan: (run: string) => `runs/${run}/${files.plan}`,
-  references: (run: string) => `runs/${run}/references/`,
+  references: (run: string) => `${INTERMEDIATES}${run}/references/`,
   /** Findings of the inspection; written after the last reference. */
-  findings: (run: string) => `runs/${run}/references/${files.findings}`,
-  chunks: (run: string, stage: TransformStage) => `runs/${run}/chunks/${stage}/`,
+  findings: (run: string) => `${INTERMEDIATES}${run}/references/${files.findings}`,
+  chunks: (run: string, stage: TransformStage) => `${INTERMEDIATES}${run}/chunks/${stage}/`,
   chunk: (run: string, stage: TransformStage, chunk: number) =>
-    `runs/${run}/chunks/${stage}/${chunkName(chunk)}`,
+    `${INTERMEDIATES}${run}/chunks/${stage}/${chunkName(chunk)}`,
   manifest: (run: string, job: string) => `runs/${run}/manifests/${job}.json`,
-  /** All attempts of a stage; each writes below its own folder. */
-  pictures: (run: string, stage: TransformStage) => `runs/${run}/pictures/${stage}/`,
+  /** All attempts of a stage; each writes below its own folder. Proxies expire, samples stay. */
+  pictures: picturesOf,
   picturesOfAttempt: (run: string, stage: TransformStage, attempt: number, round = 1) =>
-    `runs/${run}/pictures/${stage}/${attemptFolder(attempt, round)}/`,
+    `${picturesOf(run, stage)}${attemptFolder(attempt, round)}/`,
   /** The selection of proxies that the student learns from; complete once no more are generated. */
   curation: (run: string) => `runs/${run}/curation/`,
   curationFile: (run: string) => `runs/${run}/curation/${files.curation}`,
   /** Kept over attempts, so that the next one resumes. */
-  checkpoints: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/`,
+  checkpoints: (run: string, stage: JobStage) => `${INTERMEDIATES}${run}/checkpoints/${stage}/`,
   /** Validation images of the teacher's checkpoints, and which of these was selected. */
-  teachSamples: (run: string) => `runs/${run}/checkpoints/teach/${folders.validation}/`,
+  teachSamples: (run: string) => `${INTERMEDIATES}${run}/checkpoints/teach/${folders.validation}/`,
   /** Masks of the photos as the teacher was trained with them, where some were found automatically. */
-  teachMasks: (run: string) => `runs/${run}/checkpoints/teach/${folders.masks}/`,
+  teachMasks: (run: string) => `${INTERMEDIATES}${run}/checkpoints/teach/${folders.masks}/`,
   /** Masks of the proxies. */
-  proxyMasks: (run: string) => `runs/${run}/checkpoints/curate/${folders.masks}/`,
+  proxyMasks: (run: string) => `${INTERMEDIATES}${run}/checkpoints/curate/${folders.masks}/`,
   /** Class images that the teacher generated in this run, as one archive; only where it generated all. */
-  drawnClass: (run: string) => `runs/${run}/checkpoints/teach/${folders.classImages}/${files.classArchive}`,
+  drawnClass: (run: string) =>
+    `${INTERMEDIATES}${run}/checkpoints/teach/${folders.classImages}/${files.classArchive}`,
   /** The same for every run that wants the same: everything that decides the pictures is in the key. */
   classImages: ({ model, digest, prompt, size, steps, guidance, pictures }: ClassImagesOf) =>
     `class-images/${model}/${digest}/${prompt.replaceAll(' ', '-')}/${size}px-${steps}-steps-guidance-${guidance}-${pictures}/`,
   classArchive: (prefix: string) => `${prefix}${files.classArchive}`,
   /** The losses of a training. */
-  losses: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${folders.losses}/`,
-  progress: (run: string, stage: JobStage) => `runs/${run}/checkpoints/${stage}/${files.progress}`,
+  losses: (run: string, stage: JobStage) => `${INTERMEDIATES}${run}/checkpoints/${stage}/${folders.losses}/`,
+  progress: (run: string, stage: JobStage) => `${INTERMEDIATES}${run}/checkpoints/${stage}/${files.progress}`,
   /** SageMaker adds the rest; the complete path is in the job's record. */
   jobs: (run: string) => `runs/${run}/jobs/`,
   /** Why a transform failed, in its container's own words. */
@@ -107,6 +116,11 @@ export const keys = {
   /** Only in a local cloud, of a model that stays in a folder. */
   linkedFiles: (id: string) => `models/${id}/linked-files.json`,
 } as const;
+
+/** Proxies are what the student learned from; samples are what a run was for. */
+function picturesOf(run: string, stage: TransformStage): string {
+  return `${stage === 'synthesize' ? INTERMEDIATES : 'runs/'}${run}/pictures/${stage}/`;
+}
 
 /** The folder of an attempt's pictures. */
 export function attemptFolder(attempt: number, round = 1): string {

@@ -130,6 +130,22 @@ test('proxies in rounds: the newest round is shown, and learning waits until the
   expect(await states(run)).toMatchObject({ curate: 'done', learn: 'running' });
 });
 
+test('a stage stays done when its proxies and the findings have expired', async () => {
+  const run = 'rex-00000007';
+  await begin(run);
+  await bench.put(keys.plan(run), '{}');
+  const identity = { run, stage: 'synthesize', attempt: 1 } as const;
+  await recordJob(bench.context, identity, { chunks: 4 });
+  await finishJob(bench.context, identity, { state: 'SUCCEEDED', reported: true, seconds: 5 });
+  const { stages = [] } = (await readRunView(aws, run)) ?? {};
+  expect(stages.find(({ stage }) => stage === 'inspect')).toMatchObject({ state: 'done' });
+  expect(stages.find(({ stage }) => stage === 'synthesize')).toMatchObject({
+    state: 'done',
+    step: 4,
+    total: 4,
+  });
+});
+
 test('a run that too few proxies ended failed in its curation', async () => {
   const run = 'rex-00000006';
   await begin(run);

@@ -27,6 +27,17 @@ test('the bucket is versioned, encrypted, private, TLS-only and sends events to 
   expect(rules).toContainEqual(
     expect.objectContaining({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3 } }),
   );
+  expect(rules).toContainEqual({
+    Id: 'intermediates',
+    Status: 'Enabled',
+    Prefix: 'intermediates/',
+    ExpirationInDays: 30,
+    NoncurrentVersionExpiration: { NoncurrentDays: 1 },
+  });
+  // Nothing else expires: adapters, samples and reports are not below that prefix.
+  expect(
+    rules.filter((rule: { ExpirationInDays?: number }) => rule.ExpirationInDays !== undefined),
+  ).toHaveLength(1);
   const denied = theOnly(account, 'AWS::S3::BucketPolicy').Properties.PolicyDocument.Statement.filter(
     ({ Effect }: { Effect: string }) => Effect === 'Deny',
   );

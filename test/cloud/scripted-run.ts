@@ -37,7 +37,7 @@ export const PLANNED = {
   bucket: 'b',
   planKey: 'runs/dog-1/plan.json',
   photosPrefix: 'subjects/dog/photos/',
-  referencesPrefix: 'runs/dog-1/references/',
+  referencesPrefix: 'intermediates/dog-1/references/',
   captions: { category: 'dog', tokenWord: 'ohwx', vocabulary: null },
   stages: STANDARD_STAGES,
 };

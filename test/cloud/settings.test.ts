@@ -21,6 +21,7 @@ test('needs no setting', () => {
     logRetentionDays: 30,
     instanceTypes: instanceTypes(),
     removeData: false,
+    intermediatesDays: 30,
   });
 });
 

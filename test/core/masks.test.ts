@@ -38,7 +38,7 @@ test('automatic masks are those of photos in teach, of proxies in curate, and us
   }
   expect(training(made, 'learn')).toMatchObject({
     hyperparameters: { background_weight: 0.5, curated: true },
-    channels: { 'proxy-masks': 'runs/dog-0a1b2c3d/checkpoints/curate/masks/' },
+    channels: { 'proxy-masks': 'intermediates/dog-0a1b2c3d/checkpoints/curate/masks/' },
   });
   // Where the curate job, whose checkpoint folder is kept, leaves them.
   const curate = trainingJobRequest(made, { run: made.runId, stage: 'curate', attempt: 1 }, CONTEXT);

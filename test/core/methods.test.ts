@@ -57,7 +57,10 @@ test('direct tuning trains on the photos, by LoRA or in all weights at a twentie
   expect(full.hyperparameters).toMatchObject({ trains_on: 'references', tuning: 'full' });
   expect((full.hyperparameters as { learning_rate: number }).learning_rate).toBeCloseTo(5e-6, 12);
   for (const { channels } of [lora, full]) {
-    expect(channels).toEqual({ base: 'models/llamagen-xl/', references: 'runs/dog-0a1b2c3d/references/' });
+    expect(channels).toEqual({
+      base: 'models/llamagen-xl/',
+      references: 'intermediates/dog-0a1b2c3d/references/',
+    });
   }
   // A rate that is asked for is taken as it is.
   const own = learnOf({ method: 'direct-full', advanced: { learn: { learningRate: 1e-5 } } });

@@ -1,4 +1,11 @@
-import { chunkName, chunkOfOutput, keys, requireSubjectName, signalledFolder } from '../../lib/core/keys.ts';
+import {
+  chunkName,
+  chunkOfOutput,
+  INTERMEDIATES,
+  keys,
+  requireSubjectName,
+  signalledFolder,
+} from '../../lib/core/keys.ts';
 import { jobName, jobPrefix, parseJobName, runId, stackDigest, tokenSecret } from '../../lib/core/names.ts';
 import { correction, distance, likely, nearest } from '../../lib/core/nearest.ts';
 import { JOB_STAGES } from '../../lib/core/words.ts';
@@ -87,6 +94,8 @@ describe('keys', () => {
     const prefixes = [
       keys.photos('s'),
       keys.run('r'),
+      keys.intermediates('r'),
+      INTERMEDIATES,
       keys.references('r'),
       keys.chunks('r', 'synthesize'),
       keys.pictures('r', 'synthesize'),

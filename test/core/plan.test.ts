@@ -249,7 +249,7 @@ describe('samples along the way', () => {
       ],
     });
     expect(teach.channels).toMatchObject({ clip: 'models/clip-vit-b32/', dino: 'models/dino-vits16/' });
-    expect(evaluate.channels.validation).toBe('runs/dog-0a1b2c3d/checkpoints/teach/validation/');
+    expect(evaluate.channels.validation).toBe('intermediates/dog-0a1b2c3d/checkpoints/teach/validation/');
   });
 
   test('no prompt of theirs is one of the evaluation', () => {

@@ -27,7 +27,7 @@ describe('a training job', () => {
 
   test('checkpoints under its stage, not under its attempt, so that the next attempt resumes', () => {
     const { S3Uri } = request('learn').CheckpointConfig;
-    expect(S3Uri).toBe(`s3://${BUCKET}/runs/${RUN}/checkpoints/learn/`);
+    expect(S3Uri).toBe(`s3://${BUCKET}/intermediates/${RUN}/checkpoints/learn/`);
     expect(S3Uri).not.toContain('a2');
   });
 
@@ -95,7 +95,7 @@ describe('a stage that draws on spot', () => {
     ).toEqual({
       base: `s3://${BUCKET}/models/sdxl/`,
       adapter: `s3://${BUCKET}/${adapterFolder}`,
-      chunks: `s3://${BUCKET}/runs/${RUN}/chunks/synthesize/`,
+      chunks: `s3://${BUCKET}/intermediates/${RUN}/chunks/synthesize/`,
     });
     expect(request.EnableNetworkIsolation).toBe(true);
   });
@@ -128,7 +128,7 @@ describe('a stage that draws on spot', () => {
       folder: 'r2-a3',
       chunks: String(chunksUntil(made, 'synthesize', 2)),
     });
-    expect(drawingOf(made, later, PREFIX).output).toBe(`runs/${RUN}/pictures/synthesize/r2-a3/`);
+    expect(drawingOf(made, later, PREFIX).output).toBe(`intermediates/${RUN}/pictures/synthesize/r2-a3/`);
   });
 
   test('shares the chunks among instances, and waits for spot', () => {

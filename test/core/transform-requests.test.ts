@@ -46,7 +46,7 @@ describe('a transform job', () => {
       drawingOf(made, identity('synthesize', 3), PREFIX),
       1,
     );
-    expect(TransformOutput.S3OutputPath).toBe(`s3://${BUCKET}/runs/${RUN}/pictures/synthesize/a3/`);
+    expect(TransformOutput.S3OutputPath).toBe(`s3://${BUCKET}/intermediates/${RUN}/pictures/synthesize/a3/`);
     expect(TransformInput.DataSource.S3DataSource).toEqual({
       S3DataType: 'ManifestFile',
       S3Uri: `s3://${BUCKET}/runs/${RUN}/manifests/${PREFIX}${RUN}-synthesize-a3.json`,
@@ -59,7 +59,7 @@ describe('a transform job', () => {
     expect(
       manifest(BUCKET, keys.chunks(RUN, 'sample-student'), ['chunk-0001.json', 'chunk-0004.json']),
     ).toEqual([
-      { prefix: `s3://${BUCKET}/runs/${RUN}/chunks/sample-student/` },
+      { prefix: `s3://${BUCKET}/intermediates/${RUN}/chunks/sample-student/` },
       'chunk-0001.json',
       'chunk-0004.json',
     ]);
@@ -76,7 +76,7 @@ describe('a transform job', () => {
       PROXYTUNE_FAMILY: modelOfRole(made, role).family,
       PROXYTUNE_MODEL: modelOfRole(made, role).id,
       PROXYTUNE_BASE_MODEL: `s3://${BUCKET}/models/${modelOfRole(made, role).id}/`,
-      PROXYTUNE_CHUNKS: `s3://${BUCKET}/runs/${RUN}/chunks/${stage}/`,
+      PROXYTUNE_CHUNKS: `s3://${BUCKET}/intermediates/${RUN}/chunks/${stage}/`,
       PROXYTUNE_FAILURE_NOTE: `s3://${made.bucket}/${keys.failureNote(made.runId, jobName(identity(stage), PREFIX))}`,
     });
   });

@@ -41,7 +41,7 @@ export async function expectSurvivesFaults(cloud: TestCloud): Promise<void> {
   });
   const started = execution?.name ?? '';
   await endTeachingTwice(cloud, started);
-  const shards = `runs/${started}/pictures/synthesize/`;
+  const shards = `intermediates/${started}/pictures/synthesize/`;
   const synthesis = `${JOB_PREFIX}${started}-synthesize-a1`;
   await until(async () => logOf(cloud, synthesis).includes('chunk 1 of 2') || undefined, 20);
   await cloud.local.faults.interrupt(synthesis, 0);
@@ -64,7 +64,7 @@ const TEACHING_STEPS = 200;
 
 /** Reads the latest progress of the teacher's training. */
 async function progressOf(cloud: TestCloud, run: string) {
-  const text = await readText(cloud, `runs/${run}/checkpoints/teach/progress.json`);
+  const text = await readText(cloud, `intermediates/${run}/checkpoints/teach/progress.json`);
   return text === undefined ? undefined : JSON.parse(text);
 }
 

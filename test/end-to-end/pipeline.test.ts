@@ -118,7 +118,9 @@ async function expectReport(run: string): Promise<void> {
   expect(page).not.toMatch(/proxytune:(stages|job)/);
   expectPair(page ?? '', PAIRS.uploaded);
   // The caption went from the upload to the teacher's job and to the report, for its photo alone.
-  expect(await readText(cloud, `runs/${run}/references/reference-00.txt`)).toBe('a ohwx dog on a lawn\n');
+  expect(await readText(cloud, `intermediates/${run}/references/reference-00.txt`)).toBe(
+    'a ohwx dog on a lawn\n',
+  );
   expect(page?.match(/<figcaption>a ohwx dog on a lawn<\/figcaption>/g)).toHaveLength(1);
   // The adapter is where the page says.
   const archive = /s3:\/\/[^/]+\/(runs\/\S+-teach-a1\/output\/model\.tar\.gz)/.exec(page ?? '')?.[1];
@@ -148,7 +150,9 @@ async function expectPhotosShown(run: string, page: string): Promise<void> {
   const pictures = (await listKeys(cloud, `runs/${run}/report/`)).filter((key) =>
     /\/photos\/\d+\.(png|jpg)$/.test(key),
   );
-  const references = (await listKeys(cloud, `runs/${run}/references/`)).filter((key) => key.endsWith('.png'));
+  const references = (await listKeys(cloud, `intermediates/${run}/references/`)).filter((key) =>
+    key.endsWith('.png'),
+  );
   expect(pictures).toHaveLength(5);
   expect(references).toHaveLength(5);
   for (const [at, key] of pictures.sort().entries()) {

@@ -72,7 +72,7 @@ def with_validation(plan: dict[str, Any]) -> dict[str, Any]:
         },
         "validation_prompts": ["a {s}", "a {s} on a park bench"],
     }
-    jobs["evaluate"]["channels"]["validation"] = "runs/rex-0a1b2c3d/checkpoints/teach/validation/"
+    jobs["evaluate"]["channels"]["validation"] = "intermediates/rex-0a1b2c3d/checkpoints/teach/validation/"
     return plan
 
 

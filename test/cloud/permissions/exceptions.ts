@@ -14,7 +14,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     reason: 'cdk deploy builds and pushes the image in an account; the local cloud has no image to push',
   },
   {
-    what: /^JobRole\w+, statement \d+: without s3:DeleteObject on \S+\/pictures\/synthesize\/\*$/,
+    what: /^JobRole\w+, statement \d+: without s3:DeleteObject on \S+\/pictures\/\*$/,
     reason:
       'SageMaker deletes the copy of a temporary file that it mirrored just before the container renamed it, which ' +
       'depends on the moment',

@@ -73,9 +73,15 @@ test('only plan-run can read a request, and only inspect-photos a photo', () => 
 });
 
 test('a job cannot see uploaded photos or requests, nor write plans, references or reports', () => {
-  expect(keyPatterns('jobs', 's3:GetObject')).toEqual(['class-images/*', 'models/*', 'runs/*']);
+  expect(keyPatterns('jobs', 's3:GetObject')).toEqual([
+    'class-images/*',
+    'intermediates/*',
+    'models/*',
+    'runs/*',
+  ]);
   expect(keyPatterns('jobs', 's3:PutObject')).toEqual([
-    'runs/*/checkpoints/*',
+    'intermediates/*/checkpoints/*',
+    'intermediates/*/pictures/*',
     'runs/*/failures/*',
     'runs/*/jobs/*',
     'runs/*/pictures/*',
@@ -86,10 +92,10 @@ test('a job cannot see uploaded photos or requests, nor write plans, references 
   );
   // What SageMaker mirrors from a checkpoint folder, which has the proxies in a synthesis job on spot instances.
   expect(keyPatterns('jobs', 's3:DeleteObject')).toEqual([
-    'runs/*/checkpoints/*',
-    'runs/*/pictures/synthesize/*',
+    'intermediates/*/checkpoints/*',
+    'intermediates/*/pictures/*',
   ]);
-  expect(listed('jobs')).toEqual(['models/*', 'runs/*', 'class-images/*']);
+  expect(listed('jobs')).toEqual(['models/*', 'runs/*', 'intermediates/*', 'class-images/*']);
 });
 
 test('the job with network access writes models and has no access to any run', () => {

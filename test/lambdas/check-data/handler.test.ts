@@ -2,6 +2,7 @@
 import {
   CreateBucketCommand,
   DeletePublicAccessBlockCommand,
+  GetBucketLifecycleConfigurationCommand,
   PutBucketEncryptionCommand,
   PutBucketLifecycleConfigurationCommand,
   PutBucketNotificationConfigurationCommand,
@@ -47,11 +48,26 @@ const PARTS: Readonly<Record<string, (Bucket: string) => Promise<unknown>>> = {
               Filter: { Prefix: '' },
               AbortIncompleteMultipartUpload: { DaysAfterInitiation: 3 },
             },
+            {
+              ID: 'intermediates',
+              Status: 'Enabled',
+              Filter: { Prefix: 'intermediates/' },
+              Expiration: { Days: 90 },
+            },
           ],
         },
       }),
     ),
 };
+
+/** Parts of which a bucket has the one and not the other. */
+async function onlyRule(Bucket: string, ID: string): Promise<void> {
+  const { Rules = [] } = await s3().send(new GetBucketLifecycleConfigurationCommand({ Bucket }));
+  const kept = Rules.filter((rule) => rule.ID === ID);
+  await s3().send(
+    new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules: kept } }),
+  );
+}
 
 async function bucketWith(name: string, parts: readonly string[]): Promise<string> {
   await s3().send(new CreateBucketCommand({ Bucket: name }));
@@ -82,6 +98,26 @@ test.each(Object.keys(PARTS))('refuses a bucket without %s, and says how to set 
   expect(answer.Reason).toMatch(/^Proxytune cannot adopt this data: [^;]*\(aws s3api put-[^;]*\)$/);
   expect(answer.Reason).toContain(missing);
   expect(answer.Reason).toContain(`--bucket ${BucketName}`);
+});
+
+test.each(['unfinished-uploads', 'intermediates'])(
+  'refuses a bucket with no lifecycle rule but %s',
+  async (id) => {
+    const BucketName = await bucketWith(`only-${id}`, Object.keys(PARTS));
+    await onlyRule(BucketName, id);
+    const { Status, Reason } = await check({ BucketName });
+    expect([Status, Reason]).toEqual(['FAILED', expect.stringContaining('a lifecycle rule is missing')]);
+  },
+);
+
+test('the command for the rules sets both', async () => {
+  const BucketName = await bucketWith('told', Object.keys(PARTS));
+  await onlyRule(BucketName, 'unfinished-uploads');
+  const told =
+    /--lifecycle-configuration '([^']+)'/.exec((await check({ BucketName })).Reason ?? '')?.[1] ?? '';
+  const LifecycleConfiguration = JSON.parse(told);
+  await s3().send(new PutBucketLifecycleConfigurationCommand({ Bucket: BucketName, LifecycleConfiguration }));
+  expect((await check({ BucketName })).Status).toBe('SUCCESS');
 });
 
 test('refuses a bucket that is encrypted with a KMS key', async () => {

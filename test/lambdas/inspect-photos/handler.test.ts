@@ -22,10 +22,10 @@ const event = {
   runId: 'run-1',
   bucket: Bucket,
   photosPrefix: 'subjects/rex/photos/',
-  referencesPrefix: 'runs/run-1/references/',
+  referencesPrefix: 'intermediates/run-1/references/',
   captions: { category: 'dog', tokenWord: 'ohwx', vocabulary: null },
 };
-const findingsKey = 'runs/run-1/references/findings.json';
+const findingsKey = 'intermediates/run-1/references/findings.json';
 
 let dataDir: string;
 let emulator: Emulator;
@@ -86,20 +86,20 @@ const sha256 = (content: Buffer): string => createHash('sha256').update(content)
 
 test('good photos become references, twice the same, and leftovers of an earlier try are deleted', async () => {
   await putPhotos(['a.jpg', 'mon chien à la plage + été.jpg', 'z%20z.jpg']);
-  await put('runs/run-1/references/reference-07.png', 'of an earlier try');
+  await put('intermediates/run-1/references/reference-07.png', 'of an earlier try');
   const result = await handler(event);
   expect(result).toEqual({
     accepted: 3,
     warnings: 0,
-    referencesPrefix: 'runs/run-1/references/',
+    referencesPrefix: 'intermediates/run-1/references/',
     findingsKey,
   });
   const written = await keys(event.referencesPrefix);
   expect(written).toEqual([
     findingsKey,
-    'runs/run-1/references/reference-00.png',
-    'runs/run-1/references/reference-01.png',
-    'runs/run-1/references/reference-02.png',
+    'intermediates/run-1/references/reference-00.png',
+    'intermediates/run-1/references/reference-01.png',
+    'intermediates/run-1/references/reference-02.png',
   ]);
   const findings = JSON.parse((await get(findingsKey)).toString());
   expect(findings).toMatchObject({ runId: 'run-1', refused: false, accepted: 3, warnings: 0, set: [] });
@@ -107,13 +107,16 @@ test('good photos become references, twice the same, and leftovers of an earlier
     ({ file }: { file: string }) => file === 'mon chien à la plage + été.jpg',
   );
   expect(photo).toMatchObject({ verdict: 'accept', reference: { name: 'reference-01.png', width: 640 } });
-  const reference = await get('runs/run-1/references/reference-01.png');
+  const reference = await get('intermediates/run-1/references/reference-01.png');
   expect(photo.reference.sha256).toBe(sha256(reference));
   expect(photo.sha256).toBe(sha256(await get('subjects/rex/photos/mon chien à la plage + été.jpg')));
   expect((await sharp(reference).metadata()).format).toBe('png');
 
   const before = await Promise.all(written.map(get));
-  const prefixes = { photosPrefix: 'subjects/rex/photos', referencesPrefix: 'runs/run-1/references' };
+  const prefixes = {
+    photosPrefix: 'subjects/rex/photos',
+    referencesPrefix: 'intermediates/run-1/references',
+  };
   expect(await handler({ ...event, ...prefixes })).toEqual(result);
   expect(await Promise.all((await keys(event.referencesPrefix)).map(get))).toEqual(before);
 }, 60_000);
@@ -122,7 +125,7 @@ test('blockers end in PhotosRejected that names every one; no reference stays', 
   await putPhotos(['a.jpg', 'b.jpg']);
   await put('subjects/rex/photos/c.jpg', '');
   await put('subjects/rex/photos/d.jpg', 'text');
-  await put('runs/run-1/references/reference-00.png', 'of an earlier try');
+  await put('intermediates/run-1/references/reference-00.png', 'of an earlier try');
   const error = await handler(event).catch((caught: unknown) => caught as Error);
   expect(error).toMatchObject({ name: 'PhotosRejected' });
   const { message } = error as Error;
@@ -152,14 +155,14 @@ test('blockers end in PhotosRejected that names every one; no reference stays', 
 test('a caption becomes the text of its reference, with the token word in place', async () => {
   await putPhotos(['a.jpg', 'b.jpg', 'c.jpg']);
   await put('subjects/rex/photos/b.txt', 'a dog\r\non a red carpet\r\n');
-  await put('runs/run-1/references/reference-00.txt', 'of an earlier try');
+  await put('intermediates/run-1/references/reference-00.txt', 'of an earlier try');
   expect(await handler(event)).toMatchObject({ accepted: 3, warnings: 0 });
-  expect((await keys('runs/run-1/references/reference-01')).map((key) => key.slice(-16))).toEqual([
+  expect((await keys('intermediates/run-1/references/reference-01')).map((key) => key.slice(-16))).toEqual([
     'reference-01.png',
     'reference-01.txt',
   ]);
-  expect(await keys('runs/run-1/references/reference-00.txt')).toEqual([]);
-  expect((await get('runs/run-1/references/reference-01.txt')).toString()).toBe(
+  expect(await keys('intermediates/run-1/references/reference-00.txt')).toEqual([]);
+  expect((await get('intermediates/run-1/references/reference-01.txt')).toString()).toBe(
     'a ohwx dog on a red carpet\n',
   );
   const { photos, companions } = JSON.parse((await get(findingsKey)).toString());

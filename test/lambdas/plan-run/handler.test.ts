@@ -35,7 +35,7 @@ test('a request becomes a plan, every chunk of it and a record; a repeat changes
     stages: STANDARD_STAGES,
     planKey: `runs/${runId}/plan.json`,
     photosPrefix: 'subjects/rex/photos/',
-    referencesPrefix: `runs/${runId}/references/`,
+    referencesPrefix: `intermediates/${runId}/references/`,
     captions: { category: 'dog', tokenWord: 'ohwx', vocabulary: null },
   });
   const text = (await bench.get(result.planKey)).text;

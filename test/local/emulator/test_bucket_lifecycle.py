@@ -18,6 +18,7 @@ RULES = {
             "NoncurrentVersionExpiration": {"NoncurrentDays": 30},
             "ExpiredObjectDeleteMarker": True,
         },
+        {"Id": "intermediates", "Status": "Enabled", "Prefix": "intermediates/", "ExpirationInDays": 30},
     ]
 }
 
@@ -44,6 +45,8 @@ def test_the_rules_of_a_created_bucket_are_stored(bucket):
     )
     assert "<NoncurrentDays>30</NoncurrentDays>" in body
     assert "<ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker>" in body
+    assert "<Prefix>intermediates/</Prefix>" in body
+    assert "<Expiration><Days>30</Days></Expiration>" in body
 
 
 def test_an_update_replaces_and_removes_them(bucket):

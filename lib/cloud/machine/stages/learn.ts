@@ -1,7 +1,7 @@
 /**
  * Tunes the student, an autoregressive model, on the proxies: one training job, whose artifact is its adapter.
  *
- * Reads: `runs/<run>/pictures/synthesize/`, the student's base weights. Input: ignored.
+ * Reads: `intermediates/<run>/pictures/synthesize/`, the student's base weights. Input: ignored.
  * Output: `{jobName, seconds}`; the adapter is `runs/<run>/jobs/<jobName>/output/model.tar.gz`.
  * Errors: those of a job stage; its own are `ProxiesIncomplete`, `ShardInvalid`, `TrainingDiverged`.
  */

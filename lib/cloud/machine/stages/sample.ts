@@ -2,7 +2,7 @@
  * Generates the evaluation images with teacher, if there is one, and student at the same time: two batch transforms, each with the
  * tuned model and, for comparison, with the base model.
  *
- * Reads: `runs/<run>/chunks/sample-…/`, both adapters, both base weights. Input: ignored.
+ * Reads: `intermediates/<run>/chunks/sample-…/`, both adapters, both base weights. Input: ignored.
  * Output: `{teacher: {jobName, seconds}, student: {jobName, seconds}}`, of the teacher's the input where it is skipped; the shards are below
  * `runs/<run>/pictures/sample-teacher/` and `…/sample-student/`.
  * Errors: those of a job stage. An error of either ends both; the failure path stops the other job.

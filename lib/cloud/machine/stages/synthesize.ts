@@ -1,8 +1,8 @@
 /**
  * Generates the proxies with the tuned teacher: one batch transform over the chunks of the plan, or of one round.
  *
- * Reads: `runs/<run>/chunks/synthesize/`, the teacher's adapter and base weights. Input: ignored.
- * Output: `{jobName, seconds}`; the shards are below `runs/<run>/pictures/synthesize/`, one folder per attempt.
+ * Reads: `intermediates/<run>/chunks/synthesize/`, the teacher's adapter and base weights. Input: ignored.
+ * Output: `{jobName, seconds}`; the shards are below `intermediates/<run>/pictures/synthesize/`, one folder per attempt.
  * Errors: those of a job stage; its own is `ChunksMissing`, which is retried for the missing chunks only.
  */
 import type { Construct } from 'constructs';

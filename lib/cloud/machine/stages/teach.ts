@@ -1,7 +1,7 @@
 /**
  * Tunes the teacher, a diffusion model, on the references: one training job, whose artifact is the teacher's adapter.
  *
- * Reads: `runs/<run>/references/`, the teacher's base weights. Input: ignored.
+ * Reads: `intermediates/<run>/references/`, the teacher's base weights. Input: ignored.
  * Output: `{jobName, seconds}`; the adapter is `runs/<run>/jobs/<jobName>/output/model.tar.gz`.
  * Errors: those of a job stage; its own are `TrainingDiverged`, `OutOfMemory`, `CheckpointUnusable`, `ModelMismatch`.
  */

@@ -18,6 +18,8 @@ KNOWN = frozenset(
     {
         "Id",
         "Status",
+        "Prefix",
+        "ExpirationInDays",
         "AbortIncompleteMultipartUpload",
         "NoncurrentVersionExpiration",
         "ExpiredObjectDeleteMarker",
@@ -41,11 +43,13 @@ def _rule(rule: dict[str, Any]) -> str:
         raise ValueError(f"the local cloud does not support {', '.join(unknown)} in a lifecycle rule")
     parts = [
         _element("ID", rule.get("Id")),
-        "<Filter><Prefix></Prefix></Filter>",
+        f"<Filter><Prefix>{escape(rule.get('Prefix', ''))}</Prefix></Filter>",
         _element("Status", rule["Status"]),
     ]
     if rule.get("ExpiredObjectDeleteMarker"):
         parts.append("<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>")
+    if "ExpirationInDays" in rule:
+        parts.append(f"<Expiration>{_element('Days', rule['ExpirationInDays'])}</Expiration>")
     for name, member in (
         ("AbortIncompleteMultipartUpload", "DaysAfterInitiation"),
         ("NoncurrentVersionExpiration", "NoncurrentDays"),

@@ -25,7 +25,7 @@ export const LAMBDA_DATA: readonly Row[] = [
   {
     who: 'plan-run',
     may: 's3:PutObject',
-    on: objects('runs/*/plan.json', 'runs/*/chunks/*'),
+    on: objects('runs/*/plan.json', 'intermediates/*/chunks/*'),
     why: 'writes the plan and one object for each chunk of images',
   },
   {
@@ -38,13 +38,13 @@ export const LAMBDA_DATA: readonly Row[] = [
     who: 'inspect-photos',
     may: 's3:ListBucket',
     on: 'bucket',
-    if: below('subjects/*/photos/*', 'runs/*/references/*'),
+    if: below('subjects/*/photos/*', 'intermediates/*/references/*'),
     why: 'finds the photos, and references that an earlier call left',
   },
   {
     who: 'inspect-photos',
     may: ['s3:PutObject', 's3:DeleteObject'],
-    on: objects('runs/*/references/*'),
+    on: objects('intermediates/*/references/*'),
     why: 'writes the references and its findings, and deletes those of an earlier call',
   },
   {
@@ -57,8 +57,8 @@ export const LAMBDA_DATA: readonly Row[] = [
     who: 'start-job',
     may: 's3:ListBucket',
     on: 'bucket',
-    if: below('runs/*/pictures/*', 'class-images/*', 'models/*'),
-    why: 'finds images that exist already, class images that can be reused, and changed models',
+    if: below('intermediates/*', 'runs/*/pictures/*', 'class-images/*', 'models/*'),
+    why: 'finds images that exist already, class images that can be reused, changed models, and inputs that have expired',
   },
   {
     who: 'start-job',
@@ -70,7 +70,7 @@ export const LAMBDA_DATA: readonly Row[] = [
     who: ['complete-job', 'reconcile-job'],
     may: 's3:ListBucket',
     on: 'bucket',
-    if: below('runs/*/pictures/*', 'runs/*/failures/*'),
+    if: below('intermediates/*/pictures/*', 'runs/*/pictures/*', 'runs/*/failures/*'),
     why: 'counts the images of a job that is over, and finds its error',
   },
   {
@@ -94,14 +94,14 @@ export const LAMBDA_DATA: readonly Row[] = [
   {
     who: 'publish-run',
     may: 's3:GetObject',
-    on: objects('runs/*/checkpoints/teach/class-images/images.tar'),
+    on: objects('intermediates/*/checkpoints/teach/class-images/images.tar'),
     why: 'copies the class images that the teacher generated, for later runs',
   },
   {
     who: 'publish-run',
     may: 's3:ListBucket',
     on: 'bucket',
-    if: below('runs/*/jobs/*', 'runs/*/checkpoints/teach/class-images/images.tar', 'class-images/*'),
+    if: below('runs/*/jobs/*', 'intermediates/*/checkpoints/teach/class-images/images.tar', 'class-images/*'),
     why: 'finds the files of the report, and whether class images are kept already',
   },
   {
