@@ -26,7 +26,8 @@ def test_each_prompt_of_all_chunks_is_read_once_from_a_bucket_and_from_a_folder(
     client.create_bucket(Bucket="upcoming")
     for name, text in chunks():
         (tmp_path / name).write_text(text)
-        client.put_object(Bucket="upcoming", Key=f"intermediates/r/chunks/synthesize/{name}", Body=text.encode())
+        key = f"intermediates/r/chunks/synthesize/{name}"
+        client.put_object(Bucket="upcoming", Key=key, Body=text.encode())
     client.put_object(Bucket="upcoming", Key="intermediates/r/chunks/synthesize2/chunk-0000.json", Body=b"{}")
     assert list(upcoming_prompts("s3://upcoming/intermediates/r/chunks/synthesize/")) == ["a", "b", "c"]
     assert list(upcoming_prompts(f"file://{tmp_path}/")) == ["a", "b", "c"]
