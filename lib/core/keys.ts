@@ -53,7 +53,7 @@ export interface ClassImagesOf {
 export const keys = {
   request: (subject: string) => `subjects/${subject}/${REQUEST_FILE}`,
   photos: (subject: string) => `subjects/${subject}/photos/`,
-  /** What stays of a run. */
+  /** Files of a run that stay. */
   run: (run: string) => `runs/${run}/`,
   intermediates: (run: string) => `${INTERMEDIATES}${run}/`,
   plan: (run: string) => `runs/${run}/${files.plan}`,

@@ -111,11 +111,11 @@ test.each(['unfinished-uploads', 'intermediates'])(
 );
 
 test('the command for the rules sets both', async () => {
-  const BucketName = await bucketWith('told', Object.keys(PARTS));
+  const BucketName = await bucketWith('advised', Object.keys(PARTS));
   await onlyRule(BucketName, 'unfinished-uploads');
-  const told =
+  const advised =
     /--lifecycle-configuration '([^']+)'/.exec((await check({ BucketName })).Reason ?? '')?.[1] ?? '';
-  const LifecycleConfiguration = JSON.parse(told);
+  const LifecycleConfiguration = JSON.parse(advised);
   await s3().send(new PutBucketLifecycleConfigurationCommand({ Bucket: BucketName, LifecycleConfiguration }));
   expect((await check({ BucketName })).Status).toBe('SUCCESS');
 });
