@@ -54,11 +54,11 @@ export const JOB_KINDS = { training: 'training', transform: 'transform', spot: '
 export type JobKind = (typeof JOB_KINDS)[keyof typeof JOB_KINDS];
 
 /** The uses of a model. */
-export const ROLES = ['teacher', 'student', 'clip', 'dino', 'segmenter', 'siglip'] as const;
+export const ROLES = ['teacher', 'student', 'clip', 'dino', 'segmenter', 'siglip', 'dreamsim'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Models that only some runs have: methods without a teacher, automatic masks, measuring by MaSC. */
-type OptionalRole = 'teacher' | 'segmenter' | 'siglip';
+/** Models that only some runs have: methods without a teacher, automatic masks, measuring by MaSC or DreamSim. */
+type OptionalRole = 'teacher' | 'segmenter' | 'siglip' | 'dreamsim';
 
 /** Something for each model of a run. */
 export type OfModels<T> = Readonly<Record<Exclude<Role, OptionalRole>, T>> &

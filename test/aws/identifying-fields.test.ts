@@ -35,7 +35,16 @@ function folderOf(row: Model, changes: Readonly<Record<string, Record<string, un
       }),
     ]),
   );
-  const files = row.role === 'teacher' ? hubFiles(row) : { 'weights.safetensors': safetensors(8) };
+  const parts = Object.keys(row.identifyingFields).filter((path) => path.endsWith('/config.json'));
+  const weights = parts.map((path) => [path.replace('config.json', 'weights.safetensors'), safetensors(8)]);
+  const files =
+    row.role === 'teacher'
+      ? hubFiles(row)
+      : {
+          'weights.safetensors': safetensors(8),
+          'config.json': JSON.stringify({ family: row.family }),
+          ...Object.fromEntries(weights),
+        };
   write(dir, { ...files, ...settings });
   return dir;
 }
@@ -56,6 +65,16 @@ test('every imported model has identifying fields', () => {
 
 test.each(IMPORTED.map((row) => [row.id, row] as const))('a folder of %s is taken for it', async (_, row) => {
   expect(await refused(row, folderOf(row))).toBeUndefined();
+});
+
+test('a network without its weights is missed before anything is uploaded', async () => {
+  const row = model('dreamsim-ensemble');
+  const dir = folderOf(row);
+  rmSync(join(dir, 'open-clip/weights.safetensors'));
+  expect(await refused(row, dir)).toMatchObject({
+    name: 'ModelMissing',
+    message: expect.stringContaining('no weights in open-clip/'),
+  });
 });
 
 test.each(pairs.map(([row, other]) => [row.id, other.id, row, other] as const))(

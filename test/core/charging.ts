@@ -54,7 +54,7 @@ export function eachVariant(
   });
 }
 
-export const modelOf = (made: Plan, role: Exclude<Role, 'segmenter' | 'siglip'>): Model =>
+export const modelOf = (made: Plan, role: Exclude<Role, 'segmenter' | 'siglip' | 'dreamsim'>): Model =>
   role === 'teacher' || role === 'student' ? model(modelOfRole(made, role).id) : model(made.models[role].id);
 
 /** Minutes of a picture that a teacher trains on: its rate is of a batch of the recipe, at a size. */

@@ -39,6 +39,7 @@ test.each(WITHOUT_TEACHER)('%s plans its student alone', (id) => {
     'dino',
     'siglip',
     'segmenter',
+    'dreamsim',
   ]);
   const whole = plan();
   for (const stage of ['sample-student'] as const)

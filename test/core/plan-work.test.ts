@@ -239,8 +239,8 @@ describe('evaluate reads the photos, 200 proxies at most, and all samples', () =
       const own = made.prompts.evaluation.length * made.samples.picturesPerPrompt;
       const models = made.models.teacher === undefined ? 1 : 2;
       const encoded = evaluateWork(made.proxies ?? 0, models, own, PHOTOS);
-      const work = { ...encoded, ...mascWork(encoded, PHOTOS) };
-      const roles = ['clip', 'dino', 'siglip', 'segmenter'] as const;
+      const work = { ...encoded, dreamsim: encoded.dino, ...mascWork(encoded, PHOTOS) };
+      const roles = ['clip', 'dino', 'dreamsim', 'siglip', 'segmenter'] as const;
       const encoders = roles.flatMap((role) => {
         const chosen = made.models[role];
         return chosen === undefined ? [] : [{ ...model(chosen.id).minutes, read: work[role] }];

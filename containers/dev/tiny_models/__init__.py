@@ -27,6 +27,7 @@ MODELS = {
     "clip-tiny": "dev.tiny_models.encoders:write_clip",
     "dino-tiny": "dev.tiny_models.encoders:write_dino",
     "clipseg-tiny": "dev.tiny_models.encoders:write_clipseg",
+    "dreamsim-tiny": "dev.tiny_models.encoders:write_dreamsim",
     "siglip2-tiny": "dev.tiny_models.encoders:write_siglip",
 }
 

@@ -11,6 +11,7 @@ import torch
 from dev.tiny_models.tokenizers import CLIP_LENGTH, clip_tokenizer
 
 CLIP_SEED, DINO_SEED, CLIPSEG_SEED, SIGLIP_SEED = 1003, 1004, 1006, 1007
+DREAMSIM_SEED = 1008
 WIDTH = 32
 # Pixels of the picture that both see, and of its patches.
 SIZE, PATCH = 64, 16
@@ -108,6 +109,19 @@ def write_siglip(folder: Path) -> None:
         "image_std": [0.5] * 3,
     }
     _write_json(folder / "preprocessor_config.json", preprocessor)
+
+
+def write_dreamsim(folder: Path) -> None:
+    """Write DreamSim's three encoders, a folder each."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, ViTConfig, ViTModel
+
+    _write_json(folder / "config.json", {"family": "dreamsim"})
+    sizes = _clip_sizes(clip_tokenizer())["vision_config"]
+    torch.manual_seed(DREAMSIM_SEED)
+    ViTModel(ViTConfig(**sizes), add_pooling_layer=False).eval().save_pretrained(folder / "dino")
+    for part, activation in (("clip", "quick_gelu"), ("open-clip", "gelu")):
+        config = CLIPVisionConfig(**sizes, projection_dim=WIDTH, hidden_act=activation)
+        CLIPVisionModelWithProjection(config).eval().save_pretrained(folder / part)
 
 
 def _clip_sizes(tokenizer: Any) -> dict[str, Any]:

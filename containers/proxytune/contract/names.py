@@ -46,6 +46,7 @@ class Channels:
     dino: str
     segmenter: str
     siglip: str
+    dreamsim: str
     masks: str
     proxy_masks: str
     class_images: str

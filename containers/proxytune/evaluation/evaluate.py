@@ -33,6 +33,7 @@ from proxytune.evaluation.report.protocol import EncoderInputs
 from proxytune.evaluation.report.tensorboard import write_events
 from proxytune.evaluation.validation import read_validation
 from proxytune.masks.photo_masks import mask_words, masks_of
+from proxytune.metrics.dreamsim import DreamSimEncoder
 from proxytune.metrics.encoders import ClipEncoder, DinoEncoder, Vectors
 from proxytune.metrics.masc import MascScore
 from proxytune.metrics.pictures import Picture, open_picture
@@ -84,15 +85,16 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
     dino = DinoEncoder(folders.channel(CHANNELS.dino), device)
     photos = [open_picture(one, one.read()) for one in pictures if one.row == "photos"]
     masc = masc_scorer(folders, hyperparameters, plan["category"], photos)
+    dreamsim = dreamsim_encoder(folders, device)
     progress.restart_rate(0)
-    encoded = encode(pictures, clip, dino, score_exactly, masc, report, progress)
+    encoded = encode(pictures, clip, dino, score_exactly, masc, dreamsim, report, progress)
     scored = score(pictures, encoded, clip)
     validation = read_validation(folders, plan, report)
     curation = None if proxies is None else show_curation(proxies, report)
     metrics = build_metrics(
         plan,
         scored,
-        _evaluator(plan, clip, dino, masc, device),
+        _evaluator(plan, clip, dino, masc, dreamsim, device),
         hyperparameters["seed"],
         {
             **({} if validation is None else {"choice": validation.record}),
@@ -127,12 +129,13 @@ def evaluate(folders: Folders, hyperparameters: EvaluateHyperparameters, stop: S
 
 @dataclass(frozen=True)
 class Encoded:
-    """Per image, in order: two unit vectors, exact measures and MaSC if there are any, and its files."""
+    """Per image, in order: unit vectors, exact measures and MaSC if there are any, and its files."""
 
     clip: Vectors
     dino: Vectors
     exact: list[Exact | None]
     masc: list[MascScore | None]
+    dreamsim: Vectors | None
     views: list[View]
 
 
@@ -142,11 +145,12 @@ def encode(
     dino: DinoEncoder,
     score_exactly: ExactScorer,
     masc: MascScorer | None,
+    dreamsim: DreamSimEncoder | None,
     report: Path,
     progress: ProgressFile,
 ) -> Encoded:
     """Open every image once: for both encoders, the exact measures, and the files of the report."""
-    clip_parts, dino_parts = [], []
+    clip_parts, dino_parts, dreamsim_parts = [], [], []
     exact: list[Exact | None] = []
     of_masc: list[MascScore | None] = []
     views: list[View] = []
@@ -156,13 +160,16 @@ def encode(
         opened = [open_picture(picture, content) for picture, content in zip(batch, contents, strict=True)]
         clip_parts.append(clip.pictures(opened, BATCH))
         dino_parts.append(dino.pictures(opened, BATCH))
+        if dreamsim is not None:
+            dreamsim_parts.append(dreamsim.pictures(opened, BATCH))
         exact += score_exactly(opened, [picture.prompt for picture in batch])
         of_masc += [None] * len(batch) if masc is None else masc(batch, opened)
         for picture, content, image in zip(batch, contents, opened, strict=True):
             views.append(save_view(picture, content, image, report))
         if progress.due():
             progress.write("scoring images", start + len(batch))
-    return Encoded(np.concatenate(clip_parts), np.concatenate(dino_parts), exact, of_masc, views)
+    joined = np.concatenate(dreamsim_parts) if dreamsim_parts else None
+    return Encoded(np.concatenate(clip_parts), np.concatenate(dino_parts), exact, of_masc, joined, views)
 
 
 def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> list[ScoredPicture]:
@@ -187,6 +194,7 @@ def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> l
             dino = to_references(dino_vectors, encoded.dino[photos])
             clip_t = to_prompts(clip_vectors, np.stack([texts[one.plain or ""] for one in members]))
             near = nearest(dino_vectors, encoded.dino[photos])
+        alike = _dreamsim(encoded, positions, photos if row != "photos" else None)
         apart = diversity(dino_vectors, [one.prompt for one in members])
         scored += [
             ScoredPicture(
@@ -199,10 +207,19 @@ def score(pictures: Sequence[Picture], encoded: Encoded, clip: ClipEncoder) -> l
                 apart[nth],
                 encoded.exact[at],
                 encoded.masc[at],
+                alike[nth],
             )
             for nth, at in enumerate(positions)
         ]
     return scored
+
+
+def _dreamsim(encoded: Encoded, positions: list[int], photos: list[int] | None) -> Sequence[float | None]:
+    """DreamSim of the images of a row to the photos; of photos, to each other."""
+    if encoded.dreamsim is None:
+        return [None] * len(positions)
+    vectors = encoded.dreamsim[positions]
+    return among_themselves(vectors) if photos is None else to_references(vectors, encoded.dreamsim[photos])
 
 
 def _text_vectors(pictures: Sequence[Picture], clip: ClipEncoder) -> dict[str, Vectors]:
@@ -211,7 +228,12 @@ def _text_vectors(pictures: Sequence[Picture], clip: ClipEncoder) -> dict[str, V
 
 
 def _evaluator(
-    plan: Plan, clip: ClipEncoder, dino: DinoEncoder, masc: MascScorer | None, device: torch.device
+    plan: Plan,
+    clip: ClipEncoder,
+    dino: DinoEncoder,
+    masc: MascScorer | None,
+    dreamsim: DreamSimEncoder | None,
+    device: torch.device,
 ) -> dict[str, Any]:
     hardware = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     return {
@@ -220,12 +242,27 @@ def _evaluator(
         "clip_sha256": clip.sha256,
         "dino_sha256": dino.sha256,
         **({} if masc is None else _of_masc(plan, masc)),
+        **({} if dreamsim is None else _of_dreamsim(plan, dreamsim)),
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},
             "device": hardware,
         },
     }
+
+
+def dreamsim_encoder(folders: Folders, device: torch.device) -> DreamSimEncoder | None:
+    """Load DreamSim; None in a run without it.
+
+    Raises:
+        ProxytuneError: ChannelMissing, ModelMismatch.
+    """
+    folder = folders.optional_channel(CHANNELS.dreamsim)
+    return None if folder is None else DreamSimEncoder(folder, device)
+
+
+def _of_dreamsim(plan: Plan, dreamsim: DreamSimEncoder) -> dict[str, str]:
+    return {"dreamsim": plan["models"]["dreamsim"]["id"], "dreamsim_sha256": dreamsim.sha256}
 
 
 def _of_masc(plan: Plan, masc: MascScorer) -> dict[str, str]:

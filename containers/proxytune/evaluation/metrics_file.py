@@ -21,6 +21,10 @@ in a run that is measured by MaSC, after these with their ends:
 
     masc_identity, masc_prompt          the scores, or their means; empty where there is none
 
+in a run that is measured by DreamSim, after these with their ends:
+
+    dreamsim                            the score, or the mean of the scores
+
 and, where the request has the ground truth of its subject, after the others with their ends:
 
     palette, shape                      the exact measures of `exact`, or their means
@@ -48,7 +52,7 @@ from proxytune.contract.types.plan import Plan
 from proxytune.evaluation.exact import EXACT
 from proxytune.evaluation.likeness import likeness_of
 from proxytune.evaluation.pictures import ScoredPicture
-from proxytune.evaluation.rows import MASC, ROWS, SCORES, build_row, comparison
+from proxytune.evaluation.rows import DREAMSIM, MASC, ROWS, SCORES, build_row, comparison
 from proxytune.evaluation.verdict import verdict
 
 LIKENESS = ("nearest_dino", "diversity")
@@ -65,6 +69,7 @@ COLUMNS = (
 )
 EXACT_COLUMNS = _with_ends(EXACT)
 MASC_COLUMNS = _with_ends(MASC)
+DREAMSIM_COLUMNS = _with_ends((DREAMSIM,))
 
 
 def build_metrics(
@@ -124,12 +129,18 @@ def as_csv(metrics: Metrics) -> str:
     text = io.StringIO()
     has_exact = any("exact" in row for row in metrics["rows"])
     has_masc = any("masc_identity" in row for row in metrics["rows"])
-    columns = COLUMNS + (MASC_COLUMNS if has_masc else ()) + (EXACT_COLUMNS if has_exact else ())
+    has_dreamsim = any(DREAMSIM in row for row in metrics["rows"])
+    columns = (
+        COLUMNS
+        + (MASC_COLUMNS if has_masc else ())
+        + (DREAMSIM_COLUMNS if has_dreamsim else ())
+        + (EXACT_COLUMNS if has_exact else ())
+    )
     table = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     table.writeheader()
     for row in metrics["rows"]:
         line = {"kind": "mean", "row": row["name"], "pictures": row["pictures"], "copies": row["copies"]}
-        ends = _ends(row, (*SCORES, *LIKENESS, *MASC)) | _ends(row.get("exact", {}), EXACT)
+        ends = _ends(row, (*SCORES, *LIKENESS, *MASC, DREAMSIM)) | _ends(row.get("exact", {}), EXACT)
         table.writerow(_without_none(line | ends))
     for picture in metrics["pictures"]:
         fields = {key: value for key, value in picture.items() if key != "exact"}
@@ -159,6 +170,7 @@ def _picture(scored: ScoredPicture) -> dict[str, Any]:
     picture = scored.picture
     exact = {} if scored.exact is None else {"exact": asdict(scored.exact)}
     masc = {} if scored.masc is None else {name: getattr(scored, name) for name in MASC}
+    dreamsim = {} if scored.dreamsim is None else {DREAMSIM: scored.dreamsim}
     return {
         "row": picture.row,
         "index": picture.index,
@@ -169,6 +181,7 @@ def _picture(scored: ScoredPicture) -> dict[str, Any]:
         "clip_t": scored.clip_t,
         "dino": scored.dino,
         **masc,
+        **dreamsim,
         "nearest": scored.nearest[0],
         "nearest_dino": scored.nearest[1],
         "diversity": scored.diversity,

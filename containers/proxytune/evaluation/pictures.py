@@ -71,6 +71,7 @@ class ScoredPicture:
             it has no other.
         exact: where the ground truth is known.
         masc: of a run that is measured by it.
+        dreamsim: similarity to the references; None where it is not measured.
     """
 
     picture: Picture
@@ -82,6 +83,7 @@ class ScoredPicture:
     diversity: float | None
     exact: Exact | None = None
     masc: MascScore | None = None
+    dreamsim: float | None = None
 
     @property
     def masc_identity(self) -> float | None:

@@ -17,6 +17,8 @@ ROWS = ("photos", "teacher-base", "student-base", "proxies", "teacher", "student
 SCORES = ("clip_i", "clip_t", "dino")
 MASC = ("masc_identity", "masc_prompt")
 """Scores of runs that are measured by MaSC."""
+DREAMSIM = "dreamsim"
+"""The score of runs that are measured by DreamSim."""
 
 
 def comparison(
@@ -33,8 +35,11 @@ def comparison(
     """
     of_student = {_request(scored): scored for scored in student}
     pairs = [(scored, of_student[_request(scored)]) for scored in teacher if _request(scored) in of_student]
-    measured = all(scored.masc is not None for scored in (*teacher, *student))
-    return {name: _compared(pairs, name, seed) for name in (*SCORES, *(MASC if measured else ()))}
+    both = (*teacher, *student)
+    names = [*SCORES]
+    names += MASC if all(scored.masc is not None for scored in both) else ()
+    names += [DREAMSIM] if all(scored.dreamsim is not None for scored in both) else []
+    return {name: _compared(pairs, name, seed) for name in names}
 
 
 def _compared(
@@ -83,6 +88,7 @@ def build_row(
         "clip_t": mean([scored.clip_t for scored in members]),
         "dino": mean([scored.dino for scored in members]),
         **_masc(members, mean),
+        **_dreamsim(members, mean),
         "nearest_dino": mean([similarity for _, similarity in near]),
         "copies": None
         if between is None or name == "photos"
@@ -105,6 +111,13 @@ def _masc(
     means = {name: mean([getattr(scored, name) for scored in members]) for name in MASC}
     identities = [scored.masc_identity for scored in members if scored.masc_identity is not None]
     return means | (quartiles(identities) if identities else {})
+
+
+def _dreamsim(
+    members: Sequence[ScoredPicture], mean: Callable[[Sequence[float | None]], dict[str, Any] | None]
+) -> dict[str, Any]:
+    scores = [scored.dreamsim for scored in members]
+    return {} if None in scores else {DREAMSIM: mean(scores)}
 
 
 def quartiles(identities: Sequence[float]) -> dict[str, float]:

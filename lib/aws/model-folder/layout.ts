@@ -54,17 +54,23 @@ function requireParts(row: Model, folder: string, paths: ReadonlySet<string>): v
     if (part.startsWith('_') || library === null) continue;
     if (![...paths].some((path) => path.startsWith(`${part}/`))) throw absent(row, folder, `no ${part}/`);
     const network = paths.has(`${part}/config.json`);
-    const weights = [...paths].some((path) => path.startsWith(`${part}/`) && path.endsWith('.safetensors'));
-    if (network && !weights) throw absent(row, folder, `no weights in ${part}/`);
+    if (network && !hasWeights(`${part}/`, paths)) throw absent(row, folder, `no weights in ${part}/`);
   }
 }
 
-/** Checks the family that a student's folder names. */
+/** Checks the family that a folder names, and that each network in a folder of its own has weights. */
 function requireConfig(row: Model, folder: string, paths: ReadonlySet<string>): void {
   const { family } = readJson(row, folder, 'config.json', paths);
   if (family !== undefined && family !== row.family)
     throw unfit(row, folder, `config.json names the family ${family}, not ${row.family}`);
+  for (const path of paths) {
+    const part = path.endsWith('/config.json') ? path.slice(0, -'config.json'.length) : undefined;
+    if (part !== undefined && !hasWeights(part, paths)) throw absent(row, folder, `no weights in ${part}`);
+  }
 }
+
+const hasWeights = (part: string, paths: ReadonlySet<string>): boolean =>
+  [...paths].some((path) => path.startsWith(part) && path.endsWith('.safetensors'));
 
 /** Checks the identifying fields: models of one family have the same layout and differ in their settings. */
 function requireIdentity(row: Model, folder: string, paths: ReadonlySet<string>): void {

@@ -171,7 +171,7 @@ function importLine({ models, request }: Plan): string[] {
     ...(extra.length === 0
       ? []
       : [
-          `Not needed, but with ${extra.join(' and ')} imported too, MaSC measures the run and decides the verdict: it agrees with people better than DINO.`,
+          `Not needed, but imported too they measure more: ${extra.join(', ')}. MaSC, which needs a segmenter, then decides the verdict: it agrees with people better than DINO.`,
         ]),
   ];
 }

@@ -29,6 +29,13 @@ export const MEASURES: readonly Measure[] = [
     digits: 2,
     of: (row) => row.masc_prompt ?? null,
   },
+  {
+    key: 'dreamsim',
+    title: 'DreamSim',
+    better: 'higher',
+    digits: 2,
+    of: (row) => row.dreamsim ?? null,
+  },
   { key: 'dino', title: 'DINO', better: 'higher', digits: 2, of: (row) => row.dino },
   { key: 'clip_i', title: 'CLIP-I', better: 'higher', digits: 2, of: (row) => row.clip_i },
   { key: 'clip_t', title: 'CLIP-T', better: 'higher', digits: 2, of: (row) => row.clip_t },

@@ -64,6 +64,9 @@ const metricsRow = z.strictObject({
     .nullable()
     .optional()
     .describe('MaSC of the rest and the prompt; null where no image has a rest, or no prompt'),
+  dreamsim: score
+    .optional()
+    .describe('DreamSim similarity to the references; absent where it is not measured'),
   nearest_dino: score.describe('DINO similarity to the nearest reference alone'),
   copies: z
     .number()
@@ -95,6 +98,7 @@ const pictureScore = z.strictObject({
   dino: z.number(),
   masc_identity: z.number().nullable().optional(),
   masc_prompt: z.number().nullable().optional(),
+  dreamsim: z.number().optional(),
   nearest: z.int().min(0).describe('Position of the nearest reference by DINO'),
   nearest_dino: z.number(),
   diversity: z.number().nullable(),
@@ -118,6 +122,7 @@ const comparison = z.strictObject({
   dino: difference.nullable(),
   masc_identity: difference.nullable().optional(),
   masc_prompt: difference.nullable().optional(),
+  dreamsim: difference.nullable().optional(),
 });
 
 export const stageOutcome = z.strictObject({
@@ -161,6 +166,8 @@ export const metrics = z.strictObject({
     siglip_sha256: z.string().optional(),
     segmenter: z.string().optional().describe('Found the subject for MaSC'),
     segmenter_sha256: z.string().optional(),
+    dreamsim: z.string().optional(),
+    dreamsim_sha256: z.string().optional(),
     versions: z.record(z.string(), z.string()),
   }),
   choice: choice

@@ -31,6 +31,8 @@ export const namesSchema = z.strictObject({
     segmenter: name,
     /** The encoder of MaSC; optional. */
     siglip: name,
+    /** The encoders of DreamSim; optional. */
+    dreamsim: name,
     /** Masks of the photos, as the teacher was trained with them. */
     masks: name,
     proxyMasks: name,

@@ -15,7 +15,7 @@ import { curationOf } from '../stages/curate.ts';
 import type { Parts, PlanContext } from '../stages/parts.ts';
 import { planStages } from '../stages/stages.ts';
 import { proxiesPerChunk } from '../stages/synthesize.ts';
-import { eachModel, type OfModels } from '../words.ts';
+import { eachModel, type OfModels, type Role } from '../words.ts';
 import { chosen, methodOf, type Plan, type StagePlan } from './plan.ts';
 import { listUsd, round } from './pricing.ts';
 
@@ -34,7 +34,7 @@ const PRESET_COUNTS = {
  */
 export function makePlan(request: Request, context: PlanContext): Plan {
   const parts = partsOf(request, context);
-  const { method, teacher, student, clip, dino, masc, counts, named } = parts;
+  const { method, teacher, student, clip, dino, masc, dreamsim, counts, named } = parts;
   const segmenter = parts.segmenter ?? masc?.segmenter;
   const evaluation = evaluationPrompts(named, parts.evaluation, counts.prompts);
   const inContext = counts.proxiesInContext > 0 ? proxyPromptsInContext(named) : [];
@@ -80,6 +80,7 @@ export function makePlan(request: Request, context: PlanContext): Plan {
       dino: looked(dino),
       ...(segmenter && { segmenter: looked(segmenter) }),
       ...(masc && { siglip: looked(masc.siglip) }),
+      ...(dreamsim && { dreamsim: looked(dreamsim) }),
     },
     world: { name: domain.name, title: domain.title, note: domain.note },
     prompts: { proxy: proxyPrompt(named), inContext, evaluation, evaluationList: listOf(parts.evaluation) },
@@ -105,6 +106,7 @@ export function modelsFor(
 ): OfModels<Model> {
   const { domain } = model(request.student);
   const siglip = mascOf(domain, scale, absent);
+  const dreamsim = thereOf(domain, 'dreamsim', scale, absent);
   const teacher = method(request.method ?? 'proxy').teacher ? request.teacher : undefined;
   return {
     ...(teacher !== undefined && { teacher: atScale(teacher, scale) }),
@@ -115,15 +117,25 @@ export function modelsFor(
       segmenter: atScale(measuring(domain, 'segmenter').id, scale),
     }),
     ...(siglip && { siglip: atScale(siglip.id, scale) }),
+    ...(dreamsim && { dreamsim: atScale(dreamsim.id, scale) }),
   };
 }
 
-/** The encoder of MaSC, where the domain has one that is there, at this scale, with the segmenter that MaSC needs. */
+/** The model that adds a measure, where the domain has one and it is there at this scale. */
+function thereOf(
+  domain: Domain,
+  role: Role,
+  scale: PlanContext['scale'],
+  absent: readonly string[],
+): Model | undefined {
+  const row = measuringIfAny(domain, role);
+  return row === undefined || absent.includes(atScale(row.id, scale).id) ? undefined : row;
+}
+
+/** The encoder of MaSC, where the segmenter that MaSC needs is there too. */
 function mascOf(domain: Domain, scale: PlanContext['scale'], absent: readonly string[]): Model | undefined {
-  const siglip = measuringIfAny(domain, 'siglip');
-  if (siglip === undefined) return undefined;
-  const needed = [siglip, measuring(domain, 'segmenter')].map(({ id }) => atScale(id, scale).id);
-  return needed.some((id) => absent.includes(id)) ? undefined : siglip;
+  const segmenter = thereOf(domain, 'segmenter', scale, absent);
+  return segmenter && thereOf(domain, 'siglip', scale, absent);
 }
 
 /** The ids of a request's models that only add a measure: a run does without them where they are not imported. */
@@ -131,12 +143,12 @@ export function optionalModels(
   request: Parameters<typeof modelsFor>[0],
   scale: PlanContext['scale'],
 ): string[] {
-  const all = eachModel(modelsFor(request, scale)).map(({ id }) => id);
-  const siglip = modelsFor(request, scale).siglip?.id;
-  const needed = eachModel(modelsFor(request, scale, siglip === undefined ? [] : [siglip])).map(
-    ({ id }) => id,
-  );
-  return all.filter((id) => !needed.includes(id));
+  const { siglip, dreamsim } = modelsFor(request, scale);
+  const extra = [siglip, dreamsim].flatMap((row) => row?.id ?? []);
+  const needed = eachModel(modelsFor(request, scale, extra)).map(({ id }) => id);
+  return eachModel(modelsFor(request, scale))
+    .map(({ id }) => id)
+    .filter((id) => !needed.includes(id));
 }
 
 /** The scale that a plan was made at; undefined where its models are the same at both. */

@@ -79,6 +79,7 @@ export const planSchema = z.strictObject({
         'Finds the subject in images; missing where nothing is masked automatically, nor measured by MaSC',
       ),
     siglip: chosenModel.optional().describe('The encoder of MaSC; missing where it is not measured'),
+    dreamsim: chosenModel.optional().describe('The encoders of DreamSim; missing where it is not measured'),
   }),
   world: z
     .strictObject({

@@ -51,7 +51,7 @@ export function planEvaluate(
   validated: boolean,
   advanced: z.infer<typeof evaluateAdvanced> = {},
 ): TrainingJob<z.infer<typeof evaluateHyperparameters>> {
-  const { context, clip, dino, segmenter, masc, named, counts, seed } = parts;
+  const { context, clip, dino, segmenter, masc, dreamsim, named, counts, seed } = parts;
   const run = context.runId;
   const taught = hasTeacher(parts);
   const samples = SAMPLE_ROWS * (taught ? 2 : 1) * counts.prompts * counts.picturesPerPrompt;
@@ -59,7 +59,8 @@ export function planEvaluate(
   const minutes =
     clip.minutes.load +
     (masc?.siglip.minutes.load ?? 0) +
-    encodingMinutes([clip, dino], pictures) +
+    (dreamsim?.minutes.load ?? 0) +
+    encodingMinutes([clip, dino, ...(dreamsim ? [dreamsim] : [])], pictures) +
     // MaSC reads the photos first, to compare with.
     encodingMinutes(masc ? [masc.siglip, masc.segmenter] : [], PHOTO_LIMITS.maxPhotos + pictures);
   const on = chooseInstance(clip, 'training', advanced.instanceType, context.instanceTypes);
@@ -89,6 +90,7 @@ export function planEvaluate(
         [channels.siglip]: keys.model(masc.siglip.id),
         [channels.segmenter]: keys.model(masc.segmenter.id),
       }),
+      ...(dreamsim && { [channels.dreamsim]: keys.model(dreamsim.id) }),
       ...curationChannel(parts),
       // Masks that the user gave are next to the references.
       ...(segmenter && { [channels.masks]: keys.teachMasks(run) }),

@@ -51,6 +51,8 @@ export interface Parts {
   readonly segmenter?: Model | undefined;
   /** Measure the subject's region and the rest by MaSC; undefined where the domain has no such encoder. */
   readonly masc?: { readonly siglip: Model; readonly segmenter: Model } | undefined;
+  /** The encoders of DreamSim; undefined where it is not measured. */
+  readonly dreamsim?: Model | undefined;
   /** Of the request's preset, as the catalogue has them; the teacher's at no smaller size than the student's. */
   readonly recipes: { readonly teacher?: Recipe | undefined; readonly student: Recipe };
   readonly named: Named;

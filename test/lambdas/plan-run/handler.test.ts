@@ -94,6 +94,19 @@ test('MaSC is planned where both of its models are imported, and not missed wher
   }
 });
 
+test('DreamSim is planned where it is imported', async () => {
+  const digest = await bench.putModel('dreamsim-tiny');
+  try {
+    const { planKey } = await handler(await bench.upload('judged'));
+    const { models, stages } = planSchema.parse(JSON.parse((await bench.get(planKey)).text));
+    expect(models).toMatchObject({ dreamsim: { id: 'dreamsim-tiny', digest } });
+    expect(models).not.toHaveProperty('siglip');
+    expect(stages.at(-1)).toMatchObject({ channels: { dreamsim: 'models/dreamsim-tiny/' } });
+  } finally {
+    for (const key of await listKeys(bench.context, keys.model('dreamsim-tiny'))) await bench.delete(key);
+  }
+});
+
 test('a request that was deleted before its run began is not planned', async () => {
   const input = await bench.upload('unwanted');
   await bench.delete(input.key);

@@ -59,6 +59,8 @@ class MetricsRow(TypedDict):
     masc_median: NotRequired[float]
     # MaSC of the rest and the prompt; null where no image has a rest, or no prompt.
     masc_prompt: NotRequired[Score | None]
+    # DreamSim similarity to the references; absent where it is not measured.
+    dreamsim: NotRequired[Score]
     # DINO similarity to the nearest reference alone.
     nearest_dino: Score
     # Share of images nearer to a reference than any two references are to each other; null with one.
@@ -100,6 +102,7 @@ class MetricsPicture(TypedDict):
     dino: float
     masc_identity: NotRequired[float | None]
     masc_prompt: NotRequired[float | None]
+    dreamsim: NotRequired[float]
     # Position of the nearest reference by DINO.
     nearest: int
     nearest_dino: float
@@ -143,6 +146,7 @@ class MetricsComparison(TypedDict):
     dino: Difference | None
     masc_identity: NotRequired[Difference | None]
     masc_prompt: NotRequired[Difference | None]
+    dreamsim: NotRequired[Difference | None]
 
 
 class MetricsEvaluator(TypedDict):
@@ -157,6 +161,8 @@ class MetricsEvaluator(TypedDict):
     # Found the subject for MaSC.
     segmenter: NotRequired[str]
     segmenter_sha256: NotRequired[str]
+    dreamsim: NotRequired[str]
+    dreamsim_sha256: NotRequired[str]
     versions: dict[str, str]
 
 

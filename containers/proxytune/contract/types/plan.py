@@ -53,6 +53,8 @@ class PlanModels(TypedDict):
     segmenter: NotRequired[ChosenModel]
     # The encoder of MaSC; missing where it is not measured.
     siglip: NotRequired[ChosenModel]
+    # The encoders of DreamSim; missing where it is not measured.
+    dreamsim: NotRequired[ChosenModel]
 
 
 class PlanWorld(TypedDict):

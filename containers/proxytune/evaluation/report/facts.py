@@ -15,6 +15,7 @@ ROLES = {
     "clip": "Encoder",
     "dino": "Encoder",
     "siglip": "Encoder",
+    "dreamsim": "Encoder",
     "segmenter": "Segmenter",
 }
 # An e-mail address is private, and a report is meant to be shown.

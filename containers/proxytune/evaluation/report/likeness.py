@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from proxytune.contract.types.metrics import MetricsRow
-from proxytune.evaluation.report.scores import LABELS, MASC_MEASURES, MEASURES
+from proxytune.evaluation.report.scores import DREAMSIM_MEASURES, LABELS, MASC_MEASURES, MEASURES
 from proxytune.evaluation.verdict import SIGNIFICANT, testable
 
 
@@ -50,7 +50,7 @@ def comparisons(compared: Mapping[str, Any]) -> list[dict[str, Any]]:
             if difference["p"] >= SIGNIFICANT
             else ("student" if difference["mean"] > 0 else "teacher"),
         }
-        for key, (title, _) in (MASC_MEASURES | MEASURES).items()
+        for key, (title, _) in (MASC_MEASURES | DREAMSIM_MEASURES | MEASURES).items()
         for difference in [compared.get(key)]
         if difference is not None
     ]

@@ -19,6 +19,9 @@ MASC_MEASURES = {
     "masc_identity": ("MaSC identity", "similarity of the subject’s region to the photos’"),
     "masc_prompt": ("MaSC prompt", "faithfulness of the rest to the prompt"),
 }
+DREAMSIM_MEASURES = {
+    "dreamsim": ("DreamSim", "similarity to the photos, as people judge it; 1 minus the paper’s distance"),
+}
 EXACT_MEASURES = {
     "palette": (
         "Palette distance",
@@ -85,8 +88,11 @@ def score_table(rows: Sequence[MetricsRow], trained_on: str = "proxies") -> dict
         `measures`: key, title, what, axis (low, high); `rows`: name, label, note, pictures and one Cell per
         measure, None where the row has no such score; `digits`: significant decimals.
     """
-    measured = all("masc_identity" in row for row in rows)
-    measures = {**(MASC_MEASURES if measured else {}), **MEASURES}
+    measures = {
+        **(MASC_MEASURES if all("masc_identity" in row for row in rows) else {}),
+        **(DREAMSIM_MEASURES if all("dreamsim" in row for row in rows) else {}),
+        **MEASURES,
+    }
     return {"digits": 3, **_table(rows, {row["name"]: row for row in rows}, measures, _labels(trained_on))}
 
 
