@@ -1,4 +1,6 @@
 /** The synthesized state machine: timeouts, error handling and data of every state. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import aslValidator from 'asl-validator';
 import { EXECUTION_IDENTITY } from '../../lib/cloud/machine/execution.ts';
 import { LAMBDA_ERRORS } from '../../lib/cloud/machine/retries.ts';
@@ -201,4 +203,12 @@ test('heartbeat and waits follow the settings', () => {
     MaxDelaySeconds: 6,
   });
   expect(validateDefinition(JSON.stringify(definitionOf(quick)))).toEqual([]);
+});
+
+test('the documentation says how large the definition is', () => {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/architecture.md'), 'utf8');
+  const [, count, kilobytes] = /The definition has (\d+) states and (\d+) kB/.exec(text) ?? [];
+  expect(Number(count)).toBe(states.length);
+  // Addresses of lambdas are of another length in an account.
+  expect(Math.abs(Number(kilobytes) - JSON.stringify(definition).length / 1000)).toBeLessThan(5);
 });
