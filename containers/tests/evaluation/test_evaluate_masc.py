@@ -19,7 +19,7 @@ from report_page import page_of
 from proxytune.contract import schema
 from proxytune.contract.folders import Folders
 from proxytune.contract.signals import StopRequest
-from proxytune.evaluation import evaluate as module
+from proxytune.evaluation import scoring
 from proxytune.evaluation.evaluate import evaluate
 from proxytune.masks.segmenter import Segmenter
 from proxytune.metrics.masc import SiglipEncoder
@@ -114,7 +114,7 @@ def test_an_encoder_reads_as_many_patches_as_it_is_asked_for() -> None:
 def test_scores_do_not_depend_on_the_batch(
     tmp_path: Path, plan: dict[str, Any], models: Path, measured: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 5)
+    monkeypatch.setattr(scoring, "BATCH", 5)
     one, other = metrics_of(measured_run(tmp_path, plan, models)), metrics_of(measured)
     for first, second in zip(one["pictures"], other["pictures"], strict=True):
         for name in ("masc_identity", "masc_prompt"):
