@@ -9,7 +9,7 @@ import { model } from '../../lib/core/catalogue/models.ts';
 import { captionSubject } from '../../lib/core/catalogue/prompts.ts';
 import { ProxytuneError } from '../../lib/core/errors.ts';
 import type { ExecutionIdentity } from '../../lib/core/jobs/executions.ts';
-import { keys, requireSubjectName } from '../../lib/core/keys.ts';
+import { keys, requireRequestName, requireSubjectName } from '../../lib/core/keys.ts';
 import { digestOf } from '../../lib/core/models/manifest.ts';
 import { chunksOf } from '../../lib/core/plan/chunks.ts';
 import { makePlan, optionalModels } from '../../lib/core/plan/make-plan.ts';
@@ -40,6 +40,7 @@ export async function handler(input: PlanRunInput) {
   const context = { ...bucketContext(), ...tableContext() };
   await joinRun(context, runId, execution);
   await beginRun(context, { runId, subject, bucket }, execution);
+  requireRequestName(input.key);
   // An upload without a version is identified by its etag, which S3 does not accept as a version.
   const version = /^[0-9a-f]{32}(-\d+)?$/.test(input.version) ? undefined : input.version;
   const { content, size } = await readBeginning(context, input.key, LARGEST_REQUEST, version || undefined);

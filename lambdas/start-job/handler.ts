@@ -37,6 +37,7 @@ import { JOB_KINDS, type JobStage } from '../../lib/core/words.ts';
 import { bucketContext, jobsContext } from '../shared/context.ts';
 import { setting } from '../shared/settings.ts';
 import { tableContext } from '../shared/table.ts';
+import { claimRequest } from './claim.ts';
 import { createJob, type Work, workOf } from './create.ts';
 import { requireInputs } from './inputs.ts';
 
@@ -128,6 +129,7 @@ async function start(
   jobs: readonly JobRecord[],
   token: string,
 ): Promise<void> {
+  await claimRequest(context, plan, jobs);
   const models = modelsOfStage(plan, identity.stage);
   await Promise.all(models.map((model) => requirePlannedModel(context, model)));
   await requireInputs(context, plan, identity.stage);

@@ -9,7 +9,14 @@ import {
   UpdateCommand,
 } from '@aws-sdk/lib-dynamodb';
 import type { ExecutionIdentity } from '../core/jobs/executions.ts';
-import { JOB_SORT_PREFIX, type JobRecord, jobKey, type RunRecord, runKey } from '../core/jobs/records.ts';
+import {
+  claimKey,
+  JOB_SORT_PREFIX,
+  type JobRecord,
+  jobKey,
+  type RunRecord,
+  runKey,
+} from '../core/jobs/records.ts';
 import type { JobIdentity } from '../core/names.ts';
 import { dynamo, once } from './clients.ts';
 
@@ -163,6 +170,42 @@ export async function listRuns({ documents, table }: TableContext): Promise<RunR
     ExclusiveStartKey = page.LastEvaluatedKey;
   } while (ExclusiveStartKey !== undefined);
   return found.sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+}
+
+/** The run that has claimed a request, by the digest of what it asks for. */
+export async function readClaim(
+  { documents, table }: TableContext,
+  digest: string,
+): Promise<string | undefined> {
+  const { Item } = await documents.send(
+    new GetCommand({ TableName: table, Key: claimKey(digest), ConsistentRead: true }),
+  );
+  return Item?.runId as string | undefined;
+}
+
+/**
+ * Claims a request for a run.
+ *
+ * @param holder - the run that had claimed it when it was read
+ * @returns false if another run has claimed it since
+ */
+export async function putClaim(
+  { documents, table }: TableContext,
+  digest: string,
+  runId: string,
+  holder: string | undefined,
+): Promise<boolean> {
+  return conditional(
+    documents.send(
+      new PutCommand({
+        TableName: table,
+        Item: { ...claimKey(digest), runId },
+        ...(holder === undefined
+          ? { ConditionExpression: 'attribute_not_exists(pk)' }
+          : { ConditionExpression: 'runId = :holder', ExpressionAttributeValues: { ':holder': holder } }),
+      }),
+    ),
+  );
 }
 
 export async function readJob(

@@ -7,6 +7,7 @@ import { type IQueue, Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs';
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions';
 import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
+import { REQUEST_ENDS } from '../core/keys.ts';
 import { jobPrefix } from '../core/names.ts';
 import { acknowledge } from './acknowledge.ts';
 import { COUNTED, OccurrenceAlarm } from './alarms.ts';
@@ -70,12 +71,21 @@ export class Events extends Construct {
     super(scope, id);
     this.#deadLetterQueue = props.deadLetterQueue;
     const { bucket, machine, startRun, withdrawRun, completeJob, endRun } = props;
-    this.starting = this.#rule('PhotosReady', 'subject.json was uploaded', startRun, {
-      ...requestEvents(bucket),
-      detailType: ['Object Created'],
-    });
+    this.starting = this.#rule(
+      'PhotosReady',
+      'subject.json was uploaded, or a file with a mistaken name',
+      startRun,
+      {
+        ...requestEvents(
+          bucket,
+          REQUEST_ENDS.map((end) => ({ suffix: { 'equals-ignore-case': end } })),
+        ),
+        detailType: ['Object Created'],
+      },
+    );
     this.#rule('RequestDeleted', 'subject.json was deleted', withdrawRun, {
-      ...requestEvents(bucket),
+      // The `*` also matches a `/`; the lambda checks the key again.
+      ...requestEvents(bucket, Match.wildcard('subjects/*/subject.json')),
       detailType: ['Object Deleted'],
     });
     const ownJobs = Match.prefix(jobPrefix(Stack.of(this).stackName));
@@ -112,14 +122,13 @@ export class Events extends Construct {
   }
 }
 
-/** Events of the requests in the bucket. */
-function requestEvents(bucket: BucketAccess): EventPattern {
+/** Events of the requests in the bucket. @param key - condition on the key, which the lambdas check again */
+function requestEvents(bucket: BucketAccess, key: unknown): EventPattern {
   return {
     source: ['aws.s3'],
-    // The `*` also matches a `/`; the lambdas check the key again.
     detail: {
       bucket: { name: [bucket.name] },
-      object: { key: Match.wildcard('subjects/*/subject.json') },
+      object: { key },
     },
   };
 }

@@ -19,6 +19,8 @@ export interface MachineLambdasProps extends HandlerDefaults, DataReferences {
   readonly image: JobImage;
   readonly instanceTypes: readonly string[];
   readonly models: 'full' | 'tiny';
+  /** How long the inspection waits for photos that arrive after their request. */
+  readonly photosWaitSeconds: number;
   /** Product version, stored in the run records. */
   readonly version: string;
   /** The queue for events that end-run failed to process. */
@@ -84,7 +86,7 @@ export class MachineLambdas extends Construct {
     return lambda;
   }
 
-  #inspectPhotos({ bucket }: MachineLambdasProps): HandlerFunction {
+  #inspectPhotos({ bucket, photosWaitSeconds }: MachineLambdasProps): HandlerFunction {
     const lambda = this.#lambda('InspectPhotos', {
       name: 'inspect-photos',
       description: 'checks the photos and writes the references that later stages read',
@@ -92,10 +94,11 @@ export class MachineLambdas extends Construct {
       timeout: Duration.minutes(15),
       // The inspection's memory limits are set for this size, decoder and worker thread included.
       memoryMiB: 3008,
-      environment: {},
+      environment: { PHOTOS_WAIT_SECONDS: String(photosWaitSeconds) },
     });
     bucket.grantObjects(lambda, ['GetObject'], ['subjects/*/photos/*'], OF_EVERY_RUN);
-    bucket.grantList(lambda, ['subjects/*/photos/*', 'intermediates/*/references/*']);
+    // Not only of the photos: their folder may have a mistaken name.
+    bucket.grantList(lambda, ['subjects/*', 'intermediates/*/references/*']);
     bucket.grantObjects(
       lambda,
       ['PutObject', 'DeleteObject'],
@@ -123,6 +126,7 @@ export class MachineLambdas extends Construct {
     const manifest = [keys.modelManifest('*')];
     bucket.grantObjects(lambda, ['GetObject'], manifest, 'The `*` is the model that the plan names.');
     bucket.grantList(lambda, ['intermediates/*', 'runs/*/pictures/*', 'class-images/*', 'models/*']);
+    bucket.grantObjects(lambda, ['GetObject'], [keys.findings('*')], OF_EVERY_RUN);
     bucket.grantObjects(lambda, ['PutObject'], ['runs/*/manifests/*'], FILES_OF_A_RUN);
     table.grant(lambda, 'GetItem', 'Query', 'PutItem', 'UpdateItem');
     this.#jobs.grantCreate(lambda, { role: jobRole, instanceTypes });

@@ -74,6 +74,12 @@ const fields = z.strictObject({
   retrySeconds: integer(1, 3600)
     .default(300)
     .describe('First wait before a job is retried for lack of quota or capacity'),
+  photosWaitSeconds: integer(0, 300)
+    .optional()
+    .describe(
+      'How long the inspection waits for photos that are uploaded after their subject.json. ' +
+        'Default: 60 in an account, 2 locally',
+    ),
   logRetentionDays: retentionDays
     .default(30)
     .describe('Retention in days of the logs of lambdas and state machine'),
@@ -133,9 +139,10 @@ const schema = fields.superRefine(({ target, heartbeatSeconds, removeData, bucke
 
 type Parsed = z.infer<typeof schema>;
 
-export interface Settings extends Omit<Parsed, 'models' | 'instanceTypes'> {
+export interface Settings extends Omit<Parsed, 'models' | 'instanceTypes' | 'photosWaitSeconds'> {
   readonly models: 'full' | 'tiny';
   readonly instanceTypes: readonly string[];
+  readonly photosWaitSeconds: number;
 }
 
 /**
@@ -158,11 +165,12 @@ export function readSettings(context: Readonly<Record<string, unknown>>): Settin
         'correct them in the context of cdk.json or after -c',
     );
   }
-  const { models, instanceTypes: types, ...rest } = result.data;
+  const { models, instanceTypes: types, photosWaitSeconds, ...rest } = result.data;
   return {
     ...rest,
     models: models ?? (rest.target === 'local' ? 'tiny' : 'full'),
     instanceTypes: types ?? instanceTypes(),
+    photosWaitSeconds: photosWaitSeconds ?? (rest.target === 'local' ? 2 : 60),
   };
 }
 

@@ -67,6 +67,7 @@ export class ProxytuneStack extends Stack {
       image,
       instanceTypes: settings.instanceTypes,
       models: settings.models,
+      photosWaitSeconds: settings.photosWaitSeconds,
       version,
       failures: deadLetterQueue,
     });

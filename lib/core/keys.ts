@@ -26,6 +26,37 @@ export function signalledFolder(key: string): string | undefined {
   return REQUEST_KEY.exec(key)?.[1];
 }
 
+/** Names that are mistaken for the request's, in small letters; the name in other letters is one too. */
+const MISTAKEN = [
+  'subject.json.txt',
+  'subject.json.json',
+  'subject.txt',
+  'subject.jsn',
+  'subjects.json',
+  'subject',
+];
+
+/** Ends of the keys of a request, right or mistaken, in small letters. */
+export const REQUEST_ENDS = [REQUEST_FILE, ...MISTAKEN].map((name) => `/${name}`);
+
+/** The folder whose request has a mistaken name; undefined for any other key. */
+export function mistakenFolder(key: string): string | undefined {
+  const [, folder, name = ''] = /^subjects\/([^/]+)\/([^/]+)$/.exec(key) ?? [];
+  const mistaken = name !== REQUEST_FILE && [REQUEST_FILE, ...MISTAKEN].includes(name.toLowerCase());
+  return mistaken ? folder : undefined;
+}
+
+/** @throws RequestInvalid when the request has a mistaken name */
+export function requireRequestName(key: string): void {
+  if (mistakenFolder(key) === undefined) return;
+  throw new ProxytuneError('RequestInvalid', {
+    what: 'The request has another name than it must have',
+    given: key,
+    allowed: `${REQUEST_FILE}, in small letters and with no other ending`,
+    remedy: `upload it as ${key.slice(0, key.lastIndexOf('/') + 1)}${REQUEST_FILE}`,
+  });
+}
+
 /** @throws RequestInvalid when a subject's folder has a name that later keys, tags and URLs could not carry */
 export function requireSubjectName(folder: string): void {
   if (isSubjectName(folder)) return;

@@ -140,16 +140,20 @@ test('rules match exactly the events of Proxytune', () => {
   const byType = Object.fromEntries(patterns.map((pattern) => [pattern['detail-type'][0], pattern]));
   const [bucketId] = resourcesOf(account, 'AWS::S3::Bucket')[0] ?? [];
   const [machineId] = resourcesOf(account, 'AWS::StepFunctions::StateMachine')[0] ?? [];
-  const request = {
+  const request = (key: readonly object[]) => ({
     source: ['aws.s3'],
-    detail: {
-      bucket: { name: [{ Ref: bucketId }] },
-      object: { key: [{ wildcard: 'subjects/*/subject.json' }] },
-    },
-  };
+    detail: { bucket: { name: [{ Ref: bucketId }] }, object: { key } },
+  });
+  const names = ['subject.json', 'subject.json.txt', 'subject.json.json', 'subject.txt', 'subject.jsn'];
+  const ends = [...names, 'subjects.json', 'subject'].map((name) => ({
+    suffix: { 'equals-ignore-case': `/${name}` },
+  }));
   expect(byType).toEqual({
-    'Object Deleted': { ...request, 'detail-type': ['Object Deleted'] },
-    'Object Created': { ...request, 'detail-type': ['Object Created'] },
+    'Object Deleted': {
+      ...request([{ wildcard: 'subjects/*/subject.json' }]),
+      'detail-type': ['Object Deleted'],
+    },
+    'Object Created': { ...request(ends), 'detail-type': ['Object Created'] },
     'SageMaker Training Job State Change': {
       source: ['aws.sagemaker'],
       'detail-type': ['SageMaker Training Job State Change'],

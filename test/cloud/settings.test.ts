@@ -22,6 +22,7 @@ test('needs no setting', () => {
     instanceTypes: instanceTypes(),
     removeData: false,
     intermediatesDays: 30,
+    photosWaitSeconds: 60,
   });
 });
 

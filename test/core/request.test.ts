@@ -22,6 +22,7 @@ describe('a request', () => {
       preset: 'standard',
       tokenWord: 'ohwx',
       proxyContexts: 0,
+      again: false,
       curation: false,
       adaptiveProxies: false,
       masks: 'given',

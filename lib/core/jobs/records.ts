@@ -90,6 +90,9 @@ export const STOPPED_WITH_RUN = {
 
 export const runKey = (runId: string) => ({ pk: `run#${runId}`, sk: 'run' as const });
 
+/** The item that names the run of a request, by the digest of what it asks for. */
+export const claimKey = (digest: string) => ({ pk: `request#${digest}`, sk: 'claim' as const });
+
 export const jobKey = (identity: JobIdentity) => ({
   pk: `run#${identity.run}`,
   sk: `job#${attemptName(identity)}`,

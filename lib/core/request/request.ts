@@ -115,6 +115,12 @@ const request = z.strictObject({
     .describe(
       'A plan that costs more at list prices, whatever spot may save, is refused before any GPU starts; 25 is almost five standard runs of the default models',
     ),
+  again: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Run it although the same request with the same photos has a run. Without it, that run is named and nothing is billed',
+    ),
   notify: z
     .email()
     .optional()

@@ -30,6 +30,7 @@ const TOUCHED: readonly (readonly [LambdaName, string, string])[] = [
   ['inspect-photos', 's3:DeleteObject', `${keys.references(RUN)}findings.json`],
   ['start-job', 's3:GetObject', keys.plan(RUN)],
   ['start-job', 's3:GetObject', keys.modelManifest('sdxl')],
+  ['start-job', 's3:GetObject', keys.findings(RUN)],
   ['start-job', 's3:PutObject', keys.manifest(RUN, JOB)],
   ['decide-round', 's3:GetObject', keys.plan(RUN)],
   ['decide-round', 's3:GetObject', `${ARTIFACT_FOLDER}curation.json`],

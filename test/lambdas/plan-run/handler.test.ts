@@ -159,6 +159,27 @@ test('a topic that refuses the address leaves a warning, which a resumed run los
   expect(await readRun(bench.context, input.runId)).not.toHaveProperty('warning');
 });
 
+test.each(['Subject.json', 'subject.json.txt'])(
+  'a request called %s is told its right name',
+  async (name) => {
+    const input = {
+      ...(await bench.upload('typo')),
+      key: `subjects/typo/${name}`,
+      runId: `typo-${name.length}`,
+    };
+    await expect(handler(input)).rejects.toMatchObject({
+      name: 'RequestInvalid',
+      message: expect.stringMatching(
+        new RegExp(
+          `Given: subjects/typo/${name}\\..*What to do: upload it as subjects/typo/subject\\.json`,
+          's',
+        ),
+      ),
+    });
+    expect(await readRun(bench.context, input.runId)).toMatchObject({ subject: 'typo', status: 'RUNNING' });
+  },
+);
+
 test('a folder whose name cannot be used is refused, and its author notified', async () => {
   const input = await bench.upload('my dog', { ...REQUEST, notify: 'named@example.com' });
   await expect(handler(input)).rejects.toMatchObject({

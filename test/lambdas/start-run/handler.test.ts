@@ -29,7 +29,7 @@ afterAll(async () => {
 /** As S3 says it through EventBridge; every delivery has its own id and time. */
 function uploaded(
   key: string,
-  version: { 'version-id'?: string; etag?: string },
+  version: { 'version-id'?: string; etag?: string; size?: number },
   delivery = 1,
 ): ObjectCreated {
   return {
@@ -98,6 +98,29 @@ test("a subject.json among the photos starts nothing: the rule's `*` also matche
   expect(await handler(uploaded(key, { 'version-id': 'v1' }))).toEqual({ runId: null });
   expect(await executions()).toEqual(before);
 });
+
+test('an empty file starts nothing, and the full one that follows is one run', async () => {
+  const before = await executions();
+  const key = 'subjects/filled/subject.json';
+  expect(await handler(uploaded(key, { 'version-id': 'v1', size: 0 }))).toEqual({ runId: null });
+  expect(await executions()).toEqual(before);
+  const { runId } = await handler(uploaded(key, { 'version-id': 'v2', size: 40 }));
+  expect(await executions()).toEqual([...before, runId].sort());
+});
+
+test.each(['Subject.json', 'subject.json.txt', 'SUBJECT.JSON', 'subject'])(
+  'a file called %s starts a run, as only a run can notify its author of the name',
+  async (name) => {
+    const { runId } = await handler(uploaded(`subjects/typo/${name}`, { 'version-id': 'v1', size: 40 }));
+    expect(runId).toMatch(/^typo-[0-9a-f]{8}$/);
+    expect(await executions()).toContain(runId);
+    expect(await handler(uploaded(`subjects/typo/photos/${name}`, { 'version-id': 'v1', size: 40 }))).toEqual(
+      {
+        runId: null,
+      },
+    );
+  },
+);
 
 test('a folder whose name cannot be used starts a run, as only a run can notify its author', async () => {
   const { runId } = await handler(uploaded('subjects/my dog/subject.json', { 'version-id': 'v1' }));

@@ -19,7 +19,7 @@ ROLES = {
     "segmenter": "Segmenter",
 }
 # An e-mail address is private, and a report is meant to be shown.
-PRIVATE = frozenset({"notify", "$schema"})
+PRIVATE = frozenset({"notify", "$schema", "again"})
 COMMERCIAL = {
     "yes": "commercial use allowed",
     "no": "no commercial use",

@@ -38,8 +38,8 @@ export const LAMBDA_DATA: readonly Row[] = [
     who: 'inspect-photos',
     may: 's3:ListBucket',
     on: 'bucket',
-    if: below('subjects/*/photos/*', 'intermediates/*/references/*'),
-    why: 'finds the photos, and references that an earlier call left',
+    if: below('subjects/*', 'intermediates/*/references/*'),
+    why: 'finds the photos, also under a mistaken name, and references that an earlier call left',
   },
   {
     who: 'inspect-photos',
@@ -59,6 +59,12 @@ export const LAMBDA_DATA: readonly Row[] = [
     on: 'bucket',
     if: below('intermediates/*', 'runs/*/pictures/*', 'class-images/*', 'models/*'),
     why: 'finds images that exist already, class images that can be reused, changed models, and inputs that have expired',
+  },
+  {
+    who: 'start-job',
+    may: 's3:GetObject',
+    on: objects('intermediates/*/references/findings.json'),
+    why: 'reads the digest of the photos, to see whether the same request has a run already',
   },
   {
     who: 'start-job',
