@@ -49,6 +49,7 @@ function repeated({ runId, status, report }: RunRecord): ProxytuneError {
       status === 'RUNNING'
         ? `${runId}, which is running`
         : `${runId}, which has succeeded: ${report ?? 'its report'}`,
-    remedy: 'use that run; to run it once more, upload subject.json with "again": true',
+    remedy:
+      'use that run; to run it once more, upload subject.json with "again": true, or run it with --set again=true',
   });
 }

@@ -56,7 +56,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-/** What happens after each photo that is read. */
+/** Called after each photo that is read. */
 let onRead: (() => Promise<void>) | undefined;
 
 beforeEach(async () => {
@@ -173,7 +173,7 @@ test('photos that never come are refused once the time is over', async () => {
   expect(Date.now() - begun).toBeGreaterThanOrEqual(1000);
 });
 
-test.each(['Photos', 'photo', 'PHOTOS'])('photos in %s/ are told the right name', async (name) => {
+test.each(['Photos', 'photo', 'PHOTOS'])('photos in %s/ are answered with the right name', async (name) => {
   await putThree(`subjects/rex/${name}/`);
   await expect(handler(event)).rejects.toMatchObject({
     name: 'PhotosRejected',

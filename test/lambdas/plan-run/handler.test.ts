@@ -160,7 +160,7 @@ test('a topic that refuses the address leaves a warning, which a resumed run los
 });
 
 test.each(['Subject.json', 'subject.json.txt'])(
-  'a request called %s is told its right name',
+  'a request called %s is answered with its right name',
   async (name) => {
     const input = {
       ...(await bench.upload('typo')),

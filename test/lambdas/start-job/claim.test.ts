@@ -49,7 +49,7 @@ test('while a run is at work, the second identical upload creates no job', async
   const second = await inspected('twice', 'five photos');
   expect(second).not.toBe(first);
   await expectRepeated(second, `${first}, which is running`);
-  // Nor does the refused run hold the request: the first one is told to the third as well.
+  // Nor does the refused run hold the request: the third is answered with the first one too.
   await expectRepeated(await inspected('twice', 'five photos'), first);
   expect(await readRun(bench.context, first)).toMatchObject({ status: 'RUNNING' });
 });
