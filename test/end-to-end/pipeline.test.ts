@@ -39,6 +39,7 @@ import {
   upload,
   uploadCaption,
 } from './pipeline.ts';
+import { expectMistakesAnswered, expectRepeatNamed } from './uploads.ts';
 import { corruptWeights } from './weights.ts';
 
 const MINUTE = 60_000;
@@ -100,6 +101,18 @@ test(
     finished = run.name;
   },
   8 * MINUTE,
+);
+
+test(
+  'the same upload again is answered with that run, and creates no job',
+  () => expectRepeatNamed(cloud, finished, { ...SMALL, ...PAIRS.uploaded }),
+  2 * MINUTE,
+);
+
+test(
+  'empty and mistaken uploads are passed over or answered',
+  () => expectMistakesAnswered(cloud),
+  2 * MINUTE,
 );
 
 describe('generating images for a new prompt with the adapters of that run', () => {
