@@ -17,6 +17,7 @@ import { blockersOf, findingLine } from '../../lib/core/photos/photos.ts';
 import { hash } from '../../lib/inspection/examine.ts';
 import { type Inspection, type InspectOptions, inspectPhotos } from '../../lib/inspection/inspect.ts';
 import { bucketNamed } from '../shared/context.ts';
+import { setting } from '../shared/settings.ts';
 import { awaitPhotos, changesOf, listPhotos, mistakenPhotos, sourcesOf } from './uploads.ts';
 
 export interface InspectPhotosEvent {
@@ -97,7 +98,7 @@ async function inspectUnchanged(
   lambda: Clock | undefined,
   options: InspectOptions,
 ): Promise<Inspection> {
-  const wait = Number(process.env.PHOTOS_WAIT_SECONDS ?? 0);
+  const wait = Number(setting('PHOTOS_WAIT_SECONDS'));
   let photos = await awaitPhotos(context, prefix, wait);
   for (let inspections = 1; ; inspections++) {
     const begun = Date.now();

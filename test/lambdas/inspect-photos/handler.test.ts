@@ -35,6 +35,7 @@ beforeAll(async () => {
   emulator = await startEmulator({ dataDir, python: PYTHON });
   process.env.AWS_ENDPOINT_URL = emulator.endpoint;
   process.env.AWS_REGION = 'us-east-1';
+  process.env.PHOTOS_WAIT_SECONDS = '0';
   process.env.AWS_ACCESS_KEY_ID = 'local';
   process.env.AWS_SECRET_ACCESS_KEY = 'local';
   await s3().send(new CreateBucketCommand({ Bucket }));

@@ -60,7 +60,7 @@ afterAll(async () => {
 let onRead: (() => Promise<void>) | undefined;
 
 beforeEach(async () => {
-  delete process.env.PHOTOS_WAIT_SECONDS;
+  process.env.PHOTOS_WAIT_SECONDS = '0';
   onRead = undefined;
   for (const key of await keys('')) await remove(key);
 });
