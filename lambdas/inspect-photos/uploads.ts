@@ -1,7 +1,6 @@
 /** The photos of a subject as they are uploaded: what is there, what changes meanwhile, and what has a mistaken name. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NoSuchKey } from '@aws-sdk/client-s3';
-import { type BucketContext, listObjects, readBeginning, type StoredObject } from '../../lib/aws/s3.ts';
+import { type BucketContext, findBeginning, listObjects, type StoredObject } from '../../lib/aws/s3.ts';
 import { likely } from '../../lib/core/nearest.ts';
 import { PHOTO_LIMITS } from '../../lib/core/photos/limits.ts';
 import type { PhotoSource } from '../../lib/inspection/source.ts';
@@ -55,14 +54,11 @@ async function readPhoto(
   context: BucketContext,
   key: string,
 ): Promise<Uint8Array | { readonly unreadable: string }> {
-  try {
-    const { content, size } = await readBeginning(context, key, PHOTO_LIMITS.maxBytes);
-    if (size <= PHOTO_LIMITS.maxBytes) return content;
-    return { unreadable: `it was replaced by a file of ${size} bytes while the photos were inspected` };
-  } catch (error) {
-    if (!(error instanceof NoSuchKey)) throw error;
-    return { unreadable: 'it was removed while the photos were inspected' };
-  }
+  const found = await findBeginning(context, key, PHOTO_LIMITS.maxBytes);
+  if (found === undefined) return { unreadable: 'it was removed while the photos were inspected' };
+  const { content, size } = found;
+  if (size <= PHOTO_LIMITS.maxBytes) return content;
+  return { unreadable: `it was replaced by a file of ${size} bytes while the photos were inspected` };
 }
 
 /** A folder next to an empty one of photos that was probably meant. @returns undefined if there is none */

@@ -91,6 +91,20 @@ export async function readBeginning(
   return { content, size: Math.max(object.ContentLength ?? 0, read) };
 }
 
+/** The beginning of an object, or undefined when there is none. Needs a role that may list the bucket. */
+export async function findBeginning(
+  context: BucketContext,
+  key: string,
+  most: number,
+): Promise<Beginning | undefined> {
+  try {
+    return await readBeginning(context, key, most);
+  } catch (error) {
+    if (error instanceof NoSuchKey) return undefined;
+    throw error;
+  }
+}
+
 /** Far larger than any document or page of ours, and small enough for the smallest lambda that reads one. */
 const LARGEST_DOCUMENT = 32 * 1024 * 1024;
 
