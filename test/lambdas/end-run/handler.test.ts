@@ -5,7 +5,7 @@ import { type EndRunInput, handler } from '../../../lambdas/end-run/handler.ts';
 import { handler as planRun } from '../../../lambdas/plan-run/handler.ts';
 import { handler as startJob } from '../../../lambdas/start-job/handler.ts';
 import { finishRun, listJobs, readRun } from '../../../lib/aws/table.ts';
-import { keys } from '../../../lib/core/keys.ts';
+import { chunkName, keys } from '../../../lib/core/keys.ts';
 import type { JobStage } from '../../../lib/core/words.ts';
 import { Bench, BUCKET, REQUEST } from '../bench.ts';
 import { jobEnd, jobRuns, jobStatus } from '../jobs.ts';
@@ -54,10 +54,18 @@ async function event(runId: string, detail: object, name = runId): Promise<Statu
   } as unknown as StatusEvent;
 }
 
+/** Starts a job of a stage that SageMaker refuses. @returns no name */
+async function refused(runId: string, stage: 'learn'): Promise<string> {
+  await bench.put(`${keys.picturesOfAttempt(runId, 'synthesize', 1)}${chunkName(0)}.out`, 'a proxy');
+  bench.gate.refuseNext('CreateTrainingJob', { name: 'ValidationException', message: 'no such role' });
+  await expect(hang(runId, stage)).rejects.toMatchObject({ name: 'JobRefused' });
+  return '';
+}
+
 test('what still runs is stopped, and the reason is recorded and sent, with a remedy', async () => {
   const runId = await bench.plan('rex', { ...REQUEST, notify: 'owner@example.com' });
   await bench.finish(runId, 'teach');
-  const running = [await hang(runId, 'synthesize'), await hang(runId, 'evaluate').catch(() => '')];
+  const running = [await hang(runId, 'synthesize'), await refused(runId, 'learn')];
   expect(await failing({ runId, error: DIVERGED })).toEqual({
     error: 'TrainingDiverged',
     cause: DIVERGED.Cause,
@@ -67,8 +75,8 @@ test('what still runs is stopped, and the reason is recorded and sent, with a re
   expect(await listJobs(bench.context, runId)).toEqual([
     expect.objectContaining({ stage: 'teach', state: 'SUCCEEDED' }),
     expect.objectContaining({ stage: 'synthesize', state: 'FAILED', reported: true, error: 'JobStopped' }),
-    // Refused, as its inputs are not there: it never ran, and nothing is to be stopped.
-    expect.objectContaining({ stage: 'evaluate', state: 'FAILED', error: 'JobRefused' }),
+    // It never ran, and nothing is to be stopped.
+    expect.objectContaining({ stage: 'learn', state: 'FAILED', error: 'JobRefused' }),
   ]);
   expect(await readRun(bench.context, runId)).toMatchObject({
     status: 'FAILED',
