@@ -3,12 +3,13 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runDreamBooth } from '../../lib/cli/commands/run-dreambooth.ts';
+import { runDreamBooth, runEach } from '../../lib/cli/commands/run-dreambooth.ts';
 import { chooseDreamBooth, readDreamBooth } from '../../lib/cli/dreambooth.ts';
 import { main } from '../../lib/cli/main.ts';
 import { makeOutput } from '../../lib/cli/output.ts';
 import { domainOf } from '../../lib/core/catalogue/domains.ts';
 import { evaluationList } from '../../lib/core/catalogue/evaluation.ts';
+import { type ErrorName, ProxytuneError } from '../../lib/core/errors.ts';
 import { seen } from './seen.ts';
 
 /** The published classes: 30 subjects, 9 of them live. */
@@ -92,6 +93,33 @@ test.each([
 ])('%s beside --dreambooth is refused', async (_, folder, more) => {
   const asked = { local: true, dreambooth: dir, subject: 'dog6', fields: {}, ...more };
   await expect(runDreamBooth(folder, asked, makeOutput({}))).rejects.toMatchObject({ name: 'UsageInvalid' });
+});
+
+test('a list goes on: what has its run already is passed over, what fails is named, a refusal ends it', async () => {
+  const errors: Record<string, ErrorName> = { done: 'RequestRepeated', broken: 'TrainingDiverged' };
+  const runs = async (...names: string[]) => {
+    const [said, tried]: [string[], string[]] = [[], []];
+    const run = async ({ name }: { name: string }) => {
+      tried.push(name);
+      const error = errors[name];
+      if (error !== undefined) throw new ProxytuneError(error, { what: name, remedy: '' });
+      return 0;
+    };
+    const code = await runEach(
+      names.map((name) => ({ name })),
+      run,
+      { say: (line = '') => said.push(line) },
+    );
+    return { code, tried, last: said.at(-1) };
+  };
+  expect(await runs('done', 'new')).toMatchObject({ code: 0, tried: ['done', 'new'] });
+  expect(await runs('broken', 'new')).toMatchObject({
+    code: 1,
+    tried: ['broken', 'new'],
+    last: 'no result for broken',
+  });
+  errors.refused = 'RequestInvalid';
+  await expect(runs('refused', 'new')).rejects.toMatchObject({ name: 'RequestInvalid' });
 });
 
 test('a request that is refused ends all subjects at once', async () => {

@@ -22,7 +22,10 @@ export async function runDreamBooth(
   output: Output,
 ): Promise<number> {
   requireNoFolder(dir, options);
-  if (options.subject === ALL) return runAll(readDreamBooth(options.dreambooth), options, output);
+  if (options.subject === ALL) {
+    const subjects = readDreamBooth(options.dreambooth);
+    return runEach(subjects, (subject) => runSubject(subject, options, output), output);
+  }
   return runSubject(chooseDreamBooth(options.dreambooth, options.subject), options, output);
 }
 
@@ -31,20 +34,26 @@ function runSubject(subject: DreamBoothSubject, options: RunOptions, output: Out
   return runCommand(subject.folder, { ...options, subject: subject.name, fields }, output);
 }
 
-async function runAll(
-  subjects: readonly DreamBoothSubject[],
-  options: RunOptions,
-  output: Output,
+/**
+ * Runs subjects in turn; one that has its run already is passed over, so that a list goes on where it ended.
+ * @returns the exit code
+ */
+export async function runEach<Subject extends { readonly name: string }>(
+  subjects: readonly Subject[],
+  run: (subject: Subject) => Promise<number>,
+  output: Pick<Output, 'say'>,
 ): Promise<number> {
   const failed: string[] = [];
   for (const [at, subject] of subjects.entries()) {
     output.say(`subject ${at + 1} of ${subjects.length}: ${subject.name}`);
     try {
-      const code = await runSubject(subject, options, output);
+      const code = await run(subject);
       if (code !== 0) return code;
     } catch (error) {
-      if (!(error instanceof ProxytuneError) || endsAll(error)) throw error;
+      if (!(error instanceof ProxytuneError)) throw error;
+      if (error.name !== 'RequestRepeated' && endsAll(error)) throw error;
       output.say(`${error.name}: ${error.message}`);
+      if (error.name === 'RequestRepeated') continue;
       failed.push(subject.name);
     }
   }
