@@ -1,13 +1,13 @@
 /**
- * `node bin/plan-jobs.ts FOLDER/subject.json`: prints the plan of a request, the requests of its training jobs and its
- * chunks, as one JSON object. Whoever runs the jobs without a cloud (containers/dev/pipeline.py) reads it.
+ * `node bin/plan-jobs.ts FOLDER/subject.json`: prints the plan of a request, the requests of its training jobs, its
+ * chunks and its keys, as one JSON object. Whoever runs the jobs without a cloud (containers/dev/pipeline.py) reads it.
  */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { VERSION } from '../lib/cli/version.ts';
 import { ProxytuneError } from '../lib/core/errors.ts';
 import { trainingJobRequest } from '../lib/core/jobs/requests.ts';
-import { chunkName } from '../lib/core/keys.ts';
+import { chunkName, keys } from '../lib/core/keys.ts';
 import { chunksOf } from '../lib/core/plan/chunks.ts';
 import { makePlan } from '../lib/core/plan/make-plan.ts';
 import type { Plan } from '../lib/core/plan/plan.ts';
@@ -21,7 +21,14 @@ if (file === undefined || others.length > 0) {
 }
 try {
   const plan = planOf(file);
-  console.log(JSON.stringify({ plan, trainings: trainingsOf(plan), chunks: chunksByStage(plan) }));
+  console.log(
+    JSON.stringify({
+      plan,
+      trainings: trainingsOf(plan),
+      chunks: chunksByStage(plan),
+      keys: keysOf(plan),
+    }),
+  );
 } catch (error) {
   const unreadable = error instanceof Error && 'syscall' in error;
   if (!(error instanceof ProxytuneError) && !unreadable) throw error;
@@ -47,6 +54,17 @@ function trainingsOf(plan: Plan) {
       .filter((stage) => !generatesImages(stage))
       .map(({ stage }) => [stage, trainingJobRequest(plan, { run: plan.runId, stage, attempt: 1 }, context)]),
   );
+}
+
+/** Where the inputs of jobs lie that no job writes there, and the images of each stage. */
+function keysOf({ runId, stages }: Plan) {
+  const generating = stages.filter(generatesImages).map(({ stage }) => stage);
+  return {
+    plan: keys.plan(runId),
+    references: keys.references(runId),
+    curation: keys.curation(runId),
+    pictures: Object.fromEntries(generating.map((stage) => [stage, keys.pictures(runId, stage)])),
+  };
 }
 
 /** Stage to its chunks, by the names that they have in the bucket. */

@@ -41,11 +41,13 @@ class PlannedRun:
         plan: plan.json.
         trainings: stage to its CreateTrainingJob request.
         chunks: stage to its chunks by name.
+        keys: of the plan, the references, the curation, and of each stage's images, by `pictures`.
     """
 
     plan: Plan
     trainings: dict[str, dict[str, Any]]
     chunks: dict[str, dict[str, dict[str, Any]]]
+    keys: dict[str, Any]
 
 
 def plan_run(subject: Path) -> PlannedRun:
@@ -80,12 +82,11 @@ class Pipeline:
     ) -> None:
         self._work, self._report = work, report
         self._planned = plan_run(subject)
-        run = self._bucket(f"{BUCKET}runs/{self._planned.plan['runId']}/")
-        run.mkdir(parents=True)
-        (run / FILES.plan).write_text(json.dumps(self._planned.plan), "utf-8")
-        _link(run / "references", subject / "photos")
+        plan = self._at("plan")
+        plan.parent.mkdir(parents=True)
+        plan.write_text(json.dumps(self._planned.plan), "utf-8")
+        _link(self._at("references"), subject / "photos")
         _link(self._bucket(f"{BUCKET}models"), models)
-        self._pictures = run / "pictures"
 
     def run(self) -> dict[str, Any]:
         """Run every job; the return value is the content of metrics.json."""
@@ -112,13 +113,10 @@ class Pipeline:
             self._train(name)
             if name == "curate":
                 # As the lambda does it that decides what follows; without rounds it is the next stage.
-                _link(
-                    self._bucket(f"{BUCKET}runs/{self._planned.plan['runId']}/curation"),
-                    self._job(name).model,
-                )
+                _link(self._at("curation"), self._job(name).model)
             return self._job(name).model
         self._generate(stage)
-        return self._pictures / name
+        return self._pictures(name)
 
     @property
     def token(self) -> str:
@@ -160,7 +158,7 @@ class Pipeline:
             host="",
             port=0,
         )
-        target = self._pictures / name
+        target = self._pictures(name)
         target.mkdir(parents=True)
         with ExitStack() as kept:
             generator = load_generator(settings, kept)
@@ -171,6 +169,12 @@ class Pipeline:
 
     def _job(self, stage: str) -> Folders:
         return Folders(self._work / "jobs" / stage)
+
+    def _at(self, key: str) -> Path:
+        return self._bucket(BUCKET + self._planned.keys[key])
+
+    def _pictures(self, stage: str) -> Path:
+        return self._bucket(BUCKET + self._planned.keys["pictures"][stage])
 
     def _bucket(self, address: str) -> Path:
         return self._work / "bucket" / address.removeprefix(BUCKET)
