@@ -106,8 +106,8 @@ test('prompts of different subjects meet, each with its first image', async () =
 
 test('the table prints each score with its interval', async () => {
   const lines = comparisonLines(compare(await threeRuns(), ''));
-  expect(lines[0]).toMatch(/^run +DINO +CLIP-I +CLIP-T$/);
-  expect(lines[2]).toMatch(/^rex-0a1b2c3d +student +0\.70 \(0\.68 to 0\.72\) +0\.80 /);
+  expect(lines[0]).toMatch(/^run +method +DINO +CLIP-I +CLIP-T$/);
+  expect(lines[2]).toMatch(/^rex-0a1b2c3d +student +proxy +0\.70 \(0\.68 to 0\.72\) +0\.80 /);
   expect(lines).toHaveLength(7);
 });
 

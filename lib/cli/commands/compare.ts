@@ -103,10 +103,11 @@ export function comparisonLines({ models, obstacles: reasons }: Comparison): str
   if (reasons.length > 0) return [...reasons];
   const measures = measuresOf(models.map(({ scores }) => scores));
   return table([
-    ['run', '', ...measures.map(({ title }) => title)],
-    ...models.map(({ runId, row, scores }) => [
+    ['run', '', 'method', ...measures.map(({ title }) => title)],
+    ...models.map(({ runId, row, method, scores }) => [
       runId,
       row,
+      method,
       ...measures.map((measure) => printedScore(measure, scores[measure.key])),
     ]),
   ]);

@@ -101,7 +101,7 @@ function promptTable(
     });
     return `<tr><th scope="row">${escaped(prompt)}</th>${cells.join('')}</tr>`;
   });
-  const head = models.map(({ runId, row }) => `${row} of ${runId}`);
+  const head = models.map(({ runId, row, method }) => `${row} of ${runId}, ${method}`);
   return wideTable(['prompt', ...head], rows);
 }
 
