@@ -24,7 +24,7 @@ from proxytune.contract.signals import StopRequest
 from proxytune.student.families import registry
 from proxytune.student.trainer import train
 
-ADAPTER_FILES = {"adapter_model.safetensors", "adapter_config.json", "adapter.json"}
+ADAPTER_FILES = {"adapter_model.safetensors", "adapter_config.json", "adapter.json", "losses.json"}
 
 
 def same_weights(one, other) -> bool:

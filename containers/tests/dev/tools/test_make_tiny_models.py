@@ -38,6 +38,8 @@ def test_every_call_writes_the_same_bytes_for_all_models(tmp_path):
         "clip-tiny",
         "dino-tiny",
         "clipseg-tiny",
+        "siglip2-tiny",
+        "dreamsim-tiny",
     }
 
 
