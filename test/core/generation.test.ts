@@ -11,6 +11,7 @@ import {
   generationRecord,
   MOST_PICTURES,
   planGeneration,
+  requireTrained,
 } from '../../lib/core/jobs/generation.ts';
 import { fillPrompt, requireReadable, unknownWords } from '../../lib/core/jobs/generation-prompt.ts';
 import { drawingOf, modelRequest, transformJobRequest } from '../../lib/core/jobs/requests.ts';
@@ -19,6 +20,7 @@ import { generationJobName, parseJobName } from '../../lib/core/names.ts';
 import { makePlan } from '../../lib/core/plan/make-plan.ts';
 import { type Plan, transformOf } from '../../lib/core/plan/plan.ts';
 import { parseRequest } from '../../lib/core/request/request.ts';
+import { plan as planned, refusal } from './planning.ts';
 import { BUCKET, CONTEXT, checkTransform, PREFIX, RUN } from './requesting.ts';
 
 const JOB = `${PREFIX}${RUN}-learn-a1`;
@@ -294,4 +296,13 @@ describe('the prompt', () => {
     expect(() => requireReadable(prompt, ['clip'])).not.toThrow();
     expect(() => requireReadable(prompt, ['clip'], WORDS)).toThrow(/tokens/);
   });
+});
+
+test('the teacher of a run whose method trains none is refused by name, its student is not', () => {
+  const made = planned({ method: 'direct-lora' });
+  expect(refusal(() => requireTrained(made, 'teacher'))).toMatchObject({
+    name: 'UsageInvalid',
+    message: expect.stringMatching(/method direct-lora.*leave --of out/s),
+  });
+  expect(() => requireTrained(made, 'student')).not.toThrow();
 });
